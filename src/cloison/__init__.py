@@ -1,0 +1,1 @@
+"""Proves who can reach whom in a running Compose project, and says why."""
