@@ -1,0 +1,108 @@
+"""Three matrices in, one judged matrix out.
+
+Rule: `JUDGEMENT` decides, and what it does not list is unknown. A wall holds only when nothing
+arrives; a door that is needed holds only when it answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from cloison.errors import BREACHED, PROVEN, UNPROVEN
+from cloison.model import Flow
+from cloison.outcome import Observation, Outcome, Reach
+from cloison.policy import Intent, Intention
+from cloison.predict import Prediction
+
+
+class Judgement(StrEnum):
+    """The word for one flow."""
+
+    HOLDS = "holds"
+    TOLERATED = "tolerated"
+    UNJUDGED = "unjudged"
+    UNKNOWN = "unknown"
+    BROKEN = "broken"
+    BREACH = "breach"
+
+
+class Cause(StrEnum):
+    """Who opened what should be shut."""
+
+    FILE = "file"
+    DRIFT = "drift"
+
+
+JUDGEMENT: Final[dict[tuple[Intent, Reach], Judgement]] = {
+    (Intent.OPEN, Reach.OPEN): Judgement.HOLDS,
+    (Intent.OPEN, Reach.SHUT): Judgement.BROKEN,
+    (Intent.SHUT, Reach.SHUT): Judgement.HOLDS,
+    (Intent.SHUT, Reach.OPEN): Judgement.BREACH,
+    (Intent.TOLERATED, Reach.OPEN): Judgement.TOLERATED,
+    (Intent.TOLERATED, Reach.SHUT): Judgement.HOLDS,
+    (Intent.OPTIONAL, Reach.OPEN): Judgement.HOLDS,
+    (Intent.OPTIONAL, Reach.SHUT): Judgement.HOLDS,
+    (Intent.UNJUDGED, Reach.OPEN): Judgement.UNJUDGED,
+    (Intent.UNJUDGED, Reach.SHUT): Judgement.UNJUDGED,
+}
+
+EXIT_CODE: Final[dict[Judgement, int]] = {
+    Judgement.BREACH: BREACHED,
+    Judgement.BROKEN: BREACHED,
+    Judgement.UNKNOWN: UNPROVEN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One flow with all that is known and said about it."""
+
+    flow: Flow
+    intention: Intention
+    prediction: Prediction
+    observation: Observation
+    judgement: Judgement
+    cause: Cause | None
+    drift: bool
+
+
+def judge(intent: Intent, observation: Observation) -> Judgement:
+    """Return the word for one flow."""
+    if intent is Intent.OPEN and observation.outcome is Outcome.ARRIVED:
+        return Judgement.BROKEN  # a packet that arrives and is not answered serves nobody
+    return JUDGEMENT.get((intent, observation.reach), Judgement.UNKNOWN)
+
+
+def compare(
+    intended: Mapping[Flow, Intention],
+    predicted: Mapping[Flow, Prediction],
+    observed: Mapping[Flow, Observation],
+) -> list[Judged]:
+    """Judge every flow of `intended`, in order.
+
+    Raises KeyError when a flow has no prediction or no observation: a proof with a hole is no proof.
+    """
+    return [_judged(flow, intended[flow], predicted[flow], observed[flow]) for flow in sorted(intended)]
+
+
+def _judged(flow: Flow, intention: Intention, prediction: Prediction, observation: Observation) -> Judged:
+    judgement = judge(intention.intent, observation)
+    known = Reach.UNKNOWN not in (prediction.reach, observation.reach)
+    drift = known and prediction.reach is not observation.reach
+    by_file = prediction.reach is Reach.OPEN
+    cause = (Cause.FILE if by_file else Cause.DRIFT) if judgement is Judgement.BREACH else None
+    return Judged(flow, intention, prediction, observation, judgement, cause, drift)
+
+
+def exit_code(judged: list[Judged], *, complete: bool, strict: bool = False) -> int:
+    """Return the exit code of a proof: 1 wins over 3, and nothing looked at is nothing proven."""
+    words = {item.judgement for item in judged}
+    codes = {EXIT_CODE.get(word, PROVEN) for word in words}
+    if strict and Judgement.TOLERATED in words:
+        codes.add(BREACHED)
+    if not complete or not judged:
+        codes.add(UNPROVEN)
+    return BREACHED if BREACHED in codes else max(codes)

@@ -1,0 +1,57 @@
+"""What can go wrong before there is a verdict; every sentence says what, where and what to do.
+
+    CloisonError            never raised itself
+    ├── UsageError          the command line asks for something impossible      exit 2
+    ├── FileError           the Compose file cannot be resolved                 exit 2
+    ├── PolicyError         `x-cloison` says something the project does not have exit 2
+    ├── PublishError        an image did not reach its registry                 exit 1
+    └── NotProven           nothing could be looked at, so nothing is proven    exit 3
+
+Rule: a probe that cannot run is a cell of the matrix (`unknown`), never one of these.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+PROVEN: Final = 0
+BREACHED: Final = 1
+MISUSED: Final = 2
+UNPROVEN: Final = 3
+INTERRUPTED: Final = 130
+
+
+class CloisonError(Exception):
+    """An expected failure: its text is for the person who ran the command."""
+
+    exit_code: ClassVar[int]
+
+
+class UsageError(CloisonError):
+    """The command line asks for something that cannot be done."""
+
+    exit_code = MISUSED
+
+
+class FileError(CloisonError):
+    """The Compose file could not be found or resolved."""
+
+    exit_code = MISUSED
+
+
+class PolicyError(CloisonError):
+    """The policy names something that the project does not have, or is not a policy."""
+
+    exit_code = MISUSED
+
+
+class PublishError(CloisonError):
+    """An image was not pushed, or what the registry holds is not what was pushed."""
+
+    exit_code = BREACHED
+
+
+class NotProven(CloisonError):  # noqa: N818  # it is the verdict's own word
+    """There is nothing to look at, or no way to look at it."""
+
+    exit_code = UNPROVEN

@@ -1,0 +1,196 @@
+"""Which flows a proof asks about.
+
+Prediction, intention and observation all answer this one list, so that comparing them is a loop.
+
+Rule: an endpoint that should exist and does not still has its flow. A container that lost its seat
+on a network has an endpoint without an address there; a service without a running container stands
+in the list under its own name. What is not in the list cannot be missed by anyone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final
+
+from cloison.compose import Project
+from cloison.model import (
+    ANY_PORT,
+    HOST,
+    OUTSIDE,
+    STRANGER,
+    Container,
+    Endpoint,
+    Facts,
+    Flow,
+    Kind,
+    Listener,
+    Protocol,
+    Vantage,
+)
+
+WILDCARD: Final = "0.0.0.0"  # noqa: S104  # the kernel's word for "every address"
+LOOPBACK: Final = "127."
+Ports = Collection[tuple[Protocol, int]]
+
+
+def place(project: Project, container: Container) -> str:
+    """Return the service that a container belongs to, or the name under which a stranger is shown."""
+    known = container.project == project.name and container.service in project.services
+    return container.service if known else STRANGER + container.name
+
+
+def absent(project: Project, facts: Facts) -> list[str]:
+    """Return the services that should run and have no running container, once for each that is missing."""
+    running = [c.service for c in facts.containers if c.project == project.name and c.pid and not c.one_off]
+    return [
+        service.name
+        for service in project.services.values()
+        for _ in range(service.replicas - running.count(service.name))
+    ]
+
+
+def vantages(project: Project, facts: Facts) -> list[Vantage]:
+    """Return where connections start: every running container, every missing one, the host and the outside."""
+    seen = [Vantage(place(project, c), c.name) for c in facts.containers if c.pid]
+    return sorted({*seen, *_missing(project, facts), Vantage(HOST), Vantage(OUTSIDE)})
+
+
+def _missing(project: Project, facts: Facts) -> list[Vantage]:
+    return [Vantage(name) for name in absent(project, facts)]
+
+
+def endpoints(project: Project, facts: Facts, named: Mapping[str, Ports]) -> list[Endpoint]:
+    """Return where connections end. `named` gives the ports of each service that must be asked even if nobody listens."""
+    found = {
+        *_of_host(facts),
+        *(_canary(OUTSIDE, "", "", address) for address in (facts.outside_address,) if address),
+    }
+    for container in facts.containers:
+        owner = place(project, container)
+        if container.pid:
+            found |= {*_seats(project, facts, container, owner, named.get(owner, ()))}
+            found |= {*_published(project, facts, container, owner)}
+    for vantage in _missing(project, facts):
+        found |= {*_lost_seats(project, vantage.place, "", named.get(vantage.place, ()))}
+    return sorted(found)
+
+
+def flows(project: Project, facts: Facts, named: Mapping[str, Ports]) -> list[Flow]:
+    """Return every pair that involves the project, in order."""
+    ends = endpoints(project, facts, named)
+    pairs = (Flow(vantage, end) for vantage in vantages(project, facts) for end in ends)
+    return [flow for flow in pairs if _is_asked(project, flow)]
+
+
+def _is_asked(project: Project, flow: Flow) -> bool:
+    """Whether the two ends are two, and one of them is the project's."""
+    source, target = flow.vantage, flow.endpoint
+    if (source.place, source.container) == (target.place, target.container):
+        return False
+    if target.kind is Kind.PUBLISHED and source.place != HOST:
+        # Everybody may try a published port; a stranger's try says nothing that the outside's does not.
+        return not source.place.startswith(STRANGER) and not target.address.startswith(LOOPBACK)
+    return not {source.place, target.place}.isdisjoint(project.services)
+
+
+def _canary(where: str, container: str, network: str, address: str) -> Endpoint:
+    return Endpoint(where, container, Kind.CANARY, Protocol.TCP, ANY_PORT, network, address, ANY_PORT)
+
+
+def _of_host(facts: Facts) -> Iterator[Endpoint]:
+    for network in facts.networks:
+        for gateway in network.gateways:
+            yield _canary(HOST, "", network.name, gateway)
+
+
+def _seats(
+    project: Project, facts: Facts, container: Container, owner: str, named: Ports
+) -> Iterator[Endpoint]:
+    """Yield what a running container offers on each of its addresses, and what it should and does not."""
+    listeners = [
+        item
+        for item in facts.listeners
+        if item.container == container.name and not item.address.startswith(LOOPBACK)
+    ]
+    silent = {*named} - {(item.protocol, item.port) for item in listeners}
+    for seat in container.attachments:
+        yield _canary(owner, container.name, seat.network, seat.address)
+        for item in listeners:
+            if item.address in (WILDCARD, seat.address):
+                yield _port(
+                    owner,
+                    container.name,
+                    Kind.LISTENER,
+                    item.protocol,
+                    item.port,
+                    seat.network,
+                    seat.address,
+                )
+        for protocol, port in silent:
+            yield _port(owner, container.name, Kind.DECLARED, protocol, port, seat.network, seat.address)
+    held = {seat.network for seat in container.attachments}
+    yield from _lost_seats(project, owner, container.name, named, held)
+
+
+def _lost_seats(
+    project: Project,
+    owner: str,
+    container: str,
+    named: Ports,
+    held: Collection[str] = (),
+) -> Iterator[Endpoint]:
+    """Yield endpoints without an address for the networks that the file gives and the engine does not."""
+    service = project.services.get(owner)
+    for network in service.networks if service else ():
+        if network not in held:
+            yield _canary(owner, container, network, "")
+            for protocol, port in named:
+                yield _port(owner, container, Kind.DECLARED, protocol, port, network, "")
+
+
+def _port(
+    owner: str,
+    container: str,
+    kind: Kind,
+    protocol: Protocol,
+    port: int,
+    network: str,
+    address: str,
+) -> Endpoint:
+    return Endpoint(owner, container, kind, protocol, port, network, address, port)
+
+
+def _published(project: Project, facts: Facts, container: Container, owner: str) -> Iterator[Endpoint]:
+    if owner not in project.services:
+        return
+    for door in container.publications:
+        for address in facts.host_addresses:
+            if door.binds(address):
+                yield Endpoint(
+                    owner,
+                    container.name,
+                    Kind.PUBLISHED,
+                    door.protocol,
+                    door.container_port,
+                    "",
+                    address,
+                    door.host_port,
+                )
+
+
+def known_ports(project: Project, facts: Facts) -> dict[str, set[tuple[Protocol, int]]]:
+    """Return the ports of each running service: listened on, declared in the file, or exposed by its image."""
+    known: dict[str, set[tuple[Protocol, int]]] = {}
+    for container in facts.containers:
+        owner = place(project, container)
+        if owner in project.services and container.pid:
+            service = project.services[owner]
+            ports = known.setdefault(owner, set())
+            ports |= {*service.exposed, *container.exposed}
+            ports |= {(port.protocol, port.target) for port in service.ports}
+            ports |= {*_listened(facts.listeners, container.name)}
+    return known
+
+
+def _listened(listeners: Collection[Listener], container: str) -> Iterator[tuple[Protocol, int]]:
+    return ((item.protocol, item.port) for item in listeners if item.container == container)

@@ -1,0 +1,285 @@
+"""The policy: what its owner intends, as it stands under `x-cloison`.
+
+    allow:
+      - outside -> proxy:80                 # source -> target[:port[/proto]]
+    tolerate:
+      - network: backend_net                # what its members can do only because they share it
+        why: Docker has no policy inside a network
+      - flow: proxy -> outside
+        why: frontend_net must not be internal
+
+Rule: a name that the project does not have is an error with its position and a suggestion. A rule
+that covers nothing would pass for the wrong reason.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from cloison.compose import POLICY_KEY, Project
+from cloison.errors import PolicyError
+from cloison.model import HOST, OUTSIDE, Endpoint, Flow, Kind, Protocol, Vantage
+from cloison.outcome import Reach
+
+EVERY: Final = "*"
+ARROW: Final = re.compile(
+    r"^\s*(?P<source>\S+)\s*->\s*(?P<target>[^\s:/]+)(?::(?P<port>\d{1,5})(?:/(?P<protocol>\w+))?)?\s*$",
+)
+HIGHEST_PORT: Final = 65535
+
+
+class Intent(StrEnum):
+    """What the owner wants of a flow."""
+
+    OPEN = "open"
+    SHUT = "shut"
+    TOLERATED = "tolerated"
+    OPTIONAL = "optional"
+    """Allowed, and the file carries the same door at another address: open or shut, both are right."""
+    UNJUDGED = "unjudged"
+    """From the host, and not named by the policy."""
+    UNDECIDED = "undecided"
+    """There is no policy, and the file alone cannot say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One arrow of the policy. `where` is its position, for messages and reports."""
+
+    source: str
+    target: str
+    port: int | None
+    protocol: Protocol
+    where: str
+    text: str
+
+    def names(self, flow: Flow) -> bool:
+        """Whether the rule speaks about `flow`."""
+        end = flow.endpoint
+        return (
+            self.source in (EVERY, flow.vantage.place)
+            and self.target in (EVERY, end.place)
+            and (self.port is None or (self.port, self.protocol) == (end.service_port, end.protocol))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Toleration:
+    """A flow or a network that is open, known and accepted: exactly one of `rule` and `network` is set."""
+
+    why: str
+    where: str
+    rule: Rule | None = None
+    network: str = ""
+    """The file's key of the network."""
+
+    @property
+    def text(self) -> str:
+        """What is tolerated, as the file says it."""
+        return self.rule.text if self.rule else f"network {self.network}"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """All that the owner said."""
+
+    allow: tuple[Rule, ...]
+    tolerate: tuple[Toleration, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Intention:
+    """What is wanted of one flow, and which line of the policy says so (empty: the default)."""
+
+    intent: Intent
+    where: str = ""
+    why: str = ""
+
+
+def policy(project: Project) -> Policy | None:
+    """Read the project's policy; None when the file has none.
+
+    Raises PolicyError with the position of what is wrong.
+    """
+    raw = project.policy
+    if raw is None:
+        return None
+    _mapping(raw, POLICY_KEY, {"allow", "tolerate"})
+    allow = [
+        _rule(project, text, f"{POLICY_KEY}.allow[{i}]")
+        for i, text in enumerate(_list(raw, "allow", POLICY_KEY))
+    ]
+    tolerate = [
+        _toleration(project, body, f"{POLICY_KEY}.tolerate[{i}]")
+        for i, body in enumerate(_list(raw, "tolerate", POLICY_KEY))
+    ]
+    return Policy(tuple(allow), tuple(tolerate))
+
+
+def check_ports(rules: Policy, known: Mapping[str, Collection[tuple[Protocol, int]]]) -> None:
+    """Refuse a rule whose port neither the file, the image nor any process of the service has.
+
+    `known` maps a service that runs to its ports; rules about other places are not checked.
+    """
+    arrows = [*rules.allow, *(toleration.rule for toleration in rules.tolerate if toleration.rule)]
+    for rule in arrows:
+        ports = known.get(rule.target)
+        if rule.port is None or ports is None or (rule.protocol, rule.port) in ports:
+            continue
+        raise PolicyError(
+            f'{rule.where}: service "{rule.target}" has no port {rule.port}/{rule.protocol}; '
+            f"{_port_hint(ports)}. A port that nobody listens on yet can be declared with `expose`",
+        )
+
+
+def named_ports(rules: Policy | None, service: str) -> set[tuple[Protocol, int]]:
+    """Return the ports of `service` that the policy's `allow` names."""
+    arrows = rules.allow if rules else ()
+    return {(rule.protocol, rule.port) for rule in arrows if rule.target == service and rule.port is not None}
+
+
+def intended(
+    project: Project,
+    rules: Policy | None,
+    predicted: Mapping[Flow, Reach],
+) -> dict[Flow, Intention]:
+    """Return what is intended of every flow of `predicted`."""
+    if rules is None:
+        return {flow: _as_drawn(flow, reach) for flow, reach in predicted.items()}
+    carried = {_door(flow) for flow, reach in predicted.items() if reach is Reach.OPEN}
+    return {flow: _intention(project, rules, flow, reach, carried) for flow, reach in predicted.items()}
+
+
+AS_DRAWN: Final = {Reach.OPEN: Intent.OPEN, Reach.SHUT: Intent.SHUT, Reach.UNKNOWN: Intent.UNDECIDED}
+
+
+def _as_drawn(flow: Flow, reach: Reach) -> Intention:
+    if flow.vantage.place == HOST:
+        return Intention(Intent.UNJUDGED)
+    return Intention(AS_DRAWN[reach])
+
+
+def _intention(
+    project: Project,
+    rules: Policy,
+    flow: Flow,
+    reach: Reach,
+    carried: set[tuple[Vantage, Endpoint]],
+) -> Intention:
+    for rule in rules.allow:
+        if rule.names(flow):
+            optional = reach is not Reach.OPEN and _door(flow) in carried
+            return Intention(Intent.OPTIONAL if optional else Intent.OPEN, rule.where)
+    for toleration in rules.tolerate:
+        if _tolerates(project, toleration, flow):
+            return Intention(Intent.TOLERATED, toleration.where, toleration.why)
+    if flow.vantage.place == HOST:
+        return Intention(Intent.UNJUDGED)
+    return Intention(Intent.SHUT)
+
+
+def _door(flow: Flow) -> tuple[Vantage, Endpoint]:
+    """Return what all addresses of one door have in common: any one of them serves who is allowed through."""
+    end = flow.endpoint
+    return flow.vantage, Endpoint(
+        end.place, end.container, Kind.LISTENER, end.protocol, end.service_port, "", "", 0
+    )
+
+
+def _tolerates(project: Project, toleration: Toleration, flow: Flow) -> bool:
+    if toleration.rule:
+        return toleration.rule.names(flow)
+    name = project.networks[toleration.network].name
+    members = (project.seats(flow.vantage.place), project.seats(flow.endpoint.place))
+    return flow.endpoint.network == name and all(name in seats for seats in members)
+
+
+def _rule(project: Project, text: Any, where: str) -> Rule:
+    match = ARROW.match(text) if isinstance(text, str) else None
+    if match is None:
+        raise PolicyError(
+            f'{where}: {text!r} is not a flow; write "source -> target[:port[/proto]]", e.g. "app -> db:3306"'
+        )
+    places = (*project.services, HOST, OUTSIDE, EVERY)
+    for name in (match["source"], match["target"]):
+        if name not in places:
+            raise PolicyError(f'{where}: no service "{name}"{_suggestion(name, places)}')
+    return Rule(
+        match["source"],
+        match["target"],
+        _port(match["port"], where),
+        _protocol(match["protocol"], where),
+        where,
+        text.strip(),
+    )
+
+
+def _port(text: str | None, where: str) -> int | None:
+    if text is None:
+        return None
+    if not 1 <= int(text) <= HIGHEST_PORT:
+        raise PolicyError(f"{where}: {text} is not a port; ports go from 1 to {HIGHEST_PORT}")
+    return int(text)
+
+
+def _protocol(text: str | None, where: str) -> Protocol:
+    try:
+        return Protocol(text or "tcp")
+    except ValueError:
+        raise PolicyError(f'{where}: no protocol "{text}"; write tcp or udp') from None
+
+
+def _toleration(project: Project, body: Any, where: str) -> Toleration:
+    _mapping(body, where, {"flow", "network", "why"})
+    why = body.get("why")
+    if not isinstance(why, str) or not why.strip():
+        raise PolicyError(f"{where}: a toleration says why; add a `why:` that its next reader can judge")
+    if ("flow" in body) == ("network" in body):
+        raise PolicyError(f"{where}: a toleration names either a `flow:` or a `network:`")
+    if "flow" in body:
+        return Toleration(why.strip(), where, rule=_rule(project, body["flow"], f"{where}.flow"))
+    key = body["network"]
+    if key not in project.networks:
+        raise PolicyError(f'{where}.network: no network "{key}"{_suggestion(str(key), project.networks)}')
+    return Toleration(why.strip(), where, network=key)
+
+
+def _mapping(body: Any, where: str, keys: set[str]) -> None:
+    if not isinstance(body, Mapping):
+        raise PolicyError(f"{where}: expected a mapping with {_listed(keys)}, found {body!r}")
+    for key in body:
+        if key not in keys:
+            raise PolicyError(
+                f'{where}: no key "{key}"{_suggestion(str(key), keys)}; known are {_listed(keys)}'
+            )
+
+
+def _list(body: Mapping[str, Any], key: str, where: str) -> list[Any]:
+    items = body.get(key)
+    if items is None:
+        return []
+    if not isinstance(items, list):
+        raise PolicyError(f"{where}.{key}: expected a list, found {items!r}")
+    return items
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f' (did you mean "{close[0]}"?)' if close else f"; known are {_listed(known)}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def _port_hint(ports: Collection[tuple[Protocol, int]]) -> str:
+    return (
+        f"it has {_listed(f'{port}/{protocol}' for protocol, port in ports)}"
+        if ports
+        else "nothing in it listens"
+    )

@@ -1,0 +1,265 @@
+"""What the Compose file and the engine's facts say about every flow, with the rule that decides.
+
+Rule: `RULES` is read from top to bottom and the first that speaks decides. Nothing here knows what
+was observed; where the facts do not decide, the prediction is `unknown` and says what is missing.
+
+The behaviour is that of Docker's bridge driver over IPv4 (https://docs.docker.com/engine/network/packet-filtering-firewalls/),
+measured on Engine 20.10; version gates carry their own source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from cloison.compose import Project
+from cloison.model import HOST, OUTSIDE, STRANGER, Container, Facts, Flow, Kind, Publication
+from cloison.outcome import Reach
+
+DIRECT_ROUTING_CLOSED: Final = (28, 0)
+"""From here on a container's address answers no remote machine: https://github.com/moby/moby/pull/48724"""
+ACCEPT: Final = "ACCEPT"
+DROP: Final = "DROP"
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What is predicted of one flow, and the rule in words."""
+
+    reach: Reach
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a rule may look at besides the flow."""
+
+    project: Project
+    facts: Facts
+
+    def label(self, network: str) -> str:
+        """Return the file's name of a network where it has one."""
+        drawn = self.project.network_named(network)
+        return drawn.key if drawn else network
+
+    def is_internal(self, network: str) -> bool:
+        """Whether a network is meant to be internal: the file's word, the engine's for networks that it only borrows."""
+        drawn = self.project.network_named(network)
+        if drawn and not drawn.external:
+            return drawn.internal
+        fact = self.facts.network(network)
+        return bool(fact and fact.internal)
+
+    def driver(self, network: str) -> str:
+        """Return the driver of a network."""
+        fact, drawn = self.facts.network(network), self.project.network_named(network)
+        return fact.driver if fact else drawn.driver if drawn else "bridge"
+
+    def is_borrowed(self, network: str) -> bool:
+        """Whether the file says that the network belongs to others too (`external`)."""
+        drawn = self.project.network_named(network)
+        return bool(drawn and drawn.external)
+
+    def seats(self, place: str) -> tuple[str, ...]:
+        """Return the networks on which the file puts a place; a stranger sits only where the file invites others."""
+        if not place.startswith(STRANGER):
+            return self.project.seats(place)
+        name = place.removeprefix(STRANGER)
+        held = [seat.network for c in self.facts.containers if c.name == name for seat in c.attachments]
+        return tuple(network for network in held if self.is_borrowed(network))
+
+    def way_out(self, place: str) -> str:
+        """Return the network that carries a container's default route: the first that is not internal, else the first.
+
+        Docker takes the networks in the order of their names: https://docs.docker.com/engine/network/#connecting-to-multiple-networks
+        """
+        seats = sorted(self.seats(place))
+        return next((n for n in seats if not self.is_internal(n)), seats[0] if seats else "")
+
+    def publication(self, flow: Flow) -> Publication | None:
+        """Return the engine's publication of the service port that `flow` ends at."""
+        end = flow.endpoint
+        owner = next((c for c in self.facts.containers if c.name == end.container), None)
+        return next(
+            (p for p in _publications(owner) if (p.container_port, p.protocol) == (end.port, end.protocol)),
+            None,
+        )
+
+
+def _publications(owner: Container | None) -> Iterable[Publication]:
+    return owner.publications if owner else ()
+
+
+def predict(project: Project, facts: Facts, flows: Iterable[Flow]) -> dict[Flow, Prediction]:
+    """Return the prediction of every flow."""
+    world = World(project, facts)
+    return {flow: _first(world, flow) for flow in flows}
+
+
+def _first(world: World, flow: Flow) -> Prediction:
+    for rule in RULES:
+        prediction = rule(world, flow)
+        if prediction is not None:
+            return prediction
+    return Prediction(Reach.UNKNOWN, "no rule speaks about this flow")
+
+
+def _open(rule: str) -> Prediction:
+    return Prediction(Reach.OPEN, rule)
+
+
+def _shut(rule: str) -> Prediction:
+    return Prediction(Reach.SHUT, rule)
+
+
+def _unknown(rule: str) -> Prediction:
+    return Prediction(Reach.UNKNOWN, rule)
+
+
+def same_namespace(world: World, flow: Flow) -> Prediction | None:
+    """Two services in one network namespace are one machine to the network."""
+    source, target = flow.vantage.place, flow.endpoint.place
+    if {source, target} <= set(world.project.services) and source != target:
+        owner = world.project.owner(source)
+        if owner == world.project.owner(target):
+            return _open(f"{source} and {target} live in the network namespace of {owner}")
+    return None
+
+
+def network_mode(world: World, flow: Flow) -> Prediction | None:
+    """`host` is the host itself, `none` is nowhere, and `container:NAME` is somewhere the file does not tell."""
+    place = flow.vantage.place
+    service = world.project.services.get(world.project.owner(place))
+    if service is None:
+        return None
+    modes = {
+        "none": _shut(f"{place} has network_mode none"),
+        "host": _open(f"{place} has network_mode host, and nothing holds the host back"),
+        "container": _unknown(f"{place} lives in the namespace of a container that the file does not know"),
+    }
+    return modes.get(service.network_mode.partition(":")[0])
+
+
+def other_drivers(world: World, flow: Flow) -> Prediction | None:
+    """Only bridges are predicted."""
+    for network in {flow.endpoint.network, *world.seats(flow.vantage.place)} - {""}:
+        driver = world.driver(network)
+        if driver != "bridge":
+            return _unknown(f"{world.label(network)} uses the driver {driver}, whose walls are not predicted")
+    return None
+
+
+def from_host(world: World, flow: Flow) -> Prediction | None:
+    """The host has an address on every bridge and publishes the ports itself."""
+    if flow.vantage.place != HOST:
+        return None
+    if flow.endpoint.kind is Kind.PUBLISHED:
+        return _open("the host publishes the port on this address")
+    if flow.endpoint.place == OUTSIDE:
+        return _open("the host is a neighbour of the outside")
+    drawn = flow.endpoint.network in world.seats(flow.endpoint.place)
+    return _open("the host has an address on every bridge") if drawn else _not_drawn(world, flow)
+
+
+def from_outside(world: World, flow: Flow) -> Prediction | None:
+    """A neighbour reaches what is published, and before Engine 28 the published port of a container directly."""
+    if flow.vantage.place != OUTSIDE:
+        return None
+    end = flow.endpoint
+    if end.kind is Kind.PUBLISHED:
+        return _open(f"port {end.port} of the host is published for everyone")
+    if end.network not in world.seats(end.place):
+        return _not_drawn(world, flow)
+    if world.is_internal(end.network):
+        return _shut(f"{world.label(end.network)} is internal")
+    return _direct(world, flow)
+
+
+def _direct(world: World, flow: Flow) -> Prediction:
+    """Predict a packet that a neighbour routes to a container's own address through the host."""
+    engine = world.facts.engine
+    if engine.release >= DIRECT_ROUTING_CLOSED:
+        return _shut("Engine 28 and later drops what is routed to a container from outside")
+    end = flow.endpoint
+    if world.publication(flow) and end.network == world.way_out(end.place):
+        return _open("before Engine 28 a published port also answers on the container's own address")
+    policies = {
+        ACCEPT: _open("the host's FORWARD policy is ACCEPT, so every container address can be routed to"),
+        DROP: _shut("the host forwards nothing to an unpublished port (FORWARD policy DROP)"),
+    }
+    return policies.get(engine.forward_policy, _unknown("the host's FORWARD policy could not be read"))
+
+
+def to_outside(world: World, flow: Flow) -> Prediction | None:
+    """A container has egress when one of its networks is not internal."""
+    if flow.endpoint.place != OUTSIDE:
+        return None
+    way = world.way_out(flow.vantage.place)
+    if way and not world.is_internal(way):
+        return _open(f"{world.label(way)} is not internal, so {flow.vantage.place} has egress")
+    return _shut(f"every network of {flow.vantage.place} is internal")
+
+
+def to_gateway(world: World, flow: Flow) -> Prediction | None:
+    """Docker gives every bridge an address of the host's, internal or not."""
+    if flow.endpoint.place != HOST:
+        return None
+    label = world.label(flow.endpoint.network)
+    seats = world.seats(flow.vantage.place)
+    if flow.endpoint.network in seats:
+        return _open(f"the host has an address on {label}, internal or not")
+    if seats:
+        return _open(f"the host answers on its address of {label} for whoever has it as gateway")
+    return _shut(f"the file gives {flow.vantage.place} no network")
+
+
+def to_published(world: World, flow: Flow) -> Prediction | None:
+    """A published port is a door for containers as well, unless they come over an internal network."""
+    end = flow.endpoint
+    if end.kind is not Kind.PUBLISHED:
+        return None
+    seats = world.seats(flow.vantage.place)
+    near = [n for n in seats if (fact := world.facts.network(n)) and fact.holds(end.address)]
+    way = near[0] if near else world.way_out(flow.vantage.place)
+    if not way:
+        return _shut(f"the file gives {flow.vantage.place} no network")
+    if world.is_internal(way):
+        return _shut(f"{flow.vantage.place} gets there over {world.label(way)}, which is internal")
+    return _open("a published port is a door for the containers of other networks too")
+
+
+def over_network(world: World, flow: Flow) -> Prediction | None:
+    """On one bridge everything is open; between two bridges everything is shut."""
+    end, source = flow.endpoint, flow.vantage.place
+    label = world.label(end.network)
+    if end.network not in world.seats(end.place):
+        return _not_drawn(world, flow)
+    if end.network not in world.seats(source):
+        if source.startswith(STRANGER):
+            return _shut(f"the file does not know {source.removeprefix(STRANGER)}")
+        return _shut(f"the file does not put {source} on {label}")
+    fact = world.facts.network(end.network)
+    if fact and dict(fact.options).get("com.docker.network.bridge.enable_icc") == "false":
+        return _unknown(f"{label} has inter-container communication off, which is known to leak")
+    return _open(f"{source} and {end.place} share {label}, and Docker has no policy inside a network")
+
+
+def _not_drawn(world: World, flow: Flow) -> Prediction:
+    end = flow.endpoint
+    if end.place.startswith(STRANGER):
+        return _shut(f"the file does not know {end.place.removeprefix(STRANGER)}")
+    return _shut(f"the file does not put {end.place} on {world.label(end.network)}")
+
+
+RULES: Final[tuple[Callable[[World, Flow], Prediction | None], ...]] = (
+    same_namespace,
+    network_mode,
+    other_drivers,
+    from_host,
+    from_outside,
+    to_outside,
+    to_gateway,
+    to_published,
+    over_network,
+)
