@@ -1,0 +1,35 @@
+# Two commands matter: make up, make test. All of the work is in setup/, one room a file.
+
+.DEFAULT_GOAL := help
+.PHONY: help up down clean prove test lint fmt bench
+
+export CLOISON_GOAL = $@
+
+help: ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+up: ## engine, images, stack, proof, and the address to open
+	@setup/up
+
+down: ## stop the stack and keep its data
+	@setup/down
+
+clean: ## remove everything that was made, after asking (YES=1: without asking)
+	@setup/clean
+
+prove: ## prove the running stack again
+	@.venv/bin/cloison prove
+
+test: ## every check and every test, from a fresh clone
+	@setup/test $(ARGS)
+
+lint: ## what can be said about the code without running it
+	@setup/lint
+
+fmt: ## put the code into shape
+	@setup/python dev
+	@.venv/bin/ruff check --fix --quiet || true
+	@.venv/bin/ruff format
+
+bench: ## the benchmarks, into docs/benchmarks.md
+	@setup/bench
