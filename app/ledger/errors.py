@@ -1,0 +1,53 @@
+"""Every failure as a page for people or a document for programs, never as a trace."""
+
+from http import HTTPStatus
+from typing import Final
+
+from flask import Flask, Response, current_app, jsonify, render_template
+from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+
+from ledger.negotiate import prefers_json
+
+# What a person can do about it; any other status shows werkzeug's own sentence.
+SENTENCES: Final = {
+    HTTPStatus.NOT_FOUND: "There is no page at this address. The front page has everything there is.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "The ledger made a mistake. It is in the log of the app service.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The database does not answer at the moment. It is usually back within seconds.",
+}
+
+
+def init_app(app: Flask) -> None:
+    """Register the handlers."""
+    app.register_error_handler(HTTPException, _refused)
+    app.register_error_handler(SQLAlchemyError, _no_database)
+    app.register_error_handler(OSError, _no_database)  # no password yet, or no answer in time
+
+
+def _refused(error: HTTPException) -> ResponseReturnValue:
+    if error.response is not None:  # a ready answer, a redirect for one
+        return error.response
+    status = HTTPStatus(error.code or 500)
+    response = _show(status, error.description or "")
+    response.headers.extend(
+        {name: value for name, value in error.get_headers() if name not in {"Content-Type", "Content-Length"}}
+    )
+    return response
+
+
+def _no_database(error: Exception) -> ResponseReturnValue:
+    # One line: the statement and the server's message, not a trace per visitor while the database is away.
+    current_app.logger.warning("no answer from the database: %s", str(error).splitlines()[:1])
+    return _show(HTTPStatus.SERVICE_UNAVAILABLE, "")
+
+
+def _show(status: HTTPStatus, fallback: str) -> Response:
+    detail = SENTENCES.get(status, fallback)
+    if prefers_json():
+        response = jsonify(error={"status": status.value, "title": status.phrase, "detail": detail})
+    else:
+        response = Response(render_template("error.html", status=status, detail=detail))
+    response.status_code = status
+    response.vary.add("Accept")
+    return response

@@ -1,0 +1,60 @@
+"""Bringing the tables up to date, once, however many replicas start together.
+
+MariaDB commits each change of a table by itself, so two replicas at it would meet half-way. A named lock of the
+server lets one pass and makes the others wait; they then find nothing left to do. The lock belongs to one server:
+on a Galera cluster run `python -m ledger migrate` as a step of its own before the replicas start.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+LOCK: Final = "ledger.migrate"
+LOCK_PATIENCE: Final = 60  # seconds for another replica's migration
+
+
+def migrate(engine: Engine) -> None:
+    """Upgrade to the newest revision."""
+    with engine.connect() as connection:
+        _lock(connection)
+        try:
+            config = Config()
+            config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+        finally:
+            connection.execute(text("SELECT RELEASE_LOCK(:name)"), {"name": LOCK})
+            connection.commit()
+
+
+def _lock(connection: Connection) -> None:
+    # The server would wait longer than a socket does, so the waiting is done here, in small pieces.
+    for _ in range(LOCK_PATIENCE):
+        if connection.scalar(text("SELECT GET_LOCK(:name, 1)"), {"name": LOCK}) == 1:
+            return
+    raise TimeoutError(f"another replica has been migrating for {LOCK_PATIENCE} s")
+
+
+def migrate_when_reachable(
+    engine: Engine, patience: float, say: Callable[[str], None], *, pause: Callable[[float], None] = time.sleep
+) -> None:
+    """Migrate as soon as the database lets us; raise its last refusal after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    said = ""
+    while True:
+        try:
+            return migrate(engine)
+        except (SQLAlchemyError, OSError) as error:
+            if time.monotonic() > deadline:
+                raise
+            reason = str(getattr(error, "orig", None) or error)
+            if reason != said:  # once per reason, not once per try
+                say(f"waiting for the database: {reason}")
+                said = reason
+        pause(0.5)

@@ -1,0 +1,11 @@
+"""Which of the two forms a client would rather have."""
+
+from flask import request
+
+
+def prefers_json() -> bool:
+    """Tell whether JSON was asked for, by Accept or by a path that ends in .json; a browser gets HTML."""
+    if request.path.endswith(".json"):
+        return True
+    accept = request.accept_mimetypes
+    return accept["application/json"] > accept["text/html"]

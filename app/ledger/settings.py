@@ -1,0 +1,71 @@
+"""The LEDGER_* variables: one table of names, meanings and defaults."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+N = TypeVar("N", int, float)
+
+DEFAULTS: Final[Mapping[str, str]] = {
+    "LEDGER_DB_HOST": "db",
+    "LEDGER_DB_PORT": "3306",
+    "LEDGER_DB_NAME": "ledger",
+    "LEDGER_DB_USER": "ledger",
+    "LEDGER_DB_PASSWORD_FILE": "/run/ledger/db_password",  # noqa: S105 - where it is, not what it is
+    "LEDGER_DB_TIMEOUT": "5",  # seconds for one answer of the database
+    "LEDGER_PAGE_PATIENCE": "5",  # seconds a page waits for the database before it says 503
+    "LEDGER_READY_PATIENCE": "1.5",  # the same for /readyz
+    "LEDGER_START_PATIENCE": "120",  # seconds the first connection may take before the container gives up
+    "LEDGER_WORKERS": "2",  # processes
+    "LEDGER_THREADS": "16",  # threads of each
+    "LEDGER_BIND": "0.0.0.0:5000",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment decides."""
+
+    db_host: str
+    db_port: int
+    db_name: str
+    db_user: str
+    db_password_file: Path
+    db_timeout: int
+    page_patience: float
+    ready_patience: float
+    start_patience: float
+    workers: int
+    threads: int
+    bind: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the variables; one that is empty counts as not set."""
+        value = {name: environment.get(name) or default for name, default in DEFAULTS.items()}
+        return cls(
+            db_host=value["LEDGER_DB_HOST"],
+            db_port=_number("LEDGER_DB_PORT", value, int),
+            db_name=value["LEDGER_DB_NAME"],
+            db_user=value["LEDGER_DB_USER"],
+            db_password_file=Path(value["LEDGER_DB_PASSWORD_FILE"]),
+            db_timeout=_number("LEDGER_DB_TIMEOUT", value, int),
+            page_patience=_number("LEDGER_PAGE_PATIENCE", value, float),
+            ready_patience=_number("LEDGER_READY_PATIENCE", value, float),
+            start_patience=_number("LEDGER_START_PATIENCE", value, float),
+            workers=_number("LEDGER_WORKERS", value, int),
+            threads=_number("LEDGER_THREADS", value, int),
+            bind=value["LEDGER_BIND"],
+        )
+
+
+def _number(name: str, value: Mapping[str, str], kind: type[N]) -> N:
+    try:
+        number = kind(value[name])
+    except ValueError:
+        number = kind(0)
+    if number <= 0:
+        raise SystemExit(f"{name}={value[name]!r}: expected a number above 0")
+    return number

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Makes the passwords of this run, then becomes the image's own entry point.
+#
+# Rule: no password outlives the run. Each start makes new ones into memory (two tmpfs), MariaDB is told them before
+# it accepts its first connection, and the application reads the file again for every connection that it opens.
+# So there is nothing to create before `up`, nothing on a disk, in the environment, in `docker inspect` or in the log.
+# Whoever brings passwords of his own points MARIADB_PASSWORD_FILE and MARIADB_ROOT_PASSWORD_FILE at files that exist
+# outside /run/ledger and /run/mysqld; they are used as they are, and a changed file is obeyed at the next start.
+set -euo pipefail
+umask 0027
+
+readonly data=/var/lib/mysql
+readonly orders=/run/mysqld/passwords.sql
+
+# Ours are made anew at each start; a file that was given from elsewhere is left alone.
+password_into() {
+  case "$1" in
+    /run/ledger/* | /run/mysqld/*) ;;
+    *) [[ -s "$1" ]] && return ;;
+  esac
+  local new="$1.new"
+  (umask "$2" && tr -dc 'A-Za-z0-9' < <(head -c 1024 /dev/urandom) | cut -c 1-40 > "$new")
+  mv -f "$new" "$1" # in one step: the application never reads half a password
+}
+
+# MariaDB runs this file at start, as root, before it listens. One statement is one line.
+# 1290 is the server in its upgrade mode, where accounts cannot be changed: the start that follows does it.
+set_password() {
+  local secret
+  secret=$(sed "s/[\\\\']/\\\\&/g" "$3")
+  printf "BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR 1290 BEGIN END; "
+  printf "ALTER USER IF EXISTS '%s'@'%s' IDENTIFIED BY '%s'; END;\n" "$1" "$2" "$secret"
+}
+
+password_into "$MARIADB_PASSWORD_FILE" 0027      # for the group of the directory: the application's
+password_into "$MARIADB_ROOT_PASSWORD_FILE" 0077 # for nobody else
+
+if [[ -d $data/mysql ]]; then # an older run made the accounts, with passwords that are gone
+  (
+    umask 0077
+    echo 'SET SESSION sql_log_bin = 0;'
+    set_password root "$MARIADB_ROOT_HOST" "$MARIADB_ROOT_PASSWORD_FILE"
+    set_password "$MARIADB_USER" '%' "$MARIADB_PASSWORD_FILE"
+  ) > "$orders"
+  set -- "$@" "--init-file=$orders"
+fi
+
+exec docker-entrypoint.sh "$@"

@@ -1,0 +1,140 @@
+#!/usr/bin/env bash
+# Starts MariaDB in a container, after making the database on an empty data directory.
+#
+# Rule: a data directory is either empty or complete. The first database is made in a directory beside, with a server
+# that has no network, and moved into place when it is whole; the system schema `mysql` moves last and is the sign.
+# A container killed half-way through its first start therefore begins again instead of serving half a database.
+# It works as the user mysql with no capability on a read-only root; started as root it first becomes mysql.
+set -euo pipefail
+shopt -s nullglob
+
+readonly data=/var/lib/mysql
+readonly draft=$data/.first-start
+readonly socket=/run/mysqld/first-start.sock
+
+say() { echo "[first start] $*" >&2; }
+die() { echo "[entry point] $*" >&2; exit 1; }
+
+# The value of $1, or the content of the file that $1_FILE names; both at once is a mistake we do not guess about.
+from_file() {
+  local name=$1 file=${1}_FILE
+  [[ -n ${!file:-} ]] || return 0
+  [[ -z ${!name:-} ]] || die "both $name and $file are set; keep one"
+  [[ -r ${!file} ]] || die "$file names ${!file}, which cannot be read by uid $(id -u)"
+  printf -v "$name" '%s' "$(< "${!file}")"
+  unset "$file"
+}
+
+quoted() { printf "'%s'" "$(sed "s/[\\\\']/\\\\&/g" <<< "$1")"; }
+
+# For the scripts in /docker-entrypoint-initdb.d too, under the official image's name.
+docker_process_sql() {
+  mariadb --defaults-extra-file=<(printf '[client]\npassword="%s"\n' "$root_password") \
+    --user=root --socket="$socket" --protocol=socket --comments "$@"
+}
+
+become_mysql() {
+  chown -R mysql:mysql "$data" /run/mysqld
+  exec setpriv --reuid=mysql --regid=mysql --init-groups -- "$0" "$@"
+}
+
+start_draft() {
+  "$@" --datadir="$draft" --socket="$socket" --pid-file="$draft/pid" --skip-networking --skip-log-bin &
+  server=$!
+  for _ in {1..300}; do
+    docker_process_sql --execute 'SELECT 1' &> /dev/null && return
+    kill -0 "$server" 2> /dev/null || die "the server stopped during its first start; its reason is above"
+    sleep 0.1
+  done
+  die "the server did not answer within 30 s of its first start"
+}
+
+stop_draft() {
+  kill -TERM "$server"
+  wait "$server"
+}
+
+accounts() {
+  echo "SET sql_log_bin = 0;"
+  echo "DROP USER IF EXISTS ''@'localhost', ''@$(quoted "$(hostname)");"
+  local host
+  for host in localhost 127.0.0.1 ::1; do
+    echo "CREATE USER 'healthcheck'@'$host' IDENTIFIED BY '$health_password';"
+  done
+  if [[ -n ${MARIADB_DATABASE:-} ]]; then
+    echo "CREATE DATABASE IF NOT EXISTS \`$MARIADB_DATABASE\`;"
+  fi
+  if [[ -n ${MARIADB_USER:-} ]]; then
+    echo "CREATE USER $(quoted "$MARIADB_USER")@'%' IDENTIFIED BY $(quoted "$MARIADB_PASSWORD");"
+    [[ -z ${MARIADB_DATABASE:-} ]] || echo "GRANT ALL ON \`${MARIADB_DATABASE//_/\\_}\`.* TO $(quoted "$MARIADB_USER")@'%';"
+  fi
+  if [[ $MARIADB_ROOT_HOST != localhost ]]; then
+    echo "CREATE USER 'root'@$(quoted "$MARIADB_ROOT_HOST") IDENTIFIED BY $(quoted "$MARIADB_ROOT_PASSWORD");"
+    echo "GRANT ALL ON *.* TO 'root'@$(quoted "$MARIADB_ROOT_HOST") WITH GRANT OPTION;"
+  fi
+  echo "SET PASSWORD FOR 'root'@'localhost' = PASSWORD($(quoted "$MARIADB_ROOT_PASSWORD"));"
+}
+
+run_scripts() {
+  local file
+  for file in /docker-entrypoint-initdb.d/*; do
+    say "running $file"
+    case $file in
+      *.sh) if [[ -x $file ]]; then "$file"; else source "$file"; fi ;;
+      *.sql) docker_process_sql "${MARIADB_DATABASE:-mysql}" < "$file" ;;
+      *.sql.gz) gunzip -c "$file" | docker_process_sql "${MARIADB_DATABASE:-mysql}" ;;
+      *) say "ignoring $file: neither .sh, .sql nor .sql.gz" ;;
+    esac
+  done
+}
+
+move_into_place() {
+  local path
+  rm -f "$draft/pid"
+  for path in $(find "$draft" -mindepth 1 -maxdepth 1 ! -name mysql) "$draft/mysql"; do
+    rm -rf "${data:?}/${path##*/}"
+    mv "$path" "$data/"
+  done
+  rmdir "$draft"
+  sync -f "$data"
+}
+
+first_start() {
+  local health_password root_password="" server
+  health_password=$(head -c 24 /dev/urandom | base64 | tr '+/' 'xy')
+  say "making the database"
+  rm -rf "$draft"
+  (umask 0077 && mkdir "$draft")
+  mariadb-install-db --no-defaults --datadir="$draft" --auth-root-authentication-method=normal \
+    --skip-test-db --skip-name-resolve --cross-bootstrap > /dev/null
+  start_draft "$@"
+  accounts | docker_process_sql mysql
+  root_password=$MARIADB_ROOT_PASSWORD
+  (umask 0077 && printf '[client]\nuser=healthcheck\npassword=%s\n' "$health_password" > "$draft/.my-healthcheck.cnf")
+  run_scripts
+  stop_draft
+  move_into_place
+  say "done"
+}
+
+check_environment() {
+  local name
+  for name in MARIADB_ROOT_PASSWORD MARIADB_ROOT_HOST MARIADB_DATABASE MARIADB_USER MARIADB_PASSWORD; do
+    from_file "$name"
+  done
+  MARIADB_ROOT_HOST=${MARIADB_ROOT_HOST:-%}
+  if [[ -z ${MARIADB_ROOT_PASSWORD:-} ]]; then
+    [[ -n ${MARIADB_ALLOW_EMPTY_ROOT_PASSWORD:-} ]] || die "set MARIADB_ROOT_PASSWORD_FILE or MARIADB_ROOT_PASSWORD"
+    MARIADB_ROOT_PASSWORD=""
+  fi
+  [[ -z ${MARIADB_USER:-} || -n ${MARIADB_PASSWORD:-} ]] || die "MARIADB_USER is set without MARIADB_PASSWORD(_FILE)"
+}
+
+[[ ${1:-mariadbd} != -* ]] || set -- mariadbd "$@"
+if [[ ${1:-} == mariadbd ]]; then
+  [[ $(id -u) != 0 ]] || become_mysql "$@"
+  check_environment
+  [[ -d $data/mysql ]] || first_start "$@"
+  unset MARIADB_ROOT_PASSWORD MARIADB_PASSWORD
+fi
+exec "$@"
