@@ -6,7 +6,7 @@ arrives; a door that is needed holds only when it answers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -48,6 +48,8 @@ JUDGEMENT: Final[dict[tuple[Intent, Reach], Judgement]] = {
     (Intent.UNJUDGED, Reach.OPEN): Judgement.UNJUDGED,
     (Intent.UNJUDGED, Reach.SHUT): Judgement.UNJUDGED,
 }
+
+CAUSE: Final = {Reach.OPEN: Cause.FILE, Reach.SHUT: Cause.DRIFT}
 
 EXIT_CODE: Final[dict[Judgement, int]] = {
     Judgement.BREACH: BREACHED,
@@ -92,12 +94,11 @@ def _judged(flow: Flow, intention: Intention, prediction: Prediction, observatio
     judgement = judge(intention.intent, observation)
     known = Reach.UNKNOWN not in (prediction.reach, observation.reach)
     drift = known and prediction.reach is not observation.reach
-    by_file = prediction.reach is Reach.OPEN
-    cause = (Cause.FILE if by_file else Cause.DRIFT) if judgement is Judgement.BREACH else None
+    cause = CAUSE.get(prediction.reach) if judgement is Judgement.BREACH else None
     return Judged(flow, intention, prediction, observation, judgement, cause, drift)
 
 
-def exit_code(judged: list[Judged], *, complete: bool, strict: bool = False) -> int:
+def exit_code(judged: Sequence[Judged], *, complete: bool, strict: bool = False) -> int:
     """Return the exit code of a proof: 1 wins over 3, and nothing looked at is nothing proven."""
     words = {item.judgement for item in judged}
     codes = {EXIT_CODE.get(word, PROVEN) for word in words}

@@ -10,6 +10,7 @@ in the list under its own name. What is not in the list cannot be missed by anyo
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from cloison.compose import Project
@@ -60,7 +61,7 @@ def _missing(project: Project, facts: Facts) -> list[Vantage]:
 
 
 def endpoints(project: Project, facts: Facts, named: Mapping[str, Ports]) -> list[Endpoint]:
-    """Return where connections end. `named` gives the ports of each service that must be asked even if nobody listens."""
+    """Return where connections end. `named` gives the ports of a service that are asked even if nobody listens."""
     found = {
         *_of_host(facts),
         *(_canary(OUTSIDE, "", "", address) for address in (facts.outside_address,) if address),
@@ -99,35 +100,25 @@ def _canary(where: str, container: str, network: str, address: str) -> Endpoint:
 
 def _of_host(facts: Facts) -> Iterator[Endpoint]:
     for network in facts.networks:
-        for gateway in network.gateways:
+        for gateway in facts.gateways(network):
             yield _canary(HOST, "", network.name, gateway)
 
 
-def _seats(
-    project: Project, facts: Facts, container: Container, owner: str, named: Ports
-) -> Iterator[Endpoint]:
+def _seats(project: Project, facts: Facts, container: Container, owner: str, named: Ports) -> Iterator[Endpoint]:
     """Yield what a running container offers on each of its addresses, and what it should and does not."""
     listeners = [
-        item
-        for item in facts.listeners
-        if item.container == container.name and not item.address.startswith(LOOPBACK)
+        item for item in facts.listeners if item.container == container.name and not item.address.startswith(LOOPBACK)
     ]
-    silent = {*named} - {(item.protocol, item.port) for item in listeners}
+    unheard = {*named} - {(item.protocol, item.port) for item in listeners}
     for seat in container.attachments:
-        yield _canary(owner, container.name, seat.network, seat.address)
-        for item in listeners:
-            if item.address in (WILDCARD, seat.address):
-                yield _port(
-                    owner,
-                    container.name,
-                    Kind.LISTENER,
-                    item.protocol,
-                    item.port,
-                    seat.network,
-                    seat.address,
-                )
-        for protocol, port in silent:
-            yield _port(owner, container.name, Kind.DECLARED, protocol, port, seat.network, seat.address)
+        bare = _canary(owner, container.name, seat.network, seat.address)
+        yield bare
+        yield from (
+            _with_port(bare, Kind.LISTENER, item.protocol, item.port)
+            for item in listeners
+            if item.address in (WILDCARD, seat.address)
+        )
+        yield from (_with_port(bare, Kind.DECLARED, *port) for port in unheard)
     held = {seat.network for seat in container.attachments}
     yield from _lost_seats(project, owner, container.name, named, held)
 
@@ -143,21 +134,13 @@ def _lost_seats(
     service = project.services.get(owner)
     for network in service.networks if service else ():
         if network not in held:
-            yield _canary(owner, container, network, "")
-            for protocol, port in named:
-                yield _port(owner, container, Kind.DECLARED, protocol, port, network, "")
+            bare = _canary(owner, container, network, "")
+            yield bare
+            yield from (_with_port(bare, Kind.DECLARED, *port) for port in named)
 
 
-def _port(
-    owner: str,
-    container: str,
-    kind: Kind,
-    protocol: Protocol,
-    port: int,
-    network: str,
-    address: str,
-) -> Endpoint:
-    return Endpoint(owner, container, kind, protocol, port, network, address, port)
+def _with_port(bare: Endpoint, kind: Kind, protocol: Protocol, port: int) -> Endpoint:
+    return replace(bare, kind=kind, protocol=protocol, service_port=port, port=port)
 
 
 def _published(project: Project, facts: Facts, container: Container, owner: str) -> Iterator[Endpoint]:
@@ -165,7 +148,7 @@ def _published(project: Project, facts: Facts, container: Container, owner: str)
         return
     for door in container.publications:
         for address in facts.host_addresses:
-            if door.binds(address):
+            if door.protocol is Protocol.TCP and door.binds(address):
                 yield Endpoint(
                     owner,
                     container.name,
@@ -194,3 +177,23 @@ def known_ports(project: Project, facts: Facts) -> dict[str, set[tuple[Protocol,
 
 def _listened(listeners: Collection[Listener], container: str) -> Iterator[tuple[Protocol, int]]:
     return ((item.protocol, item.port) for item in listeners if item.container == container)
+
+
+def skipped(project: Project, facts: Facts) -> list[tuple[str, str]]:
+    """Return what this proof does not look at, and why, so that nobody takes it for proven."""
+    passed_over = set()
+    for container in facts.containers:
+        owner = place(project, container)
+        if container.network_mode == HOST and owner in project.services:
+            passed_over.add(
+                (
+                    f"listeners of {owner}",
+                    "it lives in the host's namespace, whose listeners are the host's own",
+                )
+            )
+        passed_over |= {
+            (f"{owner}:{door.container_port}/{door.protocol}", f"{door.protocol} is not looked at yet")
+            for door in container.publications
+            if door.protocol is not Protocol.TCP
+        }
+    return sorted(passed_over)

@@ -23,6 +23,7 @@ class Protocol(StrEnum):
 
     TCP = "tcp"
     UDP = "udp"
+    SCTP = "sctp"
 
 
 class Kind(StrEnum):
@@ -115,13 +116,12 @@ class Container:
 
 @dataclass(frozen=True, slots=True, order=True)
 class NetworkFacts:
-    """A network as the engine tells it; subnets and gateways in CIDR and dotted form, IPv4."""
+    """A network as the engine tells it; subnets in CIDR form, IPv4."""
 
     name: str
     driver: str = "bridge"
     internal: bool = False
     subnets: tuple[str, ...] = ()
-    gateways: tuple[str, ...] = ()
     options: tuple[tuple[str, str], ...] = ()
 
     def holds(self, address: str) -> bool:
@@ -153,13 +153,15 @@ class Facts:
     networks: tuple[NetworkFacts, ...]
     host_addresses: tuple[str, ...] = ()
     outside_address: str = ""
-    host_segment_address: str = ""
-    """The host's own address on the segment that it shares with `outside`."""
     listeners: frozenset[Listener] = field(default_factory=frozenset)
 
     def network(self, name: str) -> NetworkFacts | None:
         """Return the network called `name` by the engine."""
         return next((network for network in self.networks if network.name == name), None)
+
+    def gateways(self, network: NetworkFacts) -> list[str]:
+        """Return the host's own addresses on a network: what its containers use as gateway."""
+        return [address for address in self.host_addresses if network.holds(address)]
 
 
 @dataclass(frozen=True, slots=True, order=True)

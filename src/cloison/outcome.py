@@ -2,9 +2,9 @@
 
 Rule: every outcome is a row of `REACH`; no other module decides what a silence means.
 
-A refusal or a silence says "shut" only about an endpoint that was seen to listen, from its own
-namespace, in the same run: a closed port and a firewall's REJECT give the same answer, and so do
-a slow server and a DROP. Where nobody was seen to listen, the honest word is "unknown".
+A refusal or a silence says "shut" only where an arrival would have been seen, because the
+endpoint's own namespace was watched in the same run: a closed port and a firewall's REJECT give the
+same answer, and so do a slow server and a DROP. Where nobody watched, the honest word is "unknown".
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ class Reach(StrEnum):
 
 REACH: Final[dict[tuple[Outcome, bool], Reach]] = {
     (Outcome.ACCEPTED, True): Reach.OPEN,
-    (Outcome.ACCEPTED, False): Reach.OPEN,  # somebody answered: whatever we believed, there is a way
-    (Outcome.ARRIVED, True): Reach.OPEN,  # one way is a way: a datagram or a spoofed answer needs no more
-    (Outcome.ARRIVED, False): Reach.OPEN,  # nobody listens now, but the packet got in
-    (Outcome.REFUSED, True): Reach.SHUT,  # it listens, so somebody on the way refused
+    (Outcome.ACCEPTED, False): Reach.OPEN,  # somebody answered: whoever it is, there is a way
+    (Outcome.ARRIVED, True): Reach.OPEN,  # one way is a way: a datagram or a forged answer needs no more
+    (Outcome.ARRIVED, False): Reach.UNKNOWN,  # it cannot be: arrivals are only seen by watching
+    (Outcome.REFUSED, True): Reach.SHUT,  # it did not arrive, so somebody on the way refused
     (Outcome.REFUSED, False): Reach.UNKNOWN,  # a closed port looks the same
     (Outcome.SILENT, True): Reach.SHUT,
     (Outcome.SILENT, False): Reach.UNKNOWN,  # a full backlog looks the same
@@ -53,7 +53,7 @@ REACH: Final[dict[tuple[Outcome, bool], Reach]] = {
     (Outcome.ERROR, True): Reach.UNKNOWN,
     (Outcome.ERROR, False): Reach.UNKNOWN,
 }
-"""(outcome, was the endpoint seen to listen?) → what it means for the wall."""
+"""(outcome, was the endpoint's namespace watched?) → what it means for the wall."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ class Observation:
     evidence: str
 
 
-def observation(outcome: Outcome, *, listening: bool, evidence: str) -> Observation:
+def observation(outcome: Outcome, *, watched: bool, evidence: str) -> Observation:
     """Read the table."""
-    return Observation(outcome, REACH.get((outcome, listening), Reach.UNKNOWN), evidence)
+    return Observation(outcome, REACH.get((outcome, watched), Reach.UNKNOWN), evidence)
 
 
 def unknown(why: str) -> Observation:

@@ -110,10 +110,7 @@ def policy(project: Project) -> Policy | None:
     if raw is None:
         return None
     _mapping(raw, POLICY_KEY, {"allow", "tolerate"})
-    allow = [
-        _rule(project, text, f"{POLICY_KEY}.allow[{i}]")
-        for i, text in enumerate(_list(raw, "allow", POLICY_KEY))
-    ]
+    allow = [_rule(project, text, f"{POLICY_KEY}.allow[{i}]") for i, text in enumerate(_list(raw, "allow", POLICY_KEY))]
     tolerate = [
         _toleration(project, body, f"{POLICY_KEY}.tolerate[{i}]")
         for i, body in enumerate(_list(raw, "tolerate", POLICY_KEY))
@@ -135,6 +132,17 @@ def check_ports(rules: Policy, known: Mapping[str, Collection[tuple[Protocol, in
             f'{rule.where}: service "{rule.target}" has no port {rule.port}/{rule.protocol}; '
             f"{_port_hint(ports)}. A port that nobody listens on yet can be declared with `expose`",
         )
+
+
+def check_cover(rules: Policy, flows: Iterable[Flow]) -> None:
+    """Refuse an allowed arrow that speaks about no flow at all: it would hold without having been looked at."""
+    asked = list(flows)
+    for rule in rules.allow:
+        if not any(rule.names(flow) for flow in asked):
+            raise PolicyError(
+                f'{rule.where}: "{rule.text}" covers no flow of this project; '
+                "its two ends must be two places, one of them a service with an address of its own"
+            )
 
 
 def named_ports(rules: Policy | None, service: str) -> set[tuple[Protocol, int]]:
@@ -186,9 +194,7 @@ def _intention(
 def _door(flow: Flow) -> tuple[Vantage, Endpoint]:
     """Return what all addresses of one door have in common: any one of them serves who is allowed through."""
     end = flow.endpoint
-    return flow.vantage, Endpoint(
-        end.place, end.container, Kind.LISTENER, end.protocol, end.service_port, "", "", 0
-    )
+    return flow.vantage, Endpoint(end.place, end.container, Kind.LISTENER, end.protocol, end.service_port, "", "", 0)
 
 
 def _tolerates(project: Project, toleration: Toleration, flow: Flow) -> bool:
@@ -211,7 +217,8 @@ def _rule(project: Project, text: Any, where: str) -> Rule:
             raise PolicyError(f'{where}: no service "{name}"{_suggestion(name, places)}')
     return Rule(
         match["source"],
-        match["target"],
+        # A service in another's namespace is reached at the other's addresses.
+        project.owner(match["target"]),
         _port(match["port"], where),
         _protocol(match["protocol"], where),
         where,
@@ -254,9 +261,7 @@ def _mapping(body: Any, where: str, keys: set[str]) -> None:
         raise PolicyError(f"{where}: expected a mapping with {_listed(keys)}, found {body!r}")
     for key in body:
         if key not in keys:
-            raise PolicyError(
-                f'{where}: no key "{key}"{_suggestion(str(key), keys)}; known are {_listed(keys)}'
-            )
+            raise PolicyError(f'{where}: no key "{key}"{_suggestion(str(key), keys)}; known are {_listed(keys)}')
 
 
 def _list(body: Mapping[str, Any], key: str, where: str) -> list[Any]:
@@ -278,8 +283,4 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _port_hint(ports: Collection[tuple[Protocol, int]]) -> str:
-    return (
-        f"it has {_listed(f'{port}/{protocol}' for protocol, port in ports)}"
-        if ports
-        else "nothing in it listens"
-    )
+    return f"it has {_listed(f'{port}/{protocol}' for protocol, port in ports)}" if ports else "nothing in it listens"

@@ -44,7 +44,7 @@ class World:
         return drawn.key if drawn else network
 
     def is_internal(self, network: str) -> bool:
-        """Whether a network is meant to be internal: the file's word, the engine's for networks that it only borrows."""
+        """Whether a network is meant to be internal: by the file, or by the engine where the file only borrows it."""
         drawn = self.project.network_named(network)
         if drawn and not drawn.external:
             return drawn.internal

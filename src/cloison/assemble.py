@@ -1,0 +1,139 @@
+"""Puts the proof document together from what was asked, predicted, intended and seen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal
+
+from cloison import flows as asking
+from cloison.compare import Judged, Judgement, exit_code
+from cloison.compose import Project
+from cloison.errors import BREACHED, PROVEN, UNPROVEN
+from cloison.explain import Case, notes, reason
+from cloison.model import Endpoint, Facts, Vantage
+from cloison.outcome import Reach
+from cloison.policy import Policy
+from cloison.proof import (
+    Circumstances,
+    Coverage,
+    EndpointPart,
+    EnginePart,
+    FlowPart,
+    NetworkPart,
+    PolicyPart,
+    ProjectPart,
+    Proof,
+    ServicePart,
+    SkippedPart,
+    TolerationPart,
+    VantagePart,
+    Verdict,
+)
+
+
+def assemble(
+    case: Case,
+    judged: Sequence[Judged],
+    controls: Mapping[Vantage, tuple[str, str]],
+    circumstances: Circumstances,
+) -> Proof:
+    """Put the document together. `controls` holds the positive and the negative control of every vantage."""
+    project, facts, rules = case.project, case.facts, case.policy
+    vantages, ends = sorted(controls), sorted({item.flow.endpoint for item in judged})
+    coverage = _coverage(project, facts, judged)
+    code = exit_code(judged, complete=coverage.complete)
+    return Proof(
+        schema_version="1",
+        tool=circumstances.tool,
+        verdict=Verdict(WORDS[code], code),
+        project=_project(project, facts),
+        machine=circumstances.machine,
+        engine=EnginePart(facts.engine.name, facts.engine.version, facts.engine.forward_policy),
+        started=circumstances.started,
+        duration_ms=circumstances.duration_ms,
+        patience_ms=circumstances.patience_ms,
+        policy=_policy(rules),
+        vantages=[VantagePart(v.place, v.container, *controls[v]) for v in vantages],
+        endpoints=[_endpoint(end) for end in ends],
+        flows=_flows(judged, vantages, ends),
+        totals=_totals(judged),
+        coverage=coverage,
+        notes=notes(case, judged),
+    )
+
+
+WORDS: Final[dict[int, Literal["proven", "breached", "unproven"]]] = {
+    PROVEN: "proven",
+    BREACHED: "breached",
+    UNPROVEN: "unproven",
+}
+
+
+def _project(project: Project, facts: Facts) -> ProjectPart:
+    names = {network.name for network in facts.networks} | {n.name for n in project.networks.values()}
+    return ProjectPart(
+        project.name,
+        [ServicePart(s.name, list(project.seats(s.name)), s.replicas) for _, s in sorted(project.services.items())],
+        [_network(project, facts, name) for name in sorted(names)],
+    )
+
+
+def _network(project: Project, facts: Facts, name: str) -> NetworkPart:
+    fact, drawn = facts.network(name), project.network_named(name)
+    return NetworkPart(
+        name=name,
+        key=drawn.key if drawn else "",
+        driver=fact.driver if fact else drawn.driver if drawn else "",
+        internal=fact.internal if fact else bool(drawn and drawn.internal),
+        external=bool(drawn and drawn.external),
+    )
+
+
+def _policy(rules: Policy | None) -> PolicyPart | None:
+    if rules is None:
+        return None
+    tolerated = [TolerationPart(toleration.text, toleration.why) for toleration in rules.tolerate]
+    return PolicyPart([rule.text for rule in rules.allow], tolerated)
+
+
+def _endpoint(end: Endpoint) -> EndpointPart:
+    return EndpointPart(
+        end.place, end.container, end.kind, end.protocol, end.service_port, end.network, end.address, end.port
+    )
+
+
+def _flows(judged: Iterable[Judged], vantages: Sequence[Vantage], ends: Sequence[Endpoint]) -> list[FlowPart]:
+    vantage_at = {vantage: position for position, vantage in enumerate(vantages)}
+    end_at = {end: position for position, end in enumerate(ends)}
+    return [
+        FlowPart(
+            vantage=vantage_at[item.flow.vantage],
+            endpoint=end_at[item.flow.endpoint],
+            intended=item.intention.intent,
+            intended_by=item.intention.where,
+            predicted=item.prediction.reach,
+            rule=item.prediction.rule,
+            observed=item.observation.reach,
+            outcome=item.observation.outcome,
+            evidence=item.observation.evidence,
+            judgement=item.judgement,
+            cause=item.cause,
+            drift=item.drift,
+            reason=reason(item),
+        )
+        for item in judged
+    ]
+
+
+def _totals(judged: Iterable[Judged]) -> dict[str, int]:
+    counted = Counter(item.judgement for item in judged)
+    drifted = sum(item.drift for item in judged)
+    return {**{word.value: counted[word] for word in Judgement}, "drift": drifted}
+
+
+def _coverage(project: Project, facts: Facts, judged: Sequence[Judged]) -> Coverage:
+    absent = asking.absent(project, facts)
+    unknown = sum(item.observation.reach is Reach.UNKNOWN for item in judged)
+    skipped = [SkippedPart(what, why) for what, why in asking.skipped(project, facts)]
+    return Coverage(len(judged), unknown, absent, skipped, complete=bool(judged) and not absent)

@@ -1,0 +1,61 @@
+"""Runs programs: the one door through which processes leave.
+
+Rule: a verdict is never taken from a program's prose; callers read exit codes and JSON.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cloison.errors import NotProven
+
+NOT_FOUND: Final = 127
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a program ended. `code` is 127 when there is no such program."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def last_line(self) -> str:
+        """The last thing it said, for an error message."""
+        lines = (self.err.strip() or self.out.strip()).splitlines()
+        return lines[-1].strip() if lines else f"exit code {self.code}"
+
+
+def run(argv: Sequence[str], *, seconds: float = 60, env: Mapping[str, str] | None = None) -> Result:
+    """Run a program to its end and keep what it printed.
+
+    Raises NotProven when it does not end within `seconds`.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603  # argv is a list, no shell reads it
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            encoding="utf-8",
+            errors="replace",
+            timeout=seconds,
+            env=env,
+        )
+    except FileNotFoundError:
+        return Result(NOT_FOUND, "", f"{argv[0]}: command not found")
+    except subprocess.TimeoutExpired as error:
+        raise NotProven(f"`{' '.join(argv)}` did not answer within {seconds:.0f} s; is the engine stuck?") from error
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def run_visibly(argv: Sequence[str]) -> int:
+    """Run a program that speaks to the person itself (on stderr: stdout is the report's) and return its exit code."""
+    try:
+        return subprocess.run(argv, stdout=2, check=False).returncode  # noqa: S603  # as above
+    except FileNotFoundError:
+        return NOT_FOUND

@@ -1,0 +1,84 @@
+"""A proof from beginning to end: resolve, look, predict, ask, judge, write down."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from cloison import assemble, compare, compose, composer, flows, observe, policy, predict
+from cloison.engines.docker import Docker
+from cloison.errors import NotProven
+from cloison.explain import Case
+from cloison.model import Facts, Flow
+from cloison.proof import Circumstances, Machine, Proof, Tool
+
+PATIENCE: float = 1.0
+"""Seconds to wait for silence: two SYNs, half of it after each. On one machine an answer takes microseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Which project to prove, and how patiently."""
+
+    selection: composer.Selection
+    patience: float = PATIENCE
+
+
+def prove(request: Request, talk: Callable[[str], None] = lambda _: None) -> Proof:
+    """Prove a running project.
+
+    Raises a CloisonError when there is nothing to judge: see `errors`.
+    """
+    if os.geteuid() != 0:
+        raise NotProven("looking from inside a container needs root; run it again with sudo")
+    started, clock = datetime.now(UTC), time.monotonic()
+    talk("resolving the Compose file")
+    project = compose.project(composer.resolved(request.selection))
+    rules = policy.policy(project)
+    talk("taking up a post in every container")
+    with closing(Docker()) as engine, observe.looking(engine, project) as view:
+        _refuse_nothing(project, view.facts)
+        case = Case(project, view.facts, rules)
+        asked = _asked(case)
+        predicted = predict.predict(project, view.facts, asked)
+        intended = policy.intended(project, rules, {flow: p.reach for flow, p in predicted.items()})
+        talk(f"probing {len(asked)} flows")
+        sight = view.observe(asked, request.patience)
+    judged = compare.compare(intended, predicted, sight.observed)
+    controls = {vantage: (c.positive, c.negative) for vantage, c in sight.controls.items()}
+    return assemble.assemble(case, judged, controls, _circumstances(request, started, time.monotonic() - clock))
+
+
+def _refuse_nothing(project: compose.Project, facts: Facts) -> None:
+    if not any(c.pid and c.project == project.name for c in facts.containers):
+        raise NotProven(
+            f'no container of project "{project.name}" is running; start it with `cloison up` or `docker compose up -d`'
+        )
+
+
+def _asked(case: Case) -> list[Flow]:
+    """Return the flows to ask about, after the policy has been held against what the project really has."""
+    known = flows.known_ports(case.project, case.facts)
+    if case.policy:
+        policy.check_ports(case.policy, known)
+    named = {service: policy.named_ports(case.policy, service) for service in case.project.services}
+    asked = flows.flows(case.project, case.facts, named)
+    if case.policy:
+        policy.check_cover(case.policy, asked)
+    return asked
+
+
+def _circumstances(request: Request, started: datetime, seconds: float) -> Circumstances:
+    system = os.uname()
+    return Circumstances(
+        tool=Tool("cloison", version("cloison")),
+        machine=Machine(system.nodename, f"{system.sysname} {system.release}"),
+        started=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        duration_ms=round(seconds * 1000),
+        patience_ms=round(request.patience * 1000),
+    )

@@ -1,0 +1,80 @@
+"""Asks Compose: resolves the file, starts and stops the project.
+
+Rule: the file is read by Compose itself, with the options and variables that its user knows
+(`-f`, `-p`, `--profile`, `--env-file`, COMPOSE_FILE, `.env`).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cloison.command import NOT_FOUND, run, run_visibly
+from cloison.errors import FileError, NotProven, UsageError
+
+COMPOSE_V2: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which project is meant: Compose's own global options."""
+
+    files: tuple[str, ...] = ()
+    project: str = ""
+    profiles: tuple[str, ...] = ()
+    env_files: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> list[str]:
+        """The options as Compose takes them."""
+        given = (("--file", self.files), ("--profile", self.profiles), ("--env-file", self.env_files))
+        options = [word for flag, values in given for value in values for word in (flag, value)]
+        return [*options, "--project-name", self.project] if self.project else options
+
+
+def resolved(selection: Selection) -> Mapping[str, Any]:
+    """Return the document of `docker compose config`.
+
+    Raises FileError with Compose's own sentence when the file is missing or wrong, NotProven
+    when there is no Compose to ask.
+    """
+    result = run([*_compose(), *selection.options, "config", "--format", "json"])
+    if result.code == NOT_FOUND:
+        raise NotProven("docker is not installed; `make up` installs it, or see your distribution's packages")
+    if result.code != 0:
+        raise FileError(f"the Compose file cannot be resolved: {result.last_line}")
+    document: Mapping[str, Any] = json.loads(result.out)
+    return document
+
+
+def up(selection: Selection, arguments: tuple[str, ...]) -> None:
+    """Start the project and wait until it is healthy.
+
+    Raises NotProven when Compose says that it did not come up.
+    """
+    code = run_visibly([*_compose(), *selection.options, "up", "--detach", "--wait", *arguments])
+    if code != 0:
+        raise NotProven(
+            f"`docker compose up` ended with exit code {code}; its own words stand above. "
+            "`docker compose logs` shows what the services said"
+        )
+
+
+def down(selection: Selection, arguments: tuple[str, ...]) -> None:
+    """Stop the project and remove its containers and networks; volumes stay unless `arguments` ask for it.
+
+    Raises UsageError when Compose refuses.
+    """
+    code = run_visibly([*_compose(), *selection.options, "down", *arguments])
+    if code != 0:
+        raise UsageError(f"`docker compose down` ended with exit code {code}; its own words stand above")
+
+
+def _compose() -> list[str]:
+    """Return the words that start Compose v2: the plugin, else the stand-alone program."""
+    if run(["docker", "compose", "version"]).code == 0 or not shutil.which("docker-compose"):
+        return ["docker", "compose"]
+    return ["docker-compose"]

@@ -1,0 +1,144 @@
+"""Docker Engine through its API, on this machine.
+
+Rule: everything that Docker says is read here and leaves as values of the model.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import docker
+import requests
+from docker.errors import DockerException, NotFound
+
+from cloison.command import run
+from cloison.errors import NotProven
+from cloison.model import Attachment, Container, EngineFacts, Facts, NetworkFacts, Protocol, Publication
+
+SECONDS: Final = 20
+"""How long one question may take before the engine counts as stuck."""
+PROJECT: Final = "com.docker.compose.project"
+SERVICE: Final = "com.docker.compose.service"
+ONE_OFF: Final = "com.docker.compose.oneoff"
+FAILURES: Final = (DockerException, requests.RequestException)
+Document = Mapping[str, Any]
+
+
+class Docker:
+    """One engine. Close it with `close`."""
+
+    def __init__(self) -> None:
+        address = os.environ.get("DOCKER_HOST", "")
+        if address and not address.startswith("unix://"):
+            raise NotProven(
+                f"DOCKER_HOST is {address}: the namespaces of another machine's containers cannot be entered "
+                "from here; run cloison on that machine"
+            )
+        try:
+            self._api = docker.APIClient(base_url=address or None, version="auto", timeout=SECONDS)
+        except FAILURES as error:
+            raise NotProven(f"the Docker engine does not answer: {error}. Is it running?") from error
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._api.close()
+
+    def facts(self, project: str, networks: frozenset[str]) -> Facts:
+        """Return the facts; see the Protocol."""
+        try:
+            version = self._api.version()
+            containers = self.containers(project, networks)
+            named = {seat.network for c in containers for seat in c.attachments} | networks
+            found = tuple(filter(None, (self._network(name) for name in sorted(named))))
+        except FAILURES as error:
+            raise NotProven(f"the Docker engine stopped answering: {error}") from error
+        engine = EngineFacts("docker", version.get("Version", ""), _forward_policy())
+        return Facts(engine, containers, found)
+
+    def containers(self, project: str, networks: frozenset[str]) -> tuple[Container, ...]:
+        """Return the containers; see the Protocol."""
+        try:
+            listed = self._api.containers(all=True)
+            near = [item["Id"] for item in listed if _is_near(item, project, networks)]
+            inspected = [document for identity in near if (document := self._container(identity))]
+        except FAILURES as error:
+            raise NotProven(f"the Docker engine stopped answering: {error}") from error
+        return tuple(sorted(map(_container, inspected)))
+
+    def _container(self, identity: str) -> Document | None:
+        try:
+            document: Document = self._api.inspect_container(identity)
+        except NotFound:  # it was removed between the two questions
+            return None
+        return document
+
+    def _network(self, name: str) -> NetworkFacts | None:
+        try:
+            return _network(self._api.inspect_network(name))
+        except NotFound:
+            return None
+
+
+def _is_near(item: Document, project: str, networks: frozenset[str]) -> bool:
+    if (item.get("Labels") or {}).get(PROJECT) == project:
+        return True
+    held = (item.get("NetworkSettings") or {}).get("Networks") or {}
+    return item.get("State") == "running" and not networks.isdisjoint(held)
+
+
+def _container(document: Document) -> Container:
+    labels = document["Config"].get("Labels") or {}
+    state, settings = document["State"], document["NetworkSettings"]
+    running = state.get("Running", False) and not state.get("Restarting", False)
+    return Container(
+        name=document["Name"].lstrip("/"),
+        identity=document["Id"],
+        project=labels.get(PROJECT, ""),
+        service=labels.get(SERVICE, ""),
+        pid=state.get("Pid", 0) if running else 0,
+        started=state.get("StartedAt", ""),
+        network_mode=document["HostConfig"].get("NetworkMode", ""),
+        attachments=tuple(sorted(_attachments(settings.get("Networks") or {}))),
+        publications=tuple(sorted(_publications(settings.get("Ports") or {}))),
+        exposed=tuple(sorted(map(_port, document["Config"].get("ExposedPorts") or {}))),
+        one_off=labels.get(ONE_OFF) == "True",
+    )
+
+
+def _attachments(networks: Document) -> Iterator[Attachment]:
+    for name, seat in networks.items():
+        if seat.get("IPAddress"):
+            yield Attachment(name, seat["IPAddress"])
+
+
+def _publications(ports: Document) -> Iterator[Publication]:
+    for text, bindings in ports.items():
+        protocol, port = _port(text)
+        for binding in bindings or ():
+            if ":" not in binding["HostIp"]:  # IPv6 is not looked at yet
+                yield Publication(binding["HostIp"], int(binding["HostPort"]), protocol, port)
+
+
+def _port(text: str) -> tuple[Protocol, int]:
+    port, _, protocol = text.partition("/")
+    return Protocol(protocol or "tcp"), int(port)
+
+
+def _network(document: Document) -> NetworkFacts:
+    pools = [pool for pool in (document.get("IPAM") or {}).get("Config") or () if ":" not in pool["Subnet"]]
+    return NetworkFacts(
+        name=document["Name"],
+        driver=document.get("Driver", ""),
+        internal=bool(document.get("Internal")),
+        subnets=tuple(pool["Subnet"] for pool in pools),
+        options=tuple(sorted((document.get("Options") or {}).items())),
+    )
+
+
+def _forward_policy() -> str:
+    """Return the policy of the host's FORWARD chain, empty when it cannot be read."""
+    result = run(["iptables", "--wait", "-S", "FORWARD"])
+    words = result.out.split()
+    return words[2] if result.code == 0 and words[:2] == ["-P", "FORWARD"] else ""

@@ -1,0 +1,104 @@
+"""Says in words why a flow is what it is, and what else is worth knowing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cloison.compare import Cause, Judged, Judgement
+from cloison.compose import Project
+from cloison.model import OUTSIDE, STRANGER, Facts
+from cloison.outcome import Reach
+from cloison.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is judged: the file, what was found, and what is intended (None without a policy)."""
+
+    project: Project
+    facts: Facts
+    policy: Policy | None
+
+
+REASONS: Final = {
+    (Judgement.HOLDS, Reach.OPEN): "open as intended: {rule}",
+    (Judgement.HOLDS, Reach.SHUT): "shut as intended: {evidence}",
+    (Judgement.TOLERATED, Reach.OPEN): "open and tolerated, because {why}",
+    (Judgement.UNJUDGED, Reach.OPEN): "open, and the policy does not judge the host: {rule}",
+    (Judgement.UNJUDGED, Reach.SHUT): "shut, and the policy does not judge the host: {evidence}",
+    (Judgement.BROKEN, Reach.OPEN): "needed, but nobody answers: {evidence}",
+    (Judgement.BREACH, Reach.OPEN): "meant to be shut, and open by the file: {rule}",
+}
+BROKEN_BY: Final = {
+    Reach.SHUT: "needed, but shut by the file: {rule}",
+    Reach.OPEN: "needed and drawn open ({rule}), but shut: {evidence}",
+    Reach.UNKNOWN: "needed, but shut: {evidence}",
+}
+DRIFTED: Final = "meant to be shut, and open behind the file's back: {evidence}; by the file it is shut, for {rule}"
+
+
+def reason(item: Judged) -> str:
+    """Return the sentence that a person acts on."""
+    if item.judgement is Judgement.BREACH and item.cause is not Cause.FILE:
+        template = DRIFTED
+    elif item.judgement is Judgement.BROKEN and item.observation.reach is Reach.SHUT:
+        template = BROKEN_BY[item.prediction.reach]
+    else:
+        template = REASONS.get((item.judgement, item.observation.reach), "not known: {evidence}")
+    return template.format(
+        rule=item.prediction.rule, evidence=item.observation.evidence, why=item.intention.why.rstrip(".")
+    )
+
+
+def notes(case: Case, judged: Sequence[Judged]) -> list[str]:
+    """Return what is worth knowing and changes no verdict."""
+    return [
+        *_strangers(case.facts, judged),
+        *_unpublished(case.project, case.facts),
+        *_unneeded(case.policy, judged),
+        *_egress(judged),
+    ]
+
+
+def _strangers(facts: Facts, judged: Iterable[Judged]) -> list[str]:
+    names = {item.flow.vantage.place for item in judged if item.flow.vantage.place.startswith(STRANGER)}
+    held = {STRANGER + c.name: (c, [seat.network for seat in c.attachments]) for c in facts.containers}
+    return [
+        f"{held[name][0].name}"
+        + (f" of project {held[name][0].project}" if held[name][0].project else "")
+        + f" is on {', '.join(held[name][1])}, and the file does not know it"
+        for name in sorted(names)
+    ]
+
+
+def _unpublished(project: Project, facts: Facts) -> list[str]:
+    """Name the ports that the file publishes and the engine does not: they open when the network changes."""
+    ours = [c for c in facts.containers if c.pid and c.project == project.name and c.service in project.services]
+    asked = {(c, port.protocol, port.target) for c in ours for port in project.services[c.service].ports}
+    given = {(c, door.protocol, door.container_port) for c in ours for door in c.publications}
+    return sorted(
+        f"the file publishes {container.service}:{port}/{protocol}, but the engine does not (as it does when every "
+        "network of a service is internal); it opens as soon as that changes"
+        for container, protocol, port in asked - given
+    )
+
+
+def _unneeded(rules: Policy | None, judged: Iterable[Judged]) -> list[str]:
+    used = {item.intention.where for item in judged if item.judgement is Judgement.TOLERATED}
+    return [
+        f"{toleration.where} ({toleration.text}) is not needed any more: nothing that it covers is open"
+        for toleration in (rules.tolerate if rules else ())
+        if toleration.where not in used
+    ]
+
+
+def _egress(judged: Iterable[Judged]) -> list[str]:
+    """Sum up who reaches the internet: a policy may allow it, and it is still worth one line."""
+    free = {
+        item.flow.vantage.place
+        for item in judged
+        if item.flow.endpoint.place == OUTSIDE and item.flow.vantage.container and item.observation.reach is Reach.OPEN
+    }
+    return [f"egress: {', '.join(sorted(free))} can reach the internet"] if free else []

@@ -1,0 +1,283 @@
+"""Visits every vantage, runs the controls, and returns the observed matrix.
+
+Rule: a flow is `unknown` unless its vantage passed both controls, its endpoint's namespace was
+watched, and both containers are at the end what they were at the beginning.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from pyroute2 import IPRoute
+
+from cloison import netns, outside
+from cloison.compose import Project
+from cloison.engines import Engine
+from cloison.flows import LOOPBACK, WILDCARD
+from cloison.model import (
+    HOST,
+    OUTSIDE,
+    Container,
+    Endpoint,
+    Facts,
+    Flow,
+    Kind,
+    Listener,
+    Protocol,
+    Vantage,
+)
+from cloison.outcome import Observation, Outcome, observation, unknown
+from cloison.prober import Post, Prober, Shot
+
+DISCARD: Final = 9
+"""The port of the negative control; nobody holds the address, so no port of it answers."""
+LISTEN: Final = "0A"
+"""The state of a listening socket in /proc/net/tcp: https://docs.kernel.org/networking/proc_net_tcp.html"""
+MAPPED: Final = "0000000000000000FFFF0000"
+AT_ONCE: Final = 0.2
+"""Seconds to wait for an answer that comes from the prober's own namespace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What a vantage showed before its silences count; a text says why a control failed, empty is passed."""
+
+    positive: str
+    negative: str
+
+    @property
+    def failure(self) -> str:
+        """Return why the vantage cannot be trusted, empty when it can."""
+        return self.positive or self.negative
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What was seen."""
+
+    observed: Mapping[Flow, Observation]
+    controls: Mapping[Vantage, Controls]
+
+
+@dataclass(slots=True)
+class View:
+    """A project with a post in every namespace. `facts` hold the listeners that answered from their own namespace."""
+
+    engine: Engine
+    project: Project
+    prober: Prober
+    facts: Facts
+    nobody: str
+    posts: dict[str, Post]
+    """By the name of the container, or `host`, or `outside`."""
+    failures: dict[str, str] = field(default_factory=dict)
+    """Why a container has no post."""
+
+    def observe(self, flows: Iterable[Flow], patience: float) -> Sight:
+        """Fire all probes of all flows at once, with the controls, and read what they mean.
+
+        `patience` is the time to wait for silence, in seconds.
+        """
+        shots = {flow: self._shot(flow) for flow in flows}
+        positive = {name: self._own_canary(name) for name in self.posts}
+        negative = {name: Shot(post, self.nobody, DISCARD) for name, post in self.posts.items()}
+        fired = [shot for shot in shots.values() if isinstance(shot, Shot)]
+        self.prober.fire([*fired, *positive.values(), *negative.values()], patience)
+        controls = {name: _controls(positive[name], negative[name]) for name in self.posts}
+        changed = self._changed()
+        observed = {flow: self._read(flow, shot, controls, changed) for flow, shot in shots.items()}
+        vantages = {flow.vantage for flow in shots}
+        return Sight(observed, {v: self._controls_of(v, controls) for v in vantages})
+
+    def _shot(self, flow: Flow) -> Shot | Observation:
+        """Return the probe of a flow, or what is to be said where none can be sent."""
+        source, end = flow.vantage, flow.endpoint
+        post = self.posts.get(source.container or source.place)
+        target = self.posts.get(end.container or end.place)
+        if post is None:
+            return unknown(self._why_not(source.place, source.container))
+        if target is None:
+            return unknown(self._why_not(end.place, end.container))
+        if not end.address:
+            label = self.project.network_named(end.network)
+            lost = f"{end.place} has no address on {label.key if label else end.network}"
+            return observation(Outcome.UNREACHABLE, watched=True, evidence=lost)
+        return Shot(post, end.address, target.canary_port if end.kind is Kind.CANARY else end.port, target)
+
+    def _why_not(self, place: str, container: str) -> str:
+        if not container:
+            return f"{place} has no running container"
+        return self.failures.get(container, f"{container} was not visited")
+
+    def _own_canary(self, name: str) -> Shot:
+        """Return the positive control: a post must reach its own canary and see it arrive."""
+        post = self.posts[name]
+        seats = [seat.address for c in self.facts.containers if c.name == name for seat in c.attachments]
+        address = self.facts.outside_address if name == OUTSIDE else seats[0] if seats else "127.0.0.1"
+        return Shot(post, address, post.canary_port, post)
+
+    def _controls_of(self, vantage: Vantage, controls: Mapping[str, Controls]) -> Controls:
+        name = vantage.container or vantage.place
+        missing = Controls(self._why_not(vantage.place, vantage.container), "")
+        return controls.get(name, missing)
+
+    def _changed(self) -> dict[str, str]:
+        """Return the containers that are not what they were, and how."""
+        networks = frozenset(network.name for network in self.facts.networks)
+        now = {c.identity: c for c in self.engine.containers(self.project.name, networks)}
+        return {c.name: why for c in self.facts.containers if (why := _difference(c, now.get(c.identity)))}
+
+    def _read(
+        self,
+        flow: Flow,
+        shot: Shot | Observation,
+        controls: Mapping[str, Controls],
+        changed: Mapping[str, str],
+    ) -> Observation:
+        if isinstance(shot, Observation):
+            return shot
+        for name in (flow.vantage.container, flow.endpoint.container):
+            if name in changed:
+                return unknown(changed[name])
+        vantage, target = (controls[part.container or part.place] for part in (flow.vantage, flow.endpoint))
+        if vantage.failure:
+            return unknown(vantage.failure)
+        evidence = _evidence(flow.endpoint, shot)
+        return observation(shot.outcome, watched=not target.positive, evidence=evidence)
+
+
+def _controls(positive: Shot, negative: Shot) -> Controls:
+    seen = positive.outcome is Outcome.ACCEPTED and positive.target in positive.arrived
+    return Controls(
+        "" if seen else f"its own canary could not be reached ({positive.outcome}): probes from it prove nothing",
+        f"{negative.address}, which nobody holds, answered: something answers for every address"
+        if negative.outcome is Outcome.ACCEPTED
+        else "",
+    )
+
+
+def _difference(before: Container, now: Container | None) -> str:
+    if now is None or (before.pid and not now.pid):
+        return f"{before.name} stopped during the proof"
+    if (before.pid, before.started) != (now.pid, now.started):
+        return f"{before.name} restarted during the proof"
+    if (before.attachments, before.publications) != (now.attachments, now.publications):
+        return f"{before.name} changed its networks or ports during the proof"
+    return ""
+
+
+def _evidence(end: Endpoint, shot: Shot) -> str:
+    what = "the canary" if end.kind is Kind.CANARY else f"port {end.port}"
+    at = f"SYN to {what} at {end.address}"
+    others = sorted(post.name for post in shot.arrived if post is not shot.target)
+    via = f", and was seen inside {', '.join(others)}" if others else ""
+    words = {
+        Outcome.ACCEPTED: "was accepted",
+        Outcome.ARRIVED: f"was {shot.detail}",
+        Outcome.REFUSED: "was refused on the way",
+        Outcome.SILENT: f"was lost twice; nothing arrived in {end.container or end.place}",
+        Outcome.UNREACHABLE: f"could not get there: {shot.detail}",
+        Outcome.ERROR: f"could not be judged: {shot.detail}",
+    }
+    return f"{at} {words[shot.outcome]}{via}"
+
+
+@contextmanager
+def looking(engine: Engine, project: Project) -> Iterator[View]:
+    """Have a post in the namespace of every container near the project, on the host and outside.
+
+    Raises NotProven when the engine does not answer or no outside machine can be joined.
+    """
+    facts = engine.facts(project.name, frozenset(network.name for network in project.networks.values()))
+    with ExitStack() as stack:
+        away = stack.enter_context(outside.joined())
+        prober = stack.enter_context(Prober())
+        home = netns.of_this_thread()
+        stack.callback(os.close, home)
+        posts = {HOST: prober.post(HOST, home), OUTSIDE: prober.post(OUTSIDE, away.descriptor)}
+        view = View(engine, project, prober, facts, away.nobody, posts)
+        for container in facts.containers:
+            if container.pid:
+                _visit(stack, view, container)
+        view.facts = replace(
+            facts,
+            host_addresses=_host_addresses(away.host_address),
+            outside_address=away.address,
+            listeners=_proven(view, _listeners(view)),
+        )
+        yield view
+
+
+def _visit(stack: ExitStack, view: View, container: Container) -> None:
+    """Take up a post in a container's namespace: one post a namespace, however many containers share it."""
+    try:
+        descriptor = netns.of_process(container.pid)
+        stack.callback(os.close, descriptor)
+        known = {netns.identity(post.descriptor): post for post in view.posts.values()}
+        post = known.get(netns.identity(descriptor)) or view.prober.post(container.name, descriptor)
+    except OSError as error:
+        view.failures[container.name] = f"the namespace of {container.name} could not be entered: {error.strerror}"
+    else:
+        view.posts[container.name] = post
+
+
+def _listeners(view: View) -> list[Listener]:
+    """Read the listening sockets of every container that has addresses of its own, from the kernel."""
+    found = []
+    for container in view.facts.containers:
+        post = view.posts.get(container.name)
+        if post and container.attachments:
+            with netns.inside(post.descriptor):
+                found += [Listener(container.name, Protocol.TCP, *socket) for socket in _listening()]
+    return [item for item in found if item.port != view.posts[item.container].canary_port]
+
+
+def _listening() -> Iterator[tuple[str, int]]:
+    """Yield address and port of every listening TCP socket of this thread's namespace, as IPv4."""
+    for table in ("tcp", "tcp6"):
+        path = Path(f"/proc/thread-self/net/{table}")
+        for line in path.read_text().splitlines()[1:] if path.exists() else ():
+            words = line.split()
+            address, _, port = words[1].partition(":")
+            if words[3] == LISTEN and (readable := _as_ipv4(address)):
+                yield readable, int(port, 16)
+
+
+def _as_ipv4(text: str) -> str:
+    """Read an address of /proc/net/tcp or tcp6; empty for one that only IPv6 can reach."""
+    if len(text) > 8:  # noqa: PLR2004  # hexadecimal digits of an IPv4 address
+        if not int(text, 16):
+            return WILDCARD  # `::` takes IPv4 too unless it was asked not to; its own namespace will tell
+        if not text.startswith(MAPPED):
+            return ""
+        text = text[-8:]
+    return ".".join(str(byte) for byte in reversed(bytes.fromhex(text)))
+
+
+def _proven(view: View, found: list[Listener]) -> frozenset[Listener]:
+    """Keep the listeners that accept, from their own namespace, at an address of the container.
+
+    A socket that listens on `::` alone refuses IPv4, and the table does not tell the two apart.
+    """
+    seats = {c.name: [seat.address for seat in c.attachments] for c in view.facts.containers}
+    shots = {}
+    for item in found:
+        if item.address.startswith(LOOPBACK):
+            continue
+        post = view.posts[item.container]
+        address = seats[item.container][0] if item.address == WILDCARD else item.address
+        shots[item] = Shot(post, address, item.port, post)
+    view.prober.fire(list(shots.values()), AT_ONCE)
+    return frozenset(item for item, shot in shots.items() if shot.came_back is not Outcome.REFUSED)
+
+
+def _host_addresses(own: str) -> tuple[str, ...]:
+    """Return the host's IPv4 addresses, without the segments of other proofs that run at the same time."""
+    with IPRoute() as route:
+        held = {message.get("address") for message in route.get_addr(family=2)}
+    return tuple(sorted(address for address in held if address == own or not outside.is_of_a_segment(address)))

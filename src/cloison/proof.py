@@ -1,0 +1,204 @@
+"""The proof document: everything that was asked, predicted, intended, seen and judged.
+
+Rule: reports, the ledger and other people's tools depend on this document and on nothing else. Its
+bytes are canonical (RFC 8785), so the SHA-256 of the file is the proof's name.
+
+Flows refer to `vantages` and `endpoints` by position.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import msgspec
+import rfc8785
+
+from cloison.compare import Cause, Judgement
+from cloison.model import Kind
+from cloison.outcome import Outcome, Reach
+from cloison.policy import Intent
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What the whole comes to; `exit_code` is what `cloison prove` ends with, without `--strict`."""
+
+    word: Literal["proven", "breached", "unproven"]
+    exit_code: int
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """What made the document."""
+
+    name: str
+    version: str
+
+
+class NetworkPart(msgspec.Struct, frozen=True):
+    """A network: `key` is its name in the file, empty when the file does not know it."""
+
+    name: str
+    key: str
+    driver: str
+    internal: bool
+    external: bool
+
+
+class ServicePart(msgspec.Struct, frozen=True):
+    """A service of the file with the engine names of its networks."""
+
+    name: str
+    networks: list[str]
+    replicas: int
+
+
+class ProjectPart(msgspec.Struct, frozen=True):
+    """The Compose project."""
+
+    name: str
+    services: list[ServicePart]
+    networks: list[NetworkPart]
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """The engine's machine."""
+
+    name: str
+    kernel: str
+
+
+class EnginePart(msgspec.Struct, frozen=True):
+    """The engine and the facts that predictions used."""
+
+    name: str
+    version: str
+    forward_policy: str
+
+
+class TolerationPart(msgspec.Struct, frozen=True):
+    """A toleration as the policy says it."""
+
+    what: str
+    why: str
+
+
+class PolicyPart(msgspec.Struct, frozen=True):
+    """The policy as the file says it."""
+
+    allow: list[str]
+    tolerate: list[TolerationPart]
+
+
+class VantagePart(msgspec.Struct, frozen=True):
+    """Where connections start; a control's text says why it failed, empty is passed."""
+
+    place: str
+    container: str
+    positive_control: str
+    negative_control: str
+
+
+class EndpointPart(msgspec.Struct, frozen=True):
+    """Where connections end. `port` and `service_port` are 0 for a canary: it stands for any other port."""
+
+    place: str
+    container: str
+    kind: Kind
+    protocol: str
+    service_port: int
+    network: str
+    address: str
+    port: int
+
+
+class FlowPart(msgspec.Struct, frozen=True):
+    """One flow: three matrices, one word, one reason. `intended_by` is the policy's line, empty for the default."""
+
+    vantage: int
+    endpoint: int
+    intended: Intent
+    intended_by: str
+    predicted: Reach
+    rule: str
+    observed: Reach
+    outcome: Outcome
+    evidence: str
+    judgement: Judgement
+    cause: Cause | None
+    drift: bool
+    reason: str
+
+
+class SkippedPart(msgspec.Struct, frozen=True):
+    """Something that was not looked at."""
+
+    what: str
+    why: str
+
+
+class Coverage(msgspec.Struct, frozen=True):
+    """How much was looked at. `complete` is false when a service was missing or nothing was asked."""
+
+    flows: int
+    unknown: int
+    absent: list[str]
+    skipped: list[SkippedPart]
+    complete: bool
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """The document; times are UTC in RFC 3339 form and milliseconds."""
+
+    schema_version: Literal["1"]
+    tool: Tool
+    verdict: Verdict
+    project: ProjectPart
+    machine: Machine
+    engine: EnginePart
+    started: str
+    duration_ms: int
+    patience_ms: int
+    policy: PolicyPart | None
+    vantages: list[VantagePart]
+    endpoints: list[EndpointPart]
+    flows: list[FlowPart]
+    totals: dict[str, int]
+    coverage: Coverage
+    notes: list[str]
+
+
+class Circumstances(msgspec.Struct, frozen=True):
+    """What the core cannot know: who looked, where, when and how long."""
+
+    tool: Tool
+    machine: Machine
+    started: str
+    duration_ms: int
+    patience_ms: int
+
+
+def canonical(proof: Proof) -> bytes:
+    """Return the one byte string of a proof (RFC 8785), without a newline."""
+    return rfc8785.dumps(msgspec.to_builtins(proof))
+
+
+def digest(proof: Proof) -> str:
+    """Return the proof's name: the SHA-256 of its canonical bytes, in hexadecimal."""
+    return hashlib.sha256(canonical(proof)).hexdigest()
+
+
+def parse(document: bytes) -> Proof:
+    """Read a proof document.
+
+    Raises msgspec.ValidationError, with the path of what is wrong, when it is not one.
+    """
+    return msgspec.json.decode(document, type=Proof)
+
+
+def schema() -> dict[str, object]:
+    """Return the JSON Schema of the document."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Cloison proof",
+        **msgspec.json.schema(Proof),
+    }
