@@ -2,9 +2,71 @@
 
 from __future__ import annotations
 
+import importlib
+import signal
 import sys
+from types import FrameType
+from typing import Any, Final, NoReturn
+
+import click
+
+from cloison.errors import INTERRUPTED, MISUSED, CloisonError
+
+VERBS: Final = ("up", "down", "prove", "publish")
+"""Each is a module of `cloison.commands` with a click command called `command`."""
+TERMINATED: Final = 128 + signal.SIGTERM
 
 
-def main() -> int:
-    """Run the command."""
-    return 2 if sys.argv[1:] else 0
+class Verbs(click.Group):
+    """Loads the verb that is asked for and no other, so that `--help` does not wait for what it does not use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        """Return the verbs in the order in which people use them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
+        """Return the verb's command, None when there is no such verb."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"cloison.commands.{cmd_name}").command
+        return command
+
+
+@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="cloison", message="cloison %(version)s")
+def cloison() -> None:
+    r"""Prove who can reach whom in a running Compose project, and say why.
+
+    \b
+    Exit codes: 0 proven, 1 breach or broken, 2 usage, bad file or bad policy, 3 not proven, 130 interrupted.
+    """
+
+
+def main(argv: list[str] | None = None) -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    signal.signal(signal.SIGTERM, _leave)
+    sys.exit(_code(argv))
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(TERMINATED)  # so that what was opened is closed
+
+
+def _code(argv: list[str] | None) -> int:
+    try:
+        result: Any = cloison.main(argv, standalone_mode=False)
+    except CloisonError as error:
+        return _complain(str(error), error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return MISUSED
+    except click.ClickException as error:
+        return _complain(error.format_message(), MISUSED)
+    except (click.Abort, KeyboardInterrupt):
+        return _complain("interrupted; nothing was left behind", INTERRUPTED)
+    return result if isinstance(result, int) else 0
+
+
+def _complain(sentence: str, code: int) -> int:
+    click.echo(f"cloison: {sentence}", err=True)
+    return code

@@ -1,0 +1,20 @@
+"""`cloison down`: the project down; its data stays."""
+
+from __future__ import annotations
+
+import click
+
+from cloison import composer
+from cloison.commands import options
+from cloison.composer import Selection
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@options.selection
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[COMPOSE ARGUMENTS]…")
+def command(selection: Selection, arguments: tuple[str, ...]) -> None:
+    """Stop the project and remove its containers and networks; volumes stay.
+
+    Everything that `docker compose down` takes can follow, e.g. `cloison down --volumes`.
+    """
+    composer.down(selection, arguments)

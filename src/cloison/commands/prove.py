@@ -1,0 +1,23 @@
+"""`cloison prove`: proves a running project."""
+
+from __future__ import annotations
+
+import click
+
+from cloison.commands import options, showing
+from cloison.commands.options import Report
+from cloison.composer import Selection
+
+
+@click.command()
+@options.selection
+@options.report
+def command(selection: Selection, report: Report) -> int:
+    """Prove who can reach whom in a running project.
+
+    Looks from inside every container, from the host and from an outside machine; compares what it
+    sees with what the file predicts and what `x-cloison` intends. Needs root. Nothing is installed
+    or started in a container, and no service sees a connection.
+    """
+    showing.place(report.formats, report.output)
+    return showing.prove_and_show(selection, report)

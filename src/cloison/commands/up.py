@@ -1,0 +1,24 @@
+"""`cloison up`: the project up, then proven."""
+
+from __future__ import annotations
+
+import click
+
+from cloison import composer
+from cloison.commands import options, showing
+from cloison.commands.options import Report
+from cloison.composer import Selection
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@options.selection
+@options.report
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[COMPOSE ARGUMENTS]…")
+def command(selection: Selection, report: Report, arguments: tuple[str, ...]) -> int:
+    """Start the project, wait until it is healthy, and prove it.
+
+    Everything that `docker compose up` takes can follow, e.g. `cloison up --build`.
+    """
+    showing.place(report.formats, report.output)
+    composer.up(selection, arguments)
+    return showing.prove_and_show(selection, report)
