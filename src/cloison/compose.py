@@ -1,14 +1,18 @@
 """The Compose file as Compose itself resolved it.
 
 Rule: the input is the document that `docker compose config --format json` prints. Nothing here
-parses YAML, merges files or interpolates variables.
+parses YAML, merges files or interpolates variables. What of the document matters is a struct below;
+a document that does not fit is a FileError with its position, whatever is in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypeVar
+
+import msgspec
+from msgspec import Meta
 
 from cloison.errors import FileError
 from cloison.model import HOST, OUTSIDE, Protocol
@@ -32,7 +36,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A published port of the file; `host_port` is 0 where the engine chooses it."""
+    """A published port of the file; `host_port` is 0 where the engine chooses it, from a range too."""
 
     target: int
     protocol: Protocol
@@ -85,50 +89,117 @@ class Project:
         return self.owner(owner) if owner else service
 
 
+class _Port(msgspec.Struct, frozen=True):
+    target: Annotated[int, Meta(ge=1, le=65535)]
+    protocol: Protocol = Protocol.TCP
+    published: Annotated[str, Meta(pattern=r"^([0-9]{1,5}(-[0-9]{1,5})?)?\Z")] | None = None
+    host_ip: str | None = None
+
+
+class _Deploy(msgspec.Struct, frozen=True):
+    replicas: Annotated[int, Meta(ge=0)] | None = None
+
+
+Exposed = Annotated[str, Meta(pattern=r"^[0-9]{1,5}(-[0-9]{1,5})?(/(tcp|udp|sctp))?\Z")]
+
+
+class _Service(msgspec.Struct, frozen=True):
+    networks: dict[str, Any] | None = None
+    network_mode: str | None = None
+    ports: tuple[_Port, ...] | None = None
+    expose: tuple[Exposed, ...] | None = None
+    deploy: _Deploy | None = None
+    scale: Annotated[int, Meta(ge=0)] | None = None
+
+
+class _Network(msgspec.Struct, frozen=True):
+    name: str | None = None
+    internal: bool | None = None
+    external: bool | None = None
+    driver: str | None = None
+    driver_opts: dict[str, Any] | None = None
+
+
+class _Document(msgspec.Struct, frozen=True):
+    name: str
+    services: dict[str, Any]
+    networks: dict[str, Any] | None = None
+
+
 def project(document: Mapping[str, Any]) -> Project:
     """Read the document of `docker compose config --format json`.
 
     Raises FileError when it is not such a document.
     """
-    if not isinstance(document.get("name"), str) or not isinstance(document.get("services"), Mapping):
-        raise FileError("the resolved Compose file has no project name or no services: is it a Compose file?")
-    networks = {key: _network(key, body or {}) for key, body in (document.get("networks") or {}).items()}
-    services = {name: _service(name, body, networks) for name, body in document["services"].items()}
-    return Project(document["name"], services, networks, document.get(POLICY_KEY))
+    read = _read(document, _Document, "the resolved Compose file")
+    networks = {key: _network(key, _read(body or {}, _Network, f"networks.{key}")) for key, body in _items(read)}
+    services = {
+        name: _service(name, _read(body, _Service, f"services.{name}"), networks)
+        for name, body in read.services.items()
+    }
+    _check_namespaces(services)
+    return Project(read.name, services, networks, document.get(POLICY_KEY))
 
 
-def _network(key: str, body: Mapping[str, Any]) -> Network:
+T = TypeVar("T")
+
+
+def _read(body: Any, shape: type[T], where: str) -> T:
+    try:
+        return msgspec.convert(body, shape)
+    except msgspec.ValidationError as error:
+        raise FileError(f"{where}: {error}; is this what `docker compose config` prints?") from error
+
+
+def _items(document: _Document) -> Iterable[tuple[str, Any]]:
+    return (document.networks or {}).items()
+
+
+def _check_namespaces(services: Mapping[str, Service]) -> None:
+    """Refuse a namespace that nobody owns: `service:NAME` without that service, or in a circle."""
+    for service in services.values():
+        lender, seen = service, {service.name}
+        while owner := lender.shares_namespace_with:
+            if owner not in services or owner in seen:
+                what = "the namespaces go in a circle" if owner in seen else f'no service "{owner}"'
+                raise FileError(f"services.{service.name}.network_mode: {what}; name a service that has its own")
+            lender = services[owner]
+            seen.add(owner)
+
+
+def _network(key: str, body: _Network) -> Network:
     return Network(
         key=key,
-        name=body.get("name", key),
-        internal=bool(body.get("internal", False)),
-        external=bool(body.get("external", False)),
-        driver=body.get("driver") or "bridge",
-        options={k: str(v) for k, v in (body.get("driver_opts") or {}).items()},
+        name=body.name or key,
+        internal=bool(body.internal),
+        external=bool(body.external),
+        driver=body.driver or "bridge",
+        options={k: str(v) for k, v in (body.driver_opts or {}).items()},
     )
 
 
-def _service(name: str, body: Mapping[str, Any], networks: Mapping[str, Network]) -> Service:
+def _service(name: str, body: _Service, networks: Mapping[str, Network]) -> Service:
     if name in (HOST, OUTSIDE):
         raise FileError(f'services.{name}: "{name}" is a word of the policy language; give the service another name')
-    mode = body.get("network_mode") or ""
-    seats = [networks[key].name for key in body.get("networks") or {} if key in networks]
+    mode = body.network_mode or ""
+    seats = [networks[key].name for key in body.networks or {} if key in networks]
     return Service(
         name=name,
         networks=(DEFAULT_BRIDGE,) if mode == DEFAULT_BRIDGE else tuple(sorted(seats)),
         network_mode=mode,
-        ports=tuple(_port(port) for port in body.get("ports") or ()),
-        exposed=tuple(pair for text in body.get("expose") or () for pair in _exposed(str(text))),
+        ports=tuple(_port(port) for port in body.ports or ()),
+        exposed=tuple(pair for text in body.expose or () for pair in _exposed(text)),
         replicas=_replicas(body),
     )
 
 
-def _port(port: Mapping[str, Any]) -> Port:
+def _port(port: _Port) -> Port:
+    published = port.published or "0"
     return Port(
-        target=int(port["target"]),
-        protocol=Protocol(port.get("protocol", "tcp")),
-        host_port=int(port.get("published") or 0),
-        host_address=port.get("host_ip", ""),
+        target=port.target,
+        protocol=port.protocol,
+        host_port=0 if "-" in published else int(published),
+        host_address=port.host_ip or "",
     )
 
 
@@ -139,6 +210,6 @@ def _exposed(text: str) -> list[tuple[Protocol, int]]:
     return [(Protocol(protocol or "tcp"), port) for port in range(int(first), int(last or first) + 1)]
 
 
-def _replicas(body: Mapping[str, Any]) -> int:
-    replicas = (body.get("deploy") or {}).get("replicas", body.get("scale", 1))
-    return 1 if replicas is None else int(replicas)
+def _replicas(body: _Service) -> int:
+    wanted = (body.deploy.replicas if body.deploy else None, body.scale)
+    return next((number for number in wanted if number is not None), 1)
