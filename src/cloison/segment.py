@@ -24,6 +24,7 @@ DATA_OFFSET: Final = 6 << 4  # six words: the header and one option
 MSS: Final = b"\x02\x04\x05\xb4"  # 1460 bytes; some stacks mistrust a SYN without it
 UNREACHABLE: Final = 3  # ICMP type
 ICMP_HEADER: Final = 8
+IP_HEADER: Final = 20  # without options
 
 UNREACHABLE_CODES: Final = {
     0: "network unreachable",
@@ -87,10 +88,10 @@ def read_tcp(packet: bytes) -> Answer | Arrival | None:
 def read_icmp(packet: bytes) -> Rejection | None:
     """Read an IPv4 packet that a raw ICMP socket received: an unreachable quotes the probe's first eight bytes."""
     start = (packet[0] & 0x0F) * 4
-    if packet[start] != UNREACHABLE:
-        return None
     quoted = start + ICMP_HEADER
-    if len(packet) <= quoted or packet[quoted + 9] != IPPROTO_TCP:
+    if len(packet) < quoted + IP_HEADER:
+        return None  # a raw socket gets ICMP before the kernel has looked at its length
+    if packet[start] != UNREACHABLE or packet[quoted + 9] != IPPROTO_TCP:
         return None
     tcp = quoted + (packet[quoted] & 0x0F) * 4
     if len(packet) < tcp + 8:
