@@ -251,7 +251,7 @@ def _toleration(project: Project, body: Any, where: str) -> Toleration:
     if "flow" in body:
         return Toleration(why.strip(), where, rule=_rule(project, body["flow"], f"{where}.flow"))
     key = body["network"]
-    if key not in project.networks:
+    if not isinstance(key, str) or key not in project.networks:
         raise PolicyError(f'{where}.network: no network "{key}"{_suggestion(str(key), project.networks)}')
     return Toleration(why.strip(), where, network=key)
 
