@@ -52,6 +52,9 @@ JUDGEMENT: Final[dict[tuple[Intent, Reach], Judgement]] = {
 CAUSE: Final = {Reach.OPEN: Cause.FILE, Reach.SHUT: Cause.DRIFT}
 
 EXIT_CODE: Final[dict[Judgement, int]] = {
+    Judgement.HOLDS: PROVEN,
+    Judgement.TOLERATED: PROVEN,
+    Judgement.UNJUDGED: PROVEN,
     Judgement.BREACH: BREACHED,
     Judgement.BROKEN: BREACHED,
     Judgement.UNKNOWN: UNPROVEN,
@@ -83,11 +86,12 @@ def compare(
     predicted: Mapping[Flow, Prediction],
     observed: Mapping[Flow, Observation],
 ) -> list[Judged]:
-    """Judge every flow of `intended`, in order.
+    """Judge every flow, in order.
 
-    Raises KeyError when a flow has no prediction or no observation: a proof with a hole is no proof.
+    Raises KeyError when a flow is missing from one of the three: a proof with a hole is no proof.
     """
-    return [_judged(flow, intended[flow], predicted[flow], observed[flow]) for flow in sorted(intended)]
+    flows = {*intended, *predicted, *observed}
+    return [_judged(flow, intended[flow], predicted[flow], observed[flow]) for flow in sorted(flows)]
 
 
 def _judged(flow: Flow, intention: Intention, prediction: Prediction, observation: Observation) -> Judged:
@@ -101,7 +105,7 @@ def _judged(flow: Flow, intention: Intention, prediction: Prediction, observatio
 def exit_code(judged: Sequence[Judged], *, complete: bool, strict: bool = False) -> int:
     """Return the exit code of a proof: 1 wins over 3, and nothing looked at is nothing proven."""
     words = {item.judgement for item in judged}
-    codes = {EXIT_CODE.get(word, PROVEN) for word in words}
+    codes = {EXIT_CODE[word] for word in words}
     if strict and Judgement.TOLERATED in words:
         codes.add(BREACHED)
     if not complete or not judged:
