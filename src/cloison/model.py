@@ -126,7 +126,7 @@ class NetworkFacts:
 
     def holds(self, address: str) -> bool:
         """Whether `address` lies in one of the network's subnets."""
-        return any(IPv4Address(address) in IPv4Network(subnet) for subnet in self.subnets)
+        return any(IPv4Address(address) in IPv4Network(subnet, strict=False) for subnet in self.subnets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class EngineFacts:
     @property
     def release(self) -> tuple[int, int]:
         """Major and minor version; (0, 0) when the engine does not say."""
-        parts = [int("".join(c for c in part if c.isdigit()) or 0) for part in self.version.split(".")[:2]]
+        parts = [int("".join(filter(str.isdecimal, part)) or 0) for part in self.version.split(".")[:2]]
         return (parts[0], parts[1]) if len(parts) == 2 else (0, 0)  # noqa: PLR2004  # major, minor
 
 
