@@ -14,6 +14,7 @@ from typing import Final
 HOST: Final = "host"
 OUTSIDE: Final = "outside"
 STRANGER: Final = "stranger:"
+EVERY_ADDRESS: Final = ("0.0.0.0", "")  # noqa: S104  # the engine's own words for it
 ANY_PORT: Final = 0
 """The service port of a canary: it stands for every port on which nobody listens yet."""
 
@@ -94,7 +95,7 @@ class Publication:
 
     def binds(self, address: str) -> bool:
         """Whether the host answers for this publication on `address`."""
-        return self.host_address in ("0.0.0.0", "", address)  # noqa: S104  # the engine's own word for "all"
+        return self.host_address in (*EVERY_ADDRESS, address)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from cloison.compose import Project
-from cloison.model import HOST, OUTSIDE, STRANGER, Container, Facts, Flow, Kind, Publication
+from cloison.compose import Port, Project
+from cloison.model import EVERY_ADDRESS, HOST, OUTSIDE, STRANGER, Endpoint, Facts, Flow, Kind
 from cloison.outcome import Reach
 
+UNTOLD: Final = (0, 0)
 DIRECT_ROUTING_CLOSED: Final = (28, 0)
 """From here on a container's address answers no remote machine: https://github.com/moby/moby/pull/48724"""
+ICC: Final = "com.docker.network.bridge.enable_icc"
 ACCEPT: Final = "ACCEPT"
 DROP: Final = "DROP"
 
@@ -77,18 +79,27 @@ class World:
         seats = sorted(self.seats(place))
         return next((n for n in seats if not self.is_internal(n)), seats[0] if seats else "")
 
-    def publication(self, flow: Flow) -> Publication | None:
-        """Return the engine's publication of the service port that `flow` ends at."""
-        end = flow.endpoint
-        owner = next((c for c in self.facts.containers if c.name == end.container), None)
-        return next(
-            (p for p in _publications(owner) if (p.container_port, p.protocol) == (end.port, end.protocol)),
-            None,
+    def has_icc_off(self, network: str) -> bool:
+        """Whether a network is meant to keep its members apart: by the file, or by the engine where it is borrowed."""
+        drawn, fact = self.project.network_named(network), self.facts.network(network)
+        options = drawn.options if drawn and not drawn.external else dict(fact.options) if fact else {}
+        return options.get(ICC) == "false"
+
+    def publishes(self, end: Endpoint) -> bool:
+        """Whether the file leads a port of the host, over IPv4, to the service port of `end`."""
+        return any(":" not in port.host_address for port in self._ports(end))
+
+    def publishes_there(self, end: Endpoint) -> bool:
+        """Whether the file publishes the service port of `end` at that address and port of the host."""
+        return any(
+            port.host_address in (*EVERY_ADDRESS, end.address) and port.host_port in (0, end.port)
+            for port in self._ports(end)
         )
 
-
-def _publications(owner: Container | None) -> Iterable[Publication]:
-    return owner.publications if owner else ()
+    def _ports(self, end: Endpoint) -> list[Port]:
+        service = self.project.services.get(end.place)
+        ports = service.ports if service else ()
+        return [port for port in ports if (port.target, port.protocol) == (end.service_port, end.protocol)]
 
 
 def predict(project: Project, facts: Facts, flows: Iterable[Flow]) -> dict[Flow, Prediction]:
@@ -117,6 +128,14 @@ def _unknown(rule: str) -> Prediction:
     return Prediction(Reach.UNKNOWN, rule)
 
 
+def not_published(world: World, flow: Flow) -> Prediction | None:
+    """The file decides what is published; a container that is older than the file may publish more."""
+    end = flow.endpoint
+    if end.kind is not Kind.PUBLISHED or world.publishes_there(end):
+        return None
+    return _shut(f"the file does not publish {end.place}:{end.service_port} there")
+
+
 def same_namespace(world: World, flow: Flow) -> Prediction | None:
     """Two services in one network namespace are one machine to the network."""
     source, target = flow.vantage.place, flow.endpoint.place
@@ -143,7 +162,7 @@ def network_mode(world: World, flow: Flow) -> Prediction | None:
 
 def other_drivers(world: World, flow: Flow) -> Prediction | None:
     """Only bridges are predicted."""
-    for network in {flow.endpoint.network, *world.seats(flow.vantage.place)} - {""}:
+    for network in sorted({flow.endpoint.network, *world.seats(flow.vantage.place)} - {""}):
         driver = world.driver(network)
         if driver != "bridge":
             return _unknown(f"{world.label(network)} uses the driver {driver}, whose walls are not predicted")
@@ -179,10 +198,12 @@ def from_outside(world: World, flow: Flow) -> Prediction | None:
 def _direct(world: World, flow: Flow) -> Prediction:
     """Predict a packet that a neighbour routes to a container's own address through the host."""
     engine = world.facts.engine
+    if engine.release == UNTOLD:
+        return _unknown("the engine does not tell its version, and Engine 28 moved this wall")
     if engine.release >= DIRECT_ROUTING_CLOSED:
         return _shut("Engine 28 and later drops what is routed to a container from outside")
     end = flow.endpoint
-    if world.publication(flow) and end.network == world.way_out(end.place):
+    if world.publishes(end) and end.network == world.way_out(end.place):
         return _open("before Engine 28 a published port also answers on the container's own address")
     policies = {
         ACCEPT: _open("the host's FORWARD policy is ACCEPT, so every container address can be routed to"),
@@ -239,8 +260,7 @@ def over_network(world: World, flow: Flow) -> Prediction | None:
         if source.startswith(STRANGER):
             return _shut(f"the file does not know {source.removeprefix(STRANGER)}")
         return _shut(f"the file does not put {source} on {label}")
-    fact = world.facts.network(end.network)
-    if fact and dict(fact.options).get("com.docker.network.bridge.enable_icc") == "false":
+    if world.has_icc_off(end.network):
         return _unknown(f"{label} has inter-container communication off, which is known to leak")
     return _open(f"{source} and {end.place} share {label}, and Docker has no policy inside a network")
 
@@ -253,6 +273,7 @@ def _not_drawn(world: World, flow: Flow) -> Prediction:
 
 
 RULES: Final[tuple[Callable[[World, Flow], Prediction | None], ...]] = (
+    not_published,
     same_namespace,
     network_mode,
     other_drivers,
