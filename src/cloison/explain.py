@@ -29,20 +29,25 @@ REASONS: Final = {
     (Judgement.UNJUDGED, Reach.OPEN): "open, and the policy does not judge the host: {rule}",
     (Judgement.UNJUDGED, Reach.SHUT): "shut, and the policy does not judge the host: {evidence}",
     (Judgement.BROKEN, Reach.OPEN): "needed, but nobody answers: {evidence}",
-    (Judgement.BREACH, Reach.OPEN): "meant to be shut, and open by the file: {rule}",
+    (Judgement.UNKNOWN, Reach.OPEN): "open, and neither a policy nor the file says whether it may be: {rule}",
+    (Judgement.UNKNOWN, Reach.SHUT): "shut, and neither a policy nor the file says whether it may be: {rule}",
 }
 BROKEN_BY: Final = {
     Reach.SHUT: "needed, but shut by the file: {rule}",
     Reach.OPEN: "needed and drawn open ({rule}), but shut: {evidence}",
     Reach.UNKNOWN: "needed, but shut: {evidence}",
 }
-DRIFTED: Final = "meant to be shut, and open behind the file's back: {evidence}; by the file it is shut, for {rule}"
+BREACHED_BY: Final = {
+    Cause.FILE: "meant to be shut, and open by the file: {rule}",
+    Cause.DRIFT: "meant to be shut, and open behind the file's back: {evidence}; by the file it is shut, for {rule}",
+    None: "meant to be shut, and open: {evidence}; the file alone does not tell, for {rule}",
+}
 
 
 def reason(item: Judged) -> str:
     """Return the sentence that a person acts on."""
-    if item.judgement is Judgement.BREACH and item.cause is not Cause.FILE:
-        template = DRIFTED
+    if item.judgement is Judgement.BREACH:
+        template = BREACHED_BY[item.cause]
     elif item.judgement is Judgement.BROKEN and item.observation.reach is Reach.SHUT:
         template = BROKEN_BY[item.prediction.reach]
     else:
@@ -63,13 +68,14 @@ def notes(case: Case, judged: Sequence[Judged]) -> list[str]:
 
 
 def _strangers(facts: Facts, judged: Iterable[Judged]) -> list[str]:
-    names = {item.flow.vantage.place for item in judged if item.flow.vantage.place.startswith(STRANGER)}
-    held = {STRANGER + c.name: (c, [seat.network for seat in c.attachments]) for c in facts.containers}
+    seen = {item.flow.vantage.container for item in judged if item.flow.vantage.place.startswith(STRANGER)}
     return [
-        f"{held[name][0].name}"
-        + (f" of project {held[name][0].project}" if held[name][0].project else "")
-        + f" is on {', '.join(held[name][1])}, and the file does not know it"
-        for name in sorted(names)
+        f"{container.name}"
+        + (f" of project {container.project}" if container.project else "")
+        + f" is on {', '.join(sorted(seat.network for seat in container.attachments)) or 'no network'}"
+        + ", and the file does not know it"
+        for container in sorted(facts.containers)
+        if container.name in seen
     ]
 
 
@@ -79,9 +85,11 @@ def _unpublished(project: Project, facts: Facts) -> list[str]:
     asked = {(c, port.protocol, port.target) for c in ours for port in project.services[c.service].ports}
     given = {(c, door.protocol, door.container_port) for c in ours for door in c.publications}
     return sorted(
-        f"the file publishes {container.service}:{port}/{protocol}, but the engine does not (as it does when every "
-        "network of a service is internal); it opens as soon as that changes"
-        for container, protocol, port in asked - given
+        {
+            f"the file publishes {container.service}:{port}/{protocol}, but the engine does not (as it does when every "
+            "network of a service is internal); it opens as soon as that changes"
+            for container, protocol, port in asked - given
+        }
     )
 
 
