@@ -45,7 +45,7 @@ def absent(project: Project, facts: Facts) -> list[str]:
     running = [c.service for c in facts.containers if c.project == project.name and c.pid and not c.one_off]
     return [
         service.name
-        for service in project.services.values()
+        for _, service in sorted(project.services.items())
         for _ in range(service.replicas - running.count(service.name))
     ]
 
@@ -69,7 +69,8 @@ def endpoints(project: Project, facts: Facts, named: Mapping[str, Ports]) -> lis
     for container in facts.containers:
         owner = place(project, container)
         if container.pid:
-            found |= {*_seats(project, facts, container, owner, named.get(owner, ()))}
+            wanted = () if container.one_off else named.get(owner, ())  # `compose run` serves nobody
+            found |= {*_seats(project, facts, container, owner, wanted)}
             found |= {*_published(project, facts, container, owner)}
     for vantage in _missing(project, facts):
         found |= {*_lost_seats(project, vantage.place, "", named.get(vantage.place, ()))}
@@ -162,16 +163,17 @@ def _published(project: Project, facts: Facts, container: Container, owner: str)
 
 
 def known_ports(project: Project, facts: Facts) -> dict[str, set[tuple[Protocol, int]]]:
-    """Return the ports of each running service: listened on, declared in the file, or exposed by its image."""
-    known: dict[str, set[tuple[Protocol, int]]] = {}
-    for container in facts.containers:
-        owner = place(project, container)
-        if owner in project.services and container.pid:
-            service = project.services[owner]
-            ports = known.setdefault(owner, set())
-            ports |= {*service.exposed, *container.exposed}
-            ports |= {(port.protocol, port.target) for port in service.ports}
-            ports |= {*_listened(facts.listeners, container.name)}
+    """Return the ports of each running service: listened on, declared in the file, or exposed by its image.
+
+    Who lives in another's namespace adds to the ports of its owner.
+    """
+    ours = [(name, c) for c in facts.containers if c.pid and (name := place(project, c)) in project.services]
+    known: dict[str, set[tuple[Protocol, int]]] = {name: set() for name, _ in ours if project.owner(name) == name}
+    for name, container in ours:
+        service, ports = project.services[name], known.get(project.owner(name), set())
+        ports |= {*service.exposed, *container.exposed}
+        ports |= {(port.protocol, port.target) for port in service.ports}
+        ports |= {*_listened(facts.listeners, container.name)}
     return known
 
 
@@ -189,6 +191,13 @@ def skipped(project: Project, facts: Facts) -> list[tuple[str, str]]:
                 (
                     f"listeners of {owner}",
                     "it lives in the host's namespace, whose listeners are the host's own",
+                )
+            )
+        if owner in project.services and project.services[owner].network_mode.startswith("container:"):
+            passed_over.add(
+                (
+                    f"listeners of {owner}",
+                    "it lives in the namespace of a container that the file does not know",
                 )
             )
         passed_over |= {
