@@ -7,6 +7,7 @@ watched, and both containers are at the end what they were at the beginning.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -127,10 +128,12 @@ class View:
         return controls.get(name, missing)
 
     def _changed(self) -> dict[str, str]:
-        """Return the containers that are not what they were, and how."""
+        """Return the containers and host addresses that are not what they were, and how."""
         networks = frozenset(network.name for network in self.facts.networks)
         now = {c.identity: c for c in self.engine.containers(self.project.name, networks)}
-        return {c.name: why for c in self.facts.containers if (why := _difference(c, now.get(c.identity)))}
+        changed = {c.name: why for c in self.facts.containers if (why := _difference(c, now.get(c.identity)))}
+        gone = {*self.facts.host_addresses} - {*_host_addresses()}
+        return changed | {address: f"the host gave up {address} during the proof" for address in gone}
 
     def _read(
         self,
@@ -141,7 +144,7 @@ class View:
     ) -> Observation:
         if isinstance(shot, Observation):
             return shot
-        for name in (flow.vantage.container, flow.endpoint.container):
+        for name in (flow.vantage.container, flow.endpoint.container, flow.endpoint.address):
             if name in changed:
                 return unknown(changed[name])
         vantage, target = (controls[part.container or part.place] for part in (flow.vantage, flow.endpoint))
@@ -206,7 +209,12 @@ def looking(engine: Engine, project: Project) -> Iterator[View]:
                 _visit(stack, view, container)
         view.facts = replace(
             facts,
-            host_addresses=_host_addresses(away.host_address),
+            host_addresses=tuple(
+                address
+                for address in _host_addresses()
+                # The segments of other proofs come and go.
+                if address == away.host_address or not outside.is_of_a_segment(address)
+            ),
             outside_address=away.address,
             listeners=_proven(view, _listeners(view)),
         )
@@ -233,7 +241,7 @@ def _listeners(view: View) -> list[Listener]:
         post = view.posts.get(container.name)
         if post and container.attachments:
             with netns.inside(post.descriptor):
-                found += [Listener(container.name, Protocol.TCP, *socket) for socket in _listening()]
+                found += [Listener(container.name, Protocol.TCP, *found_at) for found_at in _listening()]
     return [item for item in found if item.port != view.posts[item.container].canary_port]
 
 
@@ -276,8 +284,7 @@ def _proven(view: View, found: list[Listener]) -> frozenset[Listener]:
     return frozenset(item for item, shot in shots.items() if shot.came_back is not Outcome.REFUSED)
 
 
-def _host_addresses(own: str) -> tuple[str, ...]:
-    """Return the host's IPv4 addresses, without the segments of other proofs that run at the same time."""
+def _host_addresses() -> list[str]:
+    """Return the host's IPv4 addresses."""
     with IPRoute() as route:
-        held = {message.get("address") for message in route.get_addr(family=2)}
-    return tuple(sorted(address for address in held if address == own or not outside.is_of_a_segment(address)))
+        return sorted({message.get("address") for message in route.get_addr(family=socket.AF_INET)})

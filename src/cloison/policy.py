@@ -40,7 +40,7 @@ class Intent(StrEnum):
     SHUT = "shut"
     TOLERATED = "tolerated"
     OPTIONAL = "optional"
-    """Allowed, and the file carries the same door at another address: open or shut, both are right."""
+    """Allowed, and not needed here: by a star, or because the file carries the door at another address."""
     UNJUDGED = "unjudged"
     """From the host, and not named by the policy."""
     UNDECIDED = "undecided"
@@ -57,6 +57,11 @@ class Rule:
     protocol: Protocol
     where: str
     text: str
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the rule speaks about places that it does not name."""
+        return EVERY in (self.source, self.target)
 
     def names(self, flow: Flow) -> bool:
         """Whether the rule speaks about `flow`."""
@@ -181,7 +186,8 @@ def _intention(
 ) -> Intention:
     for rule in rules.allow:
         if rule.names(flow):
-            optional = reach is not Reach.OPEN and _door(flow) in carried
+            # A star allows everything it covers and needs only what the file carries.
+            optional = reach is not Reach.OPEN and (rule.is_wide or _door(flow) in carried)
             return Intention(Intent.OPTIONAL if optional else Intent.OPEN, rule.where)
     for toleration in rules.tolerate:
         if _tolerates(project, toleration, flow):

@@ -6,11 +6,13 @@ Rule: everything that Docker says is read here and leaves as values of the model
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import docker
 import requests
+from docker.context import ContextAPI
 from docker.errors import DockerException, NotFound
 
 from cloison.command import run
@@ -19,6 +21,7 @@ from cloison.model import Attachment, Container, EngineFacts, Facts, NetworkFact
 
 SECONDS: Final = 20
 """How long one question may take before the engine counts as stuck."""
+UNIX: Final = "unix://"
 PROJECT: Final = "com.docker.compose.project"
 SERVICE: Final = "com.docker.compose.service"
 ONE_OFF: Final = "com.docker.compose.oneoff"
@@ -30,16 +33,13 @@ class Docker:
     """One engine. Close it with `close`."""
 
     def __init__(self) -> None:
-        address = os.environ.get("DOCKER_HOST", "")
-        if address and not address.startswith("unix://"):
-            raise NotProven(
-                f"DOCKER_HOST is {address}: the namespaces of another machine's containers cannot be entered "
-                "from here; run cloison on that machine"
-            )
+        address = _address()
         try:
-            self._api = docker.APIClient(base_url=address or None, version="auto", timeout=SECONDS)
+            self._api = _client(address)
         except FAILURES as error:
-            raise NotProven(f"the Docker engine does not answer: {error}. Is it running?") from error
+            raise NotProven(f"the Docker engine at {address} does not answer: {error}") from error
+        except OSError as error:
+            raise NotProven(f"no Docker engine answers at {address}: {error.strerror}. Is it running?") from error
 
     def close(self) -> None:
         """Give the connection back."""
@@ -79,6 +79,30 @@ class Docker:
             return _network(self._api.inspect_network(name))
         except NotFound:
             return None
+
+
+def _address() -> str:
+    """Return the engine that `docker` itself would use: by DOCKER_HOST, else by the current context.
+
+    Raises NotProven when it runs on another machine, whose namespaces cannot be entered from here.
+    """
+    address = os.environ.get("DOCKER_HOST") or str(ContextAPI.get_current_context().Host)
+    if not address.startswith(UNIX):
+        raise NotProven(
+            f"the engine is at {address}: the namespaces of another machine's containers cannot be entered "
+            "from here; run cloison on that machine"
+        )
+    return address
+
+
+def _client(address: str) -> docker.APIClient:
+    """Return a client that speaks the engine's own version of the API.
+
+    The library's own way leaves a socket open when nobody answers, hence the try by hand.
+    """
+    with socket.socket(socket.AF_UNIX) as trial:
+        trial.connect(address.removeprefix(UNIX))
+    return docker.APIClient(base_url=address, version="auto", timeout=SECONDS)
 
 
 def _is_near(item: Document, project: str, networks: frozenset[str]) -> bool:

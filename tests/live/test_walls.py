@@ -1,0 +1,202 @@
+"""Holes and blockages made on a running project are found and named; what is sound is said to hold."""
+
+from __future__ import annotations
+
+import pytest
+from tests.live.lab import POLICY, Lab, bad, docker, doors, rule, service, three_tiers
+
+from cloison.compare import Judgement
+
+pytestmark = pytest.mark.engine
+
+
+def test_sound_walls_are_proven(tiers: Lab) -> None:
+    proof = tiers.prove()
+
+    assert (proof.verdict.word, proof.verdict.exit_code) == ("proven", 0)
+    assert proof.totals["drift"] + proof.totals["unknown"] == 0
+    assert doors(proof)["proxy", "app:5000"] == doors(proof)["outside", "proxy:80"] == Judgement.HOLDS
+
+
+def test_what_members_of_one_network_can_do_is_tolerated_by_name(tiers: Lab) -> None:
+    proof = tiers.prove()
+
+    tolerated = {door for door, word in doors(proof).items() if word is Judgement.TOLERATED}
+    assert {("proxy", "db:3306"), ("db", "app:5000"), ("proxy", "outside:*"), ("db", "host:*")} < tolerated
+
+
+def test_a_second_seat_behind_the_files_back_is_drift(tiers: Lab) -> None:
+    network = f"{tiers.name}_front"
+    docker("network", "connect", network, tiers.container("db"))
+    try:
+        proof = tiers.prove()
+    finally:
+        docker("network", "disconnect", network, tiers.container("db"))
+
+    found = bad(proof)
+    assert {"drift"} == found["proxy", "db:3306"] == found["db", "outside:*"]
+    reasons = [flow.reason for flow in proof.flows if flow.cause == "drift"]
+    assert any("the file does not put db on front" in reason for reason in reasons)
+    assert tiers.prove().verdict.word == "proven"
+
+
+def test_a_wall_that_the_file_does_not_draw_is_the_files_breach(lab: Lab) -> None:
+    document = three_tiers()
+    document["networks"]["back"] = {}
+    lab.up(document)
+
+    found = bad(lab.prove())
+
+    assert {"file"} == found["db", "outside:*"] == found["app", "outside:*"]
+
+
+def test_a_published_database_is_the_files_breach(lab: Lab) -> None:
+    document = three_tiers()
+    document["services"]["db"] |= {"ports": ["198.19.255.1::3306"], "networks": ["back", "front"]}
+    lab.up(document)
+
+    found = bad(lab.prove())
+
+    assert {"file"} == found["outside", "db:3306"]
+
+
+def test_a_port_that_internal_keeps_unpublished_is_noted(lab: Lab) -> None:
+    document = three_tiers()
+    document["services"]["db"]["ports"] = ["198.19.255.1::3306"]
+    lab.up(document)
+
+    proof = lab.prove()
+
+    assert ("outside", "db:3306") not in bad(proof)
+    assert any("publishes db:3306/tcp, but the engine does not" in note for note in proof.notes)
+
+
+def test_a_firewall_rule_that_opens_the_wall_between_bridges_is_drift(tiers: Lab) -> None:
+    with rule("DOCKER-USER", "-j", "ACCEPT"):
+        found = bad(tiers.prove())
+
+    assert {"drift"} == found["outside", "db:3306"] == found["db", "outside:*"]
+    assert tiers.prove().verdict.word == "proven"
+
+
+def test_a_way_in_without_a_way_back_is_open(tiers: Lab) -> None:
+    """Forged packets and datagrams need no answer: what arrives has got in."""
+    network = docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", f"{tiers.name}_back")
+    with rule("DOCKER-USER", "-d", network, "-j", "ACCEPT"):
+        proof = tiers.prove()
+
+    assert {"drift"} == bad(proof)["outside", "db:3306"]
+    assert "arrived" in {flow.outcome for flow in proof.flows if flow.cause == "drift"}
+
+
+def test_a_stranger_on_the_network_is_named(tiers: Lab) -> None:
+    name = f"{tiers.name}-stranger"
+    docker("run", "-d", "--rm", "--name", name, "--network", f"{tiers.name}_back", "--entrypoint", "sleep",
+           "--label", "com.docker.compose.project=another", "cloison/ledger:latest", "600")  # fmt: skip
+    try:
+        proof = tiers.prove()
+    finally:
+        docker("rm", "-f", name)
+
+    assert {"drift"} == bad(proof)[f"stranger:{name}", "db:3306"]
+    assert any(f"{name} of project another is on" in note for note in proof.notes)
+
+
+def test_a_dropped_packet_on_a_needed_way_is_broken(tiers: Lab) -> None:
+    target = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    with rule("DOCKER-USER", "-d", docker("inspect", "-f", target, tiers.container("app")), "-j", "DROP"):
+        proof = tiers.prove()
+
+    assert {"broken"} == bad(proof)["proxy", "app:5000"]
+    assert proof.verdict.exit_code == 1
+
+
+def test_a_rejected_packet_on_a_needed_way_is_broken(tiers: Lab) -> None:
+    target = docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", tiers.container("db"))
+    reset = ("-p", "tcp", "--dport", "3306", "-j", "REJECT", "--reject-with", "tcp-reset")
+    with rule("DOCKER-USER", "-d", target, *reset):
+        proof = tiers.prove()
+
+    assert {"broken"} == bad(proof)["app", "db:3306"]
+    assert {"refused"} == {f.outcome for f in proof.flows if f.judgement is Judgement.BROKEN}
+
+
+def test_a_lost_seat_on_a_needed_network_is_broken(tiers: Lab) -> None:
+    network = f"{tiers.name}_back"
+    docker("network", "disconnect", network, tiers.container("app"))
+    try:
+        proof = tiers.prove()
+    finally:
+        docker("network", "connect", "--alias", "app", network, tiers.container("app"))
+
+    assert {"broken"} == bad(proof)["proxy", "app:5000"] == bad(proof)["app", "db:3306"]
+
+
+def test_a_needed_port_on_which_nobody_listens_is_broken(lab: Lab) -> None:
+    document = three_tiers()
+    document["services"]["app"] = service(5001, networks=["back"], expose=["5000"])
+    lab.up(document)
+
+    proof = lab.prove()
+
+    assert {"broken"} == bad(proof)["proxy", "app:5000"]
+    assert any("nobody answers" in flow.reason for flow in proof.flows)
+
+
+def test_a_relay_in_the_hosts_tables_is_seen_as_the_way_in(tiers: Lab) -> None:
+    """A DNAT behind the file's back leads the outside to the database: the SYN is seen inside db."""
+    target = docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", tiers.container("db"))
+    with (
+        rule("-t", "nat", "PREROUTING", "-p", "tcp", "-d", target, "--dport", "3306", "-j", "ACCEPT"),
+        rule("DOCKER-USER", "-d", target, "-j", "ACCEPT"),
+        rule("DOCKER-USER", "-s", target, "-j", "ACCEPT"),
+    ):
+        found = bad(tiers.prove())
+
+    assert {"drift"} == found["outside", "db:3306"]
+
+
+def test_without_a_policy_the_walls_of_the_file_are_judged(lab: Lab) -> None:
+    document = three_tiers()
+    del document["x-cloison"]
+    lab.up(document)
+
+    with rule("DOCKER-USER", "-j", "ACCEPT"):
+        opened = lab.prove()
+
+    assert (lab.prove().verdict.word, opened.policy) == ("proven", None)
+    assert {"drift"} == bad(opened)["outside", "db:3306"]
+
+
+def test_several_containers_of_a_service_are_all_looked_at(lab: Lab) -> None:
+    document = three_tiers()
+    document["services"]["app"]["deploy"] = {"replicas": 2}
+    lab.up(document)
+
+    proof = lab.prove()
+
+    assert proof.verdict.word == "proven"
+    assert sum(vantage.place == "app" for vantage in proof.vantages) == 2
+    assert doors(proof)["app", "app:5000"] == Judgement.TOLERATED
+
+
+def test_namespaces_that_are_shared_are_one_machine(lab: Lab) -> None:
+    document = three_tiers()
+    document["services"]["side"] = service(7000, network_mode="service:app")
+    document["services"]["node"] = service(47001, address="127.0.0.1", network_mode="host")
+    document["x-cloison"] = POLICY | {"allow": [*POLICY["allow"], "side -> *", "node -> *", "proxy -> side:5000"]}
+    lab.up(document)
+
+    proof = lab.prove()
+
+    assert (proof.verdict.word, proof.totals["drift"]) == ("proven", 0)
+    assert doors(proof)["side", "db:3306"] == Judgement.HOLDS
+    assert any(part.what == "listeners of node" for part in proof.coverage.skipped)
+
+
+def test_a_listener_for_ipv6_alone_is_not_taken_for_ipv4(lab: Lab) -> None:
+    document = three_tiers()
+    document["services"]["app"] = service(5000, address="::", family="AF_INET6", networks=["back"], expose=["5000"])
+    lab.up(document)
+
+    assert {"broken"} == bad(lab.prove())["proxy", "app:5000"]
