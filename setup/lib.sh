@@ -52,6 +52,7 @@ end_child() {
   [[ -n $CHILD ]] || return 0
   kill -s "$1" -- "-$CHILD" 2>/dev/null || true
   wait "$CHILD" 2>/dev/null || true
+  kill -s TERM -- "-$CHILD" 2>/dev/null || true # grandchildren of a shell ignore an INT
   CHILD=''
 }
 
