@@ -61,9 +61,7 @@ def engine_for(settings: Settings) -> Engine:
     return engine
 
 
-def transaction(
-    engine: Engine, work: Callable[[Connection], T], *, pause: Callable[[float], None] = time.sleep
-) -> T:
+def transaction(engine: Engine, work: Callable[[Connection], T], *, pause: Callable[[float], None] = time.sleep) -> T:
     """Do `work` in one transaction and return its result, committed."""
     for attempt in range(TRIES):
         if attempt:

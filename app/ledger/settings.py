@@ -13,7 +13,7 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "LEDGER_DB_PORT": "3306",
     "LEDGER_DB_NAME": "ledger",
     "LEDGER_DB_USER": "ledger",
-    "LEDGER_DB_PASSWORD_FILE": "/run/ledger/db_password",  # noqa: S105 - where it is, not what it is
+    "LEDGER_DB_PASSWORD_FILE": "/run/ledger/db_password",
     "LEDGER_DB_TIMEOUT": "5",  # seconds for one answer of the database
     "LEDGER_PAGE_PATIENCE": "5",  # seconds a page waits for the database before it says 503
     "LEDGER_READY_PATIENCE": "1.5",  # the same for /readyz

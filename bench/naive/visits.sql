@@ -1,0 +1,2 @@
+CREATE TABLE visits (seen BIGINT NOT NULL);
+INSERT INTO visits VALUES (0);

@@ -1,0 +1,51 @@
+"""A slow question is asked once, however many want to know."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ledger.once import Once
+
+
+def test_who_comes_while_it_is_asked_gets_the_same_answer() -> None:
+    asked: list[int] = []
+    go = threading.Event()
+
+    def ask() -> None:
+        asked.append(1)
+        go.wait(5)
+
+    once = Once(ask, patience=5)
+    with ThreadPoolExecutor(8) as crowd:
+        waiting = [crowd.submit(once) for _ in range(8)]
+        threading.Event().wait(0.05)
+        go.set()
+        for each in waiting:
+            each.result()
+
+    assert asked == [1]
+
+
+def test_the_next_one_asks_again() -> None:
+    asked: list[int] = []
+    once = Once(lambda: asked.append(1), patience=5)
+    once()
+    once()
+
+    assert asked == [1, 1]
+
+
+def test_a_question_without_an_answer_holds_one_thread_and_nobody() -> None:
+    go = threading.Event()
+
+    def ask() -> None:
+        go.wait(5)
+
+    once = Once(ask, patience=0.02)
+    for _ in range(5):
+        with pytest.raises(TimeoutError):
+            once()
+    go.set()
+
+    assert sum(thread.name.startswith("once") for thread in threading.enumerate()) >= 1
