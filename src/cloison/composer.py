@@ -7,15 +7,15 @@ Rule: the file is read by Compose itself, with the options and variables that it
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cloison.command import NOT_FOUND, run, run_visibly
+from cloison.command import run, run_visibly
 from cloison.errors import FileError, NotProven, UsageError
 
-COMPOSE_V2: Final = 2
+PLUGIN: Final = ("docker", "compose")
+STAND_ALONE: Final = ("docker-compose",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ def resolved(selection: Selection) -> Mapping[str, Any]:
     Raises FileError with Compose's own sentence when the file is missing or wrong, NotProven
     when there is no Compose to ask.
     """
-    result = run([*_compose(), *selection.options, "config", "--format", "json"])
-    if result.code == NOT_FOUND:
-        raise NotProven("docker is not installed; `make up` installs it, or see your distribution's packages")
+    result = run([*PLUGIN, *selection.options, "config", "--format", "json"])
+    if result.code != 0 and (program := _program()) != PLUGIN:
+        result = run([*program, *selection.options, "config", "--format", "json"])
     if result.code != 0:
         raise FileError(f"the Compose file cannot be resolved: {result.last_line}")
     document: Mapping[str, Any] = json.loads(result.out)
@@ -55,7 +55,7 @@ def up(selection: Selection, arguments: tuple[str, ...]) -> None:
 
     Raises NotProven when Compose says that it did not come up.
     """
-    code = run_visibly([*_compose(), *selection.options, "up", "--detach", "--wait", *arguments])
+    code = run_visibly([*_program(), *selection.options, "up", "--detach", "--wait", *arguments])
     if code != 0:
         raise NotProven(
             f"`docker compose up` ended with exit code {code}; its own words stand above. "
@@ -68,13 +68,18 @@ def down(selection: Selection, arguments: tuple[str, ...]) -> None:
 
     Raises UsageError when Compose refuses.
     """
-    code = run_visibly([*_compose(), *selection.options, "down", *arguments])
+    code = run_visibly([*_program(), *selection.options, "down", *arguments])
     if code != 0:
         raise UsageError(f"`docker compose down` ended with exit code {code}; its own words stand above")
 
 
-def _compose() -> list[str]:
-    """Return the words that start Compose v2: the plugin, else the stand-alone program."""
-    if run(["docker", "compose", "version"]).code == 0 or not shutil.which("docker-compose"):
-        return ["docker", "compose"]
-    return ["docker-compose"]
+def _program() -> tuple[str, ...]:
+    """Return the words that start Compose v2: the plugin's, else the stand-alone program's.
+
+    Raises NotProven when there is neither. Asking costs as much as the work itself, so it is asked
+    only when it matters.
+    """
+    for words in (PLUGIN, STAND_ALONE):
+        if run([*words, "version"]).code == 0:
+            return words
+    raise NotProven("Docker Compose v2 is not installed; see https://docs.docker.com/compose/install/linux/")

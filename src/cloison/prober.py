@@ -138,11 +138,10 @@ class Prober:
             if count % BURST == 0:
                 self._receive(numbered, 0)
         deadline = self.clock() + seconds
-        while not all(shot.came_back for shot in waiting.values()):
-            left = deadline - self.clock()
-            if left <= 0:
-                break
-            self._receive(numbered, left)
+        while (left := deadline - self.clock()) > 0 and not all(shot.came_back for shot in waiting.values()):
+            if self._receive(numbered, left):
+                # While answers still trickle in, the machine is slow, and silence is not silence yet.
+                deadline = max(deadline, self.clock() + seconds / 2)
 
     def _send(self, number: int, shot: Shot) -> None:
         post, source = shot.post, shot.post.routes[shot.address]
@@ -160,12 +159,15 @@ class Prober:
         except OSError as error:
             shot.came_back, shot.detail = SEND_ERRORS.get(error.errno or 0, (Outcome.ERROR, str(error)))
 
-    def _receive(self, numbered: dict[int, Shot], seconds: float) -> None:
-        for descriptor, _ in self._epoll.poll(seconds):
+    def _receive(self, numbered: dict[int, Shot], seconds: float) -> bool:
+        """Read what has come, waiting `seconds` for the first packet; return whether any came."""
+        ready = self._epoll.poll(seconds)
+        for descriptor, _ in ready:
             post, reader = self._readers[descriptor]
             with suppress(BlockingIOError):
                 while True:
                     self._read(post, reader, numbered)
+        return bool(ready)
 
     def _read(self, post: Post, reader: socket.socket, numbered: dict[int, Shot]) -> None:
         packet = reader.recv(READ)

@@ -5,20 +5,25 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import Final
 
-from cloison import assemble, compare, compose, composer, flows, observe, policy, predict
-from cloison.engines.docker import Docker
+from cloison import assemble, compare, compose, composer, flows, policy, predict
 from cloison.errors import NotProven
 from cloison.explain import Case
 from cloison.model import Facts, Flow
 from cloison.proof import Circumstances, Machine, Proof, Tool
 
-PATIENCE: float = 1.0
-"""Seconds to wait for silence: two SYNs, half of it after each. On one machine an answer takes microseconds."""
+PATIENCE: Final = 0.5
+"""Seconds to wait for silence: two SYNs, half of it after each.
+
+On one machine the kernel answers within microseconds, whatever the processes do; while answers
+still trickle in, the prober waits longer by itself.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,13 @@ def prove(request: Request, talk: Callable[[str], None] = lambda _: None) -> Pro
         raise NotProven("looking from inside a container needs root; run it again with sudo")
     started, clock = datetime.now(UTC), time.monotonic()
     talk("resolving the Compose file")
-    project = compose.project(composer.resolved(request.selection))
+    with ThreadPoolExecutor(1) as pool:
+        resolving = pool.submit(composer.resolved, request.selection)
+        # Half a second of imports, while Compose reads the file.
+        from cloison import observe  # noqa: PLC0415
+        from cloison.engines.docker import Docker  # noqa: PLC0415
+
+        project = compose.project(resolving.result())
     rules = policy.policy(project)
     talk("taking up a post in every container")
     with closing(Docker()) as engine, observe.looking(engine, project) as view:
