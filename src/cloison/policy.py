@@ -267,7 +267,7 @@ def _mapping(body: Any, where: str, keys: set[str]) -> None:
         raise PolicyError(f"{where}: expected a mapping with {_listed(keys)}, found {body!r}")
     for key in body:
         if key not in keys:
-            raise PolicyError(f'{where}: no key "{key}"{_suggestion(str(key), keys)}; known are {_listed(keys)}')
+            raise PolicyError(f'{where}: no key "{key}"{_suggestion(str(key), keys)}')
 
 
 def _list(body: Mapping[str, Any], key: str, where: str) -> list[Any]:

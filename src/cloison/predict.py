@@ -109,11 +109,8 @@ def predict(project: Project, facts: Facts, flows: Iterable[Flow]) -> dict[Flow,
 
 
 def _first(world: World, flow: Flow) -> Prediction:
-    for rule in RULES:
-        prediction = rule(world, flow)
-        if prediction is not None:
-            return prediction
-    return Prediction(Reach.UNKNOWN, "no rule speaks about this flow")
+    said = (rule(world, flow) for rule in RULES)
+    return next(filter(None, said), _unknown("no rule speaks about this flow"))
 
 
 def _open(rule: str) -> Prediction:
