@@ -214,9 +214,11 @@ def to_outside(world: World, flow: Flow) -> Prediction | None:
     if flow.endpoint.place != OUTSIDE:
         return None
     way = world.way_out(flow.vantage.place)
-    if way and not world.is_internal(way):
-        return _open(f"{world.label(way)} is not internal, so {flow.vantage.place} has egress")
-    return _shut(f"every network of {flow.vantage.place} is internal")
+    if not way:
+        return _shut(f"the file gives {flow.vantage.place} no network")
+    if world.is_internal(way):
+        return _shut(f"every network of {flow.vantage.place} is internal")
+    return _open(f"{world.label(way)} is not internal, so {flow.vantage.place} has egress")
 
 
 def to_gateway(world: World, flow: Flow) -> Prediction | None:
