@@ -12,7 +12,7 @@ from typing import Final
 from bench import asking, page, scale
 from bench.measure import ROOT, Figure, run, say, table
 
-UNLIMITED: Final = "./bench/rate.conf"
+UNLIMITED: Final = "./proxy/rate-off.conf"
 PAGE: Final = f"http://127.0.0.1:{os.environ.get('CLOISON_PORT', '8080')}/"
 TEXT: Final = """# Benchmarks
 

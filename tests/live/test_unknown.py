@@ -133,3 +133,11 @@ def test_no_flow_of_a_missing_service_is_said_to_hold(lab: Lab) -> None:
     about = [f for f in proof.flows if "db" in (proof.vantages[f.vantage].place, proof.endpoints[f.endpoint].place)]
     assert about
     assert {Judgement.UNKNOWN} == {flow.judgement for flow in about}
+
+
+def test_without_root_nothing_is_looked_at(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.write(three_tiers())
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+
+    with pytest.raises(NotProven, match="run it again with sudo"):
+        lab.prove()

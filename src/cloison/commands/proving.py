@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import time
 from collections.abc import Callable
@@ -41,15 +42,22 @@ def prove(request: Request, talk: Callable[[str], None] = lambda _: None) -> Pro
     """
     if os.geteuid() != 0:
         raise NotProven("looking from inside a container needs root; run it again with sudo")
-    started, clock = datetime.now(UTC), time.monotonic()
     talk("resolving the Compose file")
     with ThreadPoolExecutor(1) as pool:
         resolving = pool.submit(composer.resolved, request.selection)
         # Half a second of imports, while Compose reads the file.
-        from cloison import observe  # noqa: PLC0415
-        from cloison.engines.docker import Docker  # noqa: PLC0415
-
+        importlib.import_module("cloison.observe")
+        importlib.import_module("cloison.engines.docker")
         project = compose.project(resolving.result())
+    return prove_project(project, request.patience, talk)
+
+
+def prove_project(project: compose.Project, patience: float, talk: Callable[[str], None] = lambda _: None) -> Proof:
+    """Prove a project whose file is resolved already; `patience` in seconds."""
+    from cloison import observe  # noqa: PLC0415  # prove() says why
+    from cloison.engines.docker import Docker  # noqa: PLC0415  # same
+
+    started, clock = datetime.now(UTC), time.monotonic()
     rules = policy.policy(project)
     talk("taking up a post in every container")
     with closing(Docker()) as engine, observe.looking(engine, project) as view:
@@ -59,10 +67,11 @@ def prove(request: Request, talk: Callable[[str], None] = lambda _: None) -> Pro
         predicted = predict.predict(project, view.facts, asked)
         intended = policy.intended(project, rules, {flow: p.reach for flow, p in predicted.items()})
         talk(f"probing {len(asked)} flows")
-        sight = view.observe(asked, request.patience)
+        sight = view.observe(asked, patience)
     judged = compare.compare(intended, predicted, sight.observed)
     controls = {vantage: (c.positive, c.negative) for vantage, c in sight.controls.items()}
-    return assemble.assemble(case, judged, controls, _circumstances(request, started, time.monotonic() - clock))
+    took = (started, time.monotonic() - clock, patience)
+    return assemble.assemble(case, judged, controls, _circumstances(*took))
 
 
 def _refuse_nothing(project: compose.Project, facts: Facts) -> None:
@@ -84,12 +93,12 @@ def _asked(case: Case) -> list[Flow]:
     return asked
 
 
-def _circumstances(request: Request, started: datetime, seconds: float) -> Circumstances:
+def _circumstances(started: datetime, seconds: float, patience: float) -> Circumstances:
     system = os.uname()
     return Circumstances(
         tool=Tool("cloison", version("cloison")),
         machine=Machine(system.nodename, f"{system.sysname} {system.release}"),
         started=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         duration_ms=round(seconds * 1000),
-        patience_ms=round(request.patience * 1000),
+        patience_ms=round(patience * 1000),
     )
