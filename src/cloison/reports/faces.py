@@ -1,0 +1,62 @@
+"""What a cell of the matrix looks like: by shape first, so that it reads without colour.
+
+Rule: every judgement has a face for open and for shut; a new word without one fails the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Final
+
+from cloison.compare import Judgement
+from cloison.reports.doors import Cell
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Face:
+    """A symbol, its style, and what the legend says of it."""
+
+    symbol: str
+    style: str
+    meaning: str
+
+
+OPEN: Final = Face("open", "green", "as meant")
+SHUT: Final = Face("·", "dim", "shut as meant")
+TOLERATED: Final = Face("(open)", "yellow", "tolerated")
+UNJUDGED_OPEN: Final = Face("~open", "dim", "not judged")
+UNJUDGED_SHUT: Final = Face("~", "dim", "shut, not judged")
+UNKNOWN: Final = Face("?", "bold yellow", "not known")
+BROKEN: Final = Face("BROKEN", "bold magenta", "needed, and shut")
+BREACH: Final = Face("BREACH", "bold red", "open, meant to be shut")
+
+FACES: Final[dict[Judgement, tuple[Face, Face]]] = {
+    Judgement.HOLDS: (OPEN, SHUT),
+    Judgement.TOLERATED: (TOLERATED, SHUT),
+    Judgement.UNJUDGED: (UNJUDGED_OPEN, UNJUDGED_SHUT),
+    Judgement.UNKNOWN: (UNKNOWN, UNKNOWN),
+    Judgement.BROKEN: (BROKEN, BROKEN),
+    Judgement.BREACH: (BREACH, BREACH),
+}
+"""Judgement → its face when something got through, and when nothing did."""
+
+DRIFT: Final = Face("≠", "bold cyan", "not as the file predicts")
+BLANK: Final = Face("", "", "")
+LEGEND: Final = (BREACH, BROKEN, UNKNOWN, OPEN, SHUT, TOLERATED, UNJUDGED_OPEN, UNJUDGED_SHUT)
+
+
+def face(cell: Cell | None) -> Face:
+    """Return what a cell looks like; a pair that nobody asked about is blank."""
+    if cell is None:
+        return BLANK
+    when_open, when_shut = FACES[cell.word]
+    shown = when_open if cell.is_open else when_shut
+    return replace(shown, symbol=shown.symbol + DRIFT.symbol) if cell.drift else shown
+
+
+def legend(cells: Collection[Cell]) -> list[Face]:
+    """Return the faces in use, in the legend's order."""
+    used = {FACES[cell.word][not cell.is_open] for cell in cells}
+    marks = [DRIFT] if any(cell.drift for cell in cells) else []
+    return [item for item in LEGEND if item in used] + marks

@@ -1,0 +1,190 @@
+"""The proof document, as other people's tools meet it: its schema, its bytes and its name."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import random
+import runpy
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import jsonschema
+import msgspec
+import pytest
+from tests.reports.scenes import PROOFS
+
+from cloison.compare import Judgement
+from cloison.proof import Proof, canonical, digest, parse, schema
+from cloison.reports import REPORTS, Look
+from cloison.reports.schema import render
+
+DOCS: Final = Path(__file__).parents[2] / "docs"
+SMALL: Final[dict[str, Any]] = {
+    "schema_version": "1",
+    "tool": {"name": "cloison", "version": "0.1.0"},
+    "verdict": {"word": "unproven", "exit_code": 3},
+    "project": {"name": "leer", "services": [], "networks": []},
+    "machine": {"name": "vm", "kernel": "Linux 6.1.0"},
+    "engine": {"name": "docker", "version": "28.0.1", "forward_policy": ""},
+    "started": "2026-01-02T03:04:05.678Z",
+    "duration_ms": 12,
+    "patience_ms": 1000,
+    "policy": None,
+    "vantages": [],
+    "endpoints": [],
+    "flows": [],
+    "totals": {},
+    "coverage": {"flows": 0, "unknown": 0, "absent": [], "skipped": [], "complete": False},
+    "notes": ['é € 😀 "quoted" \\ \u2028 \x00 \n'],
+}
+VECTOR: Final = (
+    '{"coverage":{"absent":[],"complete":false,"flows":0,"skipped":[],"unknown":0},"duration_ms":12,"endpoints":[],'
+    '"engine":{"forward_policy":"","name":"docker","version":"28.0.1"},"flows":[],'
+    '"machine":{"kernel":"Linux 6.1.0","name":"vm"},"notes":["é € 😀 \\"quoted\\" \\\\ \u2028 \\u0000 \\n"],'
+    '"patience_ms":1000,"policy":null,"project":{"name":"leer","networks":[],"services":[]},"schema_version":"1",'
+    '"started":"2026-01-02T03:04:05.678Z","tool":{"name":"cloison","version":"0.1.0"},"totals":{},"vantages":[],'
+    '"verdict":{"exit_code":3,"word":"unproven"}}'
+)
+"""Written by hand after RFC 8785: sorted members, no spaces, only what JSON must escape is escaped."""
+VALIDATOR: Final = jsonschema.Draft202012Validator(schema())
+NAME: Final = "6ad92588e673078d46a2326ab7aaf6ee995e2b5cb006ef00b33e2118de770887"
+
+Change = Callable[[dict[str, Any]], object]
+REFUSED: Final[dict[str, Change]] = {
+    "a member is missing": lambda d: d.pop("verdict"),
+    "an inner member is missing": lambda d: d["flows"][0].pop("reason"),
+    "a word is not known": lambda d: d["flows"][0].update(judgement="fine"),
+    "a reach is not known": lambda d: d["flows"][0].update(observed="ajar"),
+    "a kind is not known": lambda d: d["endpoints"][0].update(kind="guess"),
+    "a verdict is not known": lambda d: d["verdict"].update(word="probably"),
+    "another version": lambda d: d.update(schema_version="2"),
+    "a number is a text": lambda d: d.update(duration_ms="12"),
+    "a text is a number": lambda d: d["project"].update(name=12),
+    "a list is null": lambda d: d.update(flows=None),
+    "a boolean is a number": lambda d: d["flows"][0].update(drift=0),
+}
+
+
+def document(name: str = "tolerated") -> dict[str, Any]:
+    built: dict[str, Any] = json.loads(canonical(PROOFS[name]()))
+    return built
+
+
+def is_proof(text: bytes) -> bool:
+    """Whether a text is a proof and nothing but a proof: it must come back as the same bytes."""
+    try:
+        return canonical(parse(text)) == text
+    except msgspec.ValidationError:
+        return False
+
+
+def test_the_published_schema_is_that_of_the_code() -> None:
+    published = (DOCS / "proof.schema.json").read_text()
+
+    assert published == render(), "python -m cloison.reports.schema > docs/proof.schema.json"
+
+
+def test_the_schema_is_printed_on_request(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "cloison.reports.schema")
+    runpy.run_module("cloison.reports.schema", run_name="__main__")
+
+    assert capsys.readouterr().out == render()
+
+
+def test_the_schema_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(schema())
+
+
+@pytest.mark.parametrize("name", sorted(PROOFS))
+def test_every_proof_is_valid(name: str) -> None:
+    VALIDATOR.validate(document(name))
+    assert is_proof(canonical(PROOFS[name]()))
+
+
+@pytest.mark.parametrize("change", REFUSED.values(), ids=REFUSED)
+def test_what_is_not_a_proof_is_refused_by_the_schema_and_by_the_reader(change: Change) -> None:
+    altered = document()
+    change(altered)
+
+    with pytest.raises(jsonschema.ValidationError):
+        VALIDATOR.validate(altered)
+    with pytest.raises(msgspec.ValidationError):
+        parse(json.dumps(altered).encode())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d.update(comment="trust me"),
+        lambda d: d["flows"][0].update(weight=1),
+    ],
+    ids=["at the top", "inside"],
+)
+def test_a_member_more_is_not_a_proof(change: Change) -> None:
+    altered = document()
+    change(altered)
+
+    assert not is_proof(json.dumps(altered, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def test_other_bytes_of_the_same_document_are_not_the_proof() -> None:
+    assert not is_proof(json.dumps(document(), indent=2).encode())
+    assert not is_proof(canonical(PROOFS["tolerated"]()) + b"\n")
+
+
+@pytest.mark.parametrize("name", sorted(PROOFS))
+def test_a_proof_survives_the_journey(name: str) -> None:
+    proof = PROOFS[name]()
+
+    assert parse(canonical(proof)) == proof
+
+
+def test_the_canonical_bytes_are_known() -> None:
+    proof = msgspec.convert(SMALL, Proof)
+
+    assert canonical(proof).decode() == VECTOR
+    assert digest(proof) == NAME
+
+
+def test_the_order_of_members_does_not_matter() -> None:
+    pairs = list(SMALL.items())
+    random.Random(8785).shuffle(pairs)  # noqa: S311  # any order will do, as long as it is the same one tomorrow
+
+    assert list(dict(pairs)) != list(SMALL)
+    assert digest(parse(json.dumps(dict(pairs)).encode())) == NAME
+
+
+@pytest.mark.parametrize("name", sorted(PROOFS))
+def test_another_implementation_writes_the_same_bytes(name: str) -> None:
+    rewritten = json.dumps(document(name), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    assert rewritten.encode() == canonical(PROOFS[name]())
+
+
+def test_the_name_of_a_proof_is_the_checksum_of_its_file() -> None:
+    proof = PROOFS["tolerated"]()
+    written = REPORTS["json"](proof, Look()).encode()
+
+    assert hashlib.sha256(written).hexdigest() == digest(proof)
+
+
+def test_one_letter_makes_another_name() -> None:
+    one = document()
+    other = copy.deepcopy(one)
+    other["flows"][0]["evidence"] += "."
+
+    assert digest(msgspec.convert(one, Proof)) != digest(msgspec.convert(other, Proof))
+
+
+def test_the_page_about_the_document_speaks_of_every_member_and_every_word() -> None:
+    page = (DOCS / "proof.md").read_text()
+    definitions: dict[str, Any] = schema()["$defs"]  # type: ignore[assignment]
+    members = {name for part in definitions.values() for name in part.get("properties", ())}
+    words = {word for part in definitions.values() for word in part.get("enum", ())}
+
+    assert set(Judgement) <= words
+    assert {name for name in members | words if f"`{name}`" not in page} == set()

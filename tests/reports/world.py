@@ -1,0 +1,147 @@
+"""A Compose document, an engine that runs it as it says, and a proof of both without either."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from cloison import assemble, compare, compose, flows, policy, predict
+from cloison.explain import Case
+from cloison.model import (
+    HOST,
+    OUTSIDE,
+    Attachment,
+    Container,
+    Endpoint,
+    EngineFacts,
+    Facts,
+    Flow,
+    Kind,
+    Listener,
+    NetworkFacts,
+    Publication,
+    Vantage,
+)
+from cloison.outcome import Observation, Outcome, Reach, observation, unknown
+from cloison.proof import Circumstances, Machine, Proof, Tool
+
+WHEN: Final = "2026-01-02T03:04:05.678Z"
+CIRCUMSTANCES: Final = Circumstances(Tool("cloison", "0.1.0"), Machine("vm", "Linux 6.1.0"), WHEN, 1382, 1000)
+OUTCOMES: Final = {Reach.OPEN: Outcome.ACCEPTED, Reach.SHUT: Outcome.SILENT}
+OUTSIDE_ADDRESS: Final = "198.51.100.2"
+OWN: Final = ("127.0.0.1", "192.0.2.2")
+"""The host's addresses besides its gateways."""
+
+Seen = Callable[[Flow], Observation | None]
+"""What is seen of a flow; None where it is what was predicted."""
+Controls = Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A project and the engine that runs it as its file says."""
+
+    project: compose.Project
+    facts: Facts
+
+    def with_facts(self, change: Callable[[Container], Container], *strangers: Container) -> World:
+        """Return the world after somebody changed its containers."""
+        changed = tuple(sorted((*(change(c) for c in self.facts.containers), *strangers)))
+        return replace(self, facts=replace(self.facts, containers=changed))
+
+    def proof(self, seen: Seen = lambda _: None, controls: Controls | None = None) -> Proof:
+        """Prove it: everything is seen as predicted, but for what `seen` says."""
+        rules = policy.policy(self.project)
+        case = Case(self.project, self.facts, rules)
+        named = {service: policy.named_ports(rules, service) for service in self.project.services}
+        asked = flows.flows(self.project, self.facts, named)
+        predicted = predict.predict(self.project, self.facts, asked)
+        intended = policy.intended(self.project, rules, {flow: p.reach for flow, p in predicted.items()})
+        observed = {flow: missing(flow) or seen(flow) or as_predicted(flow, predicted[flow]) for flow in asked}
+        passed = {flow.vantage: (controls or {}).get(flow.vantage.place, (gone(flow.vantage), "")) for flow in asked}
+        return assemble.assemble(case, compare.compare(intended, predicted, observed), passed, CIRCUMSTANCES)
+
+
+def missing(flow: Flow) -> Observation | None:
+    """Return what is seen where one end of a flow does not run."""
+    why = gone(flow.vantage) or gone(flow.endpoint)
+    return unknown(why) if why else None
+
+
+def gone(end: Vantage | Endpoint) -> str:
+    """Say that an end has no container, where it should have one."""
+    return "" if end.container or end.place in (HOST, OUTSIDE) else f"{end.place} has no running container"
+
+
+def as_predicted(flow: Flow, prediction: predict.Prediction) -> Observation:
+    """Return what is seen when the prediction is right."""
+    if not flow.endpoint.address:
+        return observation(Outcome.UNREACHABLE, watched=True, evidence=f"{flow.endpoint.place} has no address there")
+    return seen_as(flow, OUTCOMES.get(prediction.reach, Outcome.SILENT))
+
+
+def seen_as(flow: Flow, outcome: Outcome) -> Observation:
+    """Return an observation with the words of the edge."""
+    end = flow.endpoint
+    what = "the canary" if end.kind is Kind.CANARY else f"port {end.port}"
+    words = {
+        Outcome.ACCEPTED: "was accepted",
+        Outcome.ARRIVED: f"was seen inside {end.container}, no answer came back",
+        Outcome.SILENT: f"was lost twice; nothing arrived in {end.container or end.place}",
+    }
+    return observation(outcome, watched=True, evidence=f"SYN to {what} at {end.address} {words[outcome]}")
+
+
+def world(document: Mapping[str, Any]) -> World:
+    """Return the engine that runs a resolved Compose document exactly as it says."""
+    project = compose.project({"name": "shop", **document})
+    names = sorted({network.name for network in project.networks.values()})
+    subnets = {name: f"198.18.{i}" for i, name in enumerate(names)}
+    containers = tuple(
+        container(project, service.name, i, subnets)
+        for service in project.services.values()
+        for i in range(1, service.replicas + 1)
+    )
+    internal = {network.name: network.internal for network in project.networks.values()}
+    facts = Facts(
+        engine=EngineFacts("docker", "20.10.24", "DROP"),
+        containers=tuple(sorted(containers)),
+        networks=tuple(
+            NetworkFacts(name, internal=internal[name], subnets=(f"{subnet}.0/24",)) for name, subnet in subnets.items()
+        ),
+        host_addresses=(*OWN, "198.51.100.1", *(f"{subnet}.1" for subnet in subnets.values())),
+        outside_address=OUTSIDE_ADDRESS,
+    )
+    heard = {
+        Listener(c.name, protocol, "0.0.0.0", port)
+        for c in containers
+        for protocol, port in project.services[c.service].exposed
+    }
+    return World(project, replace(facts, listeners=frozenset(heard)))
+
+
+def container(project: compose.Project, service: str, number: int, subnets: Mapping[str, str]) -> Container:
+    """Return one container of a service, with its seats and publications as the file says."""
+    body = project.services[service]
+    last = 10 * (sorted(project.services).index(service) + 1) + number
+    outward = any(not n.internal for n in project.networks.values() if n.name in body.networks)
+    doors = (Publication(p.host_address or "0.0.0.0", p.host_port, p.protocol, p.target) for p in body.ports)
+    return Container(
+        name=f"{project.name}-{service}-{number}",
+        identity=f"{service}{number}",
+        project=project.name,
+        service=service,
+        pid=100 + last,
+        started=WHEN,
+        attachments=tuple(Attachment(name, f"{subnets[name]}.{last}") for name in body.networks),
+        publications=tuple(doors) if outward else (),
+        exposed=body.exposed,
+    )
+
+
+def service(port: int, *networks: str, published: int = 0, replicas: int = 1) -> dict[str, Any]:
+    """Return a service of a resolved document that listens on one port."""
+    ports = [{"target": port, "published": str(published), "protocol": "tcp"}] if published else []
+    seats = dict.fromkeys(networks)
+    return {"networks": seats, "expose": [str(port)], "ports": ports, "deploy": {"replicas": replicas}}
