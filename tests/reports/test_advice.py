@@ -81,7 +81,7 @@ ANYTHING = end("db", kind=Kind.CANARY, service_port=0, port=0)
         (told(OUTSIDE, PUBLISHED), "take port 3306 out of `ports` of db"),
         (told("proxy", PUBLISHED), "make front `internal: true`, or take port 3306 out of `ports` of db"),
         (told("app", PUBLISHED), "make its networks `internal: true`"),
-        (told("app", end(HOST)), "a firewall on the host does"),
+        (told("app", end(HOST)), "a firewall on the host shuts it, or from Docker Engine 28"),
         (told("proxy", end(OUTSIDE)), "make front `internal: true`"),
         (told("app", end(OUTSIDE)), "make its networks `internal: true`"),
         (told(OUTSIDE, end("db")), "make back `internal: true`, or take Docker Engine 28"),

@@ -107,8 +107,8 @@ OPEN_BY_FILE: Final[Sequence[Row]] = (
     (
         _to(HOST),
         _say(
-            "no line of a Compose file shuts it, for the host has an address on every bridge: "
-            "a firewall on the host does",
+            "the host has an address on every bridge: a firewall on the host shuts it, or from Docker Engine 28 on "
+            "an internal network with the driver option com.docker.network.bridge.gateway_mode_ipv4: isolated",
             policy=True,
         ),
     ),
