@@ -38,11 +38,6 @@ class Reference:
         """The repository with its registry."""
         return f"{self.host}/{self.path}"
 
-    @property
-    def familiar(self) -> str:
-        """The repository as the engine lists it: without Docker Hub's host."""
-        return self.path if self.host == HUB else self.repository
-
     def at(self, digest: str) -> str:
         """Return the name that cannot be moved."""
         return f"{self.repository}@{digest}"

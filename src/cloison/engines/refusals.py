@@ -22,6 +22,11 @@ ANONYMOUS: Final[Row] = (
     "run `{login}`, or give --username and --password-stdin",
 )
 ADVICE: Final[tuple[Row, ...]] = (
+    (
+        r"verification failed",
+        "{host} holds other bytes than were pushed",
+        "look who can change its storage, and do not use this image",
+    ),
     (UNNAMED, "{host} does not accept {user}", "check name and password, or run `{login}` again"),
     (r"quota|no space left|insufficient storage|\b507\b", "{host} has no room for it", "make room there"),
     (UNWANTED, "{host} does not let {user} write to {path}", "is the name right, and may this account push there?"),
@@ -63,6 +68,7 @@ ADVICE: Final[tuple[Row, ...]] = (
         "{host} has no repository {path}",
         "create it there first",
     ),
+    (r"manifest.unknown", "{host} does not know what it was given", "its own log may say why"),
     (
         r"HTTP (404|405) response|\b40[45]\b",
         "no registry that takes images answers at {host}",

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 import docker
 import requests
 import urllib3
-from docker.errors import APIError, DockerException, NotFound, StreamParseError
+from docker.errors import APIError, DockerException, NotFound, NullResource, StreamParseError
 from docker.utils import kwargs_from_env
 
 from cloison.engines.credentials import Login
@@ -65,7 +65,7 @@ class Images:
         try:
             found = self._find(name)
         except FAILURES as error:
-            if isinstance(error, APIError) and error.status_code == BAD_REQUEST:
+            if isinstance(error, NullResource) or getattr(error, "status_code", 0) == BAD_REQUEST:
                 raise UsageError(f'"{name}" is no name of an image: {_said(error)}') from error
             raise NotProven(f"the Docker engine stopped answering: {_said(error)}") from error
         if not found:
@@ -80,22 +80,28 @@ class Images:
         """
         try:
             holder, before = self._find(str(target)), self._find(identity)
-            self._api.tag(identity, target.repository, target.tag)
         except FAILURES as error:
-            raise PublishError(f"{target}: the engine does not give this name: {_said(error)}") from error
+            raise NotProven(f"the Docker engine stopped answering: {_said(error)}") from error
         try:
+            self._tag(identity, target)
             yield
         except BaseException:
-            with suppress(*FAILURES):  # what failed first is what the person has to know
+            with suppress(*FAILURES, PublishError):  # what failed first is what the person has to know
                 self._undo(target, holder, before, audience)
             raise
 
+    def _tag(self, identity: str, target: Reference) -> None:
+        try:
+            self._api.tag(identity, target.repository, target.tag)
+        except FAILURES as error:
+            raise PublishError(f"the engine cannot name the image {target}: {_said(error)}") from error
+
     def _undo(self, target: Reference, holder: Event, before: Event, audience: Audience) -> None:
         now = self._find(before["Id"])
-        for digest in set(now["RepoDigests"]) - set(before["RepoDigests"]):
+        for digest in set(now.get("RepoDigests", ())) - set(before["RepoDigests"]):
             self._api.remove_image(digest, noprune=True)
         if holder:
-            self._api.tag(holder["Id"], target.repository, target.tag)
+            self._tag(holder["Id"], target)
         elif before["RepoTags"]:
             self._api.remove_image(str(target), noprune=True)
         else:  # an image goes with its last name, and this one is not ours
@@ -140,8 +146,8 @@ class Images:
                 f"{target}: {digest} was pushed, but {target.host} answers {plain(told)}; someone else "
                 "moved the tag meanwhile, or the registry cannot be trusted"
             )
-        for event in _events(self._api.pull, target, digest, login):
-            del event
+        for _ in _events(self._api.pull, target, digest, login):
+            pass
 
 
 def _events(call: Callable[..., Iterator[Event]], target: Reference, what: str, login: Login) -> Iterator[Event]:

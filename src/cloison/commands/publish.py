@@ -1,0 +1,138 @@
+"""`cloison publish`: a built image into a registry, and its digest back."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cloison import composer
+from cloison.commands import options
+from cloison.composer import Selection
+from cloison.engines import credentials
+from cloison.engines.credentials import Login
+from cloison.engines.reference import Reference, reference
+from cloison.engines.registry import Audience, Images
+from cloison.errors import FileError, UsageError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+@click.command()
+@click.argument("image", metavar="IMAGE[:TAG]")
+@click.option("--from", "source", metavar="LOCAL_IMAGE", help="Image to publish.  [default: what the project builds]")
+@click.option("-u", "--username", metavar="NAME", help="Whom to log in as.  [default: as `docker login` did]")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@options.selection
+def command(
+    selection: Selection,
+    image: str,
+    source: str | None,
+    username: str | None,
+    password_stdin: bool,  # noqa: FBT001  # click passes by name
+) -> None:
+    """Tag and push a built image, and read its digest back from the registry.
+
+    IMAGE is `me/ledger` on Docker Hub, or `registry.example:5000/team/ledger` on any other registry;
+    TAG is `latest` unless it is given. Prints the name by digest, which nobody can move.
+    """
+    target = reference(image)
+    login = _login(target, username, password_stdin=password_stdin)
+    source = _source(selection) if source is None else source
+    with closing(Images()) as images, _audience() as audience:
+        identity = images.identity(source)
+        audience.say(f"publishing {source} as {target}")
+        with images.named(identity, target, audience):
+            digest = images.push(target, login, audience)
+            images.read_back(target, login, digest)
+    click.echo(target.at(digest))
+
+
+def _login(target: Reference, user: str | None, *, password_stdin: bool) -> Login:
+    if password_stdin != (user is not None):
+        raise UsageError("--username and --password-stdin go together: a password on the command line could be seen")
+    if user is None:
+        return credentials.stored(target.host)
+    credentials.configuration()  # the library reads it in any case, and would fail less clearly
+    return credentials.given(target.host, user, _password())
+
+
+def _password() -> str:
+    if sys.stdin.isatty():
+        raise UsageError("--password-stdin reads a pipe or a file, e.g. `cloison publish … --password-stdin < FILE`")
+    try:
+        password = sys.stdin.buffer.read().decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise UsageError("the password on standard input is not UTF-8; was another file meant?") from error
+    if not password:
+        raise UsageError("there is no password on standard input; --password-stdin reads it from there")
+    return password
+
+
+def _source(selection: Selection) -> str:
+    """Return the one image that the project builds."""
+    try:
+        document = composer.resolved(selection)
+    except FileError as error:
+        raise UsageError(f"{error}; without a Compose project, name the image: --from LOCAL_IMAGE") from error
+    return built(document)
+
+
+def built(document: Mapping[str, Any]) -> str:
+    """Return the one image that a resolved Compose file builds.
+
+    Raises UsageError when it builds none or several.
+    """
+    images: dict[str, list[str]] = defaultdict(list)
+    for name, service in (document.get("services") or {}).items():
+        if service.get("build"):
+            images[service.get("image") or f"{document['name']}-{name}"].append(name)
+    if len(images) == 1:
+        return next(iter(images))
+    if not images:
+        raise UsageError("no service of the Compose file has a `build:`; name the image: --from LOCAL_IMAGE")
+    listed = ", ".join(f"{image} ({', '.join(names)})" for image, names in sorted(images.items()))
+    raise UsageError(f"the project builds several images, so name one with --from: {listed}")
+
+
+class _Lines:
+    """Tells it line by line."""
+
+    def say(self, sentence: str) -> None:
+        click.echo(sentence, err=True)
+
+    def advance(self, done: int, total: int) -> None:
+        """Lines know no progress."""
+
+
+class _Bar:
+    """Tells it above a bar."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("pushing", total=None)
+
+    def say(self, sentence: str) -> None:
+        self._progress.console.print(sentence, markup=False, highlight=False)
+
+    def advance(self, done: int, total: int) -> None:
+        self._progress.update(self._task, completed=done, total=total or None)
+
+
+@contextmanager
+def _audience() -> Iterator[Audience]:
+    """Have someone to talk to: a bar where stderr is a terminal, else lines."""
+    if not sys.stderr.isatty():
+        yield _Lines()
+        return
+    from rich.console import Console  # noqa: PLC0415  # 100 ms that only a terminal pays
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415  # as above
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield _Bar(progress)
