@@ -35,9 +35,8 @@ class Verbs(click.Group):
 @click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="cloison", message="cloison %(version)s")
 def cloison() -> None:
-    r"""Prove who can reach whom in a running Compose project, and say why.
+    """Prove who can reach whom in a running Compose project, and say why.
 
-    \b
     Exit codes: 0 proven, 1 breach or broken, 2 usage, bad file or bad policy, 3 not proven, 130 interrupted.
     """
 
