@@ -9,7 +9,7 @@ Flows refer to `vantages` and `endpoints` by position.
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import rfc8785
@@ -19,22 +19,28 @@ from cloison.model import Kind
 from cloison.outcome import Outcome, Reach
 from cloison.policy import Intent
 
+Position = Annotated[int, msgspec.Meta(ge=0)]
 
-class Verdict(msgspec.Struct, frozen=True):
+
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A member of the document; what the form does not name is refused, or its name would not cover it."""
+
+
+class Verdict(Part):
     """What the whole comes to; `exit_code` is what `cloison prove` ends with, without `--strict`."""
 
     word: Literal["proven", "breached", "unproven"]
     exit_code: int
 
 
-class Tool(msgspec.Struct, frozen=True):
+class Tool(Part):
     """What made the document."""
 
     name: str
     version: str
 
 
-class NetworkPart(msgspec.Struct, frozen=True):
+class NetworkPart(Part):
     """A network: `key` is its name in the file, empty when the file does not know it."""
 
     name: str
@@ -44,7 +50,7 @@ class NetworkPart(msgspec.Struct, frozen=True):
     external: bool
 
 
-class ServicePart(msgspec.Struct, frozen=True):
+class ServicePart(Part):
     """A service of the file with the engine names of its networks."""
 
     name: str
@@ -52,7 +58,7 @@ class ServicePart(msgspec.Struct, frozen=True):
     replicas: int
 
 
-class ProjectPart(msgspec.Struct, frozen=True):
+class ProjectPart(Part):
     """The Compose project."""
 
     name: str
@@ -60,14 +66,14 @@ class ProjectPart(msgspec.Struct, frozen=True):
     networks: list[NetworkPart]
 
 
-class Machine(msgspec.Struct, frozen=True):
+class Machine(Part):
     """The engine's machine."""
 
     name: str
     kernel: str
 
 
-class EnginePart(msgspec.Struct, frozen=True):
+class EnginePart(Part):
     """The engine and the facts that predictions used."""
 
     name: str
@@ -75,21 +81,21 @@ class EnginePart(msgspec.Struct, frozen=True):
     forward_policy: str
 
 
-class TolerationPart(msgspec.Struct, frozen=True):
+class TolerationPart(Part):
     """A toleration as the policy says it."""
 
     what: str
     why: str
 
 
-class PolicyPart(msgspec.Struct, frozen=True):
+class PolicyPart(Part):
     """The policy as the file says it."""
 
     allow: list[str]
     tolerate: list[TolerationPart]
 
 
-class VantagePart(msgspec.Struct, frozen=True):
+class VantagePart(Part):
     """Where connections start; a control's text says why it failed, empty is passed."""
 
     place: str
@@ -98,7 +104,7 @@ class VantagePart(msgspec.Struct, frozen=True):
     negative_control: str
 
 
-class EndpointPart(msgspec.Struct, frozen=True):
+class EndpointPart(Part):
     """Where connections end. `port` and `service_port` are 0 for a canary: it stands for any other port."""
 
     place: str
@@ -111,11 +117,11 @@ class EndpointPart(msgspec.Struct, frozen=True):
     port: int
 
 
-class FlowPart(msgspec.Struct, frozen=True):
+class FlowPart(Part):
     """One flow: three matrices, one word, one reason. `intended_by` is the policy's line, empty for the default."""
 
-    vantage: int
-    endpoint: int
+    vantage: Position
+    endpoint: Position
     intended: Intent
     intended_by: str
     predicted: Reach
@@ -129,14 +135,14 @@ class FlowPart(msgspec.Struct, frozen=True):
     reason: str
 
 
-class SkippedPart(msgspec.Struct, frozen=True):
+class SkippedPart(Part):
     """Something that was not looked at."""
 
     what: str
     why: str
 
 
-class Coverage(msgspec.Struct, frozen=True):
+class Coverage(Part):
     """How much was looked at. `complete` is false when a service was missing or nothing was asked."""
 
     flows: int
@@ -146,7 +152,7 @@ class Coverage(msgspec.Struct, frozen=True):
     complete: bool
 
 
-class Proof(msgspec.Struct, frozen=True):
+class Proof(Part):
     """The document; times are UTC in RFC 3339 form and milliseconds."""
 
     schema_version: Literal["1"]
@@ -166,8 +172,12 @@ class Proof(msgspec.Struct, frozen=True):
     coverage: Coverage
     notes: list[str]
 
+    def __post_init__(self) -> None:
+        if any(f.vantage >= len(self.vantages) or f.endpoint >= len(self.endpoints) for f in self.flows):
+            raise ValueError("a flow points to a vantage or an endpoint that the document does not have")
 
-class Circumstances(msgspec.Struct, frozen=True):
+
+class Circumstances(Part):
     """What the core cannot know: who looked, where, when and how long."""
 
     tool: Tool

@@ -65,6 +65,9 @@ REFUSED: Final[dict[str, Change]] = {
     "a number is a text": lambda d: d.update(duration_ms="12"),
     "a text is a number": lambda d: d["project"].update(name=12),
     "a list is null": lambda d: d.update(flows=None),
+    "a position is negative": lambda d: d["flows"][0].update(vantage=-1),
+    "a member more": lambda d: d.update(comment="trust me"),
+    "a member more inside": lambda d: d["flows"][0].update(weight=1),
     "a boolean is a number": lambda d: d["flows"][0].update(drift=0),
 }
 
@@ -129,6 +132,14 @@ def test_a_member_more_is_not_a_proof(change: Change) -> None:
     change(altered)
 
     assert not is_proof(json.dumps(altered, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def test_a_flow_without_its_end_is_refused() -> None:
+    altered = document()
+    altered["flows"][0]["endpoint"] = 10**6
+
+    with pytest.raises(msgspec.ValidationError, match="does not have"):
+        parse(json.dumps(altered).encode())
 
 
 def test_other_bytes_of_the_same_document_are_not_the_proof() -> None:
