@@ -42,6 +42,10 @@ BREACHED_BY: Final = {
     Cause.DRIFT: "meant to be shut, and open behind the file's back: {evidence}; by the file it is shut, for {rule}",
     None: "meant to be shut, and open: {evidence}; the file alone does not tell, for {rule}",
 }
+NOT_AS_DRAWN: Final = {
+    Judgement.HOLDS: "as intended, but not as the file draws it ({rule}): {evidence}",
+    Judgement.UNJUDGED: "not judged, and not as the file draws it ({rule}): {evidence}",
+}
 
 
 def reason(item: Judged) -> str:
@@ -50,6 +54,8 @@ def reason(item: Judged) -> str:
         template = BREACHED_BY[item.cause]
     elif item.judgement is Judgement.BROKEN and item.observation.reach is Reach.SHUT:
         template = BROKEN_BY[item.prediction.reach]
+    elif item.drift and item.judgement in (Judgement.HOLDS, Judgement.UNJUDGED):
+        template = NOT_AS_DRAWN[item.judgement]
     else:
         template = REASONS.get((item.judgement, item.observation.reach), "not known: {evidence}")
     return template.format(
@@ -94,7 +100,7 @@ def _unpublished(project: Project, facts: Facts) -> list[str]:
 
 
 def _unneeded(rules: Policy | None, judged: Iterable[Judged]) -> list[str]:
-    used = {item.intention.where for item in judged if item.judgement is Judgement.TOLERATED}
+    used = {item.intention.where for item in judged if item.observation.reach is not Reach.SHUT}
     return [
         f"{toleration.where} ({toleration.text}) is not needed any more: nothing that it covers is open"
         for toleration in (rules.tolerate if rules else ())

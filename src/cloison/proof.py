@@ -26,21 +26,21 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A member of the document; what the form does not name is refused, or its name would not cover it."""
 
 
-class Verdict(Part):
+class Verdict(Part, frozen=True):
     """What the whole comes to; `exit_code` is what `cloison prove` ends with, without `--strict`."""
 
     word: Literal["proven", "breached", "unproven"]
     exit_code: int
 
 
-class Tool(Part):
+class Tool(Part, frozen=True):
     """What made the document."""
 
     name: str
     version: str
 
 
-class NetworkPart(Part):
+class NetworkPart(Part, frozen=True):
     """A network: `key` is its name in the file, empty when the file does not know it."""
 
     name: str
@@ -50,7 +50,7 @@ class NetworkPart(Part):
     external: bool
 
 
-class ServicePart(Part):
+class ServicePart(Part, frozen=True):
     """A service of the file with the engine names of its networks."""
 
     name: str
@@ -58,7 +58,7 @@ class ServicePart(Part):
     replicas: int
 
 
-class ProjectPart(Part):
+class ProjectPart(Part, frozen=True):
     """The Compose project."""
 
     name: str
@@ -66,14 +66,14 @@ class ProjectPart(Part):
     networks: list[NetworkPart]
 
 
-class Machine(Part):
+class Machine(Part, frozen=True):
     """The engine's machine."""
 
     name: str
     kernel: str
 
 
-class EnginePart(Part):
+class EnginePart(Part, frozen=True):
     """The engine and the facts that predictions used."""
 
     name: str
@@ -81,21 +81,21 @@ class EnginePart(Part):
     forward_policy: str
 
 
-class TolerationPart(Part):
+class TolerationPart(Part, frozen=True):
     """A toleration as the policy says it."""
 
     what: str
     why: str
 
 
-class PolicyPart(Part):
+class PolicyPart(Part, frozen=True):
     """The policy as the file says it."""
 
     allow: list[str]
     tolerate: list[TolerationPart]
 
 
-class VantagePart(Part):
+class VantagePart(Part, frozen=True):
     """Where connections start; a control's text says why it failed, empty is passed."""
 
     place: str
@@ -104,7 +104,7 @@ class VantagePart(Part):
     negative_control: str
 
 
-class EndpointPart(Part):
+class EndpointPart(Part, frozen=True):
     """Where connections end. `port` and `service_port` are 0 for a canary: it stands for any other port."""
 
     place: str
@@ -117,7 +117,7 @@ class EndpointPart(Part):
     port: int
 
 
-class FlowPart(Part):
+class FlowPart(Part, frozen=True):
     """One flow: three matrices, one word, one reason. `intended_by` is the policy's line, empty for the default."""
 
     vantage: Position
@@ -135,14 +135,14 @@ class FlowPart(Part):
     reason: str
 
 
-class SkippedPart(Part):
+class SkippedPart(Part, frozen=True):
     """Something that was not looked at."""
 
     what: str
     why: str
 
 
-class Coverage(Part):
+class Coverage(Part, frozen=True):
     """How much was looked at. `complete` is false when a service was missing or nothing was asked."""
 
     flows: int
@@ -152,7 +152,7 @@ class Coverage(Part):
     complete: bool
 
 
-class Proof(Part):
+class Proof(Part, frozen=True):
     """The document; times are UTC in RFC 3339 form and milliseconds."""
 
     schema_version: Literal["1"]
@@ -177,7 +177,7 @@ class Proof(Part):
             raise ValueError("a flow points to a vantage or an endpoint that the document does not have")
 
 
-class Circumstances(Part):
+class Circumstances(Part, frozen=True):
     """What the core cannot know: who looked, where, when and how long."""
 
     tool: Tool
