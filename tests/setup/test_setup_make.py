@@ -266,6 +266,15 @@ def test_make_clean_leaves_an_image_that_others_use_and_says_so(used: World) -> 
     assert "Left, in use by others: cloison/ledger:latest" in result.said
 
 
+def test_make_clean_says_that_it_could_not_look_into_the_engine(used: World) -> None:
+    used.docker({'"version"*': "exit 1"})
+
+    result = used.run("make", "clean", YES="1")
+
+    assert result.code == 0
+    assert "The engine does not answer: what this stack has in it stays there. Start it, and" in result.said
+
+
 def test_make_clean_after_make_clean_has_nothing_to_say_but_so(used: World) -> None:
     used.run("make", "clean", YES="1")
     used.docker()
