@@ -221,10 +221,6 @@ await_apt() {
   done
 }
 
-apt_has() { # PACKAGE: could be installed
-  have apt-cache && apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'
-}
-
 apt_lacks() { # PACKAGE...: those that are not installed
   local package
   for package in "$@"; do
@@ -234,10 +230,21 @@ apt_lacks() { # PACKAGE...: those that are not installed
 
 # Old lists may still do, so a failure here is not the end: the installation itself decides.
 apt_refresh() {
+  ((EUID == 0)) || return 0
   [[ -z $(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' -mmin -720 2>/dev/null | head -n 1) ]] || return 0
+  hold_machine
   await_apt
   step apt-update "Reading the lists of packages" apt-get update || true
 }
+
+# apt_candidate PACKAGE: the version that could be installed, or nothing. A new machine has no lists to look into yet.
+apt_candidate() {
+  have apt-cache || return 0
+  apt_refresh
+  apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: \([^(].*\)/\1/p'
+}
+
+apt_has() { [[ -n $(apt_candidate "$1") ]]; }
 
 # apt_install WHY PACKAGE...
 apt_install() {
@@ -249,8 +256,8 @@ apt_install() {
     "$why is missing, and it can be installed only where apt-get is (Debian, Ubuntu and their kin)." \
     "Install it yourself, then run make $GOAL again."
   need_root "Installing ${missing[*]}"
-  hold_machine
   apt_refresh
+  hold_machine
   await_apt
   step apt-install "Installing ${missing[*]}" env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
     apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-confold "${missing[@]}" || fail \

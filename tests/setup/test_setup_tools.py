@@ -42,6 +42,19 @@ def test_no_python_at_all_is_had_from_the_distribution(world: World) -> None:
     assert "Installing python3 python3-venv" in result.said
 
 
+@pytest.mark.engine
+def test_a_new_machine_reads_its_lists_of_packages_before_it_gives_up(world: World) -> None:
+    world.python(version="3.9.2")
+    world.fake("apt-cache", f"[[ ! -e {world.home}/lists ]] || echo '  Candidate: 3.13.5-1'")
+    world.fake("dpkg-query", "exit 1")
+    world.fake("apt-get", f"case $1 in update) touch {world.home}/lists ;; install) exit 100 ;; esac")
+
+    result = world.run("setup/python", CLOISON_PYTHON="python3", before="mount -t tmpfs tmpfs /var/lib/apt/lists")
+
+    assert "Reading the lists of packages" in result.said
+    assert "apt-get could not install python3 python3-venv." in result.said
+
+
 def test_a_distribution_whose_own_python_is_too_old_may_have_another(world: World) -> None:
     world.python(version="3.10.12")
     world.fake("apt-cache", 'case $2 in python3|python3.11) echo "  Candidate: 3.1${2#python3.1}" ;; esac')
