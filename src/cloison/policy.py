@@ -280,7 +280,7 @@ def _list(body: Mapping[str, Any], key: str, where: str) -> list[Any]:
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f' (did you mean "{close[0]}"?)' if close else f"; known are {_listed(known)}"
 
 
