@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import subprocess
@@ -217,6 +218,7 @@ def test_a_started_engine_is_fenced_in_and_taken_back_whole(ready: World) -> Non
         before=$(machine)
         setup/engine
         docker info --format 'pool={{json .DefaultAddressPools}}'
+        iptables -S FORWARD | head -n 1
         docker network create walled >/dev/null && ip route
         setup/engine
         setup/engine stop
@@ -228,10 +230,30 @@ def test_a_started_engine_is_fenced_in_and_taken_back_whole(ready: World) -> Non
 
     assert ", started now\n" in result.said
     assert 'pool=[{"Base":"198.18.0.0/15","Size":24}]' in result.said
+    assert "\n-P FORWARD DROP\n" in result.said
     assert "\nblackhole 198.18.0.0/15" in result.said
     assert "198.18.0.0/24 dev br-" in result.said
     assert ", already there and used as it is\n" in result.said
     assert result.said.endswith("as before\ngone\n"), result.said
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    ("machine", "policy"),
+    [
+        ("echo 0 >/proc/sys/net/ipv4/ip_forward", "DROP"),  # dockerd's own doing
+        ("echo 1 >/proc/sys/net/ipv4/ip_forward", "DROP"),  # ours
+        ("iptables -A FORWARD -d 203.0.113.0/24 -j ACCEPT", "ACCEPT"),  # somebody forwards; not ours to judge
+    ],
+)
+def test_neighbours_are_kept_from_the_containers(ready: World, machine: str, policy: str) -> None:
+    script = (
+        f"{machine}\nsetup/engine\niptables -S FORWARD | head -n 1\nsetup/engine stop\niptables -S FORWARD | head -n 1"
+    )
+
+    result = life_of(ready, script)
+
+    assert re.findall("-P FORWARD ([A-Z]+)$", result.said, re.MULTILINE) == [policy, "ACCEPT"]
 
 
 @pytest.mark.engine
