@@ -29,7 +29,7 @@ quoted() { printf "'%s'" "$(sed "s/[\\\\']/\\\\&/g" <<< "$1")"; }
 
 # For the scripts in /docker-entrypoint-initdb.d too, under the official image's name.
 docker_process_sql() {
-  mariadb --defaults-extra-file=<(printf '[client]\npassword="%s"\n' "$root_password") \
+  mariadb --defaults-extra-file=<(printf '[client]\npassword="%s"\n' "${root_password//\\/\\\\}") \
     --user=root --socket="$socket" --protocol=socket --comments "$@"
 }
 
