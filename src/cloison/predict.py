@@ -134,8 +134,10 @@ def not_published(world: World, flow: Flow) -> Prediction | None:
 
 
 def same_namespace(world: World, flow: Flow) -> Prediction | None:
-    """Two services in one network namespace are one machine to the network."""
+    """Two services in one network namespace are one machine to the network; the host's address is still another's."""
     source, target = flow.vantage.place, flow.endpoint.place
+    if flow.endpoint.kind is Kind.PUBLISHED:
+        return None
     if {source, target} <= set(world.project.services) and source != target:
         owner = world.project.owner(source)
         if owner == world.project.owner(target):
