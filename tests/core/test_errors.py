@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+from cloison import errors
+from cloison.errors import CloisonError
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.UsageError, 2),
+        (errors.FileError, 2),
+        (errors.PolicyError, 2),
+        (errors.PublishError, 1),
+        (errors.NotProven, 3),
+    ],
+)
+def test_every_error_ends_with_the_code_of_its_kind(error: type[CloisonError], code: int) -> None:
+    assert code == error("what, where, what to do").exit_code
+
+
+def test_no_error_ends_like_a_proof() -> None:
+    codes = {error.exit_code for error in CloisonError.__subclasses__()}
+
+    assert errors.PROVEN not in codes
+
+
+def test_an_error_says_its_sentence_and_nothing_else() -> None:
+    assert "what, where, what to do" == str(errors.FileError("what, where, what to do"))
+
+
+def test_exit_codes_are_the_documented_ones() -> None:
+    codes = (errors.PROVEN, errors.BREACHED, errors.MISUSED, errors.UNPROVEN, errors.INTERRUPTED)
+
+    assert (0, 1, 2, 3, 130) == codes

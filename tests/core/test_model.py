@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.core.world import BACK, FRONT, STACK
+
+from cloison.model import EngineFacts, NetworkFacts, Protocol, Publication
+
+
+@pytest.mark.parametrize(
+    ("bound", "asked", "answers"),
+    [
+        ("0.0.0.0", "192.0.2.10", True),
+        ("", "192.0.2.10", True),
+        ("192.0.2.10", "192.0.2.10", True),
+        ("127.0.0.1", "192.0.2.10", False),
+        ("192.0.2.1", "192.0.2.10", False),
+    ],
+)
+def test_a_publication_answers_where_it_is_bound(bound: str, asked: str, answers: bool) -> None:  # noqa: FBT001
+    assert answers is Publication(bound, 8080, Protocol.TCP, 80).binds(asked)
+
+
+@pytest.mark.parametrize(
+    ("subnets", "held"),
+    [
+        (("172.30.1.0/24",), True),
+        (("10.0.0.0/8", "172.30.1.0/24"), True),
+        (("172.30.1.1/24",), True),  # older engines keep what was typed
+        (("172.30.2.0/24",), False),
+        ((), False),
+    ],
+)
+def test_a_network_holds_the_addresses_of_its_subnets(subnets: tuple[str, ...], held: bool) -> None:  # noqa: FBT001
+    assert held is NetworkFacts("net", subnets=subnets).holds("172.30.1.7")
+
+
+@pytest.mark.parametrize(
+    ("version", "release"),
+    [
+        ("20.10.24+dfsg1", (20, 10)),
+        ("28.0.0-rc.1", (28, 0)),
+        ("v29.1", (29, 1)),
+        ("29.6.2", (29, 6)),
+        ("dev", (0, 0)),
+        ("", (0, 0)),
+        ("a.b", (0, 0)),
+        ("²8.0", (8, 0)),  # a digit by isdigit, and not one that int reads
+    ],
+)
+def test_a_release_is_the_first_two_numbers_of_a_version(version: str, release: tuple[int, int]) -> None:
+    assert release == EngineFacts("docker", version).release
+
+
+@given(st.text(max_size=20))
+def test_every_version_has_a_release(version: str) -> None:
+    assert 2 == len(EngineFacts("docker", version).release)
+
+
+def test_a_network_is_found_by_the_name_that_the_engine_gives_it() -> None:
+    found = STACK.facts.network(BACK)
+
+    assert found is not None
+    assert found.internal
+    assert STACK.facts.network("backend_net") is None
+
+
+def test_the_gateways_of_a_network_are_the_hosts_addresses_in_it() -> None:
+    network = STACK.facts.network(FRONT)
+
+    assert network is not None
+    assert ["172.30.2.1"] == STACK.facts.gateways(network)
+
+
+def test_values_are_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        STACK.facts.engine.name = "podman"  # type: ignore[misc]
+
+
+def test_flows_are_ordered_by_their_vantages_first() -> None:
+    asked = STACK.asked()
+
+    first = min(asked)
+    assert first.vantage == min(flow.vantage for flow in asked)
+    assert first < replace(first, vantage=replace(first.vantage, place=first.vantage.place + "+"))

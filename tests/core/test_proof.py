@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from tests.core.world import BACK, STACK, World, stranger
+
+from cloison import proof
+from cloison.outcome import Outcome
+from cloison.proof import Proof, SkippedPart, TolerationPart
+
+WORLDS = {
+    "proven": (STACK.ruled(), {}),
+    "without a policy": (STACK, {}),
+    "with a stranger": (STACK.running(stranger("spy", (BACK, "172.30.1.66"))).ruled(), {}),
+    "with a missing service": (STACK.stopped("db-1").ruled(), {}),
+    "with an answer that nobody expected": (STACK.ruled(), {"db-1 -> outside:*": Outcome.ACCEPTED}),
+}
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+WHOLE = st.integers(0, 2**53 - 1)
+
+
+@pytest.mark.parametrize(("world", "said"), WORLDS.values(), ids=WORLDS)
+def test_a_proof_is_read_back_as_it_was_written(world: World, said: dict[str, Outcome]) -> None:
+    written = world.proof(said)
+
+    assert written == proof.parse(proof.canonical(written))
+
+
+@given(st.lists(TEXT, max_size=3), TEXT, TEXT, WHOLE, st.dictionaries(TEXT, WHOLE, max_size=3))
+def test_any_text_and_number_survives(
+    notes: list[str], what: str, why: str, number: int, totals: dict[str, int]
+) -> None:
+    found = STACK.ruled().proof()
+    coverage = msgspec.structs.replace(found.coverage, absent=notes, skipped=[SkippedPart(what, why)])
+    other = msgspec.structs.replace(found, notes=notes, duration_ms=number, totals=totals, coverage=coverage)
+
+    assert other == proof.parse(proof.canonical(other))
+    assert proof.canonical(other) == proof.canonical(proof.parse(proof.canonical(other)))
+
+
+def backwards(body: Any) -> Any:
+    """Turn the keys of every mapping around."""
+    if isinstance(body, dict):
+        return {key: backwards(value) for key, value in reversed(body.items())}
+    return [backwards(value) for value in body] if isinstance(body, list) else body
+
+
+def test_the_bytes_do_not_depend_on_spaces_or_the_order_of_keys() -> None:
+    canonical = proof.canonical(STACK.ruled().proof())
+
+    spread = json.dumps(backwards(json.loads(canonical)), indent=2).encode()
+    assert spread != canonical
+    assert canonical == proof.canonical(proof.parse(spread))
+
+
+def test_the_bytes_are_the_canonical_ones() -> None:
+    canonical = proof.canonical(STACK.ruled().proof())
+
+    plain = json.dumps(json.loads(canonical), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert plain.encode() == canonical
+
+
+def test_the_name_of_a_proof_is_the_hash_of_its_bytes() -> None:
+    found = STACK.ruled().proof()
+
+    assert hashlib.sha256(proof.canonical(found)).hexdigest() == proof.digest(found)
+
+
+def test_another_proof_has_another_name() -> None:
+    found = STACK.ruled().proof()
+
+    assert proof.digest(found) != proof.digest(msgspec.structs.replace(found, duration_ms=found.duration_ms + 1))
+
+
+def test_a_proof_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        STACK.proof().notes = []  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("world", "said"), WORLDS.values(), ids=WORLDS)
+def test_a_proof_fits_its_schema(world: World, said: dict[str, Outcome]) -> None:
+    Draft202012Validator.check_schema(proof.schema())
+
+    Draft202012Validator(proof.schema()).validate(json.loads(proof.canonical(world.proof(said))))
+
+
+def changed(found: Proof, *path: str | int, value: Any) -> dict[str, Any]:
+    """Return the document with another value at one place."""
+    document: dict[str, Any] = json.loads(proof.canonical(found))
+    body: Any = document
+    for step in path[:-1]:
+        body = body[step]
+    body[path[-1]] = value
+    return document
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("schema_version",), "2"),
+        (("verdict", "word"), "fine"),
+        (("verdict", "exit_code"), "0"),
+        (("flows", 0, "judgement"), "good"),
+        (("flows", 0, "observed"), "maybe"),
+        (("flows", 0, "drift"), 0),
+        (("endpoints", 0, "kind"), "guess"),
+        (("policy", "tolerate", 0), "why not"),
+        (("coverage",), None),
+        (("vantages",), {}),
+        (("remark",), "signed by the owner"),
+        (("flows", 0, "remark"), "it is fine"),
+        (("flows", 0, "endpoint"), -1),
+    ],
+)
+def test_what_is_no_proof_is_refused_by_the_reader_and_the_schema(path: tuple[str | int, ...], value: Any) -> None:
+    document = changed(STACK.ruled().proof(), *path, value=value)
+
+    assert not Draft202012Validator(proof.schema()).is_valid(document)
+    with pytest.raises(msgspec.ValidationError):
+        proof.parse(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize("end", ["vantage", "endpoint"])
+def test_a_flow_that_points_nowhere_is_refused(end: str) -> None:
+    document = changed(STACK.proof(), "flows", 0, end, value=1000)
+
+    with pytest.raises(msgspec.ValidationError, match="that the document does not have"):
+        proof.parse(json.dumps(document).encode())
+
+
+def test_a_proof_without_a_part_is_refused() -> None:
+    document = json.loads(proof.canonical(STACK.proof()))
+    del document["coverage"]
+
+    with pytest.raises(msgspec.ValidationError, match="coverage"):
+        proof.parse(json.dumps(document).encode())
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_are_taken_for_a_proof(document: bytes) -> None:
+    with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
+        proof.parse(document)
+
+
+def test_a_policy_is_kept_in_the_words_of_its_file() -> None:
+    policy = STACK.ruled().proof().policy
+
+    assert policy is not None
+    assert ["outside -> proxy:80", "proxy -> app:5000", "app -> db:3306"] == policy.allow
+    assert TolerationPart("network backend_net", "Docker has no policy inside a network.") == policy.tolerate[0]
