@@ -43,7 +43,7 @@ fail() {
 
 # ── children and signals ────────────────────────────────────────────────────────────────────────────────────
 
-CHILD=''
+CHILD='' LAUNCHING='' AFTER_LAUNCH=''
 EXIT_WORK=()
 
 at_exit() { EXIT_WORK=("$1" "${EXIT_WORK[@]}"); }
@@ -57,7 +57,11 @@ end_child() {
 }
 
 on_signal() { # SIGNAL EXIT_CODE
-  trap '' INT TERM
+  if [[ -n $LAUNCHING ]]; then # the child is there and its number is not known yet: after the launch
+    AFTER_LAUNCH="$*"
+    return
+  fi
+  trap 'kill -s KILL -- "-$CHILD" 2>/dev/null || true' INT TERM # asked twice, it is meant
   clear_line
   say "Stopping …"
   end_child "$1"
@@ -78,10 +82,14 @@ trap 'on_signal TERM 143' TERM
 
 # launch COMMAND...: in a process group of its own, its id in CHILD.
 launch() {
+  LAUNCHING=1
   set -m
   "$@" &
   CHILD=$!
   set +m
+  LAUNCHING=''
+  # shellcheck disable=SC2086  # two words: a signal and an exit code
+  [[ -z $AFTER_LAUNCH ]] || on_signal $AFTER_LAUNCH
 }
 
 # attend COMMAND...: run with its output as it is, and reach it with every signal we get.

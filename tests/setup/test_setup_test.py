@@ -77,7 +77,7 @@ def test_a_running_stack_is_not_disturbed(able: World) -> None:
 
     assert result.code == 2
     assert "The stack runs here (world-db-1 world-app-1), and the tests would disturb it. Stop it first" in result.said
-    assert steps(able) == []
+    assert "pytest" not in steps(able)
 
 
 def test_arguments_go_to_pytest(able: World) -> None:
