@@ -12,12 +12,13 @@ from cloison.assemble import assemble
 from cloison.compare import Judgement
 from cloison.explain import Case
 from cloison.model import Endpoint, Flow, Kind, Protocol, Publication, Vantage
-from cloison.outcome import Outcome
+from cloison.outcome import Outcome, Reach
 from cloison.proof import EndpointPart, EnginePart, NetworkPart, ServicePart, SkippedPart, VantagePart, Verdict
 
 SPY = stranger("spy", (BACK, "172.30.1.66"), project="other")
 BROKEN = "proxy-1 -> app-1:5000 on backend_net"
 SHUT = "db-1 -> outside:*"
+SEEN = {Reach.OPEN: Outcome.ACCEPTED, Reach.SHUT: Outcome.SILENT}
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,15 @@ SHUT = "db-1 -> outside:*"
 )
 def test_the_verdict_is_one_word_and_its_exit_code(world: World, said: dict[str, Outcome], verdict: Verdict) -> None:
     assert verdict == world.proof(said).verdict
+
+
+def test_a_missing_service_is_no_proof_whatever_was_seen_of_the_others() -> None:
+    world = STACK.stopped("db-1")
+    seen = {label(flow): SEEN[prediction.reach] for flow, prediction in world.predicted().items()}
+
+    found = world.proof(seen)
+    assert (0, ["db"]) == (found.coverage.unknown, found.coverage.absent)
+    assert Verdict("unproven", 3) == found.verdict
 
 
 def test_nothing_asked_is_nothing_proven() -> None:

@@ -165,6 +165,7 @@ def service(**body: Any) -> dict[str, Any]:
         (service(expose=["web"]), "at `$.expose[0]`"),
         (service(expose=["80\n"]), "at `$.expose[0]`"),
         (service(deploy={"replicas": "two"}), "at `$.deploy.replicas`"),
+        (service(deploy={"replicas": -1}), "at `$.deploy.replicas`"),
         (service(scale=-1), "at `$.scale`"),
         (service(network_mode="service:only"), "services.only.network_mode: the namespaces go in a circle"),
         (service(network_mode="service:nobody"), 'services.only.network_mode: no service "nobody"'),

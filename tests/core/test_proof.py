@@ -128,8 +128,10 @@ def test_what_is_no_proof_is_refused_by_the_reader_and_the_schema(path: tuple[st
 
 
 @pytest.mark.parametrize("end", ["vantage", "endpoint"])
-def test_a_flow_that_points_nowhere_is_refused(end: str) -> None:
-    document = changed(STACK.proof(), "flows", 0, end, value=1000)
+def test_a_flow_that_points_one_past_the_last_is_refused(end: str) -> None:
+    found = STACK.proof()
+    past = {"vantage": len(found.vantages), "endpoint": len(found.endpoints)}[end]
+    document = changed(found, "flows", 0, end, value=past)
 
     with pytest.raises(msgspec.ValidationError, match="that the document does not have"):
         proof.parse(json.dumps(document).encode())

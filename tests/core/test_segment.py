@@ -7,13 +7,13 @@ import struct
 from ipaddress import IPv4Address
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cloison import segment
 from cloison.segment import ACK, RST, SYN, Answer, Arrival, Rejection
 
-FIN, PSH, URG = 0x01, 0x08, 0x20
+FIN, PSH, URG, ECE, CWR = 0x01, 0x08, 0x20, 0x40, 0x80
 PORT, TOKEN = 40000, 51966
 WORD = st.integers(0, 0xFFFF)
 NUMBER = st.integers(0, 0xFFFFFFFF)
@@ -69,6 +69,7 @@ def kept(packet: bytes, port: int = PORT, token: int = TOKEN) -> bool:
 
 
 @given(SOCKET, SOCKET, NUMBER, WORD)
+@example(("255.255.255.255", 24834), ("255.255.255.254", 3306), 1245118862, 56952)  # its carry has a carry
 def test_the_checksum_is_the_one_of_rfc_9293(
     source: tuple[str, int], target: tuple[str, int], sequence: int, token: int
 ) -> None:
@@ -109,6 +110,22 @@ def test_an_answer_names_its_probe(sequence: int, flags: int, options: bytes) ->
     packet = ip(tcp(flags, acknowledged=(sequence + 1) & 0xFFFFFFFF), options)
 
     assert Answer(sequence, accepted=flags == SYN | ACK) == segment.read_tcp(packet)
+
+
+@pytest.mark.parametrize(
+    ("flags", "read"),
+    [
+        (SYN | ECE | CWR, Arrival(7)),
+        (SYN | PSH | URG, Arrival(7)),
+        (SYN | ACK | ECE, Answer(8, accepted=True)),
+        (RST | ACK | PSH, Answer(8, accepted=False)),
+    ],
+)
+def test_flags_that_say_nothing_of_a_handshake_are_passed_over(flags: int, read: Answer | Arrival) -> None:
+    packet = ip(tcp(flags, sequence=7, acknowledged=9))
+
+    assert kept(packet)
+    assert read == segment.read_tcp(packet)
 
 
 @pytest.mark.parametrize("flags", [0, ACK, RST, SYN | RST, SYN | RST | ACK, FIN, FIN | ACK])
