@@ -21,7 +21,7 @@ keepalive = 75
 graceful_timeout = 1
 # The proxy's idle connections keep a stopping worker waiting for two seconds, in case a request is on its way in one.
 # On a network of one machine it arrives within this.
-gthread.STOP_KEEPALIVE_LINGER = 0.3  # type: ignore[attr-defined]  # a constant the stubs leave out
+gthread.STOP_KEEPALIVE_LINGER = 0.1  # type: ignore[attr-defined]  # a constant the stubs leave out
 timeout = 30
 
 worker_tmp_dir = "/tmp"  # noqa: S108 - the container's own tmpfs: a heartbeat must not wait for a disk

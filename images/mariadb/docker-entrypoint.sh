@@ -25,6 +25,7 @@ from_file() {
   unset "$file"
 }
 
+# shellcheck disable=SC2001  # one set of characters, each kept: that is sed's
 quoted() { printf "'%s'" "$(sed "s/[\\\\']/\\\\&/g" <<< "$1")"; }
 
 # For the scripts in /docker-entrypoint-initdb.d too, under the official image's name.
@@ -79,6 +80,7 @@ run_scripts() {
   local file
   for file in /docker-entrypoint-initdb.d/*; do
     say "running $file"
+    # shellcheck disable=SC1090  # whatever was mounted
     case $file in
       *.sh) if [[ -x $file ]]; then "$file"; else source "$file"; fi ;;
       *.sql) docker_process_sql "${MARIADB_DATABASE:-mysql}" < "$file" ;;
