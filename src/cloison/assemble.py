@@ -41,7 +41,7 @@ def assemble(
     """Put the document together. `controls` holds the positive and the negative control of every vantage."""
     project, facts, rules = case.project, case.facts, case.policy
     vantages, ends = sorted(controls), sorted({item.flow.endpoint for item in judged})
-    coverage = _coverage(project, facts, judged)
+    coverage = _coverage(project, facts, judged, circumstances.left_out)
     code = exit_code(judged, complete=coverage.complete)
     return Proof(
         schema_version="1",
@@ -59,7 +59,7 @@ def assemble(
         flows=_flows(judged, vantages, ends),
         totals=_totals(judged),
         coverage=coverage,
-        notes=notes(case, judged),
+        notes=[*circumstances.notes, *notes(case, judged)],
     )
 
 
@@ -132,8 +132,9 @@ def _totals(judged: Iterable[Judged]) -> dict[str, int]:
     return {**{word.value: counted[word] for word in Judgement}, "drift": drifted}
 
 
-def _coverage(project: Project, facts: Facts, judged: Sequence[Judged]) -> Coverage:
+def _coverage(project: Project, facts: Facts, judged: Sequence[Judged], left_out: Sequence[SkippedPart]) -> Coverage:
     absent = asking.absent(project, facts)
     unknown = sum(item.observation.reach is Reach.UNKNOWN for item in judged)
-    skipped = [SkippedPart(what, why) for what, why in asking.skipped(project, facts)]
-    return Coverage(len(judged), unknown, absent, skipped, complete=bool(judged) and not absent)
+    skipped = [*left_out, *(SkippedPart(what, why) for what, why in asking.skipped(project, facts))]
+    complete = bool(judged) and not absent and not left_out
+    return Coverage(len(judged), unknown, absent, skipped, complete=complete)

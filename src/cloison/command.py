@@ -5,6 +5,8 @@ Rule: a verdict is never taken from a program's prose; callers read exit codes a
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -51,6 +53,36 @@ def run(argv: Sequence[str], *, seconds: float = 60, env: Mapping[str, str] | No
     except subprocess.TimeoutExpired as error:
         raise NotProven(f"`{' '.join(argv)}` did not answer within {seconds:.0f} s; is the engine stuck?") from error
     return Result(done.returncode, done.stdout, done.stderr)
+
+
+def run_apart(argv: Sequence[str], text: str, *, keep: int, seconds: float, env: Mapping[str, str]) -> Result:
+    """Feed a program in a session of its own: a Ctrl-C is ours alone, and when we leave early, all of it ends.
+
+    The descriptor `keep` stays open in it. Raises NotProven when it does not end within `seconds`.
+    """
+    try:
+        process = subprocess.Popen(  # noqa: S603  # as above
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+            pass_fds=(keep,),
+            env=env,
+        )
+    except FileNotFoundError:
+        return Result(NOT_FOUND, "", f"{argv[0]}: command not found")
+    with process:
+        try:
+            out, err = process.communicate(text, timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            raise NotProven(f"`{' '.join(argv)}` did not end within {seconds:.0f} s; is the engine stuck?") from error
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    return Result(process.returncode, out, err)
 
 
 def run_visibly(argv: Sequence[str]) -> int:

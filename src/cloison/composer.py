@@ -7,15 +7,20 @@ Rule: the file is read by Compose itself, with the options and variables that it
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cloison.command import run, run_visibly
+from cloison.command import Result, run, run_apart, run_visibly
 from cloison.errors import FileError, NotProven, UsageError
 
 PLUGIN: Final = ("docker", "compose")
 STAND_ALONE: Final = ("docker-compose",)
+FOREIGN: Final = ("COMPOSE_PROFILES", "COMPOSE_REMOVE_ORPHANS", "DOCKER_DEFAULT_PLATFORM")
+"""Variables that mean the user's own project and its images."""
+STARTING: Final = 300
+"""Seconds for the largest project's networks and idle containers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,17 @@ def up(selection: Selection, arguments: tuple[str, ...]) -> None:
             f"`docker compose up` ended with exit code {code}; its own words stand above. "
             "`docker compose logs` shows what the services said"
         )
+
+
+def start(name: str, document: Mapping[str, Any], *, keep: int) -> Result:
+    """Start a document as the project `name`, untouched by the variables and files of the user's own project.
+
+    Nothing is built or pulled. The descriptor `keep` stays open in Compose for as long as it works.
+    """
+    options = ("--project-name", name, "--env-file", os.devnull, "--file", "-")
+    words = ("up", "--detach", "--no-build", "--pull", "never", "--quiet-pull")
+    env = {key: value for key, value in os.environ.items() if key not in FOREIGN}
+    return run_apart([*_program(), *options, *words], json.dumps(document), keep=keep, seconds=STARTING, env=env)
 
 
 def down(selection: Selection, arguments: tuple[str, ...]) -> None:

@@ -177,6 +177,15 @@ def known_ports(project: Project, facts: Facts) -> dict[str, set[tuple[Protocol,
     return known
 
 
+def declared(project: Project, named: Mapping[str, Ports]) -> dict[str, set[tuple[Protocol, int]]]:
+    """Return the ports that the file or the policy (`named`) gives to a namespace, by the service that owns it."""
+    given: dict[str, set[tuple[Protocol, int]]] = {}
+    for name, service in project.services.items():
+        ports = {(port.protocol, port.target) for port in service.ports}
+        given.setdefault(project.owner(name), set()).update(ports, service.exposed, named.get(name, ()))
+    return given
+
+
 def _listened(listeners: Collection[Listener], container: str) -> Iterator[tuple[Protocol, int]]:
     return ((item.protocol, item.port) for item in listeners if item.container == container)
 

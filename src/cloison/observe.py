@@ -19,7 +19,7 @@ from pyroute2 import IPRoute
 from cloison import netns, outside
 from cloison.compose import Project
 from cloison.engines import Engine
-from cloison.flows import LOOPBACK, WILDCARD
+from cloison.flows import LOOPBACK, WILDCARD, Ports, place
 from cloison.model import (
     HOST,
     OUTSIDE,
@@ -78,6 +78,8 @@ class View:
     """By the name of the container, or `host`, or `outside`."""
     failures: dict[str, str] = field(default_factory=dict)
     """Why a container has no post."""
+    stand_ins: Mapping[str, Ports] = field(default_factory=dict)
+    """By the service that owns a namespace: the ports on which the prober listens in its stead."""
 
     def observe(self, flows: Iterable[Flow], patience: float) -> Sight:
         """Fire all probes of all flows at once, with the controls, and read what they mean.
@@ -191,9 +193,10 @@ def _evidence(end: Endpoint, shot: Shot) -> str:
 
 
 @contextmanager
-def looking(engine: Engine, project: Project) -> Iterator[View]:
+def looking(engine: Engine, project: Project, stand_ins: Mapping[str, Ports] | None = None) -> Iterator[View]:
     """Have a post in the namespace of every container near the project, on the host and outside.
 
+    With `stand_ins`, the prober listens on these ports itself, in the namespace of the service that owns it.
     Raises NotProven when the engine does not answer or no outside machine can be joined.
     """
     facts = engine.facts(project.name, frozenset(network.name for network in project.networks.values()))
@@ -203,7 +206,7 @@ def looking(engine: Engine, project: Project) -> Iterator[View]:
         home = netns.of_this_thread()
         stack.callback(os.close, home)
         posts = {HOST: prober.post(HOST, home), OUTSIDE: prober.post(OUTSIDE, away.descriptor)}
-        view = View(engine, project, prober, facts, away.nobody, posts)
+        view = View(engine, project, prober, facts, away.nobody, posts, stand_ins=stand_ins or {})
         for container in facts.containers:
             if container.pid:
                 _visit(stack, view, container)
@@ -227,11 +230,17 @@ def _visit(stack: ExitStack, view: View, container: Container) -> None:
         descriptor = netns.of_process(container.pid)
         stack.callback(os.close, descriptor)
         known = {netns.identity(post.descriptor): post for post in view.posts.values()}
-        post = known.get(netns.identity(descriptor)) or view.prober.post(container.name, descriptor)
+        ports = [port for protocol, port in _stand_ins(view, container) if protocol is Protocol.TCP]
+        post = known.get(netns.identity(descriptor)) or view.prober.post(container.name, descriptor, ports)
     except OSError as error:
         view.failures[container.name] = f"the namespace of {container.name} could not be entered: {error.strerror}"
     else:
         view.posts[container.name] = post
+
+
+def _stand_ins(view: View, container: Container) -> Ports:
+    name = place(view.project, container)
+    return view.stand_ins.get(view.project.owner(name), ()) if name in view.project.services else ()
 
 
 def _listeners(view: View) -> list[Listener]:

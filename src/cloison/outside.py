@@ -10,25 +10,22 @@ first removes what a killed proof may have left on it.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
 from typing import Final
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from cloison import netns
+from cloison import locks, netns
 from cloison.errors import NotProven
 
 SEGMENT_NETWORK: Final = IPv4Network("198.51.100.0/24")
 PREFIX: Final = 29
 SEGMENTS: Final = 32
-LOCKS: Final = Path("/run/cloison")
 LINK: Final = "cloison"
 
 
@@ -71,9 +68,8 @@ def joined() -> Iterator[Outside]:
 
 @contextmanager
 def _segment() -> Iterator[int]:
-    LOCKS.mkdir(mode=0o700, parents=True, exist_ok=True)
     for number in range(SEGMENTS):
-        lock = _lock(LOCKS / f"segment-{number}")
+        lock = locks.take(f"segment-{number}")
         if lock is None:
             continue
         try:
@@ -82,17 +78,6 @@ def _segment() -> Iterator[int]:
             os.close(lock)
         return
     raise NotProven(f"{SEGMENTS} proofs are running on this machine already; try again when one has ended")
-
-
-def _lock(path: Path) -> int | None:
-    """Take a lock that lives as long as its descriptor; None when another process holds it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
 
 
 def _join(link: str, place: Outside) -> None:

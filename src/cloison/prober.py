@@ -96,12 +96,15 @@ class Prober:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def post(self, name: str, descriptor: int) -> Post:
+    def post(self, name: str, descriptor: int, stand_ins: Iterable[int] = ()) -> Post:
         """Take up a post in a namespace; its sockets close with the prober, the descriptor stays the caller's.
 
-        Raises OSError when the namespace cannot be entered.
+        Canaries listen on the ports `stand_ins` as well: they stand in for services that are not there.
+        Raises OSError when the namespace cannot be entered, or somebody listens on such a port.
         """
         with netns.inside(descriptor), ExitStack() as opened:
+            for port in stand_ins:  # before the kernel chooses ports of its own
+                opened.enter_context(_tcp(port)).listen(BACKLOG)
             reserved, canary, raw, icmp = (
                 opened.enter_context(made) for made in (_tcp(), _tcp(), _raw_tcp(), _raw_icmp())
             )
@@ -228,9 +231,9 @@ def _source(address: str) -> str | OSError:
 
 
 @contextmanager
-def _tcp() -> Iterator[socket.socket]:
+def _tcp(port: int = 0) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as made:
-        made.bind(("", 0))
+        made.bind(("", port))
         yield made
 
 

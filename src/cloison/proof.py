@@ -143,7 +143,7 @@ class SkippedPart(Part, frozen=True):
 
 
 class Coverage(Part, frozen=True):
-    """How much was looked at. `complete` is false when a service was missing or nothing was asked."""
+    """How much was looked at. `complete` is false when a service was missing or left out, or nothing was asked."""
 
     flows: int
     unknown: int
@@ -185,6 +185,10 @@ class Circumstances(Part, frozen=True):
     started: str
     duration_ms: int
     patience_ms: int
+    notes: tuple[str, ...] = ()
+    """What is to be said before everything else."""
+    left_out: tuple[SkippedPart, ...] = ()
+    """What the file has and nobody looked at: with it, nothing is proven."""
 
 
 def canonical(proof: Proof) -> bytes:

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from dataclasses import replace
 
+import msgspec
 import pytest
 from tests.core.world import BACK, CIRCUMSTANCES, FRONT, STACK, World, container, label, stranger
 
@@ -180,6 +181,18 @@ def test_the_coverage_says_what_was_missed() -> None:
     assert [SkippedPart("proxy:53/udp", "udp is not looked at yet")] == found.skipped
     assert not found.complete
     assert 0 < found.unknown < found.flows
+
+
+def test_what_a_rehearsal_left_out_is_not_proven_and_its_notes_come_first() -> None:
+    world, lan = STACK.ruled(), SkippedPart("network lan", "a bridge stood in for the driver macvlan")
+    case = Case(world.project, world.facts, world.rules)
+    rehearsed = msgspec.structs.replace(CIRCUMSTANCES, notes=("a rehearsal",), left_out=(lan,))
+    controls = {flow.vantage: ("", "") for flow in world.asked()}
+    found = assemble(case, world.judged(), controls, rehearsed)
+
+    assert Verdict("unproven", 3) == found.verdict
+    assert ([lan], False) == (found.coverage.skipped, found.coverage.complete)
+    assert ["a rehearsal", *world.proof().notes] == found.notes
 
 
 def test_a_whole_coverage_misses_nothing() -> None:

@@ -16,8 +16,9 @@ from typing import Final
 from cloison import assemble, compare, compose, composer, flows, policy, predict
 from cloison.errors import NotProven
 from cloison.explain import Case
-from cloison.model import Facts, Flow
-from cloison.proof import Circumstances, Machine, Proof, Tool
+from cloison.model import Facts, Flow, Protocol
+from cloison.proof import Circumstances, Machine, Proof, SkippedPart, Tool
+from cloison.rehearsal import Rehearsal
 
 PATIENCE: Final = 0.5
 """Seconds to wait for silence: two SYNs, half of it after each.
@@ -40,8 +41,7 @@ def prove(request: Request, talk: Callable[[str], None] = lambda _: None) -> Pro
 
     Raises a CloisonError when there is nothing to judge: see `errors`.
     """
-    if os.geteuid() != 0:
-        raise NotProven("looking from inside a container needs root; run it again with sudo")
+    require_root()
     talk("resolving the Compose file")
     with ThreadPoolExecutor(1) as pool:
         resolving = pool.submit(composer.resolved, request.selection)
@@ -52,15 +52,34 @@ def prove(request: Request, talk: Callable[[str], None] = lambda _: None) -> Pro
     return prove_project(project, request.patience, talk)
 
 
-def prove_project(project: compose.Project, patience: float, talk: Callable[[str], None] = lambda _: None) -> Proof:
-    """Prove a project whose file is resolved already; `patience` in seconds."""
+def require_root() -> None:
+    """Refuse who may not look.
+
+    Raises NotProven without root.
+    """
+    if os.geteuid() != 0:
+        raise NotProven("looking from inside a container needs root; run it again with sudo")
+
+
+def prove_project(
+    project: compose.Project,
+    patience: float,
+    talk: Callable[[str], None] = lambda _: None,
+    *,
+    rehearsal: Rehearsal | None = None,
+) -> Proof:
+    """Prove a project whose file is resolved already; `patience` in seconds.
+
+    In a `rehearsal` nobody listens, so the prober does, on every port that the file or the policy names.
+    """
     from cloison import observe  # noqa: PLC0415  # prove() says why
     from cloison.engines.docker import Docker  # noqa: PLC0415  # same
 
     started, clock = datetime.now(UTC), time.monotonic()
     rules = policy.policy(project)
+    stand_ins = flows.declared(project, _named(project, rules)) if rehearsal else {}
     talk("taking up a post in every container")
-    with closing(Docker()) as engine, observe.looking(engine, project) as view:
+    with closing(Docker()) as engine, observe.looking(engine, project, stand_ins) as view:
         _refuse_nothing(project, view.facts)
         case = Case(project, view.facts, rules)
         asked = _asked(case)
@@ -71,7 +90,11 @@ def prove_project(project: compose.Project, patience: float, talk: Callable[[str
     judged = compare.compare(intended, predicted, sight.observed)
     controls = {vantage: (c.positive, c.negative) for vantage, c in sight.controls.items()}
     took = (started, time.monotonic() - clock, patience)
-    return assemble.assemble(case, judged, controls, _circumstances(*took))
+    return assemble.assemble(case, judged, controls, _circumstances(*took, rehearsal))
+
+
+def _named(project: compose.Project, rules: policy.Policy | None) -> dict[str, set[tuple[Protocol, int]]]:
+    return {service: policy.named_ports(rules, service) for service in project.services}
 
 
 def _refuse_nothing(project: compose.Project, facts: Facts) -> None:
@@ -86,14 +109,13 @@ def _asked(case: Case) -> list[Flow]:
     known = flows.known_ports(case.project, case.facts)
     if case.policy:
         policy.check_ports(case.policy, known)
-    named = {service: policy.named_ports(case.policy, service) for service in case.project.services}
-    asked = flows.flows(case.project, case.facts, named)
+    asked = flows.flows(case.project, case.facts, _named(case.project, case.policy))
     if case.policy:
         policy.check_cover(case.policy, asked)
     return asked
 
 
-def _circumstances(started: datetime, seconds: float, patience: float) -> Circumstances:
+def _circumstances(started: datetime, seconds: float, patience: float, rehearsal: Rehearsal | None) -> Circumstances:
     system = os.uname()
     return Circumstances(
         tool=Tool("cloison", version("cloison")),
@@ -101,4 +123,6 @@ def _circumstances(started: datetime, seconds: float, patience: float) -> Circum
         started=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         duration_ms=round(seconds * 1000),
         patience_ms=round(patience * 1000),
+        notes=rehearsal.notes if rehearsal else (),
+        left_out=tuple(SkippedPart(what, why) for what, why in rehearsal.left_out) if rehearsal else (),
     )

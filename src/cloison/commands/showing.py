@@ -16,6 +16,7 @@ from cloison.commands.proving import Request, prove
 from cloison.compare import Judgement
 from cloison.composer import Selection
 from cloison.errors import BREACHED, UsageError
+from cloison.proof import Proof
 from cloison.reports import REPORTS, Look
 
 PEOPLE: Final = "terminal"
@@ -26,6 +27,11 @@ def prove_and_show(selection: Selection, report: Report) -> int:
     """Prove the project, show the reports, and return the exit code."""
     with status() as talk:
         proof = prove(Request(selection, report.patience), talk)
+    return show(proof, report)
+
+
+def show(proof: Proof, report: Report) -> int:
+    """Show the reports of a proof and return the exit code."""
     for name, path in place(report.formats, report.output).items():
         _put(path, REPORTS[name](proof, _look(strict=report.strict)))
     tolerated = proof.totals[Judgement.TOLERATED] > 0

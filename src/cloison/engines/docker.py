@@ -33,13 +33,7 @@ class Docker:
     """One engine. Close it with `close`."""
 
     def __init__(self) -> None:
-        address = _address()
-        try:
-            self._api = _client(address)
-        except FAILURES as error:
-            raise NotProven(f"the Docker engine at {address} does not answer: {error}") from error
-        except OSError as error:
-            raise NotProven(f"no Docker engine answers at {address}: {error.strerror}. Is it running?") from error
+        self._api = connected()
 
     def close(self) -> None:
         """Give the connection back."""
@@ -79,6 +73,20 @@ class Docker:
             return _network(self._api.inspect_network(name))
         except NotFound:
             return None
+
+
+def connected() -> docker.APIClient:
+    """Return a client of the engine; the caller closes it.
+
+    Raises NotProven when none answers.
+    """
+    address = _address()
+    try:
+        return _client(address)
+    except FAILURES as error:
+        raise NotProven(f"the Docker engine at {address} does not answer: {error}") from error
+    except OSError as error:
+        raise NotProven(f"no Docker engine answers at {address}: {error.strerror}. Is it running?") from error
 
 
 def _address() -> str:

@@ -1,0 +1,46 @@
+"""`cloison rehearse`: the project's walls without its images, proven on the real engine and removed again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from cloison import compose, composer, policy
+from cloison.commands import options, proving, showing
+from cloison.commands.options import Report
+from cloison.composer import Selection
+from cloison.proof import Proof
+
+
+@click.command()
+@options.selection
+@options.report
+def command(selection: Selection, report: Report) -> int:
+    """Prove the walls that a Compose file draws, without its images.
+
+    Builds the file's networks on the engine under other names, puts an idle container of a few
+    hundred bytes in the place of every service, proves who can reach whom, and removes everything.
+    Nothing of the file runs, nothing is downloaded, and no port or name of a running project is
+    touched. Needs root.
+    """
+    showing.place(report.formats, report.output)
+    with showing.status() as talk:
+        proof = rehearse(selection, report.patience, talk)
+    return showing.show(proof, report)
+
+
+def rehearse(selection: Selection, patience: float, talk: Callable[[str], None] = lambda _: None) -> Proof:
+    """Rehearse a project and return the proof; `patience` in seconds.
+
+    Raises a CloisonError when there is nothing to judge: see `errors`.
+    """
+    proving.require_root()
+    talk("resolving the Compose file")
+    document = composer.resolved(selection)
+    policy.policy(compose.project(document))  # a wrong policy is told before anything is made
+    from cloison.stage import staged  # noqa: PLC0415  # half a second of imports that a wrong file need not pay
+
+    with staged(document, talk) as rehearsal:
+        project = compose.project(rehearsal.document)
+        return proving.prove_project(project, patience, talk, rehearsal=rehearsal)

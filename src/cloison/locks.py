@@ -1,0 +1,32 @@
+"""Locks that the kernel drops with the process that holds them.
+
+Rule: whoever gets the lock of a thing knows that nobody works on it any more, and may remove what
+a killed run has left of it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Final
+
+FOLDER: Final = Path("/run/cloison")
+
+
+def take(name: str) -> int | None:
+    """Take the lock called `name` for as long as its descriptor lives; None when another process holds it."""
+    FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(FOLDER / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def forget(name: str, descriptor: int) -> None:
+    """Give a lock back whose name will not be used again."""
+    (FOLDER / name).unlink(missing_ok=True)
+    os.close(descriptor)

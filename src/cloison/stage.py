@@ -1,0 +1,118 @@
+"""The stage of a rehearsal: made on the engine, and taken away however the rehearsal ends.
+
+Rule: everything that is made carries the rehearsal's label, and the rehearsal's lock is held, by us
+and by the Compose that works for us, for as long as something may still be made. A label whose
+lock is free is what a killed rehearsal left, and the next one removes it.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from typing import Any, Final
+
+from pyroute2 import IPRoute
+
+from cloison import composer, locks, rehearsal
+from cloison.engines.docker import FAILURES, connected
+from cloison.engines.stagehand import TAG, Stagehand
+from cloison.errors import NotProven
+from cloison.rehearsal import Rehearsal, Surroundings
+
+LOCK: Final = "rehearsal-"
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
+"""What Compose accepts as a project's name: https://docs.docker.com/compose/how-tos/project-name/"""
+SETTLING: Final = 0.5
+"""Seconds for the engine to end what an interrupted Compose has asked for."""
+UNICAST: Final = 1
+"""A route that leads somewhere, in netlink's words."""
+MAIN_TABLE: Final = 254
+
+
+@contextmanager
+def staged(document: Mapping[str, Any], talk: Callable[[str], None]) -> Iterator[Rehearsal]:
+    """Have the rehearsal of a resolved document running.
+
+    Raises NotProven when the engine does not answer or cannot run it.
+    """
+    name = f"{document['name']}-rehearsal-{secrets.token_hex(TAG // 2)}"
+    lock = locks.take(LOCK + name)
+    if lock is None:
+        raise NotProven(f"somebody holds the lock of {name}; try again")
+    try:
+        with closing(connected()) as api:
+            hand = Stagehand(api)
+            _sweep(hand)
+            talk("setting the stage")
+            with _cleared(hand, name):
+                played = rehearsal.rehearsal(document, name, hand.build(name), _surroundings(hand))
+                _start(played, lock)
+                yield played
+                talk("clearing the stage")
+    finally:
+        locks.forget(LOCK + name, lock)
+
+
+@contextmanager
+def _cleared(hand: Stagehand, name: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with _undisturbed():
+            time.sleep(SETTLING)
+            hand.clear(name)
+        raise
+    with _undisturbed():
+        hand.clear(name)
+
+
+def _start(played: Rehearsal, lock: int) -> None:
+    drawn = {key: value for key, value in played.document.items() if not key.startswith("x-")}
+    result = composer.start(played.name, drawn, keep=lock)
+    if result.code != 0:
+        raise NotProven(f"the rehearsal could not be set up: {result.last_line}")
+
+
+def _sweep(hand: Stagehand) -> None:
+    """Remove what killed rehearsals left behind; what cannot be removed is the next one's."""
+    with suppress(NotProven, *FAILURES):
+        for name in sorted(hand.rehearsals()):
+            lock = locks.take(LOCK + name) if NAME.fullmatch(name) else None
+            if lock is None:
+                continue
+            try:
+                hand.clear(name)
+            finally:
+                locks.forget(LOCK + name, lock)
+
+
+def _surroundings(hand: Stagehand) -> Surroundings:
+    networks, subnets = hand.networks()
+    with IPRoute() as route:
+        addresses = [message.get("address") for message in route.get_addr()]
+        routes = [message for message in route.get_routes(table=MAIN_TABLE) if message["type"] == UNICAST]
+    ways = [f"{message.get('dst')}/{message['dst_len']}" for message in routes if message["dst_len"]]
+    return Surroundings(
+        subnets=tuple(sorted({*subnets, *ways})),
+        addresses=tuple(sorted(addresses)),
+        networks={network.name: network for network in networks},
+    )
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let nobody interrupt the removal: it takes a second, and half of it would stay for ever."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,266 @@
+"""What is left of a Compose file in its rehearsal, and what is said about the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cloison import compose, flows, policy
+from cloison.model import NetworkFacts, Protocol
+from cloison.rehearsal import LABEL, Rehearsal, Surroundings, rehearsal
+
+NAME = "shop-rehearsal-0a1b2c"
+IMAGE = "cloison/idle:0a1b2c"
+HERE = Surroundings(
+    subnets=("198.18.4.0/24", "192.0.2.0/24", "2001:db8:7::/64"),
+    addresses=("127.0.0.1", "192.0.2.2", "::1"),
+    networks={
+        "lent": NetworkFacts(
+            "lent", internal=True, options=(("com.docker.network.bridge.name", "br7"), ("mtu", "1400"))
+        ),
+        "vlan": NetworkFacts("vlan", driver="macvlan"),
+    },
+)
+
+
+def rehearsed(services: dict[str, Any], networks: dict[str, Any] | None = None, rules: Any = None) -> Rehearsal:
+    """Return the rehearsal of a resolved document."""
+    document = {"name": "shop", "services": services, "networks": networks}
+    return rehearsal(document | ({"x-cloison": rules} if rules else {}), NAME, IMAGE, HERE)
+
+
+def acted(**body: Any) -> dict[str, Any]:
+    """Return what stands in for one service, without what every one of them has."""
+    found = dict(rehearsed({"it": body}).document["services"]["it"])
+    return {key: found[key] for key in found if key not in ALWAYS}
+
+
+def network(**body: Any) -> tuple[dict[str, Any], Rehearsal]:
+    """Return what stands in for a network with one service on it."""
+    found = rehearsed({"it": {"networks": {"net": {"ipv4_address": "198.18.4.9", "aliases": ["x"]}}}}, {"net": body})
+    return dict(found.document["networks"]["net"]), found
+
+
+ALWAYS = {"image": IMAGE, "labels": {LABEL: NAME}, "pull_policy": "never", "restart": "no", "cap_drop": ["ALL"]}
+MARKED = {"name": f"{NAME}_net", "labels": {LABEL: NAME}}
+
+
+def test_a_service_keeps_its_place_and_nothing_that_runs() -> None:
+    found = acted(
+        networks={"default": {"aliases": ["db"], "ipv4_address": "198.18.9.9", "mac_address": "02:42:ac:11:65:43"}},
+        deploy={"replicas": 2, "resources": {}},
+        scale=2,
+        expose=["80"],
+        sysctls={"net.ipv4.ip_forward": "1", "kernel.shmmax": "1"},
+        image="postgres",
+        build={"context": "/nowhere"},
+        command=["rm"],
+        entrypoint=["rm"],
+        environment={"KEY": "secret"},
+        env_file=["/etc/shadow"],
+        volumes=[{"type": "bind"}],
+        secrets=[{"source": "key"}],
+        configs=[{"source": "conf"}],
+        healthcheck={"test": "x"},
+        depends_on={"other": {"condition": "service_healthy"}},
+        devices=["/dev/kvm"],
+        privileged=True,
+        container_name="db",
+        extra_hosts=["a=b"],
+        links=["other"],
+        profiles=["x"],
+    )
+
+    assert {
+        "networks": {"default": {"aliases": ["db"], "ipv4_address": "198.18.9.9"}},
+        "deploy": {"replicas": 2},
+        "scale": 2,
+        "expose": ["80"],
+        "sysctls": {"net.ipv4.ip_forward": "1"},
+    } == found
+
+
+def test_every_container_is_idle_and_marked() -> None:
+    service = rehearsed({"it": {"networks": {"default": None}}}).document["services"]["it"]
+
+    assert ALWAYS | {"networks": {"default": None}} == service
+
+
+def test_what_the_file_says_beside_services_networks_and_policy_is_left_out() -> None:
+    document = {"name": "shop", "services": {}, "volumes": {"data": {}}, "secrets": {"key": {"file": "x"}}, "x-a": 1}
+
+    assert {"name": NAME, "services": {}, "networks": {}} == rehearsal(document, NAME, IMAGE, HERE).document
+
+
+def test_the_first_note_says_that_it_is_a_rehearsal() -> None:
+    assert rehearsed({}).notes[0].startswith("a rehearsal of shop: an idle container stood in for every service")
+
+
+@pytest.mark.parametrize(
+    ("port", "moved", "note"),
+    [
+        ({"target": 80, "published": "8080", "mode": "ingress"}, {}, ""),
+        ({"target": 80, "host_ip": "0.0.0.0", "published": "80"}, {"host_ip": "0.0.0.0"}, ""),
+        ({"target": 80, "host_ip": "127.0.0.1", "published": "80"}, {"host_ip": "127.0.0.1"}, ""),
+        ({"target": 80, "host_ip": "127.0.0.9"}, {"host_ip": "127.0.0.9"}, ""),
+        ({"target": 80, "host_ip": "192.0.2.2"}, {"host_ip": "192.0.2.2"}, ""),
+        ({"target": 80, "host_ip": "::"}, {"host_ip": "::"}, ""),
+        ({"target": 80, "protocol": "udp"}, {"protocol": "udp"}, ""),
+        ({"target": 80, "host_ip": "203.0.113.7"}, {}, "it:80 is published on 203.0.113.7, which is no address of"),
+    ],
+)
+def test_a_published_port_moves_and_keeps_its_address(port: dict[str, Any], moved: dict[str, Any], note: str) -> None:
+    found = rehearsed({"it": {"networks": {}, "ports": [port]}})
+
+    assert [{"target": 80, "protocol": "tcp"} | moved] == found.document["services"]["it"]["ports"]
+    assert note in " ".join(found.notes[1:])
+    assert bool(note) == bool(found.notes[1:])
+
+
+def test_one_port_on_two_ports_of_the_host_is_one_door() -> None:
+    ports = [{"target": 80, "published": "80"}, {"target": 80, "published": "8080"}]
+
+    assert [{"target": 80, "protocol": "tcp"}] == acted(ports=ports, networks={})["ports"]
+
+
+def test_a_network_keeps_its_walls_and_loses_its_name() -> None:
+    found, said = network(
+        name="prod",
+        internal=True,
+        attachable=True,
+        enable_ipv6=False,
+        labels={"a": "b"},
+        driver="bridge",
+        driver_opts={"com.docker.network.bridge.enable_icc": "false", "com.docker.network.bridge.name": "br0", "n": 1},
+        ipam={"config": [{"subnet": "198.18.5.0/24", "gateway": "198.18.5.1"}]},
+    )
+
+    assert (
+        MARKED
+        | {
+            "internal": True,
+            "enable_ipv6": False,
+            "driver_opts": {"com.docker.network.bridge.enable_icc": "false", "n": "1"},
+            "ipam": {"config": [{"subnet": "198.18.5.0/24", "gateway": "198.18.5.1"}]},
+        }
+        == found
+    )
+    assert {"ipv4_address": "198.18.4.9", "aliases": ["x"]} == said.document["services"]["it"]["networks"]["net"]
+    assert not said.notes[1:]
+
+
+def test_a_subnet_in_use_is_the_engines_choice_and_so_are_the_addresses_in_it() -> None:
+    pools = [{"subnet": "198.18.0.0/16"}, {"subnet": "2001:db8:7::/80"}, {"subnet": "2001:db8:8::/64"}]
+    found, said = network(enable_ipv6=True, ipam={"driver": "default", "config": pools})
+
+    assert (
+        MARKED
+        | {
+            "driver_opts": {},
+            "ipam": {"driver": "default", "config": [{"subnet": "2001:db8:8::/64"}]},
+        }
+        == found
+    )
+    assert {"aliases": ["x"]} == said.document["services"]["it"]["networks"]["net"]
+    assert said.notes[1:] == (
+        "network net: 198.18.0.0/16 is in use here (198.18.4.0/24), so another subnet stood in",
+        "network net: 2001:db8:7::/80 is in use here (2001:db8:7::/64), so another subnet stood in",
+    )
+
+
+@pytest.mark.parametrize("subnet", ["nonsense", ""])
+def test_what_is_no_subnet_is_left_to_the_engine(subnet: str) -> None:
+    assert {"config": [{"subnet": subnet}]} == network(ipam={"config": [{"subnet": subnet}]})[0]["ipam"]
+
+
+@pytest.mark.parametrize(
+    ("lender", "fresh", "words"),
+    [
+        ("lent", {"internal": True, "driver_opts": {"mtu": "1400"}}, "a fresh internal network stood in for lent"),
+        ("vlan", {}, "a fresh network stood in for vlan"),
+        ("nobody", {}, "a fresh network stood in for nobody"),
+    ],
+)
+def test_a_borrowed_network_is_not_touched(lender: str, fresh: dict[str, Any], words: str) -> None:
+    found, said = network(name=lender, external=True)
+
+    assert MARKED | fresh == found
+    assert {"aliases": ["x"]} == said.document["services"]["it"]["networks"]["net"]
+    assert words in said.notes[1]
+    assert not said.left_out
+
+
+def test_a_borrowed_network_without_a_name_is_called_by_its_key() -> None:
+    assert "stood in for net," in network(external=True)[1].notes[1]
+
+
+def test_another_driver_is_left_out_of_what_is_proven() -> None:
+    found, said = network(driver="macvlan", driver_opts={"parent": "eth0"}, internal=True, enable_ipv6=True)
+
+    assert MARKED | {"internal": True} == found
+    assert (("network net", "a bridge stood in for the driver macvlan, whose walls are others"),) == said.left_out
+
+
+def test_nothing_is_said_about_a_network_that_nobody_uses() -> None:
+    found = rehearsed({"it": {"networks": {}}}, {"net": {"external": True}, "lan": {"driver": "ipvlan"}})
+
+    assert {"net", "lan"} == set(found.document["networks"])
+    assert not found.left_out
+    assert not found.notes[1:]
+
+
+def test_who_lives_with_a_container_of_somebody_elses_is_left_out_with_all_guests_and_rules() -> None:
+    rules = {
+        "allow": ["it -> it:80", "vpn -> outside", "* -> guest:80", 7],
+        "tolerate": [{"flow": "it -> tail", "why": "x"}, {"network": "default", "why": "y"}],
+    }
+    found = rehearsed(
+        {
+            "tail": {"network_mode": "service:guest"},
+            "guest": {"network_mode": "service:vpn"},
+            "vpn": {"network_mode": "container:gluetun"},
+            "it": {"networks": {"default": None}},
+            "side": {"network_mode": "service:it"},
+        },
+        {"default": {}},
+        rules,
+    )
+
+    why = "it lives in the namespace of container gluetun, which is no part of the file"
+    assert ["it", "side"] == list(found.document["services"])
+    assert [("service guest", why), ("service tail", why), ("service vpn", why)] == sorted(found.left_out)
+    assert {
+        "allow": ["it -> it:80", 7],
+        "tolerate": [{"network": "default", "why": "y"}],
+    } == found.document["x-cloison"]
+    assert 3 == sum("was not judged" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("rules", [{"allow": None}, "nonsense"])
+def test_a_policy_is_handed_on_as_it_is(rules: Any) -> None:
+    services = {"vpn": {"network_mode": "container:x"}, "it": {"networks": {"default": None}}}
+
+    assert rules == rehearsed(services, None, rules).document["x-cloison"]
+    assert rules == rehearsed({}, None, rules).document["x-cloison"]
+
+
+def test_the_doors_of_a_namespace_are_those_of_all_who_live_in_it() -> None:
+    project = compose.project(
+        {
+            "name": "shop",
+            "services": {
+                "db": {"expose": ["3306"]},
+                "dump": {"network_mode": "service:db", "ports": [{"target": 9000, "protocol": "udp"}]},
+                "app": {},
+            },
+            "x-cloison": {"allow": ["app -> dump:22", "db -> app:5000"]},
+        }
+    )
+    rules = policy.policy(project)
+    named = {name: policy.named_ports(rules, name) for name in project.services}
+
+    assert {
+        "db": {(Protocol.TCP, 3306), (Protocol.UDP, 9000), (Protocol.TCP, 22)},
+        "app": {(Protocol.TCP, 5000)},
+    } == flows.declared(project, named)
