@@ -21,6 +21,7 @@ UNTOLD: Final = (0, 0)
 DIRECT_ROUTING_CLOSED: Final = (28, 0)
 """From here on a container's address answers no remote machine: https://github.com/moby/moby/pull/48724"""
 ICC: Final = "com.docker.network.bridge.enable_icc"
+MASQUERADE: Final = "com.docker.network.bridge.enable_ip_masquerade"
 ACCEPT: Final = "ACCEPT"
 DROP: Final = "DROP"
 
@@ -81,9 +82,16 @@ class World:
 
     def has_icc_off(self, network: str) -> bool:
         """Whether a network is meant to keep its members apart: by the file, or by the engine where it is borrowed."""
+        return self._option(network, ICC) == "false"
+
+    def masquerades(self, network: str) -> bool:
+        """Whether what leaves a network carries the host's address, which is the rule."""
+        return self._option(network, MASQUERADE) != "false"
+
+    def _option(self, network: str, name: str) -> str | None:
         drawn, fact = self.project.network_named(network), self.facts.network(network)
         options = drawn.options if drawn and not drawn.external else dict(fact.options) if fact else {}
-        return options.get(ICC) == "false"
+        return options.get(name)
 
     def publishes(self, end: Endpoint) -> bool:
         """Whether the file leads a port of the host, over IPv4, to the service port of `end`."""
@@ -248,6 +256,11 @@ def to_published(world: World, flow: Flow) -> Prediction | None:
         return _shut(f"the file gives {flow.vantage.place} no network")
     if world.is_internal(way):
         return _shut(f"{flow.vantage.place} gets there over {world.label(way)}, which is internal")
+    if not world.masquerades(way) and world.way_out(end.place) != way:
+        return _shut(
+            f"{world.label(way)} does not masquerade, so a published port leads its members straight to the "
+            "container's own address, which is on another network"
+        )
     return _open("a published port is a door for the containers of other networks too")
 
 

@@ -12,6 +12,9 @@ from cloison.predict import Prediction
 
 OPEN, SHUT, UNKNOWN = Reach.OPEN, Reach.SHUT, Reach.UNKNOWN
 ICC_OFF = {"com.docker.network.bridge.enable_icc": "false"}
+BARE_OPTIONS = {"com.docker.network.bridge.enable_ip_masquerade": "false"}
+PLAIN = STACK.drawing("backend_net", internal=False, driver_opts=BARE_OPTIONS)
+APART = PLAIN.serving("proxy", networks={"frontend_net": None})
 AGENT = STACK.serving("agent", network_mode="host").running(container("agent", network_mode="host"))
 NOWHERE = STACK.serving("job", network_mode="none").running(container("job", network_mode="none"))
 TAIL = STACK.serving("tail", network_mode="container:x").running(container("tail", network_mode="container:x"))
@@ -136,6 +139,20 @@ ROWS = [
         "app gets there over backend_net, which is internal",
     ),
     (BARE, "bare-1 -> proxy-1:80 at 192.0.2.10:8080", SHUT, "the file gives bare no network"),
+    (PLAIN, "app-1 -> proxy-1:80 at 192.0.2.10:8080", OPEN, "a door for the containers of other networks too"),
+    (APART, "app-1 -> proxy-1:80 at 192.0.2.10:8080", SHUT, "backend_net does not masquerade, so a published port"),
+    (
+        APART.drawing("backend_net", external=True).made(BACK, internal=False),
+        "app-1 -> proxy-1:80 at 192.0.2.10:8080",
+        OPEN,
+        "a door for the containers of other networks too",
+    ),
+    (
+        APART.drawing("backend_net", external=True).made(BACK, internal=False, options=tuple(BARE_OPTIONS.items())),
+        "app-1 -> proxy-1:80 at 192.0.2.10:8080",
+        SHUT,
+        "backend_net does not masquerade",
+    ),
     # What the engine publishes and the file does not.
     (STALE, "outside -> db-1:3306 at 192.0.2.10:3306", SHUT, "the file does not publish db:3306 there"),
     (STALE, "host -> db-1:3306 at 192.0.2.10:3306", SHUT, "the file does not publish db:3306 there"),
