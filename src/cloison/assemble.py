@@ -136,5 +136,5 @@ def _coverage(project: Project, facts: Facts, judged: Sequence[Judged], left_out
     absent = asking.absent(project, facts)
     unknown = sum(item.observation.reach is Reach.UNKNOWN for item in judged)
     skipped = [*left_out, *(SkippedPart(what, why) for what, why in asking.skipped(project, facts))]
-    complete = bool(judged) and not absent and not left_out
+    complete = bool(judged) and not (absent or left_out or asking.unlooked(project, facts))
     return Coverage(len(judged), unknown, absent, skipped, complete=complete)

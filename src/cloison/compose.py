@@ -14,12 +14,13 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 from msgspec import Meta
 
-from cloison.errors import FileError
+from cloison.errors import FileError, PolicyError
 from cloison.model import HOST, OUTSIDE, Protocol
 
 POLICY_KEY: Final = "x-cloison"
 DEFAULT_BRIDGE: Final = "bridge"
 """The engine's own network, and the network mode that asks for it."""
+COMPLETED: Final = "service_completed_successfully"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Service:
     ports: tuple[Port, ...] = ()
     exposed: tuple[tuple[Protocol, int], ...] = ()
     replicas: int = 1
+    ends: bool = False
+    """Whether another service waits for this one to complete."""
 
     @property
     def shares_namespace_with(self) -> str:
@@ -96,6 +99,10 @@ class _Port(msgspec.Struct, frozen=True):
     host_ip: str | None = None
 
 
+class _Dependency(msgspec.Struct, frozen=True):
+    condition: str = ""
+
+
 class _Deploy(msgspec.Struct, frozen=True):
     replicas: Annotated[int, Meta(ge=0)] | None = None
 
@@ -110,6 +117,7 @@ class _Service(msgspec.Struct, frozen=True):
     expose: tuple[Exposed, ...] | None = None
     deploy: _Deploy | None = None
     scale: Annotated[int, Meta(ge=0)] | None = None
+    depends_on: dict[str, _Dependency] | None = None
 
 
 class _Network(msgspec.Struct, frozen=True):
@@ -129,16 +137,22 @@ class _Document(msgspec.Struct, frozen=True):
 def project(document: Mapping[str, Any]) -> Project:
     """Read the document of `docker compose config --format json`.
 
-    Raises FileError when it is not such a document.
+    Raises FileError when it is not such a document, PolicyError when its policy is empty.
     """
     read = _read(document, _Document, "the resolved Compose file")
     networks = {key: _network(key, _read(body or {}, _Network, f"networks.{key}")) for key, body in _items(read)}
-    services = {
-        name: _service(name, _read(body, _Service, f"services.{name}"), networks)
-        for name, body in read.services.items()
-    }
+    bodies = {name: _read(body, _Service, f"services.{name}") for name, body in read.services.items()}
+    awaited = {name for body in bodies.values() for name in _awaited(body)}
+    services = {name: _service(name, body, networks, ends=name in awaited) for name, body in bodies.items()}
     _check_namespaces(services)
+    if POLICY_KEY in document and document[POLICY_KEY] is None:
+        raise PolicyError(f"{POLICY_KEY}: it says nothing; list what is allowed, or take the line out")
     return Project(read.name, services, networks, document.get(POLICY_KEY))
+
+
+def _awaited(body: _Service) -> Iterable[str]:
+    """Return the services whose end this one waits for."""
+    return (name for name, link in (body.depends_on or {}).items() if link.condition == COMPLETED)
 
 
 T = TypeVar("T")
@@ -178,7 +192,7 @@ def _network(key: str, body: _Network) -> Network:
     )
 
 
-def _service(name: str, body: _Service, networks: Mapping[str, Network]) -> Service:
+def _service(name: str, body: _Service, networks: Mapping[str, Network], *, ends: bool) -> Service:
     if name in (HOST, OUTSIDE):
         raise FileError(f'services.{name}: "{name}" is a word of the policy language; give the service another name')
     mode = body.network_mode or ""
@@ -190,6 +204,7 @@ def _service(name: str, body: _Service, networks: Mapping[str, Network]) -> Serv
         ports=tuple(_port(port) for port in body.ports or ()),
         exposed=tuple(pair for text in body.expose or () for pair in _exposed(text)),
         replicas=_replicas(body),
+        ends=ends,
     )
 
 

@@ -43,11 +43,23 @@ def place(project: Project, container: Container) -> str:
 def absent(project: Project, facts: Facts) -> list[str]:
     """Return the services that should run and have no running container, once for each that is missing."""
     running = [c.service for c in facts.containers if c.project == project.name and c.pid and not c.one_off]
+    over = finished(project, facts)
     return [
         service.name
         for _, service in sorted(project.services.items())
+        if service.name not in over
         for _ in range(service.replicas - running.count(service.name))
     ]
+
+
+def finished(project: Project, facts: Facts) -> set[str]:
+    """Return the services that the file expects to end, and that have: nobody can look from where nobody is."""
+    ours = [c for c in facts.containers if c.project == project.name and not c.one_off]
+    return {
+        name
+        for name, service in project.services.items()
+        if service.ends and (made := [c for c in ours if c.service == name]) and all(c.has_ended for c in made)
+    }
 
 
 def vantages(project: Project, facts: Facts) -> list[Vantage]:
@@ -149,7 +161,7 @@ def _published(project: Project, facts: Facts, container: Container, owner: str)
         return
     for door in container.publications:
         for address in facts.host_addresses:
-            if door.protocol is Protocol.TCP and door.binds(address):
+            if door.binds(address):
                 yield Endpoint(
                     owner,
                     container.name,
@@ -190,28 +202,31 @@ def _listened(listeners: Collection[Listener], container: str) -> Iterator[tuple
     return ((item.protocol, item.port) for item in listeners if item.container == container)
 
 
-def skipped(project: Project, facts: Facts) -> list[tuple[str, str]]:
-    """Return what this proof does not look at, and why, so that nobody takes it for proven."""
-    passed_over = set()
+def unlooked(project: Project, facts: Facts) -> list[tuple[str, str]]:
+    """Return what a proof should look at and does not, and why: with it, nothing is proven."""
+    modes = {
+        HOST: "it lives in the host's namespace, whose listeners are not told apart yet",
+        "container": "it lives in the namespace of a container that the file does not know",
+    }
+    found = set()
     for container in facts.containers:
         owner = place(project, container)
-        if container.network_mode == HOST and owner in project.services:
-            passed_over.add(
-                (
-                    f"listeners of {owner}",
-                    "it lives in the host's namespace, whose listeners are the host's own",
-                )
-            )
-        if owner in project.services and project.services[owner].network_mode.startswith("container:"):
-            passed_over.add(
-                (
-                    f"listeners of {owner}",
-                    "it lives in the namespace of a container that the file does not know",
-                )
-            )
-        passed_over |= {
-            (f"{owner}:{door.container_port}/{door.protocol}", f"{door.protocol} is not looked at yet")
-            for door in container.publications
-            if door.protocol is not Protocol.TCP
-        }
-    return sorted(passed_over)
+        if container.pid and owner in project.services:
+            drawn = project.services[owner].network_mode.partition(":")[0]
+            mode = HOST if HOST in (container.network_mode, drawn) else drawn
+            found |= {(f"listeners of {owner}", modes[mode])} if mode in modes else set()
+    return sorted(found)
+
+
+def skipped(project: Project, facts: Facts) -> list[tuple[str, str]]:
+    """Return what this proof does not look at, and why, so that nobody takes it for proven."""
+    ours = [(name, c) for c in facts.containers if c.pid and (name := place(project, c)) in project.services]
+    v6 = {f"{name} at {seat.ipv6}" for name, c in ours for seat in c.attachments if seat.ipv6}
+    v6 |= {
+        f"{name}:{door.container_port} on [{door.host_address}]:{door.host_port}"
+        for name, c in ours
+        for door in c.publications
+        if ":" in door.host_address
+    }
+    over = [(f"service {name}", "it ran and has ended") for name in sorted(finished(project, facts))]
+    return [*unlooked(project, facts), *over, *((what, "IPv6 is not looked at yet") for what in sorted(v6))]

@@ -78,10 +78,11 @@ class Flow:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Attachment:
-    """A container's seat on a network."""
+    """A container's seat on a network; `address` is empty where it has an IPv6 address alone."""
 
     network: str
     address: str
+    ipv6: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -113,6 +114,8 @@ class Container:
     publications: tuple[Publication, ...] = ()
     exposed: tuple[tuple[Protocol, int], ...] = ()
     one_off: bool = False
+    has_ended: bool = False
+    """Whether its process ended by itself and said that all went well."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -65,6 +65,14 @@ class Sight:
     controls: Mapping[Vantage, Controls]
 
 
+Key = tuple[str, str]
+"""Whose post it is: ("", the name of a container), or (`host` or `outside`, "")."""
+
+
+def _key(part: Vantage | Endpoint) -> Key:
+    return ("", part.container) if part.container else (part.place, "")
+
+
 @dataclass(slots=True)
 class View:
     """A project with a post in every namespace. `facts` hold the listeners that answered from their own namespace."""
@@ -74,8 +82,7 @@ class View:
     prober: Prober
     facts: Facts
     nobody: str
-    posts: dict[str, Post]
-    """By the name of the container, or `host`, or `outside`."""
+    posts: dict[Key, Post]
     failures: dict[str, str] = field(default_factory=dict)
     """Why a container has no post."""
     stand_ins: Mapping[str, Ports] = field(default_factory=dict)
@@ -87,11 +94,11 @@ class View:
         `patience` is the time to wait for silence, in seconds.
         """
         shots = {flow: self._shot(flow) for flow in flows}
-        positive = {name: self._own_canary(name) for name in self.posts}
-        negative = {name: Shot(post, self.nobody, DISCARD) for name, post in self.posts.items()}
+        positive = {key: self._own_canary(key) for key in self.posts}
+        negative = {key: Shot(post, self.nobody, DISCARD) for key, post in self.posts.items()}
         fired = [shot for shot in shots.values() if isinstance(shot, Shot)]
         self.prober.fire([*fired, *positive.values(), *negative.values()], patience)
-        controls = {name: _controls(positive[name], negative[name]) for name in self.posts}
+        controls = {key: _controls(positive[key], negative[key]) for key in self.posts}
         changed = self._changed()
         observed = {flow: self._read(flow, shot, controls, changed) for flow, shot in shots.items()}
         vantages = {flow.vantage for flow in shots}
@@ -100,34 +107,45 @@ class View:
     def _shot(self, flow: Flow) -> Shot | Observation:
         """Return the probe of a flow, or what is to be said where none can be sent."""
         source, end = flow.vantage, flow.endpoint
-        post = self.posts.get(source.container or source.place)
-        target = self.posts.get(end.container or end.place)
+        post = self.posts.get(_key(source))
+        target = self.posts.get(_key(end))
         if post is None:
             return unknown(self._why_not(source.place, source.container))
         if target is None:
             return unknown(self._why_not(end.place, end.container))
+        if end.protocol is not Protocol.TCP:
+            return unknown(f"{end.protocol} is not looked at yet")
         if not end.address:
-            label = self.project.network_named(end.network)
-            lost = f"{end.place} has no address on {label.key if label else end.network}"
-            return observation(Outcome.UNREACHABLE, watched=True, evidence=lost)
+            return self._without_address(end)
         return Shot(post, end.address, target.canary_port if end.kind is Kind.CANARY else end.port, target)
+
+    def _without_address(self, end: Endpoint) -> Observation:
+        drawn = self.project.network_named(end.network)
+        label = drawn.key if drawn else end.network
+        held = {seat.network for c in self.facts.containers if c.name == end.container for seat in c.attachments}
+        if end.network in held:
+            return unknown(f"{end.place} has an IPv6 address alone on {label}, and IPv6 is not looked at yet")
+        return observation(Outcome.UNREACHABLE, watched=True, evidence=f"{end.place} has no address on {label}")
 
     def _why_not(self, place: str, container: str) -> str:
         if not container:
             return f"{place} has no running container"
         return self.failures.get(container, f"{container} was not visited")
 
-    def _own_canary(self, name: str) -> Shot:
+    def _own_canary(self, key: Key) -> Shot:
         """Return the positive control: a post must reach its own canary and see it arrive."""
-        post = self.posts[name]
-        seats = [seat.address for c in self.facts.containers if c.name == name for seat in c.attachments]
-        address = self.facts.outside_address if name == OUTSIDE else seats[0] if seats else "127.0.0.1"
-        return Shot(post, address, post.canary_port, post)
+        post, (place, container) = self.posts[key], key
+        held = [self.facts.outside_address] if place == OUTSIDE else self.addresses(container)
+        return Shot(post, next(iter(held), "127.0.0.1"), post.canary_port, post)
 
-    def _controls_of(self, vantage: Vantage, controls: Mapping[str, Controls]) -> Controls:
-        name = vantage.container or vantage.place
+    def addresses(self, container: str) -> list[str]:
+        """Return the IPv4 addresses of a container."""
+        seats = (seat for c in self.facts.containers if c.name == container for seat in c.attachments)
+        return [seat.address for seat in seats if seat.address]
+
+    def _controls_of(self, vantage: Vantage, controls: Mapping[Key, Controls]) -> Controls:
         missing = Controls(self._why_not(vantage.place, vantage.container), "")
-        return controls.get(name, missing)
+        return controls.get(_key(vantage), missing)
 
     def _changed(self) -> dict[str, str]:
         """Return the containers and host addresses that are not what they were, and how."""
@@ -141,7 +159,7 @@ class View:
         self,
         flow: Flow,
         shot: Shot | Observation,
-        controls: Mapping[str, Controls],
+        controls: Mapping[Key, Controls],
         changed: Mapping[str, str],
     ) -> Observation:
         if isinstance(shot, Observation):
@@ -149,7 +167,7 @@ class View:
         for name in (flow.vantage.container, flow.endpoint.container, flow.endpoint.address):
             if name in changed:
                 return unknown(changed[name])
-        vantage, target = (controls[part.container or part.place] for part in (flow.vantage, flow.endpoint))
+        vantage, target = controls[_key(flow.vantage)], controls[_key(flow.endpoint)]
         if vantage.failure:
             return unknown(vantage.failure)
         evidence = _evidence(flow.endpoint, shot)
@@ -205,7 +223,7 @@ def looking(engine: Engine, project: Project, stand_ins: Mapping[str, Ports] | N
         prober = stack.enter_context(Prober())
         home = netns.of_this_thread()
         stack.callback(os.close, home)
-        posts = {HOST: prober.post(HOST, home), OUTSIDE: prober.post(OUTSIDE, away.descriptor)}
+        posts = {(HOST, ""): prober.post(HOST, home), (OUTSIDE, ""): prober.post(OUTSIDE, away.descriptor)}
         view = View(engine, project, prober, facts, away.nobody, posts, stand_ins=stand_ins or {})
         for container in facts.containers:
             if container.pid:
@@ -235,7 +253,7 @@ def _visit(stack: ExitStack, view: View, container: Container) -> None:
     except OSError as error:
         view.failures[container.name] = f"the namespace of {container.name} could not be entered: {error.strerror}"
     else:
-        view.posts[container.name] = post
+        view.posts["", container.name] = post
 
 
 def _stand_ins(view: View, container: Container) -> Ports:
@@ -247,11 +265,11 @@ def _listeners(view: View) -> list[Listener]:
     """Read the listening sockets of every container that has addresses of its own, from the kernel."""
     found = []
     for container in view.facts.containers:
-        post = view.posts.get(container.name)
+        post = view.posts.get(("", container.name))
         if post and container.attachments:
             with netns.inside(post.descriptor):
                 found += [Listener(container.name, Protocol.TCP, *found_at) for found_at in _listening()]
-    return [item for item in found if item.port != view.posts[item.container].canary_port]
+    return [item for item in found if item.port != view.posts["", item.container].canary_port]
 
 
 def _listening() -> Iterator[tuple[str, int]]:
@@ -281,14 +299,12 @@ def _proven(view: View, found: list[Listener]) -> frozenset[Listener]:
 
     A socket that listens on `::` alone refuses IPv4, and the table does not tell the two apart.
     """
-    seats = {c.name: [seat.address for seat in c.attachments] for c in view.facts.containers}
     shots = {}
     for item in found:
-        if item.address.startswith(LOOPBACK):
-            continue
-        post = view.posts[item.container]
-        address = seats[item.container][0] if item.address == WILDCARD else item.address
-        shots[item] = Shot(post, address, item.port, post)
+        post, seats = view.posts["", item.container], view.addresses(item.container)
+        address = next(iter(seats), "") if item.address == WILDCARD else item.address
+        if address and not address.startswith(LOOPBACK):
+            shots[item] = Shot(post, address, item.port, post)
     view.prober.fire(list(shots.values()), AT_ONCE)
     return frozenset(item for item, shot in shots.items() if shot.came_back is not Outcome.REFUSED)
 

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from cloison.compose import POLICY_KEY, Project
 from cloison.errors import PolicyError
-from cloison.model import HOST, OUTSIDE, Endpoint, Flow, Kind, Protocol, Vantage
+from cloison.model import HOST, OUTSIDE, STRANGER, Endpoint, Flow, Kind, Protocol, Vantage
 from cloison.outcome import Reach
 
 EVERY: Final = "*"
@@ -67,10 +67,15 @@ class Rule:
         """Whether the rule speaks about `flow`."""
         end = flow.endpoint
         return (
-            self.source in (EVERY, flow.vantage.place)
-            and self.target in (EVERY, end.place)
+            _covers(self.source, flow.vantage.place)
+            and _covers(self.target, end.place)
             and (self.port is None or (self.port, self.protocol) == (end.service_port, end.protocol))
         )
+
+
+def _covers(name: str, place: str) -> bool:
+    """Whether a name of the policy means a place: a star means all that are known, and a stranger is not."""
+    return name == place or (name == EVERY and not place.startswith(STRANGER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +144,15 @@ def check_ports(rules: Policy, known: Mapping[str, Collection[tuple[Protocol, in
         )
 
 
-def check_cover(rules: Policy, flows: Iterable[Flow]) -> None:
-    """Refuse an allowed arrow that speaks about no flow at all: it would hold without having been looked at."""
+def check_cover(rules: Policy, flows: Iterable[Flow], finished: Collection[str] = ()) -> None:
+    """Refuse an allowed arrow that speaks about no flow at all: it would hold without having been looked at.
+
+    Services that ran and have ended (`finished`) have no flows, and that is in order.
+    """
     asked = list(flows)
     for rule in rules.allow:
+        if not {rule.source, rule.target}.isdisjoint(finished):
+            continue
         if not any(rule.names(flow) for flow in asked):
             raise PolicyError(
                 f'{rule.where}: "{rule.text}" covers no flow of this project; '
@@ -221,6 +231,9 @@ def _rule(project: Project, text: Any, where: str) -> Rule:
     for name in (match["source"], match["target"]):
         if name not in places:
             raise PolicyError(f'{where}: no service "{name}"{_suggestion(name, places)}')
+    if match["target"] in (HOST, OUTSIDE) and match["port"]:
+        whole = f"{match['source']} -> {match['target']}"
+        raise PolicyError(f'{where}: "{match["target"]}" is looked at as a whole, not by port; write "{whole}"')
     return Rule(
         match["source"],
         # A service in another's namespace is reached at the other's addresses.

@@ -203,12 +203,11 @@ def _settle(shot: Shot, *, lost: int) -> None:
     if shot.came_back is not Outcome.ACCEPTED and shot.target and shot.target in shot.arrived:
         shot.outcome = Outcome.ARRIVED
         shot.detail = f"seen inside {shot.target.name}, {shot.came_back or 'no answer'} came back"
-    elif shot.came_back:
-        shot.outcome = shot.came_back
-    elif lost:
+    elif lost and shot.came_back is not Outcome.ACCEPTED:
+        # What was lost may have been the arrival: even a refusal says nothing now.
         shot.outcome, shot.detail = Outcome.ERROR, f"{lost} packets were lost before they could be read"
     else:
-        shot.outcome = Outcome.SILENT
+        shot.outcome = shot.came_back or Outcome.SILENT
 
 
 def _numbers() -> Iterator[int]:

@@ -174,11 +174,11 @@ def test_the_totals_count_every_word_and_the_drift() -> None:
 
 
 def test_the_coverage_says_what_was_missed() -> None:
-    door = Publication("0.0.0.0", 53, Protocol.UDP, 53)
+    door = Publication("::", 8080, Protocol.TCP, 80)
     found = STACK.stopped("db-1").publishing("proxy-1", door).proof().coverage
 
     assert ["db"] == found.absent
-    assert [SkippedPart("proxy:53/udp", "udp is not looked at yet")] == found.skipped
+    assert [SkippedPart("proxy:80 on [::]:8080", "IPv6 is not looked at yet")] == found.skipped
     assert not found.complete
     assert 0 < found.unknown < found.flows
 

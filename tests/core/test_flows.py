@@ -6,10 +6,12 @@ import pytest
 from tests.core.world import BACK, EVERYWHERE, GATEWAYS, LAN, STACK, World, container, labels, stranger
 
 from cloison import flows
-from cloison.model import HOST, OUTSIDE, Kind, Protocol, Publication, Vantage
+from cloison.model import HOST, OUTSIDE, Attachment, Kind, Protocol, Publication, Vantage
 
 TCP, UDP = Protocol.TCP, Protocol.UDP
 SPY = STACK.running(stranger("spy", (BACK, "172.30.1.66"), project="other"))
+WAITED_FOR = {"job": {"condition": "service_completed_successfully"}}
+JOB = STACK.serving("job", networks={"backend_net": None}).serving("app", depends_on=WAITED_FOR)
 SIDE_CAR = STACK.serving("dump", network_mode="service:db", expose=["9000"]).running(
     container("dump", network_mode="container:id-of-db-1")
 )
@@ -155,7 +157,8 @@ def test_what_does_not_run_is_neither_vantage_nor_endpoint() -> None:
         (Publication(LAN, 8080, TCP, 80), {LAN}),
         (Publication("127.0.0.1", 8080, TCP, 80), set()),  # asked from the host alone
         (Publication("203.0.113.1", 8080, TCP, 80), set()),  # an address that the host lost
-        (Publication(EVERYWHERE, 53, UDP, 53), set()),
+        (Publication(EVERYWHERE, 53, UDP, 53), {LAN, "198.51.100.1", *GATEWAYS.values()}),
+        (Publication("::", 8080, TCP, 80), set()),  # IPv6 is not looked at yet, and coverage says so
     ],
 )
 def test_a_published_port_is_tried_from_outside_at_every_address_it_is_bound_to(
@@ -237,17 +240,47 @@ def test_a_side_car_of_a_stopped_service_says_nothing_about_its_ports() -> None:
         (SPY, []),
         (
             STACK.serving("agent", network_mode="host").running(container("agent", network_mode="host")),
-            [("listeners of agent", "it lives in the host's namespace, whose listeners are the host's own")],
+            [("listeners of agent", "it lives in the host's namespace, whose listeners are not told apart yet")],
         ),
         (
             STACK.serving("tail", network_mode="container:x").running(container("tail", network_mode="container:x")),
             [("listeners of tail", "it lives in the namespace of a container that the file does not know")],
         ),
         (
-            STACK.publishing("proxy-1", Publication(EVERYWHERE, 53, UDP, 53), Publication(EVERYWHERE, 80, TCP, 80)),
-            [("proxy:53/udp", "udp is not looked at yet")],
+            STACK.publishing("proxy-1", Publication("::", 8080, TCP, 80), Publication(EVERYWHERE, 80, TCP, 80)),
+            [("proxy:80 on [::]:8080", "IPv6 is not looked at yet")],
+        ),
+        (
+            STACK.running(container("db", number=2, attachments=(Attachment(BACK, "", "fd00::2"),))),
+            [("db at fd00::2", "IPv6 is not looked at yet")],
+        ),
+        (
+            JOB.running(container("job", pid=0, has_ended=True)),
+            [("service job", "it ran and has ended")],
+        ),
+        (
+            JOB.running(container("job", pid=0)),
+            [],
         ),
     ],
 )
 def test_what_is_not_looked_at_is_said(world: World, passed_over: list[tuple[str, str]]) -> None:
     assert passed_over == flows.skipped(world.project, world.facts)
+
+
+def test_a_service_that_was_to_end_and_has_is_not_missed() -> None:
+    ended = JOB.running(container("job", pid=0, has_ended=True))
+
+    assert (["job"], []) == (flows.absent(JOB.project, JOB.facts), flows.absent(ended.project, ended.facts))
+
+
+def test_a_service_that_was_to_end_and_failed_is_missed() -> None:
+    failed = JOB.running(container("job", pid=0))
+
+    assert ["job"] == flows.absent(failed.project, failed.facts)
+
+
+def test_a_service_that_was_not_to_end_is_missed_however_it_ended() -> None:
+    world = STACK.serving("job", networks={"backend_net": None}).running(container("job", pid=0, has_ended=True))
+
+    assert ["job"] == flows.absent(world.project, world.facts)

@@ -27,7 +27,12 @@ def intents(world: World) -> dict[str, Intention]:
 
 
 def test_a_file_without_a_policy_has_none() -> None:
-    assert read(None) is None
+    assert policy.policy(STACK.project) is None
+
+
+def test_a_policy_that_says_nothing_is_refused() -> None:
+    with pytest.raises(PolicyError, match="x-cloison: it says nothing"):
+        read(None)
 
 
 @pytest.mark.parametrize("raw", [{}, {"allow": None, "tolerate": None}, {"allow": [], "tolerate": []}])
@@ -153,10 +158,7 @@ def test_anything_is_a_policy_or_refused_with_a_sentence(raw: Any) -> None:
     except PolicyError as error:
         said = str(error)
 
-    if raw is None:
-        assert said is None
-    else:
-        assert isinstance(said, Policy) or str(said).startswith("x-cloison")
+    assert isinstance(said, Policy) or str(said).startswith("x-cloison")
 
 
 @given(st.lists(ARROWS))
@@ -241,12 +243,31 @@ def test_a_port_that_is_known_or_cannot_be_known_is_accepted(rules: dict[str, An
     policy.check_ports(parsed, {"db": {(TCP, 3306)}})
 
 
-@pytest.mark.parametrize("text", ["db -> db", "host -> outside", "outside -> host", "* -> *:81", "app -> outside:443"])
+@pytest.mark.parametrize("text", ["db -> db", "host -> outside", "outside -> host", "* -> *:81"])
 def test_a_rule_that_covers_no_flow_is_refused(text: str) -> None:
     with pytest.raises(PolicyError) as caught:
         STACK.ruled({"allow": [text]}).asked()
 
     assert str(caught.value).startswith(f'x-cloison.allow[0]: "{text}" covers no flow of this project; ')
+
+
+@pytest.mark.parametrize("target", ["outside", "host"])
+def test_what_is_looked_at_as_a_whole_has_no_ports(target: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        read({"allow": [f"app -> {target}:443"]})
+
+    sentence = f'x-cloison.allow[0]: "{target}" is looked at as a whole, not by port; write "app -> {target}"'
+    assert sentence == str(caught.value)
+
+
+def test_a_rule_about_a_service_that_has_ended_needs_no_flow() -> None:
+    world = STACK.serving("job", networks={"backend_net": None}).ruled({"allow": ["job -> db:3306"]})
+    rules = world.rules
+    assert rules is not None
+
+    policy.check_cover(rules, [], finished={"job"})
+    with pytest.raises(PolicyError):
+        policy.check_cover(rules, [])
 
 
 def test_the_ports_that_are_asked_are_those_that_the_policy_allows() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from tests.live.lab import Lab, bad, docker, rule, three_tiers
+from tests.live.lab import POLICY, Lab, bad, docker, rule, service, three_tiers
 
 from cloison.compare import Judgement
 from cloison.errors import NotProven
@@ -99,6 +99,30 @@ def test_where_something_answers_for_every_address_nothing_is_proven(lab: Lab) -
     failed = [vantage.place for vantage in proof.vantages if vantage.negative_control]
     assert (failed, proof.verdict.exit_code) == (["proxy"], 3)
     assert {"unknown"} == bad(proof)["proxy", "outside:*"]
+
+
+def test_listeners_in_the_hosts_namespace_are_not_told_apart(lab: Lab) -> None:
+    document = three_tiers()
+    document["services"]["node"] = service(47001, address="127.0.0.1", network_mode="host")
+    document["x-cloison"] = POLICY | {"allow": [*POLICY["allow"], "node -> *"]}
+    lab.up(document)
+
+    proof = lab.prove()
+
+    assert (3, 0, {}) == (proof.verdict.exit_code, proof.totals["drift"], bad(proof))
+    assert ["listeners of node"] == [part.what for part in proof.coverage.skipped]
+
+
+def test_a_door_that_is_not_tcp_is_not_proven(lab: Lab) -> None:
+    document = three_tiers()
+    document["services"]["proxy"]["ports"].append("198.19.255.1::53/udp")
+    document["x-cloison"] = POLICY | {"allow": [*POLICY["allow"], "outside -> proxy:53/udp"]}
+    lab.up(document)
+
+    proof = lab.prove()
+
+    assert (3, {"unknown"}) == (proof.verdict.exit_code, bad(proof)["outside", "proxy:53"])
+    assert any("udp is not looked at yet" in flow.reason for flow in proof.flows)
 
 
 def test_a_project_that_does_not_run_is_not_proven(lab: Lab) -> None:

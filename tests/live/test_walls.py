@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.live.lab import POLICY, Lab, bad, docker, doors, rule, service, three_tiers
+from tests.live.lab import IMAGE, POLICY, Lab, bad, docker, doors, rule, service, three_tiers
 
 from cloison.compare import Judgement
 
@@ -183,15 +183,49 @@ def test_several_containers_of_a_service_are_all_looked_at(lab: Lab) -> None:
 def test_namespaces_that_are_shared_are_one_machine(lab: Lab) -> None:
     document = three_tiers()
     document["services"]["side"] = service(7000, network_mode="service:app")
-    document["services"]["node"] = service(47001, address="127.0.0.1", network_mode="host")
-    document["x-cloison"] = POLICY | {"allow": [*POLICY["allow"], "side -> *", "node -> *", "proxy -> side:5000"]}
+    document["x-cloison"] = POLICY | {"allow": [*POLICY["allow"], "side -> *", "proxy -> side:5000"]}
     lab.up(document)
 
     proof = lab.prove()
 
-    assert (proof.verdict.word, proof.totals["drift"]) == ("proven", 0)
-    assert doors(proof)["side", "db:3306"] == Judgement.HOLDS
-    assert any(part.what == "listeners of node" for part in proof.coverage.skipped)
+    assert ("proven", 0) == (proof.verdict.word, proof.totals["drift"])
+    assert Judgement.HOLDS == doors(proof)["side", "db:3306"]
+
+
+def test_a_stranger_on_a_network_that_only_the_engine_gives_is_met(tiers: Lab) -> None:
+    container, name = tiers.container("db"), f"{tiers.name}-stranger"
+    docker("run", "-d", "--rm", "--name", name, "--entrypoint", "sleep", IMAGE, "600")
+    docker("network", "connect", "bridge", container)
+    try:
+        found = bad(tiers.prove())
+    finally:
+        docker("network", "disconnect", "bridge", container)
+        docker("rm", "-f", name)
+
+    assert {"drift"} == found[f"stranger:{name}", "db:3306"] == found["db", "outside:*"]
+
+
+def test_a_service_that_was_to_end_and_has_is_not_missed(lab: Lab) -> None:
+    document = three_tiers()
+    document["services"]["job"] = {"image": IMAGE, "entrypoint": ["true"], "networks": ["back"]}
+    document["services"]["app"]["depends_on"] = {"job": {"condition": "service_completed_successfully"}}
+    lab.up(document)
+
+    proof = lab.prove()
+
+    assert ("proven", []) == (proof.verdict.word, proof.coverage.absent)
+    assert any(part.what == "service job" for part in proof.coverage.skipped)
+
+
+def test_a_container_with_the_name_of_a_place_is_no_place(lab: Lab) -> None:
+    document = three_tiers()
+    document["services"]["app"]["container_name"] = "outside"
+    lab.up(document)
+
+    proof = lab.prove()
+
+    assert ("proven", 0) == (proof.verdict.word, proof.totals["drift"])
+    assert Judgement.HOLDS == doors(proof)["outside", "proxy:80"] == doors(proof)["outside", "app:5000"]
 
 
 def test_a_listener_for_ipv6_alone_is_not_taken_for_ipv4(lab: Lab) -> None:

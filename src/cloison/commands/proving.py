@@ -111,7 +111,7 @@ def _asked(case: Case) -> list[Flow]:
         policy.check_ports(case.policy, known)
     asked = flows.flows(case.project, case.facts, _named(case.project, case.policy))
     if case.policy:
-        policy.check_cover(case.policy, asked)
+        policy.check_cover(case.policy, asked, flows.finished(case.project, case.facts))
     return asked
 
 

@@ -22,6 +22,8 @@ from cloison.model import Attachment, Container, EngineFacts, Facts, NetworkFact
 SECONDS: Final = 20
 """How long one question may take before the engine counts as stuck."""
 UNIX: Final = "unix://"
+NOBODYS: Final = frozenset({"host", "none"})
+"""Networks on which nobody meets anybody."""
 PROJECT: Final = "com.docker.compose.project"
 SERVICE: Final = "com.docker.compose.service"
 ONE_OFF: Final = "com.docker.compose.oneoff"
@@ -55,7 +57,9 @@ class Docker:
         """Return the containers; see the Protocol."""
         try:
             listed = self._api.containers(all=True)
-            near = [item["Id"] for item in listed if _is_near(item, project, networks)]
+            # A container may sit on a network that the file does not give it, and meet strangers there.
+            held = {name for item in listed if _is_of(item, project) for name in _networks(item)}
+            near = [item["Id"] for item in listed if _is_near(item, project, networks | held - NOBODYS)]
             inspected = [document for identity in near if (document := self._container(identity))]
         except FAILURES as error:
             raise NotProven(f"the Docker engine stopped answering: {error}") from error
@@ -114,10 +118,16 @@ def _client(address: str) -> docker.APIClient:
 
 
 def _is_near(item: Document, project: str, networks: frozenset[str]) -> bool:
-    if (item.get("Labels") or {}).get(PROJECT) == project:
-        return True
-    held = (item.get("NetworkSettings") or {}).get("Networks") or {}
-    return item.get("State") == "running" and not networks.isdisjoint(held)
+    return _is_of(item, project) or (item.get("State") == "running" and not networks.isdisjoint(_networks(item)))
+
+
+def _is_of(item: Document, project: str) -> bool:
+    return bool((item.get("Labels") or {}).get(PROJECT) == project)
+
+
+def _networks(item: Document) -> Document:
+    held: Document = (item.get("NetworkSettings") or {}).get("Networks") or {}
+    return held
 
 
 def _container(document: Document) -> Container:
@@ -136,21 +146,21 @@ def _container(document: Document) -> Container:
         publications=tuple(sorted(_publications(settings.get("Ports") or {}))),
         exposed=tuple(sorted(map(_port, document["Config"].get("ExposedPorts") or {}))),
         one_off=labels.get(ONE_OFF) == "True",
+        has_ended=state.get("Status") == "exited" and state.get("ExitCode") == 0,
     )
 
 
 def _attachments(networks: Document) -> Iterator[Attachment]:
     for name, seat in networks.items():
-        if seat.get("IPAddress"):
-            yield Attachment(name, seat["IPAddress"])
+        if seat.get("IPAddress") or seat.get("GlobalIPv6Address"):
+            yield Attachment(name, seat.get("IPAddress") or "", seat.get("GlobalIPv6Address") or "")
 
 
 def _publications(ports: Document) -> Iterator[Publication]:
     for text, bindings in ports.items():
         protocol, port = _port(text)
         for binding in bindings or ():
-            if ":" not in binding["HostIp"]:  # IPv6 is not looked at yet
-                yield Publication(binding["HostIp"], int(binding["HostPort"]), protocol, port)
+            yield Publication(binding["HostIp"], int(binding["HostPort"]), protocol, port)
 
 
 def _port(text: str) -> tuple[Protocol, int]:
