@@ -11,12 +11,11 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Final
 
 from pyroute2 import IPRoute
 
-from cloison import netns, outside
+from cloison import listening, netns, outside
 from cloison.compose import Project
 from cloison.engines import Engine
 from cloison.flows import LOOPBACK, WILDCARD, Ports, place
@@ -32,29 +31,16 @@ from cloison.model import (
     Protocol,
     Vantage,
 )
-from cloison.outcome import Observation, Outcome, observation, unknown
+from cloison.outcome import Observation, Outcome, Reach, observation, unknown
 from cloison.prober import Post, Prober, Shot
+from cloison.reading import Controls, controls_of, difference, evidence_of
 
 DISCARD: Final = 9
 """The port of the negative control; nobody holds the address, so no port of it answers."""
-LISTEN: Final = "0A"
-"""The state of a listening socket in /proc/net/tcp: https://docs.kernel.org/networking/proc_net_tcp.html"""
-MAPPED: Final = "0000000000000000FFFF0000"
+BRIDGE: Final = "bridge"
+"""The driver whose networks all lead through the host."""
 AT_ONCE: Final = 0.2
 """Seconds to wait for an answer that comes from the prober's own namespace."""
-
-
-@dataclass(frozen=True, slots=True)
-class Controls:
-    """What a vantage showed before its silences count; a text says why a control failed, empty is passed."""
-
-    positive: str
-    negative: str
-
-    @property
-    def failure(self) -> str:
-        """Return why the vantage cannot be trusted, empty when it can."""
-        return self.positive or self.negative
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +84,7 @@ class View:
         negative = {key: Shot(post, self.nobody, DISCARD) for key, post in self.posts.items()}
         fired = [shot for shot in shots.values() if isinstance(shot, Shot)]
         self.prober.fire([*fired, *positive.values(), *negative.values()], patience)
-        controls = {key: _controls(positive[key], negative[key]) for key in self.posts}
+        controls = {key: controls_of(positive[key], negative[key]) for key in self.posts}
         changed = self._changed()
         observed = {flow: self._read(flow, shot, controls, changed) for flow, shot in shots.items()}
         vantages = {flow.vantage for flow in shots}
@@ -151,7 +137,7 @@ class View:
         """Return the containers and host addresses that are not what they were, and how."""
         networks = frozenset(network.name for network in self.facts.networks)
         now = {c.identity: c for c in self.engine.containers(self.project.name, networks)}
-        changed = {c.name: why for c in self.facts.containers if (why := _difference(c, now.get(c.identity)))}
+        changed = {c.name: why for c in self.facts.containers if (why := difference(c, now.get(c.identity)))}
         gone = {*self.facts.host_addresses} - {*_host_addresses()}
         return changed | {address: f"the host gave up {address} during the proof" for address in gone}
 
@@ -170,44 +156,37 @@ class View:
         vantage, target = controls[_key(flow.vantage)], controls[_key(flow.endpoint)]
         if vantage.failure:
             return unknown(vantage.failure)
-        evidence = _evidence(flow.endpoint, shot)
-        return observation(shot.outcome, watched=not target.positive, evidence=evidence)
+        evidence = evidence_of(flow.endpoint, shot)
+        seen = observation(shot.outcome, watched=not target.positive, evidence=evidence)
+        beyond = self._beyond(flow, shot) if seen.reach is Reach.SHUT else ""
+        return unknown(beyond) if beyond else seen
 
+    def _beyond(self, flow: Flow, shot: Shot) -> str:
+        """Return why the outside machine cannot stand for the outside of this flow, empty when it can.
 
-def _controls(positive: Shot, negative: Shot) -> Controls:
-    seen = positive.outcome is Outcome.ACCEPTED and positive.target in positive.arrived
-    return Controls(
-        "" if seen else f"its own canary could not be reached ({positive.outcome}): probes from it prove nothing",
-        f"{negative.address}, which nobody holds, answered: something answers for every address"
-        if negative.outcome is Outcome.ACCEPTED
-        else "",
-    )
+        It is a neighbour of the host. What a container does over a link of its own, past the host,
+        and who comes to it there, cannot be seen from it.
+        """
+        end = flow.endpoint
+        network = self.facts.network(end.network)
+        if flow.vantage.place == OUTSIDE and network and network.driver != BRIDGE:
+            return f"the outside machine does not stand on {network.name}, whose driver is {network.driver}"
+        source = shot.post.routes.get(end.address)
+        if end.place == OUTSIDE and isinstance(source, str) and source not in self._given(shot.post):
+            return f"its way out starts at {source} and does not lead through this host"
+        return ""
 
-
-def _difference(before: Container, now: Container | None) -> str:
-    if now is None or (before.pid and not now.pid):
-        return f"{before.name} stopped during the proof"
-    if (before.pid, before.started) != (now.pid, now.started):
-        return f"{before.name} restarted during the proof"
-    if (before.attachments, before.publications) != (now.attachments, now.publications):
-        return f"{before.name} changed its networks or ports during the proof"
-    return ""
-
-
-def _evidence(end: Endpoint, shot: Shot) -> str:
-    what = "the canary" if end.kind is Kind.CANARY else f"port {end.port}"
-    at = f"SYN to {what} at {end.address}"
-    others = sorted(post.name for post in shot.arrived if post is not shot.target)
-    via = f", and was seen inside {', '.join(others)}" if others else ""
-    words = {
-        Outcome.ACCEPTED: "was accepted",
-        Outcome.ARRIVED: f"was {shot.detail}",
-        Outcome.REFUSED: "was refused on the way",
-        Outcome.SILENT: f"was lost twice; nothing arrived in {end.container or end.place}",
-        Outcome.UNREACHABLE: f"could not get there: {shot.detail}",
-        Outcome.ERROR: f"could not be judged: {shot.detail}",
-    }
-    return f"{at} {words[shot.outcome]}{via}"
+    def _given(self, post: Post) -> set[str]:
+        """Return the addresses that lead through this host: the host's own, and those on its bridges."""
+        bridges = {network.name for network in self.facts.networks if network.driver == BRIDGE}
+        seats = (
+            seat
+            for container in self.facts.containers
+            if self.posts.get(("", container.name)) is post
+            for seat in container.attachments
+            if seat.network in bridges
+        )
+        return {*self.facts.host_addresses, *(seat.address for seat in seats)}
 
 
 @contextmanager
@@ -268,30 +247,8 @@ def _listeners(view: View) -> list[Listener]:
         post = view.posts.get(("", container.name))
         if post and container.attachments:
             with netns.inside(post.descriptor):
-                found += [Listener(container.name, Protocol.TCP, *found_at) for found_at in _listening()]
+                found += [Listener(container.name, Protocol.TCP, *found_at) for found_at in listening.tcp()]
     return [item for item in found if item.port != view.posts["", item.container].canary_port]
-
-
-def _listening() -> Iterator[tuple[str, int]]:
-    """Yield address and port of every listening TCP socket of this thread's namespace, as IPv4."""
-    for table in ("tcp", "tcp6"):
-        path = Path(f"/proc/thread-self/net/{table}")
-        for line in path.read_text().splitlines()[1:] if path.exists() else ():
-            words = line.split()
-            address, _, port = words[1].partition(":")
-            if words[3] == LISTEN and (readable := _as_ipv4(address)):
-                yield readable, int(port, 16)
-
-
-def _as_ipv4(text: str) -> str:
-    """Read an address of /proc/net/tcp or tcp6; empty for one that only IPv6 can reach."""
-    if len(text) > 8:  # noqa: PLR2004  # hexadecimal digits of an IPv4 address
-        if not int(text, 16):
-            return WILDCARD  # `::` takes IPv4 too unless it was asked not to; its own namespace will tell
-        if not text.startswith(MAPPED):
-            return ""
-        text = text[-8:]
-    return ".".join(str(byte) for byte in reversed(bytes.fromhex(text)))
 
 
 def _proven(view: View, found: list[Listener]) -> frozenset[Listener]:

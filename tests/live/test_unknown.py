@@ -113,6 +113,38 @@ def test_listeners_in_the_hosts_namespace_are_not_told_apart(lab: Lab) -> None:
     assert ["listeners of node"] == [part.what for part in proof.coverage.skipped]
 
 
+def test_a_way_out_that_passes_the_host_by_is_not_told(lab: Lab) -> None:
+    """A tunnel inside the container: what it carries, nobody sees from here."""
+    lab.up(three_tiers())
+    inside = ("nsenter", "-t", docker("inspect", "-f", "{{.State.Pid}}", lab.container("db")), "-n", "ip")
+    subprocess.run([*inside, "link", "add", "tunnel", "type", "veth", "peer", "name", "far"], check=True)
+    subprocess.run([*inside, "addr", "add", "198.18.254.1/30", "dev", "tunnel"], check=True)
+    subprocess.run([*inside, "link", "set", "tunnel", "up"], check=True)
+    subprocess.run([*inside, "link", "set", "far", "up"], check=True)
+    subprocess.run([*inside, "route", "replace", "default", "via", "198.18.254.2"], check=True)
+
+    proof = lab.prove()
+
+    assert (3, {"unknown"}) == (proof.verdict.exit_code, bad(proof)["db", "outside:*"])
+    assert any("does not lead through this host" in flow.reason for flow in proof.flows)
+
+
+def test_a_network_past_the_host_is_not_told(lab: Lab) -> None:
+    subprocess.run(["ip", "link", "add", "cloisonlan", "type", "veth", "peer", "name", "cloisonfar"], check=True)
+    try:
+        document = three_tiers()
+        document["networks"]["lan"] = {"driver": "macvlan", "driver_opts": {"parent": "cloisonlan"}}
+        document["services"]["db"]["networks"] = ["back", "lan"]
+        lab.up(document)
+        proof = lab.prove()
+        lab.compose("down", "--timeout", "0")
+    finally:
+        subprocess.run(["ip", "link", "del", "cloisonlan"], check=True)
+
+    assert (3, {"unknown"}) == (proof.verdict.exit_code, bad(proof)["outside", "db:3306"])
+    assert bad(proof)["db", "outside:*"] == {"unknown"}
+
+
 def test_a_door_that_is_not_tcp_is_not_proven(lab: Lab) -> None:
     document = three_tiers()
     document["services"]["proxy"]["ports"].append("198.19.255.1::53/udp")
