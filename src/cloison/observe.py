@@ -138,7 +138,7 @@ class View:
         networks = frozenset(network.name for network in self.facts.networks)
         now = {c.identity: c for c in self.engine.containers(self.project.name, networks)}
         changed = {c.name: why for c in self.facts.containers if (why := difference(c, now.get(c.identity)))}
-        gone = {*self.facts.host_addresses} - {*_host_addresses()}
+        gone = {*self.facts.host_addresses} - {*_host_addresses(self.facts)}
         return changed | {address: f"the host gave up {address} during the proof" for address in gone}
 
     def _read(
@@ -211,7 +211,7 @@ def looking(engine: Engine, project: Project, stand_ins: Mapping[str, Ports] | N
             facts,
             host_addresses=tuple(
                 address
-                for address in _host_addresses()
+                for address in _host_addresses(facts)
                 # The segments of other proofs come and go.
                 if address == away.host_address or not outside.is_of_a_segment(address)
             ),
@@ -266,7 +266,17 @@ def _proven(view: View, found: list[Listener]) -> frozenset[Listener]:
     return frozenset(item for item, shot in shots.items() if shot.came_back is not Outcome.REFUSED)
 
 
-def _host_addresses() -> list[str]:
-    """Return the host's IPv4 addresses."""
+def _host_addresses(facts: Facts) -> list[str]:
+    """Return the host's IPv4 addresses, without those on bridges that have nothing to do with the project.
+
+    The host answers on all of its addresses alike, and other people's bridges come and go.
+    """
+    bound = {door.host_address for container in facts.containers for door in container.publications}
     with IPRoute() as route:
-        return sorted({message.get("address") for message in route.get_addr(family=socket.AF_INET)})
+        bridges = {link["index"] for link in route.get_links() if link.get(("linkinfo", "kind")) == BRIDGE}
+        held = {(message.get("address"), message["index"]) for message in route.get_addr(family=socket.AF_INET)}
+    return sorted(
+        address
+        for address, link in held
+        if link not in bridges or address in bound or any(network.holds(address) for network in facts.networks)
+    )

@@ -234,3 +234,16 @@ def test_a_listener_for_ipv6_alone_is_not_taken_for_ipv4(lab: Lab) -> None:
     lab.up(document)
 
     assert {"broken"} == bad(lab.prove())["proxy", "app:5000"]
+
+
+def test_other_peoples_bridges_are_left_alone(tiers: Lab) -> None:
+    name = f"{tiers.name}_others"
+    docker("network", "create", name)
+    try:
+        gateway = docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", name)
+        asked = {end.address for end in tiers.prove().endpoints}
+    finally:
+        docker("network", "rm", name)
+
+    assert gateway not in asked
+    assert "198.19.255.1" in asked

@@ -123,12 +123,7 @@ def in_order(doors: Iterable[Door]) -> list[Door]:
 
 def matrix(proof: Proof) -> Matrix:
     """Sum a whole proof up."""
-    return laid_out(seen(proof))
-
-
-def laid_out(flows: Iterable[Seen]) -> Matrix:
-    """Sum flows up."""
-    found = passages(flows)
+    found = passages(seen(proof))
     doors = in_order(end for _, end in found)
     return Matrix(
         sources=tuple(places((source for source, _ in found), host_last=True)),
