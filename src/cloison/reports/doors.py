@@ -123,7 +123,12 @@ def in_order(doors: Iterable[Door]) -> list[Door]:
 
 def matrix(proof: Proof) -> Matrix:
     """Sum a whole proof up."""
-    found = passages(seen(proof))
+    return laid_out(seen(proof))
+
+
+def laid_out(flows: Iterable[Seen]) -> Matrix:
+    """Sum flows up."""
+    found = passages(flows)
     doors = in_order(end for _, end in found)
     return Matrix(
         sources=tuple(places((source for source, _ in found), host_last=True)),

@@ -11,8 +11,8 @@ from cloison.compare import Cause, Judgement
 from cloison.compose import POLICY_KEY
 from cloison.model import STRANGER, Kind
 from cloison.outcome import Reach
-from cloison.proof import Proof
-from cloison.reports.advice import Advice, advice
+from cloison.proof import PolicyPart, Proof
+from cloison.reports.advice import Advice, Says, advice
 from cloison.reports.doors import WORST_FIRST, Door, passages
 from cloison.reports.reading import Scene, Seen, scene, seen
 
@@ -64,15 +64,19 @@ class Accepted:
 
 def findings(proof: Proof, *, strict: bool) -> list[Finding]:
     """Return what to act on, the worst first. With `strict` what is tolerated is among it."""
-    view = scene(proof)
+    return grouped(scene(proof), seen(proof), strict=strict)
+
+
+def grouped(view: Scene, flows: Iterable[Seen], *, strict: bool, advice: Says = advice) -> list[Finding]:
+    """Return what to act on of these flows; `advice` says what to do about one of them."""
     words = (*ACTED_ON, Judgement.TOLERATED) if strict else ACTED_ON
     kinds: dict[tuple[Judgement, Cause | None, Advice], list[Seen]] = {}
-    for item in seen(proof):
+    for item in flows:
         if item.flow.judgement in words:
             kinds.setdefault((item.flow.judgement, item.flow.cause, advice(view, item)), []).append(item)
     found = [
-        Finding(word, cause, _reasons(flows), remedy, tuple(_passages(view, flows)))
-        for (word, cause, remedy), flows in kinds.items()
+        Finding(word, cause, _reasons(kind), remedy, tuple(_passages(view, kind)))
+        for (word, cause, remedy), kind in kinds.items()
     ]
     return sorted(found, key=lambda item: (WORST_FIRST.index(item.word), item.cause is not Cause.DRIFT))
 
@@ -89,14 +93,18 @@ def _reasons(flows: Iterable[Seen]) -> tuple[str, ...]:
 
 def accepted(proof: Proof) -> list[Accepted]:
     """Return every toleration of the policy with what it covers now."""
-    view = scene(proof)
+    return excused(scene(proof), seen(proof), proof.policy)
+
+
+def excused(view: Scene, flows: Iterable[Seen], policy: PolicyPart | None) -> list[Accepted]:
+    """Return every toleration of a policy with what it covers of these flows."""
     covered: dict[str, list[Seen]] = {}
-    for item in seen(proof):
+    for item in flows:
         if item.flow.judgement is Judgement.TOLERATED:
             covered.setdefault(item.flow.intended_by, []).append(item)
     return [
         Accepted(part.what, part.why, tuple(_passages(view, covered.get(f"{POLICY_KEY}.tolerate[{i}]", ()))))
-        for i, part in enumerate(proof.policy.tolerate if proof.policy else ())
+        for i, part in enumerate(policy.tolerate if policy else ())
     ]
 
 
@@ -126,7 +134,8 @@ def where(view: Scene, flows: Iterable[Seen]) -> str:
 def _road(view: Scene, item: Seen) -> str:
     """Return the way to an endpoint, with a blank for its addresses."""
     if item.target.kind is Kind.PUBLISHED:
-        return f"port {item.target.port} of the host ({{}})"
+        # A port that the engine chooses has no number before it is chosen.
+        return f"port {item.target.port} of the host ({{}})" if item.target.port else "a port of the host ({})"
     return f"{{}} on {view.label(item.target.network)}" if item.target.network else "{}"
 
 

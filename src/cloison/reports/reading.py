@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cloison.model import ANY_PORT, HOST, OUTSIDE, STRANGER
-from cloison.proof import EndpointPart, FlowPart, NetworkPart, Proof, VantagePart
+from cloison.proof import EndpointPart, FlowPart, NetworkPart, ProjectPart, Proof, VantagePart
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +73,17 @@ class Scene:
 
 def scene(proof: Proof) -> Scene:
     """Read who sits where."""
+    return scene_of(proof.project, proof.endpoints)
+
+
+def scene_of(project: ProjectPart, endpoints: Iterable[EndpointPart]) -> Scene:
+    """Read who sits where, of a project and the endpoints that were asked."""
     held: dict[str, set[str]] = {}
-    for end in proof.endpoints:
+    for end in endpoints:
         if end.container and end.network and end.address:
             held.setdefault(end.container, set()).add(end.network)
     return Scene(
-        networks={network.name: network for network in proof.project.networks},
-        drawn={service.name: frozenset(service.networks) for service in proof.project.services},
+        networks={network.name: network for network in project.networks},
+        drawn={service.name: frozenset(service.networks) for service in project.services},
         held={container: frozenset(seats) for container, seats in held.items()},
     )
