@@ -1,7 +1,7 @@
 # Two commands matter: make up, make test. All of the work is in setup/, one room a file.
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean prove test lint fmt bench
+.PHONY: help up down clean prove test soak lint fmt bench
 
 export CLOISON_GOAL = $@
 
@@ -23,6 +23,9 @@ prove: ## prove the running stack again
 
 test: ## every check and every test, from a fresh clone
 	@setup/test $(ARGS)
+
+soak: ## rehearse random projects for longer: make soak SEED=1000 COUNT=300
+	@setup/soak --seed $(or $(SEED),1000) --count $(or $(COUNT),100)
 
 lint: ## what can be said about the code without running it
 	@setup/lint

@@ -43,7 +43,7 @@ def test_make_alone_lists_what_there_is(world: World) -> None:
     result = world.run("make")
 
     verbs = re.findall(r"^  make ([a-z]+) ", result.said, re.MULTILINE)
-    assert verbs == ["help", "up", "down", "clean", "prove", "test", "lint", "fmt", "bench"]
+    assert verbs == ["help", "up", "down", "clean", "prove", "test", "soak", "lint", "fmt", "bench"]
 
 
 def test_make_up_ends_with_the_address_to_open(world: World) -> None:

@@ -1,0 +1,148 @@
+"""Compose files that nobody chose, drawn by a seed, and their rehearsal on the real engine."""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyroute2 import IPRoute
+
+from cloison.commands.rehearse import rehearse
+from cloison.composer import Selection
+from cloison.outcome import Reach
+from cloison.proof import FlowPart, Proof
+
+PATIENCE = 0.3
+OPTION = "com.docker.network.bridge."
+PORTS = (22, 53, 80, 443, 3306, 5432, 8080, 40000)
+TRIES = 3
+MOVED = "the host gave up"
+"""What a flow says whose address went away with a network of somebody else's on the same machine."""
+
+
+def host_addresses() -> list[str]:
+    """Return the addresses on which this machine may publish, without those of networks that come and go."""
+    with IPRoute() as route:
+        lasting = [m["index"] for m in route.get_links() if not m.get("ifname").startswith(("br-", "veth", "cloison"))]
+        found = [m.get("address") for m in route.get_addr(family=socket.AF_INET) if m["index"] in lasting]
+    return sorted(found)
+
+
+def random_project(seed: int) -> dict[str, Any]:
+    """Return a Compose document drawn by `seed`."""
+    draw = random.Random(seed)  # noqa: S311  # a project, not a secret
+    networks = {f"n{name}": _network(draw) for name in draw.sample("abcdefgh", k=draw.randint(1, 4))}
+    services: dict[str, Any] = {}
+    for number in range(draw.randint(2, 6)):
+        services[f"s{number}"] = _service(draw, networks, services)
+    document = {"services": services, "networks": networks}
+    return document | ({"x-cloison": {"allow": [*_rules(draw, services)]}} if draw.random() < 0.3 else {})
+
+
+def _network(draw: random.Random) -> dict[str, Any]:
+    if draw.random() < 0.15:
+        return {"external": True, "name": f"lent-{draw.randrange(9999)}"}
+    body: dict[str, Any] = {}
+    if draw.random() < 0.4:
+        body["internal"] = True
+    if draw.random() < 0.3:
+        body["ipam"] = {"config": [{"subnet": f"198.19.{draw.randrange(64, 192)}.{draw.randrange(8) * 32}/27"}]}
+    if draw.random() < 0.15:
+        body["driver_opts"] = draw.choice(
+            [{OPTION + "enable_ip_masquerade": "false"}, {OPTION + "host_binding_ipv4": "127.0.0.1"}],
+        )
+    return body
+
+
+def _service(draw: random.Random, networks: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
+    body: dict[str, Any] = {"image": "nobody/has-this:1"}
+    lenders = [name for name, other in others.items() if "deploy" not in other]
+    if lenders and draw.random() < 0.2:
+        return body | {"network_mode": f"service:{draw.choice(lenders)}"}
+    if draw.random() < 0.3:
+        body["expose"] = [str(port) for port in draw.sample(PORTS, k=draw.randint(1, 2))]
+    if draw.random() < 0.2:
+        body["network_mode"] = draw.choice(["none", "host", "bridge"])
+    else:
+        body["networks"] = {
+            name: _seat(draw, networks[name], number=len(others))
+            for name in draw.sample([*networks], k=draw.randint(1, len(networks)))
+        }
+    if body.get("network_mode", "bridge") == "bridge" and draw.random() < 0.5:
+        body["ports"] = [_port(draw) for _ in range(draw.randint(1, 2))]
+    if _can_be_many(body) and draw.random() < 0.25:
+        body["deploy"] = {"replicas": draw.choice([0, 2, 2, 3])}
+    return body
+
+
+def _seat(draw: random.Random, network: dict[str, Any], *, number: int) -> dict[str, Any] | None:
+    seat: dict[str, Any] = {}
+    if draw.random() < 0.2:
+        seat["aliases"] = ["alias"]
+    if draw.random() < 0.2:
+        seat["priority"] = draw.randint(1, 1000)
+    pools = network.get("ipam", {}).get("config", [])
+    if pools and draw.random() < 0.5:
+        base, _, last = pools[0]["subnet"].partition("/")[0].rpartition(".")
+        seat["ipv4_address"] = f"{base}.{int(last) + 10 + number}"
+    return seat or None
+
+
+def _port(draw: random.Random) -> str:
+    address = draw.choice(["", "", "127.0.0.1:", "0.0.0.0:", "[::1]:", *(f"{a}:" for a in host_addresses())])
+    return f"{address}{draw.choice(['', '8080'])}:{draw.choice(PORTS)}" if address else str(draw.choice(PORTS))
+
+
+def _can_be_many(body: dict[str, Any]) -> bool:
+    return not any((seat or {}).get("ipv4_address") for seat in body.get("networks", {}).values())
+
+
+def _rules(draw: random.Random, services: dict[str, Any]) -> Iterator[str]:
+    running = [name for name, body in services.items() if body.get("deploy", {}).get("replicas") != 0]
+    seated = [name for name in running if services[name].get("networks")]
+    for _ in range(draw.randint(1, 3)):
+        if len(running) > 1 and seated:
+            target = draw.choice(seated)
+            yield f"{draw.choice([name for name in running if name != target])} -> {target}:{draw.choice(PORTS)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A rehearsal and the flows on which prediction and engine do not say the same, or do not say."""
+
+    proof: Proof
+    wrong: list[str]
+    unknown: list[str]
+
+
+def rehearsed(selection: Selection) -> Proof:
+    """Rehearse a project; again, where somebody else's network went away meanwhile."""
+    for _ in range(TRIES):
+        proof = rehearse(selection, PATIENCE)
+        if not any(MOVED in flow.evidence for flow in proof.flows):
+            break
+    return proof
+
+
+def played(seed: int, folder: Path) -> Played:
+    """Rehearse a random project."""
+    file = folder / "compose.json"
+    file.write_text(json.dumps(random_project(seed)))
+    proof = rehearsed(Selection(files=(str(file),), project=f"random{seed}"))
+    unknown = [flow for flow in proof.flows if Reach.UNKNOWN in (flow.predicted, flow.observed)]
+    wrong = [flow for flow in proof.flows if flow.drift]
+    return Played(proof, [_said(proof, flow) for flow in wrong], [_said(proof, flow) for flow in unknown])
+
+
+def _said(proof: Proof, flow: FlowPart) -> str:
+    source, end = proof.vantages[flow.vantage], proof.endpoints[flow.endpoint]
+    return (
+        f"{source.container or source.place} -> {end.container or end.place} {end.kind} {end.service_port} "
+        f"on {end.network or 'the host'} at {end.address}:{end.port}: predicted {flow.predicted} ({flow.rule}), "
+        f"observed {flow.observed} ({flow.evidence})"
+    )
