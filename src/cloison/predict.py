@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from cloison.compose import Port, Project
+from cloison.compose import DEFAULT_BRIDGE, Port, Project
 from cloison.model import EVERY_ADDRESS, HOST, OUTSIDE, STRANGER, Endpoint, Facts, Flow, Kind
 from cloison.outcome import Reach
 
@@ -60,9 +60,9 @@ class World:
         return fact.driver if fact else drawn.driver if drawn else "bridge"
 
     def is_borrowed(self, network: str) -> bool:
-        """Whether the file says that the network belongs to others too (`external`)."""
+        """Whether the network belongs to others too: the file says so (`external`), or it is the engine's own."""
         drawn = self.project.network_named(network)
-        return bool(drawn and drawn.external)
+        return drawn.external if drawn else network == DEFAULT_BRIDGE
 
     def seats(self, place: str) -> tuple[str, ...]:
         """Return the networks on which the file puts a place; a stranger sits only where the file invites others."""
@@ -194,7 +194,8 @@ def from_outside(world: World, flow: Flow) -> Prediction | None:
         return None
     end = flow.endpoint
     if end.kind is Kind.PUBLISHED:
-        return _open(f"port {end.port} of the host is published for everyone")
+        which = f"port {end.port}" if end.port else "a port"  # the engine chooses it, and has not yet
+        return _open(f"{which} of the host is published for everyone")
     if end.network not in world.seats(end.place):
         return _not_drawn(world, flow)
     if world.is_internal(end.network):

@@ -24,6 +24,7 @@ OLD = (
     .made("bridge", subnets=("172.17.0.0/16",))
     .running(container("old", ("bridge", "172.17.0.2")))
 )
+LODGER = OLD.running(stranger("spy", ("bridge", "172.17.0.9")))
 BARE = STACK.serving("bare", networks={}).running(container("bare"))
 SPY = STACK.running(stranger("spy", (BACK, "172.30.1.66"), (FRONT, "172.30.2.66")))
 DRIFTED = STACK.joined("db-1", FRONT, "172.30.2.9")
@@ -76,6 +77,9 @@ ROWS = [
     (BORROWED, "spy -> db-1:3306 on backend_net", OPEN, f"stranger:spy and db {SHARED}"),
     (BORROWED, "db-1 -> spy:* on backend_net", OPEN, SHARED),
     (BORROWED, "spy -> proxy-1:80 on frontend_net", SHUT, "does not know spy"),
+    (LODGER, "spy -> old-1:* on bridge", OPEN, "stranger:spy and old share bridge"),
+    (LODGER, "old-1 -> spy:* on bridge", OPEN, "old and stranger:spy share bridge"),
+    (LODGER, "app-1 -> spy:* on bridge", SHUT, "the file does not put app on bridge"),
     # Namespaces.
     (DUMP, "dump-1 -> db-1:3306 on backend_net", OPEN, "dump and db live in the network namespace of db"),
     (DUMP, "dump-1 -> app-1:5000 on backend_net", OPEN, f"dump and app {SHARED}"),
