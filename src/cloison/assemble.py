@@ -47,15 +47,15 @@ def assemble(
         schema_version="1",
         tool=circumstances.tool,
         verdict=Verdict(WORDS[code], code),
-        project=_project(project, facts),
+        project=project_part(project, facts),
         machine=circumstances.machine,
         engine=EnginePart(facts.engine.name, facts.engine.version, facts.engine.forward_policy),
         started=circumstances.started,
         duration_ms=circumstances.duration_ms,
         patience_ms=circumstances.patience_ms,
-        policy=_policy(rules),
+        policy=policy_part(rules),
         vantages=[VantagePart(v.place, v.container, *controls[v]) for v in vantages],
-        endpoints=[_endpoint(end) for end in ends],
+        endpoints=[endpoint_part(end) for end in ends],
         flows=_flows(judged, vantages, ends),
         totals=_totals(judged),
         coverage=coverage,
@@ -70,7 +70,8 @@ WORDS: Final[dict[int, Literal["proven", "breached", "unproven"]]] = {
 }
 
 
-def _project(project: Project, facts: Facts) -> ProjectPart:
+def project_part(project: Project, facts: Facts) -> ProjectPart:
+    """Return the project, with the networks of the file and of the engine."""
     names = {network.name for network in facts.networks} | {n.name for n in project.networks.values()}
     return ProjectPart(
         project.name,
@@ -90,14 +91,16 @@ def _network(project: Project, facts: Facts, name: str) -> NetworkPart:
     )
 
 
-def _policy(rules: Policy | None) -> PolicyPart | None:
+def policy_part(rules: Policy | None) -> PolicyPart | None:
+    """Return the policy as the file says it."""
     if rules is None:
         return None
     tolerated = [TolerationPart(toleration.text, toleration.why) for toleration in rules.tolerate]
     return PolicyPart([rule.text for rule in rules.allow], tolerated)
 
 
-def _endpoint(end: Endpoint) -> EndpointPart:
+def endpoint_part(end: Endpoint) -> EndpointPart:
+    """Return an endpoint."""
     return EndpointPart(
         end.place, end.container, end.kind, end.protocol, end.service_port, end.network, end.address, end.port
     )

@@ -12,7 +12,7 @@ import click
 
 from cloison.errors import INTERRUPTED, MISUSED, CloisonError
 
-VERBS: Final = ("up", "down", "prove", "rehearse", "publish")
+VERBS: Final = ("up", "down", "prove", "plan", "rehearse", "publish")
 """Each is a module of `cloison.commands` with a click command called `command`."""
 TERMINATED: Final = 128 + signal.SIGTERM
 

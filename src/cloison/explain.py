@@ -68,7 +68,7 @@ def notes(case: Case, judged: Sequence[Judged]) -> list[str]:
     return [
         *_strangers(case.facts, judged),
         *_unpublished(case.project, case.facts),
-        *_unneeded(case.policy, judged),
+        *unneeded(case.policy, judged),
         *_egress(judged),
     ]
 
@@ -99,7 +99,8 @@ def _unpublished(project: Project, facts: Facts) -> list[str]:
     )
 
 
-def _unneeded(rules: Policy | None, judged: Iterable[Judged]) -> list[str]:
+def unneeded(rules: Policy | None, judged: Iterable[Judged]) -> list[str]:
+    """Name the tolerations that cover nothing open."""
     used = {item.intention.where for item in judged if item.observation.reach is not Reach.SHUT}
     return [
         f"{toleration.where} ({toleration.text}) is not needed any more: nothing that it covers is open"

@@ -171,6 +171,8 @@ def other_drivers(world: World, flow: Flow) -> Prediction | None:
     """Only bridges are predicted."""
     for network in sorted({flow.endpoint.network, *world.seats(flow.vantage.place)} - {""}):
         driver = world.driver(network)
+        if not driver:
+            return _unknown(f"{world.label(network)} is external, and the file does not tell what it is")
         if driver != "bridge":
             return _unknown(f"{world.label(network)} uses the driver {driver}, whose walls are not predicted")
     return None

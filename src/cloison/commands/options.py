@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -38,12 +38,18 @@ def selection(function: Callable[..., R]) -> Callable[..., R]:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """How a proof is made and shown; `patience` in seconds."""
+class Shown:
+    """How something is shown."""
 
     formats: tuple[str, ...]
     output: Path | None
     strict: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Report(Shown):
+    """How a proof is made and shown; `patience` in seconds."""
+
     patience: float
 
 
@@ -54,41 +60,54 @@ def report(function: Callable[..., R]) -> Callable[..., R]:
     def chosen(formats: tuple[str, ...], output: Path | None, strict: bool, patience: float, **others: Any) -> R:  # noqa: FBT001  # click passes by name
         return function(report=Report(formats, output, strict, patience), **others)
 
-    options = (
-        click.option(
-            "--format",
-            "formats",
-            default="terminal",
-            callback=_formats,
-            metavar="FORMAT,…",
-            help=f"Reports to make: {', '.join(REPORTS)}.  [default: terminal]",
-        ),
-        click.option(
-            "-o",
-            "--output",
-            type=click.Path(path_type=Path),
-            help="Where reports other than the terminal's go: a file for one, a directory for several.",
-        ),
-        click.option("--strict", is_flag=True, help="Fail on what the policy only tolerates, too."),
-        click.option(
-            "--patience",
-            type=click.FloatRange(0.05, 60),
-            default=PATIENCE,
-            show_default=True,
-            metavar="SECONDS",
-            help="How long to wait for silence.",
-        ),
+    patience = click.option(
+        "--patience",
+        type=click.FloatRange(0.05, 60),
+        default=PATIENCE,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long to wait for silence.",
     )
-    for option in reversed(options):
-        chosen = option(chosen)
-    return chosen
+    return _shown(REPORTS, patience(chosen))
 
 
-def _formats(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
+def shown(known: Collection[str]) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Add the options that say how something is shown, in one of these reports, and hand them over as one `shown`."""
+
+    def add(function: Callable[..., R]) -> Callable[..., R]:
+        @wraps(function)
+        def chosen(formats: tuple[str, ...], output: Path | None, strict: bool, **others: Any) -> R:  # noqa: FBT001  # click passes by name
+            return function(shown=Shown(formats, output, strict), **others)
+
+        return _shown(known, chosen)
+
+    return add
+
+
+def _shown(known: Collection[str], function: Callable[..., R]) -> Callable[..., R]:
+    formats = click.option(
+        "--format",
+        "formats",
+        default="terminal",
+        callback=lambda _context, _parameter, value: _formats(known, value),
+        metavar="FORMAT,…",
+        help=f"Reports to make: {', '.join(known)}.  [default: terminal]",
+    )
+    output = click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        help="Where reports other than the terminal's go: a file for one, a directory for several.",
+    )
+    strict = click.option("--strict", is_flag=True, help="Fail on what the policy only tolerates, too.")
+    return formats(output(strict(function)))
+
+
+def _formats(known: Collection[str], value: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
     for name in names:
-        if name not in REPORTS:
-            raise click.BadParameter(f'there is no report "{name}"; choose from {", ".join(REPORTS)}')
+        if name not in known:
+            raise click.BadParameter(f'there is no report "{name}"; choose from {", ".join(known)}')
     if not names:
-        raise click.BadParameter(f"name at least one of {', '.join(REPORTS)}")
+        raise click.BadParameter(f"name at least one of {', '.join(known)}")
     return names

@@ -33,13 +33,13 @@ def prove_and_show(selection: Selection, report: Report) -> int:
 def show(proof: Proof, report: Report) -> int:
     """Show the reports of a proof and return the exit code."""
     for name, path in place(report.formats, report.output).items():
-        _put(path, REPORTS[name](proof, _look(strict=report.strict)))
+        put(path, REPORTS[name](proof, look(strict=report.strict)))
     tolerated = proof.totals[Judgement.TOLERATED] > 0
     return BREACHED if report.strict and tolerated else proof.verdict.exit_code
 
 
-def place(formats: tuple[str, ...], output: Path | None) -> dict[str, Path | None]:
-    """Return where each report goes, None for stdout.
+def place(formats: tuple[str, ...], output: Path | None, stem: str = "proof") -> dict[str, Path | None]:
+    """Return where each report goes, None for stdout; `stem` is what files in a directory are called.
 
     Raises UsageError when two would share one place, before any work is done.
     """
@@ -54,17 +54,18 @@ def place(formats: tuple[str, ...], output: Path | None) -> dict[str, Path | Non
     if len(others) == 1 and not folder.is_dir():
         raise UsageError(f"{output}: there is no directory {folder}")
     single = len(others) == 1 and not output.is_dir()
-    return {name: None if name == PEOPLE else output if single else output / f"proof.{name}" for name in formats}
+    return {name: None if name == PEOPLE else output if single else output / f"{stem}.{name}" for name in formats}
 
 
-def _look(*, strict: bool) -> Look:
+def look(*, strict: bool) -> Look:
     """Return how a report for people is to look on this stdout (https://no-color.org)."""
     if not sys.stdout.isatty():
         return Look(color=False, width=PIPED_WIDTH, strict=strict)
     return Look(color=not os.environ.get("NO_COLOR"), width=shutil.get_terminal_size().columns, strict=strict)
 
 
-def _put(path: Path | None, text: str) -> None:
+def put(path: Path | None, text: str) -> None:
+    """Hand a report over: into a file, or on stdout where there is none."""
     if path is None:
         sys.stdout.write(text)
     else:

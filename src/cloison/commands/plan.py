@@ -1,0 +1,67 @@
+"""`cloison plan`: what a Compose file draws, held against its policy; no engine, no root."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Final
+
+import click
+
+from cloison import compose, composer, plan, planning
+from cloison.commands import options, showing
+from cloison.commands.options import Shown
+from cloison.compare import Judgement
+from cloison.composer import Selection
+from cloison.drawn import OLDEST, Assumptions
+from cloison.errors import BREACHED
+from cloison.plan import Plan
+from cloison.proof import Tool
+from cloison.reports import Look, planned
+
+REPORTS: Final[dict[str, Callable[[Plan, Look], str]]] = {
+    "terminal": lambda found, look: planned.render(found, color=look.color, width=look.width, strict=look.strict),
+    "json": lambda found, _: plan.canonical(found).decode(),
+}
+VERSION: Final = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?([-+~.].*)?")
+
+
+def _engine(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not VERSION.fullmatch(value):
+        raise click.BadParameter(f'"{value}" is not the version of an engine; write it like {OLDEST} or 28.0')
+    return value
+
+
+@click.command()
+@options.selection
+@click.option(
+    "--engine",
+    default=OLDEST,
+    show_default=True,
+    metavar="VERSION",
+    callback=_engine,
+    help="Docker Engine to predict for. What is shut on the default is shut on later ones.",
+)
+@click.option(
+    "--external",
+    type=click.Choice(["bridge", "internal"]),
+    default=None,
+    help="What external networks are; without it, flows over one are undecided.",
+)
+@options.shown(REPORTS)
+def command(selection: Selection, engine: str, external: str | None, shown: Shown) -> int:
+    """Hold what a Compose file draws against its policy.
+
+    Predicts who would reach whom from the resolved file alone, for a pull request: needs no engine,
+    no images and no root. Says where the file opens what nobody needs, and proposes the smallest set
+    of networks that the policy needs. A plan is a prediction; only `cloison prove` proves.
+
+    Exit codes: 0 sound, 1 breach or broken, 2 usage, bad file or bad policy, 3 undecided.
+    """
+    places = showing.place(shown.formats, shown.output, stem="plan")
+    project = compose.project(composer.resolved(selection))
+    found = planning.plan(project, Assumptions(engine, external or ""), Tool("cloison", version("cloison")))
+    for name, path in places.items():
+        showing.put(path, REPORTS[name](found, showing.look(strict=shown.strict)))
+    return BREACHED if shown.strict and found.totals[Judgement.TOLERATED] else found.verdict.exit_code

@@ -1,0 +1,181 @@
+"""A plan from beginning to end: the file drawn, asked, predicted, held against the policy, and drawn anew.
+
+Rule: what is predicted stands where a proof has what was observed, so that both are judged by the same table.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from cloison import assemble, compare, drawn, flows, policy, predict
+from cloison.compare import Judged, Judgement
+from cloison.compose import Project
+from cloison.drawn import Assumptions
+from cloison.errors import BREACHED, PROVEN, UNPROVEN
+from cloison.explain import reason, unneeded
+from cloison.model import HOST, Facts, Flow, Protocol
+from cloison.needs import Ground, allowed, needs
+from cloison.outcome import Observation, Outcome, Reach
+from cloison.plan import (
+    AssumedPart,
+    PlacePart,
+    Plan,
+    PlanCoverage,
+    PlannedFlow,
+    PlanVerdict,
+    ProposalPart,
+    ProposedNetworkPart,
+    RemarkPart,
+    SeatsPart,
+)
+from cloison.policy import Intention, Policy
+from cloison.predict import Prediction
+from cloison.proof import SkippedPart, Tool
+from cloison.proposal import Proposal, block, propose, redrawn
+from cloison.remarks import remarks
+
+TAKEN_FOR: Final = {Reach.OPEN: Outcome.ACCEPTED, Reach.SHUT: Outcome.SILENT, Reach.UNKNOWN: Outcome.ERROR}
+"""What a prediction is taken for, to be judged like an observation."""
+WORDS: Final[dict[int, Literal["sound", "breached", "undecided"]]] = {
+    PROVEN: "sound",
+    BREACHED: "breached",
+    UNPROVEN: "undecided",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A project as it is drawn: the facts, the policy, and what is predicted and intended of every flow."""
+
+    project: Project
+    facts: Facts
+    rules: Policy | None
+    predicted: Mapping[Flow, Prediction]
+    intended: Mapping[Flow, Intention]
+
+    @property
+    def ground(self) -> Ground | None:
+        """The same for whoever asks what the policy needs; None without a policy."""
+        return Ground(self.project, self.rules, self.predicted, self.intended) if self.rules else None
+
+    def judged(self) -> list[Judged]:
+        """Return the judged matrix."""
+        taken = {flow: Observation(TAKEN_FOR[p.reach], p.reach, p.rule) for flow, p in self.predicted.items()}
+        return compare.compare(self.intended, self.predicted, taken)
+
+    def open_pairs(self) -> set[tuple[str, str]]:
+        """Return who reaches whom at any port, without the host, which reaches and is reached by everybody."""
+        pairs = {(f.vantage.place, f.endpoint.place) for f, p in self.predicted.items() if p.reach is Reach.OPEN}
+        return {(source, target) for source, target in pairs if HOST not in (source, target) and source != target}
+
+
+def on_paper(project: Project, rules: Policy | None, assumed: Assumptions) -> Paper:
+    """Draw a project, and predict and intend every flow of it.
+
+    Raises PolicyError when the policy allows what the project does not have.
+    """
+    facts = drawn.drawn(project, assumed)
+    asked = flows.flows(project, facts, {name: _named(rules, name) for name in project.services})
+    if rules:
+        policy.check_cover(rules, asked)
+    plain = predict.predict(project, facts, asked)
+    predicted = {flow: drawn.doubt(project, facts, flow) or said for flow, said in plain.items()}
+    intended = policy.intended(project, rules, {flow: said.reach for flow, said in predicted.items()})
+    return Paper(project, facts, rules, predicted, intended)
+
+
+def _named(rules: Policy | None, service: str) -> set[tuple[Protocol, int]]:
+    """Return the ports of a service that the policy names, also where it only tolerates."""
+    tolerated = [toleration.rule for toleration in rules.tolerate if toleration.rule] if rules else []
+    ports = {(rule.protocol, rule.port) for rule in tolerated if rule.target == service and rule.port is not None}
+    return {*policy.named_ports(rules, service), *ports}
+
+
+def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
+    """Return the plan of a resolved Compose file.
+
+    Raises PolicyError when the policy names what the project does not have, FileError when it cannot be drawn.
+    """
+    paper = on_paper(drawn.clipped(project), policy.policy(project), assumed)
+    judged = paper.judged()
+    places, ends = sorted({f.vantage for f in paper.predicted}), sorted({f.endpoint for f in paper.predicted})
+    where = ({v: i for i, v in enumerate(places)}, {end: i for i, end in enumerate(ends)})
+    code = compare.exit_code(judged, complete=bool(judged))
+    counted = Counter(item.judgement for item in judged)
+    unknown = sum(item.prediction.reach is Reach.UNKNOWN for item in judged)
+    skipped = [SkippedPart(what, why) for what, why in flows.skipped(paper.project, paper.facts)]
+    engine = paper.facts.engine
+    return Plan(
+        schema_version="1",
+        tool=tool,
+        verdict=PlanVerdict("drawn" if code == PROVEN and paper.rules is None else WORDS[code], code),
+        project=assemble.project_part(project, paper.facts),
+        assumed=AssumedPart(engine.name, engine.version, engine.forward_policy, assumed.external),
+        policy=assemble.policy_part(paper.rules),
+        vantages=[PlacePart(v.place, v.container) for v in places],
+        endpoints=[assemble.endpoint_part(end) for end in ends],
+        flows=[_flow(item, where[0][item.flow.vantage], where[1][item.flow.endpoint]) for item in judged],
+        totals={word.value: counted[word] for word in Judgement},
+        coverage=PlanCoverage(len(judged), unknown, skipped),
+        remarks=[RemarkPart(r.where, r.kind, r.says) for r in remarks(project, paper.facts, paper.ground)],
+        proposal=_proposal(paper, assumed),
+        notes=unneeded(paper.rules, judged),
+    )
+
+
+def _flow(item: Judged, vantage: int, endpoint: int) -> PlannedFlow:
+    return PlannedFlow(
+        vantage=vantage,
+        endpoint=endpoint,
+        intended=item.intention.intent,
+        intended_by=item.intention.where,
+        predicted=item.prediction.reach,
+        rule=item.prediction.rule,
+        judgement=item.judgement,
+        reason=reason(item),
+    )
+
+
+def _proposal(paper: Paper, assumed: Assumptions) -> ProposalPart | None:
+    ground = paper.ground
+    found = propose(paper.project, needs(ground)) if ground else None
+    return _proposed(ground, paper, found, assumed) if ground and found else None
+
+
+def _proposed(ground: Ground, paper: Paper, found: Proposal, assumed: Assumptions) -> ProposalPart:
+    after = follow(paper, found, assumed)
+    before, then = paper.open_pairs(), after.open_pairs()
+    return ProposalPart(
+        networks=[ProposedNetworkPart(n.key, n.internal, list(n.members), n.is_new) for n in found.networks],
+        services=[SeatsPart(name, list(keys)) for name, keys in sorted(found.changed.items())],
+        dropped=list(found.dropped),
+        opens=_arrows(then - before),
+        shuts=_arrows(before - then),
+        leaves_open=_arrows(excess(ground, then)),
+        exact=found.exact,
+        yaml=block(found),
+    )
+
+
+def follow(paper: Paper, proposal: Proposal, assumed: Assumptions) -> Paper:
+    """Draw the project as it is when the proposal is followed, with what its policy allows."""
+    rules = Policy(paper.rules.allow, ()) if paper.rules else None
+    return on_paper(redrawn(paper.project, proposal), rules, assumed)
+
+
+def excess(ground: Ground, pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return the open pairs of which the policy allows neither direction.
+
+    Two services that meet reach each other at every port, so one direction that is allowed brings the other along.
+    """
+    owner = ground.project.owner
+    named = {frozenset({owner(rule.source), owner(rule.target)}) for rule in ground.rules.allow}
+    meant = allowed(ground) | named
+    return {(a, b) for a, b in pairs if frozenset({owner(a), owner(b)}) not in meant}
+
+
+def _arrows(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    return [f"{source} -> {target}" for source, target in sorted(pairs)]

@@ -1,0 +1,72 @@
+"""Compose documents as Compose resolves them, and their plans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cloison import compose, planning
+from cloison.drawn import Assumptions
+from cloison.plan import Plan
+from cloison.proof import Tool
+
+TOOL: Final = Tool("cloison", "0.1.0")
+Document = Mapping[str, Any]
+
+
+def service(*networks: str, expose: tuple[int, ...] = (), ports: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:
+    """Return a service; a port is `host:container`, `address:host:container`, with or without `/udp`."""
+    seats = {"networks": dict.fromkeys(networks)} if networks else {}
+    return {**seats, "expose": [str(port) for port in expose], "ports": [_port(text) for text in ports], **more}
+
+
+def _port(text: str) -> dict[str, Any]:
+    path, _, protocol = text.partition("/")
+    *address, published, target = path.rsplit(":", 2)
+    return {
+        "target": int(target),
+        "published": published,
+        "protocol": protocol or "tcp",
+        **({"host_ip": address[0]} if address else {}),
+    }
+
+
+def shop(policy: Document | None = None, **changes: Any) -> dict[str, Any]:
+    """Return three tiers: a way in, an application and a database that all meet on one network."""
+    services = {
+        "app": service("back", expose=(5000,)),
+        "db": service("back", expose=(3306,)),
+        "proxy": service("back", "front", ports=("8080:80",)),
+    }
+    document: dict[str, Any] = {
+        "name": "shop",
+        "services": {**services, **changes},
+        "networks": {"back": {"name": "shop_back", "internal": True}, "front": {"name": "shop_front"}},
+    }
+    return document | ({"x-cloison": policy} if policy is not None else {})
+
+
+ALLOW: Final = ["outside -> proxy:80", "proxy -> app:5000", "app -> db:3306"]
+TOLERATE: Final = [
+    {"network": "back", "why": "Docker has no policy inside a network"},
+    {"flow": "proxy -> outside", "why": "front must not be internal, or nothing could be published"},
+    {"flow": "* -> host", "why": "the host's firewall is not this file's business"},
+]
+POLICY: Final = {"allow": ALLOW, "tolerate": TOLERATE}
+
+
+def planned(document: Document, **assumed: str) -> Plan:
+    """Return the plan of a document."""
+    return planning.plan(compose.project(document), Assumptions(**assumed), TOOL)
+
+
+def arrows(plan: Plan, judgement: str) -> set[str]:
+    """Return the flows that have a judgement, as `source -> place:port`; `*` is any other port."""
+    found = (flow for flow in plan.flows if flow.judgement == judgement)
+    pairs = ((plan.vantages[flow.vantage], plan.endpoints[flow.endpoint]) for flow in found)
+    return {f"{start.place} -> {end.place}:{end.service_port or '*'}" for start, end in pairs}
+
+
+def remarks(plan: Plan, kind: str) -> list[tuple[str, str]]:
+    """Return the remarks of a kind, with their places."""
+    return [(remark.where, remark.says) for remark in plan.remarks if remark.kind == kind]
