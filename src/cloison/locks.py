@@ -26,6 +26,11 @@ def take(name: str) -> int | None:
     return descriptor
 
 
+def known(prefix: str) -> set[str]:
+    """Return what follows `prefix` in the names of locks, held or not."""
+    return {path.name.removeprefix(prefix) for path in FOLDER.glob(f"{prefix}*")}
+
+
 def forget(name: str, descriptor: int) -> None:
     """Give a lock back whose name will not be used again."""
     (FOLDER / name).unlink(missing_ok=True)

@@ -81,7 +81,7 @@ def _start(played: Rehearsal, lock: int) -> None:
 def _sweep(hand: Stagehand) -> None:
     """Remove what killed rehearsals left behind; what cannot be removed is the next one's."""
     with suppress(NotProven, *FAILURES):
-        for name in sorted(hand.rehearsals()):
+        for name in sorted(hand.rehearsals() | locks.known(LOCK)):
             lock = locks.take(LOCK + name) if NAME.fullmatch(name) else None
             if lock is None:
                 continue
