@@ -49,8 +49,6 @@ class Sight:
 
     observed: Mapping[Flow, Observation]
     controls: Mapping[Vantage, Controls]
-    gone: frozenset[str]
-    """Addresses that the host gave up meanwhile, with a network of somebody else's perhaps."""
 
 
 Key = tuple[str, str]
@@ -90,8 +88,7 @@ class View:
         changed = self._changed()
         observed = {flow: self._read(flow, shot, controls, changed) for flow, shot in shots.items()}
         vantages = {flow.vantage for flow in shots}
-        gone = changed.keys() & {*self.facts.host_addresses}
-        return Sight(observed, {v: self._controls_of(v, controls) for v in vantages}, frozenset(gone))
+        return Sight(observed, {v: self._controls_of(v, controls) for v in vantages})
 
     def _shot(self, flow: Flow) -> Shot | Observation:
         """Return the probe of a flow, or what is to be said where none can be sent."""

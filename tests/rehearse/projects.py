@@ -20,9 +20,6 @@ from cloison.proof import FlowPart, Proof
 PATIENCE = 0.3
 OPTION = "com.docker.network.bridge."
 PORTS = (22, 53, 80, 443, 3306, 5432, 8080, 40000)
-TRIES = 3
-MOVED = "the host gave up"
-"""What a flow says whose address went away with a network of somebody else's on the same machine."""
 
 
 def host_addresses() -> list[str]:
@@ -112,37 +109,43 @@ def _rules(draw: random.Random, services: dict[str, Any]) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
-    """A rehearsal and the flows on which prediction and engine do not say the same, or do not say."""
+class Differences:
+    """The flows on which prediction and engine do not say the same, or do not say: which, and what was said."""
 
-    proof: Proof
-    wrong: list[str]
-    unknown: list[str]
+    flows: int
+    found: dict[tuple[str, ...], str]
+
+    def again(self, seed: int, folder: Path) -> dict[tuple[str, ...], str]:
+        """Return those that come again when the project is rehearsed again.
+
+        The engine opens the walls between all bridges for some milliseconds whenever anybody makes a network: it takes
+        the jump to its isolation rules out of FORWARD and puts it back (20.10; one look at the rules in 44 saw none).
+        """
+        return {key: line for key, line in differences(seed, folder).found.items() if key in self.found}
 
 
 def rehearsed(selection: Selection) -> Proof:
-    """Rehearse a project; again, where somebody else's network went away meanwhile."""
-    for _ in range(TRIES):
-        proof = rehearse(selection, PATIENCE)
-        if not any(MOVED in flow.evidence for flow in proof.flows):
-            break
-    return proof
+    """Rehearse a project."""
+    return rehearse(selection, PATIENCE)
 
 
-def played(seed: int, folder: Path) -> Played:
-    """Rehearse a random project."""
+def differences(seed: int, folder: Path) -> Differences:
+    """Rehearse a random project and compare what is predicted with what the engine does."""
     file = folder / "compose.json"
     file.write_text(json.dumps(random_project(seed)))
     proof = rehearsed(Selection(files=(str(file),), project=f"random{seed}"))
-    unknown = [flow for flow in proof.flows if Reach.UNKNOWN in (flow.predicted, flow.observed)]
-    wrong = [flow for flow in proof.flows if flow.drift]
-    return Played(proof, [_said(proof, flow) for flow in wrong], [_said(proof, flow) for flow in unknown])
-
-
-def _said(proof: Proof, flow: FlowPart) -> str:
-    source, end = proof.vantages[flow.vantage], proof.endpoints[flow.endpoint]
-    return (
-        f"{source.container or source.place} -> {end.container or end.place} {end.kind} {end.service_port} "
-        f"on {end.network or 'the host'} at {end.address}:{end.port}: predicted {flow.predicted} ({flow.rule}), "
-        f"observed {flow.observed} ({flow.evidence})"
+    unclear = {flow for flow in proof.flows if Reach.UNKNOWN in (flow.predicted, flow.observed)}
+    return Differences(
+        len(proof.flows), dict(_said(proof, flow) for flow in proof.flows if flow.drift or flow in unclear)
     )
+
+
+def _said(proof: Proof, flow: FlowPart) -> tuple[tuple[str, ...], str]:
+    source, end = proof.vantages[flow.vantage], proof.endpoints[flow.endpoint]
+    ends = (source.container or source.place, end.container or end.place, end.network or "the host")
+    names = [name.removeprefix(proof.project.name) for name in ends]
+    line = (
+        f"{names[0]} -> {names[1]} {end.kind} {end.service_port} on {names[2]} at {end.address}:{end.port}: "
+        f"predicted {flow.predicted} ({flow.rule}), observed {flow.observed} ({flow.evidence})"
+    )
+    return (*names, end.kind, str(end.service_port), flow.observed), line

@@ -16,19 +16,19 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
-from tests.rehearse.projects import played, random_project
+from tests.rehearse.projects import differences, random_project
 
 from cloison.errors import CloisonError
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What came of one seed: a project that differs is rehearsed again, for others may work on this machine."""
+    """What came of one seed; what differs is rehearsed again."""
 
     seed: int
     flows: int
-    first: list[str]
-    again: list[str] | None = None
+    once: list[str]
+    twice: list[str]
 
 
 @click.command()
@@ -41,33 +41,29 @@ def soak(seed: int, count: int, jobs: int) -> NoReturn:
     started = time.monotonic()
     with ThreadPoolExecutor(jobs) as pool:
         tried = [_shown(found) for found in pool.map(_tried, range(seed, seed + count))]
-    once, twice = sum(found.again == [] for found in tried), sum(bool(found.again) for found in tried)
+    once, twice = sum(bool(found.once) for found in tried), sum(bool(found.twice) for found in tried)
     click.echo(
         f"{count} projects, {sum(found.flows for found in tried)} flows, {time.monotonic() - started:.0f} s: "
-        f"{twice} differ, {once} differed once and not again"
+        f"{twice} differ, {once - twice} differed once and not again"
     )
     sys.exit(bool(twice))
 
 
 def _tried(seed: int) -> Tried:
-    flows, first = _differences(seed)
-    return Tried(seed, flows, first, _differences(seed)[1] if first else None)
-
-
-def _differences(seed: int) -> tuple[int, list[str]]:
     with tempfile.TemporaryDirectory() as folder:
         try:
-            found = played(seed, Path(folder))
+            first = differences(seed, Path(folder))
+            again = first.again(seed, Path(folder)) if first.found else {}
         except CloisonError as error:
-            return 0, [str(error)]
-    return len(found.proof.flows), [*found.wrong, *found.unknown]
+            return Tried(seed, 0, [str(error)], [str(error)])
+    return Tried(seed, first.flows, [*first.found.values()], [*again.values()])
 
 
 def _shown(found: Tried) -> Tried:
-    if found.first:
-        word = "differs" if found.again else "differed once and not again"
+    if found.once:
+        word = "differs" if found.twice else "differed once and not again"
         click.echo(f"seed {found.seed} {word}: {json.dumps(random_project(found.seed))}")
-        click.echo("".join(f"  {line}\n" for line in found.again or found.first))
+        click.echo("".join(f"  {line}\n" for line in found.twice or found.once))
     return found
 
 

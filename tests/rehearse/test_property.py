@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.rehearse.projects import played
+from tests.rehearse.projects import differences
 
 pytestmark = pytest.mark.engine
 
 
 @pytest.mark.parametrize("seed", range(25))
 def test_predicted_is_observed(seed: int, tmp_path: Path) -> None:
-    found = played(seed, tmp_path)
+    found = differences(seed, tmp_path)
 
-    assert [] == found.wrong
-    assert [] == found.unknown
-    assert found.proof.flows
+    assert found.flows
+    assert {} == (found.again(seed, tmp_path) if found.found else {})

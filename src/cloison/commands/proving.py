@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cloison import assemble, compare, compose, composer, flows, policy, predict
 from cloison.errors import NotProven
@@ -20,18 +20,12 @@ from cloison.model import Facts, Flow, Protocol
 from cloison.proof import Circumstances, Machine, Proof, SkippedPart, Tool
 from cloison.rehearsal import Rehearsal
 
-if TYPE_CHECKING:
-    from cloison.engines import Engine
-    from cloison.observe import Sight
-
 PATIENCE: Final = 0.5
 """Seconds to wait for silence: two SYNs, half of it after each.
 
 On one machine the kernel answers within microseconds, whatever the processes do; while answers
 still trickle in, the prober waits longer by itself.
 """
-LOOKS: Final = 3
-"""How often to look when addresses of the host go away meanwhile, with a network of somebody else's perhaps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,50 +72,25 @@ def prove_project(
 
     In a `rehearsal` nobody listens, so the prober does, on every port that the file or the policy names.
     """
-    from cloison.engines.docker import Docker  # noqa: PLC0415  # prove() says why
+    from cloison import observe  # noqa: PLC0415  # prove() says why
+    from cloison.engines.docker import Docker  # noqa: PLC0415  # same
 
     started, clock = datetime.now(UTC), time.monotonic()
-    named = _named(project, policy.policy(project))
-    stand_ins = flows.declared(project, named) if rehearsal else {}
-    with closing(Docker()) as engine:
-        for _ in range(LOOKS):
-            look = _looked(engine, project, patience, stand_ins, talk)
-            if not look.sight.gone:
-                break
-    judged = compare.compare(look.intended, look.predicted, look.sight.observed)
-    controls = {vantage: (c.positive, c.negative) for vantage, c in look.sight.controls.items()}
-    took = (started, time.monotonic() - clock, patience)
-    return assemble.assemble(look.case, judged, controls, _circumstances(*took, rehearsal))
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """One look at a project: the three matrices."""
-
-    case: Case
-    predicted: Mapping[Flow, predict.Prediction]
-    intended: Mapping[Flow, policy.Intention]
-    sight: Sight
-
-
-def _looked(
-    engine: Engine,
-    project: compose.Project,
-    patience: float,
-    stand_ins: Mapping[str, flows.Ports],
-    talk: Callable[[str], None],
-) -> _Look:
-    from cloison import observe  # noqa: PLC0415  # prove() says why
-
+    rules = policy.policy(project)
+    stand_ins = flows.declared(project, _named(project, rules)) if rehearsal else {}
     talk("taking up a post in every container")
-    with observe.looking(engine, project, stand_ins) as view:
+    with closing(Docker()) as engine, observe.looking(engine, project, stand_ins) as view:
         _refuse_nothing(project, view.facts)
-        case = Case(project, view.facts, policy.policy(project))
+        case = Case(project, view.facts, rules)
         asked = _asked(case)
         predicted = predict.predict(project, view.facts, asked)
-        intended = policy.intended(project, case.policy, {flow: p.reach for flow, p in predicted.items()})
+        intended = policy.intended(project, rules, {flow: p.reach for flow, p in predicted.items()})
         talk(f"probing {len(asked)} flows")
-        return _Look(case, predicted, intended, view.observe(asked, patience))
+        sight = view.observe(asked, patience)
+    judged = compare.compare(intended, predicted, sight.observed)
+    controls = {vantage: (c.positive, c.negative) for vantage, c in sight.controls.items()}
+    took = (started, time.monotonic() - clock, patience)
+    return assemble.assemble(case, judged, controls, _circumstances(*took, rehearsal))
 
 
 def _named(project: compose.Project, rules: policy.Policy | None) -> dict[str, set[tuple[Protocol, int]]]:
