@@ -21,7 +21,6 @@ from cloison.errors import FileError
 from cloison.flows import WILDCARD, declared
 from cloison.model import (
     EVERY_ADDRESS,
-    HOST,
     OUTSIDE,
     Attachment,
     Container,
@@ -51,6 +50,7 @@ BRIDGE: Final = "bridge"
 UNTOLD: Final = ""
 """The driver of a network of which the file does not tell what it is."""
 ISOLATED: Final = ("com.docker.network.bridge.gateway_mode_ipv4", "isolated")
+BINDING: Final = "com.docker.network.bridge.host_binding_ipv4"
 ISOLATION: Final = (28, 0)
 """From here on a bridge can be without the host: https://github.com/moby/moby/pull/49262"""
 
@@ -171,11 +171,19 @@ def _publications(project: Project, networks: tuple[NetworkFacts, ...], service:
     body = project.services[service]
     if publishes(body, networks) is Reach.SHUT:
         return ()
-    return tuple(sorted(_publication(port) for port in body.ports if ":" not in port.host_address))
+    usual = _usual_address(body, networks)
+    return tuple(sorted(_publication(port, usual) for port in body.ports if ":" not in port.host_address))
 
 
-def _publication(port: Port) -> Publication:
-    return Publication(port.host_address or WILDCARD, port.host_port, port.protocol, port.target)
+def _usual_address(service: Service, networks: tuple[NetworkFacts, ...]) -> str:
+    """Return the address on which a port without one is published: a network may say so, the first that leads out."""
+    ways = (n for n in networks if n.name in service.networks and n.driver == BRIDGE and not n.internal)
+    options = dict(next((network.options for network in ways), ()))
+    return options.get(BINDING, WILDCARD)
+
+
+def _publication(port: Port, usual: str) -> Publication:
+    return Publication(port.host_address or usual, port.host_port, port.protocol, port.target)
 
 
 def publishes(service: Service, networks: tuple[NetworkFacts, ...]) -> Reach:
@@ -205,7 +213,7 @@ def doubt(project: Project, facts: Facts, flow: Flow) -> Prediction | None:
     """
     end = flow.endpoint
     body = project.services.get(end.place)
-    if body is None or not body.ports or flow.vantage.place == HOST:
+    if body is None or not body.ports:
         return None
     untold = sorted(n.name for n in facts.networks if n.name in body.networks and n.driver != BRIDGE)
     published = end.kind is Kind.PUBLISHED and publishes(body, facts.networks) is Reach.UNKNOWN

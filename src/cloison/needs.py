@@ -41,6 +41,8 @@ class Needs:
     free: tuple[str, ...]
     pairs: frozenset[Pair]
     outward: frozenset[str]
+    seated: frozenset[str]
+    """Who needs a network at all, though it meets nobody on it but its own replicas and the host."""
 
 
 def is_ours(network: Network) -> bool:
@@ -52,9 +54,12 @@ def needs(ground: Ground) -> Needs:
     """Return what the policy needs of the networks that can be drawn anew."""
     project = ground.project
     free = tuple(sorted(name for name, body in project.services.items() if not body.network_mode and body.replicas))
-    pairs = {pair for pair in _pairs(ground) if pair <= set(free) and not _meet_elsewhere(project, pair)}
+    met = (pair for pair in _pairs(ground) if len(pair) > 1 and pair <= set(free))
+    pairs = {pair for pair in met if not _meet_elsewhere(project, pair)}
     outward = {name for name in _outward(ground) if name in free and not _kept(project, name)}
-    return Needs(free, frozenset(pairs), frozenset(outward))
+    named = {project.owner(name) for rule in ground.rules.allow for name in (rule.source, rule.target)}
+    seated = {name for name in named if name in free and not _kept(project, name)}
+    return Needs(free, frozenset(pairs), frozenset(outward), frozenset(seated))
 
 
 def allowed(ground: Ground) -> set[Pair]:

@@ -45,7 +45,7 @@ class Partition:
 
 @dataclass(slots=True)
 class _Budget:
-    left: int = BUDGET
+    left: int
 
     def spend(self, steps: int = 1) -> bool:
         """Take some steps, and return whether they were left."""
@@ -85,18 +85,18 @@ class _Search:
                 self.descend((*chosen, choice.group), useful, missing & ~choice.held)
 
 
-def partition(pairs: Iterable[Pair], outward: Collection[str]) -> Partition:
+def partition(pairs: Iterable[Pair], outward: Collection[str], budget: int = BUDGET) -> Partition:
     """Return the fewest groups that hold every pair, with each service of `outward` in one that has a way out."""
     edges = frozenset(pair for pair in pairs if len(pair) == 2)  # noqa: PLR2004  # a pair
     wanted = edges | {frozenset({name}) for name in outward}
-    budget = _Budget()
-    groups = _groups(edges, frozenset(outward), budget)
+    purse = _Budget(budget)
+    groups = _groups(edges, frozenset(outward), purse)
     bits = _bits(groups, wanted)
     choices = [_Choice(group, sum(bits[pair] for pair in _held(group))) for group in groups]
     everything = sum(bits.values())
-    search = _Search(budget, _greedy(choices, everything))
+    search = _Search(purse, _greedy(choices, everything))
     search.descend((), choices, everything)
-    return Partition(tuple(sorted(_pruned(search.best))), exact=budget.left >= 0)
+    return Partition(tuple(sorted(_pruned(search.best))), exact=purse.left >= 0)
 
 
 def _bits(groups: Sequence[Group], wanted: Iterable[Pair]) -> dict[Pair, int]:

@@ -73,14 +73,9 @@ class Paper:
 
 
 def on_paper(project: Project, rules: Policy | None, assumed: Assumptions) -> Paper:
-    """Draw a project, and predict and intend every flow of it.
-
-    Raises PolicyError when the policy allows what the project does not have.
-    """
+    """Draw a project, and predict and intend every flow of it."""
     facts = drawn.drawn(project, assumed)
     asked = flows.flows(project, facts, {name: _named(rules, name) for name in project.services})
-    if rules:
-        policy.check_cover(rules, asked)
     plain = predict.predict(project, facts, asked)
     predicted = {flow: drawn.doubt(project, facts, flow) or said for flow, said in plain.items()}
     intended = policy.intended(project, rules, {flow: said.reach for flow, said in predicted.items()})
@@ -100,6 +95,8 @@ def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
     Raises PolicyError when the policy names what the project does not have, FileError when it cannot be drawn.
     """
     paper = on_paper(drawn.clipped(project), policy.policy(project), assumed)
+    if paper.rules:
+        policy.check_cover(paper.rules, paper.predicted)
     judged = paper.judged()
     places, ends = sorted({f.vantage for f in paper.predicted}), sorted({f.endpoint for f in paper.predicted})
     where = ({v: i for i, v in enumerate(places)}, {end: i for i, end in enumerate(ends)})

@@ -164,7 +164,10 @@ def network_mode(world: World, flow: Flow) -> Prediction | None:
         "host": _open(f"{place} has network_mode host, and nothing holds the host back"),
         "container": _unknown(f"{place} lives in the namespace of a container that the file does not know"),
     }
-    return modes.get(service.network_mode.partition(":")[0])
+    mode = service.network_mode.partition(":")[0]
+    if mode == "host" and flow.endpoint.network and world.driver(flow.endpoint.network) != "bridge":
+        return None  # the host is on every bridge, and not on every network
+    return modes.get(mode)
 
 
 def other_drivers(world: World, flow: Flow) -> Prediction | None:

@@ -54,7 +54,9 @@ def propose(project: Project, wanted: Needs) -> Proposal | None:
     current = {key: _members(project, network, wanted.free) for key, network in ours.items()}
     if _suffices(project, wanted, current) and _used(ours, current) <= len(found.groups):
         return None
-    networks = tuple(sorted(_named(found.groups, ours, current)))
+    placed = {name for group in found.groups for name in group.members}
+    alone = (Group((name,), outward=False) for name in sorted(wanted.seated - placed))
+    networks = tuple(sorted(_named([*found.groups, *alone], ours, current)))
     seats = {name: _seats(project, name, networks) for name in wanted.free}
     held = {name: tuple(sorted(_keys(project, name))) for name in wanted.free}
     return Proposal(
@@ -105,7 +107,7 @@ def _named(
         (_unlike(group, members, ours[key]), key, group) for group in left for key, members in current.items()
     )
     for unlike, key, group in ranked:
-        if unlike[0] < 1 and key in free and group in left:
+        if unlike[1] < 1 and key in free and group in left:
             left.remove(group)
             del free[key]
             yield ProposedNetwork(key, not group.outward, group.members, is_new=False)
@@ -116,10 +118,10 @@ def _named(
         yield ProposedNetwork(key, not group.outward, group.members, is_new=True)
 
 
-def _unlike(group: Group, members: tuple[str, ...], network: Network) -> tuple[float, bool]:
-    """Measure how little a group has of a network: 0 is the same members, 1 is none of them."""
+def _unlike(group: Group, members: tuple[str, ...], network: Network) -> tuple[bool, float]:
+    """Measure how little a group has of a network: whether it leads out, then its members (0 all of them, 1 none)."""
     both, either = {*group.members} & {*members}, {*group.members} | {*members}
-    return 1 - len(both) / len(either), network.internal is group.outward
+    return network.internal is group.outward, 1 - len(both) / len(either)
 
 
 def _new_key(group: Group, taken: Iterable[str]) -> str:

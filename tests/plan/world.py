@@ -27,7 +27,7 @@ def _port(text: str) -> dict[str, Any]:
         "target": int(target),
         "published": published,
         "protocol": protocol or "tcp",
-        **({"host_ip": address[0]} if address else {}),
+        **({"host_ip": address[0].strip("[]")} if address else {}),
     }
 
 
@@ -52,7 +52,7 @@ TOLERATE: Final = [
     {"flow": "proxy -> outside", "why": "front must not be internal, or nothing could be published"},
     {"flow": "* -> host", "why": "the host's firewall is not this file's business"},
 ]
-POLICY: Final = {"allow": ALLOW, "tolerate": TOLERATE}
+POLICY: Final[dict[str, Any]] = {"allow": ALLOW, "tolerate": TOLERATE}
 
 
 def planned(document: Document, **assumed: str) -> Plan:

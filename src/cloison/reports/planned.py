@@ -45,7 +45,7 @@ UNDECIDED: Final = Advice(
 )
 NO_POLICY: Final = (
     "The file has no policy (x-cloison), so there is nothing to hold it against: this is what it draws. "
-    "With a policy, a plan tells who reaches what nobody needs, and how few networks would do."
+    "With a policy, a plan tells which doors nobody needs, and how few networks would do."
 )
 
 

@@ -1,0 +1,107 @@
+"""The fewest networks, on graphs: what was worked out by hand, and what must hold on any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloison.partition import Group, Pair, Partition, partition
+
+NAMES = "abcdef"
+PAIRS = [frozenset(pair) for pair in combinations(NAMES, 2)]
+GRAPHS = st.tuples(st.sets(st.sampled_from(PAIRS)), st.sets(st.sampled_from(NAMES)))
+
+
+def found(edges: str, outward: str = "") -> list[str]:
+    """Return the groups of a graph like `ab bc`; one that leads out is written in capitals."""
+    groups = partition([frozenset(edge) for edge in edges.split()], set(outward)).groups
+    return sorted("".join(g.members).upper() if g.outward else "".join(g.members) for g in groups)
+
+
+@pytest.mark.parametrize(
+    ("edges", "outward", "groups"),
+    [
+        ("", "", []),
+        ("ab", "", ["ab"]),
+        ("ab bc", "", ["ab", "bc"]),  # a chain: a and c must not meet
+        ("ab bc ac", "", ["abc"]),  # three that all need each other need one network
+        ("ab bc cd da", "", ["ab", "ad", "bc", "cd"]),
+        ("ab ac bc bd cd", "", ["abc", "bcd"]),  # two triangles share an edge
+        ("", "a", ["A"]),
+        ("", "ab", ["A", "B"]),  # both lead out, and they do not need each other
+        ("ab", "ab", ["AB"]),  # both lead out and need each other: one network does both
+        ("ab", "a", ["A", "ab"]),  # b must not get a way out
+        ("ab bc", "a", ["A", "ab", "bc"]),
+        ("ab ac bc", "ab", ["AB", "abc"]),
+    ],
+)
+def test_the_groups_are_those_that_one_finds_by_hand(edges: str, outward: str, groups: list[str]) -> None:
+    assert groups == found(edges, outward)
+
+
+def covered(result: Partition) -> set[Pair]:
+    return {frozenset(pair) for group in result.groups for pair in combinations(group.members, 2)}
+
+
+@given(GRAPHS)
+def test_who_meets_needs_each_other_and_who_leads_out_has_to(graph: tuple[set[Pair], set[str]]) -> None:
+    edges, outward = graph
+    result = partition(edges, outward)
+
+    assert edges == covered(result)
+    assert outward == {name for group in result.groups if group.outward for name in group.members}
+
+
+@given(st.tuples(st.sets(st.sampled_from(PAIRS), max_size=7), st.sets(st.sampled_from(NAMES), max_size=3)))
+def test_no_smaller_set_of_networks_exists(graph: tuple[set[Pair], set[str]]) -> None:
+    edges, outward = graph
+    result = partition(edges, outward)
+
+    assert result.exact
+    assert not any(_does(groups, edges, outward) for groups in _fewer(edges, outward, len(result.groups) - 1))
+
+
+def _fewer(edges: set[Pair], outward: set[str], count: int) -> Iterator[tuple[Group, ...]]:
+    """Yield every set of `count` networks on which nobody meets whom it does not need."""
+    every = [
+        Group(members, leads_out)
+        for size in range(1, len(NAMES) + 1)
+        for members in combinations(NAMES, size)
+        for leads_out in (False, True)
+        if {frozenset(pair) for pair in combinations(members, 2)} <= edges
+        if (outward >= {*members} if leads_out else size > 1)
+    ]
+    if 0 <= count <= 4:  # more would take minutes
+        yield from combinations(every, count)
+
+
+def _does(groups: tuple[Group, ...], edges: set[Pair], outward: set[str]) -> bool:
+    leads_out = {name for group in groups if group.outward for name in group.members}
+    return edges <= covered(Partition(groups, exact=True)) and outward <= leads_out
+
+
+@given(GRAPHS, st.randoms(use_true_random=False))
+def test_the_order_of_the_edges_does_not_matter(graph: tuple[set[Pair], set[str]], draw: st.DataObject) -> None:
+    edges, outward = graph
+    shuffled = sorted(edges, key=sorted)
+    draw.shuffle(shuffled)  # type: ignore[attr-defined]
+
+    assert partition(shuffled, sorted(outward)) == partition(sorted(edges, key=sorted), outward)
+
+
+def test_beyond_its_budget_the_answer_still_covers_and_says_that_it_may_not_be_the_smallest() -> None:
+    result = partition(PAIRS, {"a"}, budget=3)
+
+    assert not result.exact
+    assert {*PAIRS} == covered(result)
+
+
+def test_a_hundred_services_with_a_few_needs_each_are_within_the_budget() -> None:
+    names = [f"s{number:02}" for number in range(100)]
+    edges = {frozenset({a, names[(i * 7 + k) % 100]}) for i, a in enumerate(names) for k in (1, 2, 3)}
+
+    assert partition(edges, names[:10]).exact
