@@ -66,10 +66,11 @@ def allowed(ground: Ground) -> set[Pair]:
     """Return every pair of services of which the policy lets one reach the other, at any port."""
     project = ground.project
     named = {(rule.source, rule.target) for rule in ground.rules.allow if not rule.is_wide}
+    wide = [rule for rule in ground.rules.allow if rule.is_wide]
     return {frozenset({project.owner(a), project.owner(b)}) for a, b in named if {a, b} <= set(project.services)} | {
         _ends(project, flow)
         for flow in ground.predicted
-        if _is_between(project, flow) and any(rule.names(flow) for rule in ground.rules.allow)
+        if any(rule.names(flow) for rule in wide) and _is_between(project, flow)
     }
 
 
@@ -80,7 +81,7 @@ def _pairs(ground: Ground) -> Iterator[Pair]:
             yield frozenset({project.owner(rule.source), rule.target})
     wide = [rule for rule in ground.rules.allow if rule.is_wide]
     for flow in ground.predicted:
-        if _is_between(project, flow) and ground.is_open(flow) and any(rule.names(flow) for rule in wide):
+        if any(rule.names(flow) for rule in wide) and ground.is_open(flow) and _is_between(project, flow):
             yield _ends(project, flow)
 
 
