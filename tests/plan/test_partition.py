@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloison import partition as partitioning
 from cloison.partition import Group, Pair, Partition, partition
 
 NAMES = "abcdef"
@@ -105,3 +106,9 @@ def test_a_hundred_services_with_a_few_needs_each_are_within_the_budget() -> Non
     edges = {frozenset({a, names[(i * 7 + k) % 100]}) for i, a in enumerate(names) for k in (1, 2, 3)}
 
     assert partition(edges, names[:10]).exact
+
+
+def test_a_network_that_the_others_make_needless_is_taken_away() -> None:
+    twice = [Group(("a", "b"), outward=False), Group(("a", "b"), outward=False)]
+
+    assert [twice[0]] == list(partitioning._pruned(twice))  # noqa: SLF001  # no graph is known that leads here

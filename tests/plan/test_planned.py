@@ -12,6 +12,7 @@ from tests.plan.world import ALLOW, POLICY, arrows, planned, remarks, service, s
 from cloison.compare import Judgement
 from cloison.errors import PolicyError
 from cloison.outcome import Reach
+from cloison.plan import ProposalPart, ProposedNetworkPart
 from cloison.remarks import Kind
 from cloison.reports import planned as report
 
@@ -187,3 +188,10 @@ def test_who_lives_on_the_host_is_on_its_bridges_and_nobody_knows_where_else() -
     }
 
     assert (Reach.OPEN, Reach.UNKNOWN) == (found["db"], found["far"])
+
+
+def test_a_proposal_that_changes_no_door_has_no_effects() -> None:
+    alone = ProposedNetworkPart("back", internal=True, members=["db"], is_new=True)
+    nothing = ProposalPart([alone], [], [], opens=[], shuts=[], leaves_open=[], exact=True, yaml="")
+
+    assert [] == list(report._effects(nothing))  # noqa: SLF001  # what is not there leaves no line

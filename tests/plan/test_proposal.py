@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from tests.plan.world import ALLOW, POLICY, planned, service, shop
 
 from cloison import compose, planning, policy
+from cloison import proposal as proposing
 from cloison.drawn import Assumptions
 from cloison.model import HOST, OUTSIDE, Flow, Kind
 from cloison.needs import needs
 from cloison.outcome import Reach
+from cloison.partition import Group
 from cloison.planning import Paper, follow, on_paper
 from cloison.policy import Rule
 from cloison.proposal import propose
@@ -197,3 +199,11 @@ def test_long_names_make_short_ones() -> None:
 
     assert planned(document).proposal is not None
     assert planning.plan(compose.project(document), Assumptions(), planned(document).tool).proposal
+
+
+def test_a_new_network_of_many_has_a_name_that_can_be_read() -> None:
+    group = Group(tuple(f"a-service-with-a-long-name-{number}" for number in range(3)), outward=True)
+    first = "a-service-with-a-long-name-0-and-2-more-outside"
+
+    assert first == proposing._new_key(group, {"x"})  # noqa: SLF001  # a row of the naming rule
+    assert f"{first}-2" == proposing._new_key(group, {first})  # noqa: SLF001  # same
