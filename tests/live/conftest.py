@@ -8,9 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.live.lab import Lab, three_tiers
+from tests.live.lab import IMAGE, Lab, three_tiers
+from tests.stack.conftest import compose_files, run
 
 NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built() -> None:
+    """The image of the small services: the stack's own application, built when it is not there."""
+    if run("docker", "image", "inspect", IMAGE, check=False).returncode != 0:
+        run("docker", "compose", "build", "app", env=os.environ | {"COMPOSE_FILE": compose_files()})
 
 
 @pytest.fixture
