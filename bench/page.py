@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -17,7 +18,9 @@ LOAD: Final = ("wrk", "-t", "2", "-c", "16", "-d", "8s", "--latency")
 
 @contextmanager
 def twin() -> Iterator[None]:
-    """Have the naive twin running."""
+    """Have the naive twin running, on the images of the stack."""
+    services = json.loads(run("docker", "compose", "config", "--format", "json"))["services"]
+    os.environ |= {"CLOISON_DB_IMAGE": services["db"]["image"], "CLOISON_APP_IMAGE": services["app"]["image"]}
     try:
         run(*TWIN, "up", "-d", "--wait")
         yield
