@@ -22,6 +22,7 @@ from cloison.flows import LOOPBACK, WILDCARD, Ports, place
 from cloison.model import (
     HOST,
     OUTSIDE,
+    Attachment,
     Container,
     Endpoint,
     Facts,
@@ -157,9 +158,21 @@ class View:
         if vantage.failure:
             return unknown(vantage.failure)
         evidence = evidence_of(flow.endpoint, shot)
+        if self._is_led_astray(flow.endpoint, shot):
+            return unknown(f"{evidence}, which is not where this way ought to lead")
         seen = observation(shot.outcome, watched=not target.positive, evidence=evidence)
         beyond = self._beyond(flow, shot) if seen.reach is Reach.SHUT else ""
         return unknown(beyond) if beyond else seen
+
+    def _is_led_astray(self, end: Endpoint, shot: Shot) -> bool:
+        """Whether somebody else answered: a rule on the way can lead a door that is meant into another place.
+
+        A published port may be answered by the host, whose docker-proxy listens there.
+        """
+        if shot.outcome is not Outcome.ACCEPTED or shot.target in shot.arrived:
+            return False
+        ways = {self.posts[HOST, ""]} if end.kind is Kind.PUBLISHED else set()
+        return bool(shot.arrived - ways)
 
     def _beyond(self, flow: Flow, shot: Shot) -> str:
         """Return why the outside machine cannot stand for the outside of this flow, empty when it can.
@@ -171,22 +184,22 @@ class View:
         network = self.facts.network(end.network)
         if flow.vantage.place == OUTSIDE and network and network.driver != BRIDGE:
             return f"the outside machine does not stand on {network.name}, whose driver is {network.driver}"
+        if end.place != OUTSIDE:
+            return ""
+        bridges = {fact.name for fact in self.facts.networks if fact.driver == BRIDGE}
+        seats = self._seats(shot.post)
+        past = sorted(seat.network for seat in seats if seat.network not in bridges)
+        if past:
+            return f"{flow.vantage.place} also sits on {past[0]}, which does not lead through this host"
         source = shot.post.routes.get(end.address)
-        if end.place == OUTSIDE and isinstance(source, str) and source not in self._given(shot.post):
+        if isinstance(source, str) and source not in {*self.facts.host_addresses, *(seat.address for seat in seats)}:
             return f"its way out starts at {source} and does not lead through this host"
         return ""
 
-    def _given(self, post: Post) -> set[str]:
-        """Return the addresses that lead through this host: the host's own, and those on its bridges."""
-        bridges = {network.name for network in self.facts.networks if network.driver == BRIDGE}
-        seats = (
-            seat
-            for container in self.facts.containers
-            if self.posts.get(("", container.name)) is post
-            for seat in container.attachments
-            if seat.network in bridges
-        )
-        return {*self.facts.host_addresses, *(seat.address for seat in seats)}
+    def _seats(self, post: Post) -> list[Attachment]:
+        """Return the seats of all containers that live in the namespace of a post."""
+        living = [c for c in self.facts.containers if self.posts.get(("", c.name)) is post]
+        return [seat for container in living for seat in container.attachments]
 
 
 @contextmanager

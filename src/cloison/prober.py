@@ -149,10 +149,8 @@ class Prober:
     def _send(self, number: int, shot: Shot) -> None:
         post, source = shot.post, shot.post.routes[shot.address]
         if isinstance(source, OSError):
-            shot.outcome, shot.detail = (
-                Outcome.UNREACHABLE,
-                f"no route ({errno.errorcode[source.errno or 0]})",
-            )
+            shot.came_back = Outcome.UNREACHABLE
+            shot.detail = f"no route ({errno.errorcode.get(source.errno or 0, 'no reason told')})"
             return
         data = segment.syn((source, post.source_port), (shot.address, shot.port), number, self.token)
         # The checksum covers the source address, so the kernel must use the one it named before.

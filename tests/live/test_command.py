@@ -70,6 +70,21 @@ def test_up_starts_waits_and_proves_and_down_takes_away(lab: Lab) -> None:
     assert "" == docker("ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={lab.name}")
 
 
+@pytest.mark.parametrize(
+    ("policy", "sentence"),
+    [({"allow": ["proxy -> nobody:80"]}, "x-cloison.allow[0]"), (None, "the Compose file cannot be resolved")],
+)
+def test_up_starts_nothing_for_a_file_that_is_wrong(lab: Lab, policy: dict[str, Any] | None, sentence: str) -> None:
+    if policy:
+        lab.write(three_tiers() | {"x-cloison": policy})
+
+    done = cloison(lab, "up", *lab.selection.options)
+
+    assert (2, "") == (done.returncode, done.stdout)
+    assert sentence in done.stderr
+    assert "" == docker("ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={lab.name}")
+
+
 def test_up_that_does_not_come_up_is_not_proven(lab: Lab) -> None:
     document = three_tiers()
     document["services"]["app"]["entrypoint"] = ["false"]
