@@ -12,9 +12,9 @@ from enum import StrEnum
 from typing import Final
 
 from cloison.errors import BREACHED, PROVEN, UNPROVEN
+from cloison.intention import Intent, Intention
 from cloison.model import Flow
 from cloison.outcome import Observation, Outcome, Reach
-from cloison.policy import Intent, Intention
 from cloison.predict import Prediction
 
 

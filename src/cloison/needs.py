@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from cloison.compose import Network, Project
+from cloison.intention import Intent, Intention
 from cloison.model import OUTSIDE, Flow, Kind
 from cloison.outcome import Reach
 from cloison.partition import Pair
-from cloison.policy import Intent, Intention, Policy
+from cloison.policy import Policy
 from cloison.predict import Prediction
 
 LOOPBACK: Final = ("127.", "::1")

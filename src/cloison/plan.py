@@ -8,16 +8,14 @@ Flows refer to `vantages` and `endpoints` by position.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Literal
 
 import msgspec
-import rfc8785
 
 from cloison.compare import Judgement
+from cloison.intention import Intent
 from cloison.outcome import Reach
-from cloison.policy import Intent
-from cloison.proof import EndpointPart, Part, PolicyPart, Position, ProjectPart, SkippedPart, Tool
+from cloison.proof import EndpointPart, Part, PolicyPart, Position, ProjectPart, SkippedPart, Tool, schema_of
 from cloison.remarks import Kind
 
 
@@ -125,16 +123,6 @@ class Plan(Part, frozen=True):
             raise ValueError("a flow points to a vantage or an endpoint that the document does not have")
 
 
-def canonical(plan: Plan) -> bytes:
-    """Return the one byte string of a plan (RFC 8785), without a newline."""
-    return rfc8785.dumps(msgspec.to_builtins(plan))
-
-
-def digest(plan: Plan) -> str:
-    """Return the plan's name: the SHA-256 of its canonical bytes, in hexadecimal."""
-    return hashlib.sha256(canonical(plan)).hexdigest()
-
-
 def parse(document: bytes) -> Plan:
     """Read a plan document.
 
@@ -145,8 +133,4 @@ def parse(document: bytes) -> Plan:
 
 def schema() -> dict[str, object]:
     """Return the JSON Schema of the document."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Cloison plan",
-        **msgspec.json.schema(Plan),
-    }
+    return schema_of(Plan, "Cloison plan")

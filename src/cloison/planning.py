@@ -10,12 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from cloison import assemble, compare, drawn, flows, policy, predict
+from cloison import assemble, compare, drawn, flows, intention, policy, predict
 from cloison.compare import Judged, Judgement
 from cloison.compose import Project
 from cloison.drawn import Assumptions
 from cloison.errors import BREACHED, PROVEN, UNPROVEN
 from cloison.explain import reason, unneeded
+from cloison.intention import Intention
 from cloison.model import HOST, Facts, Flow, Protocol
 from cloison.needs import Ground, allowed, needs
 from cloison.outcome import Observation, Outcome, Reach
@@ -31,7 +32,7 @@ from cloison.plan import (
     RemarkPart,
     SeatsPart,
 )
-from cloison.policy import Intention, Policy
+from cloison.policy import Policy
 from cloison.predict import Prediction
 from cloison.proof import SkippedPart, Tool
 from cloison.proposal import Proposal, block, propose, redrawn
@@ -78,7 +79,7 @@ def on_paper(project: Project, rules: Policy | None, assumed: Assumptions) -> Pa
     asked = flows.flows(project, facts, {name: _named(rules, name) for name in project.services})
     plain = predict.predict(project, facts, asked)
     predicted = {flow: drawn.doubt(project, facts, flow) or said for flow, said in plain.items()}
-    intended = policy.intended(project, rules, {flow: said.reach for flow, said in predicted.items()})
+    intended = intention.intended(project, rules, {flow: said.reach for flow, said in predicted.items()})
     return Paper(project, facts, rules, predicted, intended)
 
 

@@ -15,9 +15,9 @@ import msgspec
 import rfc8785
 
 from cloison.compare import Cause, Judgement
+from cloison.intention import Intent
 from cloison.model import Kind
 from cloison.outcome import Outcome, Reach
-from cloison.policy import Intent
 
 Position = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -191,14 +191,14 @@ class Circumstances(Part, frozen=True):
     """What the file has and nobody looked at: with it, nothing is proven."""
 
 
-def canonical(proof: Proof) -> bytes:
-    """Return the one byte string of a proof (RFC 8785), without a newline."""
-    return rfc8785.dumps(msgspec.to_builtins(proof))
+def canonical(document: Part) -> bytes:
+    """Return the one byte string of a document (RFC 8785), without a newline."""
+    return rfc8785.dumps(msgspec.to_builtins(document))
 
 
-def digest(proof: Proof) -> str:
-    """Return the proof's name: the SHA-256 of its canonical bytes, in hexadecimal."""
-    return hashlib.sha256(canonical(proof)).hexdigest()
+def digest(document: Part) -> str:
+    """Return a document's name: the SHA-256 of its canonical bytes, in hexadecimal."""
+    return hashlib.sha256(canonical(document)).hexdigest()
 
 
 def parse(document: bytes) -> Proof:
@@ -211,8 +211,13 @@ def parse(document: bytes) -> Proof:
 
 def schema() -> dict[str, object]:
     """Return the JSON Schema of the document."""
+    return schema_of(Proof, "Cloison proof")
+
+
+def schema_of(form: type[Part], title: str) -> dict[str, object]:
+    """Return the JSON Schema of a document's form."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Cloison proof",
-        **msgspec.json.schema(Proof),
+        "title": title,
+        **msgspec.json.schema(form),
     }

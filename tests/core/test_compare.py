@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tests.core.world import STACK
 
 from cloison.compare import EXIT_CODE, JUDGEMENT, Cause, Judged, Judgement, compare, exit_code, judge
+from cloison.intention import Intent, Intention
 from cloison.model import Flow
 from cloison.outcome import REACH, Observation, Outcome, Reach, observation, unknown
-from cloison.policy import Intent, Intention
 from cloison.predict import Prediction
 
 SEEN = {

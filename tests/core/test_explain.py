@@ -8,9 +8,9 @@ from tests.core.world import BACK, EVERYWHERE, FRONT, POLICY, STACK, World, cont
 
 from cloison.compare import compare
 from cloison.explain import Case, notes, reason
+from cloison.intention import Intent, Intention
 from cloison.model import Container, Protocol, Publication
 from cloison.outcome import Observation, Outcome, Reach, observation, unknown
-from cloison.policy import Intent, Intention
 from cloison.predict import Prediction
 
 OPEN, SHUT, UNKNOWN = Reach.OPEN, Reach.SHUT, Reach.UNKNOWN

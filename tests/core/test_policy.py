@@ -5,13 +5,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.world import BACK, FRONT, POLICY, STACK, World, label, labels, stranger
+from tests.core.world import BACK, POLICY, STACK, World, labels
 
 from cloison import policy
 from cloison.errors import PolicyError
 from cloison.model import Protocol
-from cloison.outcome import Reach
-from cloison.policy import Intent, Intention, Policy, Rule, Toleration
+from cloison.policy import Policy, Rule, Toleration
 
 TCP, UDP = Protocol.TCP, Protocol.UDP
 
@@ -19,11 +18,6 @@ TCP, UDP = Protocol.TCP, Protocol.UDP
 def read(raw: Any, world: World = STACK) -> Policy | None:
     """Read a policy of the stack."""
     return policy.policy(World({**world.file, "x-cloison": raw}, world.facts).project)
-
-
-def intents(world: World) -> dict[str, Intention]:
-    """Return what is intended, by label."""
-    return {label(flow): intention for flow, intention in world.intended().items()}
 
 
 def test_a_file_without_a_policy_has_none() -> None:
@@ -275,74 +269,6 @@ def test_the_ports_that_are_asked_are_those_that_the_policy_allows() -> None:
 
     assert {(TCP, 3306), (UDP, 53)} == policy.named_ports(rules, "db")
     assert set() == policy.named_ports(rules, "proxy") == policy.named_ports(None, "db")
-
-
-@pytest.mark.parametrize(
-    ("flow", "intention"),
-    [
-        ("app-1 -> db-1:3306 on backend_net", Intention(Intent.OPEN, "x-cloison.allow[2]")),
-        ("outside -> proxy-1:80 at 192.0.2.10:8080", Intention(Intent.OPEN, "x-cloison.allow[0]")),
-        ("outside -> proxy-1:80 on frontend_net", Intention(Intent.OPEN, "x-cloison.allow[0]")),
-        ("outside -> proxy-1:80 on backend_net", Intention(Intent.OPTIONAL, "x-cloison.allow[0]")),
-        (
-            "proxy-1 -> db-1:3306 on backend_net",
-            Intention(Intent.TOLERATED, "x-cloison.tolerate[0]", "Docker has no policy inside a network."),
-        ),
-        (
-            "db-1 -> host:* on backend_net",
-            Intention(Intent.TOLERATED, "x-cloison.tolerate[2]", "Docker gives the host an address on every network"),
-        ),
-        ("db-1 -> outside:*", Intention(Intent.SHUT)),
-        ("app-1 -> proxy-1:80 at 192.0.2.10:8080", Intention(Intent.SHUT)),
-        ("outside -> db-1:3306 on backend_net", Intention(Intent.SHUT)),
-        ("host -> db-1:3306 on backend_net", Intention(Intent.UNJUDGED)),
-    ],
-)
-def test_a_flow_is_intended_as_the_first_line_about_it_says(flow: str, intention: Intention) -> None:
-    assert intention == intents(STACK.ruled())[flow]
-
-
-def test_the_host_is_judged_where_the_policy_names_it() -> None:
-    found = intents(STACK.ruled(allow=[*POLICY["allow"], "host -> db:3306"]))
-
-    assert Intent.OPEN is found["host -> db-1:3306 on backend_net"].intent
-    assert Intent.UNJUDGED is found["host -> app-1:5000 on backend_net"].intent
-
-
-def test_tolerating_a_network_covers_only_members_by_the_file_at_their_address_there() -> None:
-    world = STACK.running(stranger("spy", (BACK, "172.30.1.66"))).joined("db-1", FRONT, "172.30.2.9")
-    found = intents(world.ruled(tolerate=[{"network": "backend_net", "why": "known"}]))
-
-    tolerated = {flow for flow, intention in found.items() if intention.intent is Intent.TOLERATED}
-    assert tolerated
-    assert all(flow.endswith(" on backend_net") for flow in tolerated)
-    assert not any(word in flow for flow in tolerated for word in ("spy", "host", "outside"))
-
-
-@pytest.mark.parametrize(
-    ("reach", "intent"), [(Reach.OPEN, "open"), (Reach.SHUT, "shut"), (Reach.UNKNOWN, "undecided")]
-)
-def test_without_a_policy_the_walls_are_meant_as_they_are_drawn(reach: Reach, intent: str) -> None:
-    found = policy.intended(STACK.project, None, dict.fromkeys(STACK.asked(), reach))
-
-    assert {intent, "unjudged"} == {intention.intent for intention in found.values()}
-    assert {"host"} == {flow.vantage.place for flow, i in found.items() if i.intent is Intent.UNJUDGED}
-
-
-@pytest.mark.parametrize("reach", [Reach.SHUT, Reach.UNKNOWN])
-def test_a_door_that_the_file_carries_nowhere_is_needed_at_every_address(reach: Reach) -> None:
-    world = STACK.ruled()
-    found = policy.intended(world.project, world.rules, dict.fromkeys(world.asked(), reach))
-
-    doors = {i.intent for flow, i in found.items() if label(flow).startswith("outside -> proxy-1:80")}
-    assert {Intent.OPEN} == doors
-
-
-def test_a_star_needs_only_what_the_file_carries() -> None:
-    found = intents(STACK.ruled({"allow": ["* -> db:3306"]}))
-
-    assert Intent.OPEN is found["app-1 -> db-1:3306 on backend_net"].intent
-    assert Intent.OPTIONAL is found["outside -> db-1:3306 on backend_net"].intent
 
 
 def test_a_rule_about_a_side_car_means_the_namespace_that_it_lives_in() -> None:

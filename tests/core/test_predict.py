@@ -9,6 +9,7 @@ from cloison import predict
 from cloison.model import Endpoint, Flow, Kind, Protocol, Publication, Vantage
 from cloison.outcome import Reach
 from cloison.predict import Prediction
+from cloison.world import World as Drawn
 
 OPEN, SHUT, UNKNOWN = Reach.OPEN, Reach.SHUT, Reach.UNKNOWN
 ICC_OFF = {"com.docker.network.bridge.enable_icc": "false"}
@@ -194,7 +195,7 @@ def test_every_flow_has_a_prediction_with_a_rule(world: World) -> None:
 def test_every_rule_speaks_somewhere() -> None:
     spoken = set()
     for world, *_ in ROWS:
-        view = predict.World(world.project, world.facts)
+        view = Drawn(world.project, world.facts)
         for flow in world.asked():
             spoken.add(next(rule for rule in predict.RULES if rule(view, flow)))
 

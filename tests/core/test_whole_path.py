@@ -15,9 +15,9 @@ from cloison import proof
 from cloison.compare import Cause, Judged, Judgement, compare, exit_code
 from cloison.errors import PolicyError
 from cloison.flows import absent, flows, vantages
+from cloison.intention import Intent
 from cloison.model import Flow, Protocol, Publication
 from cloison.outcome import Observation, Outcome, Reach, observation, unknown
-from cloison.policy import Intent
 
 RULED = STACK.ruled()
 QUIET = RULED.found()

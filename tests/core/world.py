@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
-from cloison import compare, compose, flows, policy, predict
+from cloison import compare, compose, flows, intention, policy, predict
 from cloison.assemble import assemble
 from cloison.compare import Judged
 from cloison.explain import Case
@@ -181,7 +181,7 @@ class World:
         """Return what file and facts say."""
         return predict.predict(self.project, self.facts, self.asked())
 
-    def intended(self) -> dict[Flow, policy.Intention]:
+    def intended(self) -> dict[Flow, intention.Intention]:
         """Return what the owner wants."""
         return self._intended(self.predicted())
 
@@ -194,8 +194,8 @@ class World:
         predicted = self.predicted()
         return compare.compare(self._intended(predicted), predicted, self._observed(predicted, said))
 
-    def _intended(self, predicted: Mapping[Flow, Prediction]) -> dict[Flow, policy.Intention]:
-        return policy.intended(self.project, self.rules, {flow: found.reach for flow, found in predicted.items()})
+    def _intended(self, predicted: Mapping[Flow, Prediction]) -> dict[Flow, intention.Intention]:
+        return intention.intended(self.project, self.rules, {flow: found.reach for flow, found in predicted.items()})
 
     def _observed(self, asked: Iterable[Flow], said: Said | None) -> dict[Flow, Observation]:
         others: dict[str, Outcome | Observation | None] = {**(said or {})}

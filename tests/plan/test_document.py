@@ -16,7 +16,8 @@ import pytest
 from tests.plan.scenes import PLANS
 
 from cloison import proof
-from cloison.plan import canonical, digest, parse, schema
+from cloison.plan import parse, schema
+from cloison.proof import canonical, digest
 from cloison.reports.plan_schema import render
 
 DOCS: Final = Path(__file__).parents[2] / "docs"

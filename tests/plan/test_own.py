@@ -14,7 +14,8 @@ from typing import Any, Final
 import jsonschema
 import pytest
 
-from cloison.plan import canonical, digest, parse, schema
+from cloison.plan import parse, schema
+from cloison.proof import canonical, digest
 
 ROOT: Final = Path(__file__).parents[2]
 COMMAND: Final = str(Path(sys.executable).parent / "cloison")

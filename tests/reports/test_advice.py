@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from cloison.compare import Cause, Judgement
+from cloison.intention import Intent
 from cloison.model import HOST, OUTSIDE, Kind
 from cloison.outcome import Outcome, Reach
-from cloison.policy import Intent
 from cloison.proof import EndpointPart, FlowPart, NetworkPart, VantagePart
 from cloison.reports.advice import Advice, advice
 from cloison.reports.reading import Scene, Seen

@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from cloison import compose, composer, plan, planning
+from cloison import compose, composer, planning
 from cloison.commands import options, showing
 from cloison.commands.options import Shown
 from cloison.compare import Judgement
@@ -17,12 +17,12 @@ from cloison.composer import Selection
 from cloison.drawn import OLDEST, Assumptions
 from cloison.errors import BREACHED
 from cloison.plan import Plan
-from cloison.proof import Tool
+from cloison.proof import Tool, canonical
 from cloison.reports import Look, planned
 
 REPORTS: Final[dict[str, Callable[[Plan, Look], str]]] = {
     "terminal": lambda found, look: planned.render(found, color=look.color, width=look.width, strict=look.strict),
-    "json": lambda found, _: plan.canonical(found).decode(),
+    "json": lambda found, _: canonical(found).decode(),
 }
 VERSION: Final = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?([-+~.].*)?")
 

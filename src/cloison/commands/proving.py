@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Final
 
-from cloison import assemble, compare, compose, composer, flows, policy, predict
+from cloison import assemble, compare, compose, composer, flows, intention, policy, predict
 from cloison.errors import NotProven
 from cloison.explain import Case
 from cloison.model import Facts, Flow, Protocol
@@ -84,7 +84,7 @@ def prove_project(
         case = Case(project, view.facts, rules)
         asked = _asked(case)
         predicted = predict.predict(project, view.facts, asked)
-        intended = policy.intended(project, rules, {flow: p.reach for flow, p in predicted.items()})
+        intended = intention.intended(project, rules, {flow: p.reach for flow, p in predicted.items()})
         talk(f"probing {len(asked)} flows")
         sight = view.observe(asked, patience)
     judged = compare.compare(intended, predicted, sight.observed)

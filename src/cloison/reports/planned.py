@@ -13,8 +13,8 @@ from rich.text import Text
 
 from cloison.compare import Cause, Judgement
 from cloison.outcome import Outcome, Reach
-from cloison.plan import Plan, PlannedFlow, ProposalPart, digest
-from cloison.proof import FlowPart, VantagePart
+from cloison.plan import Plan, PlannedFlow, ProposalPart
+from cloison.proof import FlowPart, VantagePart, digest
 from cloison.reports import advice as seen_advice
 from cloison.reports.advice import Advice
 from cloison.reports.doors import laid_out

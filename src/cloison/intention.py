@@ -1,0 +1,91 @@
+"""What is intended of every flow: by the policy, or, without one, by the walls that the file draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from cloison.compose import Project
+from cloison.model import HOST, Endpoint, Flow, Kind, Vantage
+from cloison.outcome import Reach
+from cloison.policy import Policy, Toleration
+
+
+class Intent(StrEnum):
+    """What the owner wants of a flow."""
+
+    OPEN = "open"
+    SHUT = "shut"
+    TOLERATED = "tolerated"
+    OPTIONAL = "optional"
+    """Allowed, and not needed here: by a star, or because the file carries the door at another address."""
+    UNJUDGED = "unjudged"
+    """From the host, and not named by the policy."""
+    UNDECIDED = "undecided"
+    """There is no policy, and the file alone cannot say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intention:
+    """What is wanted of one flow, and which line of the policy says so (empty: the default)."""
+
+    intent: Intent
+    where: str = ""
+    why: str = ""
+
+
+def intended(
+    project: Project,
+    rules: Policy | None,
+    predicted: Mapping[Flow, Reach],
+) -> dict[Flow, Intention]:
+    """Return what is intended of every flow of `predicted`."""
+    if rules is None:
+        return {flow: _as_drawn(flow, reach) for flow, reach in predicted.items()}
+    carried = {_door(flow) for flow, reach in predicted.items() if reach is Reach.OPEN}
+    return {flow: _intention(project, rules, flow, reach, carried) for flow, reach in predicted.items()}
+
+
+AS_DRAWN: Final = {Reach.OPEN: Intent.OPEN, Reach.SHUT: Intent.SHUT, Reach.UNKNOWN: Intent.UNDECIDED}
+
+
+def _as_drawn(flow: Flow, reach: Reach) -> Intention:
+    if flow.vantage.place == HOST:
+        return Intention(Intent.UNJUDGED)
+    return Intention(AS_DRAWN[reach])
+
+
+def _intention(
+    project: Project,
+    rules: Policy,
+    flow: Flow,
+    reach: Reach,
+    carried: set[tuple[Vantage, Endpoint]],
+) -> Intention:
+    for rule in rules.allow:
+        if rule.names(flow):
+            # A star allows everything it covers and needs only what the file carries.
+            optional = reach is not Reach.OPEN and (rule.is_wide or _door(flow) in carried)
+            return Intention(Intent.OPTIONAL if optional else Intent.OPEN, rule.where)
+    for toleration in rules.tolerate:
+        if _tolerates(project, toleration, flow):
+            return Intention(Intent.TOLERATED, toleration.where, toleration.why)
+    if flow.vantage.place == HOST:
+        return Intention(Intent.UNJUDGED)
+    return Intention(Intent.SHUT)
+
+
+def _door(flow: Flow) -> tuple[Vantage, Endpoint]:
+    """Return what all addresses of one door have in common: any one of them serves who is allowed through."""
+    end = flow.endpoint
+    return flow.vantage, Endpoint(end.place, end.container, Kind.LISTENER, end.protocol, end.service_port, "", "", 0)
+
+
+def _tolerates(project: Project, toleration: Toleration, flow: Flow) -> bool:
+    if toleration.rule:
+        return toleration.rule.names(flow)
+    name = project.networks[toleration.network].name
+    members = (project.seats(flow.vantage.place), project.seats(flow.endpoint.place))
+    return flow.endpoint.network == name and all(name in seats for seats in members)
