@@ -33,7 +33,7 @@ class Kind(StrEnum):
     LISTENER = "listener"
     """A process listens there: read from the kernel."""
     DECLARED = "declared"
-    """The file, the image or the policy names the port, but nobody listens on it."""
+    """The policy names the port, but nobody listens on it."""
     PUBLISHED = "published"
     """A port of the host that the engine leads to a service."""
     CANARY = "canary"

@@ -143,7 +143,7 @@ class SkippedPart(Part, frozen=True):
 
 
 class Coverage(Part, frozen=True):
-    """How much was looked at. `complete` is false when a service was missing or left out, or nothing was asked."""
+    """How much was looked at. `complete` is false when a service or its listeners were not, or nothing was asked."""
 
     flows: int
     unknown: int
