@@ -139,5 +139,5 @@ def _coverage(project: Project, facts: Facts, judged: Sequence[Judged], left_out
     absent = asking.absent(project, facts)
     unknown = sum(item.observation.reach is Reach.UNKNOWN for item in judged)
     skipped = [*left_out, *(SkippedPart(what, why) for what, why in asking.skipped(project, facts))]
-    complete = bool(judged) and not (absent or left_out or asking.unlooked(project, facts))
+    complete = bool(judged) and not (absent or left_out)
     return Coverage(len(judged), unknown, absent, skipped, complete=complete)

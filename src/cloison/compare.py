@@ -15,7 +15,7 @@ from cloison.errors import BREACHED, PROVEN, UNPROVEN
 from cloison.intention import Intent, Intention
 from cloison.model import Flow
 from cloison.outcome import Observation, Outcome, Reach
-from cloison.predict import Prediction
+from cloison.prediction import Prediction
 
 
 class Judgement(StrEnum):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -33,6 +33,7 @@ class Network:
     external: bool = False
     driver: str = "bridge"
     options: Mapping[str, str] = field(default_factory=dict)
+    ipv6: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Project:
 
 class _Port(msgspec.Struct, frozen=True):
     target: Annotated[int, Meta(ge=1, le=65535)]
-    protocol: Protocol = Protocol.TCP
+    protocol: Literal["tcp", "udp", "sctp"] = "tcp"
     published: Annotated[str, Meta(pattern=r"^([0-9]{1,5}(-[0-9]{1,5})?)?\Z")] | None = None
     host_ip: str | None = None
 
@@ -126,6 +127,7 @@ class _Network(msgspec.Struct, frozen=True):
     external: bool | None = None
     driver: str | None = None
     driver_opts: dict[str, Any] | None = None
+    enable_ipv6: bool | None = None
 
 
 class _Document(msgspec.Struct, frozen=True):
@@ -189,6 +191,7 @@ def _network(key: str, body: _Network) -> Network:
         external=bool(body.external),
         driver=body.driver or "bridge",
         options={k: str(v) for k, v in (body.driver_opts or {}).items()},
+        ipv6=bool(body.enable_ipv6),
     )
 
 
@@ -212,7 +215,7 @@ def _port(port: _Port) -> Port:
     published = port.published or "0"
     return Port(
         target=port.target,
-        protocol=port.protocol,
+        protocol=Protocol(port.protocol),
         host_port=0 if "-" in published else int(published),
         host_address=port.host_ip or "",
     )

@@ -4,7 +4,7 @@ Rule: what only an engine, an image or a process knows is not made up. A network
 borrows has no driver here, so the prediction over it is unknown, unless its owner says what it is;
 a port that nobody declares has no listener.
 
-Addresses are from the ranges that no machine of the internet holds (RFC 5737, RFC 2544), and never
+Addresses are from the ranges that no machine of the internet holds (RFC 5737, RFC 2544, RFC 3849), and never
 one that the file itself binds.
 """
 
@@ -12,16 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from itertools import islice
 from typing import Final
 
 from cloison.compose import Port, Project, Service
 from cloison.errors import FileError
-from cloison.flows import WILDCARD, declared
+from cloison.flows import declared
 from cloison.model import (
     EVERY_ADDRESS,
     OUTSIDE,
+    WILDCARD,
     Attachment,
     Container,
     EngineFacts,
@@ -31,17 +32,21 @@ from cloison.model import (
     Listener,
     NetworkFacts,
     Publication,
+    version_of,
 )
 from cloison.outcome import Reach
-from cloison.predict import DIRECT_ROUTING_CLOSED, DROP, Prediction
+from cloison.predict import ACCEPT, DIRECT_ROUTING_CLOSED, DROP
+from cloison.prediction import Prediction
 
 OLDEST: Final = "20.10"
 """The engine that a plan takes for granted: of those that are predicted, the one whose walls have the most doors."""
 POOL: Final = IPv4Network("198.18.0.0/15")
-SEGMENT: Final = ("198.51.100.1", "198.51.100.2")
+POOL_V6: Final = IPv6Network("2001:db8:f000::/36")
+GATEWAYS: Final = ("198.51.100.1", "2001:db8:c105::1")
+NEIGHBOURS: Final = ("198.51.100.2", "2001:db8:c105::2")
 """The host and the outside on the segment that they share."""
-OWN: Final = ("127.0.0.1", "192.0.2.1")
-"""The host's addresses that belong to no bridge: its own, and that of a network card."""
+OWN: Final = ("127.0.0.1", "192.0.2.1", "::1", "2001:db8:c0::1")
+"""The host's addresses that belong to no bridge: its own, and those of a network card."""
 MOST: Final = 4
 """So many replicas of a service are drawn: on paper one is like the other."""
 RUNS: Final = 1
@@ -74,19 +79,20 @@ def drawn(project: Project, assumed: Assumptions) -> Facts:
 
     Raises FileError when the file has more networks than there are addresses to draw them with.
     """
-    engine = EngineFacts("docker", assumed.engine, DROP)
+    engine = EngineFacts("docker", assumed.engine, DROP, ACCEPT)
     bound = sorted({address for service in project.services.values() for address in _bound(service)})
     names = sorted({*(n.name for n in project.networks.values()), *_seated(project)})
-    subnets = dict(zip(names, _subnets(len(names), project, bound), strict=True))
+    subnets = _subnets(names, project, bound)
     containers = tuple(sorted(_containers(project, subnets)))
     networks = tuple(_network(project, name, subnet, assumed) for name, subnet in subnets.items())
-    gateways = (str(subnets[n.name][1]) for n in networks if _has_gateway(n, engine))
+    gateways = (str(subnet[1]) for n in networks if _has_gateway(n, engine) for subnet in subnets[n.name])
     return Facts(
         engine,
         tuple(replace(c, publications=_publications(project, networks, c.service)) for c in containers),
         networks,
-        host_addresses=tuple(dict.fromkeys((*OWN, SEGMENT[0], *bound, *gateways))),
-        outside_address=SEGMENT[1],
+        host_addresses=tuple(dict.fromkeys((*OWN, *GATEWAYS, *bound, *gateways))),
+        outside_addresses=NEIGHBOURS,
+        outside_gateways=GATEWAYS,
         listeners=frozenset(_listeners(project, containers)),
     )
 
@@ -96,34 +102,42 @@ def _seated(project: Project) -> Iterator[str]:
 
 
 def _bound(service: Service) -> Iterator[str]:
-    """Yield the host's IPv4 addresses to which the file binds a port."""
+    """Yield the host's addresses to which the file binds a port."""
     for port in service.ports:
-        if port.host_address not in EVERY_ADDRESS and is_ipv4(port.host_address):
+        if port.host_address not in EVERY_ADDRESS and _is_address(port.host_address):
             yield port.host_address
 
 
-def is_ipv4(address: str) -> bool:
-    """Whether a text is an IPv4 address."""
+def _is_address(text: str) -> bool:
     try:
-        return bool(IPv4Address(address))
-    except AddressValueError:
+        ip_address(text)
+    except ValueError:
         return False
+    return True
 
 
-def _subnets(count: int, project: Project, bound: list[str]) -> Iterator[IPv4Network]:
-    """Yield subnets that hold a gateway and every container of the project, and no address that the file binds."""
+Subnets = tuple[IPv4Network | IPv6Network, ...]
+"""One of each version of IP that a network speaks, IPv4 first."""
+
+
+def _subnets(names: list[str], project: Project, bound: list[str]) -> dict[str, Subnets]:
+    """Return subnets that hold a gateway and every container of the project, and no address that the file binds."""
     hosts = sum(service.replicas for service in project.services.values()) + 3
     pool = POOL.subnets(new_prefix=min(24, 32 - hosts.bit_length()))
-    free = (subnet for subnet in pool if not any(IPv4Address(address) in subnet for address in bound))
-    found = list(islice(free, count))
-    if len(found) < count:
-        raise FileError(f"networks: {count} of them, with {hosts} addresses each, are more than can be drawn")
-    return iter(found)
+    free = (subnet for subnet in pool if not any(ip_address(address) in subnet for address in bound))
+    found = list(islice(free, len(names)))
+    if len(found) < len(names):
+        raise FileError(f"networks: {len(names)} of them, with {hosts} addresses each, are more than can be drawn")
+    pool_v6 = (subnet for subnet in POOL_V6.subnets(new_prefix=64) if not any(ip_address(a) in subnet for a in bound))
+    return {
+        name: (subnet, next(pool_v6)) if (drawn := project.network_named(name)) and drawn.ipv6 else (subnet,)
+        for name, subnet in zip(names, found, strict=True)
+    }
 
 
-def _network(project: Project, name: str, subnet: IPv4Network, assumed: Assumptions) -> NetworkFacts:
+def _network(project: Project, name: str, subnets: Subnets, assumed: Assumptions) -> NetworkFacts:
     key = project.network_named(name)
-    held = (str(subnet),)
+    held = tuple(map(str, subnets))
     if key is None:  # the engine's own
         return NetworkFacts(name, subnets=held)
     if key.external:
@@ -139,7 +153,7 @@ def _has_gateway(network: NetworkFacts, engine: EngineFacts) -> bool:
     return not (network.internal and ISOLATED in network.options and engine.release >= ISOLATION)
 
 
-def _containers(project: Project, subnets: Mapping[str, IPv4Network]) -> Iterator[Container]:
+def _containers(project: Project, subnets: Mapping[str, Subnets]) -> Iterator[Container]:
     last = 1  # the gateway's
     for name, service in sorted(project.services.items()):
         for number in range(1, service.replicas + 1):
@@ -152,7 +166,9 @@ def _containers(project: Project, subnets: Mapping[str, IPv4Network]) -> Iterato
                 pid=RUNS,
                 started="",
                 network_mode=_mode(service),
-                attachments=tuple(sorted(Attachment(seat, str(subnets[seat][last])) for seat in service.networks)),
+                attachments=tuple(
+                    sorted(Attachment(seat, *(str(n[last]) for n in subnets[seat])) for seat in service.networks)
+                ),
             )
 
 
@@ -171,19 +187,20 @@ def _publications(project: Project, networks: tuple[NetworkFacts, ...], service:
     body = project.services[service]
     if publishes(body, networks) is Reach.SHUT:
         return ()
-    usual = _usual_address(body, networks)
-    return tuple(sorted(_publication(port, usual) for port in body.ports if ":" not in port.host_address))
+    usual = _usual_addresses(body, networks)
+    return tuple(sorted(door for port in body.ports for door in _doors(port, usual)))
 
 
-def _usual_address(service: Service, networks: tuple[NetworkFacts, ...]) -> str:
-    """Return the address on which a port without one is published: a network may say so, the first that leads out."""
+def _usual_addresses(service: Service, networks: tuple[NetworkFacts, ...]) -> list[str]:
+    """Return where a port without an address is published: a network may say so, the first that leads out."""
     ways = (n for n in networks if n.name in service.networks and n.driver == BRIDGE and not n.internal)
     options = dict(next((network.options for network in ways), ()))
-    return options.get(BINDING, WILDCARD)
+    return [options[BINDING]] if BINDING in options else [*WILDCARD.values()]
 
 
-def _publication(port: Port, usual: str) -> Publication:
-    return Publication(port.host_address or usual, port.host_port, port.protocol, port.target)
+def _doors(port: Port, usual: list[str]) -> Iterator[Publication]:
+    for address in [port.host_address] if port.host_address else usual:
+        yield Publication(address, port.host_port, port.protocol, port.target)
 
 
 def publishes(service: Service, networks: tuple[NetworkFacts, ...]) -> Reach:
@@ -203,7 +220,8 @@ def _listeners(project: Project, containers: tuple[Container, ...]) -> Iterator[
     for container in containers:
         if container.attachments:
             for protocol, port in ports[container.service]:
-                yield Listener(container.name, protocol, WILDCARD, port)
+                for version in {version_of(address) for seat in container.attachments for address in seat.addresses}:
+                    yield Listener(container.name, protocol, WILDCARD[version], port)
 
 
 def doubt(project: Project, facts: Facts, flow: Flow) -> Prediction | None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from cloison.compare import Cause, Judged, Judgement
 from cloison.compose import Project
-from cloison.model import OUTSIDE, STRANGER, Facts
+from cloison.model import OUTSIDE, STRANGER, Facts, Flow
 from cloison.outcome import Reach
 from cloison.policy import Policy
 
@@ -71,6 +71,12 @@ def notes(case: Case, judged: Sequence[Judged]) -> list[str]:
         *unneeded(case.policy, judged),
         *_egress(judged),
     ]
+
+
+def pings(flows: Iterable[Flow]) -> list[str]:
+    """Say where echo requests get through and neither TCP nor UDP does: information, not a verdict."""
+    pairs = sorted({(flow.vantage.place, flow.endpoint.place) for flow in flows})
+    return [f"ICMP: echo requests of {source} get to {target}, TCP and UDP do not" for source, target in pairs]
 
 
 def _strangers(facts: Facts, judged: Iterable[Judged]) -> list[str]:

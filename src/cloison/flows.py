@@ -9,7 +9,7 @@ in the list under its own name. What is not in the list cannot be missed by anyo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -17,6 +17,7 @@ from cloison.compose import Project
 from cloison.model import (
     ANY_PORT,
     HOST,
+    LINK_LOCAL,
     OUTSIDE,
     STRANGER,
     Container,
@@ -29,8 +30,9 @@ from cloison.model import (
     Vantage,
 )
 
-WILDCARD: Final = "0.0.0.0"  # noqa: S104  # the kernel's word for "every address"
-LOOPBACK: Final = "127."
+LOOPBACK: Final = ("127.", "::1")
+"""How an address begins that nobody reaches from elsewhere."""
+CANARIES: Final = (Protocol.TCP, Protocol.UDP)
 Ports = Collection[tuple[Protocol, int]]
 
 
@@ -74,10 +76,9 @@ def _missing(project: Project, facts: Facts) -> list[Vantage]:
 
 def endpoints(project: Project, facts: Facts, named: Mapping[str, Ports]) -> list[Endpoint]:
     """Return where connections end. `named` gives the ports of a service that are asked even if nobody listens."""
-    found = {
-        *_of_host(facts),
-        *(_canary(OUTSIDE, "", "", address) for address in (facts.outside_address,) if address),
-    }
+    found = {*_of_host(facts)}
+    for address in facts.outside_addresses:
+        found |= {*_canaries(_canary(OUTSIDE, "", "", address))}
     for container in facts.containers:
         owner = place(project, container)
         if container.pid:
@@ -92,46 +93,71 @@ def endpoints(project: Project, facts: Facts, named: Mapping[str, Ports]) -> lis
 def flows(project: Project, facts: Facts, named: Mapping[str, Ports]) -> list[Flow]:
     """Return every pair that involves the project, in order."""
     ends = endpoints(project, facts, named)
+    seated = {c.name: {seat.network for seat in c.attachments} for c in facts.containers}
     pairs = (Flow(vantage, end) for vantage in vantages(project, facts) for end in ends)
-    return [flow for flow in pairs if _is_asked(project, flow)]
+    return [flow for flow in pairs if _is_asked(project, flow, seated)]
 
 
-def _is_asked(project: Project, flow: Flow) -> bool:
-    """Whether the two ends are two, and one of them is the project's."""
+def _is_asked(project: Project, flow: Flow, seated: Mapping[str, Collection[str]]) -> bool:
+    """Whether the two ends are two, one of them is the project's, and the address means something at the other."""
     source, target = flow.vantage, flow.endpoint
     if (source.place, source.container) == (target.place, target.container):
         return False
     if target.kind is Kind.PUBLISHED and source.place != HOST:
         # Everybody may try a published port; a stranger's try says nothing that the outside's does not.
         return not source.place.startswith(STRANGER) and not target.address.startswith(LOOPBACK)
-    return not {source.place, target.place}.isdisjoint(project.services)
+    if target.address.startswith(LINK_LOCAL) and target.network not in seated.get(source.container, ()):
+        return False
+    return source.place in project.services or target.place in project.services
+
+
+def _of_host(facts: Facts) -> Iterator[Endpoint]:
+    """Yield what the host offers: it answers on each of its addresses for whoever gets there."""
+    listeners = _heard(facts, "")
+    for network, address in facts.host_seats:
+        if not address.startswith(LOOPBACK) and address not in facts.outside_gateways:
+            bare = _canary(HOST, "", network, address)
+            yield from _canaries(bare)
+            yield from _served(bare, listeners)
+
+
+def _heard(facts: Facts, container: str) -> list[Listener]:
+    found = (item for item in facts.listeners if item.container == container)
+    return [item for item in found if not item.address.startswith(LOOPBACK)]
+
+
+def _served(bare: Endpoint, listeners: Iterable[Listener], unheard: Ports = ()) -> Iterator[Endpoint]:
+    """Yield the ports of one address on which somebody listens, and those on which somebody should."""
+    for item in listeners:
+        if item.listens_on(bare.address):
+            yield replace(bare, kind=Kind.LISTENER, protocol=item.protocol, service_port=item.port, port=item.port)
+    for protocol, port in unheard:
+        yield replace(bare, kind=Kind.DECLARED, protocol=protocol, service_port=port, port=port)
 
 
 def _canary(where: str, container: str, network: str, address: str) -> Endpoint:
     return Endpoint(where, container, Kind.CANARY, Protocol.TCP, ANY_PORT, network, address, ANY_PORT)
 
 
-def _of_host(facts: Facts) -> Iterator[Endpoint]:
-    for network in facts.networks:
-        for gateway in facts.gateways(network):
-            yield _canary(HOST, "", network.name, gateway)
+def _canaries(bare: Endpoint) -> Iterator[Endpoint]:
+    return (replace(bare, protocol=protocol) for protocol in CANARIES)
 
 
 def _seats(project: Project, facts: Facts, container: Container, owner: str, named: Ports) -> Iterator[Endpoint]:
     """Yield what a running container offers on each of its addresses, and what it should and does not."""
-    listeners = [
-        item for item in facts.listeners if item.container == container.name and not item.address.startswith(LOOPBACK)
-    ]
+    listeners = _heard(facts, container.name)
     unheard = {*named} - {(item.protocol, item.port) for item in listeners}
+    if container.network_mode == HOST:
+        # It is at home on the host's own addresses, and the host's canaries stand for its wall.
+        for network, address in facts.host_seats:
+            if not address.startswith(LOOPBACK):
+                yield from _served(_canary(owner, container.name, network, address), listeners, unheard)
+        return
     for seat in container.attachments:
-        bare = _canary(owner, container.name, seat.network, seat.address)
-        yield bare
-        yield from (
-            _with_port(bare, Kind.LISTENER, item.protocol, item.port)
-            for item in listeners
-            if item.address in (WILDCARD, seat.address)
-        )
-        yield from (_with_port(bare, Kind.DECLARED, *port) for port in unheard)
+        for address in seat.addresses:
+            bare = _canary(owner, container.name, seat.network, address)
+            yield from _canaries(bare)
+            yield from _served(bare, listeners, unheard)
     held = {seat.network for seat in container.attachments}
     yield from _lost_seats(project, owner, container.name, named, held)
 
@@ -148,12 +174,8 @@ def _lost_seats(
     for network in service.networks if service else ():
         if network not in held:
             bare = _canary(owner, container, network, "")
-            yield bare
-            yield from (_with_port(bare, Kind.DECLARED, *port) for port in named)
-
-
-def _with_port(bare: Endpoint, kind: Kind, protocol: Protocol, port: int) -> Endpoint:
-    return replace(bare, kind=kind, protocol=protocol, service_port=port, port=port)
+            yield from _canaries(bare)
+            yield from _served(bare, (), named)
 
 
 def _published(project: Project, facts: Facts, container: Container, owner: str) -> Iterator[Endpoint]:
@@ -202,31 +224,6 @@ def _listened(listeners: Collection[Listener], container: str) -> Iterator[tuple
     return ((item.protocol, item.port) for item in listeners if item.container == container)
 
 
-def unlooked(project: Project, facts: Facts) -> list[tuple[str, str]]:
-    """Return what a proof should look at and does not, and why: with it, nothing is proven."""
-    modes = {
-        HOST: "it lives in the host's namespace, whose listeners are not told apart yet",
-        "container": "it lives in the namespace of a container that the file does not know",
-    }
-    found = set()
-    for container in facts.containers:
-        owner = place(project, container)
-        if container.pid and owner in project.services:
-            drawn = project.services[owner].network_mode.partition(":")[0]
-            mode = HOST if HOST in (container.network_mode, drawn) else drawn
-            found |= {(f"listeners of {owner}", modes[mode])} if mode in modes else set()
-    return sorted(found)
-
-
 def skipped(project: Project, facts: Facts) -> list[tuple[str, str]]:
     """Return what this proof does not look at, and why, so that nobody takes it for proven."""
-    ours = [(name, c) for c in facts.containers if c.pid and (name := place(project, c)) in project.services]
-    v6 = {f"{name} at {seat.ipv6}" for name, c in ours for seat in c.attachments if seat.ipv6}
-    v6 |= {
-        f"{name}:{door.container_port} on [{door.host_address}]:{door.host_port}"
-        for name, c in ours
-        for door in c.publications
-        if ":" in door.host_address
-    }
-    over = [(f"service {name}", "it ran and has ended") for name in sorted(finished(project, facts))]
-    return [*unlooked(project, facts), *over, *((what, "IPv6 is not looked at yet") for what in sorted(v6))]
+    return [(f"service {name}", "it ran and has ended") for name in sorted(finished(project, facts))]

@@ -54,6 +54,8 @@ AS_DRAWN: Final = {Reach.OPEN: Intent.OPEN, Reach.SHUT: Intent.SHUT, Reach.UNKNO
 def _as_drawn(flow: Flow, reach: Reach) -> Intention:
     if flow.vantage.place == HOST:
         return Intention(Intent.UNJUDGED)
+    if flow.endpoint.place == HOST and reach is not Reach.SHUT:
+        return Intention(Intent.OPTIONAL)  # what the host offers is its owner's, and the file needs none of it
     return Intention(AS_DRAWN[reach])
 
 

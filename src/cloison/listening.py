@@ -5,35 +5,76 @@ The tables: https://docs.kernel.org/networking/proc_net_tcp.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import suppress
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from cloison.flows import WILDCARD
+from cloison.model import WILDCARD, Protocol
 
-LISTEN: Final = "0A"
-"""The state of a socket that listens."""
-MAPPED: Final = "0000000000000000FFFF0000"
-"""How an IPv4 address begins in the table of IPv6."""
-
-
-def tcp() -> Iterator[tuple[str, int]]:
-    """Yield address and port of every listening TCP socket of this thread's namespace, as IPv4."""
-    for table in ("tcp", "tcp6"):
-        path = Path(f"/proc/thread-self/net/{table}")
-        for line in path.read_text().splitlines()[1:] if path.exists() else ():
-            words = line.split()
-            address, _, port = words[1].partition(":")
-            if words[3] == LISTEN and (readable := _as_ipv4(address)):
-                yield readable, int(port, 16)
+READY: Final = {Protocol.TCP: "0A", Protocol.UDP: "07"}
+"""The state of a socket that listens; a datagram socket that is connected to somebody has another."""
+NOBODY: Final = re.compile(r"0+:0000")
+SOCKET: Final = re.compile(r"socket:\[(\d+)\]")
+PROC: Final = Path("/proc")
 
 
-def _as_ipv4(text: str) -> str:
-    """Read an address of /proc/net/tcp or tcp6; empty for one that only IPv6 can reach."""
-    if len(text) > 8:  # noqa: PLR2004  # hexadecimal digits of an IPv4 address
-        if not int(text, 16):
-            return WILDCARD  # `::` takes IPv4 too unless it was asked not to; its own namespace will tell
-        if not text.startswith(MAPPED):
-            return ""
-        text = text[-8:]
-    return ".".join(str(byte) for byte in reversed(bytes.fromhex(text)))
+class Socket(NamedTuple):
+    """A socket that takes connections or datagrams; `inode` is the kernel's number for it."""
+
+    protocol: Protocol
+    address: str
+    port: int
+    inode: int
+
+
+def sockets() -> Iterator[Socket]:
+    """Yield every listening socket of this thread's namespace; one on `::` stands for IPv4 too.
+
+    It takes IPv4 unless it was asked not to, and only its own namespace can tell.
+    """
+    for protocol in READY:
+        for table in (protocol.value, f"{protocol}6"):
+            path = PROC / "thread-self/net" / table
+            for line in path.read_text().splitlines()[1:] if path.exists() else ():
+                yield from _read(protocol, line.split())
+
+
+def _read(protocol: Protocol, words: list[str]) -> Iterator[Socket]:
+    if words[3] != READY[protocol] or not NOBODY.fullmatch(words[2]):
+        return
+    text, _, port = words[1].partition(":")
+    address = _address(text)
+    yield Socket(protocol, address, int(port, 16), int(words[9]))
+    if address == WILDCARD[6]:
+        yield Socket(protocol, WILDCARD[4], int(port, 16), int(words[9]))
+
+
+def _address(text: str) -> str:
+    """Read an address of the tables: words of four bytes, each in the machine's own order."""
+    words = bytes.fromhex(text)
+    packed = b"".join(words[at : at + 4][::-1] for at in range(0, len(words), 4))
+    address = ip_address(packed)
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)
+
+
+def inodes(container: str) -> set[int]:
+    """Return the sockets that the processes of a container hold open; `container` is the engine's identity of it."""
+    return {inode for process in PROC.glob("[0-9]*") if _is_of(process, container) for inode in _held(process)}
+
+
+def _is_of(process: Path, container: str) -> bool:
+    with suppress(OSError):  # it has ended
+        return container in (process / "cgroup").read_text()
+    return False
+
+
+def _held(process: Path) -> Iterator[int]:
+    with suppress(OSError):  # it has ended
+        for opened in (process / "fd").iterdir():
+            with suppress(OSError):  # it has been closed
+                if match := SOCKET.fullmatch(str(opened.readlink())):
+                    yield int(match[1])

@@ -6,15 +6,20 @@ Rule: values are frozen, ordered and know no client. A place is the name of a se
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network
+from functools import cached_property, lru_cache
+from ipaddress import ip_address, ip_network
 from typing import Final
 
 HOST: Final = "host"
 OUTSIDE: Final = "outside"
 STRANGER: Final = "stranger:"
-EVERY_ADDRESS: Final = ("0.0.0.0", "")  # noqa: S104  # the engine's own words for it
+EVERY_ADDRESS: Final = ("0.0.0.0", "::", "")  # noqa: S104  # the engine's own words for it
+WILDCARD: Final = {4: "0.0.0.0", 6: "::"}  # noqa: S104  # the kernel's words for it, by the version of IP
+LINK_LOCAL: Final = "fe80:"
+"""How an IPv6 address begins that is valid on one link alone (RFC 4291 section 2.5.6)."""
 ANY_PORT: Final = 0
 """The service port of a canary: it stands for every port on which nobody listens yet."""
 
@@ -25,6 +30,17 @@ class Protocol(StrEnum):
     TCP = "tcp"
     UDP = "udp"
     SCTP = "sctp"
+    ICMP = "icmp"
+    """An echo request: looked at beside the canaries, never a flow."""
+
+
+PORTED: Final = (Protocol.TCP, Protocol.UDP, Protocol.SCTP)
+"""The protocols that a file or a policy can name."""
+
+
+def version_of(address: str) -> int:
+    """Return the version of IP that an address belongs to."""
+    return 6 if ":" in address else 4
 
 
 class Kind(StrEnum):
@@ -46,6 +62,14 @@ class Vantage:
 
     place: str
     container: str = ""
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+    """Kept, for a proof looks up every one of a hundred thousand flows many times."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.place, self.container)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -66,6 +90,14 @@ class Endpoint:
     network: str
     address: str
     port: int
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        where = (self.place, self.container, self.network, self.address)
+        object.__setattr__(self, "_hash", hash((where, self.kind, self.protocol, self.service_port, self.port)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,15 +106,27 @@ class Flow:
 
     vantage: Vantage
     endpoint: Endpoint
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.vantage, self.endpoint)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Attachment:
-    """A container's seat on a network; `address` is empty where it has an IPv6 address alone."""
+    """A container's seat on a network; `address` is IPv4 and `ipv6` is not, each empty where there is none."""
 
     network: str
     address: str
     ipv6: str = ""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses of the seat, in both versions of IP."""
+        return tuple(filter(None, (self.address, self.ipv6)))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -96,7 +140,7 @@ class Publication:
 
     def binds(self, address: str) -> bool:
         """Whether the host answers for this publication on `address`."""
-        return self.host_address in (*EVERY_ADDRESS, address)
+        return self.host_address in (WILDCARD[version_of(address)], "", address)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -120,26 +164,35 @@ class Container:
 
 @dataclass(frozen=True, slots=True, order=True)
 class NetworkFacts:
-    """A network as the engine tells it; subnets in CIDR form, IPv4."""
+    """A network as the engine tells it: subnets in CIDR form, and the host's link that carries it, if any."""
 
     name: str
     driver: str = "bridge"
     internal: bool = False
     subnets: tuple[str, ...] = ()
     options: tuple[tuple[str, str], ...] = ()
+    link: str = ""
 
     def holds(self, address: str) -> bool:
         """Whether `address` lies in one of the network's subnets."""
-        return any(IPv4Address(address) in IPv4Network(subnet, strict=False) for subnet in self.subnets)
+        return any(_lies_in(address, subnet) for subnet in self.subnets)
+
+
+@lru_cache(maxsize=1 << 16)
+def _lies_in(address: str, subnet: str) -> bool:
+    return ip_address(address) in ip_network(subnet, strict=False)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """What decides predictions and no Compose file can tell. `forward_policy` is ACCEPT, DROP or empty."""
+    """What decides predictions and no Compose file can tell. A policy is ACCEPT, DROP or empty."""
 
     name: str
     version: str
     forward_policy: str = ""
+    """What the host does with forwarded IPv4 packets that no rule speaks about."""
+    forward_policy_v6: str = ""
+    """The same for IPv6."""
 
     @property
     def release(self) -> tuple[int, int]:
@@ -148,31 +201,51 @@ class EngineFacts:
         return (parts[0], parts[1]) if len(parts) == 2 else (0, 0)  # noqa: PLR2004  # major, minor
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Facts:
-    """What was found on the engine's machine when the proof began."""
+    """What was found on the engine's machine when the proof began. Addresses are of both versions of IP."""
 
     engine: EngineFacts
     containers: tuple[Container, ...]
     networks: tuple[NetworkFacts, ...]
     host_addresses: tuple[str, ...] = ()
-    outside_address: str = ""
+    link_locals: tuple[tuple[str, str], ...] = ()
+    """The host's addresses that are valid on one network alone, with that network's name."""
+    outside_addresses: tuple[str, ...] = ()
+    outside_gateways: tuple[str, ...] = ()
+    """The host's addresses on the outside's segment, which go with the proof."""
     listeners: frozenset[Listener] = field(default_factory=frozenset)
 
     def network(self, name: str) -> NetworkFacts | None:
         """Return the network called `name` by the engine."""
-        return next((network for network in self.networks if network.name == name), None)
+        return self._by_name.get(name)
 
-    def gateways(self, network: NetworkFacts) -> list[str]:
-        """Return the host's own addresses on a network: what its containers use as gateway."""
-        return [address for address in self.host_addresses if network.holds(address)]
+    @cached_property
+    def _by_name(self) -> dict[str, NetworkFacts]:
+        return {network.name: network for network in self.networks}
+
+    @cached_property
+    def host_seats(self) -> tuple[tuple[str, str], ...]:
+        """The host's own addresses, each with the network to which it belongs, empty for none of them."""
+        return tuple(sorted({*self._seats_of_host(), *self.link_locals}))
+
+    def _seats_of_host(self) -> Iterator[tuple[str, str]]:
+        for address in self.host_addresses:
+            yield next((network.name for network in self.networks if network.holds(address)), ""), address
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Listener:
-    """A socket that listens inside a container: `address` is 0.0.0.0 when it listens on all."""
+    """A socket that takes connections or datagrams: `address` is the wildcard of its family when it is any.
+
+    `container` is empty for a process of the host's.
+    """
 
     container: str
     protocol: Protocol
     address: str
     port: int
+
+    def listens_on(self, address: str) -> bool:
+        """Whether what is sent to `address` of its namespace comes to this socket."""
+        return self.address in (address, WILDCARD[version_of(address)])

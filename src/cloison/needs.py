@@ -16,7 +16,7 @@ from cloison.model import OUTSIDE, Flow, Kind
 from cloison.outcome import Reach
 from cloison.partition import Pair
 from cloison.policy import Policy
-from cloison.predict import Prediction
+from cloison.prediction import Prediction
 
 LOOPBACK: Final = ("127.", "::1")
 

@@ -10,10 +10,17 @@ import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import IPv6Address
+from pathlib import Path
 from typing import Final
+
+from pyroute2 import IPRoute
 
 LIBC: Final = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET: Final = 0x40000000
+ADDRESSES: Final = Path("/proc/thread-self/net/if_inet6")
+UNUSED: Final = 0x40 | 0x08
+"""IFA_F_TENTATIVE and IFA_F_DADFAILED of linux/if_addr.h."""
 OWN: Final = "/proc/thread-self/ns/net"
 
 
@@ -63,6 +70,22 @@ def new() -> int:
             _setns(home)
     finally:
         os.close(home)
+
+
+def links() -> dict[str, int]:
+    """Return the index of the link that holds each address of the calling thread's namespace."""
+    with IPRoute() as route:
+        return {str(message.get("address")): message["index"] for message in route.get_addr()}
+
+
+def tentative() -> set[str]:
+    """Return the IPv6 addresses of the calling thread's namespace that the kernel does not use yet, or will not.
+
+    It asks the link first whether somebody has them (RFC 4862 section 5.4), which takes a second or two.
+    """
+    lines = ADDRESSES.read_text().splitlines() if ADDRESSES.exists() else []
+    found = (line.split() for line in lines)
+    return {str(IPv6Address(bytes.fromhex(words[0]))) for words in found if int(words[4], 16) & UNUSED}
 
 
 def _setns(descriptor: int) -> None:

@@ -33,7 +33,7 @@ from cloison.plan import (
     SeatsPart,
 )
 from cloison.policy import Policy
-from cloison.predict import Prediction
+from cloison.prediction import Prediction
 from cloison.proof import SkippedPart, Tool
 from cloison.proposal import Proposal, block, propose, redrawn
 from cloison.remarks import remarks

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from cloison.compose import POLICY_KEY, Project
 from cloison.errors import PolicyError
-from cloison.model import HOST, OUTSIDE, STRANGER, Flow, Protocol
+from cloison.model import HOST, OUTSIDE, PORTED, STRANGER, Flow, Protocol
 
 EVERY: Final = "*"
 ARROW: Final = re.compile(
@@ -151,9 +151,9 @@ def _rule(project: Project, text: Any, where: str) -> Rule:
     for name in (match["source"], match["target"]):
         if name not in places:
             raise PolicyError(f'{where}: no service "{name}"{_suggestion(name, places)}')
-    if match["target"] in (HOST, OUTSIDE) and match["port"]:
-        whole = f"{match['source']} -> {match['target']}"
-        raise PolicyError(f'{where}: "{match["target"]}" is looked at as a whole, not by port; write "{whole}"')
+    if match["target"] == OUTSIDE and match["port"]:
+        whole = f"{match['source']} -> {OUTSIDE}"
+        raise PolicyError(f'{where}: "{OUTSIDE}" is looked at as a whole, not by port; write "{whole}"')
     return Rule(
         match["source"],
         # A service in another's namespace is reached at the other's addresses.
@@ -174,10 +174,10 @@ def _port(text: str | None, where: str) -> int | None:
 
 
 def _protocol(text: str | None, where: str) -> Protocol:
-    try:
-        return Protocol(text or "tcp")
-    except ValueError:
-        raise PolicyError(f'{where}: no protocol "{text}"; write tcp or udp') from None
+    known = {protocol.value: protocol for protocol in PORTED}
+    if (text or "tcp") not in known:
+        raise PolicyError(f'{where}: no protocol "{text}"; write tcp or udp')
+    return known[text or "tcp"]
 
 
 def _toleration(project: Project, body: Any, where: str) -> Toleration:

@@ -3,19 +3,19 @@
 Rule: `RULES` is read from top to bottom and the first that speaks decides. Nothing here knows what
 was observed; where the facts do not decide, the prediction is `unknown` and says what is missing.
 
-The behaviour is that of Docker's bridge driver over IPv4 (https://docs.docker.com/engine/network/packet-filtering-firewalls/),
+The behaviour is that of Docker's bridge driver over IPv4, and `walls_v6` has that over IPv6 (https://docs.docker.com/engine/network/packet-filtering-firewalls/),
 measured on Engine 20.10; version gates carry their own source.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
 
+from cloison import walls_v6
 from cloison.compose import Project
-from cloison.model import HOST, OUTSIDE, STRANGER, Facts, Flow, Kind
-from cloison.outcome import Reach
+from cloison.model import HOST, OUTSIDE, STRANGER, Facts, Flow, Kind, version_of
+from cloison.prediction import Prediction, opened, shut, unknown
 from cloison.world import World
 
 UNTOLD: Final = (0, 0)
@@ -25,14 +25,6 @@ ACCEPT: Final = "ACCEPT"
 DROP: Final = "DROP"
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What is predicted of one flow, and the rule in words."""
-
-    reach: Reach
-    rule: str
-
-
 def predict(project: Project, facts: Facts, flows: Iterable[Flow]) -> dict[Flow, Prediction]:
     """Return the prediction of every flow."""
     world = World(project, facts)
@@ -40,20 +32,9 @@ def predict(project: Project, facts: Facts, flows: Iterable[Flow]) -> dict[Flow,
 
 
 def _first(world: World, flow: Flow) -> Prediction:
-    said = (rule(world, flow) for rule in RULES)
-    return next(filter(None, said), _unknown("no rule speaks about this flow"))
-
-
-def _open(rule: str) -> Prediction:
-    return Prediction(Reach.OPEN, rule)
-
-
-def _shut(rule: str) -> Prediction:
-    return Prediction(Reach.SHUT, rule)
-
-
-def _unknown(rule: str) -> Prediction:
-    return Prediction(Reach.UNKNOWN, rule)
+    rules = RULES_V6 if version_of(flow.endpoint.address) == 6 else RULES  # noqa: PLR2004  # of IP
+    said = (rule(world, flow) for rule in rules)
+    return next(filter(None, said), unknown("no rule speaks about this flow"))
 
 
 def not_published(world: World, flow: Flow) -> Prediction | None:
@@ -61,7 +42,7 @@ def not_published(world: World, flow: Flow) -> Prediction | None:
     end = flow.endpoint
     if end.kind is not Kind.PUBLISHED or world.publishes_there(end):
         return None
-    return _shut(f"the file does not publish {end.place}:{end.service_port} there")
+    return shut(f"the file does not publish {end.place}:{end.service_port} there")
 
 
 def same_namespace(world: World, flow: Flow) -> Prediction | None:
@@ -72,7 +53,7 @@ def same_namespace(world: World, flow: Flow) -> Prediction | None:
     if {source, target} <= set(world.project.services) and source != target:
         owner = world.project.owner(source)
         if owner == world.project.owner(target):
-            return _open(f"{source} and {target} live in the network namespace of {owner}")
+            return opened(f"{source} and {target} live in the network namespace of {owner}")
     return None
 
 
@@ -83,9 +64,9 @@ def network_mode(world: World, flow: Flow) -> Prediction | None:
     if service is None:
         return None
     modes = {
-        "none": _shut(f"{place} has network_mode none"),
-        "host": _open(f"{place} has network_mode host, and nothing holds the host back"),
-        "container": _unknown(f"{place} lives in the namespace of a container that the file does not know"),
+        "none": shut(f"{place} has network_mode none"),
+        "host": opened(f"{place} has network_mode host, and nothing holds the host back"),
+        "container": unknown(f"{place} lives in the namespace of a container that the file does not know"),
     }
     mode = service.network_mode.partition(":")[0]
     if mode == "host" and flow.endpoint.network and world.driver(flow.endpoint.network) != "bridge":
@@ -98,9 +79,9 @@ def other_drivers(world: World, flow: Flow) -> Prediction | None:
     for network in sorted({flow.endpoint.network, *world.seats(flow.vantage.place)} - {""}):
         driver = world.driver(network)
         if not driver:
-            return _unknown(f"{world.label(network)} is external, and the file does not tell what it is")
+            return unknown(f"{world.label(network)} is external, and the file does not tell what it is")
         if driver != "bridge":
-            return _unknown(f"{world.label(network)} uses the driver {driver}, whose walls are not predicted")
+            return unknown(f"{world.label(network)} uses the driver {driver}, whose walls are not predicted")
     return None
 
 
@@ -108,12 +89,14 @@ def from_host(world: World, flow: Flow) -> Prediction | None:
     """The host has an address on every bridge and publishes the ports itself."""
     if flow.vantage.place != HOST:
         return None
+    if world.is_at_home(flow.endpoint.place):
+        return opened(f"{flow.endpoint.place} has network_mode host, so the host is where it is")
     if flow.endpoint.kind is Kind.PUBLISHED:
-        return _open("the host publishes the port on this address")
+        return opened("the host publishes the port on this address")
     if flow.endpoint.place == OUTSIDE:
-        return _open("the host is a neighbour of the outside")
+        return opened("the host is a neighbour of the outside")
     drawn = flow.endpoint.network in world.seats(flow.endpoint.place)
-    return _open("the host has an address on every bridge") if drawn else _not_drawn(world, flow)
+    return opened("the host has an address on every bridge") if drawn else _not_drawn(world, flow)
 
 
 def from_outside(world: World, flow: Flow) -> Prediction | None:
@@ -121,13 +104,15 @@ def from_outside(world: World, flow: Flow) -> Prediction | None:
     if flow.vantage.place != OUTSIDE:
         return None
     end = flow.endpoint
+    if world.is_at_home(end.place):
+        return opened(f"{end.place} has network_mode host, and no rule of the engine's stands before the host")
     if end.kind is Kind.PUBLISHED:
         which = f"port {end.port}" if end.port else "a port"  # the engine chooses it, and has not yet
-        return _open(f"{which} of the host is published for everyone")
+        return opened(f"{which} of the host is published for everyone")
     if end.network not in world.seats(end.place):
         return _not_drawn(world, flow)
     if world.is_internal(end.network):
-        return _shut(f"{world.label(end.network)} is internal")
+        return shut(f"{world.label(end.network)} is internal")
     return _direct(world, flow)
 
 
@@ -135,17 +120,17 @@ def _direct(world: World, flow: Flow) -> Prediction:
     """Predict a packet that a neighbour routes to a container's own address through the host."""
     engine = world.facts.engine
     if engine.release == UNTOLD:
-        return _unknown("the engine does not tell its version, and Engine 28 moved this wall")
+        return unknown("the engine does not tell its version, and Engine 28 moved this wall")
     if engine.release >= DIRECT_ROUTING_CLOSED:
-        return _shut("Engine 28 and later drops what is routed to a container from outside")
+        return shut("Engine 28 and later drops what is routed to a container from outside")
     end = flow.endpoint
     if world.publishes(end) and end.network == world.way_out(end.place):
-        return _open("before Engine 28 a published port also answers on the container's own address")
+        return opened("before Engine 28 a published port also answers on the container's own address")
     policies = {
-        ACCEPT: _open("the host's FORWARD policy is ACCEPT, so every container address can be routed to"),
-        DROP: _shut("the host forwards nothing to an unpublished port (FORWARD policy DROP)"),
+        ACCEPT: opened("the host's FORWARD policy is ACCEPT, so every container address can be routed to"),
+        DROP: shut("the host forwards nothing to an unpublished port (FORWARD policy DROP)"),
     }
-    return policies.get(engine.forward_policy, _unknown("the host's FORWARD policy could not be read"))
+    return policies.get(engine.forward_policy, unknown("the host's FORWARD policy could not be read"))
 
 
 def to_outside(world: World, flow: Flow) -> Prediction | None:
@@ -154,23 +139,24 @@ def to_outside(world: World, flow: Flow) -> Prediction | None:
         return None
     way = world.way_out(flow.vantage.place)
     if not way:
-        return _shut(f"the file gives {flow.vantage.place} no network")
+        return shut(f"the file gives {flow.vantage.place} no network")
     if world.is_internal(way):
-        return _shut(f"every network of {flow.vantage.place} is internal")
-    return _open(f"{world.label(way)} is not internal, so {flow.vantage.place} has egress")
+        return shut(f"every network of {flow.vantage.place} is internal")
+    return opened(f"{world.label(way)} is not internal, so {flow.vantage.place} has egress")
 
 
-def to_gateway(world: World, flow: Flow) -> Prediction | None:
-    """Docker gives every bridge an address of the host's, internal or not."""
-    if flow.endpoint.place != HOST:
+def to_host(world: World, flow: Flow) -> Prediction | None:
+    """Docker gives every bridge an address of the host's, internal or not, and the host answers on all it has."""
+    end = flow.endpoint
+    if not world.is_at_home(end.place):
         return None
-    label = world.label(flow.endpoint.network)
     seats = world.seats(flow.vantage.place)
-    if flow.endpoint.network in seats:
-        return _open(f"the host has an address on {label}, internal or not")
-    if seats:
-        return _open(f"the host answers on its address of {label} for whoever has it as gateway")
-    return _shut(f"the file gives {flow.vantage.place} no network")
+    if not seats:
+        return shut(f"the file gives {flow.vantage.place} no network")
+    if end.network in seats:
+        return opened(f"the host has an address on {world.label(end.network)}, internal or not")
+    where = f"its address of {world.label(end.network)}" if end.network else "all of its addresses"
+    return opened(f"the host answers on {where} for whoever has it as gateway")
 
 
 def to_published(world: World, flow: Flow) -> Prediction | None:
@@ -182,15 +168,15 @@ def to_published(world: World, flow: Flow) -> Prediction | None:
     near = [n for n in seats if (fact := world.facts.network(n)) and fact.holds(end.address)]
     way = near[0] if near else world.way_out(flow.vantage.place)
     if not way:
-        return _shut(f"the file gives {flow.vantage.place} no network")
+        return shut(f"the file gives {flow.vantage.place} no network")
     if world.is_internal(way):
-        return _shut(f"{flow.vantage.place} gets there over {world.label(way)}, which is internal")
+        return shut(f"{flow.vantage.place} gets there over {world.label(way)}, which is internal")
     if not world.masquerades(way) and world.way_out(end.place) != way:
-        return _shut(
+        return shut(
             f"{world.label(way)} does not masquerade, so a published port leads its members straight to the "
             "container's own address, which is on another network"
         )
-    return _open("a published port is a door for the containers of other networks too")
+    return opened("a published port is a door for the containers of other networks too")
 
 
 def over_network(world: World, flow: Flow) -> Prediction | None:
@@ -201,29 +187,22 @@ def over_network(world: World, flow: Flow) -> Prediction | None:
         return _not_drawn(world, flow)
     if end.network not in world.seats(source):
         if source.startswith(STRANGER):
-            return _shut(f"the file does not know {source.removeprefix(STRANGER)}")
-        return _shut(f"the file does not put {source} on {label}")
+            return shut(f"the file does not know {source.removeprefix(STRANGER)}")
+        return shut(f"the file does not put {source} on {label}")
     if world.has_icc_off(end.network):
-        return _unknown(f"{label} has inter-container communication off, which is known to leak")
-    return _open(f"{source} and {end.place} share {label}, and Docker has no policy inside a network")
+        return unknown(f"{label} has inter-container communication off, which is known to leak")
+    return opened(f"{source} and {end.place} share {label}, and Docker has no policy inside a network")
 
 
 def _not_drawn(world: World, flow: Flow) -> Prediction:
     end = flow.endpoint
     if end.place.startswith(STRANGER):
-        return _shut(f"the file does not know {end.place.removeprefix(STRANGER)}")
-    return _shut(f"the file does not put {end.place} on {world.label(end.network)}")
+        return shut(f"the file does not know {end.place.removeprefix(STRANGER)}")
+    return shut(f"the file does not put {end.place} on {world.label(end.network)}")
 
 
-RULES: Final[tuple[Callable[[World, Flow], Prediction | None], ...]] = (
-    not_published,
-    same_namespace,
-    network_mode,
-    other_drivers,
-    from_host,
-    from_outside,
-    to_outside,
-    to_gateway,
-    to_published,
-    over_network,
-)
+Rule = Callable[[World, Flow], Prediction | None]
+EITHER: Final[tuple[Rule, ...]] = (not_published, same_namespace, network_mode, other_drivers, from_host)
+"""What holds for both versions of IP."""
+RULES: Final[tuple[Rule, ...]] = (*EITHER, from_outside, to_outside, to_host, to_published, over_network)
+RULES_V6: Final[tuple[Rule, ...]] = (*EITHER, *walls_v6.RULES)

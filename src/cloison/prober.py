@@ -1,66 +1,42 @@
-"""Sends half-open probes from many network namespaces at once, from one thread.
+"""Sends the probes of many network namespaces at once, from one thread, and hears where they arrive.
 
-A post is a set of sockets inside one namespace. Sockets stay in the namespace in which they were
-made, so one loop serves all posts. A probe sends SYN and never completes the handshake: the
-namespace's kernel, which knows no such connection, answers a SYN-ACK with RST by itself, and the
-service's `accept` never sees anything.
+A TCP probe sends SYN and never completes the handshake: the namespace's kernel, which knows no such
+connection, answers a SYN-ACK with RST by itself, and the service's `accept` never sees anything.
+A UDP probe is a datagram that is seen to arrive or not; see `guard` for why no service sees it.
 
-Rule: silence is what remains after a second, later SYN, and only if no packet was lost on our side.
+Rule: silence is what remains after a second, later probe, and only if no packet was lost on our side.
 """
 
 from __future__ import annotations
 
 import errno
+import os
+import resource
 import secrets
 import select
 import socket
-import struct
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from typing import Final, Self
 
-from cloison import netns, segment
+from cloison import guard, packet, segment
+from cloison.model import Protocol, version_of
 from cloison.outcome import Outcome
+from cloison.posts import Ports, Post, Way, post
 
-SO_ATTACH_FILTER: Final = 26
-SO_MEMINFO: Final = 55
-SO_RCVBUFFORCE: Final = 33
-IP_PKTINFO: Final = 8
-SOL_RAW: Final = 255
-ICMP_FILTER: Final = 1
-ONLY_UNREACHABLE: Final = ~(1 << segment.UNREACHABLE) & 0xFFFFFFFF
-RECEIVE_BUFFER: Final = 8 << 20
 BURST: Final = 32
 """Probes sent before answers are read again: a veth queues no more than 1000 packets."""
-BACKLOG: Final = 128
 SMALLEST_TOKEN: Final = 1024
 READ: Final = 2048
-
-
-@dataclass(slots=True, eq=False)
-class Post:
-    """Sockets in one namespace. `canary_port` is the port of a socket of our own that listens there."""
-
-    name: str
-    descriptor: int
-    raw: socket.socket
-    icmp: socket.socket
-    source_port: int
-    canary_port: int
-    routes: dict[str, str | OSError] = field(default_factory=dict)
-
-    def lost(self) -> int:
-        """Return how many packets this post's socket had no room for."""
-        return int(struct.unpack("9I", self.raw.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))[8])
-
-    def learn_routes(self, addresses: Iterable[str]) -> None:
-        """Ask the namespace's kernel which source address it would use for each destination. No packet is sent."""
-        unknown = {address for address in addresses if address not in self.routes}
-        if unknown:
-            with netns.inside(self.descriptor):
-                self.routes |= {address: _source(address) for address in unknown}
+READERS: Final = {
+    Protocol.TCP: packet.read_tcp,
+    Protocol.UDP: packet.read_udp,
+    Protocol.ICMP: packet.read_icmp,
+}
+PINNED: Final = {4: (socket.IPPROTO_IP, 8), 6: (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO)}
+"""Where `sendmsg` takes the source address: IP_PKTINFO, which Python does not name, and its sister."""
 
 
 @dataclass(slots=True, eq=False)
@@ -71,13 +47,21 @@ class Shot:
     address: str
     port: int
     target: Post | None = None
+    protocol: Protocol = Protocol.TCP
+    at: str = ""
+    """An own address of the post's on the link to use, for an address that is valid on one link alone."""
     came_back: Outcome | None = None
-    """What the sender got; with it, a second SYN could tell nothing more."""
+    """What the sender got; with it, a second probe could tell nothing more."""
     detail: str = ""
-    arrived: set[Post] = field(default_factory=set)
+    arrived: tuple[Post, ...] = ()
     """The posts inside which the probe was seen."""
     outcome: Outcome = Outcome.ERROR
     """What it comes to, once it was fired."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether another try could tell nothing more: something came back, or it is seen where it ends."""
+        return self.came_back is not None or (self.protocol is Protocol.UDP and self.target in self.arrived)
 
 
 class Prober:
@@ -85,78 +69,85 @@ class Prober:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self.token = SMALLEST_TOKEN + secrets.randbelow(0x10000 - SMALLEST_TOKEN)
+        self.token = SMALLEST_TOKEN + secrets.randbelow(0xFFFFFFFF - SMALLEST_TOKEN)
+        self.unguarded = ""
+        """Why datagrams cannot be kept from services, empty where they can."""
+        self.posts: list[Post] = []
         self._stack = ExitStack()
         self._epoll = self._stack.enter_context(select.epoll())
-        self._readers: dict[int, tuple[Post, socket.socket]] = {}
+        self._readers: dict[int, tuple[Post, Protocol, int, socket.socket]] = {}
 
     def __enter__(self) -> Self:
+        _allow_many_descriptors()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def post(self, name: str, descriptor: int, stand_ins: Iterable[int] = ()) -> Post:
+    def post(self, name: str, descriptor: int, stand_ins: Ports = ()) -> Post:
         """Take up a post in a namespace; its sockets close with the prober, the descriptor stays the caller's.
 
-        Canaries listen on the ports `stand_ins` as well: they stand in for services that are not there.
-        Raises OSError when the namespace cannot be entered, or somebody listens on such a port.
+        Raises OSError when the namespace cannot be entered, or somebody listens on a port of `stand_ins`.
         """
-        with netns.inside(descriptor), ExitStack() as opened:
-            for port in stand_ins:  # before the kernel chooses ports of its own
-                opened.enter_context(_tcp(port)).listen(BACKLOG)
-            reserved, canary, raw, icmp = (
-                opened.enter_context(made) for made in (_tcp(), _tcp(), _raw_tcp(), _raw_icmp())
-            )
-            canary.listen(BACKLOG)
-            ports = [made.getsockname()[1] for made in (reserved, canary)]
-            _attach(raw, *segment.only_ours(ports[0], self.token))
-            self._stack.push(opened.pop_all())
-        post = Post(name, descriptor, raw, icmp, *ports)
-        for reader in (raw, icmp):
-            self._readers[reader.fileno()] = (post, reader)
-            self._epoll.register(reader, select.EPOLLIN)
-        return post
+        made = post(self._stack, name, descriptor, self.token, stand_ins)
+        for version, tongue in made.tongues.items():
+            for protocol, raw in tongue.raw.items():
+                self._readers[raw.fileno()] = (made, protocol, version, raw)
+                self._epoll.register(raw, select.EPOLLIN)
+        self.posts.append(made)
+        return made
+
+    def guard(self) -> None:
+        """Keep the datagrams of all posts from the services of all posts, until the prober closes."""
+        try:
+            loaded = guard.program({port for made in self.posts for port in made.sending_ports})
+            self._stack.callback(os.close, loaded)
+            for made in self.posts:
+                self._stack.callback(os.close, guard.attached(loaded, made.descriptor))
+                made.is_guarded = True
+        except OSError as error:
+            self.unguarded = f"this kernel cannot keep a datagram from a service ({error.strerror})"
 
     def fire(self, shots: Sequence[Shot], patience: float) -> None:
         """Send all shots and settle each one; `patience` is how long to wait for silence, in seconds, in all.
 
         Afterwards every shot has an outcome.
         """
-        posts = {post for shot in shots for post in (shot.post, shot.target) if post}
-        lost = {post: post.lost() for post in posts}
-        for shot in shots:
-            shot.post.learn_routes((shot.address,))
+        _learn(shots)
+        lost, untracked = self._losses()
         numbered = dict(zip(_numbers(), shots, strict=False))
         for _ in range(2):
-            waiting = {number: shot for number, shot in numbered.items() if not shot.came_back}
-            self._round(waiting, numbered, patience / 2)
+            self._round(numbered, patience / 2)
         self._receive(numbered, 0)  # what arrived before the last answer was sent
+        lost_since, untracked_since = self._losses()
+        lost = {post: count - lost[post] for post, count in lost_since.items()}
         for shot in shots:
-            _settle(shot, lost=sum(post.lost() - lost[post] for post in (shot.post, shot.target) if post))
+            _settle(shot, lost[shot.post] + (lost[shot.target] if shot.target else 0), untracked_since - untracked)
 
-    def _round(self, waiting: dict[int, Shot], numbered: dict[int, Shot], seconds: float) -> None:
-        for count, (number, shot) in enumerate(waiting.items(), start=1):
+    def _losses(self) -> tuple[dict[Post, int], int]:
+        """Return what each post has lost, and what no namespace on the way had room to track."""
+        return {made: made.lost() for made in self.posts}, sum(made.untracked() for made in self.posts)
+
+    def _round(self, numbered: dict[int, Shot], seconds: float) -> None:
+        waiting = [(number, shot) for number, shot in numbered.items() if not shot.is_over]
+        for count, (number, shot) in enumerate(waiting, start=1):
             self._send(number, shot)
             if count % BURST == 0:
                 self._receive(numbered, 0)
         deadline = self.clock() + seconds
-        while (left := deadline - self.clock()) > 0 and not all(shot.came_back for shot in waiting.values()):
+        while (left := deadline - self.clock()) > 0 and not all(shot.is_over for _, shot in waiting):
             if self._receive(numbered, left):
                 # While answers still trickle in, the machine is slow, and silence is not silence yet.
                 deadline = max(deadline, self.clock() + seconds / 2)
 
     def _send(self, number: int, shot: Shot) -> None:
-        post, source = shot.post, shot.post.routes[shot.address]
-        if isinstance(source, OSError):
+        way = shot.post.ways[shot.address, shot.at]
+        if isinstance(way, OSError):
             shot.came_back = Outcome.UNREACHABLE
-            shot.detail = f"no route ({errno.errorcode.get(source.errno or 0, 'no reason told')})"
+            shot.detail = f"no route ({errno.errorcode.get(way.errno or 0, 'no reason told')})"
             return
-        data = segment.syn((source, post.source_port), (shot.address, shot.port), number, self.token)
-        # The checksum covers the source address, so the kernel must use the one it named before.
-        pinned = struct.pack("=i4s4s", 0, socket.inet_aton(source), bytes(4))
         try:
-            post.raw.sendmsg([data], [(socket.IPPROTO_IP, IP_PKTINFO, pinned)], 0, (shot.address, 0))
+            SENDERS[shot.protocol](shot, way, number, self.token)
         except OSError as error:
             shot.came_back, shot.detail = SEND_ERRORS.get(error.errno or 0, (Outcome.ERROR, str(error)))
 
@@ -164,26 +155,54 @@ class Prober:
         """Read what has come, waiting `seconds` for the first packet; return whether any came."""
         ready = self._epoll.poll(seconds)
         for descriptor, _ in ready:
-            post, reader = self._readers[descriptor]
+            made, protocol, version, raw = self._readers[descriptor]
+            read = READERS[protocol]
             with suppress(BlockingIOError):
                 while True:
-                    self._read(post, reader, numbered)
+                    message = read(version, raw.recv(READ))
+                    shot = numbered.get(message.number) if message else None
+                    if message and shot:
+                        _note(message, shot, made)
         return bool(ready)
 
-    def _read(self, post: Post, reader: socket.socket, numbered: dict[int, Shot]) -> None:
-        packet = reader.recv(READ)
-        parse = segment.read_tcp if reader is post.raw else segment.read_icmp
-        message = parse(packet)
-        shot = numbered.get(message.sequence) if message else None
-        if shot is None:
-            return
-        match message:
-            case segment.Arrival():
-                shot.arrived.add(post)
-            case segment.Answer(accepted=accepted) if post is shot.post:
-                shot.came_back = Outcome.ACCEPTED if accepted else shot.came_back or Outcome.REFUSED
-            case segment.Rejection(reason=reason) if post is shot.post and not shot.came_back:
-                shot.came_back, shot.detail = Outcome.UNREACHABLE, reason
+
+def _note(message: packet.Message, shot: Shot, made: Post) -> None:
+    match message:
+        case packet.Arrival():
+            shot.arrived = tuple({*shot.arrived, made})
+        case packet.Answer(accepted=accepted) if made is shot.post:
+            shot.came_back = Outcome.ACCEPTED if accepted else shot.came_back or Outcome.REFUSED
+        case packet.Rejection(reason=reason) if made is shot.post and not shot.came_back:
+            shot.came_back, shot.detail = Outcome.UNREACHABLE, reason
+
+
+def _send_syn(shot: Shot, way: Way, number: int, token: int) -> None:
+    # The checksum covers the source address, so the kernel must use the one it named before.
+    version = version_of(shot.address)
+    data = segment.syn((shot.post.port, shot.port), number, token, way.pseudo)
+    _raw(shot, version, Protocol.TCP).sendmsg([data], [(*PINNED[version], way.pinned)], 0, _to(shot, version, way, 0))
+
+
+def _send_datagram(shot: Shot, way: Way, number: int, token: int) -> None:
+    version = version_of(shot.address)
+    sender = shot.post.tongues[version].sender
+    sender.sendto(segment.payload(number, token), _to(shot, version, way, shot.port))
+
+
+def _send_echo(shot: Shot, way: Way, number: int, token: int) -> None:
+    version = version_of(shot.address)
+    _raw(shot, version, Protocol.ICMP).sendto(segment.echo(version, number, token), _to(shot, version, way, 0))
+
+
+SENDERS: Final = {Protocol.TCP: _send_syn, Protocol.UDP: _send_datagram, Protocol.ICMP: _send_echo}
+
+
+def _raw(shot: Shot, version: int, protocol: Protocol) -> socket.socket:
+    return shot.post.tongues[version].raw[protocol]
+
+
+def _to(shot: Shot, version: int, way: Way, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
+    return (shot.address, port) if version == 4 else (shot.address, port, 0, way.scope)  # noqa: PLR2004  # of IP
 
 
 SEND_ERRORS: Final = {
@@ -196,7 +215,7 @@ SEND_ERRORS: Final = {
 """What the kernel says when it will not send: https://man7.org/linux/man-pages/man7/ip.7.html"""
 
 
-def _settle(shot: Shot, *, lost: int) -> None:
+def _settle(shot: Shot, lost: int, untracked: int) -> None:
     """Say what it comes to: an acceptance, else an arrival, else what came back, else silence."""
     if shot.came_back is not Outcome.ACCEPTED and shot.target and shot.target in shot.arrived:
         shot.outcome = Outcome.ARRIVED
@@ -204,8 +223,19 @@ def _settle(shot: Shot, *, lost: int) -> None:
     elif lost and shot.came_back is not Outcome.ACCEPTED:
         # What was lost may have been the arrival: even a refusal says nothing now.
         shot.outcome, shot.detail = Outcome.ERROR, f"{lost} packets were lost before they could be read"
+    elif untracked and shot.came_back is not Outcome.ACCEPTED:
+        shot.outcome, shot.detail = Outcome.ERROR, f"a full connection tracking table dropped {untracked} packets"
     else:
         shot.outcome = shot.came_back or Outcome.SILENT
+
+
+def _learn(shots: Iterable[Shot]) -> None:
+    """Have every post learn its ways, and every shot in a version of IP that its post does not speak come back."""
+    wanted: dict[Post, set[tuple[str, str]]] = {}
+    for shot in shots:
+        wanted.setdefault(shot.post, set()).add((shot.address, shot.at))
+    for made, ways in wanted.items():
+        made.learn(ways)
 
 
 def _numbers() -> Iterator[int]:
@@ -218,37 +248,8 @@ def _numbers() -> Iterator[int]:
             yield number
 
 
-def _source(address: str) -> str | OSError:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((address, 9))
-        except OSError as error:
-            return error
-        return str(probe.getsockname()[0])
-
-
-@contextmanager
-def _tcp(port: int = 0) -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as made:
-        made.bind(("", port))
-        yield made
-
-
-@contextmanager
-def _raw_tcp() -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP) as made:
-        made.setblocking(False)  # noqa: FBT003  # the socket module's own signature
-        made.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
-        yield made
-
-
-@contextmanager
-def _raw_icmp() -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as made:
-        made.setblocking(False)  # noqa: FBT003  # the socket module's own signature
-        made.setsockopt(SOL_RAW, ICMP_FILTER, struct.pack("=I", ONLY_UNREACHABLE))
-        yield made
-
-
-def _attach(raw: socket.socket, program: bytes, _owner: object) -> None:
-    raw.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+def _allow_many_descriptors() -> None:
+    """Every namespace takes a dozen sockets, and the usual limit is a thousand."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
-from cloison.model import Container, Endpoint, Kind
+from cloison.model import Container, Endpoint, Kind, Protocol
 from cloison.outcome import Outcome
 from cloison.prober import Shot
 
@@ -22,14 +24,20 @@ class Controls:
         return self.positive or self.negative
 
 
-def controls_of(positive: Shot, negative: Shot) -> Controls:
-    """Return what two shots show: a post's own canary, and an address that nobody holds."""
-    seen = positive.outcome is Outcome.ACCEPTED and positive.target in positive.arrived
+def controls_of(positives: Iterable[Shot], negatives: Iterable[Shot]) -> Controls:
+    """Return what the shots of a post show: at its own canaries, and at addresses that nobody holds."""
+    missed = [shot for shot in positives if shot.target not in shot.arrived]
+    answered = [shot for shot in negatives if shot.outcome is Outcome.ACCEPTED]
     return Controls(
-        "" if seen else f"its own canary could not be reached ({positive.outcome}): probes from it prove nothing",
-        f"{negative.address}, which nobody holds, answered: something answers for every address"
-        if negative.outcome is Outcome.ACCEPTED
-        else "",
+        "".join(
+            f"its own {shot.protocol} canary could not be reached at {shot.address} ({shot.outcome}): "
+            "probes from it prove nothing"
+            for shot in missed[:1]
+        ),
+        "".join(
+            f"{shot.address}, which nobody holds, answered: something answers for every address"
+            for shot in answered[:1]
+        ),
     )
 
 
@@ -44,18 +52,27 @@ def difference(before: Container, now: Container | None) -> str:
     return ""
 
 
+PROBE: Final = {Protocol.TCP: "SYN", Protocol.UDP: "datagram", Protocol.ICMP: "echo request"}
+
+
 def evidence_of(end: Endpoint, shot: Shot) -> str:
     """Return what became of a probe, in words."""
     what = "the canary" if end.kind is Kind.CANARY else f"port {end.port}"
-    at = f"SYN to {what} at {end.address}"
+    words = f"{PROBE[shot.protocol]} to {what} at {end.address} {_became(end, shot)}"
     others = sorted(post.name for post in shot.arrived if post is not shot.target)
-    via = f", and was seen inside {', '.join(others)}" if others else ""
+    return f"{words}, and was seen inside {', '.join(others)}" if others else words
+
+
+def _became(end: Endpoint, shot: Shot) -> str:
+    where = end.container or end.place
+    if shot.protocol is Protocol.UDP and shot.outcome is Outcome.ARRIVED:
+        return f"arrived in {where}"
     words = {
         Outcome.ACCEPTED: "was accepted",
         Outcome.ARRIVED: f"was {shot.detail}",
         Outcome.REFUSED: "was refused on the way",
-        Outcome.SILENT: f"was lost twice; nothing arrived in {end.container or end.place}",
+        Outcome.SILENT: f"was lost twice; nothing arrived in {where}",
         Outcome.UNREACHABLE: f"could not get there: {shot.detail}",
         Outcome.ERROR: f"could not be judged: {shot.detail}",
     }
-    return f"{at} {words[shot.outcome]}{via}"
+    return words[shot.outcome]

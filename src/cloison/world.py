@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cloison.compose import DEFAULT_BRIDGE, Port, Project
-from cloison.model import EVERY_ADDRESS, STRANGER, Endpoint, Facts
+from cloison.model import HOST, STRANGER, WILDCARD, Endpoint, Facts, version_of
 
 ICC: Final = "com.docker.network.bridge.enable_icc"
 MASQUERADE: Final = "com.docker.network.bridge.enable_ip_masquerade"
@@ -58,6 +58,22 @@ class World:
         seats = sorted(self.seats(place))
         return next((n for n in seats if not self.is_internal(n)), seats[0] if seats else "")
 
+    def seats_v6(self, place: str) -> tuple[str, ...]:
+        """Return the networks on which the file gives a place an IPv6 address."""
+        return tuple(network for network in self.seats(place) if self.speaks_ipv6(network))
+
+    def speaks_ipv6(self, network: str) -> bool:
+        """Whether a network is meant to have IPv6: by the file, or by the engine where the file only borrows it."""
+        drawn, fact = self.project.network_named(network), self.facts.network(network)
+        if drawn and not drawn.external:
+            return drawn.ipv6
+        return fact is not None and any(":" in subnet for subnet in fact.subnets)
+
+    def is_at_home(self, place: str) -> bool:
+        """Whether a place is the host, or a service that lives in the host's namespace."""
+        service = self.project.services.get(self.project.owner(place))
+        return place == HOST or bool(service and service.network_mode == HOST)
+
     def has_icc_off(self, network: str) -> bool:
         """Whether a network is meant to keep its members apart: by the file, or by the engine where it is borrowed."""
         return self._option(network, ICC) == "false"
@@ -78,7 +94,8 @@ class World:
     def publishes_there(self, end: Endpoint) -> bool:
         """Whether the file publishes the service port of `end` at that address and port of the host."""
         return any(
-            port.host_address in (*EVERY_ADDRESS, end.address) and port.host_port in (0, end.port)
+            port.host_address in (WILDCARD[version_of(end.address)], "", end.address)
+            and port.host_port in (0, end.port)
             for port in self._ports(end)
         )
 

@@ -14,7 +14,7 @@ from cloison.compare import EXIT_CODE, JUDGEMENT, Cause, Judged, Judgement, comp
 from cloison.intention import Intent, Intention
 from cloison.model import Flow
 from cloison.outcome import REACH, Observation, Outcome, Reach, observation, unknown
-from cloison.predict import Prediction
+from cloison.prediction import Prediction
 
 SEEN = {
     Reach.OPEN: observation(Outcome.ACCEPTED, watched=True, evidence="accepted"),

@@ -11,7 +11,7 @@ from cloison.explain import Case, notes, reason
 from cloison.intention import Intent, Intention
 from cloison.model import Container, Protocol, Publication
 from cloison.outcome import Observation, Outcome, Reach, observation, unknown
-from cloison.predict import Prediction
+from cloison.prediction import Prediction
 
 OPEN, SHUT, UNKNOWN = Reach.OPEN, Reach.SHUT, Reach.UNKNOWN
 ACCEPTED = observation(Outcome.ACCEPTED, watched=True, evidence="accepted")

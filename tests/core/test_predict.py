@@ -8,7 +8,7 @@ from tests.core.world import BACK, EVERYWHERE, FRONT, LAN, STACK, World, contain
 from cloison import predict
 from cloison.model import Endpoint, Flow, Kind, Protocol, Publication, Vantage
 from cloison.outcome import Reach
-from cloison.predict import Prediction
+from cloison.prediction import Prediction
 from cloison.world import World as Drawn
 
 OPEN, SHUT, UNKNOWN = Reach.OPEN, Reach.SHUT, Reach.UNKNOWN

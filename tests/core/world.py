@@ -33,7 +33,7 @@ from cloison.model import (
     Publication,
 )
 from cloison.outcome import Observation, Outcome, observation, unknown
-from cloison.predict import Prediction
+from cloison.prediction import Prediction
 from cloison.proof import Circumstances, Machine, Proof, Tool
 
 BACK: Final = "shop_backend_net"

@@ -74,7 +74,7 @@ def gone(end: Vantage | Endpoint) -> str:
     return "" if end.container or end.place in (HOST, OUTSIDE) else f"{end.place} has no running container"
 
 
-def as_predicted(flow: Flow, prediction: predict.Prediction) -> Observation:
+def as_predicted(flow: Flow, prediction: Prediction) -> Observation:
     """Return what is seen when the prediction is right."""
     if not flow.endpoint.address:
         return observation(Outcome.UNREACHABLE, watched=True, evidence=f"{flow.endpoint.place} has no address there")

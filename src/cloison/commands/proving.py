@@ -11,14 +11,17 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cloison import assemble, compare, compose, composer, flows, intention, policy, predict
 from cloison.errors import NotProven
-from cloison.explain import Case
+from cloison.explain import Case, pings
 from cloison.model import Facts, Flow, Protocol
 from cloison.proof import Circumstances, Machine, Proof, SkippedPart, Tool
 from cloison.rehearsal import Rehearsal
+
+if TYPE_CHECKING:
+    from cloison.observe import Sight
 
 PATIENCE: Final = 0.5
 """Seconds to wait for silence: two SYNs, half of it after each.
@@ -46,7 +49,7 @@ def prove(request: Request, talk: Callable[[str], None] = lambda _: None) -> Pro
     with ThreadPoolExecutor(1) as pool:
         resolving = pool.submit(composer.resolved, request.selection)
         # Half a second of imports, while Compose reads the file.
-        importlib.import_module("cloison.observe")
+        importlib.import_module("cloison.looking")
         importlib.import_module("cloison.engines.docker")
         project = compose.project(resolving.result())
     return prove_project(project, request.patience, talk)
@@ -72,14 +75,14 @@ def prove_project(
 
     In a `rehearsal` nobody listens, so the prober does, on every port that the file or the policy names.
     """
-    from cloison import observe  # noqa: PLC0415  # prove() says why
+    from cloison import looking  # noqa: PLC0415  # prove() says why
     from cloison.engines.docker import Docker  # noqa: PLC0415  # same
 
     started, clock = datetime.now(UTC), time.monotonic()
     rules = policy.policy(project)
     stand_ins = flows.declared(project, _named(project, rules)) if rehearsal else {}
     talk("taking up a post in every container")
-    with closing(Docker()) as engine, observe.looking(engine, project, stand_ins) as view:
+    with closing(Docker()) as engine, looking.looking(engine, project, stand_ins) as view:
         _refuse_nothing(project, view.facts)
         case = Case(project, view.facts, rules)
         asked = _asked(case)
@@ -90,7 +93,7 @@ def prove_project(
     judged = compare.compare(intended, predicted, sight.observed)
     controls = {vantage: (c.positive, c.negative) for vantage, c in sight.controls.items()}
     took = (started, time.monotonic() - clock, patience)
-    return assemble.assemble(case, judged, controls, _circumstances(*took, rehearsal))
+    return assemble.assemble(case, judged, controls, _circumstances(*took, sight, rehearsal))
 
 
 def _named(project: compose.Project, rules: policy.Policy | None) -> dict[str, set[tuple[Protocol, int]]]:
@@ -115,14 +118,18 @@ def _asked(case: Case) -> list[Flow]:
     return asked
 
 
-def _circumstances(started: datetime, seconds: float, patience: float, rehearsal: Rehearsal | None) -> Circumstances:
+def _circumstances(
+    started: datetime, seconds: float, patience: float, sight: Sight, rehearsal: Rehearsal | None
+) -> Circumstances:
     system = os.uname()
+    left_out = [*(rehearsal.left_out if rehearsal else ())]
+    left_out += [(f"container {name}", "it came while the proof was running") for name in sight.newcomers]
     return Circumstances(
         tool=Tool("cloison", version("cloison")),
         machine=Machine(system.nodename, f"{system.sysname} {system.release}"),
         started=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         duration_ms=round(seconds * 1000),
         patience_ms=round(patience * 1000),
-        notes=rehearsal.notes if rehearsal else (),
-        left_out=tuple(SkippedPart(what, why) for what, why in rehearsal.left_out) if rehearsal else (),
+        notes=(*(rehearsal.notes if rehearsal else ()), *pings(sight.pings)),
+        left_out=tuple(SkippedPart(what, why) for what, why in left_out),
     )

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import docker
@@ -21,11 +22,16 @@ from cloison.model import Attachment, Container, EngineFacts, Facts, NetworkFact
 
 SECONDS: Final = 20
 """How long one question may take before the engine counts as stuck."""
+AT_ONCE: Final = 4
+"""How many containers the engine is asked about at the same time."""
 UNIX: Final = "unix://"
 NOBODYS: Final = frozenset({"host", "none"})
 """Networks on which nobody meets anybody."""
 PROJECT: Final = "com.docker.compose.project"
 SERVICE: Final = "com.docker.compose.service"
+LINK_NAME: Final = "com.docker.network.bridge.name"
+LENT: Final = "container:"
+"""How the network mode begins of a container that lives in another's namespace."""
 ONE_OFF: Final = "com.docker.compose.oneoff"
 FAILURES: Final = (DockerException, requests.RequestException)
 Document = Mapping[str, Any]
@@ -50,7 +56,7 @@ class Docker:
             found = tuple(filter(None, (self._network(name) for name in sorted(named))))
         except FAILURES as error:
             raise NotProven(f"the Docker engine stopped answering: {error}") from error
-        engine = EngineFacts("docker", version.get("Version", ""), _forward_policy())
+        engine = EngineFacts("docker", version.get("Version", ""), *map(_forward_policy, ("iptables", "ip6tables")))
         return Facts(engine, containers, found)
 
     def containers(self, project: str, networks: frozenset[str]) -> tuple[Container, ...]:
@@ -60,10 +66,15 @@ class Docker:
             # A container may sit on a network that the file does not give it, and meet strangers there.
             held = {name for item in listed if _is_of(item, project) for name in _networks(item)}
             near = [item["Id"] for item in listed if _is_near(item, project, networks | held - NOBODYS)]
-            inspected = [document for identity in near if (document := self._container(identity))]
+            inspected = self._inspected(near)
+            inspected += self._inspected(_lenders(inspected) - {*near})
         except FAILURES as error:
             raise NotProven(f"the Docker engine stopped answering: {error}") from error
         return tuple(sorted(map(_container, inspected)))
+
+    def _inspected(self, identities: Iterable[str]) -> list[Document]:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return [document for document in pool.map(self._container, identities) if document]
 
     def _container(self, identity: str) -> Document | None:
         try:
@@ -115,6 +126,12 @@ def _client(address: str) -> docker.APIClient:
     with socket.socket(socket.AF_UNIX) as trial:
         trial.connect(address.removeprefix(UNIX))
     return docker.APIClient(base_url=address, version="auto", timeout=SECONDS)
+
+
+def _lenders(inspected: Iterable[Document]) -> set[str]:
+    """Return the identities of the containers in whose namespaces others live."""
+    modes = (document["HostConfig"].get("NetworkMode") or "" for document in inspected)
+    return {mode.removeprefix(LENT) for mode in modes if mode.startswith(LENT)}
 
 
 def _is_near(item: Document, project: str, networks: frozenset[str]) -> bool:
@@ -169,18 +186,20 @@ def _port(text: str) -> tuple[Protocol, int]:
 
 
 def _network(document: Document) -> NetworkFacts:
-    pools = [pool for pool in (document.get("IPAM") or {}).get("Config") or () if ":" not in pool["Subnet"]]
+    pools = [pool for pool in (document.get("IPAM") or {}).get("Config") or () if pool.get("Subnet")]
+    options = document.get("Options") or {}
     return NetworkFacts(
         name=document["Name"],
         driver=document.get("Driver", ""),
         internal=bool(document.get("Internal")),
         subnets=tuple(pool["Subnet"] for pool in pools),
-        options=tuple(sorted((document.get("Options") or {}).items())),
+        options=tuple(sorted(options.items())),
+        link=options.get(LINK_NAME) or f"br-{document['Id'][:12]}",
     )
 
 
-def _forward_policy() -> str:
+def _forward_policy(program: str) -> str:
     """Return the policy of the host's FORWARD chain, empty when it cannot be read."""
-    result = run(["iptables", "--wait", "-S", "FORWARD"])
+    result = run([program, "--wait", "-S", "FORWARD"])
     words = result.out.split()
     return words[2] if result.code == 0 and words[:2] == ["-P", "FORWARD"] else ""

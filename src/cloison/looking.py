@@ -1,0 +1,158 @@
+"""Takes up the posts of a proof: in every container near the project, on the host, and outside.
+
+Rule: one post a namespace, however many containers share it. Who listens is read from the kernel's
+tables, and a TCP listener counts only if it answers from inside its own namespace.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Final
+
+from cloison import hosts, listening, netns, outside
+from cloison.compose import Project
+from cloison.engines import Engine
+from cloison.flows import LOOPBACK, Ports, place
+from cloison.model import HOST, OUTSIDE, Container, Listener, Protocol
+from cloison.observe import Key, View
+from cloison.outcome import Outcome
+from cloison.prober import Prober, Shot
+
+SETTLING: Final = 4
+"""Seconds to wait at most until fresh IPv6 addresses may be used; the kernel takes two by itself."""
+PAUSE: Final = 0.05
+AT_ONCE: Final = 0.2
+"""Seconds to wait for an answer that comes from the prober's own namespace."""
+
+
+@contextmanager
+def looking(engine: Engine, project: Project, stand_ins: Mapping[str, Ports] | None = None) -> Iterator[View]:
+    """Have a post in the namespace of every container near the project, on the host and outside.
+
+    With `stand_ins`, the prober listens on these ports itself, in the namespace of the service that owns it.
+    Raises NotProven when the engine does not answer or no outside machine can be joined.
+    """
+    facts = engine.facts(project.name, frozenset(network.name for network in project.networks.values()))
+    with ExitStack() as stack:
+        away = stack.enter_context(outside.joined())
+        prober = stack.enter_context(Prober())
+        home = netns.of_this_thread()
+        stack.callback(os.close, home)
+        posts = {(HOST, ""): prober.post(HOST, home), (OUTSIDE, ""): prober.post(OUTSIDE, away.descriptor)}
+        view = View(engine, project, prober, facts, away.nobodies, posts, stand_ins=stand_ins or {})
+        for container in facts.containers:
+            if container.pid:
+                _visit(stack, view, container)
+        prober.guard()
+        view.facts = hosts.with_addresses(facts, *away.host_addresses)
+        view.facts = replace(view.facts, outside_addresses=away.addresses, outside_gateways=away.host_addresses)
+        view.members = {container.name: container for container in facts.containers}
+        _settle(view)
+        found = _listeners(view)
+        view.proxies = frozenset(item for item in found if _is_proxy(view, item))
+        view.facts = replace(view.facts, listeners=_proven(view, [item for item in found if item not in view.proxies]))
+        yield view
+
+
+def _visit(stack: ExitStack, view: View, container: Container) -> None:
+    """Take up a post in a container's namespace, if none stands there yet."""
+    try:
+        descriptor = netns.of_process(container.pid)
+        stack.callback(os.close, descriptor)
+        known = {netns.identity(post.descriptor): post for post in view.posts.values()}
+        post = known.get(netns.identity(descriptor)) or view.prober.post(
+            container.name, descriptor, _stand_ins(view, container)
+        )
+    except OSError as error:
+        view.failures[container.name] = f"the namespace of {container.name} could not be entered: {error.strerror}"
+    else:
+        view.posts["", container.name] = post
+
+
+def _stand_ins(view: View, container: Container) -> Ports:
+    name = place(view.project, container)
+    ports = view.stand_ins.get(view.project.owner(name), ()) if name in view.project.services else ()
+    return [(protocol, port) for protocol, port in ports if protocol is not Protocol.SCTP]
+
+
+def _settle(view: View) -> None:
+    """Wait until the kernels use their IPv6 addresses: before that, an address answers nobody and looks isolated."""
+    deadline = view.prober.clock() + SETTLING
+    while (waiting := _tentative(view)) and view.prober.clock() < deadline:
+        time.sleep(PAUSE)
+    view.unsettled = dict.fromkeys(waiting, "the kernel does not use this IPv6 address: it may be somebody else's, too")
+
+
+def _tentative(view: View) -> set[str]:
+    found: set[str] = set()
+    for post in view.prober.posts:
+        with netns.inside(post.descriptor):
+            found |= netns.tentative()
+    concerned = {address for c in view.facts.containers for seat in c.attachments for address in seat.addresses}
+    return found & (concerned | {address for _, address in view.facts.host_seats})
+
+
+def _listeners(view: View) -> list[Listener]:
+    """Read the listening sockets of the host and of every container that has a home of its own, from the kernel.
+
+    What listens in the host's namespace belongs to the container whose process holds the socket, or to the host.
+    """
+    at_home = {c.name for c in view.facts.containers if c.network_mode == HOST and ("", c.name) in view.posts}
+    owners = {inode: name for name in at_home for inode in listening.inodes(view.members[name].identity)}
+    homes = [(key, "") for key in view.posts if key == (HOST, "")]
+    homes += [(("", c.name), c.name) for c in view.facts.containers if c.attachments and ("", c.name) in view.posts]
+    return [
+        Listener(owners.get(socket.inode, name), socket.protocol, socket.address, socket.port)
+        for key, name in homes
+        for socket in _found(view, key)
+    ]
+
+
+def _is_proxy(view: View, item: Listener) -> bool:
+    """Whether a listener of the host's is the engine's proxy, which stands for a container's published port."""
+    if item.container:
+        return False
+    doors = (door for container in view.facts.containers for door in container.publications)
+    return any(
+        (door.protocol, door.host_port) == (item.protocol, item.port) and item.listens_on(door.host_address)
+        for door in doors
+    )
+
+
+def _found(view: View, key: Key) -> list[listening.Socket]:
+    """Return who listens in the namespace of a post, without the prober itself."""
+    post = view.posts[key]
+    with netns.inside(post.descriptor):
+        found = list(listening.sockets())
+    ours = {*post.canaries.items(), *((Protocol.UDP, port) for port in post.sending_ports)}
+    return [socket for socket in found if (socket.protocol, socket.port) not in ours]
+
+
+def _proven(view: View, found: list[Listener]) -> frozenset[Listener]:
+    """Keep the TCP listeners that accept, from their own namespace, at an address of their own, and the UDP ones.
+
+    A socket that listens on `::` alone refuses IPv4, and the table does not tell the two apart.
+    """
+    shots: dict[Listener, Shot] = {}
+    kept = set()
+    for item in found:
+        address = next((a for a in _addresses(view, item) if item.listens_on(a)), "")
+        if not address or item.address.startswith(LOOPBACK):
+            continue
+        if item.protocol is Protocol.TCP:
+            post = view.posts["", item.container] if item.container else view.posts[HOST, ""]
+            shots[item] = Shot(post, address, item.port, post)
+        else:
+            kept.add(item)
+    view.prober.fire(list(shots.values()), AT_ONCE)
+    return frozenset(kept | {item for item, shot in shots.items() if shot.came_back is not Outcome.REFUSED})
+
+
+def _addresses(view: View, item: Listener) -> list[str]:
+    """Return the addresses at which a listener may be asked."""
+    own = view.addresses(item.container) if item.container else []
+    return own or [address for address in view.facts.host_addresses if not address.startswith(LOOPBACK)]

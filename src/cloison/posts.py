@@ -1,0 +1,187 @@
+"""Takes up posts: the prober's sockets inside one network namespace.
+
+Sockets stay in the namespace in which they were made, so one loop outside can serve all posts.
+
+Rule: a post is silent towards everybody else. Its canaries listen on ports of the kernel's choice,
+its raw sockets only listen, and the kernel's filters hide from it what is not its own.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from cloison import netns, packet, segment
+from cloison.model import Protocol, version_of
+
+SO_ATTACH_FILTER: Final = 26
+SO_MEMINFO: Final = 55
+SO_RCVBUFFORCE: Final = 33
+DROPS: Final = 8
+"""Which number of SO_MEMINFO counts what the socket had no room for."""
+RECEIVE_BUFFER: Final = 8 << 20
+BACKLOG: Final = 128
+FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
+ICMP: Final = {4: segment.IPPROTO_ICMP, 6: segment.IPPROTO_ICMPV6}
+ANYWHERE: Final = {4: "0.0.0.0", 6: "::"}  # noqa: S104  # a canary listens on every address
+DISCARD: Final = 9
+"""The port to which a socket is connected to learn its own address; nothing is sent there."""
+TRACKING: Final = Path("/proc/thread-self/net/stat/nf_conntrack")
+TRACKING_FULL: Final = "drop"
+"""The column that counts packets for which the connection tracking table had no room."""
+Ports = Collection[tuple[Protocol, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the namespace's kernel would send to an address: from which address of its own, over which link (0: any)."""
+
+    source: str
+    scope: int
+    pseudo: int
+    """What the two addresses add to the checksum of a SYN."""
+    pinned: bytes
+    """The source as the ancillary data of `sendmsg` name it."""
+
+
+@dataclass(slots=True, eq=False)
+class Tongue:
+    """What a post speaks one version of IP with. Raw sockets hear, by protocol; `sender` speaks UDP."""
+
+    raw: dict[Protocol, socket.socket]
+    sender: socket.socket
+
+
+@dataclass(slots=True, eq=False)
+class Post:
+    """Sockets in one namespace. `port` is what its probes come from, `canaries` are the ports of its own listeners."""
+
+    name: str
+    descriptor: int
+    port: int
+    canaries: dict[Protocol, int]
+    tongues: dict[int, Tongue]
+    ways: dict[tuple[str, str], Way | OSError] = field(default_factory=dict)
+    """By address and, for one that is valid on one link alone, an own address on that link."""
+    is_guarded: bool = False
+    """Whether datagrams of ours find no service here."""
+
+    def lost(self) -> int:
+        """Return how many packets this post's sockets had no room for, ever."""
+        return sum(_drops(raw) for tongue in self.tongues.values() for raw in tongue.raw.values())
+
+    def untracked(self) -> int:
+        """Return how many packets in its namespace found the connection tracking table full, ever."""
+        with netns.inside(self.descriptor):
+            return _untracked()
+
+    def learn(self, wanted: Iterable[tuple[str, str]]) -> None:
+        """Ask the namespace's kernel how it would send to each address. No packet is sent."""
+        unknown = {way for way in wanted if way not in self.ways}
+        if unknown:
+            with netns.inside(self.descriptor):
+                links = netns.links() if any(at for _, at in unknown) else {}
+                self.ways |= {(address, at): _way(address, links.get(at, 0)) for address, at in unknown}
+
+    @property
+    def sending_ports(self) -> set[int]:
+        """The ports from which this post sends datagrams."""
+        return {tongue.sender.getsockname()[1] for tongue in self.tongues.values()}
+
+
+def _way(address: str, scope: int) -> Way | OSError:
+    version = version_of(address)
+    try:
+        source = _source(version, address, scope)
+    except OSError as error:
+        return error
+    packed = socket.inet_pton(FAMILIES[version], source)
+    pinned = struct.pack("=i4s4s", 0, packed, bytes(4)) if version == 4 else struct.pack("=16si", packed, scope)  # noqa: PLR2004  # of IP
+    return Way(source, scope, segment.pseudo_sum(source, address), pinned)
+
+
+def post(opened: ExitStack, name: str, descriptor: int, token: int, stand_ins: Ports = ()) -> Post:
+    """Take up a post in a namespace; its sockets close with `opened`, the descriptor stays the caller's.
+
+    Canaries listen on the ports `stand_ins` as well: they stand in for services that are not there.
+    Raises OSError when the namespace cannot be entered, or somebody listens on such a port.
+    """
+    with netns.inside(descriptor), ExitStack() as made:
+        versions = [version for version in FAMILIES if version == 4 or _speaks_ipv6()]  # noqa: PLR2004  # of IP
+        for protocol, port in stand_ins:  # before the kernel chooses ports of its own
+            _canary(made, protocol, versions, port)
+        canaries = {protocol: _canary(made, protocol, versions) for protocol in (Protocol.TCP, Protocol.UDP)}
+        reserved = _canary(made, Protocol.TCP, versions, listens=False)
+        tongues = {version: _tongue(made, version, reserved, token) for version in versions}
+        opened.push(made.pop_all())
+    return Post(name, descriptor, reserved, canaries, tongues)
+
+
+def _speaks_ipv6() -> bool:
+    with suppress(OSError), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM):
+        return True
+    return False
+
+
+def _canary(
+    made: ExitStack, protocol: Protocol, versions: Collection[int], port: int = 0, *, listens: bool = True
+) -> int:
+    """Open a socket on one port of every version of IP, and return the port; 0 asks the kernel for one."""
+    version = max(versions)
+    kind = socket.SOCK_STREAM if protocol is Protocol.TCP else socket.SOCK_DGRAM
+    opened = made.enter_context(socket.socket(FAMILIES[version], kind))
+    if version == 6:  # noqa: PLR2004  # of IP
+        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    opened.bind((ANYWHERE[version], port))
+    if listens and protocol is Protocol.TCP:
+        opened.listen(BACKLOG)
+    number: int = opened.getsockname()[1]
+    return number
+
+
+def _tongue(made: ExitStack, version: int, port: int, token: int) -> Tongue:
+    filters = {
+        Protocol.TCP: (segment.IPPROTO_TCP, packet.tcp_filter(version, port, token)),
+        Protocol.UDP: (segment.IPPROTO_UDP, packet.udp_filter(version, token)),
+        Protocol.ICMP: (ICMP[version], packet.icmp_filter(version, token)),
+    }
+    raw = {protocol: made.enter_context(_raw(version, *number)) for protocol, number in filters.items()}
+    sender = made.enter_context(socket.socket(FAMILIES[version], socket.SOCK_DGRAM))
+    sender.setblocking(False)  # noqa: FBT003  # the socket module's own signature
+    if version == 6:  # noqa: PLR2004  # of IP
+        sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    sender.bind((ANYWHERE[version], 0))
+    return Tongue(raw, sender)
+
+
+@contextmanager
+def _raw(version: int, number: int, only: packet.Filter) -> Iterator[socket.socket]:
+    with socket.socket(FAMILIES[version], socket.SOCK_RAW, number) as made:
+        made.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, only[0])
+        made.setblocking(False)  # noqa: FBT003  # the socket module's own signature
+        made.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+        yield made
+
+
+def _drops(raw: socket.socket) -> int:
+    return int(struct.unpack("9I", raw.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))[DROPS])
+
+
+def _untracked() -> int:
+    if not TRACKING.exists():
+        return 0
+    head, *rows = (line.split() for line in TRACKING.read_text().splitlines())
+    at = head.index(TRACKING_FULL)
+    return sum(int(row[at], 16) for row in rows)
+
+
+def _source(version: int, address: str, scope: int) -> str:
+    target = (address, DISCARD) if version == 4 else (address, DISCARD, 0, scope)  # noqa: PLR2004  # of IP
+    with socket.socket(FAMILIES[version], socket.SOCK_DGRAM) as probe:
+        probe.connect(target)
+        return str(probe.getsockname()[0]).partition("%")[0]

@@ -1,0 +1,30 @@
+"""What is predicted of one flow, and which rule says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cloison.outcome import Reach
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What is predicted of one flow, and the rule in words."""
+
+    reach: Reach
+    rule: str
+
+
+def opened(rule: str) -> Prediction:
+    """Predict open."""
+    return Prediction(Reach.OPEN, rule)
+
+
+def shut(rule: str) -> Prediction:
+    """Predict shut."""
+    return Prediction(Reach.SHUT, rule)
+
+
+def unknown(rule: str) -> Prediction:
+    """Say what is missing for a prediction."""
+    return Prediction(Reach.UNKNOWN, rule)
