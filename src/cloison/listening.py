@@ -6,7 +6,7 @@ The tables: https://docs.kernel.org/networking/proc_net_tcp.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
@@ -63,18 +63,25 @@ def _address(text: str) -> str:
 
 def inodes(container: str) -> set[int]:
     """Return the sockets that the processes of a container hold open; `container` is the engine's identity of it."""
-    return {inode for process in PROC.glob("[0-9]*") if _is_of(process, container) for inode in _held(process)}
+    return _held_by("cgroup", lambda text: container in text)
 
 
-def _is_of(process: Path, container: str) -> bool:
-    with suppress(OSError):  # it has ended
-        return container in (process / "cgroup").read_text()
-    return False
+def inodes_of_program(name: str) -> set[int]:
+    """Return the sockets that the processes of a program hold open."""
+    return _held_by("comm", lambda text: text.strip() == name)
+
+
+def _held_by(file: str, is_meant: Callable[[str], bool]) -> set[int]:
+    found: set[int] = set()
+    for process in PROC.glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            if is_meant((process / file).read_text()):
+                found |= {*_held(process)}
+    return found
 
 
 def _held(process: Path) -> Iterator[int]:
-    with suppress(OSError):  # it has ended
-        for opened in (process / "fd").iterdir():
-            with suppress(OSError):  # it has been closed
-                if match := SOCKET.fullmatch(str(opened.readlink())):
-                    yield int(match[1])
+    for opened in (process / "fd").iterdir():
+        with suppress(OSError):  # it has been closed
+            if match := SOCKET.fullmatch(str(opened.readlink())):
+                yield int(match[1])

@@ -24,6 +24,8 @@ from cloison.prober import Prober, Shot
 
 SETTLING: Final = 4
 """Seconds to wait at most until fresh IPv6 addresses may be used; the kernel takes two by itself."""
+PROXY: Final = "docker-proxy"
+"""The program that listens on the host for a published port."""
 PAUSE: Final = 0.05
 AT_ONCE: Final = 0.2
 """Seconds to wait for an answer that comes from the prober's own namespace."""
@@ -52,9 +54,8 @@ def looking(engine: Engine, project: Project, stand_ins: Mapping[str, Ports] | N
         view.facts = replace(view.facts, outside_addresses=away.addresses, outside_gateways=away.host_addresses)
         view.members = {container.name: container for container in facts.containers}
         _settle(view)
-        found = _listeners(view)
-        view.proxies = frozenset(item for item in found if _is_proxy(view, item))
-        view.facts = replace(view.facts, listeners=_proven(view, [item for item in found if item not in view.proxies]))
+        found, view.proxies = _listeners(view)
+        view.facts = replace(view.facts, listeners=_proven(view, found))
         yield view
 
 
@@ -96,31 +97,24 @@ def _tentative(view: View) -> set[str]:
     return found & (concerned | {address for _, address in view.facts.host_seats})
 
 
-def _listeners(view: View) -> list[Listener]:
+def _listeners(view: View) -> tuple[list[Listener], frozenset[Listener]]:
     """Read the listening sockets of the host and of every container that has a home of its own, from the kernel.
 
     What listens in the host's namespace belongs to the container whose process holds the socket, or to the host.
+    The engine's proxies come second: each stands for a published port of some container.
     """
-    at_home = {c.name for c in view.facts.containers if c.network_mode == HOST and ("", c.name) in view.posts}
-    owners = {inode: name for name in at_home for inode in listening.inodes(view.members[name].identity)}
-    homes = [(key, "") for key in view.posts if key == (HOST, "")]
-    homes += [(("", c.name), c.name) for c in view.facts.containers if c.attachments and ("", c.name) in view.posts]
-    return [
-        Listener(owners.get(socket.inode, name), socket.protocol, socket.address, socket.port)
-        for key, name in homes
-        for socket in _found(view, key)
-    ]
-
-
-def _is_proxy(view: View, item: Listener) -> bool:
-    """Whether a listener of the host's is the engine's proxy, which stands for a container's published port."""
-    if item.container:
-        return False
-    doors = (door for container in view.facts.containers for door in container.publications)
-    return any(
-        (door.protocol, door.host_port) == (item.protocol, item.port) and item.listens_on(door.host_address)
-        for door in doors
-    )
+    at_home = [c for c in view.facts.containers if c.network_mode == HOST and ("", c.name) in view.posts]
+    owners = {inode: c.name for c in at_home for inode in listening.inodes(c.identity)}
+    proxies = listening.inodes_of_program(PROXY)
+    found: list[Listener] = []
+    stand: list[Listener] = []
+    for socket in _found(view, (HOST, "")):
+        item = Listener(owners.get(socket.inode, ""), socket.protocol, socket.address, socket.port)
+        (stand if socket.inode in proxies else found).append(item)
+    for container in view.facts.containers:
+        if container.attachments and ("", container.name) in view.posts:
+            found += [Listener(container.name, *socket[:3]) for socket in _found(view, ("", container.name))]
+    return found, frozenset(stand)
 
 
 def _found(view: View, key: Key) -> list[listening.Socket]:

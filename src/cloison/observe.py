@@ -27,7 +27,6 @@ from cloison.model import (
     Listener,
     Protocol,
     Vantage,
-    version_of,
 )
 from cloison.outcome import Observation, Outcome, Reach, observation, unknown
 from cloison.posts import Post
@@ -39,7 +38,7 @@ DISCARD: Final = 9
 BRIDGE: Final = "bridge"
 """The driver whose networks all lead through the host."""
 UDP: Final = Protocol.UDP
-HOME: Final = ("127.0.0.1", "::1")
+LOOPBACK: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +144,12 @@ class View:
 
     def _own_canaries(self, key: Key) -> Iterator[Shot]:
         """Yield the positive controls: a post must reach its own canaries and see them arrive."""
-        post, (place, container) = self.posts[key], key
-        held = self.facts.outside_addresses if place == OUTSIDE else self.addresses(container)
-        for address in held or HOME[: len(post.tongues)]:
+        post, (place, _) = self.posts[key], key
+        seated = [address for seat in self._seats(post) for address in seat.addresses]
+        held = self.facts.outside_addresses if place == OUTSIDE else seated
+        for address in held or [LOOPBACK]:
             for protocol, port in post.canaries.items():
-                if version_of(address) in post.tongues:
-                    yield Shot(post, address, port, post, protocol)
+                yield Shot(post, address, port, post, protocol)
 
     def addresses(self, container: str) -> list[str]:
         """Return the addresses of a container."""

@@ -23,6 +23,9 @@ ROUTED_EVERYWHERE: Final = (20, 10)
 """Up to here a container of an internal network has a default route over IPv6 all the same."""
 ROUTED_NOWHERE: Final = (26, 0)
 """From here on it has none."""
+OWN_GATEWAY: Final = (28, 0)
+"""From here on IPv6 has a gateway of its own: https://docs.docker.com/engine/release-notes/28/"""
+UNTOLD: Final = (0, 0)
 DROP: Final = "DROP"
 
 
@@ -116,7 +119,7 @@ def _not_drawn(world: World, flow: Flow) -> Prediction | None:
 def _is_filtered(world: World) -> Reach:
     """Whether the engine lets IPv6 packets pass from one bridge to another: shut from Engine 27 on."""
     release = world.facts.engine.release
-    if release == (0, 0):
+    if release == UNTOLD:
         return Reach.UNKNOWN
     return Reach.SHUT if release >= FILTERED else Reach.OPEN
 
@@ -136,15 +139,30 @@ def _between(world: World, source: str, target: str) -> Prediction:
 def _routed(world: World, flow: Flow, what: str) -> Prediction:
     """Predict a packet that takes the default route of a container."""
     source, release = flow.vantage.place, world.facts.engine.release
-    seats = world.seats_v6(source)
-    free = next((network for network in seats if not world.is_internal(network)), "")
-    if free:
-        return opened(f"{world.label(free)} is not internal, so {source} has a route: {what}")
-    if release == (0, 0) or ROUTED_EVERYWHERE < release < ROUTED_NOWHERE:
+    if release == UNTOLD:
+        return unknown("the engine does not tell its version, and Engine 28 chose the IPv6 route anew")
+    way = _way_out(world, source)
+    if not way:
+        return shut(f"{source} has no default route over IPv6")
+    if not world.is_internal(way):
+        return opened(f"{world.label(way)} is not internal, so {source} has a route over IPv6: {what}")
+    if ROUTED_EVERYWHERE < release < ROUTED_NOWHERE:
         return unknown("whether an internal network has a default route over IPv6 depends on the engine's version")
     if release >= ROUTED_NOWHERE:
-        return shut(f"every network of {source} with IPv6 is internal, so it has no route")
+        return shut(f"{world.label(way)} is internal, so {source} has no route over IPv6")
     return opened(f"before Engine 26 an internal network has a default route over IPv6 too: {what}")
+
+
+def _way_out(world: World, place: str) -> str:
+    """Return the network that carries a container's default route over IPv6.
+
+    Before Engine 28 one network carries it for both versions of IP, and where that network has no IPv6, nothing does.
+    """
+    if world.facts.engine.release >= OWN_GATEWAY:
+        seats = sorted(world.seats_v6(place))
+        return next((n for n in seats if not world.is_internal(n)), seats[0] if seats else "")
+    way = world.way_out(place)
+    return way if world.speaks_ipv6(way) else ""
 
 
 RULES: Final = (without_ipv6, way_in, way_out, to_host, to_published, over_network)

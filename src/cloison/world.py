@@ -51,12 +51,12 @@ class World:
         return tuple(network for network in held if self.is_borrowed(network))
 
     def way_out(self, place: str) -> str:
-        """Return the network that carries a container's default route: the first that is not internal, else the first.
+        """Return the network that carries a container's default route, empty where there is none.
 
-        Docker takes the networks in the order of their names: https://docs.docker.com/engine/network/#connecting-to-multiple-networks
+        Docker prefers a network that is not internal, then one that has IPv6, and takes them in the order of their
+        names: https://docs.docker.com/engine/network/#connecting-to-multiple-networks
         """
-        seats = sorted(self.seats(place))
-        return next((n for n in seats if not self.is_internal(n)), seats[0] if seats else "")
+        return min(self.seats(place), key=lambda n: (self.is_internal(n), not self.speaks_ipv6(n), n), default="")
 
     def seats_v6(self, place: str) -> tuple[str, ...]:
         """Return the networks on which the file gives a place an IPv6 address."""

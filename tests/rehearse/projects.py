@@ -7,6 +7,7 @@ import random
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,14 @@ def _network(draw: random.Random) -> dict[str, Any]:
     body: dict[str, Any] = {}
     if draw.random() < 0.4:
         body["internal"] = True
+    pools = []
     if draw.random() < 0.3:
-        body["ipam"] = {"config": [{"subnet": f"198.19.{draw.randrange(64, 192)}.{draw.randrange(8) * 32}/27"}]}
+        pools.append({"subnet": f"198.19.{draw.randrange(64, 192)}.{draw.randrange(8) * 32}/27"})
+    if draw.random() < 0.3:
+        body["enable_ipv6"] = True
+        pools.append({"subnet": f"fd00:{draw.randrange(1, 0xFFFF):x}:{draw.randrange(0xFFFF):x}::/64"})
+    if pools:
+        body["ipam"] = {"config": pools}
     if draw.random() < 0.15:
         body["driver_opts"] = draw.choice(
             [{OPTION + "enable_ip_masquerade": "false"}, {OPTION + "host_binding_ipv4": "127.0.0.1"}],
@@ -62,7 +69,7 @@ def _service(draw: random.Random, networks: dict[str, Any], others: dict[str, An
     if lenders and draw.random() < 0.2:
         return body | {"network_mode": f"service:{draw.choice(lenders)}"}
     if draw.random() < 0.3:
-        body["expose"] = [str(port) for port in draw.sample(PORTS, k=draw.randint(1, 2))]
+        body["expose"] = [f"{port}{_protocol(draw)}" for port in draw.sample(PORTS, k=draw.randint(1, 2))]
     if draw.random() < 0.2:
         body["network_mode"] = draw.choice(["none", "host", "bridge"])
     else:
@@ -83,20 +90,26 @@ def _seat(draw: random.Random, network: dict[str, Any], *, number: int) -> dict[
         seat["aliases"] = ["alias"]
     if draw.random() < 0.2:
         seat["priority"] = draw.randint(1, 1000)
-    pools = network.get("ipam", {}).get("config", [])
-    if pools and draw.random() < 0.5:
-        base, _, last = pools[0]["subnet"].partition("/")[0].rpartition(".")
-        seat["ipv4_address"] = f"{base}.{int(last) + 10 + number}"
+    for pool in network.get("ipam", {}).get("config", []):
+        base = ip_network(pool["subnet"])
+        if draw.random() < 0.5:
+            seat[f"ipv{base.version}_address"] = str(base[10 + number])
     return seat or None
 
 
 def _port(draw: random.Random) -> str:
     address = draw.choice(["", "", "127.0.0.1:", "0.0.0.0:", "[::1]:", *(f"{a}:" for a in host_addresses())])
-    return f"{address}{draw.choice(['', '8080'])}:{draw.choice(PORTS)}" if address else str(draw.choice(PORTS))
+    door = f"{draw.choice(PORTS)}{_protocol(draw)}"
+    return f"{address}{draw.choice(['', '8080'])}:{door}" if address else door
+
+
+def _protocol(draw: random.Random) -> str:
+    return "/udp" if draw.random() < 0.3 else ""
 
 
 def _can_be_many(body: dict[str, Any]) -> bool:
-    return not any((seat or {}).get("ipv4_address") for seat in body.get("networks", {}).values())
+    seats = [seat or {} for seat in body.get("networks", {}).values()]
+    return not any("ipv4_address" in seat or "ipv6_address" in seat for seat in seats)
 
 
 def _rules(draw: random.Random, services: dict[str, Any]) -> Iterator[str]:
@@ -105,7 +118,8 @@ def _rules(draw: random.Random, services: dict[str, Any]) -> Iterator[str]:
     for _ in range(draw.randint(1, 3)):
         if len(running) > 1 and seated:
             target = draw.choice(seated)
-            yield f"{draw.choice([name for name in running if name != target])} -> {target}:{draw.choice(PORTS)}"
+            source = draw.choice([name for name in running if name != target])
+            yield f"{source} -> {target}:{draw.choice(PORTS)}{_protocol(draw)}"
 
 
 @dataclass(frozen=True, slots=True)
