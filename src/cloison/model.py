@@ -140,6 +140,8 @@ class EngineFacts:
     name: str
     version: str
     forward_policy: str = ""
+    platform: str = ""
+    """What the engine says it is part of, for instance `Docker Desktop 4.43.0`."""
 
     @property
     def release(self) -> tuple[int, int]:

@@ -13,11 +13,13 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Final
 
+from msgspec.structs import replace
+
 from cloison import assemble, compare, compose, composer, flows, intention, policy, predict
 from cloison.errors import NotProven
 from cloison.explain import Case
 from cloison.model import Facts, Flow, Protocol
-from cloison.proof import Circumstances, Machine, Proof, SkippedPart, Tool
+from cloison.proof import Circumstances, FindingPart, Machine, Proof, SkippedPart, Tool
 from cloison.rehearsal import Rehearsal
 
 PATIENCE: Final = 0.5
@@ -72,8 +74,8 @@ def prove_project(
 
     In a `rehearsal` nobody listens, so the prober does, on every port that the file or the policy names.
     """
-    from cloison import observe  # noqa: PLC0415  # prove() says why
-    from cloison.engines.docker import Docker  # noqa: PLC0415  # same
+    from cloison import attackers, observe  # noqa: PLC0415  # prove() says why
+    from cloison.engines.docker import Docker, socket_path  # noqa: PLC0415  # same
 
     started, clock = datetime.now(UTC), time.monotonic()
     rules = policy.policy(project)
@@ -86,11 +88,16 @@ def prove_project(
         predicted = predict.predict(project, view.facts, asked)
         intended = intention.intended(project, rules, {flow: p.reach for flow, p in predicted.items()})
         talk(f"probing {len(asked)} flows")
-        sight = view.observe(asked, patience)
+        with ThreadPoolExecutor(1) as pool:  # it enters namespaces as the prober does, and a thread moves alone
+            beside = attackers.Beside(project.name, view.facts, socket_path(), patience, idle=rehearsal is not None)
+            found = pool.submit(attackers.findings, beside)
+            sight = view.observe(asked, patience)
+        findings = tuple(FindingPart(f.what, f.where, f.sentence, f.evidence, f.source) for f in found.result())
     judged = compare.compare(intended, predicted, sight.observed)
     controls = {vantage: (c.positive, c.negative) for vantage, c in sight.controls.items()}
     took = (started, time.monotonic() - clock, patience)
-    return assemble.assemble(case, judged, controls, _circumstances(*took, rehearsal))
+    circumstances = replace(_circumstances(*took, rehearsal), findings=findings)
+    return assemble.assemble(case, judged, controls, circumstances)
 
 
 def _named(project: compose.Project, rules: policy.Policy | None) -> dict[str, set[tuple[Protocol, int]]]:

@@ -50,7 +50,8 @@ class Docker:
             found = tuple(filter(None, (self._network(name) for name in sorted(named))))
         except FAILURES as error:
             raise NotProven(f"the Docker engine stopped answering: {error}") from error
-        engine = EngineFacts("docker", version.get("Version", ""), _forward_policy())
+        platform = (version.get("Platform") or {}).get("Name", "")
+        engine = EngineFacts("docker", version.get("Version", ""), _forward_policy(), platform)
         return Facts(engine, containers, found)
 
     def containers(self, project: str, networks: frozenset[str]) -> tuple[Container, ...]:
@@ -91,6 +92,14 @@ def connected() -> docker.APIClient:
         raise NotProven(f"the Docker engine at {address} does not answer: {error}") from error
     except OSError as error:
         raise NotProven(f"no Docker engine answers at {address}: {error.strerror}. Is it running?") from error
+
+
+def socket_path() -> str:
+    """Return the path of the engine's socket.
+
+    Raises NotProven when the engine runs on another machine.
+    """
+    return _address().removeprefix(UNIX)
 
 
 def _address() -> str:
