@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import permutations
+from typing import Final
 
 from cloison.model import Container, Facts
 
@@ -26,6 +27,11 @@ class Capability(IntEnum):
     SYS_PTRACE = 19
     SYS_ADMIN = 21
     BPF = 39
+
+
+BEFORE_THE_SPLIT: Final = (1 << 38) - 1
+"""The capabilities that every engine knows. PERFMON, BPF and CHECKPOINT_RESTORE were split off SYS_ADMIN,
+which still contains them; older engines cannot give them by name, not even to a privileged container."""
 
 
 class Hold(IntEnum):
@@ -124,7 +130,7 @@ class Powers:
     @property
     def all_powerful(self) -> Process | None:
         """Return a process that holds every capability that can be had on this machine: `privileged`."""
-        every = self.machine | 1 << Capability.SYS_ADMIN
+        every = self.machine & BEFORE_THE_SPLIT | 1 << Capability.SYS_ADMIN
         return next((process for process in self.processes if process.effective & every == every), None)
 
 
