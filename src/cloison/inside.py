@@ -33,8 +33,9 @@ ENGINE_SOCKETS: Final = (
 NOBODYS: Final = frozenset({"all", "default", "lo"})
 """Names under net.ipv4.conf that are no link to anybody."""
 MEMORY: Final = 1
-"""The major number of /dev/mem and its kin; the minors of those that lead into the machine's memory."""
+"""The major number of /dev/mem and its kin."""
 MEMORY_MINORS: Final = frozenset({1, 2, 4})
+"""/dev/mem, /dev/kmem and /dev/port lead into the machine's memory: the kernel's admin-guide/devices.txt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ class Host:
 
     machine: int
     namespaces: Mapping[str, int]
-    mounts: Sequence[Mount]
+    mounts: Mapping[str, Sequence[Mount]]
+    """By file system."""
     sockets: tuple[Socket, ...]
 
 
@@ -75,10 +77,13 @@ def _read(container: Container, host: Host, members: Sequence[int], spaces: Mapp
 def _host(sockets: Iterable[str]) -> Host:
     own = PROC / "self"
     mounts = _mounts(own)
+    by_device: dict[str, list[Mount]] = defaultdict(list)
+    for mount in mounts:
+        by_device[mount.device].append(mount)
     return Host(
         machine=int(_status(own)["CapBnd"], 16),
         namespaces={kind: _namespace(own, kind) for kind in KINDS},
-        mounts=mounts,
+        mounts=by_device,
         sockets=tuple(_sockets(mounts, {os.path.realpath(path) for path in (*ENGINE_SOCKETS, *sockets)})),
     )
 
@@ -158,10 +163,10 @@ def _spelled(path: str) -> str:
     return path
 
 
-def _sourced(mounts: Iterable[Mount], on_host: Sequence[Mount]) -> Iterator[Mount]:
+def _sourced(mounts: Iterable[Mount], on_host: Mapping[str, Sequence[Mount]]) -> Iterator[Mount]:
     """Add to the mounts where they lie on the host; those of no file system of the host's keep an empty source."""
     for mount in mounts:
-        above = [known for known in on_host if known.device == mount.device and _is_below(mount.root, known.root)]
+        above = [known for known in on_host.get(mount.device, ()) if _is_below(mount.root, known.root)]
         # The longest root is the nearest; of several mounts of the same, the shortest path is the one people know.
         nearest = max(above, key=lambda known: (len(known.root), -len(known.target)), default=None)
         source = os.path.normpath(f"{nearest.target}/{_rest(mount.root, nearest.root)}") if nearest else ""

@@ -20,14 +20,11 @@ def misuse(proof: Proof, width: int) -> list[Text]:
         kinds.setdefault((item.what, item.sentence), []).append(item)
     lines = paragraph("What an attacker could make use of; it changes no verdict", width, style="bold") if kinds else []
     for (what, sentence), items in kinds.items():
-        lines += paragraph(f"{_named(items)} {sentence}", width, first=("  - ", ""))
+        lines += paragraph(f"{_named(items)}: {sentence}", width, first=("  - ", ""))
         lines += paragraph(f"{what}: {items[0].evidence}", width, first=("    seen ", "dim"), style="dim")
     return lines
 
 
 def _named(items: list[FindingPart]) -> str:
-    """Return the containers as the subject of a sentence that says of each what it can do."""
     names = list(dict.fromkeys(item.where for item in items))
-    few = names if len(names) <= MOST + 1 else [*names[:MOST], f"{len(names) - MOST} more"]
-    each = "" if len(names) == 1 else ", each:"
-    return f"{', '.join(few)}{each}"
+    return ", ".join(names if len(names) <= MOST + 1 else [*names[:MOST], f"and {len(names) - MOST} more"])
