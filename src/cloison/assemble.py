@@ -58,6 +58,7 @@ def assemble(
         endpoints=[endpoint_part(end) for end in ends],
         flows=_flows(judged, vantages, ends),
         totals=_totals(judged),
+        findings=list(circumstances.findings),
         coverage=coverage,
         notes=[*circumstances.notes, *notes(case, judged)],
     )

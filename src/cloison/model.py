@@ -193,6 +193,8 @@ class EngineFacts:
     """What the host does with forwarded IPv4 packets that no rule speaks about."""
     forward_policy_v6: str = ""
     """The same for IPv6."""
+    platform: str = ""
+    """What the engine says it is part of, for instance `Docker Desktop 4.43.0`."""
 
     @property
     def release(self) -> tuple[int, int]:

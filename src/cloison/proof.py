@@ -142,6 +142,16 @@ class SkippedPart(Part, frozen=True):
     why: str
 
 
+class FindingPart(Part, frozen=True):
+    """Something that could be done with what a container or the engine has; it changes no verdict."""
+
+    what: str
+    where: str
+    sentence: str
+    evidence: str
+    source: str
+
+
 class Coverage(Part, frozen=True):
     """How much was looked at. `complete` is false when a service or its listeners were not, or nothing was asked."""
 
@@ -169,6 +179,7 @@ class Proof(Part, frozen=True):
     endpoints: list[EndpointPart]
     flows: list[FlowPart]
     totals: dict[str, int]
+    findings: list[FindingPart]
     coverage: Coverage
     notes: list[str]
 
@@ -189,6 +200,8 @@ class Circumstances(Part, frozen=True):
     """What is to be said before everything else."""
     left_out: tuple[SkippedPart, ...] = ()
     """What the file has and nobody looked at: with it, nothing is proven."""
+    findings: tuple[FindingPart, ...] = ()
+    """What could be misused, the worst first."""
 
 
 def canonical(document: Part) -> bytes:

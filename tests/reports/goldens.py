@@ -48,6 +48,8 @@ GOLDENS: Final = (
     Golden("stranger", "stranger"),
     Golden("no-policy", "no-policy"),
     Golden("twelve", "twelve"),
+    Golden("misused", "misused"),
+    Golden("misused-by-many", "misused-by-many", width=80),
 )
 
 

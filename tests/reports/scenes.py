@@ -7,11 +7,15 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
+from msgspec import structs
 from tests.reports.world import WHEN, World, seen_as, service, world
 
+from cloison import gates, misuse
+from cloison.machine import MachineFacts
 from cloison.model import HOST, OUTSIDE, Attachment, Container, Flow, Kind, Vantage
 from cloison.outcome import Observation, Outcome, observation, unknown
-from cloison.proof import Proof
+from cloison.powers import Hop, Mount, Powers, Process, Socket
+from cloison.proof import FindingPart, Proof
 
 SHARED: Final = "Docker has no policy inside a network; `cloison enforce` closes these"
 POLICY: Final[dict[str, Any]] = {
@@ -163,6 +167,26 @@ def twelve() -> Proof:
     return world({"services": services, "networks": networks, "x-cloison": rules}).proof(seen)
 
 
+PLAIN: Final = Process("init", is_root=True, effective=1 << 13, permitted=1 << 13, bounding=1 << 13, no_new_privs=False)
+
+
+def misused(more: int = 0) -> Proof:
+    """Everything holds, and yet somebody inside could do a lot; with `more` ordinary containers besides the three."""
+    members = [*(f"shop-{name}-1" for name in ("app", "db", "proxy")), *(f"shop-worker-{i + 1}" for i in range(more))]
+    ordinary = Powers("", ("shop_back",), (PLAIN,), machine=(1 << 41) - 1, shared=frozenset({"user"}))
+    powers = [replace(ordinary, container=name) for name in members]
+    socket = Socket("/run/docker.sock", "0:23", "/docker.sock")
+    mounted = (Mount("0:23", "/docker.sock", "/var/run/docker.sock", writable=False),)
+    powers[0] = replace(powers[0], sockets=(socket,), mounts=mounted)
+    powers[2] = replace(powers[2], networks=("shop_back", "shop_front"), forwarding=("eth0", "eth1"))
+    way = Hop("shop-proxy-1", "shop-app-1", "shop_back", "shop-mail-1", "shop_front")
+    there = stack()
+    held = misuse.findings(powers, {way: misuse.ARRIVED})
+    known = gates.findings(gates.Situation(there.facts, MachineFacts(resolvers=("127.0.0.53",)), "shop"))
+    parts = [FindingPart(f.what, f.where, f.sentence, f.evidence, f.source) for f in [*held, *known]]
+    return structs.replace(there.proof(), findings=parts)
+
+
 PROOFS: Final[Mapping[str, Callable[[], Proof]]] = {
     name: cache(make)
     for name, make in {
@@ -174,5 +198,7 @@ PROOFS: Final[Mapping[str, Callable[[], Proof]]] = {
         "stranger": invaded,
         "no-policy": unruled,
         "twelve": twelve,
+        "misused": misused,
+        "misused-by-many": lambda: misused(57),
     }.items()
 }

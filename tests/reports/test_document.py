@@ -38,12 +38,13 @@ SMALL: Final[dict[str, Any]] = {
     "endpoints": [],
     "flows": [],
     "totals": {},
+    "findings": [],
     "coverage": {"flows": 0, "unknown": 0, "absent": [], "skipped": [], "complete": False},
     "notes": ['é € 😀 "quoted" \\ \u2028 \x00 \n'],
 }
 VECTOR: Final = (
     '{"coverage":{"absent":[],"complete":false,"flows":0,"skipped":[],"unknown":0},"duration_ms":12,"endpoints":[],'
-    '"engine":{"forward_policy":"","name":"docker","version":"28.0.1"},"flows":[],'
+    '"engine":{"forward_policy":"","name":"docker","version":"28.0.1"},"findings":[],"flows":[],'
     '"machine":{"kernel":"Linux 6.1.0","name":"vm"},"notes":["é € 😀 \\"quoted\\" \\\\ \u2028 \\u0000 \\n"],'
     '"patience_ms":1000,"policy":null,"project":{"name":"leer","networks":[],"services":[]},"schema_version":"1",'
     '"started":"2026-01-02T03:04:05.678Z","tool":{"name":"cloison","version":"0.1.0"},"totals":{},"vantages":[],'
@@ -51,7 +52,7 @@ VECTOR: Final = (
 )
 """Written by hand after RFC 8785: sorted members, no spaces, only what JSON must escape is escaped."""
 VALIDATOR: Final = jsonschema.Draft202012Validator(schema())
-NAME: Final = "6ad92588e673078d46a2326ab7aaf6ee995e2b5cb006ef00b33e2118de770887"
+NAME: Final = "1991621adf2cac78df245ffd46559888d8e633cf14345532d3672f42f8e9e5a5"
 
 Change = Callable[[dict[str, Any]], object]
 REFUSED: Final[dict[str, Change]] = {

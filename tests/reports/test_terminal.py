@@ -17,6 +17,7 @@ from cloison.reports import REPORTS, Look, terminal
 from cloison.reports.doors import matrix
 from cloison.reports.faces import DRIFT, FACES, LEGEND, legend
 from cloison.reports.findings import FEW
+from cloison.reports.misuse import MOST
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 SCENES = sorted(PROOFS)
@@ -176,3 +177,28 @@ def test_the_registry_renders_by_name() -> None:
 
     assert REPORTS["terminal"](proof, Look()) == shown(proof)
     assert REPORTS["terminal"](proof, Look(color=True, width=80)) == shown(proof, color=True, width=80)
+
+
+def test_what_could_be_misused_is_said_once_for_all_of_whom_it_is_true() -> None:
+    proof = PROOFS["misused-by-many"]()
+    report = shown(proof, width=10**4)
+
+    kinds = {(item.what, item.sentence) for item in proof.findings}
+    assert len(proof.findings) > 100
+    assert len(kinds) == sum(line.startswith("    seen ") for line in report.splitlines())
+    assert "and 54 more: can forge packets" in report
+
+
+def test_one_more_than_many_is_still_named() -> None:
+    proof = PROOFS["misused-by-many"]()
+    forgers = [item for item in proof.findings if item.what == "net-raw"]
+    few = msgspec.structs.replace(proof, findings=forgers[: MOST + 1])
+
+    assert all(item.where in shown(few) for item in few.findings)
+
+
+def test_what_could_be_misused_changes_no_verdict() -> None:
+    plain, misused = (PROOFS[name]() for name in ("tolerated", "misused"))
+
+    assert plain.verdict == misused.verdict
+    assert shown(plain, strict=True).splitlines()[0] == shown(misused, strict=True).splitlines()[0]

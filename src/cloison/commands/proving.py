@@ -13,11 +13,13 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from cloison import assemble, compare, compose, composer, flows, intention, policy, predict
 from cloison.errors import NotProven
 from cloison.explain import Case, pings
 from cloison.model import Facts, Flow, Protocol
-from cloison.proof import Circumstances, Machine, Proof, SkippedPart, Tool
+from cloison.proof import Circumstances, FindingPart, Machine, Proof, SkippedPart, Tool
 from cloison.rehearsal import Rehearsal
 
 if TYPE_CHECKING:
@@ -75,8 +77,8 @@ def prove_project(
 
     In a `rehearsal` nobody listens, so the prober does, on every port that the file or the policy names.
     """
-    from cloison import looking  # noqa: PLC0415  # prove() says why
-    from cloison.engines.docker import Docker  # noqa: PLC0415  # same
+    from cloison import attackers, looking  # noqa: PLC0415  # prove() says why
+    from cloison.engines.docker import Docker, socket_path  # noqa: PLC0415  # same
 
     started, clock = datetime.now(UTC), time.monotonic()
     rules = policy.policy(project)
@@ -89,11 +91,16 @@ def prove_project(
         predicted = predict.predict(project, view.facts, asked)
         intended = intention.intended(project, rules, {flow: p.reach for flow, p in predicted.items()})
         talk(f"probing {len(asked)} flows")
-        sight = view.observe(asked, patience)
+        with ThreadPoolExecutor(1) as pool:  # it enters namespaces as the prober does, and a thread moves alone
+            beside = attackers.Beside(project.name, view.facts, socket_path(), patience, idle=rehearsal is not None)
+            found = pool.submit(attackers.findings, beside)
+            sight = view.observe(asked, patience)
+        findings = tuple(FindingPart(f.what, f.where, f.sentence, f.evidence, f.source) for f in found.result())
     judged = compare.compare(intended, predicted, sight.observed)
     controls = {vantage: (c.positive, c.negative) for vantage, c in sight.controls.items()}
     took = (started, time.monotonic() - clock, patience)
-    return assemble.assemble(case, judged, controls, _circumstances(*took, sight, rehearsal))
+    circumstances = replace(_circumstances(*took, sight, rehearsal), findings=findings)
+    return assemble.assemble(case, judged, controls, circumstances)
 
 
 def _named(project: compose.Project, rules: policy.Policy | None) -> dict[str, set[tuple[Protocol, int]]]:

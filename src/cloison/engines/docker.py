@@ -56,7 +56,13 @@ class Docker:
             found = tuple(filter(None, (self._network(name) for name in sorted(named))))
         except FAILURES as error:
             raise NotProven(f"the Docker engine stopped answering: {error}") from error
-        engine = EngineFacts("docker", version.get("Version", ""), *map(_forward_policy, ("iptables", "ip6tables")))
+        engine = EngineFacts(
+            "docker",
+            version.get("Version", ""),
+            _forward_policy("iptables"),
+            _forward_policy("ip6tables"),
+            (version.get("Platform") or {}).get("Name", ""),
+        )
         return Facts(engine, containers, found)
 
     def containers(self, project: str, networks: frozenset[str]) -> tuple[Container, ...]:
@@ -102,6 +108,14 @@ def connected() -> docker.APIClient:
         raise NotProven(f"the Docker engine at {address} does not answer: {error}") from error
     except OSError as error:
         raise NotProven(f"no Docker engine answers at {address}: {error.strerror}. Is it running?") from error
+
+
+def socket_path() -> str:
+    """Return the path of the engine's socket.
+
+    Raises NotProven when the engine runs on another machine.
+    """
+    return _address().removeprefix(UNIX)
 
 
 def _address() -> str:

@@ -15,6 +15,7 @@ from cloison.compare import Judgement
 from cloison.proof import Proof, digest
 from cloison.reports.doors import Matrix, matrix, passages
 from cloison.reports.findings import FEW, accepted, drifted, findings
+from cloison.reports.misuse import misuse
 from cloison.reports.paper import paragraph, printed, said
 from cloison.reports.parts import covered, many, picture, spaced, to_act_on, tolerated
 from cloison.reports.reading import called
@@ -55,6 +56,7 @@ def render(proof: Proof, *, color: bool, width: int, strict: bool) -> str:
         to_act_on(findings(proof, strict=strict), found, room, ENTRIES) or _nothing(proof, room),
         _drift(proof, found, room),
         [] if strict else tolerated(accepted(proof), found, room),
+        misuse(proof, room),
         _notes(proof, room),
         _coverage(proof, room),
         [said(("proof sha256:" + digest(proof), "dim"))],

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from cloison.gates import GATES, SETTINGS, UNLESS, Situation, findings, version
+from cloison.machine import MachineFacts
+from cloison.model import Attachment, Container, EngineFacts, Facts, NetworkFacts, Protocol, Publication
+
+MEMBER = Container(
+    "shop-a-1",
+    "a",
+    "shop",
+    "a",
+    7,
+    "",
+    attachments=(Attachment("back", "198.18.0.2"),),
+    publications=(Publication("127.0.0.1", 8080, Protocol.TCP, 80),),
+)
+NEIGHBOUR = replace(MEMBER, name="shop-b-1", network_mode="host", attachments=(), publications=())
+NETWORKS = (
+    NetworkFacts("back", internal=True),
+    NetworkFacts("front"),
+    NetworkFacts("mesh", driver="overlay", options=(("encrypted", ""),)),
+)
+MACHINE = MachineFacts(firewalld=True, resolvers=("127.0.0.53",))
+"""Everything matters here, as long as the version is old enough."""
+
+
+def situation(text: str, machine: MachineFacts = MACHINE, platform: str = "", name: str = "docker") -> Situation:
+    engine = EngineFacts(name, text, platform=platform)
+    return Situation(Facts(engine, (MEMBER, NEIGHBOUR), NETWORKS), machine, "shop")
+
+
+def what(there: Situation) -> list[str]:
+    return [finding.what for finding in findings(there)]
+
+
+def test_versions_are_in_the_order_of_their_release() -> None:
+    order = [
+        "20.10.9",
+        "20.10.24+dfsg1",
+        "v24.0.7",
+        "26.0.0-beta.1",
+        "26.0.0-rc1",
+        "26.0.0-rc.2",
+        "26.0.0-rc3",
+        "26.0.0",
+    ]
+    read = [version(text) for text in order]
+
+    assert all(before and after and before < after for before, after in pairwise(read))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("20.10.24+dfsg1", (20, 10, 24)),
+        ("24.0.7-0ubuntu4", (24, 0, 7)),
+        ("28.3", (28, 3, 0)),
+        ("4.43.0 (198352)", (4, 43, 0)),
+    ],
+)
+def test_what_a_distribution_adds_is_left_out(text: str, expected: tuple[int, int, int]) -> None:
+    read = version(text)
+
+    assert read is not None
+    assert read[:3] == expected
+    assert read > (version(f"{expected[0]}.{expected[1]}.{expected[2]}-rc9") or read)
+
+
+@pytest.mark.parametrize("text", ["", "dev", "library-import"])
+def test_what_is_no_version_is_none(text: str) -> None:
+    assert version(text) is None
+
+
+BOUNDARIES = [
+    ("CVE-2020-15257", "19.03.13", "19.03.14"),
+    ("CVE-2020-13401", "19.03.10", "19.03.11"),
+    ("CVE-2023-28841", "20.10.23", "20.10.24+dfsg1"),
+    ("CVE-2023-28841", "23.0.2", "23.0.3"),
+    ("CVE-2024-29018", "20.10.24+dfsg1", "23.0.11"),
+    ("CVE-2024-29018", "23.0.10", "23.0.11"),
+    ("CVE-2024-29018", "24.0.9", "23.0.15"),
+    ("CVE-2024-29018", "25.0.4", "25.0.5"),
+    ("CVE-2024-29018", "26.0.0-rc2", "26.0.0-rc3"),
+    ("CVE-2024-29018", "26.0.0-beta.1", "26.1.5"),
+    ("loopback-published", "27.5.1", "28.0.0"),
+    ("loopback-published", "28.0.0-rc.3", "28.0.1"),
+    ("CVE-2025-54388", "28.2.0", "28.1.1"),
+    ("CVE-2025-54388", "28.3.2", "28.3.3"),
+    ("CVE-2025-54410", "25.0.12", "25.0.13"),
+    ("CVE-2025-54410", "27.5.1", "28.0.0"),
+    ("CVE-2025-54410", "26.0.0-rc1", "25.0.14"),
+]
+
+
+@pytest.mark.parametrize(("hole", "affected", "mended"), BOUNDARIES)
+def test_a_hole_is_told_up_to_the_version_that_mends_it(hole: str, affected: str, mended: str) -> None:
+    assert hole in what(situation(affected))
+    assert hole not in what(situation(mended))
+
+
+def test_every_hole_has_its_boundaries_tested() -> None:
+    assert {gate.what for gate in GATES} == {hole for hole, _, _ in BOUNDARIES} | {"CVE-2025-9074"}
+
+
+@pytest.mark.parametrize(
+    ("platform", "expected"),
+    [
+        ("Docker Desktop 4.44.2 (202017)", True),
+        ("Docker Desktop 4.44.3 (202357)", False),
+        ("Docker Engine - Community", False),
+        ("", False),
+    ],
+)
+def test_docker_desktop_has_versions_of_its_own(platform: str, expected: bool) -> None:  # noqa: FBT001
+    assert expected == ("CVE-2025-9074" in what(situation("28.3.0", platform=platform)))
+
+
+def test_a_sentence_says_that_a_distribution_may_know_better() -> None:
+    (found,) = [f for f in findings(situation("20.10.24+dfsg1")) if f.what == "CVE-2024-29018"]
+
+    assert found.sentence.endswith(UNLESS)
+    assert found.evidence == "version 20.10.24+dfsg1; back is internal, and the host asks 127.0.0.53"
+    assert found.where == "engine"
+
+
+def test_what_nobody_can_use_here_is_not_said() -> None:
+    nothing = Situation(
+        Facts(EngineFacts("docker", "1.13.0"), (replace(MEMBER, attachments=(), publications=()),), ()),
+        MachineFacts(firewalld=False, resolvers=()),
+        "shop",
+    )
+
+    assert findings(nothing) == []
+
+
+@pytest.mark.parametrize(
+    ("resolvers", "expected"),
+    [
+        (("127.0.0.53",), "the host asks 127.0.0.53"),
+        (("::1", "192.0.2.1"), "the host asks ::1"),
+        (None, "whom the host asks could not be read"),
+        (("192.0.2.1", "odd"), ""),
+        ((), ""),
+    ],
+)
+def test_names_leave_an_internal_network_where_the_host_asks_itself(
+    resolvers: tuple[str, ...] | None, expected: str
+) -> None:
+    found = [f for f in findings(situation("20.10.24", replace(MACHINE, resolvers=resolvers))) if "29018" in f.what]
+
+    assert [bool(expected)] == [bool(found)]
+    assert all(expected in finding.evidence for finding in found)
+
+
+@pytest.mark.parametrize("state", [False, None])
+def test_firewalld_must_run_for_its_reload_to_matter(state: bool | None) -> None:  # noqa: FBT001
+    machine = replace(MACHINE, firewalld=state)
+    told = {*what(situation("27.0.0", machine)), *what(situation("28.2.0", machine))}
+
+    assert told & {"CVE-2025-54388", "CVE-2025-54410"} == set()
+
+
+def test_ports_of_other_projects_are_not_ours() -> None:
+    there = situation("27.0.0")
+    strange = replace(there, project="other")
+
+    assert "loopback-published" in what(there)
+    assert "loopback-published" not in what(strange)
+
+
+def test_an_engine_without_a_version_may_have_any_hole() -> None:
+    assert what(situation("dev")) == ["version"]
+
+
+def test_holes_of_docker_are_dockers() -> None:
+    assert what(situation("4.3.1", name="podman")) == []
+
+
+@pytest.mark.parametrize(
+    ("machine", "expected"),
+    [
+        (MachineFacts(flags=(("iptables", "false"),)), "no-rules"),
+        (MachineFacts(flags=(("ip6tables", "false"),)), "no-rules-ipv6"),
+        (MachineFacts(flags=(("allow-direct-routing", "true"),)), "direct-routing"),
+        (MachineFacts(raw_rules=False), "no-raw-rules"),
+    ],
+)
+def test_a_daemon_that_was_told_to_leave_walls_open(machine: MachineFacts, expected: str) -> None:
+    found = findings(situation("29.0.0", machine))
+
+    assert [f.what for f in found] == [expected]
+    assert found[0].evidence
+
+
+def test_a_daemon_that_was_told_the_usual_is_no_finding() -> None:
+    usual = MachineFacts(flags=(("iptables", "true"), ("allow-direct-routing", "false")), raw_rules=True)
+
+    assert what(situation("29.0.0", usual)) == what(situation("29.0.0", MachineFacts())) == []
+    assert len(SETTINGS) == 4

@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from cloison import misuse
+from cloison.misuse import ARRIVED, SAYS, SENSITIVE, SHARING, WORST_FIRST, findings, routers
+from cloison.powers import Capability, Hold, Hop, Mount, Powers, Process, Socket
+
+ALL = (1 << 41) - 1
+DEFAULT = 0xA80425FB
+PROCESS = Process("nginx", is_root=True, effective=DEFAULT, permitted=DEFAULT, bounding=DEFAULT, no_new_privs=False)
+NOBODY = Process("app", is_root=False, effective=0, permitted=0, bounding=0, no_new_privs=True)
+SOCKET = Socket("/run/docker.sock", "0:23", "/docker.sock")
+BARE = Powers(
+    "c",
+    ("back",),
+    (NOBODY,),
+    machine=ALL,
+    shared=frozenset({"user", "cgroup"}),
+    sockets=(SOCKET,),
+    forwarding=("eth0",),
+)
+"""A container on one network that can do nothing."""
+
+
+def what(powers: Powers) -> list[str]:
+    return [finding.what for finding in findings([powers])]
+
+
+def holding(*capabilities: Capability) -> Process:
+    mask = sum(1 << capability for capability in capabilities)
+    return replace(NOBODY, effective=mask, permitted=mask, bounding=mask)
+
+
+def test_who_can_do_nothing_is_not_mentioned() -> None:
+    assert findings([BARE]) == []
+
+
+def test_every_kind_has_its_rank_and_no_other_has() -> None:
+    told = {*SHARING.values()}
+
+    assert len(WORST_FIRST) == len(set(WORST_FIRST))
+    assert {name for name, _ in told} | {says.what for says in SAYS.values()} <= set(WORST_FIRST)
+    assert set(SAYS) == set(Capability)
+
+
+def test_a_default_container() -> None:
+    net_raw, root = findings([replace(BARE, processes=(PROCESS,))])
+
+    assert net_raw.sentence == "can forge packets and ARP answers, and so stand in for a neighbour"
+    assert net_raw.evidence == (
+        "nginx holds NET_RAW now (root, CapEff 00000000a80425fb, CapBnd 00000000a80425fb); it sits on back"
+    )
+    assert root.what == "root"
+
+
+@pytest.mark.parametrize(
+    ("process", "says", "seen"),
+    [
+        (PROCESS, "can forge", "holds NET_RAW now"),
+        (replace(PROCESS, effective=0, permitted=0), "by starting a program", "is root and NET_RAW is in its bounding"),
+        (
+            replace(PROCESS, effective=0, permitted=0, is_root=False),
+            "could forge packets and ARP answers, and so stand in for a neighbour if its image has",
+            "does not hold NET_RAW, but its bounding set does",
+        ),
+    ],
+)
+def test_the_wording_keeps_now_and_perhaps_apart(process: Process, says: str, seen: str) -> None:
+    found = findings([replace(BARE, processes=(process,))])[0]
+
+    assert says in found.sentence
+    assert seen in found.evidence
+    assert set(misuse.NEAR) == set(Hold) - {Hold.NEVER}
+
+
+@pytest.mark.parametrize("capability", Capability)
+def test_every_capability_of_the_machine_is_named_where_it_reaches_somebody(capability: Capability) -> None:
+    powers = replace(BARE, processes=(holding(capability),), shared=BARE.shared | {"pid"})
+
+    assert SAYS[capability].what in what(powers)
+
+
+@pytest.mark.parametrize("capability", [c for c in Capability if SAYS[c].on_machine])
+def test_in_a_user_namespace_of_its_own_they_do_not_reach_the_machine(capability: Capability) -> None:
+    assert what(replace(BARE, processes=(holding(capability),), shared=frozenset({"cgroup"}))) == []
+
+
+def test_a_user_namespace_of_its_own_does_not_protect_the_neighbours() -> None:
+    assert what(replace(BARE, processes=(PROCESS,), shared=frozenset())) == ["net-raw"]
+    assert what(replace(BARE, processes=(PROCESS,), shared=frozenset({"net"}), networks=())) == ["host-network"]
+
+
+def test_tracing_reaches_the_machine_where_its_processes_are_seen() -> None:
+    tracer = replace(BARE, processes=(holding(Capability.SYS_PTRACE),))
+
+    assert what(tracer) == []
+    assert what(replace(tracer, shared=tracer.shared | {"pid"})) == ["host-pid", "sys-ptrace"]
+
+
+def test_who_sits_on_no_network_fools_nobody_but_on_the_machines() -> None:
+    forger = replace(BARE, processes=(holding(Capability.NET_RAW),), networks=())
+
+    assert what(forger) == []
+    on_host = findings([replace(forger, shared=forger.shared | {"net"})])
+    assert [finding.what for finding in on_host] == ["host-network", "net-raw"]
+    assert on_host[1].evidence.endswith("it sits on the machine itself")
+
+
+def test_every_capability_is_said_once_as_a_whole() -> None:
+    almighty = replace(BARE, processes=(replace(PROCESS, effective=ALL, permitted=ALL, bounding=ALL),))
+
+    assert what(almighty) == ["privileged", "root"]
+    assert "privileged" not in what(replace(almighty, shared=frozenset()))
+
+
+@pytest.mark.parametrize("kind", SHARING)
+def test_every_shared_namespace_is_a_finding(kind: str) -> None:
+    assert what(replace(BARE, shared=BARE.shared | {kind})) == [SHARING[kind][0]]
+
+
+def test_the_engines_socket_counts_read_only_too() -> None:
+    mounts = (
+        Mount("8:1", "/data", "/data", writable=True),
+        Mount("0:23", "/", "/host/run", writable=False, source="/run"),
+    )
+
+    (found,) = findings([replace(BARE, mounts=mounts)])
+    assert found.what == "engine-socket"
+    assert found.evidence == "/run/docker.sock of the host lies in its mount /host/run"
+
+
+@pytest.mark.parametrize(
+    ("mount", "counts"),
+    [
+        *((Mount("8:1", path, "/host", writable=True, source=path), True) for path in sorted(SENSITIVE)),
+        (Mount("8:1", "/etc", "/host", writable=False, source="/etc"), False),
+        (Mount("8:1", "/etc/nginx", "/etc/nginx", writable=True, source="/etc/nginx"), False),
+        (Mount("0:5", "/", "/proc", writable=True, source="/proc"), False),
+        (Mount("0:5", "/", "/host/proc", writable=True, source="/proc"), True),
+        (Mount("8:1", "/", "/", writable=True), False),
+    ],
+)
+def test_a_directory_that_rules_the_machine(mount: Mount, counts: bool) -> None:  # noqa: FBT001
+    assert what(replace(BARE, mounts=(mount,))) == ["host-directory"] * counts
+
+
+def test_devices_are_named_and_many_are_counted() -> None:
+    (found,) = findings([replace(BARE, devices=tuple(f"/dev/loop{i}" for i in range(9)))])
+
+    assert found.what == "devices"
+    assert found.evidence.endswith("/dev/loop5, and 3 more")
+
+
+def test_what_could_not_be_read_is_said() -> None:
+    (found,) = findings([Powers("c", unread="Permission denied: /proc/7")])
+
+    assert (found.what, found.evidence) == ("unread", "Permission denied: /proc/7")
+
+
+ROUTER = replace(BARE, container="r", networks=("back", "front"))
+HOP = Hop("r", "a", "front", "d", "back")
+BACK = Hop("r", "d", "back", "a", "front")
+
+
+def test_routers_are_who_forwards_and_has_where_to() -> None:
+    on_host = replace(ROUTER, shared=ROUTER.shared | {"net"})
+    quiet = replace(ROUTER, forwarding=(), forwarding_ipv6=("eth0",))
+
+    assert routers([BARE, ROUTER, on_host, quiet]) == ["r"]
+
+
+@pytest.mark.parametrize(
+    ("tried", "expected", "evidence"),
+    [
+        ({}, "may-route", "forwarding is on for IPv4 on eth0; it sits on back, front"),
+        ({replace(HOP, router="other"): ARRIVED}, "may-route", "it sits on"),
+        ({HOP: ARRIVED, BACK: "lost"}, "routes", "a packet from a, handed to it on front for d on back, arrived"),
+        ({HOP: "lost", BACK: "lost"}, "set-to-route", "handed to it on front for d on back, did not: lost"),
+    ],
+)
+def test_forwarding_is_judged_by_what_arrived(tried: dict[Hop, str], expected: str, evidence: str) -> None:
+    (found,) = findings([ROUTER], tried)
+
+    assert found.what == expected
+    assert evidence in found.evidence
+
+
+def test_one_way_that_is_open_is_not_hidden_by_one_that_is_not() -> None:
+    (found,) = findings([ROUTER], {HOP: ARRIVED, BACK: "lost"})
+
+    assert "lost" not in found.evidence
+
+
+def test_forwarding_of_ipv6_alone_is_said() -> None:
+    (found,) = findings([replace(ROUTER, forwarding=(), forwarding_ipv6=("eth0", "eth1"))])
+
+    assert found.what == "may-route"
+    assert "IPv6 on eth0, eth1" in found.evidence
+
+
+@pytest.mark.parametrize(
+    "powers", [replace(ROUTER, forwarding=()), replace(ROUTER, shared=frozenset({"net", "user"})), BARE]
+)
+def test_who_cannot_route_is_no_finding(powers: Powers) -> None:
+    assert [finding for finding in findings([powers], {HOP: ARRIVED}) if "route" in finding.what] == []
+
+
+def test_the_worst_comes_first_whoever_it_is() -> None:
+    plain = replace(BARE, container="a", processes=(PROCESS,))
+    ruler = replace(BARE, container="z", mounts=(Mount("0:23", "/", "/run", writable=False),))
+
+    found = findings([plain, ruler, ROUTER])
+    assert [finding.what for finding in found] == ["engine-socket", "net-raw", "may-route", "root"]

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloison.model import Attachment, Container, EngineFacts, Facts
+from cloison.powers import BEFORE_THE_SPLIT, Capability, Hold, Hop, Mount, Powers, Process, Socket, hops
+
+ALL = (1 << 41) - 1
+RAW = 1 << Capability.NET_RAW
+BARE = Process("sh", is_root=True, effective=0, permitted=0, bounding=0, no_new_privs=False)
+USER = replace(BARE, is_root=False)
+
+
+@pytest.mark.parametrize(
+    ("process", "expected"),
+    [
+        (BARE, Hold.NEVER),
+        (replace(BARE, effective=RAW, permitted=RAW, bounding=RAW), Hold.NOW),
+        (replace(BARE, permitted=RAW, bounding=RAW), Hold.NOW),
+        (replace(BARE, permitted=RAW, no_new_privs=True), Hold.NOW),
+        (replace(BARE, bounding=RAW), Hold.BY_EXEC),
+        (replace(BARE, bounding=RAW, no_new_privs=True), Hold.NEVER),
+        (replace(USER, bounding=RAW), Hold.BY_PROGRAM),
+        (replace(USER, bounding=RAW, no_new_privs=True), Hold.NEVER),
+        (replace(USER, bounding=ALL & ~RAW), Hold.NEVER),
+        (replace(USER, effective=RAW), Hold.NOW),
+    ],
+)
+def test_what_is_held_is_told_from_what_could_be_had(process: Process, expected: Hold) -> None:
+    assert expected is process.hold(Capability.NET_RAW)
+
+
+@given(st.integers(0, ALL), st.integers(0, ALL), st.booleans(), st.sampled_from(Capability))
+def test_nobody_gains_what_the_bounding_set_lacks(
+    held: int,
+    bounding: int,
+    is_root: bool,  # noqa: FBT001
+    capability: Capability,
+) -> None:
+    process = Process("p", is_root, held, held, bounding & ~(1 << capability), no_new_privs=False)
+
+    expected = Hold.NOW if held >> capability & 1 else Hold.NEVER
+    assert expected is process.hold(capability)
+
+
+def test_the_nearest_of_all_processes_counts() -> None:
+    near = replace(BARE, name="near", bounding=RAW)
+    powers = Powers("c", processes=(USER, replace(USER, bounding=RAW), near, BARE))
+
+    assert powers.nearest(Capability.NET_RAW) == (Hold.BY_EXEC, near)
+    assert Powers("c").nearest(Capability.NET_RAW) == (Hold.NEVER, None)
+
+
+@pytest.mark.parametrize(
+    ("effective", "machine", "expected"),
+    [
+        (ALL, ALL, True),
+        (BEFORE_THE_SPLIT, ALL, True),
+        (ALL & ~(1 << 24), ALL & ~(1 << 24), True),
+        (ALL & ~(1 << Capability.SYS_ADMIN), ALL, False),
+        (ALL & ~(1 << 24), ALL, False),
+        (RAW, RAW, False),
+    ],
+)
+def test_all_powerful_is_who_has_all_that_the_machine_gives(effective: int, machine: int, expected: bool) -> None:  # noqa: FBT001
+    process = replace(BARE, effective=effective)
+    powers = Powers("c", processes=(BARE, process), machine=machine)
+
+    assert (process if expected else None) == powers.all_powerful
+
+
+SOCKET = Socket("/run/docker.sock", "0:23", "/docker.sock")
+
+
+@pytest.mark.parametrize(
+    ("mount", "expected"),
+    [
+        (Mount("0:23", "/docker.sock", "/x", writable=False), True),
+        (Mount("0:23", "/", "/run", writable=True), True),
+        (Mount("0:23", "/docker", "/run/docker", writable=True), False),
+        (Mount("0:23", "/docker.sock//deleted", "/x", writable=True), False),
+        (Mount("8:1", "/", "/host", writable=True), False),
+    ],
+)
+def test_a_socket_is_found_by_its_place_in_its_file_system(mount: Mount, expected: bool) -> None:  # noqa: FBT001
+    assert expected == SOCKET.is_in(mount)
+
+
+def member(name: str, *networks: str, pid: int = 7) -> Container:
+    seats = tuple(Attachment(network, f"198.18.0.{len(name)}") for network in networks)
+    return Container(name, name, "shop", name, pid, "", attachments=seats)
+
+
+def facts(*containers: Container) -> Facts:
+    return Facts(EngineFacts("docker", "28.0.0"), containers, ())
+
+
+def test_a_way_leads_from_who_sits_on_one_network_alone_to_who_sits_on_the_other_alone() -> None:
+    there = facts(
+        member("a", "n1"), member("b", "n1"), member("c", "n2"), member("r", "n1", "n2"), member("s", "n1", "n2")
+    )
+
+    assert hops(there, ["r"]) == [Hop("r", "a", "n1", "c", "n2"), Hop("r", "c", "n2", "a", "n1")]
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [],
+        [member("a", "n1")],
+        [member("a", "n1"), member("c", "n2", pid=0)],
+        [member("a", "n1"), member("s", "n1", "n2")],
+        [member("a", "n1"), replace(member("c"), attachments=(Attachment("n2", "", "2001:db8::2"),))],
+    ],
+)
+def test_without_somebody_on_either_side_there_is_nothing_to_try(others: list[Container]) -> None:
+    assert hops(facts(member("r", "n1", "n2"), *others), ["r"]) == []
+
+
+def test_three_networks_have_six_ways() -> None:
+    there = facts(*(member(name, name) for name in ("n1", "n2", "n3")), member("r", "n1", "n2", "n3"))
+
+    assert len(set(hops(there, ["r"]))) == 6
