@@ -140,6 +140,10 @@ class EngineFacts:
     name: str
     version: str
     forward_policy: str = ""
+    has_userland_proxy: bool = True
+    """Whether a process of the engine stands at published ports; without one the packet filter alone leads there."""
+    guards_addresses: bool = True
+    """Whether the engine, if its version does so at all, drops what others route to a container's own address."""
 
     @property
     def release(self) -> tuple[int, int]:

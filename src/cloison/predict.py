@@ -4,7 +4,7 @@ Rule: `RULES` is read from top to bottom and the first that speaks decides. Noth
 was observed; where the facts do not decide, the prediction is `unknown` and says what is missing.
 
 The behaviour is that of Docker's bridge driver over IPv4 (https://docs.docker.com/engine/network/packet-filtering-firewalls/),
-measured on Engine 20.10; version gates carry their own source.
+measured on Engine 20.10, 26.1 and 28.5; version gates carry their own source.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ from typing import Final
 from cloison.compose import Project
 from cloison.model import HOST, OUTSIDE, STRANGER, Facts, Flow, Kind
 from cloison.outcome import Reach
-from cloison.world import World
+from cloison.world import ROUTED, UNPROTECTED, World
 
 UNTOLD: Final = (0, 0)
 DIRECT_ROUTING_CLOSED: Final = (28, 0)
 """From here on a container's address answers no remote machine: https://github.com/moby/moby/pull/48724"""
+ROUTED_ACROSS: Final = (28, 0)
+"""From here on routed networks let in other networks of the host: https://github.com/moby/moby/pull/48596"""
+ROUTED_AT_ALL_SEATS: Final = (29, 0)
+"""From here on, it is said, a routed network need not be the gateway: https://github.com/moby/moby/pull/50140"""
 ACCEPT: Final = "ACCEPT"
 DROP: Final = "DROP"
 
@@ -64,6 +68,15 @@ def not_published(world: World, flow: Flow) -> Prediction | None:
     return _shut(f"the file does not publish {end.place}:{end.service_port} there")
 
 
+def routed_ports(world: World, flow: Flow) -> Prediction | None:
+    """A routed network opens ports on its members' own addresses and none of the host's."""
+    end = flow.endpoint
+    way = world.way_out(end.place)
+    if end.kind is not Kind.PUBLISHED or world.is_internal(way) or world.gateway_mode(way) != ROUTED:
+        return None
+    return _shut(f"{world.label(way)} is routed, so the host publishes nothing for {end.place}")
+
+
 def same_namespace(world: World, flow: Flow) -> Prediction | None:
     """Two services in one network namespace are one machine to the network; the host's address is still another's."""
     source, target = flow.vantage.place, flow.endpoint.place
@@ -88,8 +101,9 @@ def network_mode(world: World, flow: Flow) -> Prediction | None:
         "container": _unknown(f"{place} lives in the namespace of a container that the file does not know"),
     }
     mode = service.network_mode.partition(":")[0]
-    if mode == "host" and flow.endpoint.network and world.driver(flow.endpoint.network) != "bridge":
-        return None  # the host is on every bridge, and not on every network
+    network = flow.endpoint.network
+    if mode == "host" and network and (world.driver(network) != "bridge" or world.is_isolated(network)):
+        return None  # the host is on every bridge that is not isolated, and not on every network
     return modes.get(mode)
 
 
@@ -112,6 +126,8 @@ def from_host(world: World, flow: Flow) -> Prediction | None:
         return _open("the host publishes the port on this address")
     if flow.endpoint.place == OUTSIDE:
         return _open("the host is a neighbour of the outside")
+    if world.is_isolated(flow.endpoint.network):
+        return _shut(f"{world.label(flow.endpoint.network)} is isolated: the host has no address on it")
     drawn = flow.endpoint.network in world.seats(flow.endpoint.place)
     return _open("the host has an address on every bridge") if drawn else _not_drawn(world, flow)
 
@@ -133,19 +149,46 @@ def from_outside(world: World, flow: Flow) -> Prediction | None:
 
 def _direct(world: World, flow: Flow) -> Prediction:
     """Predict a packet that a neighbour routes to a container's own address through the host."""
-    engine = world.facts.engine
+    end, engine = flow.endpoint, world.facts.engine
+    label, mode = world.label(end.network), world.gateway_mode(end.network)
     if engine.release == UNTOLD:
         return _unknown("the engine does not tell its version, and Engine 28 moved this wall")
+    if mode == UNPROTECTED:
+        return _open(f"{label} is nat-unprotected, so every port of its members can be routed to")
+    if mode == ROUTED and world.publishes(end):
+        return _routed(world, flow)
     if engine.release >= DIRECT_ROUTING_CLOSED:
-        return _shut("Engine 28 and later drops what is routed to a container from outside")
-    end = flow.endpoint
-    if world.publishes(end) and end.network == world.way_out(end.place):
+        return _guarded(world, flow)
+    if world.opens(end):
         return _open("before Engine 28 a published port also answers on the container's own address")
     policies = {
         ACCEPT: _open("the host's FORWARD policy is ACCEPT, so every container address can be routed to"),
         DROP: _shut("the host forwards nothing to an unpublished port (FORWARD policy DROP)"),
     }
     return policies.get(engine.forward_policy, _unknown("the host's FORWARD policy could not be read"))
+
+
+def _routed(world: World, flow: Flow) -> Prediction:
+    """Predict a published port of a routed network, asked from elsewhere."""
+    end = flow.endpoint
+    label = world.label(end.network)
+    if world.opens(end):
+        return _open(f"{label} is routed, so a published port answers on the container's own address")
+    if world.facts.engine.release >= ROUTED_AT_ALL_SEATS:
+        return _unknown(f"{label} is routed and not the gateway of {end.place}, and Engine 29 moves this wall")
+    return _shut(f"{label} is routed, and {end.place} publishes through {world.label(world.way_out(end.place))}")
+
+
+def _guarded(world: World, flow: Flow) -> Prediction:
+    """Predict the same on an engine that closes the way to a container's own address."""
+    end = flow.endpoint
+    if world.opens(end) and not world.facts.engine.guards_addresses:
+        return _open(
+            "the engine allows direct routing, so a published port also answers on the container's own address"
+        )
+    if world.opens(end) and (trusted := world.trusted_interfaces(end.network)):
+        return _unknown(f"{world.label(end.network)} trusts {trusted}, and the outside may stand somewhere else")
+    return _shut("Engine 28 and later drops what is routed to a container from outside")
 
 
 def to_outside(world: World, flow: Flow) -> Prediction | None:
@@ -168,8 +211,10 @@ def to_gateway(world: World, flow: Flow) -> Prediction | None:
     seats = world.seats(flow.vantage.place)
     if flow.endpoint.network in seats:
         return _open(f"the host has an address on {label}, internal or not")
-    if seats:
+    if world.has_default_route(flow.vantage.place):
         return _open(f"the host answers on its address of {label} for whoever has it as gateway")
+    if seats:
+        return _shut(f"every network of {flow.vantage.place} is internal, which from Engine 25 on is no way to {label}")
     return _shut(f"the file gives {flow.vantage.place} no network")
 
 
@@ -185,12 +230,16 @@ def to_published(world: World, flow: Flow) -> Prediction | None:
         return _shut(f"the file gives {flow.vantage.place} no network")
     if world.is_internal(way):
         return _shut(f"{flow.vantage.place} gets there over {world.label(way)}, which is internal")
-    if not world.masquerades(way) and world.way_out(end.place) != way:
-        return _shut(
-            f"{world.label(way)} does not masquerade, so a published port leads its members straight to the "
-            "container's own address, which is on another network"
-        )
+    if world.way_out(end.place) != way and (why := _straight(world, way)):
+        return _shut(f"{why}, so a published port leads straight to the container's own address, on another network")
     return _open("a published port is a door for the containers of other networks too")
+
+
+def _straight(world: World, way: str) -> str:
+    """Return why the members of a network meet the packet filter at published ports, and no process of the engine's."""
+    if not world.facts.engine.has_userland_proxy:
+        return "the engine has no userland proxy"
+    return "" if world.masquerades(way) else f"{world.label(way)} does not masquerade"
 
 
 def over_network(world: World, flow: Flow) -> Prediction | None:
@@ -202,10 +251,21 @@ def over_network(world: World, flow: Flow) -> Prediction | None:
     if end.network not in world.seats(source):
         if source.startswith(STRANGER):
             return _shut(f"the file does not know {source.removeprefix(STRANGER)}")
-        return _shut(f"the file does not put {source} on {label}")
+        return _across(world, flow)
     if world.has_icc_off(end.network):
         return _unknown(f"{label} has inter-container communication off, which is known to leak")
     return _open(f"{source} and {end.place} share {label}, and Docker has no policy inside a network")
+
+
+def _across(world: World, flow: Flow) -> Prediction:
+    """Predict the way from one bridge to another: shut, but for the published ports of a routed network."""
+    end, source = flow.endpoint, flow.vantage.place
+    mode, release = world.gateway_mode(end.network), world.facts.engine.release
+    way = world.way_out(source)
+    leaves = bool(way) and not world.is_internal(way) and not world.is_internal(end.network)
+    if leaves and mode == ROUTED and release >= ROUTED_ACROSS and world.publishes(end):
+        return _routed(world, flow)
+    return _shut(f"the file does not put {source} on {world.label(end.network)}")
 
 
 def _not_drawn(world: World, flow: Flow) -> Prediction:
@@ -217,6 +277,7 @@ def _not_drawn(world: World, flow: Flow) -> Prediction:
 
 RULES: Final[tuple[Callable[[World, Flow], Prediction | None], ...]] = (
     not_published,
+    routed_ports,
     same_namespace,
     network_mode,
     other_drivers,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import docker
@@ -15,9 +16,10 @@ import requests
 from docker.context import ContextAPI
 from docker.errors import DockerException, NotFound
 
-from cloison.command import run
+from cloison.engines import firewall
 from cloison.errors import NotProven
 from cloison.model import Attachment, Container, EngineFacts, Facts, NetworkFacts, Protocol, Publication
+from cloison.predict import DIRECT_ROUTING_CLOSED
 
 SECONDS: Final = 20
 """How long one question may take before the engine counts as stuck."""
@@ -50,7 +52,7 @@ class Docker:
             found = tuple(filter(None, (self._network(name) for name in sorted(named))))
         except FAILURES as error:
             raise NotProven(f"the Docker engine stopped answering: {error}") from error
-        engine = EngineFacts("docker", version.get("Version", ""), _forward_policy())
+        engine = _engine(version.get("Version", ""))
         return Facts(engine, containers, found)
 
     def containers(self, project: str, networks: frozenset[str]) -> tuple[Container, ...]:
@@ -77,6 +79,13 @@ class Docker:
             return _network(self._api.inspect_network(name))
         except NotFound:
             return None
+
+
+def _engine(version: str) -> EngineFacts:
+    engine = EngineFacts("docker", version, firewall.forward_policy(), firewall.has_userland_proxy())
+    if engine.release < DIRECT_ROUTING_CLOSED:
+        return engine  # asking for the raw table could load a module that nobody here needs
+    return replace(engine, guards_addresses=firewall.guards_addresses())
 
 
 def connected() -> docker.APIClient:
@@ -160,6 +169,8 @@ def _publications(ports: Document) -> Iterator[Publication]:
     for text, bindings in ports.items():
         protocol, port = _port(text)
         for binding in bindings or ():
+            if not binding["HostPort"]:
+                continue  # a routed network opens the container's own port: https://github.com/moby/moby/pull/47871
             yield Publication(binding["HostIp"], int(binding["HostPort"]), protocol, port)
 
 
@@ -177,10 +188,3 @@ def _network(document: Document) -> NetworkFacts:
         subnets=tuple(pool["Subnet"] for pool in pools),
         options=tuple(sorted((document.get("Options") or {}).items())),
     )
-
-
-def _forward_policy() -> str:
-    """Return the policy of the host's FORWARD chain, empty when it cannot be read."""
-    result = run(["iptables", "--wait", "-S", "FORWARD"])
-    words = result.out.split()
-    return words[2] if result.code == 0 and words[:2] == ["-P", "FORWARD"] else ""
