@@ -58,6 +58,8 @@ class Service:
     replicas: int = 1
     ends: bool = False
     """Whether another service waits for this one to complete."""
+    priorities: Mapping[str, int] = field(default_factory=dict)
+    """Which network the file would rather have as gateway (`gw_priority`), by engine name; 0 where it does not say."""
 
     @property
     def shares_namespace_with(self) -> str:
@@ -87,6 +89,11 @@ class Project:
         owner = known.shares_namespace_with
         return self.seats(owner) if owner else known.networks
 
+    def priority(self, service: str, network: str) -> int:
+        """Return how much the file wants a network to be the gateway of `service`."""
+        known = self.services.get(self.owner(service))
+        return known.priorities.get(network, 0) if known else 0
+
     def owner(self, service: str) -> str:
         """Return the service in whose namespace `service` lives: itself, or the one that it names."""
         owner = self.services[service].shares_namespace_with if service in self.services else ""
@@ -108,11 +115,15 @@ class _Deploy(msgspec.Struct, frozen=True):
     replicas: Annotated[int, Meta(ge=0)] | None = None
 
 
+class _Seat(msgspec.Struct, frozen=True):
+    gw_priority: int | None = None
+
+
 Exposed = Annotated[str, Meta(pattern=r"^[0-9]{1,5}(-[0-9]{1,5})?(/(tcp|udp|sctp))?\Z")]
 
 
 class _Service(msgspec.Struct, frozen=True):
-    networks: dict[str, Any] | None = None
+    networks: dict[str, _Seat | None] | None = None
     network_mode: str | None = None
     ports: tuple[_Port, ...] | None = None
     expose: tuple[Exposed, ...] | None = None
@@ -199,7 +210,7 @@ def _service(name: str, body: _Service, networks: Mapping[str, Network], *, ends
     if name in (HOST, OUTSIDE):
         raise FileError(f'services.{name}: "{name}" is a word of the policy language; give the service another name')
     mode = body.network_mode or ""
-    seats = [networks[key].name for key in body.networks or {} if key in networks]
+    seats = {networks[key].name: seat for key, seat in (body.networks or {}).items() if key in networks}
     return Service(
         name=name,
         networks=(DEFAULT_BRIDGE,) if mode == DEFAULT_BRIDGE else tuple(sorted(seats)),
@@ -208,6 +219,7 @@ def _service(name: str, body: _Service, networks: Mapping[str, Network], *, ends
         exposed=tuple(pair for text in body.expose or () for pair in _exposed(text)),
         replicas=_replicas(body),
         ends=ends,
+        priorities={network: seat.gw_priority for network, seat in seats.items() if seat and seat.gw_priority},
     )
 
 

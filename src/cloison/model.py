@@ -195,6 +195,10 @@ class EngineFacts:
     """The same for IPv6."""
     platform: str = ""
     """What the engine says it is part of, for instance `Docker Desktop 4.43.0`."""
+    has_userland_proxy: bool = True
+    """Whether a process of the engine stands at published ports; without one the packet filter alone leads there."""
+    guards_addresses: bool = True
+    """Whether the engine, if its version does so at all, drops what others route to a container's own address."""
 
     @property
     def release(self) -> tuple[int, int]:

@@ -4,7 +4,7 @@ Rule: `RULES` is read from top to bottom and the first that speaks decides. Noth
 was observed; where the facts do not decide, the prediction is `unknown` and says what is missing.
 
 The behaviour is that of Docker's bridge driver over IPv4, and `walls_v6` has that over IPv6 (https://docs.docker.com/engine/network/packet-filtering-firewalls/),
-measured on Engine 20.10; version gates carry their own source.
+measured on Engine 20.10, 26.1 and 28.5; version gates carry their own source.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ from cloison import walls_v6
 from cloison.compose import Project
 from cloison.model import HOST, OUTSIDE, STRANGER, Facts, Flow, Kind, version_of
 from cloison.prediction import Prediction, opened, shut, unknown
-from cloison.world import World
+from cloison.world import ROUTED, UNPROTECTED, World
 
 UNTOLD: Final = (0, 0)
 DIRECT_ROUTING_CLOSED: Final = (28, 0)
 """From here on a container's address answers no remote machine: https://github.com/moby/moby/pull/48724"""
+ROUTED_ACROSS: Final = (28, 0)
+"""From here on routed networks let in other networks of the host: https://github.com/moby/moby/pull/48596"""
+ROUTED_AT_ALL_SEATS: Final = (29, 0)
+"""From here on, it is said, a routed network need not be the gateway: https://github.com/moby/moby/pull/50140"""
 ACCEPT: Final = "ACCEPT"
 DROP: Final = "DROP"
 
@@ -43,6 +47,15 @@ def not_published(world: World, flow: Flow) -> Prediction | None:
     if end.kind is not Kind.PUBLISHED or world.publishes_there(end):
         return None
     return shut(f"the file does not publish {end.place}:{end.service_port} there")
+
+
+def routed_ports(world: World, flow: Flow) -> Prediction | None:
+    """A routed network opens ports on its members' own addresses and none of the host's."""
+    end = flow.endpoint
+    way = world.way_out(end.place)
+    if end.kind is not Kind.PUBLISHED or world.is_internal(way) or world.gateway_mode(way) != ROUTED:
+        return None
+    return shut(f"{world.label(way)} is routed, so the host publishes nothing for {end.place}")
 
 
 def same_namespace(world: World, flow: Flow) -> Prediction | None:
@@ -69,8 +82,9 @@ def network_mode(world: World, flow: Flow) -> Prediction | None:
         "container": unknown(f"{place} lives in the namespace of a container that the file does not know"),
     }
     mode = service.network_mode.partition(":")[0]
-    if mode == "host" and flow.endpoint.network and world.driver(flow.endpoint.network) != "bridge":
-        return None  # the host is on every bridge, and not on every network
+    network = flow.endpoint.network
+    if mode == "host" and network and (world.driver(network) != "bridge" or world.is_isolated(network)):
+        return None  # the host is on every bridge that is not isolated, and not on every network
     return modes.get(mode)
 
 
@@ -95,6 +109,8 @@ def from_host(world: World, flow: Flow) -> Prediction | None:
         return opened("the host publishes the port on this address")
     if flow.endpoint.place == OUTSIDE:
         return opened("the host is a neighbour of the outside")
+    if world.is_isolated(flow.endpoint.network):
+        return shut(f"{world.label(flow.endpoint.network)} is isolated: the host has no address on it")
     drawn = flow.endpoint.network in world.seats(flow.endpoint.place)
     return opened("the host has an address on every bridge") if drawn else _not_drawn(world, flow)
 
@@ -118,19 +134,46 @@ def from_outside(world: World, flow: Flow) -> Prediction | None:
 
 def _direct(world: World, flow: Flow) -> Prediction:
     """Predict a packet that a neighbour routes to a container's own address through the host."""
-    engine = world.facts.engine
+    end, engine = flow.endpoint, world.facts.engine
+    label, mode = world.label(end.network), world.gateway_mode(end.network)
     if engine.release == UNTOLD:
         return unknown("the engine does not tell its version, and Engine 28 moved this wall")
+    if mode == UNPROTECTED:
+        return opened(f"{label} is nat-unprotected, so every port of its members can be routed to")
+    if mode == ROUTED and world.publishes(end):
+        return _routed(world, flow)
     if engine.release >= DIRECT_ROUTING_CLOSED:
-        return shut("Engine 28 and later drops what is routed to a container from outside")
-    end = flow.endpoint
-    if world.publishes(end) and end.network == world.way_out(end.place):
+        return _guarded(world, flow)
+    if world.opens(end):
         return opened("before Engine 28 a published port also answers on the container's own address")
     policies = {
         ACCEPT: opened("the host's FORWARD policy is ACCEPT, so every container address can be routed to"),
         DROP: shut("the host forwards nothing to an unpublished port (FORWARD policy DROP)"),
     }
     return policies.get(engine.forward_policy, unknown("the host's FORWARD policy could not be read"))
+
+
+def _routed(world: World, flow: Flow) -> Prediction:
+    """Predict a published port of a routed network, asked from elsewhere."""
+    end = flow.endpoint
+    label = world.label(end.network)
+    if world.opens(end):
+        return opened(f"{label} is routed, so a published port answers on the container's own address")
+    if world.facts.engine.release >= ROUTED_AT_ALL_SEATS:
+        return unknown(f"{label} is routed and not the gateway of {end.place}, and Engine 29 moves this wall")
+    return shut(f"{label} is routed, and {end.place} publishes through {world.label(world.way_out(end.place))}")
+
+
+def _guarded(world: World, flow: Flow) -> Prediction:
+    """Predict the same on an engine that closes the way to a container's own address."""
+    end = flow.endpoint
+    if world.opens(end) and not world.facts.engine.guards_addresses:
+        return opened(
+            "the engine allows direct routing, so a published port also answers on the container's own address"
+        )
+    if world.opens(end) and (trusted := world.trusted_interfaces(end.network)):
+        return unknown(f"{world.label(end.network)} trusts {trusted}, and the outside may stand somewhere else")
+    return shut("Engine 28 and later drops what is routed to a container from outside")
 
 
 def to_outside(world: World, flow: Flow) -> Prediction | None:
@@ -151,12 +194,14 @@ def to_host(world: World, flow: Flow) -> Prediction | None:
     if not world.is_at_home(end.place):
         return None
     seats = world.seats(flow.vantage.place)
-    if not seats:
-        return shut(f"the file gives {flow.vantage.place} no network")
     if end.network in seats:
         return opened(f"the host has an address on {world.label(end.network)}, internal or not")
     where = f"its address of {world.label(end.network)}" if end.network else "all of its addresses"
-    return opened(f"the host answers on {where} for whoever has it as gateway")
+    if world.has_default_route(flow.vantage.place):
+        return opened(f"the host answers on {where} for whoever has it as gateway")
+    if seats:
+        return shut(f"every network of {flow.vantage.place} is internal, which from Engine 25 on is no way to {where}")
+    return shut(f"the file gives {flow.vantage.place} no network")
 
 
 def to_published(world: World, flow: Flow) -> Prediction | None:
@@ -171,12 +216,16 @@ def to_published(world: World, flow: Flow) -> Prediction | None:
         return shut(f"the file gives {flow.vantage.place} no network")
     if world.is_internal(way):
         return shut(f"{flow.vantage.place} gets there over {world.label(way)}, which is internal")
-    if not world.masquerades(way) and world.way_out(end.place) != way:
-        return shut(
-            f"{world.label(way)} does not masquerade, so a published port leads its members straight to the "
-            "container's own address, which is on another network"
-        )
+    if world.way_out(end.place) != way and (why := _straight(world, way)):
+        return shut(f"{why}, so a published port leads straight to the container's own address, on another network")
     return opened("a published port is a door for the containers of other networks too")
+
+
+def _straight(world: World, way: str) -> str:
+    """Return why the members of a network meet the packet filter at published ports, and no process of the engine's."""
+    if not world.facts.engine.has_userland_proxy:
+        return "the engine has no userland proxy"
+    return "" if world.masquerades(way) else f"{world.label(way)} does not masquerade"
 
 
 def over_network(world: World, flow: Flow) -> Prediction | None:
@@ -188,10 +237,21 @@ def over_network(world: World, flow: Flow) -> Prediction | None:
     if end.network not in world.seats(source):
         if source.startswith(STRANGER):
             return shut(f"the file does not know {source.removeprefix(STRANGER)}")
-        return shut(f"the file does not put {source} on {label}")
+        return _across(world, flow)
     if world.has_icc_off(end.network):
         return unknown(f"{label} has inter-container communication off, which is known to leak")
     return opened(f"{source} and {end.place} share {label}, and Docker has no policy inside a network")
+
+
+def _across(world: World, flow: Flow) -> Prediction:
+    """Predict the way from one bridge to another: shut, but for the published ports of a routed network."""
+    end, source = flow.endpoint, flow.vantage.place
+    mode, release = world.gateway_mode(end.network), world.facts.engine.release
+    way = world.way_out(source)
+    leaves = bool(way) and not world.is_internal(way) and not world.is_internal(end.network)
+    if leaves and mode == ROUTED and release >= ROUTED_ACROSS and world.publishes(end):
+        return _routed(world, flow)
+    return shut(f"the file does not put {source} on {world.label(end.network)}")
 
 
 def _not_drawn(world: World, flow: Flow) -> Prediction:
@@ -202,7 +262,7 @@ def _not_drawn(world: World, flow: Flow) -> Prediction:
 
 
 Rule = Callable[[World, Flow], Prediction | None]
-EITHER: Final[tuple[Rule, ...]] = (not_published, same_namespace, network_mode, other_drivers, from_host)
+EITHER: Final[tuple[Rule, ...]] = (not_published, routed_ports, same_namespace, network_mode, other_drivers, from_host)
 """What holds for both versions of IP."""
 RULES: Final[tuple[Rule, ...]] = (*EITHER, from_outside, to_outside, to_host, to_published, over_network)
 RULES_V6: Final[tuple[Rule, ...]] = (*EITHER, *walls_v6.RULES)

@@ -10,6 +10,20 @@ from cloison.model import HOST, STRANGER, WILDCARD, Endpoint, Facts, version_of
 
 ICC: Final = "com.docker.network.bridge.enable_icc"
 MASQUERADE: Final = "com.docker.network.bridge.enable_ip_masquerade"
+GATEWAY_MODE: Final = "com.docker.network.bridge.gateway_mode_ipv4"
+TRUSTED: Final = "com.docker.network.bridge.trusted_host_interfaces"
+NAT: Final = "nat"
+UNPROTECTED: Final = "nat-unprotected"
+ROUTED: Final = "routed"
+ISOLATED: Final = "isolated"
+INTERNAL_WITHOUT_ROUTE: Final = (25, 0)
+"""From here on an internal network gives its members no default route: https://github.com/moby/moby/pull/46603"""
+GATEWAY_MODES: Final = (27, 0)
+"""From here on a network has a gateway mode: https://github.com/moby/moby/pull/47871"""
+GATEWAY_PRIORITY: Final = (28, 0)
+"""From here on `gw_priority` chooses the gateway: https://github.com/moby/moby/pull/48936"""
+TRUSTED_INTERFACES: Final = (28, 2)
+"""From here on a network may trust interfaces of the host: https://github.com/moby/moby/pull/49832"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +67,36 @@ class World:
     def way_out(self, place: str) -> str:
         """Return the network that carries a container's default route, empty where there is none.
 
-        Docker prefers a network that is not internal, then one that has IPv6, and takes them in the order of their
-        names: https://docs.docker.com/engine/network/#connecting-to-multiple-networks
+        Docker takes them by priority, prefers one that has IPv6, and then goes by name:
+        https://docs.docker.com/engine/network/#connecting-to-multiple-networks
         """
-        return min(self.seats(place), key=lambda n: (self.is_internal(n), not self.speaks_ipv6(n), n), default="")
+        order = sorted(
+            (self.is_internal(n), -self._priority(place, n), not self.speaks_ipv6(n), n) for n in self.seats(place)
+        )
+        return order[0][-1] if order else ""
+
+    def _priority(self, place: str, network: str) -> int:
+        return self.project.priority(place, network) if self.facts.engine.release >= GATEWAY_PRIORITY else 0
+
+    def has_default_route(self, place: str) -> bool:
+        """Whether a container has a route to what is on none of its networks; it may still end at a wall."""
+        way = self.way_out(place)
+        routed = self.facts.engine.release < INTERNAL_WITHOUT_ROUTE
+        return bool(way) and (routed or not self.is_internal(way))
+
+    def gateway_mode(self, network: str) -> str:
+        """Return how a network is joined to the rest of the world; `nat` is the rule."""
+        told = self._option(network, GATEWAY_MODE) or NAT
+        return told if self.facts.engine.release >= GATEWAY_MODES else NAT
+
+    def is_isolated(self, network: str) -> bool:
+        """Whether the host itself has no address on a network."""
+        return self.is_internal(network) and self.gateway_mode(network) == ISOLATED
+
+    def trusted_interfaces(self, network: str) -> str:
+        """Return the host's interfaces behind which neighbours may route to published ports, if any."""
+        told = self._option(network, TRUSTED) or ""
+        return told if self.facts.engine.release >= TRUSTED_INTERFACES else ""
 
     def seats_v6(self, place: str) -> tuple[str, ...]:
         """Return the networks on which the file gives a place an IPv6 address."""
@@ -90,6 +130,10 @@ class World:
     def publishes(self, end: Endpoint) -> bool:
         """Whether the file leads a port of the host, over IPv4, to the service port of `end`."""
         return any(":" not in port.host_address for port in self._ports(end))
+
+    def opens(self, end: Endpoint) -> bool:
+        """Whether the file publishes the service port of `end` through its network: it does so through one alone."""
+        return self.publishes(end) and end.network == self.way_out(end.place)
 
     def publishes_there(self, end: Endpoint) -> bool:
         """Whether the file publishes the service port of `end` at that address and port of the host."""

@@ -276,7 +276,7 @@ def _seen(said: Outcome | Observation) -> Observation:
 
 
 def _kernel(facts: Facts, flow: Flow) -> Outcome | Observation:
-    """Say what becomes of a probe on Docker 20.10, by what the engine really holds."""
+    """Say what becomes of a probe on Docker before 28, by what the engine really holds."""
     source, end = flow.vantage, flow.endpoint
     for place, name in ((source.place, source.container), (end.place, end.container)):
         if not name and place not in (HOST, OUTSIDE):
@@ -295,7 +295,12 @@ def _passes(facts: Facts, flow: Flow) -> bool:
     seats = _seats(facts, source.container)
     if end.kind is Kind.PUBLISHED or end.place == OUTSIDE:
         return _leaves(facts, seats, end.address)
-    return bool(seats) if end.place == HOST else end.network in seats
+    return end.network in seats or (end.place == HOST and _has_route(facts, seats))
+
+
+def _has_route(facts: Facts, seats: set[str]) -> bool:
+    """Whether a container knows a way to addresses of the host's on other networks: before Engine 25 it always did."""
+    return bool(seats) and (facts.engine.release < (25, 0) or bool(_ways_out(facts, seats)))
 
 
 def _is_routed(facts: Facts, flow: Flow) -> bool:

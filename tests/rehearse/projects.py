@@ -60,6 +60,9 @@ def _network(draw: random.Random) -> dict[str, Any]:
         body["driver_opts"] = draw.choice(
             [{OPTION + "enable_ip_masquerade": "false"}, {OPTION + "host_binding_ipv4": "127.0.0.1"}],
         )
+    elif draw.random() < 0.25:
+        modes = ["nat", "routed", "nat-unprotected", *(["isolated"] if "internal" in body else [])]
+        body["driver_opts"] = {OPTION + "gateway_mode_ipv4": draw.choice(modes)}  # older engines do not know it
     return body
 
 
@@ -90,6 +93,8 @@ def _seat(draw: random.Random, network: dict[str, Any], *, number: int) -> dict[
         seat["aliases"] = ["alias"]
     if draw.random() < 0.2:
         seat["priority"] = draw.randint(1, 1000)
+    if draw.random() < 0.15:
+        seat["gw_priority"] = draw.randint(-3, 3)
     for pool in network.get("ipam", {}).get("config", []):
         base = ip_network(pool["subnet"])
         if draw.random() < 0.5:

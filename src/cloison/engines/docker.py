@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Final
 
 import docker
@@ -16,9 +17,10 @@ import requests
 from docker.context import ContextAPI
 from docker.errors import DockerException, NotFound
 
-from cloison.command import run
+from cloison.engines import firewall
 from cloison.errors import NotProven
 from cloison.model import Attachment, Container, EngineFacts, Facts, NetworkFacts, Protocol, Publication
+from cloison.predict import DIRECT_ROUTING_CLOSED
 
 SECONDS: Final = 20
 """How long one question may take before the engine counts as stuck."""
@@ -56,14 +58,7 @@ class Docker:
             found = tuple(filter(None, (self._network(name) for name in sorted(named))))
         except FAILURES as error:
             raise NotProven(f"the Docker engine stopped answering: {error}") from error
-        engine = EngineFacts(
-            "docker",
-            version.get("Version", ""),
-            _forward_policy("iptables"),
-            _forward_policy("ip6tables"),
-            (version.get("Platform") or {}).get("Name", ""),
-        )
-        return Facts(engine, containers, found)
+        return Facts(_engine(version), containers, found)
 
     def containers(self, project: str, networks: frozenset[str]) -> tuple[Container, ...]:
         """Return the containers; see the Protocol."""
@@ -94,6 +89,20 @@ class Docker:
             return _network(self._api.inspect_network(name))
         except NotFound:
             return None
+
+
+def _engine(version: Document) -> EngineFacts:
+    engine = EngineFacts(
+        "docker",
+        version.get("Version", ""),
+        firewall.forward_policy(),
+        firewall.forward_policy(firewall.IPV6),
+        (version.get("Platform") or {}).get("Name", ""),
+        has_userland_proxy=firewall.has_userland_proxy(),
+    )
+    if engine.release < DIRECT_ROUTING_CLOSED:
+        return engine  # asking for the raw table could load a module that nobody here needs
+    return replace(engine, guards_addresses=firewall.guards_addresses())
 
 
 def connected() -> docker.APIClient:
@@ -191,6 +200,8 @@ def _publications(ports: Document) -> Iterator[Publication]:
     for text, bindings in ports.items():
         protocol, port = _port(text)
         for binding in bindings or ():
+            if not binding["HostPort"]:
+                continue  # a routed network opens the container's own port: https://github.com/moby/moby/pull/47871
             yield Publication(binding["HostIp"], int(binding["HostPort"]), protocol, port)
 
 
@@ -210,10 +221,3 @@ def _network(document: Document) -> NetworkFacts:
         options=tuple(sorted(options.items())),
         link=options.get(LINK_NAME) or f"br-{document['Id'][:12]}",
     )
-
-
-def _forward_policy(program: str) -> str:
-    """Return the policy of the host's FORWARD chain, empty when it cannot be read."""
-    result = run([program, "--wait", "-S", "FORWARD"])
-    words = result.out.split()
-    return words[2] if result.code == 0 and words[:2] == ["-P", "FORWARD"] else ""
