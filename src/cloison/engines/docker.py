@@ -5,29 +5,22 @@ Rule: everything that Docker says is read here and leaves as values of the model
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-import docker
-import requests
-from docker.context import ContextAPI
-from docker.errors import DockerException, NotFound
+from docker.errors import NotFound
 
-from cloison.command import run
+from cloison.engines.connection import FAILURES, connected
+from cloison.engines.forwarding import forward_policy
+from cloison.errand import LABEL as SCOUT
 from cloison.errors import NotProven
 from cloison.model import Attachment, Container, EngineFacts, Facts, NetworkFacts, Protocol, Publication
 
-SECONDS: Final = 20
-"""How long one question may take before the engine counts as stuck."""
-UNIX: Final = "unix://"
 NOBODYS: Final = frozenset({"host", "none"})
 """Networks on which nobody meets anybody."""
 PROJECT: Final = "com.docker.compose.project"
 SERVICE: Final = "com.docker.compose.service"
 ONE_OFF: Final = "com.docker.compose.oneoff"
-FAILURES: Final = (DockerException, requests.RequestException)
 Document = Mapping[str, Any]
 
 
@@ -50,13 +43,13 @@ class Docker:
             found = tuple(filter(None, (self._network(name) for name in sorted(named))))
         except FAILURES as error:
             raise NotProven(f"the Docker engine stopped answering: {error}") from error
-        engine = EngineFacts("docker", version.get("Version", ""), _forward_policy())
+        engine = EngineFacts("docker", version.get("Version", ""), forward_policy())
         return Facts(engine, containers, found)
 
     def containers(self, project: str, networks: frozenset[str]) -> tuple[Container, ...]:
         """Return the containers; see the Protocol."""
         try:
-            listed = self._api.containers(all=True)
+            listed = [item for item in self._api.containers(all=True) if SCOUT not in (item.get("Labels") or {})]
             # A container may sit on a network that the file does not give it, and meet strangers there.
             held = {name for item in listed if _is_of(item, project) for name in _networks(item)}
             near = [item["Id"] for item in listed if _is_near(item, project, networks | held - NOBODYS)]
@@ -77,44 +70,6 @@ class Docker:
             return _network(self._api.inspect_network(name))
         except NotFound:
             return None
-
-
-def connected() -> docker.APIClient:
-    """Return a client of the engine; the caller closes it.
-
-    Raises NotProven when none answers.
-    """
-    address = _address()
-    try:
-        return _client(address)
-    except FAILURES as error:
-        raise NotProven(f"the Docker engine at {address} does not answer: {error}") from error
-    except OSError as error:
-        raise NotProven(f"no Docker engine answers at {address}: {error.strerror}. Is it running?") from error
-
-
-def _address() -> str:
-    """Return the engine that `docker` itself would use: by DOCKER_HOST, else by the current context.
-
-    Raises NotProven when it runs on another machine, whose namespaces cannot be entered from here.
-    """
-    address = os.environ.get("DOCKER_HOST") or str(ContextAPI.get_current_context().Host)
-    if not address.startswith(UNIX):
-        raise NotProven(
-            f"the engine is at {address}: the namespaces of another machine's containers cannot be entered "
-            "from here; run cloison on that machine"
-        )
-    return address
-
-
-def _client(address: str) -> docker.APIClient:
-    """Return a client that speaks the engine's own version of the API.
-
-    The library's own way leaves a socket open when nobody answers, hence the try by hand.
-    """
-    with socket.socket(socket.AF_UNIX) as trial:
-        trial.connect(address.removeprefix(UNIX))
-    return docker.APIClient(base_url=address, version="auto", timeout=SECONDS)
 
 
 def _is_near(item: Document, project: str, networks: frozenset[str]) -> bool:
@@ -177,10 +132,3 @@ def _network(document: Document) -> NetworkFacts:
         subnets=tuple(pool["Subnet"] for pool in pools),
         options=tuple(sorted((document.get("Options") or {}).items())),
     )
-
-
-def _forward_policy() -> str:
-    """Return the policy of the host's FORWARD chain, empty when it cannot be read."""
-    result = run(["iptables", "--wait", "-S", "FORWARD"])
-    words = result.out.split()
-    return words[2] if result.code == 0 and words[:2] == ["-P", "FORWARD"] else ""
