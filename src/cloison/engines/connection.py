@@ -29,6 +29,14 @@ UNIX: Final = "unix://"
 FAILURES: Final = (DockerException, requests.RequestException)
 
 
+class _Client(docker.APIClient):
+    """A client that trusts the engine's own authority, and not the one that REQUESTS_CA_BUNDLE names for the web."""
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        """Return what requests makes of the environment; it would put its bundle before the session's."""
+        return super().merge_environment_settings(url, proxies, stream, verify or self.verify, cert)
+
+
 @dataclass(frozen=True, slots=True)
 class Reached:
     """An engine that answers."""
@@ -95,8 +103,11 @@ def _place() -> Mapping[str, Any]:
     except DockerException as error:
         raise NotProven(f"the current docker context cannot be read: {error}; see `docker context ls`") from error
     if not place:
-        named = os.environ.get("DOCKER_CONTEXT") or "the current one"
-        raise NotProven(f"docker has no context {named}, or it names no engine; see `docker context ls`")
+        named = os.environ.get("DOCKER_CONTEXT") or "that is current"
+        raise NotProven(
+            f"docker has no context {named}, or it names no engine, or there is no config.json beside its contexts; "
+            "see `docker context ls`"
+        )
     return place
 
 
@@ -109,7 +120,7 @@ def _client(place: Mapping[str, Any], address: str) -> docker.APIClient:
         if str(place["base_url"]).startswith(UNIX):
             with socket.socket(socket.AF_UNIX) as trial:
                 trial.connect(str(place["base_url"]).removeprefix(UNIX))
-        return docker.APIClient(**place, version="auto", timeout=SECONDS)
+        return _Client(**place, version="auto", timeout=SECONDS)
     except FAILURES as error:
         raise NotProven(f"the Docker engine at {address} does not answer: {error}") from error
     except PermissionError as error:

@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+import os
 import queue
 import re
 import secrets
@@ -66,6 +67,11 @@ class Scout:
     said: queue.SimpleQueue[bytes] = field(default_factory=queue.SimpleQueue)
     """Whole lines; an empty one is the end."""
     errors: bytes = b""
+    listener: threading.Thread = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.listener = threading.Thread(target=self._listen, daemon=True)
+        self.listener.start()
 
     def send(self, text: bytes) -> None:
         """Say something.
@@ -79,9 +85,10 @@ class Scout:
 
     def hang_up(self) -> None:
         """End the line, and with it the scout."""
-        with suppress(OSError):
+        with suppress(OSError):  # it has ended already
             self.line.shutdown(socket.SHUT_RDWR)
-        self.line.close()
+        self.listener.join(SECONDS)
+        os.close(self.line.detach())  # the library's own response still refers to it, and would keep it open
 
     def lines(self) -> Iterator[bytes]:
         """Yield what it says.
@@ -99,8 +106,8 @@ class Scout:
                 raise NotProven(f"the scout on the engine's machine ended without a proof: {why}")
             yield line
 
-    def listen(self) -> None:
-        """Take in everything until the line ends; for a thread of its own."""
+    def _listen(self) -> None:
+        """Take in everything until the line ends."""
         rest = b""
         with suppress(OSError, ValueError), self.line.makefile("rb") as stream:
             for number, part in _frames(stream):
@@ -158,7 +165,6 @@ def _started(engine: Reached, made: str, name: str, token: str) -> Scout:
     line = getattr(answer, "_sock", answer)  # plain connections come wrapped in a file, those with TLS do not
     line.settimeout(None)  # the scout itself gives signs of life
     scout = Scout(line)
-    threading.Thread(target=scout.listen, daemon=True).start()
     engine.api.start(name)
     return scout
 
