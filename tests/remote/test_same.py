@@ -107,9 +107,8 @@ def test_an_engine_behind_ssh(tiers: Lab, user: Person) -> None:
     proof = asked(user, tiers, DOCKER_HOST="ssh://me@Far:2222", PATH=f"{user.home}:{os.environ['PATH']}")
 
     assert lasting(tiers.prove()) == lasting(proof)
-    assert {"-T -o ConnectTimeout=15 -o BatchMode=yes -l me -p 2222 -- Far docker system dial-stdio"} == {
-        *log.read_text().splitlines()
-    }
+    said = {line.partition(" -T ")[2] for line in log.read_text().splitlines()}
+    assert {"-o ConnectTimeout=15 -o BatchMode=yes -l me -p 2222 -- Far docker system dial-stdio"} == said
 
 
 def test_a_rehearsal_by_an_ordinary_user(tiers: Lab, user: Person) -> None:

@@ -67,13 +67,17 @@ class Tunnel:
                 with connection:
                     self._processes.append(
                         subprocess.Popen(  # noqa: S603  # argv is a list, no shell of this machine reads it
-                            self._argv,
+                            [*self._argv[:1], *self._shared(), *self._argv[1:]],
                             stdin=connection.fileno(),
                             stdout=connection.fileno(),
                             stderr=self._words,
                             start_new_session=True,  # a Ctrl-C is ours alone
                         )
                     )
+
+    def _shared(self) -> list[str]:
+        """Return the options by which later connections go through the first one: one handshake, not ten."""
+        return ["-o", "ControlMaster=auto", "-o", "ControlPersist=no", "-S", str(self._folder / "shared")]
 
     def _end(self) -> None:
         with suppress(OSError):
