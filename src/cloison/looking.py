@@ -103,12 +103,14 @@ def _listeners(view: View) -> tuple[list[Listener], frozenset[Listener]]:
     What listens in the host's namespace belongs to the container whose process holds the socket, or to the host.
     The engine's proxies come second: each stands for a published port of some container.
     """
+    heard = _found(view, (HOST, ""))
+    # Who holds them is asked afterwards: what came meanwhile is not in the table, and what is has its process.
     at_home = [c for c in view.facts.containers if c.network_mode == HOST and ("", c.name) in view.posts]
     owners = {inode: c.name for c in at_home for inode in listening.inodes(c.identity)}
     proxies = listening.inodes_of_program(PROXY)
     found: list[Listener] = []
     stand: list[Listener] = []
-    for socket in _found(view, (HOST, "")):
+    for socket in heard:
         item = Listener(owners.get(socket.inode, ""), socket.protocol, socket.address, socket.port)
         (stand if socket.inode in proxies else found).append(item)
     for container in view.facts.containers:

@@ -19,7 +19,8 @@ from typing import Any, Final
 from pyroute2 import IPRoute
 
 from cloison import composer, locks, rehearsal
-from cloison.engines.docker import FAILURES, connected
+from cloison.command import Result
+from cloison.engines.connection import FAILURES, connected
 from cloison.engines.stagehand import TAG, Stagehand
 from cloison.errors import NotProven
 from cloison.rehearsal import Rehearsal, Surroundings
@@ -32,10 +33,17 @@ SETTLING: Final = 0.5
 UNICAST: Final = 1
 """A route that leads somewhere, in netlink's words."""
 MAIN_TABLE: Final = 254
+Start = Callable[[str, Mapping[str, Any], int], Result]
+"""Has Compose start a document as a project, and the lock held for as long as it works."""
+
+
+def compose(name: str, document: Mapping[str, Any], lock: int) -> Result:
+    """Have the Compose of this machine start a document."""
+    return composer.start(name, document, keep=lock)
 
 
 @contextmanager
-def staged(document: Mapping[str, Any], talk: Callable[[str], None]) -> Iterator[Rehearsal]:
+def staged(document: Mapping[str, Any], talk: Callable[[str], None], start: Start = compose) -> Iterator[Rehearsal]:
     """Have the rehearsal of a resolved document running.
 
     Raises NotProven when the engine does not answer or cannot run it.
@@ -51,7 +59,7 @@ def staged(document: Mapping[str, Any], talk: Callable[[str], None]) -> Iterator
             talk("setting the stage")
             with _cleared(hand, name):
                 played = rehearsal.rehearsal(document, name, hand.build(name), _surroundings(hand))
-                _start(played, lock)
+                _start(played, lock, start)
                 yield played
                 talk("clearing the stage")
     finally:
@@ -71,9 +79,9 @@ def _cleared(hand: Stagehand, name: str) -> Iterator[None]:
         hand.clear(name)
 
 
-def _start(played: Rehearsal, lock: int) -> None:
+def _start(played: Rehearsal, lock: int, start: Start) -> None:
     drawn = {key: value for key, value in played.document.items() if not key.startswith("x-")}
-    result = composer.start(played.name, drawn, keep=lock)
+    result = start(played.name, drawn, lock)
     if result.code != 0:
         raise NotProven(f"the rehearsal could not be set up: {result.last_line}")
 

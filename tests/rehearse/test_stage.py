@@ -18,7 +18,7 @@ from tests.live.lab import docker
 
 from cloison import composer, idle, locks
 from cloison.composer import Selection
-from cloison.engines.docker import connected
+from cloison.engines.connection import connected
 from cloison.engines.stagehand import Stagehand
 from cloison.proof import Proof, canonical, parse
 from cloison.rehearsal import LABEL

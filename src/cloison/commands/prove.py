@@ -16,8 +16,9 @@ def command(selection: Selection, report: Report) -> int:
     """Prove who can reach whom in a running project.
 
     Looks from inside every container, from the host and from an outside machine; compares what it
-    sees with what the file predicts and what `x-cloison` intends. Needs root. Nothing is installed
-    or started in a container, and no service sees a connection.
+    sees with what the file predicts and what `x-cloison` intends. Nothing is installed or started
+    in a container, and no service sees a connection. As root on the engine's machine it looks itself;
+    elsewhere a short-lived container looks in its stead.
     """
     showing.place(report.formats, report.output)
     return showing.prove_and_show(selection, report)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from cloison import assemble, compare, compose, composer, flows, intention, policy, predict
+from cloison.errand import Errand
 from cloison.errors import NotProven
 from cloison.explain import Case, pings
 from cloison.model import Facts, Flow, Protocol
@@ -24,6 +25,7 @@ from cloison.rehearsal import Rehearsal
 
 if TYPE_CHECKING:
     from cloison.observe import Sight
+    from cloison.stage import Start
 
 PATIENCE: Final = 0.5
 """Seconds to wait for silence: two SYNs, half of it after each.
@@ -46,24 +48,31 @@ def prove(request: Request, talk: Callable[[str], None] = lambda _: None) -> Pro
 
     Raises a CloisonError when there is nothing to judge: see `errors`.
     """
-    require_root()
     talk("resolving the Compose file")
     with ThreadPoolExecutor(1) as pool:
         resolving = pool.submit(composer.resolved, request.selection)
         # Half a second of imports, while Compose reads the file.
-        importlib.import_module("cloison.looking")
-        importlib.import_module("cloison.engines.docker")
-        project = compose.project(resolving.result())
-    return prove_project(project, request.patience, talk)
+        sending = importlib.import_module("cloison.commands.sending")
+        if os.geteuid() == 0:
+            importlib.import_module("cloison.looking")
+            importlib.import_module("cloison.attackers")
+        errand = Errand(dict(resolving.result()), request.patience, is_rehearsal=False)
+    proof: Proof = sending.answer(errand, talk)
+    return proof
 
 
-def require_root() -> None:
-    """Refuse who may not look.
+def here(errand: Errand, talk: Callable[[str], None], start: Start | None = None) -> Proof:
+    """Do an errand on this machine, the engine's own; `start` is how Compose starts a rehearsal, if not here.
 
-    Raises NotProven without root.
+    Raises a CloisonError when there is nothing to judge: see `errors`.
     """
-    if os.geteuid() != 0:
-        raise NotProven("looking from inside a container needs root; run it again with sudo")
+    if not errand.is_rehearsal:
+        return prove_project(compose.project(errand.document), errand.patience, talk)
+    from cloison import stage  # noqa: PLC0415  # imports that a proof need not pay
+
+    with stage.staged(errand.document, talk, start or stage.compose) as rehearsal:
+        project = compose.project(rehearsal.document)
+        return prove_project(project, errand.patience, talk, rehearsal=rehearsal)
 
 
 def prove_project(
@@ -78,7 +87,8 @@ def prove_project(
     In a `rehearsal` nobody listens, so the prober does, on every port that the file or the policy names.
     """
     from cloison import attackers, looking  # noqa: PLC0415  # prove() says why
-    from cloison.engines.docker import Docker, socket_path  # noqa: PLC0415  # same
+    from cloison.engines.connection import socket_path  # noqa: PLC0415  # same
+    from cloison.engines.docker import Docker  # noqa: PLC0415  # same
 
     started, clock = datetime.now(UTC), time.monotonic()
     rules = policy.policy(project)

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import click
 
-from cloison import compose, composer, policy
-from cloison.commands import options, proving, showing
+from cloison import composer
+from cloison.commands import options, showing
 from cloison.commands.options import Report
 from cloison.composer import Selection
+from cloison.errand import Errand
 from cloison.proof import Proof
 
 
@@ -22,7 +23,7 @@ def command(selection: Selection, report: Report) -> int:
     Builds the file's networks on the engine under other names, puts an idle container of a few
     hundred bytes in the place of every service, proves who can reach whom, and removes everything.
     Nothing of the file runs, nothing is downloaded, and no port or name of a running project is
-    touched. Needs root.
+    touched. Needs the engine, as `cloison prove` does.
     """
     showing.place(report.formats, report.output)
     with showing.status() as talk:
@@ -35,12 +36,8 @@ def rehearse(selection: Selection, patience: float, talk: Callable[[str], None] 
 
     Raises a CloisonError when there is nothing to judge: see `errors`.
     """
-    proving.require_root()
     talk("resolving the Compose file")
     document = composer.resolved(selection)
-    policy.policy(compose.project(document))  # a wrong policy is told before anything is made
-    from cloison.stage import staged  # noqa: PLC0415  # half a second of imports that a wrong file need not pay
+    from cloison.commands import sending  # noqa: PLC0415  # half a second of imports that a wrong file need not pay
 
-    with staged(document, talk) as rehearsal:
-        project = compose.project(rehearsal.document)
-        return proving.prove_project(project, patience, talk, rehearsal=rehearsal)
+    return sending.answer(Errand(dict(document), patience, is_rehearsal=True), talk)

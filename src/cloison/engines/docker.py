@@ -5,28 +5,23 @@ Rule: everything that Docker says is read here and leaves as values of the model
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Final
 
-import docker
-import requests
-from docker.context import ContextAPI
-from docker.errors import DockerException, NotFound
+from docker.errors import NotFound
 
 from cloison.engines import firewall
+from cloison.engines.connection import FAILURES, connected
+from cloison.engines.forwarding import forward_policy
+from cloison.errand import LABEL as SCOUT
 from cloison.errors import NotProven
 from cloison.model import Attachment, Container, EngineFacts, Facts, NetworkFacts, Protocol, Publication
 from cloison.predict import DIRECT_ROUTING_CLOSED
 
-SECONDS: Final = 20
-"""How long one question may take before the engine counts as stuck."""
 AT_ONCE: Final = 4
 """How many containers the engine is asked about at the same time."""
-UNIX: Final = "unix://"
 NOBODYS: Final = frozenset({"host", "none"})
 """Networks on which nobody meets anybody."""
 PROJECT: Final = "com.docker.compose.project"
@@ -35,7 +30,6 @@ LINK_NAME: Final = "com.docker.network.bridge.name"
 LENT: Final = "container:"
 """How the network mode begins of a container that lives in another's namespace."""
 ONE_OFF: Final = "com.docker.compose.oneoff"
-FAILURES: Final = (DockerException, requests.RequestException)
 Document = Mapping[str, Any]
 
 
@@ -63,7 +57,7 @@ class Docker:
     def containers(self, project: str, networks: frozenset[str]) -> tuple[Container, ...]:
         """Return the containers; see the Protocol."""
         try:
-            listed = self._api.containers(all=True)
+            listed = [item for item in self._api.containers(all=True) if SCOUT not in (item.get("Labels") or {})]
             # A container may sit on a network that the file does not give it, and meet strangers there.
             held = {name for item in listed if _is_of(item, project) for name in _networks(item)}
             near = [item["Id"] for item in listed if _is_near(item, project, networks | held - NOBODYS)]
@@ -95,60 +89,14 @@ def _engine(version: Document) -> EngineFacts:
     engine = EngineFacts(
         "docker",
         version.get("Version", ""),
-        firewall.forward_policy(),
-        firewall.forward_policy(firewall.IPV6),
+        forward_policy(4),
+        forward_policy(6),
         (version.get("Platform") or {}).get("Name", ""),
         has_userland_proxy=firewall.has_userland_proxy(),
     )
     if engine.release < DIRECT_ROUTING_CLOSED:
         return engine  # asking for the raw table could load a module that nobody here needs
     return replace(engine, guards_addresses=firewall.guards_addresses())
-
-
-def connected() -> docker.APIClient:
-    """Return a client of the engine; the caller closes it.
-
-    Raises NotProven when none answers.
-    """
-    address = _address()
-    try:
-        return _client(address)
-    except FAILURES as error:
-        raise NotProven(f"the Docker engine at {address} does not answer: {error}") from error
-    except OSError as error:
-        raise NotProven(f"no Docker engine answers at {address}: {error.strerror}. Is it running?") from error
-
-
-def socket_path() -> str:
-    """Return the path of the engine's socket.
-
-    Raises NotProven when the engine runs on another machine.
-    """
-    return _address().removeprefix(UNIX)
-
-
-def _address() -> str:
-    """Return the engine that `docker` itself would use: by DOCKER_HOST, else by the current context.
-
-    Raises NotProven when it runs on another machine, whose namespaces cannot be entered from here.
-    """
-    address = os.environ.get("DOCKER_HOST") or str(ContextAPI.get_current_context().Host)
-    if not address.startswith(UNIX):
-        raise NotProven(
-            f"the engine is at {address}: the namespaces of another machine's containers cannot be entered "
-            "from here; run cloison on that machine"
-        )
-    return address
-
-
-def _client(address: str) -> docker.APIClient:
-    """Return a client that speaks the engine's own version of the API.
-
-    The library's own way leaves a socket open when nobody answers, hence the try by hand.
-    """
-    with socket.socket(socket.AF_UNIX) as trial:
-        trial.connect(address.removeprefix(UNIX))
-    return docker.APIClient(base_url=address, version="auto", timeout=SECONDS)
 
 
 def _lenders(inspected: Iterable[Document]) -> set[str]:

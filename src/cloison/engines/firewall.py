@@ -10,21 +10,10 @@ from typing import Final
 
 from cloison.command import run
 
-FORWARD_POLICY: Final = ["-P", "FORWARD"]
 LED_EVERYWHERE: Final = "-A OUTPUT -m addrtype --dst-type LOCAL -j DOCKER"
 """Without a process at published ports even those on loopback are the filter's: https://github.com/moby/moby/pull/12165"""
 PROTECTED: Final = " -j DROP"
 """What the rules of the raw table about containers' addresses end with: https://github.com/moby/moby/pull/49829"""
-
-
-IPV4: Final = "iptables"
-IPV6: Final = "ip6tables"
-
-
-def forward_policy(program: str = IPV4) -> str:
-    """Return the policy of the host's FORWARD chain, empty when it cannot be read."""
-    words = next(iter(_rules("filter", "FORWARD", program)), "").split()
-    return words[2] if words[:2] == FORWARD_POLICY else ""
 
 
 def has_userland_proxy() -> bool:
@@ -43,7 +32,7 @@ def guards_addresses() -> bool:
     return not has_chains or not rules or any(rule.endswith(PROTECTED) for rule in rules)
 
 
-def _rules(table: str, chain: str, program: str = IPV4) -> list[str]:
+def _rules(table: str, chain: str) -> list[str]:
     """Return the rules of a chain, its policy first; none when there is no such chain or no such program."""
-    result = run([program, "--wait", "-t", table, "-S", chain])
+    result = run(["iptables", "--wait", "-t", table, "-S", chain])
     return result.out.splitlines() if result.code == 0 else []

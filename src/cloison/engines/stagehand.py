@@ -12,7 +12,7 @@ import docker
 from docker.errors import APIError
 
 from cloison import idle
-from cloison.engines.docker import FAILURES
+from cloison.engines.connection import FAILURES
 from cloison.errors import NotProven
 from cloison.model import NetworkFacts
 from cloison.rehearsal import LABEL

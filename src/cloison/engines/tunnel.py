@@ -1,0 +1,106 @@
+"""An engine behind ssh, reached with the system's own ssh: its keys, its agent, its known hosts.
+
+Every connection to the socket of a tunnel is one `ssh HOST docker system dial-stdio`, as for the docker client
+itself (https://docs.docker.com/engine/security/protect-access/). The library's own way needs paramiko,
+which knows neither the user's agent nor all of ssh_config.
+
+Rule: the connection is the process's standard input and output, so it ends with either of them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+from cloison.errors import NotProven
+
+SSH: Final = "ssh://"
+DIAL: Final = ("docker", "system", "dial-stdio")
+PATIENCE: Final = 15
+"""Seconds for the other machine to answer at all."""
+
+
+class Tunnel:
+    """A socket on this machine that leads to the engine at an `ssh://` address."""
+
+    def __init__(self, address: str) -> None:
+        self._argv = _argv(address)
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
+        """Open the socket; connections are made when somebody asks for one."""
+        with ExitStack() as stack:
+            self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cloison-")))
+            self._words = stack.enter_context((self._folder / "said").open("wb"))
+            self._listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+            self._listener.bind(str(self._folder / "engine.sock"))
+            self._listener.listen()
+            threading.Thread(target=self._serve, daemon=True).start()
+            stack.callback(self._end)
+            self._opened = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    @property
+    def address(self) -> str:
+        """Where the engine is reached on this machine."""
+        return f"unix://{self._folder / 'engine.sock'}"
+
+    def said(self) -> str:
+        """Return the last thing that ssh said, empty when it said nothing."""
+        lines = (self._folder / "said").read_text(errors="replace").strip().splitlines()
+        return lines[-1].strip() if lines else ""
+
+    def _serve(self) -> None:
+        with suppress(OSError):  # the listener is shut down
+            while True:
+                connection, _ = self._listener.accept()
+                with connection:
+                    self._processes.append(
+                        subprocess.Popen(  # noqa: S603  # argv is a list, no shell of this machine reads it
+                            [*self._argv[:1], *self._shared(), *self._argv[1:]],
+                            stdin=connection.fileno(),
+                            stdout=connection.fileno(),
+                            stderr=self._words,
+                            start_new_session=True,  # a Ctrl-C is ours alone
+                        )
+                    )
+
+    def _shared(self) -> list[str]:
+        """Return the options by which later connections go through the first one: one handshake, not ten."""
+        return ["-o", "ControlMaster=auto", "-o", "ControlPersist=no", "-S", str(self._folder / "shared")]
+
+    def _end(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        for process in self._processes:
+            with process:
+                process.terminate()
+
+
+def _argv(address: str) -> list[str]:
+    """Return the words that start ssh.
+
+    Raises NotProven when there is no ssh, or the address names no machine.
+    """
+    parts = urlsplit(address)
+    # As it is written: the names of ssh_config tell capitals from small letters, and urlsplit does not.
+    host = parts.netloc.rpartition("@")[2].removesuffix(f":{parts.port}").strip("[]")
+    if not host:
+        raise NotProven(f"{address} names no machine; write it like ssh://user@machine")
+    program = shutil.which("ssh")
+    if not program:
+        raise NotProven(f"the engine is at {address}, and there is no ssh here to get there; install an ssh client")
+    options = ["-T", "-o", f"ConnectTimeout={PATIENCE}", "-o", "BatchMode=yes"]
+    user = ["-l", parts.username] if parts.username else []
+    port = ["-p", str(parts.port)] if parts.port else []
+    return [program, *options, *user, *port, "--", host, *DIAL]
