@@ -9,7 +9,7 @@ measured on Engine 20.10; version gates carry their own source.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,15 +33,20 @@ class Prediction:
     rule: str
 
 
-def predict(project: Project, facts: Facts, flows: Iterable[Flow]) -> dict[Flow, Prediction]:
-    """Return the prediction of every flow."""
+def predict(
+    project: Project, facts: Facts, flows: Iterable[Flow], rules: Rules | None = None
+) -> dict[Flow, Prediction]:
+    """Return the prediction of every flow, by `rules` or by Docker's."""
     world = World(project, facts)
-    return {flow: _first(world, flow) for flow in flows}
+    return {flow: _first(world, flow, RULES if rules is None else rules) for flow in flows}
 
 
-def _first(world: World, flow: Flow) -> Prediction:
-    said = (rule(world, flow) for rule in RULES)
+def _first(world: World, flow: Flow, rules: Rules) -> Prediction:
+    said = (rule(world, flow) for rule in rules)
     return next(filter(None, said), _unknown("no rule speaks about this flow"))
+
+
+Rules = Sequence[Callable[[World, Flow], Prediction | None]]
 
 
 def _open(rule: str) -> Prediction:
@@ -113,7 +118,7 @@ def from_host(world: World, flow: Flow) -> Prediction | None:
     if flow.endpoint.place == OUTSIDE:
         return _open("the host is a neighbour of the outside")
     drawn = flow.endpoint.network in world.seats(flow.endpoint.place)
-    return _open("the host has an address on every bridge") if drawn else _not_drawn(world, flow)
+    return _open("the host has an address on every bridge") if drawn else not_drawn(world, flow)
 
 
 def from_outside(world: World, flow: Flow) -> Prediction | None:
@@ -125,7 +130,7 @@ def from_outside(world: World, flow: Flow) -> Prediction | None:
         which = f"port {end.port}" if end.port else "a port"  # the engine chooses it, and has not yet
         return _open(f"{which} of the host is published for everyone")
     if end.network not in world.seats(end.place):
-        return _not_drawn(world, flow)
+        return not_drawn(world, flow)
     if world.is_internal(end.network):
         return _shut(f"{world.label(end.network)} is internal")
     return _direct(world, flow)
@@ -198,7 +203,7 @@ def over_network(world: World, flow: Flow) -> Prediction | None:
     end, source = flow.endpoint, flow.vantage.place
     label = world.label(end.network)
     if end.network not in world.seats(end.place):
-        return _not_drawn(world, flow)
+        return not_drawn(world, flow)
     if end.network not in world.seats(source):
         if source.startswith(STRANGER):
             return _shut(f"the file does not know {source.removeprefix(STRANGER)}")
@@ -208,14 +213,15 @@ def over_network(world: World, flow: Flow) -> Prediction | None:
     return _open(f"{source} and {end.place} share {label}, and Docker has no policy inside a network")
 
 
-def _not_drawn(world: World, flow: Flow) -> Prediction:
+def not_drawn(world: World, flow: Flow) -> Prediction:
+    """Say that the file does not put the end of a flow where it was found."""
     end = flow.endpoint
     if end.place.startswith(STRANGER):
         return _shut(f"the file does not know {end.place.removeprefix(STRANGER)}")
     return _shut(f"the file does not put {end.place} on {world.label(end.network)}")
 
 
-RULES: Final[tuple[Callable[[World, Flow], Prediction | None], ...]] = (
+RULES: Final[Rules] = (
     not_published,
     same_namespace,
     network_mode,

@@ -9,6 +9,7 @@ from cloison.compose import DEFAULT_BRIDGE, Port, Project
 from cloison.model import EVERY_ADDRESS, STRANGER, Endpoint, Facts
 
 ICC: Final = "com.docker.network.bridge.enable_icc"
+ISOLATE: Final = "isolate"
 MASQUERADE: Final = "com.docker.network.bridge.enable_ip_masquerade"
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Final
 
-from cloison import assemble, compare, compose, composer, flows, intention, policy, predict
+from cloison import assemble, compare, compose, composer, flows, intention, policy, rulebook
 from cloison.errors import NotProven
 from cloison.explain import Case
 from cloison.model import Facts, Flow, Protocol
@@ -47,7 +47,7 @@ def prove(request: Request, talk: Callable[[str], None] = lambda _: None) -> Pro
         resolving = pool.submit(composer.resolved, request.selection)
         # Half a second of imports, while Compose reads the file.
         importlib.import_module("cloison.observe")
-        importlib.import_module("cloison.engines.docker")
+        importlib.import_module("cloison.engines.choice")
         project = compose.project(resolving.result())
     return prove_project(project, request.patience, talk)
 
@@ -73,17 +73,17 @@ def prove_project(
     In a `rehearsal` nobody listens, so the prober does, on every port that the file or the policy names.
     """
     from cloison import observe  # noqa: PLC0415  # prove() says why
-    from cloison.engines.docker import Docker  # noqa: PLC0415  # same
+    from cloison.engines import choice  # noqa: PLC0415  # same
 
     started, clock = datetime.now(UTC), time.monotonic()
     rules = policy.policy(project)
     stand_ins = flows.declared(project, _named(project, rules)) if rehearsal else {}
     talk("taking up a post in every container")
-    with closing(Docker()) as engine, observe.looking(engine, project, stand_ins) as view:
+    with closing(choice.engine()) as engine, observe.looking(engine, project, stand_ins) as view:
         _refuse_nothing(project, view.facts)
         case = Case(project, view.facts, rules)
         asked = _asked(case)
-        predicted = predict.predict(project, view.facts, asked)
+        predicted = rulebook.predict(project, view.facts, asked)
         intended = intention.intended(project, rules, {flow: p.reach for flow, p in predicted.items()})
         talk(f"probing {len(asked)} flows")
         sight = view.observe(asked, patience)

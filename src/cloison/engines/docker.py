@@ -32,10 +32,10 @@ Document = Mapping[str, Any]
 
 
 class Docker:
-    """One engine. Close it with `close`."""
+    """One engine, through a client that it closes with `close`."""
 
-    def __init__(self) -> None:
-        self._api = connected()
+    def __init__(self, api: docker.APIClient) -> None:
+        self._api = api
 
     def close(self) -> None:
         """Give the connection back."""
@@ -48,9 +48,9 @@ class Docker:
             containers = self.containers(project, networks)
             named = {seat.network for c in containers for seat in c.attachments} | networks
             found = tuple(filter(None, (self._network(name) for name in sorted(named))))
+            engine = self._engine(version.get("Version", ""))
         except FAILURES as error:
-            raise NotProven(f"the Docker engine stopped answering: {error}") from error
-        engine = EngineFacts("docker", version.get("Version", ""), _forward_policy())
+            raise NotProven(f"the engine stopped answering: {error}") from error
         return Facts(engine, containers, found)
 
     def containers(self, project: str, networks: frozenset[str]) -> tuple[Container, ...]:
@@ -62,8 +62,11 @@ class Docker:
             near = [item["Id"] for item in listed if _is_near(item, project, networks | held - NOBODYS)]
             inspected = [document for identity in near if (document := self._container(identity))]
         except FAILURES as error:
-            raise NotProven(f"the Docker engine stopped answering: {error}") from error
+            raise NotProven(f"the engine stopped answering: {error}") from error
         return tuple(sorted(map(_container, inspected)))
+
+    def _engine(self, version: str) -> EngineFacts:
+        return EngineFacts("docker", version, forward_policy())
 
     def _container(self, identity: str) -> Document | None:
         try:
@@ -74,7 +77,7 @@ class Docker:
 
     def _network(self, name: str) -> NetworkFacts | None:
         try:
-            return _network(self._api.inspect_network(name))
+            return network(self._api.inspect_network(name))
         except NotFound:
             return None
 
@@ -84,37 +87,37 @@ def connected() -> docker.APIClient:
 
     Raises NotProven when none answers.
     """
-    address = _address()
+    where = address()
     try:
-        return _client(address)
+        return _client(where)
     except FAILURES as error:
-        raise NotProven(f"the Docker engine at {address} does not answer: {error}") from error
+        raise NotProven(f"the engine at {where} does not answer: {error}") from error
     except OSError as error:
-        raise NotProven(f"no Docker engine answers at {address}: {error.strerror}. Is it running?") from error
+        raise NotProven(f"no Docker engine answers at {where}: {error.strerror}. Is it running?") from error
 
 
-def _address() -> str:
+def address() -> str:
     """Return the engine that `docker` itself would use: by DOCKER_HOST, else by the current context.
 
     Raises NotProven when it runs on another machine, whose namespaces cannot be entered from here.
     """
-    address = os.environ.get("DOCKER_HOST") or str(ContextAPI.get_current_context().Host)
-    if not address.startswith(UNIX):
+    found = os.environ.get("DOCKER_HOST") or str(ContextAPI.get_current_context().Host)
+    if not found.startswith(UNIX):
         raise NotProven(
-            f"the engine is at {address}: the namespaces of another machine's containers cannot be entered "
+            f"the engine is at {found}: the namespaces of another machine's containers cannot be entered "
             "from here; run cloison on that machine"
         )
-    return address
+    return found
 
 
-def _client(address: str) -> docker.APIClient:
+def _client(where: str) -> docker.APIClient:
     """Return a client that speaks the engine's own version of the API.
 
     The library's own way leaves a socket open when nobody answers, hence the try by hand.
     """
     with socket.socket(socket.AF_UNIX) as trial:
-        trial.connect(address.removeprefix(UNIX))
-    return docker.APIClient(base_url=address, version="auto", timeout=SECONDS)
+        trial.connect(where.removeprefix(UNIX))
+    return docker.APIClient(base_url=where, version="auto", timeout=SECONDS)
 
 
 def _is_near(item: Document, project: str, networks: frozenset[str]) -> bool:
@@ -168,7 +171,8 @@ def _port(text: str) -> tuple[Protocol, int]:
     return Protocol(protocol or "tcp"), int(port)
 
 
-def _network(document: Document) -> NetworkFacts:
+def network(document: Document) -> NetworkFacts:
+    """Read a network as the API tells it."""
     pools = [pool for pool in (document.get("IPAM") or {}).get("Config") or () if ":" not in pool["Subnet"]]
     return NetworkFacts(
         name=document["Name"],
@@ -179,7 +183,7 @@ def _network(document: Document) -> NetworkFacts:
     )
 
 
-def _forward_policy() -> str:
+def forward_policy() -> str:
     """Return the policy of the host's FORWARD chain, empty when it cannot be read."""
     result = run(["iptables", "--wait", "-S", "FORWARD"])
     words = result.out.split()

@@ -17,7 +17,8 @@ from cloison.errors import NotProven
 from cloison.model import NetworkFacts
 from cloison.rehearsal import LABEL
 
-REPOSITORY: Final = "cloison/idle"
+REPOSITORY: Final = "localhost/cloison/idle-"
+"""The rehearsal's own word follows. Podman ignores the tag of an import, and takes a name without a host for Docker Hub's."""
 TRIES: Final = 20
 PAUSE: Final = 0.25
 """Seconds between two tries to remove: an engine that was interrupted may still be finishing something."""
@@ -48,18 +49,16 @@ class Stagehand:
 
         Raises NotProven when the engine does not answer, or runs on a processor without an idle program.
         """
-        tag = name[-TAG:]
+        reference = REPOSITORY + name[-TAG:]
         try:
             kind = str(self._api.version().get("Arch"))
             if kind not in idle.PROCESSORS:
                 raise NotProven(f"there is no idle program for {kind} yet, only for {', '.join(idle.PROCESSORS)}")
             changes = [f'ENTRYPOINT ["/{idle.PATH}"]', f"LABEL {LABEL}={name}"]
-            self._api.import_image_from_data(
-                idle.layer(idle.PROCESSORS[kind]), repository=REPOSITORY, tag=tag, changes=changes
-            )
+            self._api.import_image_from_data(idle.layer(idle.PROCESSORS[kind]), repository=reference, changes=changes)
         except FAILURES as error:
             raise NotProven(f"the idle image could not be made: {error}") from error
-        return f"{REPOSITORY}:{tag}"
+        return reference
 
     def rehearsals(self) -> set[str]:
         """Return the names of the rehearsals of which the engine still has something."""

@@ -1,0 +1,216 @@
+"""What Podman makes of a Compose file, where it is not what Docker makes of it.
+
+Rule: as in `predict`; what both engines do alike is Docker's rule, named in `RULES`. Podman's own rules come down to
+four facts, each measured on 4.3.1 (iptables) and 5.4.2 (nftables), both with Netavark over IPv4:
+
+- A bridge keeps another out only where both carry the option `isolate`, and only while it is not internal. Networks
+  that Compose makes carry it; the default network and those of `podman network create` do not.
+- `internal` keeps the members in: no default route, nothing forwarded that comes from there. It keeps nobody out.
+- Netavark accepts what its networks that are not internal send. All else is left to the host's FORWARD policy, and
+  where Netavark writes nftables, so is that.
+- No option of Docker's bridges is known to it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cloison.model import HOST, OUTSIDE, STRANGER, Endpoint, Flow, Kind
+from cloison.outcome import Reach
+from cloison.predict import (
+    ACCEPT,
+    DROP,
+    Prediction,
+    Rules,
+    from_host,
+    network_mode,
+    not_drawn,
+    not_published,
+    other_drivers,
+    same_namespace,
+)
+from cloison.world import ISOLATE, World
+
+ISOLATED_BY_API: Final = (4, 3)
+"""From here on the Docker-compatible API isolates every bridge that it makes, whatever the file says:
+https://github.com/containers/podman/pull/15016"""
+ISOLATED_BY_DEFAULT: Final = (6, 0)
+"""From here on Netavark isolates every bridge from all others: https://github.com/containers/podman/pull/28524"""
+ISOLATED: Final = "true"
+STRICT: Final = "strict"
+NOT_ISOLATED: Final = "false"
+IPTABLES: Final = "iptables"
+NO_CHECK, STRICT_CHECK, LOOSE_CHECK = "0", "1", "2"
+
+
+def no_network(world: World, flow: Flow) -> Prediction | None:
+    """Where the file gives no network, there is none."""
+    place = flow.vantage.place
+    if place in (HOST, OUTSIDE) or world.seats(place):
+        return None
+    if place.startswith(STRANGER):
+        return _shut(f"the file does not know {place.removeprefix(STRANGER)}")
+    return _shut(f"the file gives {place} no network")
+
+
+def end_not_drawn(world: World, flow: Flow) -> Prediction | None:
+    """Who is where the file does not put him is not predicted to be there."""
+    end = flow.endpoint
+    is_seat = end.kind is not Kind.PUBLISHED and end.place not in (HOST, OUTSIDE)
+    return not_drawn(world, flow) if is_seat and end.network not in world.seats(end.place) else None
+
+
+def to_nobody(world: World, flow: Flow) -> Prediction | None:
+    """A port is led to a network that is not internal; where the service has none, Podman leads it nowhere."""
+    end = flow.endpoint
+    if end.kind is Kind.PUBLISHED and world.is_internal(world.way_out(end.place)):
+        return _shut(f"every network of {end.place} is internal, so Podman leads no port there")
+    return None
+
+
+def from_outside(world: World, flow: Flow) -> Prediction | None:
+    """A neighbour reaches what the host forwards to him: Podman itself keeps nobody out."""
+    if flow.vantage.place != OUTSIDE:
+        return None
+    end = flow.endpoint
+    if end.kind is Kind.PUBLISHED:
+        which = f"port {end.port}" if end.port else "a port"
+        return _forwarded(world, f"{which} of the host is published for everyone", accepted=False)
+    label = world.label(end.network)
+    way = _forwarded(world, f"Podman keeps nobody out of {label}, internal or not", accepted=False)
+    return _checked(world, end) if way.reach is Reach.OPEN else way
+
+
+def _checked(world: World, end: Endpoint) -> Prediction:
+    """Predict whether the container's kernel takes a packet whose source it may have no way back to."""
+    label, way = world.label(end.network), world.way_out(end.place)
+    came = f"whoever routes to {label} through the host gets there: Podman keeps nobody out, internal or not"
+    verdicts = {
+        NO_CHECK: _open(came),
+        LOOSE_CHECK: _shut(f"{end.place} has no way back to the outside, and its kernel drops what comes from there")
+        if world.is_internal(way)
+        else _open(came),
+        STRICT_CHECK: _open(came)
+        if end.network == way and not world.is_internal(way)
+        else _shut(f"{label} is not the way back to the outside, and the kernel of {end.place} drops what comes by it"),
+    }
+    return verdicts.get(world.facts.engine.source_check, _unknown("the host's rp_filter could not be read"))
+
+
+def on_one_network(world: World, flow: Flow) -> Prediction | None:
+    """On one bridge everything is open, unless the host filters bridges and its FORWARD policy is DROP."""
+    end, place = flow.endpoint, flow.vantage.place
+    if end.kind is Kind.PUBLISHED or end.network not in world.seats(place):
+        return None
+    label = world.label(end.network)
+    if end.place == HOST:
+        return _open(f"the host has an address on {label}, internal or not")
+    open_ = f"{place} and {end.place} share {label}, and Podman has no policy inside a network"
+    if not world.facts.engine.filters_bridges:
+        return _open(open_)
+    return _forwarded(world, open_, accepted=not world.is_internal(end.network))
+
+
+def from_internal(world: World, flow: Flow) -> Prediction | None:
+    """Who has internal networks alone has no default route, and nothing that he sends is forwarded."""
+    way = _way(world, flow)
+    if not world.is_internal(way):
+        return None
+    return _shut(f"{flow.vantage.place} gets there over {world.label(way)}, which is internal")
+
+
+def to_host(world: World, flow: Flow) -> Prediction | None:
+    """The host answers on all of its addresses for whoever has it as gateway."""
+    if flow.endpoint.place != HOST:
+        return None
+    return _open(
+        f"the host answers on its address of {world.label(flow.endpoint.network)} for whoever it is a gateway of"
+    )
+
+
+def to_outside(world: World, flow: Flow) -> Prediction | None:
+    """A container has egress when one of its networks is not internal."""
+    if flow.endpoint.place != OUTSIDE:
+        return None
+    place = flow.vantage.place
+    return _forwarded(world, f"{world.label(_way(world, flow))} is not internal, so {place} has egress", accepted=True)
+
+
+def between_bridges(world: World, flow: Flow) -> Prediction | None:
+    """From one bridge to another, directly or through a published port, which ends in a bridge as well."""
+    end, way = flow.endpoint, _way(world, flow)
+    target = world.way_out(end.place) if end.kind is Kind.PUBLISHED else end.network
+    labels = f"{world.label(way)} and {world.label(target)}"
+    if way == target:
+        return _forwarded(world, "a published port is a door for its own network, too", accepted=True)
+    if world.is_internal(target):
+        return _forwarded(world, f"{world.label(target)} is internal, which keeps nobody out on Podman", accepted=True)
+    kinds = {isolation(world, way), isolation(world, target)}
+    if kinds == {ISOLATED}:
+        return _shut(f"Podman isolates {labels} from each other")
+    if STRICT in kinds:
+        return _unknown(f"{labels} are isolated strictly, which is not predicted")
+    if NOT_ISOLATED in kinds:
+        return _forwarded(
+            world, f"Podman isolates only networks that both ask for it, and of {labels} one does not", accepted=True
+        )
+    return _unknown(f"Podman does not tell whether it isolates {labels}")
+
+
+def isolation(world: World, network: str) -> str:
+    """Return the option `isolate` that a network has by the file and the engine, empty when nobody tells."""
+    if not world.is_borrowed(network) and world.facts.engine.release >= ISOLATED_BY_API:
+        return ISOLATED if world.facts.engine.release < ISOLATED_BY_DEFAULT else STRICT
+    fact = world.facts.network(network)
+    return dict(fact.options).get(ISOLATE, "") if fact else ""
+
+
+def _way(world: World, flow: Flow) -> str:
+    """Return the network by which a container's packet leaves it."""
+    seats, end = world.seats(flow.vantage.place), flow.endpoint
+    near = [n for n in seats if (fact := world.facts.network(n)) and end.address and fact.holds(end.address)]
+    return near[0] if near else world.way_out(flow.vantage.place)
+
+
+def _forwarded(world: World, rule: str, *, accepted: bool) -> Prediction:
+    """Predict what passes the host's FORWARD chain; `accepted` by Netavark's rules, where they are asked."""
+    engine = world.facts.engine
+    if accepted and engine.firewall == IPTABLES:
+        return _open(rule)
+    if accepted and not engine.firewall and engine.forward_policy == DROP:
+        return _unknown("the FORWARD policy is DROP, and it cannot be told where Podman writes its own rules")
+    verdicts = {
+        ACCEPT: _open(rule),
+        DROP: _shut("the host's FORWARD policy is DROP, and no rule of Podman's is asked before it"),
+    }
+    return verdicts.get(engine.forward_policy, _unknown("the host's FORWARD policy could not be read"))
+
+
+def _open(rule: str) -> Prediction:
+    return Prediction(Reach.OPEN, rule)
+
+
+def _shut(rule: str) -> Prediction:
+    return Prediction(Reach.SHUT, rule)
+
+
+def _unknown(rule: str) -> Prediction:
+    return Prediction(Reach.UNKNOWN, rule)
+
+
+RULES: Final[Rules] = (
+    not_published,
+    same_namespace,
+    network_mode,
+    other_drivers,
+    to_nobody,
+    from_host,
+    end_not_drawn,
+    from_outside,
+    no_network,
+    on_one_network,
+    from_internal,
+    to_host,
+    to_outside,
+    between_bridges,
+)
