@@ -60,12 +60,14 @@ def end_not_drawn(world: World, flow: Flow) -> Prediction | None:
     return not_drawn(world, flow) if is_seat and end.network not in world.seats(end.place) else None
 
 
-def to_nobody(world: World, flow: Flow) -> Prediction | None:
-    """A port is led to a network that is not internal; where the service has none, Podman leads it nowhere."""
-    end = flow.endpoint
-    if end.kind is Kind.PUBLISHED and world.is_internal(world.way_out(end.place)):
-        return _shut(f"every network of {end.place} is internal, so Podman leads no port there")
-    return None
+def held_port(world: World, flow: Flow) -> Prediction | None:
+    """Podman leads a port to networks that are not internal; with none, the socket that keeps the port free answers."""
+    end, place = flow.endpoint, flow.vantage.place
+    if end.kind is not Kind.PUBLISHED or _ways_out(world, end.place):
+        return None
+    if place not in (HOST, OUTSIDE) and not (_near(world, flow) or _ways_out(world, place)):
+        return None
+    return _open(f"every network of {end.place} is internal: Podman leads the port nowhere, and answers on it itself")
 
 
 def from_outside(world: World, flow: Flow) -> Prediction | None:
@@ -83,16 +85,14 @@ def from_outside(world: World, flow: Flow) -> Prediction | None:
 
 def _checked(world: World, end: Endpoint) -> Prediction:
     """Predict whether the container's kernel takes a packet whose source it may have no way back to."""
-    label, way = world.label(end.network), world.way_out(end.place)
-    came = f"whoever routes to {label} through the host gets there: Podman keeps nobody out, internal or not"
+    label, ways = world.label(end.network), _ways_out(world, end.place)
+    came = _open(f"whoever routes to {label} through the host gets there: Podman keeps nobody out, internal or not")
+    lost = _shut(f"{end.place} has no way back to the outside over {label}, and its kernel drops what comes from there")
+    chance = _unknown(f"Podman chooses by chance by which of its networks {end.place} answers the outside")
     verdicts = {
-        NO_CHECK: _open(came),
-        LOOSE_CHECK: _shut(f"{end.place} has no way back to the outside, and its kernel drops what comes from there")
-        if world.is_internal(way)
-        else _open(came),
-        STRICT_CHECK: _open(came)
-        if end.network == way and not world.is_internal(way)
-        else _shut(f"{label} is not the way back to the outside, and the kernel of {end.place} drops what comes by it"),
+        NO_CHECK: came,
+        LOOSE_CHECK: came if ways else lost,
+        STRICT_CHECK: lost if end.network not in ways else came if len(ways) == 1 else chance,
     }
     return verdicts.get(world.facts.engine.source_check, _unknown("the host's rp_filter could not be read"))
 
@@ -113,10 +113,14 @@ def on_one_network(world: World, flow: Flow) -> Prediction | None:
 
 def from_internal(world: World, flow: Flow) -> Prediction | None:
     """Who has internal networks alone has no default route, and nothing that he sends is forwarded."""
-    way = _way(world, flow)
-    if not world.is_internal(way):
+    near = _near(world, flow)
+    way = near or next(iter(_ways_out(world, flow.vantage.place)), "")
+    if way and not world.is_internal(way):
         return None
-    return _shut(f"{flow.vantage.place} gets there over {world.label(way)}, which is internal")
+    place = flow.vantage.place
+    if near and flow.endpoint.kind is Kind.PUBLISHED:
+        return _shut(f"{place} gets there over {world.label(near)}, which is internal")
+    return None if near else _shut(f"every network of {place} is internal, so it has no way out")
 
 
 def to_host(world: World, flow: Flow) -> Prediction | None:
@@ -133,13 +137,24 @@ def to_outside(world: World, flow: Flow) -> Prediction | None:
     if flow.endpoint.place != OUTSIDE:
         return None
     place = flow.vantage.place
-    return _forwarded(world, f"{world.label(_way(world, flow))} is not internal, so {place} has egress", accepted=True)
+    way = next(iter(_ways_out(world, place)))
+    return _forwarded(world, f"{world.label(way)} is not internal, so {place} has egress", accepted=True)
 
 
 def between_bridges(world: World, flow: Flow) -> Prediction | None:
     """From one bridge to another, directly or through a published port, which ends in a bridge as well."""
-    end, way = flow.endpoint, _way(world, flow)
-    target = world.way_out(end.place) if end.kind is Kind.PUBLISHED else end.network
+    end, place = flow.endpoint, flow.vantage.place
+    near = _near(world, flow)
+    ways = [near] if near else _ways_out(world, place)
+    targets = _ways_out(world, end.place) if end.kind is Kind.PUBLISHED else [end.network]
+    verdicts = [_between(world, way, target) for way in ways for target in targets]
+    if len({verdict.reach for verdict in verdicts}) > 1:
+        return _unknown(f"Podman chooses by chance which of their networks the way from {place} to {end.place} takes")
+    return verdicts[0]
+
+
+def _between(world: World, way: str, target: str) -> Prediction:
+    """Predict a packet that comes from the bridge `way` and goes to the bridge `target`."""
     labels = f"{world.label(way)} and {world.label(target)}"
     if way == target:
         return _forwarded(world, "a published port is a door for its own network, too", accepted=True)
@@ -149,10 +164,10 @@ def between_bridges(world: World, flow: Flow) -> Prediction | None:
     if kinds == {ISOLATED}:
         return _shut(f"Podman isolates {labels} from each other")
     if STRICT in kinds:
-        return _unknown(f"{labels} are isolated strictly, which is not predicted")
+        return _unknown(f"of {labels} one is isolated strictly, which is not predicted")
     if NOT_ISOLATED in kinds:
         return _forwarded(
-            world, f"Podman isolates only networks that both ask for it, and of {labels} one does not", accepted=True
+            world, f"Podman does not isolate {labels}: only one of them, if any, asks for it", accepted=True
         )
     return _unknown(f"Podman does not tell whether it isolates {labels}")
 
@@ -165,11 +180,19 @@ def isolation(world: World, network: str) -> str:
     return dict(fact.options).get(ISOLATE, "") if fact else ""
 
 
-def _way(world: World, flow: Flow) -> str:
-    """Return the network by which a container's packet leaves it."""
-    seats, end = world.seats(flow.vantage.place), flow.endpoint
-    near = [n for n in seats if (fact := world.facts.network(n)) and end.address and fact.holds(end.address)]
-    return near[0] if near else world.way_out(flow.vantage.place)
+def _near(world: World, flow: Flow) -> str:
+    """Return the network of a container to which an address belongs, empty when it has to be routed."""
+    address = flow.endpoint.address
+    facts = [fact for name in world.seats(flow.vantage.place) if (fact := world.facts.network(name))]
+    return next((fact.name for fact in facts if address and fact.holds(address)), "")
+
+
+def _ways_out(world: World, place: str) -> list[str]:
+    """Return the networks that give a container a default route; with several, chance chooses among them.
+
+    Netavark takes them in no order: three starts of one container gave three (4.3.1 and 5.4.2).
+    """
+    return [name for name in world.seats(place) if not world.is_internal(name)]
 
 
 def _forwarded(world: World, rule: str, *, accepted: bool) -> Prediction:
@@ -203,7 +226,7 @@ RULES: Final[Rules] = (
     same_namespace,
     network_mode,
     other_drivers,
-    to_nobody,
+    held_port,
     from_host,
     end_not_drawn,
     from_outside,

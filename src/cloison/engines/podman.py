@@ -10,6 +10,7 @@ import json
 import socket
 import struct
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +37,8 @@ TABLE: Final = "netavark"
 INET: Final = 1
 """The family of the table, NFPROTO_INET."""
 SETTINGS: Final = Path("/proc/sys/net")
+LODGER: Final = "container:"
+"""How the network mode of a container begins that lives in another's namespace."""
 PEER: Final = struct.Struct("3i")
 """SO_PEERCRED: process, user, group."""
 
@@ -52,16 +55,22 @@ class Podman(Docker):
         return EngineFacts("podman", version, forward_policy(), _firewall(), _filters_bridges(), _source_check(bridges))
 
     def _container(self, identity: str) -> Document | None:
-        """Return a container whose seat on the default network is called as in the file, `bridge`."""
+        """Return a container whose seat on the default network is called as in the file, `bridge`.
+
+        Podman repeats the seats and ports of a namespace's owner for everybody who lives in it; Docker tells them once.
+        """
         document = super()._container(identity)
-        if document is not None:
-            settings, default = document["NetworkSettings"], self._default()
-            held = settings.get("Networks") or {}
-            settings["Networks"] = {DEFAULT_BRIDGE if name == default else name: held[name] for name in held}
-        return document
+        if document is None:
+            return None
+        mode = document["HostConfig"].get("NetworkMode") or ""
+        settings = document["NetworkSettings"]
+        held = {} if mode.startswith(LODGER) else settings.get("Networks") or {}
+        ports = {} if mode.startswith(LODGER) else settings.get("Ports") or {}
+        seats = {DEFAULT_BRIDGE if name == self._default else name: held[name] for name in held}
+        return {**document, "NetworkSettings": {**settings, "Networks": seats, "Ports": ports}}
 
     def _network(self, name: str) -> NetworkFacts | None:
-        real = self._default() if name == DEFAULT_BRIDGE else name
+        real = self._default if name == DEFAULT_BRIDGE else name
         told = next((item for item in self._told() if item["name"] == real), None)
         isolation = self._isolation(told) if told else None  # asked first: see TRUTHFUL
         try:
@@ -71,10 +80,15 @@ class Podman(Docker):
         options = (document.get("Options") or {}) | ({ISOLATE: isolation} if isolation else {})
         return network({**document, "Options": options})
 
+    @cached_property
     def _default(self) -> str:
         """Return Podman's name of the default network, which the Docker-compatible API calls `bridge`."""
         identity = self._api.inspect_network(DEFAULT_BRIDGE)["Id"]
         return next((str(item["name"]) for item in self._told() if item["id"] == identity), DEFAULT_BRIDGE)
+
+    @cached_property
+    def _release(self) -> tuple[int, int]:
+        return EngineFacts("podman", self._api.version().get("Version", "")).release
 
     def _told(self) -> list[Mapping[str, Any]]:
         """Return the networks as Podman's own API tells them."""
@@ -94,8 +108,7 @@ class Podman(Docker):
         except (OSError, ValueError):
             source = told
         said = (source.get("options") or {}).get(ISOLATE)
-        release = EngineFacts("podman", self._api.version().get("Version", "")).release
-        is_sure = source is not told or release >= TRUTHFUL or told["name"] == self._default()
+        is_sure = source is not told or self._release >= TRUTHFUL or told["name"] == self._default
         return str(said) if said else "false" if is_sure else None
 
 
