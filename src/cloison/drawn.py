@@ -35,8 +35,8 @@ from cloison.model import (
     version_of,
 )
 from cloison.outcome import Reach
-from cloison.predict import ACCEPT, DIRECT_ROUTING_CLOSED, DROP
 from cloison.prediction import Prediction
+from cloison.walls_v4 import ACCEPT, DIRECT_ROUTING_CLOSED, DROP
 
 OLDEST: Final = "20.10"
 """The engine that a plan takes for granted: of those that are predicted, the one whose walls have the most doors."""

@@ -199,6 +199,12 @@ class EngineFacts:
     """Whether a process of the engine stands at published ports; without one the packet filter alone leads there."""
     guards_addresses: bool = True
     """Whether the engine, if its version does so at all, drops what others route to a container's own address."""
+    firewall: str = ""
+    """Whose rules the engine writes, where it has the choice: iptables, nftables, or empty when it cannot be told."""
+    filters_bridges: bool = False
+    """Whether packets inside one bridge pass the host's FORWARD chain, too (`bridge-nf-call-iptables`)."""
+    source_check: str = ""
+    """The `rp_filter` of the engine's networks: 0 is none, 1 strict, 2 loose; empty when it cannot be told."""
 
     @property
     def release(self) -> tuple[int, int]:

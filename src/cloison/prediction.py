@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from cloison.model import Flow
 from cloison.outcome import Reach
+from cloison.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +31,7 @@ def shut(rule: str) -> Prediction:
 def unknown(rule: str) -> Prediction:
     """Say what is missing for a prediction."""
     return Prediction(Reach.UNKNOWN, rule)
+
+
+Rules = Sequence[Callable[[World, Flow], Prediction | None]]
+"""Read from top to bottom, and the first that speaks decides."""

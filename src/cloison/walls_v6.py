@@ -14,7 +14,8 @@ from typing import Final
 
 from cloison.model import LINK_LOCAL, OUTSIDE, STRANGER, Flow, Kind
 from cloison.outcome import Reach
-from cloison.prediction import Prediction, opened, shut, unknown
+from cloison.prediction import Prediction, Rules, opened, shut, unknown
+from cloison.walls_v4 import EITHER
 from cloison.world import World
 
 FILTERED: Final = (27, 0)
@@ -165,4 +166,4 @@ def _way_out(world: World, place: str) -> str:
     return way if world.speaks_ipv6(way) else ""
 
 
-RULES: Final = (without_ipv6, way_in, way_out, to_host, to_published, over_network)
+RULES: Final[Rules] = (*EITHER, without_ipv6, way_in, way_out, to_host, to_published, over_network)

@@ -9,6 +9,7 @@ from cloison.compose import DEFAULT_BRIDGE, Port, Project
 from cloison.model import HOST, STRANGER, WILDCARD, Endpoint, Facts, version_of
 
 ICC: Final = "com.docker.network.bridge.enable_icc"
+ISOLATE: Final = "isolate"
 MASQUERADE: Final = "com.docker.network.bridge.enable_ip_masquerade"
 GATEWAY_MODE: Final = "com.docker.network.bridge.gateway_mode_ipv4"
 TRUSTED: Final = "com.docker.network.bridge.trusted_host_interfaces"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from cloison import assemble, compare, compose, composer, flows, intention, policy, predict
+from cloison import assemble, compare, compose, composer, flows, intention, policy
 from cloison.errand import Errand
 from cloison.errors import NotProven
 from cloison.explain import Case, pings
@@ -87,14 +87,14 @@ def prove_project(
     In a `rehearsal` nobody listens, so the prober does, on every port that the file or the policy names.
     """
     from cloison import attackers, looking  # noqa: PLC0415  # prove() says why
+    from cloison.engines import choice  # noqa: PLC0415  # same
     from cloison.engines.connection import socket_path  # noqa: PLC0415  # same
-    from cloison.engines.docker import Docker  # noqa: PLC0415  # same
 
     started, clock = datetime.now(UTC), time.monotonic()
     rules = policy.policy(project)
     stand_ins = flows.declared(project, _named(project, rules)) if rehearsal else {}
     talk("taking up a post in every container")
-    with closing(Docker()) as engine, looking.looking(engine, project, stand_ins) as view:
+    with closing(choice.engine()) as engine, looking.looking(engine, project, stand_ins) as view:
         _refuse_nothing(project, view.facts)
         case = Case(project, view.facts, rules)
         asked = _asked(case)

@@ -10,15 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Final
 
+import docker
 from docker.errors import NotFound
 
 from cloison.engines import firewall
-from cloison.engines.connection import FAILURES, connected
+from cloison.engines.connection import FAILURES
 from cloison.engines.forwarding import forward_policy
 from cloison.errand import LABEL as SCOUT
 from cloison.errors import NotProven
 from cloison.model import Attachment, Container, EngineFacts, Facts, NetworkFacts, Protocol, Publication
-from cloison.predict import DIRECT_ROUTING_CLOSED
+from cloison.walls_v4 import DIRECT_ROUTING_CLOSED
 
 AT_ONCE: Final = 4
 """How many containers the engine is asked about at the same time."""
@@ -34,10 +35,10 @@ Document = Mapping[str, Any]
 
 
 class Docker:
-    """One engine. Close it with `close`."""
+    """One engine, through a client that it closes with `close`."""
 
-    def __init__(self) -> None:
-        self._api = connected()
+    def __init__(self, api: docker.APIClient) -> None:
+        self._api = api
 
     def close(self) -> None:
         """Give the connection back."""
@@ -50,9 +51,10 @@ class Docker:
             containers = self.containers(project, networks)
             named = {seat.network for c in containers for seat in c.attachments} | networks
             found = tuple(filter(None, (self._network(name) for name in sorted(named))))
+            engine = self._engine(version)
         except FAILURES as error:
-            raise NotProven(f"the Docker engine stopped answering: {error}") from error
-        return Facts(_engine(version), containers, found)
+            raise NotProven(f"the engine stopped answering: {error}") from error
+        return Facts(engine, containers, found)
 
     def containers(self, project: str, networks: frozenset[str]) -> tuple[Container, ...]:
         """Return the containers; see the Protocol."""
@@ -64,12 +66,25 @@ class Docker:
             inspected = self._inspected(near)
             inspected += self._inspected(_lenders(inspected) - {*near})
         except FAILURES as error:
-            raise NotProven(f"the Docker engine stopped answering: {error}") from error
+            raise NotProven(f"the engine stopped answering: {error}") from error
         return tuple(sorted(map(_container, inspected)))
 
     def _inspected(self, identities: Iterable[str]) -> list[Document]:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return [document for document in pool.map(self._container, identities) if document]
+
+    def _engine(self, version: Document) -> EngineFacts:
+        engine = EngineFacts(
+            "docker",
+            version.get("Version", ""),
+            forward_policy(4),
+            forward_policy(6),
+            (version.get("Platform") or {}).get("Name", ""),
+            has_userland_proxy=firewall.has_userland_proxy(),
+        )
+        if engine.release < DIRECT_ROUTING_CLOSED:
+            return engine  # asking for the raw table could load a module that nobody here needs
+        return replace(engine, guards_addresses=firewall.guards_addresses())
 
     def _container(self, identity: str) -> Document | None:
         try:
@@ -80,23 +95,9 @@ class Docker:
 
     def _network(self, name: str) -> NetworkFacts | None:
         try:
-            return _network(self._api.inspect_network(name))
+            return network(self._api.inspect_network(name))
         except NotFound:
             return None
-
-
-def _engine(version: Document) -> EngineFacts:
-    engine = EngineFacts(
-        "docker",
-        version.get("Version", ""),
-        forward_policy(4),
-        forward_policy(6),
-        (version.get("Platform") or {}).get("Name", ""),
-        has_userland_proxy=firewall.has_userland_proxy(),
-    )
-    if engine.release < DIRECT_ROUTING_CLOSED:
-        return engine  # asking for the raw table could load a module that nobody here needs
-    return replace(engine, guards_addresses=firewall.guards_addresses())
 
 
 def _lenders(inspected: Iterable[Document]) -> set[str]:
@@ -158,7 +159,8 @@ def _port(text: str) -> tuple[Protocol, int]:
     return Protocol(protocol or "tcp"), int(port)
 
 
-def _network(document: Document) -> NetworkFacts:
+def network(document: Document) -> NetworkFacts:
+    """Read a network as the API tells it."""
     pools = [pool for pool in (document.get("IPAM") or {}).get("Config") or () if pool.get("Subnet")]
     options = document.get("Options") or {}
     return NetworkFacts(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any, Final
 
 import docker
@@ -17,7 +16,8 @@ from cloison.errors import NotProven
 from cloison.model import NetworkFacts
 from cloison.rehearsal import LABEL
 
-REPOSITORY: Final = "cloison/idle"
+REPOSITORY: Final = "localhost/cloison/idle-"
+"""The rehearsal's own word follows: Podman 4.3 ignores the tag of an import. Nobody looks for `localhost` far away."""
 TRIES: Final = 20
 PAUSE: Final = 0.25
 """Seconds between two tries to remove: an engine that was interrupted may still be finishing something."""
@@ -48,18 +48,16 @@ class Stagehand:
 
         Raises NotProven when the engine does not answer, or runs on a processor without an idle program.
         """
-        tag = name[-TAG:]
+        reference = REPOSITORY + name[-TAG:]
         try:
             kind = str(self._api.version().get("Arch"))
             if kind not in idle.PROCESSORS:
                 raise NotProven(f"there is no idle program for {kind} yet, only for {', '.join(idle.PROCESSORS)}")
             changes = [f'ENTRYPOINT ["/{idle.PATH}"]', f"LABEL {LABEL}={name}"]
-            self._api.import_image_from_data(
-                idle.layer(idle.PROCESSORS[kind]), repository=REPOSITORY, tag=tag, changes=changes
-            )
+            self._api.import_image_from_data(idle.layer(idle.PROCESSORS[kind]), repository=reference, changes=changes)
         except FAILURES as error:
             raise NotProven(f"the idle image could not be made: {error}") from error
-        return f"{REPOSITORY}:{tag}"
+        return reference
 
     def rehearsals(self) -> set[str]:
         """Return the names of the rehearsals of which the engine still has something."""
@@ -75,19 +73,22 @@ class Stagehand:
         """
         try:
             for _ in range(TRIES):
-                if not (steps := self._left(name)):
+                if not (step := self._next(name)):
                     return
-                for removals in steps:
-                    with ThreadPoolExecutor(AT_ONCE) as pool:
-                        list(pool.map(_try, removals))
-                time.sleep(0 if not self._left(name) else PAUSE)
+                with ThreadPoolExecutor(AT_ONCE) as pool:
+                    went = list(pool.map(_try, step))
+                time.sleep(0 if all(went) else PAUSE)
         except FAILURES as error:
             raise NotProven(f"the rehearsal could not be removed: {error}; {_by_hand(name)}") from error
         raise NotProven(f"the rehearsal could not be removed; {_by_hand(name)}")
 
-    def _left(self, name: str) -> list[list[Removal]]:
-        """Return what remains to be removed, in the order in which it goes."""
-        return [step for step in self._steps({"label": f"{LABEL}={name}"}) if step]
+    def _next(self, name: str) -> list[Removal]:
+        """Return what is to be removed next.
+
+        A network stays until its containers are gone: Podman lets it go from under one that it could not remove yet
+        (the owner of a namespace in which others live), and then never takes the bridge away (4.3.1).
+        """
+        return next((step for step in self._steps({"label": f"{LABEL}={name}"}) if step), [])
 
     def _steps(self, wanted: Mapping[str, str]) -> Iterator[list[Removal]]:
         api = self._api
@@ -107,9 +108,13 @@ def _removal(remove: Callable[..., object], item: Mapping[str, Any], **how: bool
     return lambda: remove(item["Id"], **how)
 
 
-def _try(removal: Removal) -> None:
-    with suppress(APIError):  # it went by itself, or waits for something that goes first
+def _try(removal: Removal) -> bool:
+    """Whether it went."""
+    try:
         removal()
+    except APIError:  # it went by itself, or waits for something that goes first
+        return False
+    return True
 
 
 def _by_hand(name: str) -> str:
