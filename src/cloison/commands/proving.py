@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from cloison import assemble, compare, compose, composer, flows, intention, policy
+from cloison import assemble, compare, compose, composer, flows, intention, policy, predict
 from cloison.errand import Errand
 from cloison.errors import NotProven
 from cloison.explain import Case, pings
