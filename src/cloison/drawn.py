@@ -21,6 +21,7 @@ from cloison.errors import FileError
 from cloison.flows import WILDCARD, declared
 from cloison.model import (
     EVERY_ADDRESS,
+    OLDEST,
     OUTSIDE,
     Attachment,
     Container,
@@ -35,8 +36,6 @@ from cloison.model import (
 from cloison.outcome import Reach
 from cloison.predict import DIRECT_ROUTING_CLOSED, DROP, Prediction
 
-OLDEST: Final = "20.10"
-"""The engine that a plan takes for granted: of those that are predicted, the one whose walls have the most doors."""
 POOL: Final = IPv4Network("198.18.0.0/15")
 SEGMENT: Final = ("198.51.100.1", "198.51.100.2")
 """The host and the outside on the segment that they share."""

@@ -60,9 +60,9 @@ def resolved(folder: Path, text: str) -> str:
     """Have Compose read a file, and the core what Compose prints; return what it came to."""
     file = folder / "compose.yaml"
     file.write_text(text, encoding="utf-8", errors="replace")
-    said, document = "", {}
+    said, document = "", dict[str, Any]()
     try:
-        document = composer.resolved(Selection(files=(str(file),), project="shop"))
+        document |= composer.resolved(Selection(files=(str(file),), project="shop"))
     except FileError as error:
         said = str(error)
     if said:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cloison.commands import options, showing
+from cloison.commands import options
 from cloison.commands.options import Report
 from cloison.composer import Selection
 
@@ -19,5 +19,7 @@ def command(selection: Selection, report: Report) -> int:
     sees with what the file predicts and what `x-cloison` intends. Needs root. Nothing is installed
     or started in a container, and no service sees a connection.
     """
+    from cloison.commands import showing
+
     showing.place(report.formats, report.output)
     return showing.prove_and_show(selection, report)

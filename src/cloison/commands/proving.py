@@ -5,27 +5,21 @@ from __future__ import annotations
 import importlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Final
+from typing import Any
 
 from cloison import assemble, compare, compose, composer, flows, intention, policy, predict
+from cloison.commands.options import PATIENCE
 from cloison.errors import NotProven
 from cloison.explain import Case
 from cloison.model import Facts, Flow, Protocol
 from cloison.proof import Circumstances, Machine, Proof, SkippedPart, Tool
 from cloison.rehearsal import Rehearsal
-
-PATIENCE: Final = 0.5
-"""Seconds to wait for silence: two SYNs, half of it after each.
-
-On one machine the kernel answers within microseconds, whatever the processes do; while answers
-still trickle in, the prober waits longer by itself.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +37,17 @@ def prove(request: Request, talk: Callable[[str], None] = lambda _: None) -> Pro
     """
     require_root()
     talk("resolving the Compose file")
-    with ThreadPoolExecutor(1) as pool:
-        resolving = pool.submit(composer.resolved, request.selection)
-        # Half a second of imports, while Compose reads the file.
-        importlib.import_module("cloison.observe")
-        importlib.import_module("cloison.engines.docker")
-        project = compose.project(resolving.result())
+    project = compose.project(resolved(request.selection, "cloison.observe", "cloison.engines.docker"))
     return prove_project(project, request.patience, talk)
+
+
+def resolved(selection: composer.Selection, *modules: str) -> Mapping[str, Any]:
+    """Have Compose read the file, and import these modules meanwhile: netlink and the engine's API take as long."""
+    with ThreadPoolExecutor(1) as pool:
+        resolving = pool.submit(composer.resolved, selection)
+        for module in modules:
+            importlib.import_module(module)
+        return resolving.result()
 
 
 def require_root() -> None:
@@ -72,8 +70,8 @@ def prove_project(
 
     In a `rehearsal` nobody listens, so the prober does, on every port that the file or the policy names.
     """
-    from cloison import observe  # noqa: PLC0415  # prove() says why
-    from cloison.engines.docker import Docker  # noqa: PLC0415  # same
+    from cloison import observe  # resolved() has them ready
+    from cloison.engines.docker import Docker
 
     started, clock = datetime.now(UTC), time.monotonic()
     rules = policy.policy(project)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
-from cloison import compose, composer, policy
-from cloison.commands import options, proving, showing
+from cloison.commands import options
 from cloison.commands.options import Report
 from cloison.composer import Selection
-from cloison.proof import Proof
+
+if TYPE_CHECKING:
+    from cloison.proof import Proof
 
 
 @click.command()
@@ -24,6 +26,8 @@ def command(selection: Selection, report: Report) -> int:
     Nothing of the file runs, nothing is downloaded, and no port or name of a running project is
     touched. Needs root.
     """
+    from cloison.commands import showing
+
     showing.place(report.formats, report.output)
     with showing.status() as talk:
         proof = rehearse(selection, report.patience, talk)
@@ -35,11 +39,14 @@ def rehearse(selection: Selection, patience: float, talk: Callable[[str], None] 
 
     Raises a CloisonError when there is nothing to judge: see `errors`.
     """
+    from cloison import compose, policy
+    from cloison.commands import proving
+
     proving.require_root()
     talk("resolving the Compose file")
-    document = composer.resolved(selection)
+    document = proving.resolved(selection, "cloison.stage", "cloison.observe")
     policy.policy(compose.project(document))  # a wrong policy is told before anything is made
-    from cloison.stage import staged  # noqa: PLC0415  # half a second of imports that a wrong file need not pay
+    from cloison.stage import staged
 
     with staged(document, talk) as rehearsal:
         project = compose.project(rehearsal.document)
