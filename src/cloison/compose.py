@@ -9,18 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from cloison.errors import FileError, PolicyError
+from cloison.likeness import suggestion
 from cloison.model import HOST, OUTSIDE, Protocol
 
 POLICY_KEY: Final = "x-cloison"
 DEFAULT_BRIDGE: Final = "bridge"
 """The engine's own network, and the network mode that asks for it."""
 COMPLETED: Final = "service_completed_successfully"
+MODES: Final = ("", "none", "host", DEFAULT_BRIDGE)
+LENDERS: Final = ("service", "container")
+"""What has a namespace to lend; a name follows, after a colon."""
+ALIASES: Final = {"default": DEFAULT_BRIDGE}
+"""Other words for a network mode: https://github.com/moby/moby/blob/v20.10.24/runconfig/hostconfig_unix.go"""
+HIGHEST_PORT: Final = 65535
+MOST_REPLICAS: Final = 10_000
+"""More than one machine can run: a bridge of Linux has 1024 ports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +110,15 @@ class Project:
         return self.owner(owner) if owner else service
 
 
+Key = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9._-]+\Z")]
+"""What Compose takes for the name of a service or a network: https://github.com/compose-spec/compose-spec"""
+Text = Annotated[str, Meta(pattern=r"^[^\ud800-\udfff]*\Z")]
+"""What can be written down: half a surrogate pair cannot."""
+Count = Annotated[int, Meta(ge=0, le=MOST_REPLICAS)]
+
+
 class _Port(msgspec.Struct, frozen=True):
-    target: Annotated[int, Meta(ge=1, le=65535)]
+    target: Annotated[int, Meta(ge=1, le=HIGHEST_PORT)]
     protocol: Literal["tcp", "udp", "sctp"] = "tcp"
     published: Annotated[str, Meta(pattern=r"^([0-9]{1,5}(-[0-9]{1,5})?)?\Z")] | None = None
     host_ip: str | None = None
@@ -112,39 +129,49 @@ class _Dependency(msgspec.Struct, frozen=True):
 
 
 class _Deploy(msgspec.Struct, frozen=True):
-    replicas: Annotated[int, Meta(ge=0)] | None = None
+    replicas: Count | None = None
 
 
 class _Seat(msgspec.Struct, frozen=True):
     gw_priority: int | None = None
 
 
-Exposed = Annotated[str, Meta(pattern=r"^[0-9]{1,5}(-[0-9]{1,5})?(/(tcp|udp|sctp))?\Z")]
+Exposed = Annotated[str, Meta(pattern=r"^(?i:[0-9]{1,5}(-[0-9]{1,5})?(/(tcp|udp|sctp))?)\Z")]
 
 
 class _Service(msgspec.Struct, frozen=True):
-    networks: dict[str, _Seat | None] | None = None
-    network_mode: str | None = None
+    networks: dict[Key, _Seat | None] | None = None
+    network_mode: Text | None = None
     ports: tuple[_Port, ...] | None = None
     expose: tuple[Exposed, ...] | None = None
     deploy: _Deploy | None = None
-    scale: Annotated[int, Meta(ge=0)] | None = None
+    scale: Count | None = None
     depends_on: dict[str, _Dependency] | None = None
+    sysctls: dict[str, Any] | None = None
+
+
+class _Pool(msgspec.Struct, frozen=True):
+    subnet: str | None = None
+
+
+class _Ipam(msgspec.Struct, frozen=True):
+    config: tuple[_Pool, ...] | None = None
 
 
 class _Network(msgspec.Struct, frozen=True):
-    name: str | None = None
+    name: Text | None = None
     internal: bool | None = None
     external: bool | None = None
-    driver: str | None = None
+    driver: Text | None = None
     driver_opts: dict[str, Any] | None = None
     enable_ipv6: bool | None = None
+    ipam: _Ipam | None = None
 
 
 class _Document(msgspec.Struct, frozen=True):
-    name: str
-    services: dict[str, Any]
-    networks: dict[str, Any] | None = None
+    name: Key
+    services: dict[Key, Any]
+    networks: dict[Key, Any] | None = None
 
 
 def project(document: Mapping[str, Any]) -> Project:
@@ -174,7 +201,7 @@ T = TypeVar("T")
 def _read(body: Any, shape: type[T], where: str) -> T:
     try:
         return msgspec.convert(body, shape)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeError) as error:
         raise FileError(f"{where}: {error}; is this what `docker compose config` prints?") from error
 
 
@@ -188,8 +215,9 @@ def _check_namespaces(services: Mapping[str, Service]) -> None:
         lender, seen = service, {service.name}
         while owner := lender.shares_namespace_with:
             if owner not in services or owner in seen:
-                what = "the namespaces go in a circle" if owner in seen else f'no service "{owner}"'
-                raise FileError(f"services.{service.name}.network_mode: {what}; name a service that has its own")
+                unknown = f'no service "{owner}"{suggestion(owner, services)}'
+                what = "the namespaces go in a circle; name a service that has its own" if owner in seen else unknown
+                raise FileError(f"services.{service.name}.network_mode: {what}")
             lender = services[owner]
             seen.add(owner)
 
@@ -209,35 +237,71 @@ def _network(key: str, body: _Network) -> Network:
 def _service(name: str, body: _Service, networks: Mapping[str, Network], *, ends: bool) -> Service:
     if name in (HOST, OUTSIDE):
         raise FileError(f'services.{name}: "{name}" is a word of the policy language; give the service another name')
-    mode = body.network_mode or ""
-    seats = {networks[key].name: seat for key, seat in (body.networks or {}).items() if key in networks}
+    where, mode = f"services.{name}", _mode(name, body.network_mode or "")
+    seats = {_seat(where, key, networks): seat for key, seat in (body.networks or {}).items()}
     return Service(
         name=name,
         networks=(DEFAULT_BRIDGE,) if mode == DEFAULT_BRIDGE else tuple(sorted(seats)),
         network_mode=mode,
-        ports=tuple(_port(port) for port in body.ports or ()),
-        exposed=tuple(pair for text in body.expose or () for pair in _exposed(text)),
+        ports=tuple(_port(f"{where}.ports[{i}]", port) for i, port in enumerate(body.ports or ())),
+        exposed=tuple(pair for text in body.expose or () for pair in _exposed(f"{where}.expose", text)),
         replicas=_replicas(body),
         ends=ends,
         priorities={network: seat.gw_priority for network, seat in seats.items() if seat and seat.gw_priority},
     )
 
 
-def _port(port: _Port) -> Port:
+def _seat(where: str, key: str, networks: Mapping[str, Network]) -> str:
+    if key not in networks:
+        raise FileError(f'{where}.networks: no network "{key}"{suggestion(key, networks)}')
+    return networks[key].name
+
+
+def _mode(service: str, text: str) -> str:
+    """Refuse a mode that names a network of the engine's: the file alone would not tell who is on it."""
+    mode = ALIASES.get(text, text)
+    lender, _, name = mode.partition(":")
+    if mode not in MODES and not (lender in LENDERS and name):
+        raise FileError(
+            f'services.{service}.network_mode: "{text}" is a network that the file does not describe; '
+            "write it under `networks:`, with `external: true`"
+        )
+    return mode
+
+
+def _port(where: str, port: _Port) -> Port:
     published = port.published or "0"
+    first = _span(f"{where}.published", published).start if published != "0" else 0
     return Port(
         target=port.target,
         protocol=Protocol(port.protocol),
-        host_port=0 if "-" in published else int(published),
-        host_address=port.host_ip or "",
+        host_port=0 if "-" in published else first,
+        host_address=_address(f"{where}.host_ip", port.host_ip or ""),
     )
 
 
-def _exposed(text: str) -> list[tuple[Protocol, int]]:
+def _address(where: str, text: str) -> str:
+    try:
+        if text:
+            ip_address(text)
+    except ValueError:
+        raise FileError(f'{where}: "{text}" is not an address; write one of the host, e.g. "127.0.0.1"') from None
+    return text
+
+
+def _exposed(where: str, text: str) -> list[tuple[Protocol, int]]:
     """Read `5000`, `5000/udp` or `3000-3005`."""
-    ports, _, protocol = text.partition("/")
-    first, _, last = ports.partition("-")
-    return [(Protocol(protocol or "tcp"), port) for port in range(int(first), int(last or first) + 1)]
+    ports, _, protocol = text.lower().partition("/")
+    return [(Protocol(protocol or "tcp"), port) for port in _span(where, ports)]
+
+
+def _span(where: str, text: str) -> range:
+    """Read `5000` or `3000-3005`."""
+    first, _, last = text.partition("-")
+    span = range(int(first), int(last or first) + 1)
+    if not span or span[0] < 1 or span[-1] > HIGHEST_PORT:
+        raise FileError(f'{where}: "{text}" is not a port; ports go from 1 to {HIGHEST_PORT}, ranges upwards')
+    return span
 
 
 def _replicas(body: _Service) -> int:

@@ -51,7 +51,10 @@ def resolved(selection: Selection) -> Mapping[str, Any]:
         result = run([*program, *selection.options, "config", "--format", "json"])
     if result.code != 0:
         raise FileError(f"the Compose file cannot be resolved: {result.last_line}")
-    document: Mapping[str, Any] = json.loads(result.out)
+    try:
+        document: Mapping[str, Any] = json.loads(result.out)
+    except RecursionError as error:
+        raise FileError("the Compose file cannot be resolved: it is nested too deeply to be read") from error
     return document
 
 

@@ -21,6 +21,7 @@ from cloison.errors import FileError
 from cloison.flows import declared
 from cloison.model import (
     EVERY_ADDRESS,
+    OLDEST,
     OUTSIDE,
     WILDCARD,
     Attachment,
@@ -38,8 +39,6 @@ from cloison.outcome import Reach
 from cloison.prediction import Prediction
 from cloison.walls_v4 import ACCEPT, DIRECT_ROUTING_CLOSED, DROP
 
-OLDEST: Final = "20.10"
-"""The engine that a plan takes for granted: of those that are predicted, the one whose walls have the most doors."""
 POOL: Final = IPv4Network("198.18.0.0/15")
 POOL_V6: Final = IPv6Network("2001:db8:f000::/36")
 GATEWAYS: Final = ("198.51.100.1", "2001:db8:c105::1")

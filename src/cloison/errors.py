@@ -26,6 +26,10 @@ class CloisonError(Exception):
 
     exit_code: ClassVar[int]
 
+    def __init__(self, sentence: str) -> None:
+        # What a file is quoted with may hold a newline, or a code that a terminal obeys.
+        super().__init__("".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in sentence))
+
 
 class UsageError(CloisonError):
     """The command line asks for something that cannot be done."""

@@ -23,6 +23,9 @@ LINK_LOCAL: Final = "fe80:"
 ANY_PORT: Final = 0
 """The service port of a canary: it stands for every port on which nobody listens yet."""
 
+OLDEST: Final = "20.10"
+"""The engine that a plan takes for granted: of those that are predicted, the one whose walls have the most doors."""
+
 
 class Protocol(StrEnum):
     """What the probe speaks."""

@@ -15,7 +15,18 @@ import msgspec
 from cloison.compare import Judgement
 from cloison.intention import Intent
 from cloison.outcome import Reach
-from cloison.proof import EndpointPart, Part, PolicyPart, Position, ProjectPart, SkippedPart, Tool, schema_of
+from cloison.proof import (
+    EndpointPart,
+    Part,
+    PolicyPart,
+    Position,
+    ProjectPart,
+    SkippedPart,
+    Tool,
+    Totals,
+    Whole,
+    schema_of,
+)
 from cloison.remarks import Kind
 
 
@@ -23,7 +34,7 @@ class PlanVerdict(Part, frozen=True):
     """What the whole comes to; `exit_code` is what `cloison plan` ends with, without `--strict`."""
 
     word: Literal["sound", "drawn", "breached", "undecided"]
-    exit_code: int
+    exit_code: Whole
 
 
 class AssumedPart(Part, frozen=True):
@@ -95,8 +106,8 @@ class ProposalPart(Part, frozen=True):
 class PlanCoverage(Part, frozen=True):
     """How much was asked."""
 
-    flows: int
-    unknown: int
+    flows: Whole
+    unknown: Whole
     skipped: list[SkippedPart]
 
 
@@ -112,7 +123,7 @@ class Plan(Part, frozen=True):
     vantages: list[PlacePart]
     endpoints: list[EndpointPart]
     flows: list[PlannedFlow]
-    totals: dict[str, int]
+    totals: Totals
     coverage: PlanCoverage
     remarks: list[RemarkPart]
     proposal: ProposalPart | None

@@ -14,21 +14,24 @@ that covers nothing would pass for the wrong reason.
 
 from __future__ import annotations
 
-import difflib
 import re
+import reprlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cloison.compose import POLICY_KEY, Project
+from cloison.compose import HIGHEST_PORT, POLICY_KEY, Project
 from cloison.errors import PolicyError
+from cloison.likeness import suggestion
 from cloison.model import HOST, OUTSIDE, PORTED, STRANGER, Flow, Protocol
 
 EVERY: Final = "*"
 ARROW: Final = re.compile(
-    r"^\s*(?P<source>\S+)\s*->\s*(?P<target>[^\s:/]+)(?::(?P<port>\d{1,5})(?:/(?P<protocol>\w+))?)?\s*$",
+    r"^\s*(?P<source>\S+)\s*->\s*(?P<target>[^\s:/]+)(?::(?P<port>[0-9]{1,5})(?:/(?P<protocol>\w+))?)?\s*$",
 )
-HIGHEST_PORT: Final = 65535
+_quoted: Final = reprlib.Repr()
+"""Quotes what is no policy: a glance at it, however long and deep it is."""
+_quoted.maxstring = _quoted.maxother = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +148,13 @@ def _rule(project: Project, text: Any, where: str) -> Rule:
     match = ARROW.match(text) if isinstance(text, str) else None
     if match is None:
         raise PolicyError(
-            f'{where}: {text!r} is not a flow; write "source -> target[:port[/proto]]", e.g. "app -> db:3306"'
+            f"{where}: {_quoted.repr(text)} is not a flow; "
+            'write "source -> target[:port[/proto]]", e.g. "app -> db:3306"'
         )
     places = (*project.services, HOST, OUTSIDE, EVERY)
     for name in (match["source"], match["target"]):
         if name not in places:
-            raise PolicyError(f'{where}: no service "{name}"{_suggestion(name, places)}')
+            raise PolicyError(f'{where}: no service "{name}"{suggestion(name, places)}')
     if match["target"] == OUTSIDE and match["port"]:
         whole = f"{match['source']} -> {OUTSIDE}"
         raise PolicyError(f'{where}: "{OUTSIDE}" is looked at as a whole, not by port; write "{whole}"')
@@ -161,7 +165,7 @@ def _rule(project: Project, text: Any, where: str) -> Rule:
         _port(match["port"], where),
         _protocol(match["protocol"], where),
         where,
-        text.strip(),
+        " ".join(text.split()),
     )
 
 
@@ -182,25 +186,30 @@ def _protocol(text: str | None, where: str) -> Protocol:
 
 def _toleration(project: Project, body: Any, where: str) -> Toleration:
     _mapping(body, where, {"flow", "network", "why"})
-    why = body.get("why")
-    if not isinstance(why, str) or not why.strip():
+    why = _text(body.get("why"))
+    if not why:
         raise PolicyError(f"{where}: a toleration says why; add a `why:` that its next reader can judge")
     if ("flow" in body) == ("network" in body):
         raise PolicyError(f"{where}: a toleration names either a `flow:` or a `network:`")
     if "flow" in body:
-        return Toleration(why.strip(), where, rule=_rule(project, body["flow"], f"{where}.flow"))
+        return Toleration(why, where, rule=_rule(project, body["flow"], f"{where}.flow"))
     key = body["network"]
     if not isinstance(key, str) or key not in project.networks:
-        raise PolicyError(f'{where}.network: no network "{key}"{_suggestion(str(key), project.networks)}')
-    return Toleration(why.strip(), where, network=key)
+        raise PolicyError(f'{where}.network: no network "{key}"{suggestion(str(key), project.networks)}')
+    return Toleration(why, where, network=key)
+
+
+def _text(body: Any) -> str:
+    """Return a text without the space around it, empty for what is none; half a surrogate pair is no character."""
+    return body.strip().encode(errors="replace").decode() if isinstance(body, str) else ""
 
 
 def _mapping(body: Any, where: str, keys: set[str]) -> None:
     if not isinstance(body, Mapping):
-        raise PolicyError(f"{where}: expected a mapping with {_listed(keys)}, found {body!r}")
+        raise PolicyError(f"{where}: expected a mapping with {_listed(keys)}, found {_quoted.repr(body)}")
     for key in body:
         if key not in keys:
-            raise PolicyError(f'{where}: no key "{key}"{_suggestion(str(key), keys)}')
+            raise PolicyError(f'{where}: no key "{key}"{suggestion(str(key), keys)}')
 
 
 def _list(body: Mapping[str, Any], key: str, where: str) -> list[Any]:
@@ -208,13 +217,8 @@ def _list(body: Mapping[str, Any], key: str, where: str) -> list[Any]:
     if items is None:
         return []
     if not isinstance(items, list):
-        raise PolicyError(f"{where}.{key}: expected a list, found {items!r}")
+        raise PolicyError(f"{where}.{key}: expected a list, found {_quoted.repr(items)}")
     return items
-
-
-def _suggestion(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f' (did you mean "{close[0]}"?)' if close else f"; known are {_listed(known)}"
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -12,14 +12,18 @@ import hashlib
 from typing import Annotated, Literal
 
 import msgspec
-import rfc8785
 
 from cloison.compare import Cause, Judgement
 from cloison.intention import Intent
 from cloison.model import Kind
 from cloison.outcome import Outcome, Reach
 
-Position = Annotated[int, msgspec.Meta(ge=0)]
+Whole = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+"""A number that every reader of JSON can hold: https://www.rfc-editor.org/rfc/rfc8785#section-3.2.2.3"""
+Position = Whole
+Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z]+$")]
+Totals = dict[Word, Whole]
+"""How many flows there are of each judgement."""
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,7 +34,7 @@ class Verdict(Part, frozen=True):
     """What the whole comes to; `exit_code` is what `cloison prove` ends with, without `--strict`."""
 
     word: Literal["proven", "breached", "unproven"]
-    exit_code: int
+    exit_code: Whole
 
 
 class Tool(Part, frozen=True):
@@ -55,7 +59,7 @@ class ServicePart(Part, frozen=True):
 
     name: str
     networks: list[str]
-    replicas: int
+    replicas: Whole
 
 
 class ProjectPart(Part, frozen=True):
@@ -111,10 +115,10 @@ class EndpointPart(Part, frozen=True):
     container: str
     kind: Kind
     protocol: str
-    service_port: int
+    service_port: Whole
     network: str
     address: str
-    port: int
+    port: Whole
 
 
 class FlowPart(Part, frozen=True):
@@ -155,8 +159,8 @@ class FindingPart(Part, frozen=True):
 class Coverage(Part, frozen=True):
     """How much was looked at. `complete` is false when a service or its listeners were not, or nothing was asked."""
 
-    flows: int
-    unknown: int
+    flows: Whole
+    unknown: Whole
     absent: list[str]
     skipped: list[SkippedPart]
     complete: bool
@@ -172,13 +176,13 @@ class Proof(Part, frozen=True):
     machine: Machine
     engine: EnginePart
     started: str
-    duration_ms: int
-    patience_ms: int
+    duration_ms: Whole
+    patience_ms: Whole
     policy: PolicyPart | None
     vantages: list[VantagePart]
     endpoints: list[EndpointPart]
     flows: list[FlowPart]
-    totals: dict[str, int]
+    totals: Totals
     findings: list[FindingPart]
     coverage: Coverage
     notes: list[str]
@@ -194,8 +198,8 @@ class Circumstances(Part, frozen=True):
     tool: Tool
     machine: Machine
     started: str
-    duration_ms: int
-    patience_ms: int
+    duration_ms: Whole
+    patience_ms: Whole
     notes: tuple[str, ...] = ()
     """What is to be said before everything else."""
     left_out: tuple[SkippedPart, ...] = ()
@@ -205,8 +209,13 @@ class Circumstances(Part, frozen=True):
 
 
 def canonical(document: Part) -> bytes:
-    """Return the one byte string of a document (RFC 8785), without a newline."""
-    return rfc8785.dumps(msgspec.to_builtins(document))
+    """Return the one byte string of a document (RFC 8785), without a newline.
+
+    msgspec writes other bytes than RFC 8785 where keys are not ASCII (the order of code points is not that of
+    UTF-16) and where numbers have a fraction or need more than 53 bits. A document has neither: see `Word`, `Whole`.
+    Raises UnicodeEncodeError for half a surrogate pair, which is no text.
+    """
+    return msgspec.json.encode(document, order="sorted")
 
 
 def digest(document: Part) -> str:

@@ -30,6 +30,12 @@ def test_an_error_says_its_sentence_and_nothing_else() -> None:
     assert "what, where, what to do" == str(errors.FileError("what, where, what to do"))
 
 
+def test_a_sentence_is_one_line_and_no_terminal_obeys_it() -> None:
+    said = str(errors.PolicyError('no service "é 😀\x1b[31m\n\u2028\ud83d"'))
+
+    assert 'no service "é 😀\\x1b[31m\\n\\u2028\\ud83d"' == said
+
+
 def test_exit_codes_are_the_documented_ones() -> None:
     codes = (errors.PROVEN, errors.BREACHED, errors.MISUSED, errors.UNPROVEN, errors.INTERRUPTED)
 

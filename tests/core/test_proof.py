@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from typing import Any
 
 import msgspec
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -24,6 +26,7 @@ WORLDS = {
 }
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 WHOLE = st.integers(0, 2**53 - 1)
+WORD = st.from_regex(r"[a-z]+", fullmatch=True)
 
 
 @pytest.mark.parametrize(("world", "said"), WORLDS.values(), ids=WORLDS)
@@ -33,7 +36,7 @@ def test_a_proof_is_read_back_as_it_was_written(world: World, said: dict[str, Ou
     assert written == proof.parse(proof.canonical(written))
 
 
-@given(st.lists(TEXT, max_size=3), TEXT, TEXT, WHOLE, st.dictionaries(TEXT, WHOLE, max_size=3))
+@given(st.lists(TEXT, max_size=3), TEXT, TEXT, WHOLE, st.dictionaries(WORD, WHOLE, max_size=3))
 def test_any_text_and_number_survives(
     notes: list[str], what: str, why: str, number: int, totals: dict[str, int]
 ) -> None:
@@ -42,7 +45,29 @@ def test_any_text_and_number_survives(
     other = msgspec.structs.replace(found, notes=notes, duration_ms=number, totals=totals, coverage=coverage)
 
     assert other == proof.parse(proof.canonical(other))
-    assert proof.canonical(other) == proof.canonical(proof.parse(proof.canonical(other)))
+    assert rfc8785.dumps(msgspec.to_builtins(other)) == proof.canonical(other)
+
+
+def test_every_character_is_written_as_rfc_8785_says() -> None:
+    everything = "".join(chr(number) for number in range(sys.maxunicode + 1) if not 0xD800 <= number <= 0xDFFF)
+    found = msgspec.structs.replace(STACK.proof(), notes=[everything])
+
+    assert rfc8785.dumps(msgspec.to_builtins(found)) == proof.canonical(found)
+
+
+def test_half_a_surrogate_pair_is_not_written() -> None:
+    with pytest.raises(UnicodeEncodeError):
+        proof.canonical(msgspec.structs.replace(STACK.proof(), notes=["\ud83d"]))
+
+
+@pytest.mark.parametrize(
+    "change", [{"duration_ms": 2**53}, {"duration_ms": 1.5}, {"totals": {"\ue000": 1, "\U0001f600": 1}}]
+)
+def test_what_has_no_canonical_bytes_is_no_document(change: dict[str, Any]) -> None:
+    document = msgspec.to_builtins(STACK.proof())
+
+    with pytest.raises(msgspec.ValidationError):
+        proof.parse(msgspec.json.encode(document | change))
 
 
 def backwards(body: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from cloison import composer
 from cloison.commands import options
 from cloison.composer import Selection
 
@@ -13,8 +12,10 @@ from cloison.composer import Selection
 @options.selection
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[COMPOSE ARGUMENTS]…")
 def command(selection: Selection, arguments: tuple[str, ...]) -> None:
-    """Stop the project and remove its containers and networks; volumes stay.
+    """Stop the project and remove its containers and networks. Volumes stay.
 
     Everything that `docker compose down` takes can follow, e.g. `cloison down --volumes`.
     """
+    from cloison import composer
+
     composer.down(selection, arguments)

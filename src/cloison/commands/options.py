@@ -6,15 +6,20 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
-from cloison.commands.proving import PATIENCE
 from cloison.composer import Selection
 from cloison.reports import REPORTS
 
 R = TypeVar("R")
+PATIENCE: Final = 0.5
+"""Seconds to wait for silence: two SYNs, half of it after each.
+
+On one machine the kernel answers within microseconds, whatever the processes do; while answers
+still trickle in, the prober waits longer by itself.
+"""
 
 
 def selection(function: Callable[..., R]) -> Callable[..., R]:

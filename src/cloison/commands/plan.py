@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from importlib.metadata import version
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from cloison import compose, composer, planning
-from cloison.commands import options, showing
+from cloison.commands import options
 from cloison.commands.options import Shown
-from cloison.compare import Judgement
 from cloison.composer import Selection
-from cloison.drawn import OLDEST, Assumptions
 from cloison.errors import BREACHED
-from cloison.plan import Plan
-from cloison.proof import Tool, canonical
-from cloison.reports import Look, planned
+from cloison.model import OLDEST
 
-REPORTS: Final[dict[str, Callable[[Plan, Look], str]]] = {
-    "terminal": lambda found, look: planned.render(found, color=look.color, width=look.width, strict=look.strict),
-    "json": lambda found, _: canonical(found).decode(),
-}
+if TYPE_CHECKING:
+    from cloison.plan import Plan
+
+REPORTS: Final = ("terminal", "json")
 VERSION: Final = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?([-+~.].*)?")
 
 
@@ -59,9 +52,28 @@ def command(selection: Selection, engine: str, external: str | None, shown: Show
 
     Exit codes: 0 sound, 1 breach or broken, 2 usage, bad file or bad policy, 3 undecided.
     """
+    from importlib.metadata import version
+
+    from cloison import compose, composer, planning
+    from cloison.commands import showing
+    from cloison.compare import Judgement
+    from cloison.drawn import Assumptions
+    from cloison.proof import Tool
+
     places = showing.place(shown.formats, shown.output, stem="plan")
     project = compose.project(composer.resolved(selection))
     found = planning.plan(project, Assumptions(engine, external or ""), Tool("cloison", version("cloison")))
     for name, path in places.items():
-        showing.put(path, REPORTS[name](found, showing.look(strict=shown.strict)))
+        showing.put(path, _report(name, found, strict=shown.strict))
     return BREACHED if shown.strict and found.totals[Judgement.TOLERATED] else found.verdict.exit_code
+
+
+def _report(name: str, found: Plan, *, strict: bool) -> str:
+    from cloison.commands import showing
+    from cloison.proof import canonical
+    from cloison.reports import planned
+
+    if name == "json":
+        return canonical(found).decode()
+    look = showing.look(strict=strict)
+    return planned.render(found, color=look.color, width=look.width, strict=look.strict)

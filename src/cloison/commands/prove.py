@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cloison.commands import options, showing
+from cloison.commands import options
 from cloison.commands.options import Report
 from cloison.composer import Selection
 
@@ -20,5 +20,7 @@ def command(selection: Selection, report: Report) -> int:
     in a container, and no service sees a connection. As root on the engine's machine it looks itself;
     elsewhere a short-lived container looks in its stead.
     """
+    from cloison.commands import showing
+
     showing.place(report.formats, report.output)
     return showing.prove_and_show(selection, report)

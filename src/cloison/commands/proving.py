@@ -5,17 +5,18 @@ from __future__ import annotations
 import importlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from cloison import assemble, compare, compose, composer, flows, intention, policy, predict
+from cloison.commands.options import PATIENCE
 from cloison.errand import Errand
 from cloison.errors import NotProven
 from cloison.explain import Case, pings
@@ -26,13 +27,6 @@ from cloison.rehearsal import Rehearsal
 if TYPE_CHECKING:
     from cloison.observe import Sight
     from cloison.stage import Start
-
-PATIENCE: Final = 0.5
-"""Seconds to wait for silence: two SYNs, half of it after each.
-
-On one machine the kernel answers within microseconds, whatever the processes do; while answers
-still trickle in, the prober waits longer by itself.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +43,22 @@ def prove(request: Request, talk: Callable[[str], None] = lambda _: None) -> Pro
     Raises a CloisonError when there is nothing to judge: see `errors`.
     """
     talk("resolving the Compose file")
+    document = resolved(request.selection, *FOR_LOOKING)
+    from cloison.commands import sending
+
+    return sending.answer(Errand(dict(document), request.patience, is_rehearsal=False), talk)
+
+
+FOR_LOOKING = ("cloison.commands.sending", "cloison.looking", "cloison.attackers", "cloison.engines.choice")
+
+
+def resolved(selection: composer.Selection, *modules: str) -> Mapping[str, Any]:
+    """Have Compose read the file, and import these modules meanwhile: netlink and the engine's API take as long."""
     with ThreadPoolExecutor(1) as pool:
-        resolving = pool.submit(composer.resolved, request.selection)
-        # Half a second of imports, while Compose reads the file.
-        sending = importlib.import_module("cloison.commands.sending")
-        if os.geteuid() == 0:
-            importlib.import_module("cloison.looking")
-            importlib.import_module("cloison.attackers")
-        errand = Errand(dict(resolving.result()), request.patience, is_rehearsal=False)
-    proof: Proof = sending.answer(errand, talk)
-    return proof
+        resolving = pool.submit(composer.resolved, selection)
+        for module in modules:
+            importlib.import_module(module)
+        return resolving.result()
 
 
 def here(errand: Errand, talk: Callable[[str], None], start: Start | None = None) -> Proof:
@@ -68,7 +68,7 @@ def here(errand: Errand, talk: Callable[[str], None], start: Start | None = None
     """
     if not errand.is_rehearsal:
         return prove_project(compose.project(errand.document), errand.patience, talk)
-    from cloison import stage  # noqa: PLC0415  # imports that a proof need not pay
+    from cloison import stage  # imports that a proof need not pay
 
     with stage.staged(errand.document, talk, start or stage.compose) as rehearsal:
         project = compose.project(rehearsal.document)
@@ -86,9 +86,9 @@ def prove_project(
 
     In a `rehearsal` nobody listens, so the prober does, on every port that the file or the policy names.
     """
-    from cloison import attackers, looking  # noqa: PLC0415  # prove() says why
-    from cloison.engines import choice  # noqa: PLC0415  # same
-    from cloison.engines.connection import socket_path  # noqa: PLC0415  # same
+    from cloison import attackers, looking  # resolved() has them ready
+    from cloison.engines import choice
+    from cloison.engines.connection import socket_path
 
     started, clock = datetime.now(UTC), time.monotonic()
     rules = policy.policy(project)

@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cloison import composer
 from cloison.commands import options
 from cloison.composer import Selection
-from cloison.engines import credentials
-from cloison.engines.credentials import Login
-from cloison.engines.reference import Reference, reference
-from cloison.engines.registry import Audience, Images
 from cloison.errors import FileError, UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+    from cloison.engines.credentials import Login
+    from cloison.engines.reference import Reference
+    from cloison.engines.registry import Audience
 
 
 @click.command()
@@ -36,11 +35,14 @@ def command(
     username: str | None,
     password_stdin: bool,  # noqa: FBT001  # click passes by name
 ) -> None:
-    """Tag and push a built image, and read its digest back from the registry.
+    """Tag and push a built image, and read its digest back.
 
     IMAGE is `me/ledger` on Docker Hub, or `registry.example:5000/team/ledger` on any other registry;
     TAG is `latest` unless it is given. Prints the name by digest, which nobody can move.
     """
+    from cloison.engines.reference import reference
+    from cloison.engines.registry import Images
+
     target = reference(image)
     login = _login(target, username, password_stdin=password_stdin)
     source = _source(selection) if source is None else source
@@ -54,6 +56,8 @@ def command(
 
 
 def _login(target: Reference, user: str | None, *, password_stdin: bool) -> Login:
+    from cloison.engines import credentials
+
     if password_stdin != (user is not None):
         raise UsageError("--username and --password-stdin go together: a password on the command line could be seen")
     if user is None:
@@ -76,6 +80,8 @@ def _password() -> str:
 
 def _source(selection: Selection) -> str:
     """Return the one image that the project builds."""
+    from cloison import composer
+
     try:
         document = composer.resolved(selection)
     except FileError as error:
@@ -130,8 +136,8 @@ def _audience() -> Iterator[Audience]:
     if not sys.stderr.isatty():
         yield _Lines()
         return
-    from rich.console import Console  # noqa: PLC0415  # 100 ms that only a terminal pays
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415  # as above
+    from rich.console import Console  # 100 ms that only a terminal pays
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:

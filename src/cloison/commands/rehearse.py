@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
-from cloison import composer
-from cloison.commands import options, showing
+from cloison.commands import options
 from cloison.commands.options import Report
 from cloison.composer import Selection
 from cloison.errand import Errand
-from cloison.proof import Proof
+
+if TYPE_CHECKING:
+    from cloison.proof import Proof
 
 
 @click.command()
@@ -25,6 +27,8 @@ def command(selection: Selection, report: Report) -> int:
     Nothing of the file runs, nothing is downloaded, and no port or name of a running project is
     touched. Needs the engine, as `cloison prove` does.
     """
+    from cloison.commands import showing
+
     showing.place(report.formats, report.output)
     with showing.status() as talk:
         proof = rehearse(selection, report.patience, talk)
@@ -36,8 +40,10 @@ def rehearse(selection: Selection, patience: float, talk: Callable[[str], None] 
 
     Raises a CloisonError when there is nothing to judge: see `errors`.
     """
+    from cloison.commands import proving
+
     talk("resolving the Compose file")
-    document = composer.resolved(selection)
-    from cloison.commands import sending  # noqa: PLC0415  # half a second of imports that a wrong file need not pay
+    document = proving.resolved(selection, "cloison.stage", *proving.FOR_LOOKING)
+    from cloison.commands import sending
 
     return sending.answer(Errand(dict(document), patience, is_rehearsal=True), talk)

@@ -90,7 +90,7 @@ def status() -> Iterator[Callable[[str], None]]:
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    from rich.console import Console  # noqa: PLC0415  # 100 ms that only a terminal pays
+    from rich.console import Console  # 100 ms that only a terminal pays
 
     with Console(stderr=True).status("looking") as line:
         yield line.update

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cloison import compose, composer, policy
-from cloison.commands import options, showing
+from cloison.commands import options
 from cloison.commands.options import Report
 from cloison.composer import Selection
 
@@ -19,6 +18,9 @@ def command(selection: Selection, report: Report, arguments: tuple[str, ...]) ->
 
     Everything that `docker compose up` takes can follow, e.g. `cloison up --build`.
     """
+    from cloison import compose, composer, policy
+    from cloison.commands import showing
+
     showing.place(report.formats, report.output)
     policy.policy(compose.project(composer.resolved(selection)))  # what is wrong is told before anything starts
     composer.up(selection, arguments)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cloison.proof import Proof
-from cloison.reports import json, terminal
+if TYPE_CHECKING:
+    from cloison.proof import Proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,16 @@ class Look:
     strict: bool = False
 
 
-REPORTS: Final[dict[str, Callable[[Proof, Look], str]]] = {
-    "terminal": lambda proof, look: terminal.render(proof, color=look.color, width=look.width, strict=look.strict),
-    "json": lambda proof, _: json.render(proof),
-}
+def _terminal(proof: Proof, look: Look) -> str:
+    from cloison.reports import terminal  # noqa: PLC0415  # who asks for another report need not load this one
+
+    return terminal.render(proof, color=look.color, width=look.width, strict=look.strict)
+
+
+def _json(proof: Proof, _look: Look) -> str:
+    from cloison.reports import json  # noqa: PLC0415  # same
+
+    return json.render(proof)
+
+
+REPORTS: Final[dict[str, Callable[[Proof, Look], str]]] = {"terminal": _terminal, "json": _json}

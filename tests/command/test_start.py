@@ -1,0 +1,52 @@
+"""What the command loads before it works: little, for help and a wrong word are not worth waiting for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from cloison.cli import VERBS, Verbs, cloison
+
+HEAVY = {"asyncio", "docker", "importlib.metadata", "msgspec", "pyroute2", "requests", "rich", "cloison.predict"}
+SHOW = """
+import sys
+from cloison.cli import main
+try:
+    main(sys.argv[1:])
+finally:
+    print(*sys.modules, file=sys.stderr)
+"""
+
+
+def loaded(*words: str) -> set[str]:
+    """Run the command and return the modules that it loaded."""
+    done = subprocess.run([sys.executable, "-c", SHOW, *words], check=False, capture_output=True, text=True)
+    assert done.returncode in (0, 2), done.stderr
+    return {*done.stderr.splitlines()[-1].split()}
+
+
+@pytest.mark.parametrize("words", [["--help"], ["prvoe"], *([verb, "--help"] for verb in VERBS)], ids=" ".join)
+def test_help_loads_nothing_that_works(words: list[str]) -> None:
+    assert set() == HEAVY & loaded(*words)
+
+
+@pytest.mark.parametrize(
+    "verb", ["prove", "plan", "rehearse", "publish"]
+)  # what `up` and `down` do not know is for Compose
+def test_a_wrong_option_loads_nothing_that_works(verb: str) -> None:
+    assert set() == HEAVY & loaded(verb, "--formt")
+
+
+def test_what_works_is_seen_when_it_is_loaded() -> None:
+    assert {"msgspec", "cloison.predict"} <= loaded("plan", "--file", "/nowhere/compose.yaml")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_list_of_verbs_says_what_their_help_says(verb: str) -> None:
+    command = cloison.get_command(cloison.make_context("cloison", ["--help"], resilient_parsing=True), verb)
+
+    assert isinstance(cloison, Verbs)
+    assert command
+    assert (command.help or "").startswith(VERBS[verb])

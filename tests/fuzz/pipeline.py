@@ -1,0 +1,134 @@
+"""The whole way of a document through the core, and what it may end with: a result, or one sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any, Final
+
+from cloison import compare, compose, drawn, flows, intention, plan, planning, policy, predict, proof, rehearsal
+from cloison.assemble import assemble
+from cloison.compose import Project
+from cloison.drawn import Assumptions
+from cloison.errors import CloisonError
+from cloison.explain import Case
+from cloison.model import Container, Facts, NetworkFacts
+from cloison.outcome import REACH, observation
+from cloison.policy import Policy
+from cloison.proof import Circumstances, Machine, SkippedPart, Tool
+from cloison.rehearsal import Surroundings
+from cloison.reports import planned, terminal
+
+TOOL: Final = Tool("cloison", "0.1.0")
+MACHINE: Final = Machine("lab", "Linux 6.18")
+NOW: Final = "2026-01-02T03:04:05.678Z"
+PLACE: Final = re.compile(r"^(the resolved Compose file|services|networks|x-cloison)\b.*: ")
+UNKNOWN: Final = re.compile(r'\bno (service|network|key|protocol) "')
+SUGGESTED: Final = re.compile(r"did you mean|; known are |; write ")
+RENDERED: Final = 4
+"""One document of so many is shown as well: a report costs as much as all the rest."""
+SEEN: Final = [observation(outcome, watched=watched, evidence="drawn") for outcome, watched in REACH]
+
+
+@dataclass(frozen=True, slots=True)
+class Chances:
+    """What is drawn besides the document: the engine, what the machine has already, and what goes wrong on it."""
+
+    seed: int = 0
+    engine: str = "20.10"
+    external: str = ""
+
+
+def tried(document: Mapping[str, Any], chances: Chances) -> CloisonError | None:
+    """Send a document through the core; return what it was refused with, None when it passed.
+
+    Raises AssertionError when it was refused in other words than one sentence that names a place.
+    """
+    try:
+        _through(document, chances)
+    except CloisonError as error:
+        check_sentence(str(error))
+        return error
+    return None
+
+
+def check_sentence(said: str) -> None:
+    """Refuse a sentence that does not say where, or that names something unknown and suggests nothing."""
+    assert said.isprintable(), f"not one line of text: {said!r}"
+    assert PLACE.match(said), f"where? {said}"
+    assert not UNKNOWN.search(said) or SUGGESTED.search(said), f"what else? {said}"
+
+
+def _through(document: Mapping[str, Any], chances: Chances) -> None:
+    project = compose.project(document)
+    rules = policy.policy(project)
+    _rehearse(document)
+    _prove(project, rules, chances)
+    _plan(project, chances)
+
+
+def _plan(project: Project, chances: Chances) -> None:
+    found = planning.plan(project, Assumptions(chances.engine, chances.external), TOOL)
+    assert found == plan.parse(proof.canonical(found))
+    if not chances.seed % RENDERED:
+        assert planned.render(found, color=True, width=80, strict=True)
+
+
+def _rehearse(document: Mapping[str, Any]) -> None:
+    lent = NetworkFacts("lent", internal=True, subnets=("198.18.0.0/24",))
+    around = Surroundings(("198.18.0.0/24", "fd00::/48"), ("127.0.0.1", "192.0.2.1"), {"lent": lent})
+    played = rehearsal.rehearsal(document, "shop-rehearsal-1", "cloison/idle:1", around)
+    policy.policy(compose.project(played.document))
+    assert all((*played.notes, *(word for pair in played.left_out for word in pair)))
+
+
+def _prove(project: Project, rules: Policy | None, chances: Chances) -> None:
+    """Judge the project on an engine that did as the file says, but for what went wrong, with anything seen."""
+    dice = Random(chances.seed)  # noqa: S311  # an example, not a secret
+    facts = disturbed(drawn.drawn(drawn.clipped(project), Assumptions(chances.engine)), dice)
+    if rules:
+        policy.check_ports(rules, flows.known_ports(project, facts))
+    named = {service: policy.named_ports(rules, service) for service in project.services}
+    asked = flows.flows(project, facts, named)
+    if rules:
+        policy.check_cover(rules, asked, flows.finished(project, facts))
+    predicted = predict.predict(project, facts, asked)
+    intended = intention.intended(project, rules, {flow: said.reach for flow, said in predicted.items()})
+    observed = {flow: dice.choice(SEEN) for flow in asked}
+    judged = compare.compare(intended, predicted, observed)
+    controls = {flow.vantage: ("", dice.choice(["", "it answered"])) for flow in asked}
+    left_out = tuple(SkippedPart("something", "no reason") for _ in range(dice.randrange(2)))
+    found = assemble(
+        Case(project, facts, rules), judged, controls, Circumstances(TOOL, MACHINE, NOW, 1234, 1000, (), left_out)
+    )
+    assert found == proof.parse(proof.canonical(found))
+    if not chances.seed % RENDERED:
+        assert terminal.render(found, color=True, width=80, strict=True)
+
+
+def disturbed(facts: Facts, dice: Random) -> Facts:
+    """Return the facts of an engine on which containers were stopped, moved and joined by hand."""
+    networks = [network.name for network in facts.networks]
+    found = tuple(_by_hand(container, networks, dice) for container in facts.containers)
+    held = [seat for container in facts.containers for seat in container.attachments]
+    spy = Container("spy", "id-of-spy", "", "", 1, "", attachments=tuple(dice.sample(held, min(len(held), 1))))
+    return replace(facts, containers=(*found, *([spy] if dice.random() < 0.5 else [])))
+
+
+def _by_hand(container: Container, networks: list[str], dice: Random) -> Container:
+    match dice.randrange(8):
+        case 0:
+            return replace(container, pid=0, attachments=(), publications=(), has_ended=dice.random() < 0.5)
+        case 1:
+            return replace(container, attachments=container.attachments[1:])
+        case 2:
+            return replace(container, network_mode=dice.choice(["host", "none", "container:elsewhere"]), attachments=())
+        case 3:
+            kept = [seat for seat in container.attachments if seat.network in networks]
+            return replace(container, attachments=tuple(replace(seat, ipv6="fd00::2") for seat in kept))
+        case 4:
+            return replace(container, one_off=True)
+        case _:
+            return container
