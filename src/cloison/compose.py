@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import ip_address
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -78,7 +79,7 @@ class Service:
         return name if mode == "service" else ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Project:
     """A resolved Compose file. `policy` is what stands under `x-cloison`, None without it."""
 
@@ -89,7 +90,12 @@ class Project:
 
     def network_named(self, name: str) -> Network | None:
         """Return the file's network whose engine name is `name`."""
-        return next((network for network in self.networks.values() if network.name == name), None)
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Network]:
+        # Two keys may name one network of the engine; the first is the one that is meant.
+        return {network.name: network for network in reversed([*self.networks.values()])}
 
     def seats(self, service: str) -> tuple[str, ...]:
         """Return the engine names of the networks that the file gives to `service`, through a shared namespace too."""

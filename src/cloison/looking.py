@@ -20,6 +20,7 @@ from cloison.flows import LOOPBACK, Ports, place
 from cloison.model import HOST, OUTSIDE, Container, Listener, Protocol
 from cloison.observe import Key, View
 from cloison.outcome import Outcome
+from cloison.outside import Outside
 from cloison.prober import Prober, Shot
 
 SETTLING: Final = 4
@@ -32,15 +33,18 @@ AT_ONCE: Final = 0.2
 
 
 @contextmanager
-def looking(engine: Engine, project: Project, stand_ins: Mapping[str, Ports] | None = None) -> Iterator[View]:
+def looking(
+    engine: Engine, project: Project, stand_ins: Mapping[str, Ports] | None = None, away: Outside | None = None
+) -> Iterator[View]:
     """Have a post in the namespace of every container near the project, on the host and outside.
 
     With `stand_ins`, the prober listens on these ports itself, in the namespace of the service that owns it.
+    The outside machine is `away`, or one that is joined for this.
     Raises NotProven when the engine does not answer or no outside machine can be joined.
     """
     facts = engine.facts(project.name, frozenset(network.name for network in project.networks.values()))
     with ExitStack() as stack:
-        away = stack.enter_context(outside.joined())
+        away = away or stack.enter_context(outside.joined())
         prober = stack.enter_context(Prober())
         home = netns.of_this_thread()
         stack.callback(os.close, home)

@@ -186,7 +186,7 @@ def _lies_in(address: str, subnet: str) -> bool:
     return ip_address(address) in ip_network(subnet, strict=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EngineFacts:
     """What decides predictions and no Compose file can tell. A policy is ACCEPT, DROP or empty."""
 
@@ -209,7 +209,7 @@ class EngineFacts:
     source_check: str = ""
     """The `rp_filter` of the engine's networks: 0 is none, 1 strict, 2 loose; empty when it cannot be told."""
 
-    @property
+    @cached_property
     def release(self) -> tuple[int, int]:
         """Major and minor version; (0, 0) when the engine does not say."""
         parts = [int("".join(filter(str.isdecimal, part)) or 0) for part in self.version.split(".")[:2]]

@@ -63,6 +63,11 @@ class Shot:
         """Whether another try could tell nothing more: something came back, or it is seen where it ends."""
         return self.came_back is not None or (self.protocol is Protocol.UDP and self.target in self.arrived)
 
+    @property
+    def is_a_hint(self) -> bool:
+        """Whether nothing is judged by it, so that its silence needs no second try."""
+        return self.protocol is Protocol.ICMP
+
 
 class Prober:
     """Posts, and the loop that serves them."""
@@ -116,8 +121,9 @@ class Prober:
         _learn(shots)
         lost, untracked = self._losses()
         numbered = dict(zip(_numbers(), shots, strict=False))
-        for _ in range(2):
-            self._round(numbered, patience / 2)
+        for again in (False, True):
+            waiting = [(n, shot) for n, shot in numbered.items() if not (shot.is_over or (again and shot.is_a_hint))]
+            self._round(waiting, numbered, patience / 2)
         self._receive(numbered, 0)  # what arrived before the last answer was sent
         lost_since, untracked_since = self._losses()
         lost = {post: count - lost[post] for post, count in lost_since.items()}
@@ -128,8 +134,7 @@ class Prober:
         """Return what each post has lost, and what no namespace on the way had room to track."""
         return {made: made.lost() for made in self.posts}, sum(made.untracked() for made in self.posts)
 
-    def _round(self, numbered: dict[int, Shot], seconds: float) -> None:
-        waiting = [(number, shot) for number, shot in numbered.items() if not shot.is_over]
+    def _round(self, waiting: list[tuple[int, Shot]], numbered: dict[int, Shot], seconds: float) -> None:
         for count, (number, shot) in enumerate(waiting, start=1):
             self._send(number, shot)
             if count % BURST == 0:

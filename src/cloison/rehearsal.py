@@ -31,10 +31,12 @@ Body = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the machine has already: subnets in use, the host's addresses, and the engine's networks by name."""
+    """What the machine has: subnets in use, the host's addresses, and the engine's networks by name."""
 
     subnets: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
+    resolver: str = ""
+    """The name server that the containers are given, the outside's; empty for the engine's choice."""
     networks: Mapping[str, NetworkFacts] = field(default_factory=dict)
 
 
@@ -164,6 +166,8 @@ def _service(key: str, body: Body, around: Surroundings, said: _Remarks) -> dict
         acted["networks"] = {
             network: _seat(network, seat, said) for network, seat in (body.get("networks") or {}).items()
         }
+    if around.resolver and acted.get("network_mode", BRIDGE) == BRIDGE:
+        acted["dns"] = [around.resolver]
     if (replicas := (body.get("deploy") or {}).get("replicas")) is not None:
         acted["deploy"] = {"replicas": replicas}
     if ports := _ports(key, body.get("ports") or (), around, said):

@@ -43,8 +43,10 @@ def compose(name: str, document: Mapping[str, Any], lock: int) -> Result:
 
 
 @contextmanager
-def staged(document: Mapping[str, Any], talk: Callable[[str], None], start: Start = compose) -> Iterator[Rehearsal]:
-    """Have the rehearsal of a resolved document running.
+def staged(
+    document: Mapping[str, Any], talk: Callable[[str], None], start: Start = compose, *, resolver: str = ""
+) -> Iterator[Rehearsal]:
+    """Have the rehearsal of a resolved document running; `resolver` is the name server of its containers.
 
     Raises NotProven when the engine does not answer or cannot run it.
     """
@@ -58,7 +60,7 @@ def staged(document: Mapping[str, Any], talk: Callable[[str], None], start: Star
             _sweep(hand)
             talk("setting the stage")
             with _cleared(hand, name):
-                played = rehearsal.rehearsal(document, name, hand.build(name), _surroundings(hand))
+                played = rehearsal.rehearsal(document, name, hand.build(name), _surroundings(hand, resolver))
                 _start(played, lock, start)
                 yield played
                 talk("clearing the stage")
@@ -99,7 +101,7 @@ def _sweep(hand: Stagehand) -> None:
                 locks.forget(LOCK + name, lock)
 
 
-def _surroundings(hand: Stagehand) -> Surroundings:
+def _surroundings(hand: Stagehand, resolver: str) -> Surroundings:
     networks, subnets = hand.networks()
     with IPRoute() as route:
         addresses = [message.get("address") for message in route.get_addr()]
@@ -108,6 +110,7 @@ def _surroundings(hand: Stagehand) -> Surroundings:
     return Surroundings(
         subnets=tuple(sorted({*subnets, *ways})),
         addresses=tuple(sorted(addresses)),
+        resolver=resolver,
         networks={network.name: network for network in networks},
     )
 

@@ -46,8 +46,8 @@ def same_namespace(world: World, flow: Flow) -> Prediction | None:
     if flow.endpoint.kind is Kind.PUBLISHED:
         return None
     if {source, target} <= set(world.project.services) and source != target:
-        owner = world.project.owner(source)
-        if owner == world.project.owner(target):
+        owner = world.owner(source)
+        if owner == world.owner(target):
             return opened(f"{source} and {target} live in the network namespace of {owner}")
     return None
 
@@ -55,7 +55,7 @@ def same_namespace(world: World, flow: Flow) -> Prediction | None:
 def network_mode(world: World, flow: Flow) -> Prediction | None:
     """`host` is the host itself, `none` is nowhere, and `container:NAME` is somewhere the file does not tell."""
     place = flow.vantage.place
-    service = world.project.services.get(world.project.owner(place))
+    service = world.project.services.get(world.owner(place))
     if service is None:
         return None
     modes = {
@@ -72,7 +72,7 @@ def network_mode(world: World, flow: Flow) -> Prediction | None:
 
 def other_drivers(world: World, flow: Flow) -> Prediction | None:
     """Only bridges are predicted."""
-    for network in sorted({flow.endpoint.network, *world.seats(flow.vantage.place)} - {""}):
+    for network in (*filter(None, [flow.endpoint.network]), *world.seats(flow.vantage.place)):
         driver = world.driver(network)
         if not driver:
             return unknown(f"{world.label(network)} is external, and the file does not tell what it is")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar, cast
 
 from cloison.compose import DEFAULT_BRIDGE, Port, Project
 from cloison.model import HOST, STRANGER, WILDCARD, Endpoint, Facts, version_of
@@ -27,18 +28,40 @@ TRUSTED_INTERFACES: Final = (28, 2)
 """From here on a network may trust interfaces of the host: https://github.com/moby/moby/pull/49832"""
 
 
+R = TypeVar("R")
+
+
+def _remembered(question: Callable[[World, str], R]) -> Callable[[World, str], R]:
+    """Have a question answered once: a hundred thousand flows ask the same few hundred."""
+
+    def answer(self: World, name: str) -> R:
+        known = self._answers.get((question, name), MISSING)
+        if known is MISSING:
+            known = self._answers[question, name] = question(self, name)
+        return cast("R", known)
+
+    answer.__doc__ = question.__doc__
+    return answer
+
+
+MISSING: Final = object()
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What a rule may look at besides the flow."""
 
     project: Project
     facts: Facts
+    _answers: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
+    @_remembered
     def label(self, network: str) -> str:
         """Return the file's name of a network where it has one."""
         drawn = self.project.network_named(network)
         return drawn.key if drawn else network
 
+    @_remembered
     def is_internal(self, network: str) -> bool:
         """Whether a network is meant to be internal: by the file, or by the engine where the file only borrows it."""
         drawn = self.project.network_named(network)
@@ -47,16 +70,19 @@ class World:
         fact = self.facts.network(network)
         return bool(fact and fact.internal)
 
+    @_remembered
     def driver(self, network: str) -> str:
         """Return the driver of a network."""
         fact, drawn = self.facts.network(network), self.project.network_named(network)
         return fact.driver if fact else drawn.driver if drawn else "bridge"
 
+    @_remembered
     def is_borrowed(self, network: str) -> bool:
         """Whether the network belongs to others too: the file says so (`external`), or it is the engine's own."""
         drawn = self.project.network_named(network)
         return drawn.external if drawn else network == DEFAULT_BRIDGE
 
+    @_remembered
     def seats(self, place: str) -> tuple[str, ...]:
         """Return the networks on which the file puts a place; a stranger sits only where the file invites others."""
         if not place.startswith(STRANGER):
@@ -65,6 +91,7 @@ class World:
         held = [seat.network for c in self.facts.containers if c.name == name for seat in c.attachments]
         return tuple(network for network in held if self.is_borrowed(network))
 
+    @_remembered
     def way_out(self, place: str) -> str:
         """Return the network that carries a container's default route, empty where there is none.
 
@@ -79,12 +106,14 @@ class World:
     def _priority(self, place: str, network: str) -> int:
         return self.project.priority(place, network) if self.facts.engine.release >= GATEWAY_PRIORITY else 0
 
+    @_remembered
     def has_default_route(self, place: str) -> bool:
         """Whether a container has a route to what is on none of its networks; it may still end at a wall."""
         way = self.way_out(place)
         routed = self.facts.engine.release < INTERNAL_WITHOUT_ROUTE
         return bool(way) and (routed or not self.is_internal(way))
 
+    @_remembered
     def gateway_mode(self, network: str) -> str:
         """Return how a network is joined to the rest of the world; `nat` is the rule."""
         told = self._option(network, GATEWAY_MODE) or NAT
@@ -99,10 +128,12 @@ class World:
         told = self._option(network, TRUSTED) or ""
         return told if self.facts.engine.release >= TRUSTED_INTERFACES else ""
 
+    @_remembered
     def seats_v6(self, place: str) -> tuple[str, ...]:
         """Return the networks on which the file gives a place an IPv6 address."""
         return tuple(network for network in self.seats(place) if self.speaks_ipv6(network))
 
+    @_remembered
     def speaks_ipv6(self, network: str) -> bool:
         """Whether a network is meant to have IPv6: by the file, or by the engine where the file only borrows it."""
         drawn, fact = self.project.network_named(network), self.facts.network(network)
@@ -110,15 +141,23 @@ class World:
             return drawn.ipv6
         return fact is not None and any(":" in subnet for subnet in fact.subnets)
 
+    @_remembered
+    def owner(self, place: str) -> str:
+        """Return the service in whose namespace a place lives."""
+        return self.project.owner(place)
+
+    @_remembered
     def is_at_home(self, place: str) -> bool:
         """Whether a place is the host, or a service that lives in the host's namespace."""
-        service = self.project.services.get(self.project.owner(place))
+        service = self.project.services.get(self.owner(place))
         return place == HOST or bool(service and service.network_mode == HOST)
 
+    @_remembered
     def has_icc_off(self, network: str) -> bool:
         """Whether a network is meant to keep its members apart: by the file, or by the engine where it is borrowed."""
         return self._option(network, ICC) == "false"
 
+    @_remembered
     def masquerades(self, network: str) -> bool:
         """Whether what leaves a network carries the host's address, which is the rule."""
         return self._option(network, MASQUERADE) != "false"

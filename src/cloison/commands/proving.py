@@ -25,7 +25,8 @@ from cloison.proof import Circumstances, FindingPart, Machine, Proof, SkippedPar
 from cloison.rehearsal import Rehearsal
 
 if TYPE_CHECKING:
-    from cloison.observe import Sight
+    from cloison.observe import Sight, View
+    from cloison.outside import Outside
     from cloison.stage import Start
 
 
@@ -68,11 +69,14 @@ def here(errand: Errand, talk: Callable[[str], None], start: Start | None = None
     """
     if not errand.is_rehearsal:
         return prove_project(compose.project(errand.document), errand.patience, talk)
-    from cloison import stage  # imports that a proof need not pay
+    from cloison import outside, stage  # imports that a proof need not pay
 
-    with stage.staged(errand.document, talk, start or stage.compose) as rehearsal:
+    with (
+        outside.joined() as away,  # first, for it is the name server of the containers
+        stage.staged(errand.document, talk, start or stage.compose, resolver=away.addresses[0]) as rehearsal,
+    ):
         project = compose.project(rehearsal.document)
-        return prove_project(project, errand.patience, talk, rehearsal=rehearsal)
+        return prove_project(project, errand.patience, talk, rehearsal=rehearsal, away=away)
 
 
 def prove_project(
@@ -81,20 +85,21 @@ def prove_project(
     talk: Callable[[str], None] = lambda _: None,
     *,
     rehearsal: Rehearsal | None = None,
+    away: Outside | None = None,
 ) -> Proof:
     """Prove a project whose file is resolved already; `patience` in seconds.
 
-    In a `rehearsal` nobody listens, so the prober does, on every port that the file or the policy names.
+    In a `rehearsal` nobody listens, so the prober does, on every port that the file or the policy names;
+    `away` is the outside machine that its containers know.
     """
-    from cloison import attackers, looking  # resolved() has them ready
+    from cloison import looking  # resolved() has them ready
     from cloison.engines import choice
-    from cloison.engines.connection import socket_path
 
     started, clock = datetime.now(UTC), time.monotonic()
     rules = policy.policy(project)
     stand_ins = flows.declared(project, _named(project, rules)) if rehearsal else {}
     talk("taking up a post in every container")
-    with closing(choice.engine()) as engine, looking.looking(engine, project, stand_ins) as view:
+    with closing(choice.engine()) as engine, looking.looking(engine, project, stand_ins, away) as view:
         _refuse_nothing(project, view.facts)
         case = Case(project, view.facts, rules)
         asked = _asked(case)
@@ -102,15 +107,25 @@ def prove_project(
         intended = intention.intended(project, rules, {flow: p.reach for flow, p in predicted.items()})
         talk(f"probing {len(asked)} flows")
         with ThreadPoolExecutor(1) as pool:  # it enters namespaces as the prober does, and a thread moves alone
-            beside = attackers.Beside(project.name, view.facts, socket_path(), patience, idle=rehearsal is not None)
-            found = pool.submit(attackers.findings, beside)
+            found = pool.submit(_findings, view, patience, is_rehearsal=rehearsal is not None)
             sight = view.observe(asked, patience)
-        findings = tuple(FindingPart(f.what, f.where, f.sentence, f.evidence, f.source) for f in found.result())
+        findings = found.result()
     judged = compare.compare(intended, predicted, sight.observed)
     controls = {vantage: (c.positive, c.negative) for vantage, c in sight.controls.items()}
     took = (started, time.monotonic() - clock, patience)
     circumstances = replace(_circumstances(*took, sight, rehearsal), findings=findings)
     return assemble.assemble(case, judged, controls, circumstances)
+
+
+def _findings(view: View, patience: float, *, is_rehearsal: bool) -> tuple[FindingPart, ...]:
+    from cloison import attackers, questions
+    from cloison.engines.connection import socket_path
+
+    beside = attackers.Beside(view.project.name, view.facts, socket_path(), patience, idle=is_rehearsal)
+    found = attackers.findings(beside)
+    if is_rehearsal:  # what can be tried need not be told from a version
+        found = [finding for finding in found if finding.what != questions.GATE] + questions.let_out(view, patience)
+    return tuple(FindingPart(f.what, f.where, f.sentence, f.evidence, f.source) for f in found)
 
 
 def _named(project: compose.Project, rules: policy.Policy | None) -> dict[str, set[tuple[Protocol, int]]]:
