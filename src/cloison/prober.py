@@ -17,6 +17,7 @@ import select
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Final, Self
@@ -26,8 +27,10 @@ from cloison.model import Protocol, version_of
 from cloison.outcome import Outcome
 from cloison.posts import Ports, Post, Way, post
 
-BURST: Final = 32
-"""Probes sent before answers are read again: a veth queues no more than 1000 packets."""
+MANY: Final = 1000
+"""Probes that are worth more than one thread."""
+A_MOMENT: Final = 0.001
+"""Seconds to wait for a packet while probes are still being sent."""
 SMALLEST_TOKEN: Final = 1024
 READ: Final = 2048
 READERS: Final = {
@@ -135,15 +138,23 @@ class Prober:
         return {made: made.lost() for made in self.posts}, sum(made.untracked() for made in self.posts)
 
     def _round(self, waiting: list[tuple[int, Shot]], numbered: dict[int, Shot], seconds: float) -> None:
-        for count, (number, shot) in enumerate(waiting, start=1):
-            self._send(number, shot)
-            if count % BURST == 0:
-                self._receive(numbered, 0)
+        # The kernel's part of a send lets other threads run, so as many processors as there are share it.
+        hands = os.cpu_count() or 1 if len(waiting) > MANY else 1
+        with ThreadPoolExecutor(hands) as pool:
+            sending = [pool.submit(self._send_all, waiting[hand::hands]) for hand in range(hands)]
+            while not all(share.done() for share in sending):
+                self._receive(numbered, A_MOMENT)
+        for share in sending:
+            share.result()
         deadline = self.clock() + seconds
         while (left := deadline - self.clock()) > 0 and not all(shot.is_over for _, shot in waiting):
             if self._receive(numbered, left):
                 # While answers still trickle in, the machine is slow, and silence is not silence yet.
                 deadline = max(deadline, self.clock() + seconds / 2)
+
+    def _send_all(self, waiting: list[tuple[int, Shot]]) -> None:
+        for number, shot in waiting:
+            self._send(number, shot)
 
     def _send(self, number: int, shot: Shot) -> None:
         way = shot.post.ways[shot.address, shot.at]
