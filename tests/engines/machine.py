@@ -68,19 +68,20 @@ class Machine:
 
     def processes(self) -> list[Path]:
         """Return what runs there, as directories of /proc: the engine's own processes, and those of its containers."""
-        own = Path(f"/proc/{self.first_process()}/ns/pid").readlink()
-        return [path for path in Path("/proc").iterdir() if path.name.isdecimal() and self._holds(path, own)]
-
-    def _holds(self, process: Path, own: Path) -> bool:
-        try:
-            return (process / "ns/pid").readlink() == own or self.cgroup in (process / "cgroup").read_text()
-        except OSError:
-            return False  # it has ended
+        own, cgroup = Path(f"/proc/{self.first_process()}/ns/pid").readlink(), self.cgroup
+        return [path for path in Path("/proc").iterdir() if path.name.isdecimal() and _holds(path, own, cgroup)]
 
     @property
     def cgroup(self) -> str:
         """The name of the cgroup below which its containers are."""
-        return f"cloison-beside-{self.suite}"
+        return self.state.read_text().split()[2]
+
+
+def _holds(process: Path, own: Path, cgroup: str) -> bool:
+    try:
+        return (process / "ns/pid").readlink() == own or cgroup in (process / "cgroup").read_text()
+    except OSError:
+        return False  # it has ended
 
 
 @contextmanager

@@ -33,8 +33,8 @@ def occupied(machine: Machine) -> Machine:
     return machine
 
 
-def cgroups(machine: Machine) -> list[Path]:
-    return [found for depth in ("", "*/") for found in Path("/sys/fs/cgroup").glob(f"{depth}{machine.cgroup}")]
+def cgroups(name: str) -> list[Path]:
+    return [found for depth in ("", "*/") for found in Path("/sys/fs/cgroup").glob(f"{depth}{name}")]
 
 
 def survivors(processes: list[Path]) -> list[Path]:
@@ -47,13 +47,13 @@ def survivors(processes: list[Path]) -> list[Path]:
 
 def test_a_machine_that_is_stopped_leaves_nothing() -> None:
     with running("trixie") as machine:
-        processes = occupied(machine).processes()
-        assert cgroups(machine)
+        processes, cgroup = occupied(machine).processes(), machine.cgroup
+        assert cgroups(cgroup)
 
     assert len(processes) > 2  # the first one, the engine and the container at least
     assert ([], [], False, False) == (
         survivors(processes),
-        cgroups(machine),
+        cgroups(cgroup),
         machine.data.exists(),
         machine.state.exists(),
     )
