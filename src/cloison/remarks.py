@@ -18,6 +18,7 @@ from cloison.model import EVERY_ADDRESS, HOST, Facts
 from cloison.needs import LOOPBACK, Ground, allowed, is_ours
 from cloison.outcome import Reach
 from cloison.policy import Policy
+from cloison.world import GATEWAY_MODE, GATEWAY_MODES, NAT
 
 
 class Kind(StrEnum):
@@ -38,7 +39,7 @@ class Kind(StrEnum):
     UNDECLARED = "undeclared"
     """The policy names a port that the file does not declare."""
     UNTOLD = "untold"
-    """The file borrows a network and does not tell what it is."""
+    """The file borrows a network and does not tell what it is, or asks for what the engine does not know."""
     REPLICAS = "replicas"
     """Not every replica was drawn."""
 
@@ -52,6 +53,8 @@ class Remark:
     says: str
 
 
+MODERN: Final = "28.0"
+"""An engine that knows every gateway mode."""
 ANYBODY: Final = "every address of the host, IPv4 and IPv6"
 
 
@@ -124,6 +127,9 @@ def _untold(project: Project, facts: Facts) -> Iterator[Remark]:
             yield Remark(f"networks.{key}", Kind.UNTOLD, f"{key} is external: {says}")
         elif not is_ours(network):
             says = f"{key} has the driver {network.driver}, whose walls are not predicted"
+            yield Remark(f"networks.{key}", Kind.UNTOLD, says)
+        elif network.options.get(GATEWAY_MODE, NAT) != NAT and facts.engine.release < GATEWAY_MODES:
+            says = f"{key} is {network.options[GATEWAY_MODE]} on newer engines alone: --engine {MODERN} predicts it"
             yield Remark(f"networks.{key}", Kind.UNTOLD, says)
 
 

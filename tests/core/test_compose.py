@@ -120,6 +120,16 @@ def chain() -> Project:
     return STACK.serving("dump", network_mode="service:db").serving("ship", network_mode="service:dump").project
 
 
+def test_a_seat_says_how_much_it_wants_to_be_the_gateway() -> None:
+    asked = {"frontend_net": {"gw_priority": 7}, "backend_net": None, "guest_net": {"aliases": ["guest"]}}
+    project = (
+        STACK.drawing("guest_net").serving("db", networks=asked).serving("dump", network_mode="service:db").project
+    )
+
+    assert {FRONT: 7, BACK: 0, "guest_net": 0} == {name: project.priority("dump", name) for name in project.seats("db")}
+    assert 0 == project.priority("nobody", BACK)
+
+
 def test_who_lives_in_anothers_namespace_has_the_others_seats() -> None:
     assert (BACK,) == chain().seats("ship") == chain().seats("dump") == chain().seats("db")
 

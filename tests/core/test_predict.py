@@ -45,6 +45,24 @@ LOCAL = STACK.serving("proxy", ports=[{"target": 80, "published": "8080", "host_
 MOVED = STACK.serving("proxy", ports=[{"target": 80, "published": "9090"}])
 RANGED = STACK.serving("proxy", ports=[{"target": 80, "published": "8000-9000"}])
 ONLY_SIX = STACK.serving("proxy", ports=[{"target": 80, "published": "8080", "host_ip": "::"}])
+NEW = STACK.on_engine("28.5.2")
+GUEST = NEW.serving("guest", networks={"guest_net": None}).drawing("guest_net", name="shop_guest_net")
+GUEST = GUEST.made("shop_guest_net", subnets=("172.30.3.0/24",)).running(
+    container("guest", ("shop_guest_net", "172.30.3.2"))
+)
+
+
+def moded(mode: str, network: str = "frontend_net") -> World:
+    """Return the guest's world with a network of that gateway mode."""
+    return GUEST.drawing(network, driver_opts={"com.docker.network.bridge.gateway_mode_ipv4": mode})
+
+
+ROUTED, UNPROTECTED, ISOLATED = moded("routed"), moded("nat-unprotected"), moded("isolated", "backend_net")
+DEMOTED = ROUTED.drawing("backend_net", internal=False)
+PREFERRED = DEMOTED.serving("proxy", networks={"frontend_net": {"gw_priority": 1}, "backend_net": None})
+TRUSTING = NEW.drawing("frontend_net", driver_opts={"com.docker.network.bridge.trusted_host_interfaces": "eth1"})
+UNGUARDED = STACK.on_engine("28.5.2", guards_addresses=False)
+FILTERED = GUEST.on_engine("28.5.2", has_userland_proxy=False)
 
 SHARED = "share backend_net, and Docker has no policy inside a network"
 IS_INTERNAL = "backend_net is internal"
@@ -158,6 +176,56 @@ ROWS = [
         SHUT,
         "backend_net does not masquerade",
     ),
+    # Engines without a process at published ports.
+    (FILTERED, "guest-1 -> proxy-1:80 at 192.0.2.10:8080", SHUT, "the engine has no userland proxy, so a published"),
+    (
+        FILTERED.serving("guest", networks={"frontend_net": None}),
+        "guest-1 -> proxy-1:80 at 192.0.2.10:8080",
+        OPEN,
+        "a door for the containers of other networks too",
+    ),
+    # Internal networks without a default route.
+    (STACK.on_engine("24.0.9"), "db-1 -> host:* on frontend_net", OPEN, "the host answers on its address"),
+    (STACK.on_engine("25.0.0"), "db-1 -> host:* on frontend_net", SHUT, "every network of db is internal, which from"),
+    (STACK.on_engine("25.0.0"), "db-1 -> host:* on backend_net", OPEN, "the host has an address on backend_net"),
+    (GUEST, "guest-1 -> host:* on backend_net", OPEN, "the host answers on its address of backend_net"),
+    # Gateway modes.
+    (ROUTED, DIRECT, OPEN, "frontend_net is routed, so a published port answers on the container's own address"),
+    (ROUTED, WALL, SHUT, "Engine 28 and later drops"),
+    (ROUTED, PUBLISHED, SHUT, "frontend_net is routed, so the host publishes nothing for proxy"),
+    (ROUTED, "guest-1 -> proxy-1:80 on frontend_net", OPEN, "frontend_net is routed, so a published port answers"),
+    (ROUTED, "guest-1 -> proxy-1:* on frontend_net", SHUT, "the file does not put guest on frontend_net"),
+    (ROUTED, "db-1 -> proxy-1:80 on frontend_net", SHUT, "the file does not put db on frontend_net"),
+    (GUEST, "guest-1 -> proxy-1:80 on frontend_net", SHUT, "the file does not put guest on frontend_net"),
+    (moded("routed", "backend_net"), "guest-1 -> proxy-1:80 on backend_net", SHUT, "does not put guest on backend_net"),
+    (ROUTED.on_engine("27.5.1"), DIRECT, OPEN, "frontend_net is routed"),
+    (ROUTED.on_engine("27.5.1"), "guest-1 -> proxy-1:80 on frontend_net", SHUT, "the file does not put guest"),
+    (ROUTED.on_engine("26.1.5"), DIRECT, OPEN, "before Engine 28"),
+    (ROUTED.on_engine("26.1.5"), PUBLISHED, OPEN, "published for everyone"),
+    (DEMOTED, DIRECT, SHUT, "frontend_net is routed, and proxy publishes through backend_net"),
+    (DEMOTED, "guest-1 -> proxy-1:80 on frontend_net", SHUT, "and proxy publishes through backend_net"),
+    (DEMOTED.on_engine("29.1.3"), DIRECT, UNKNOWN, "not the gateway of proxy, and Engine 29 moves this wall"),
+    (PREFERRED, DIRECT, OPEN, "frontend_net is routed, so a published port answers"),
+    (PREFERRED.on_engine("27.5.1"), DIRECT, SHUT, "proxy publishes through backend_net"),
+    (UNPROTECTED, DIRECT, OPEN, "frontend_net is nat-unprotected, so every port of its members can be routed to"),
+    (UNPROTECTED, WALL, OPEN, "nat-unprotected"),
+    (UNPROTECTED, PUBLISHED, OPEN, "published for everyone"),
+    (UNPROTECTED, "guest-1 -> proxy-1:80 on frontend_net", SHUT, "the file does not put guest on frontend_net"),
+    (UNPROTECTED.on_engine("26.1.5"), WALL, SHUT, "FORWARD policy DROP"),
+    (ISOLATED, "host -> db-1:3306 on backend_net", SHUT, "backend_net is isolated: the host has no address on it"),
+    (ISOLATED.on_engine("26.1.5"), "host -> db-1:3306 on backend_net", OPEN, "the host has an address on every bridge"),
+    (
+        ISOLATED.serving("agent", network_mode="host").running(container("agent", network_mode="host")),
+        "agent-1 -> db-1:3306 on backend_net",
+        SHUT,
+        "the file does not put agent on backend_net",
+    ),
+    # Direct routing, where the engine was told to let it be.
+    (UNGUARDED, DIRECT, OPEN, "the engine allows direct routing"),
+    (UNGUARDED, WALL, SHUT, "Engine 28 and later drops"),
+    (TRUSTING, DIRECT, UNKNOWN, "frontend_net trusts eth1, and the outside may stand somewhere else"),
+    (TRUSTING, WALL, SHUT, "Engine 28 and later drops"),
+    (TRUSTING.on_engine("28.1.0"), DIRECT, SHUT, "Engine 28 and later drops"),
     # What the engine publishes and the file does not.
     (STALE, "outside -> db-1:3306 at 192.0.2.10:3306", SHUT, "the file does not publish db:3306 there"),
     (STALE, "host -> db-1:3306 at 192.0.2.10:3306", SHUT, "the file does not publish db:3306 there"),

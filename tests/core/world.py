@@ -149,9 +149,9 @@ class World:
         """Have the host hold these addresses as well."""
         return replace(self, facts=replace(self.facts, host_addresses=(*self.facts.host_addresses, *addresses)))
 
-    def on_engine(self, version: str, forward_policy: str = "DROP") -> Self:
+    def on_engine(self, version: str, forward_policy: str = "DROP", **more: bool) -> Self:
         """Run on another engine."""
-        return replace(self, facts=replace(self.facts, engine=EngineFacts("docker", version, forward_policy)))
+        return replace(self, facts=replace(self.facts, engine=EngineFacts("docker", version, forward_policy, **more)))
 
     def _changed(self, container: str, **body: Any) -> Self:
         found = tuple(replace(c, **body) if c.name == container else c for c in self.facts.containers)

@@ -131,7 +131,11 @@ def test_a_toleration_of_nothing_is_said() -> None:
     )
 
 
-LAN: dict[str, Any] = {"lan": {"driver": "macvlan"}, "edge": {"name": "edge", "external": True}}
+LAN: dict[str, Any] = {
+    "lan": {"driver": "macvlan"},
+    "edge": {"name": "edge", "external": True},
+    "bare": {"driver_opts": {"com.docker.network.bridge.gateway_mode_ipv4": "nat-unprotected"}},
+}
 
 
 @pytest.mark.parametrize(
@@ -153,6 +157,7 @@ LAN: dict[str, Any] = {"lan": {"driver": "macvlan"}, "edge": {"name": "edge", "e
         ("company", service("back"), "networks.back", "app and x, db and proxy, db and x"),
         ("untold", service("edge"), "networks.edge", "edge is external"),
         ("untold", service("lan"), "networks.lan", "lan has the driver macvlan"),
+        ("untold", service("bare"), "networks.bare", "nat-unprotected on newer engines alone: --engine 28.0 predicts"),
         ("replicas", service("back", scale=7), "x.deploy.replicas", "4 of 7 replicas"),
     ],
 )  # fmt: skip
@@ -163,6 +168,14 @@ def test_what_the_file_says_is_remarked_at_its_key(kind: str, body: dict[str, An
     found = [text for place, text in remarks(planned(document), kind) if place == where]
 
     assert any(says in text for text in found), found
+
+
+def test_a_gateway_mode_that_the_engine_knows_is_not_remarked() -> None:
+    document = shop()
+    document["networks"] |= {"bare": LAN["bare"]}
+
+    assert [] == remarks(planned(document, engine="28.0"), "untold")
+    assert ["networks.bare"] == [where for where, _ in remarks(planned(document), "untold")]
 
 
 def test_every_kind_of_remark_is_tried() -> None:

@@ -34,7 +34,7 @@ def _engine(_context: click.Context, _parameter: click.Parameter, value: str) ->
     show_default=True,
     metavar="VERSION",
     callback=_engine,
-    help="Docker Engine to predict for. What is shut on the default is shut on later ones.",
+    help="Docker Engine to predict for. What is shut on the default is shut on later ones, gateway modes aside.",
 )
 @click.option(
     "--external",
