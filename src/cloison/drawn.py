@@ -38,6 +38,7 @@ from cloison.model import (
 from cloison.outcome import Reach
 from cloison.prediction import Prediction
 from cloison.walls_v4 import ACCEPT, DIRECT_ROUTING_CLOSED, DROP
+from cloison.walls_v6 import FILTERED
 
 POOL: Final = IPv4Network("198.18.0.0/15")
 POOL_V6: Final = IPv6Network("2001:db8:f000::/36")
@@ -79,6 +80,7 @@ def drawn(project: Project, assumed: Assumptions) -> Facts:
     Raises FileError when the file has more networks than there are addresses to draw them with.
     """
     engine = EngineFacts("docker", assumed.engine, DROP, ACCEPT)
+    engine = replace(engine, filters_ipv6=engine.release >= FILTERED)
     bound = sorted({address for service in project.services.values() for address in _bound(service)})
     names = sorted({*(n.name for n in project.networks.values()), *_seated(project)})
     subnets = _subnets(names, project, bound)

@@ -196,6 +196,8 @@ class EngineFacts:
     """What the host does with forwarded IPv4 packets that no rule speaks about."""
     forward_policy_v6: str = ""
     """The same for IPv6."""
+    filters_ipv6: bool = False
+    """Whether the engine sets rules for IPv6, of itself or because it was told to (`--ip6tables`)."""
     platform: str = ""
     """What the engine says it is part of, for instance `Docker Desktop 4.43.0`."""
     has_userland_proxy: bool = True

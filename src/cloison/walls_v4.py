@@ -35,7 +35,9 @@ def routed_ports(world: World, flow: Flow) -> Prediction | None:
     """A routed network opens ports on its members' own addresses and none of the host's."""
     end = flow.endpoint
     way = world.way_out(end.place)
-    if end.kind is not Kind.PUBLISHED or world.is_internal(way) or world.gateway_mode(way) != ROUTED:
+    if end.kind is not Kind.PUBLISHED or not world.publishes_there(end):
+        return None
+    if world.is_internal(way) or world.gateway_mode(way) != ROUTED:
         return None
     return shut(f"{world.label(way)} is routed, so the host publishes nothing for {end.place}")
 
@@ -244,6 +246,6 @@ def not_drawn(world: World, flow: Flow) -> Prediction:
     return shut(f"the file does not put {end.place} on {world.label(end.network)}")
 
 
-EITHER: Final[Rules] = (not_published, routed_ports, same_namespace, network_mode, other_drivers, from_host)
+EITHER: Final[Rules] = (not_published, same_namespace, network_mode, other_drivers, from_host)
 """What holds for both versions of IP."""
-RULES: Final[Rules] = (*EITHER, from_outside, to_outside, to_host, to_published, over_network)
+RULES: Final[Rules] = (routed_ports, *EITHER, from_outside, to_outside, to_host, to_published, over_network)

@@ -16,7 +16,7 @@ from cloison.model import LINK_LOCAL, OUTSIDE, STRANGER, Flow, Kind
 from cloison.outcome import Reach
 from cloison.prediction import Prediction, Rules, opened, shut, unknown
 from cloison.walls_v4 import EITHER
-from cloison.world import World
+from cloison.world import NAT, World
 
 FILTERED: Final = (27, 0)
 """From here on the engine has IPv6 rules by itself: https://docs.docker.com/engine/release-notes/27/#ipv6"""
@@ -36,6 +36,14 @@ def without_ipv6(world: World, flow: Flow) -> Prediction | None:
     if place == OUTSIDE or world.is_at_home(place) or world.seats_v6(place):
         return None
     return shut(f"the file gives {place} no IPv6 address")
+
+
+def other_modes(world: World, flow: Flow) -> Prediction | None:
+    """Only the usual way in which a network is joined to the world is predicted."""
+    networks = (flow.endpoint.network, *world.seats(flow.vantage.place), *world.seats(flow.endpoint.place))
+    modes = ((network, world.gateway_mode_v6(network)) for network in networks)
+    odd = next(((network, mode) for network, mode in modes if mode != NAT), None)
+    return unknown(f"{world.label(odd[0])} is {odd[1]} over IPv6, whose walls are not predicted") if odd else None
 
 
 def way_in(world: World, flow: Flow) -> Prediction | None:
@@ -78,15 +86,13 @@ def to_published(world: World, flow: Flow) -> Prediction | None:
     near = [n for n in world.seats_v6(source) if (fact := world.facts.network(n)) and fact.holds(end.address)]
     if not near:
         return _routed(world, flow, "reaches the published port")
-    if world.is_internal(near[0]) and _is_filtered(world) is not Reach.OPEN and world.seats_v6(end.place):
+    if world.is_internal(near[0]) and world.facts.engine.filters_ipv6 and world.seats_v6(end.place):
         return _over_internal(world, flow, near[0])
     return opened(f"the engine's proxy answers on the host's address of {world.label(near[0])}")
 
 
 def _over_internal(world: World, flow: Flow, near: str) -> Prediction:
     """Predict the port of a container that has IPv6, published on the host's address of an internal network."""
-    if _is_filtered(world) is Reach.UNKNOWN:
-        return unknown("the engine does not tell its version, and Engine 27 moved this wall")
     if near in world.seats(flow.endpoint.place):
         return opened(f"{flow.endpoint.place} is on {world.label(near)} itself")
     return shut(f"{flow.vantage.place} gets there over {world.label(near)}, which is internal")
@@ -117,24 +123,15 @@ def _not_drawn(world: World, flow: Flow) -> Prediction | None:
     return shut(f"the file gives {end.place} no IPv6 address on {world.label(end.network)}")
 
 
-def _is_filtered(world: World) -> Reach:
-    """Whether the engine lets IPv6 packets pass from one bridge to another: shut from Engine 27 on."""
-    release = world.facts.engine.release
-    if release == UNTOLD:
-        return Reach.UNKNOWN
-    return Reach.SHUT if release >= FILTERED else Reach.OPEN
-
-
 def _between(world: World, source: str, target: str) -> Prediction:
     """Predict what the host does with an IPv6 packet that comes in by one link and goes out by another."""
-    filtered = _is_filtered(world)
-    if filtered is Reach.UNKNOWN:
+    if world.facts.engine.release == UNTOLD:
         return unknown("the engine does not tell its version, and Engine 27 moved this wall")
-    if filtered is Reach.SHUT:
+    if world.facts.engine.filters_ipv6:
         return shut(f"the engine's IPv6 rules let nothing pass from {source} to {target}")
     if world.facts.engine.forward_policy_v6 == DROP:
         return unknown("the engine sets no IPv6 rules, and what others set is not predicted (FORWARD policy DROP)")
-    return opened(f"the engine sets no IPv6 rules before Engine 27, and the host forwards from {source} to {target}")
+    return opened(f"the engine sets no IPv6 rules, and the host forwards from {source} to {target}")
 
 
 def _routed(world: World, flow: Flow, what: str) -> Prediction:
@@ -166,4 +163,4 @@ def _way_out(world: World, place: str) -> str:
     return way if world.speaks_ipv6(way) else ""
 
 
-RULES: Final[Rules] = (*EITHER, without_ipv6, way_in, way_out, to_host, to_published, over_network)
+RULES: Final[Rules] = (*EITHER, without_ipv6, other_modes, way_in, way_out, to_host, to_published, over_network)

@@ -13,6 +13,7 @@ ICC: Final = "com.docker.network.bridge.enable_icc"
 ISOLATE: Final = "isolate"
 MASQUERADE: Final = "com.docker.network.bridge.enable_ip_masquerade"
 GATEWAY_MODE: Final = "com.docker.network.bridge.gateway_mode_ipv4"
+GATEWAY_MODE_V6: Final = "com.docker.network.bridge.gateway_mode_ipv6"
 TRUSTED: Final = "com.docker.network.bridge.trusted_host_interfaces"
 NAT: Final = "nat"
 UNPROTECTED: Final = "nat-unprotected"
@@ -117,6 +118,12 @@ class World:
     def gateway_mode(self, network: str) -> str:
         """Return how a network is joined to the rest of the world; `nat` is the rule."""
         told = self._option(network, GATEWAY_MODE) or NAT
+        return told if self.facts.engine.release >= GATEWAY_MODES else NAT
+
+    @_remembered
+    def gateway_mode_v6(self, network: str) -> str:
+        """Return how a network is joined to the rest of the world over IPv6."""
+        told = self._option(network, GATEWAY_MODE_V6) or NAT
         return told if self.facts.engine.release >= GATEWAY_MODES else NAT
 
     def is_isolated(self, network: str) -> bool:

@@ -20,6 +20,7 @@ from cloison.errand import LABEL as SCOUT
 from cloison.errors import NotProven
 from cloison.model import Attachment, Container, EngineFacts, Facts, NetworkFacts, Protocol, Publication
 from cloison.walls_v4 import DIRECT_ROUTING_CLOSED
+from cloison.walls_v6 import FILTERED
 
 AT_ONCE: Final = 4
 """How many containers the engine is asked about at the same time."""
@@ -79,9 +80,10 @@ class Docker:
             version.get("Version", ""),
             forward_policy(4),
             forward_policy(6),
-            (version.get("Platform") or {}).get("Name", ""),
+            platform=(version.get("Platform") or {}).get("Name", ""),
             has_userland_proxy=firewall.has_userland_proxy(),
         )
+        engine = replace(engine, filters_ipv6=engine.release >= FILTERED or firewall.has_ipv6_rules())
         if engine.release < DIRECT_ROUTING_CLOSED:
             return engine  # asking for the raw table could load a module that nobody here needs
         return replace(engine, guards_addresses=firewall.guards_addresses())

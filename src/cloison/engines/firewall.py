@@ -32,7 +32,12 @@ def guards_addresses() -> bool:
     return not has_chains or not rules or any(rule.endswith(PROTECTED) for rule in rules)
 
 
-def _rules(table: str, chain: str) -> list[str]:
+def has_ipv6_rules() -> bool:
+    """Whether the engine has a chain of its own for IPv6; before Engine 27 it has one only if it was told to."""
+    return bool(_rules("filter", "DOCKER", "ip6tables"))
+
+
+def _rules(table: str, chain: str, program: str = "iptables") -> list[str]:
     """Return the rules of a chain, its policy first; none when there is no such chain or no such program."""
-    result = run(["iptables", "--wait", "-t", table, "-S", chain])
+    result = run([program, "--wait", "-t", table, "-S", chain])
     return result.out.splitlines() if result.code == 0 else []
