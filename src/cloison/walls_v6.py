@@ -20,7 +20,7 @@ from cloison.world import World
 FILTERED: Final = (27, 0)
 """From here on the engine has IPv6 rules by itself: https://docs.docker.com/engine/release-notes/27/#ipv6"""
 ROUTED_EVERYWHERE: Final = (20, 10)
-"""Up to here a container of an internal network has a default route over IPv6 all the same."""
+"""Up to here a container of internal networks alone has a default route over IPv6 all the same."""
 ROUTED_NOWHERE: Final = (26, 0)
 """From here on it has none."""
 DROP: Final = "DROP"
@@ -42,7 +42,8 @@ def way_in(world: World, flow: Flow) -> Prediction | None:
     if world.is_at_home(end.place):
         return opened(f"{end.place} has network_mode host, and no rule of the engine's stands before the host")
     if end.kind is Kind.PUBLISHED:
-        return opened(f"port {end.port} of the host is published for everyone, over IPv6 too")
+        which = f"port {end.port}" if end.port else "a port"  # the engine chooses it, and has not yet
+        return opened(f"{which} of the host is published for everyone, over IPv6 too")
     return _not_drawn(world, flow) or _between(world, "outside", "a container's own IPv6 address")
 
 
@@ -140,6 +141,9 @@ def _routed(world: World, flow: Flow, what: str) -> Prediction:
     free = next((network for network in seats if not world.is_internal(network)), "")
     if free:
         return opened(f"{world.label(free)} is not internal, so {source} has a route: {what}")
+    gateway = world.way_out(source)
+    if not world.is_internal(gateway):
+        return shut(f"{source} has its default route over {world.label(gateway)}, which has no IPv6")
     if release == (0, 0) or ROUTED_EVERYWHERE < release < ROUTED_NOWHERE:
         return unknown("whether an internal network has a default route over IPv6 depends on the engine's version")
     if release >= ROUTED_NOWHERE:
