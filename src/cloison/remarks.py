@@ -138,8 +138,8 @@ def _bare(project: Project, facts: Facts) -> Iterator[Remark]:
     for key, network in project.networks.items():
         if network.ipv6 and is_ours(network):
             says = (
-                f"before Docker Engine 27 {key} has no wall over IPv6{INTERNAL if network.internal else ''}: "
-                "who routes there from outside or from another network with IPv6 reaches every port of its members; "
+                f"before Docker Engine 27 {key} has no wall over IPv6{INTERNAL if network.internal else ''}: whoever "
+                "has a route, from outside or from another network with IPv6, gets to every port of its members; "
                 "take the line out, or take Docker Engine 27 or later (--engine 27.0 predicts it)"
             )
             yield Remark(f"networks.{key}.enable_ipv6", Kind.IPV6, says)

@@ -20,7 +20,7 @@ from cloison.world import World
 FILTERED: Final = (27, 0)
 """From here on the engine has IPv6 rules by itself: https://docs.docker.com/engine/release-notes/27/#ipv6"""
 ROUTED_EVERYWHERE: Final = (20, 10)
-"""Up to here a container of internal networks alone has a default route over IPv6 all the same."""
+"""Up to here a container of an internal network has a default route over IPv6 all the same."""
 ROUTED_NOWHERE: Final = (26, 0)
 """From here on it has none."""
 DROP: Final = "DROP"
@@ -141,9 +141,6 @@ def _routed(world: World, flow: Flow, what: str) -> Prediction:
     free = next((network for network in seats if not world.is_internal(network)), "")
     if free:
         return opened(f"{world.label(free)} is not internal, so {source} has a route: {what}")
-    gateway = world.way_out(source)
-    if not world.is_internal(gateway):
-        return shut(f"{source} has its default route over {world.label(gateway)}, which has no IPv6")
     if release == (0, 0) or ROUTED_EVERYWHERE < release < ROUTED_NOWHERE:
         return unknown("whether an internal network has a default route over IPv6 depends on the engine's version")
     if release >= ROUTED_NOWHERE:

@@ -48,6 +48,9 @@ GOLDENS: Final = (
     Golden("stranger", "stranger"),
     Golden("no-policy", "no-policy"),
     Golden("twelve", "twelve"),
+    Golden("ipv6", "ipv6"),
+    Golden("udp", "udp"),
+    Golden("host", "host"),
 )
 
 

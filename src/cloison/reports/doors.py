@@ -178,6 +178,13 @@ def named(doors: Sequence[Door]) -> list[str]:
     ports = [end for end in doors if end.port and end.place == HOST]
     if len(ports) <= FEW:
         return [end.label for end in doors]
-    few = ", ".join(end.short for end in ports[:FEW])
-    counted = f"{HOST}: {len(ports)} ports ({few} and {len(ports) - FEW} more)"
+    counted = f"{HOST}: {len(ports)} ports ({listed(end.short for end in ports)})"
     return [counted, *(end.label for end in doors if end not in ports)]
+
+
+def listed(names: Iterable[str], few: int = FEW) -> str:
+    """Name a few and count the rest; one more than a few is named too, for counting it is not shorter."""
+    items = list(names)
+    if len(items) <= few + 1:
+        return " and ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)
+    return f"{', '.join(items[:few])} and {len(items) - few} more"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Final
 
 from cloison.compare import Cause, Judgement
@@ -13,7 +13,7 @@ from cloison.model import HOST, LINK_LOCAL, STRANGER, Kind
 from cloison.outcome import Reach
 from cloison.proof import PolicyPart, Proof
 from cloison.reports.advice import Advice, Says, advice
-from cloison.reports.doors import FEW, WORST_FIRST, Door, Passable, door, named, passages
+from cloison.reports.doors import FEW, WORST_FIRST, Door, Passable, door, listed, named, passages
 from cloison.reports.limits import ALONE, limit
 from cloison.reports.reading import Scene, Seen, scene, seen
 
@@ -135,21 +135,14 @@ def limited(view: Scene, flows: Iterable[Seen], whole: Whole) -> list[Passable]:
 
 
 def _passages(view: Scene, flows: Iterable[Seen], whole: Whole) -> Iterator[Passage]:
-    """Yield the passages of flows; ports of the host that differ in nothing else are one."""
-    found: dict[tuple[object, ...], list[Seen]] = {}
-    limits: dict[tuple[object, ...], str] = {}
-    for pair, group in passages(flows).items():
-        source, end = pair
-        words = _limit(view, group, whole[pair])
-        key = (source, HOST, words) if end.place == HOST and end.port else (source, end)
-        found.setdefault(key, []).extend(group)
-        limits[key] = words
-    for key, group in found.items():
-        doors = tuple(dict.fromkeys(map(door, group)))
-        apart = [[item for item in group if door(item) == end] for end in doors]
-        together = [group] if len(doors) > FEW else apart
-        for part in together:
-            yield Passage(part[0].source.place, tuple(dict.fromkeys(map(door, part))), limits[key], where(view, part))
+    """Yield the passages of flows; many ports of the host that differ in nothing else are one."""
+    found: dict[tuple[str, str, Door | None], list[list[Seen]]] = {}
+    for (source, end), group in passages(flows).items():
+        own = None if end.place == HOST and end.port else end
+        found.setdefault((source, _limit(view, group, whole[source, end]), own), []).append(group)
+    for (source, words, _), groups in found.items():
+        for part in [list(chain(*groups))] if len(groups) > FEW else groups:
+            yield Passage(source, tuple(dict.fromkeys(map(door, part))), words, where(view, part))
 
 
 def _limit(view: Scene, group: Sequence[Seen], whole: Sequence[Seen]) -> str:
@@ -186,11 +179,3 @@ def _road(view: Scene, item: Seen) -> str:
         # A port that the engine chooses has no number before it is chosen.
         return f"port {item.target.port} of the host ({{}})" if item.target.port else "a port of the host ({})"
     return f"{{}} on {view.label(item.target.network)}" if item.target.network else "{}"
-
-
-def listed(names: Iterable[str], few: int = FEW) -> str:
-    """Name a few and count the rest; one more than a few is named too, for counting it is not shorter."""
-    items = list(names)
-    if len(items) <= few + 1:
-        return " and ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)
-    return f"{', '.join(items[:few])} and {len(items) - few} more"

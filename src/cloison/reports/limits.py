@@ -84,6 +84,6 @@ def over_v6(_scene: Scene, item: Seen) -> bool:
 
 
 def over_bare_v6(scene: Scene, item: Seen) -> bool:
-    """Whether it goes to one, and none of its source's networks with IPv6 is a network that leads out."""
+    """Whether it goes to one, and its source has networks with IPv6 of which none leads out."""
     spoken = {*scene.networks_v6(item.source.place)}
-    return over_v6(scene, item) and spoken.isdisjoint(scene.open_networks(item.source.place))
+    return over_v6(scene, item) and bool(spoken) and spoken.isdisjoint(scene.open_networks(item.source.place))

@@ -17,8 +17,8 @@ from cloison.plan import Plan, PlannedFlow, ProposalPart
 from cloison.proof import FlowPart, VantagePart, digest
 from cloison.reports import advice as seen_advice
 from cloison.reports.advice import Advice
-from cloison.reports.doors import FEW, laid_out
-from cloison.reports.findings import excused, grouped, listed
+from cloison.reports.doors import FEW, laid_out, listed
+from cloison.reports.findings import excused, grouped
 from cloison.reports.paper import paragraph, printed, said
 from cloison.reports.parts import Entries, many, picture, spaced, to_act_on, tolerated
 from cloison.reports.reading import Scene, Seen, scene_of
