@@ -54,10 +54,10 @@ RUNS: Final = 1
 BRIDGE: Final = "bridge"
 UNTOLD: Final = ""
 """The driver of a network of which the file does not tell what it is."""
-ISOLATED: Final = ("com.docker.network.bridge.gateway_mode_ipv4", "isolated")
+ISOLATED: Final = {version: (f"com.docker.network.bridge.gateway_mode_ipv{version}", "isolated") for version in (4, 6)}
 BINDING: Final = "com.docker.network.bridge.host_binding_ipv4"
 ISOLATION: Final = (28, 0)
-"""From here on a bridge can be without the host: https://github.com/moby/moby/pull/49262"""
+"""From here on a bridge can be without the host, by each version of IP: https://github.com/moby/moby/pull/49262"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def drawn(project: Project, assumed: Assumptions) -> Facts:
     subnets = _subnets(names, project, bound)
     containers = tuple(sorted(_containers(project, subnets)))
     networks = tuple(_network(project, name, subnet, assumed) for name, subnet in subnets.items())
-    gateways = (str(subnet[1]) for n in networks if _has_gateway(n, engine) for subnet in subnets[n.name])
+    gateways = (str(subnet[1]) for n in networks for subnet in subnets[n.name] if _has_gateway(n, engine, subnet))
     return Facts(
         engine,
         tuple(replace(c, publications=_publications(project, networks, c.service)) for c in containers),
@@ -147,11 +147,12 @@ def _network(project: Project, name: str, subnets: Subnets, assumed: Assumptions
     return NetworkFacts(name, key.driver, key.internal, held, tuple(sorted(key.options.items())))
 
 
-def _has_gateway(network: NetworkFacts, engine: EngineFacts) -> bool:
+def _has_gateway(network: NetworkFacts, engine: EngineFacts, subnet: IPv4Network | IPv6Network) -> bool:
     """Whether the host has an address on a network; of one that is not told it is asked, to be unknown."""
     if network.driver not in (BRIDGE, UNTOLD):
         return False
-    return not (network.internal and ISOLATED in network.options and engine.release >= ISOLATION)
+    isolated = ISOLATED[subnet.version] in network.options
+    return not (network.internal and isolated and engine.release >= ISOLATION)
 
 
 def _containers(project: Project, subnets: Mapping[str, Subnets]) -> Iterator[Container]:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from cloison.compose import Project
-from cloison.model import HOST, Endpoint, Flow, Kind, Vantage
+from cloison.model import HOST, OUTSIDE, Endpoint, Flow, Kind, Vantage
 from cloison.outcome import Reach
 from cloison.policy import Policy, Toleration
 
@@ -45,7 +45,8 @@ def intended(
     if rules is None:
         return {flow: _as_drawn(flow, reach) for flow, reach in predicted.items()}
     carried = {_door(flow) for flow, reach in predicted.items() if reach is Reach.OPEN}
-    return {flow: _intention(project, rules, flow, reach, carried) for flow, reach in predicted.items()}
+    published = {_door(flow) for flow, reach in predicted.items() if reach is Reach.OPEN and _is_published(flow)}
+    return {flow: _intention(project, rules, flow, reach, (carried, published)) for flow, reach in predicted.items()}
 
 
 AS_DRAWN: Final = {Reach.OPEN: Intent.OPEN, Reach.SHUT: Intent.SHUT, Reach.UNKNOWN: Intent.UNDECIDED}
@@ -64,12 +65,14 @@ def _intention(
     rules: Policy,
     flow: Flow,
     reach: Reach,
-    carried: set[tuple[Vantage, Endpoint]],
+    doors: tuple[set[tuple[Vantage, Endpoint]], set[tuple[Vantage, Endpoint]]],
 ) -> Intention:
+    carried, published = doors
     for rule in rules.allow:
         if rule.names(flow):
             # A star allows everything it covers and needs only what the file carries.
             optional = reach is not Reach.OPEN and (rule.is_wide or _door(flow) in carried)
+            optional |= _is_side_door(flow) and _door(flow) in published
             return Intention(Intent.OPTIONAL if optional else Intent.OPEN, rule.where)
     for toleration in rules.tolerate:
         if _tolerates(project, toleration, flow):
@@ -77,6 +80,15 @@ def _intention(
     if flow.vantage.place == HOST:
         return Intention(Intent.UNJUDGED)
     return Intention(Intent.SHUT)
+
+
+def _is_published(flow: Flow) -> bool:
+    return flow.endpoint.kind is Kind.PUBLISHED
+
+
+def _is_side_door(flow: Flow) -> bool:
+    """Whether a flow comes from outside to a container's own address: it may, and nobody counts on it."""
+    return flow.vantage.place == OUTSIDE and not _is_published(flow)
 
 
 def _door(flow: Flow) -> tuple[Vantage, Endpoint]:

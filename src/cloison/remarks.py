@@ -18,6 +18,7 @@ from cloison.model import EVERY_ADDRESS, HOST, Facts
 from cloison.needs import LOOPBACK, Ground, allowed, is_ours
 from cloison.outcome import Reach
 from cloison.policy import Policy
+from cloison.walls_v6 import FILTERED
 from cloison.world import GATEWAY_MODE, GATEWAY_MODES, NAT
 
 
@@ -40,6 +41,8 @@ class Kind(StrEnum):
     """The policy names a port that the file does not declare."""
     UNTOLD = "untold"
     """The file borrows a network and does not tell what it is, or asks for what the engine does not know."""
+    IPV6 = "ipv6"
+    """A network has IPv6, on an engine that has no walls over it."""
     REPLICAS = "replicas"
     """Not every replica was drawn."""
 
@@ -55,13 +58,14 @@ class Remark:
 
 MODERN: Final = "28.0"
 """An engine that knows every gateway mode."""
+INTERNAL: Final = ", although it is internal"
 ANYBODY: Final = "every address of the host, IPv4 and IPv6"
 
 
 def remarks(project: Project, facts: Facts, ground: Ground | None) -> list[Remark]:
     """Return what is worth knowing, by its place in the file. `ground` is None without a policy."""
     found = [remark for service in project.services.values() for remark in _of_service(project, facts, service)]
-    return sorted({*found, *_untold(project, facts), *_of_policy(ground)})
+    return sorted({*found, *_untold(project, facts), *_bare(project, facts), *_of_policy(ground)})
 
 
 def _of_service(project: Project, facts: Facts, service: Service) -> Iterator[Remark]:
@@ -131,6 +135,20 @@ def _untold(project: Project, facts: Facts) -> Iterator[Remark]:
         elif network.options.get(GATEWAY_MODE, NAT) != NAT and facts.engine.release < GATEWAY_MODES:
             says = f"{key} is {network.options[GATEWAY_MODE]} on newer engines alone: --engine {MODERN} predicts it"
             yield Remark(f"networks.{key}", Kind.UNTOLD, says)
+
+
+def _bare(project: Project, facts: Facts) -> Iterator[Remark]:
+    """Name the networks that have no wall over IPv6, whatever the file says of them."""
+    if facts.engine.release >= FILTERED:
+        return
+    for key, network in project.networks.items():
+        if network.ipv6 and is_ours(network):
+            says = (
+                f"before Docker Engine 27 {key} has no wall over IPv6{INTERNAL if network.internal else ''}: whoever "
+                "has a route, from outside or from another network with IPv6, gets to every port of its members; "
+                "take the line out, or take Docker Engine 27 or later (--engine 27.0 predicts it)"
+            )
+            yield Remark(f"networks.{key}.enable_ipv6", Kind.IPV6, says)
 
 
 def _of_policy(ground: Ground | None) -> Iterator[Remark]:

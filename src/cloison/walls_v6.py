@@ -54,7 +54,8 @@ def way_in(world: World, flow: Flow) -> Prediction | None:
     if world.is_at_home(end.place):
         return opened(f"{end.place} has network_mode host, and no rule of the engine's stands before the host")
     if end.kind is Kind.PUBLISHED:
-        return opened(f"port {end.port} of the host is published for everyone, over IPv6 too")
+        which = f"port {end.port}" if end.port else "a port"  # the engine chooses it, and has not yet
+        return opened(f"{which} of the host is published for everyone, over IPv6 too")
     return _not_drawn(world, flow) or _between(world, "outside", "a container's own IPv6 address")
 
 

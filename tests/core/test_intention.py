@@ -17,7 +17,7 @@ def intents(world: World) -> dict[str, Intention]:
     [
         ("app-1 -> db-1:3306 on backend_net", Intention(Intent.OPEN, "x-cloison.allow[2]")),
         ("outside -> proxy-1:80 at 192.0.2.10:8080", Intention(Intent.OPEN, "x-cloison.allow[0]")),
-        ("outside -> proxy-1:80 on frontend_net", Intention(Intent.OPEN, "x-cloison.allow[0]")),
+        ("outside -> proxy-1:80 on frontend_net", Intention(Intent.OPTIONAL, "x-cloison.allow[0]")),
         ("outside -> proxy-1:80 on backend_net", Intention(Intent.OPTIONAL, "x-cloison.allow[0]")),
         (
             "proxy-1 -> db-1:3306 on backend_net",

@@ -62,12 +62,20 @@ def without_policy() -> Plan:
     return planned(shop())
 
 
+def ipv6() -> Plan:
+    """Return a database on an internal network with IPv6, which is no wall before Engine 27."""
+    document = shop(POLICY)
+    document["networks"]["back"]["enable_ipv6"] = True
+    return planned(document)
+
+
 PLANS: Final[Mapping[str, Callable[[], Plan]]] = {
     "sound": sound,
     "smallest": smallest,
     "breached": breached,
     "undecided": undecided,
     "without-policy": without_policy,
+    "ipv6": ipv6,
 }
 LOOKS: Final[Mapping[str, dict[str, Any]]] = {
     **{name: {"plan": name} for name in PLANS},

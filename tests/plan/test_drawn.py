@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
-from typing import Any
+from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tests.plan.world import Document, service, shop
 
 from cloison import compose, flows
-from cloison.drawn import MOST, POOL, Assumptions, clipped, drawn
+from cloison.drawn import MOST, POOL, POOL_V6, Assumptions, clipped, drawn
 from cloison.errors import FileError
-from cloison.model import Facts, Kind, Protocol
+from cloison.model import Facts, Kind, Protocol, version_of
 
 
 def facts(document: Document, **assumed: str) -> Facts:
@@ -72,21 +72,28 @@ def test_more_than_can_be_drawn_is_an_error_with_its_numbers() -> None:
         facts(document)
 
 
+EVERYWHERE: Final = [("0.0.0.0", 8080, "tcp", 80), ("::", 8080, "tcp", 80)]
+
+
 @pytest.mark.parametrize(
     ("body", "ports"),
     [
-        (service("front", ports=("8080:80",)), [("0.0.0.0", 8080, "tcp", 80)]),
-        (service("front", ports=(":80",)), [("0.0.0.0", 0, "tcp", 80)]),
+        (service("front", ports=("8080:80",)), EVERYWHERE),
+        (service("front", ports=(":80",)), [("0.0.0.0", 0, "tcp", 80), ("::", 0, "tcp", 80)]),
+        (service("front", ports=("0.0.0.0:8080:80",)), EVERYWHERE[:1]),
         (service("front", ports=("127.0.0.1:81:80",)), [("127.0.0.1", 81, "tcp", 80)]),
-        (service("front", ports=("53:53/udp", "53:53")), [("0.0.0.0", 53, "tcp", 53), ("0.0.0.0", 53, "udp", 53)]),
+        (
+            service("front", ports=("53:53/udp", "53:53")),
+            [(address, 53, protocol, 53) for address in ("0.0.0.0", "::") for protocol in ("tcp", "udp")],
+        ),
         (service("back", ports=("8080:80",)), []),
-        (service("back", "front", ports=("8080:80",)), [("0.0.0.0", 8080, "tcp", 80)]),
-        (service("front", ports=("[::1]:8080:80",)), []),
-        (service(network_mode="bridge", ports=("8080:80",)), [("0.0.0.0", 8080, "tcp", 80)]),
+        (service("back", "front", ports=("8080:80",)), EVERYWHERE),
+        (service("front", ports=("[::1]:8080:80",)), [("::1", 8080, "tcp", 80)]),
+        (service(network_mode="bridge", ports=("8080:80",)), EVERYWHERE),
         (service(network_mode="none", ports=("8080:80",)), []),
         (service(network_mode="host", ports=("8080:80",)), []),
         (service("local", ports=("8080:80",)), [("127.0.0.1", 8080, "tcp", 80)]),
-        (service("lan", ports=("8080:80",)), [("0.0.0.0", 8080, "tcp", 80)]),
+        (service("lan", ports=("8080:80",)), EVERYWHERE),
     ],
 )  # fmt: skip
 def test_ports_are_published_as_the_engine_would(body: dict[str, Any], ports: list[tuple[str, int, str, int]]) -> None:
@@ -126,20 +133,80 @@ def test_a_borrowed_network_is_what_one_says_or_is_not_told(external: str, drive
     assert (driver, internal) == (network.driver, network.internal)
 
 
-@pytest.mark.parametrize(("engine", "gateways"), [("20.10", 1), ("27.5", 1), ("28.0", 0)])
-def test_the_host_can_be_kept_off_a_bridge_from_engine_28_on(engine: str, gateways: int) -> None:
+@pytest.mark.parametrize(
+    ("engine", "isolated", "gateways"),
+    [
+        ("20.10", (4, 6), {4, 6}),
+        ("27.5", (4, 6), {4, 6}),
+        ("28.0", (4, 6), set()),
+        ("28.0", (4,), {6}),
+        ("28.0", (6,), {4}),
+        ("28.0", (), {4, 6}),
+    ],
+)
+def test_the_host_can_be_kept_off_a_bridge_from_engine_28_on_by_each_version_of_ip(
+    engine: str, isolated: tuple[int, ...], gateways: set[int]
+) -> None:
     document = shop()
-    document["networks"]["back"]["driver_opts"] = {"com.docker.network.bridge.gateway_mode_ipv4": "isolated"}
+    options = {f"com.docker.network.bridge.gateway_mode_ipv{version}": "isolated" for version in isolated}
+    document["networks"]["back"] |= {"enable_ipv6": True, "driver_opts": options}
     found = facts(document, engine=engine)
+
+    assert gateways == {version_of(address) for network, address in found.host_seats if network == "shop_back"}
+
+
+def test_a_network_with_ipv6_gives_its_members_an_address_of_each_version() -> None:
+    document = shop()
+    document["networks"]["back"]["enable_ipv6"] = True
+    found = facts(document)
+    seats = {(c.service, seat.network): seat for c in found.containers for seat in c.attachments}
     network = found.network("shop_back")
 
     assert network
-    assert gateways == len(found.gateways(network))
+    assert [4, 6] == [version_of(subnet) for subnet in network.subnets]
+    assert all(network.holds(address) for address in seats["db", "shop_back"].addresses)
+    assert [4, 6] == [version_of(address) for address in seats["proxy", "shop_back"].addresses]
+    assert "" == seats["proxy", "shop_front"].ipv6
+
+
+def test_a_port_is_heard_over_each_version_of_ip_that_its_container_has() -> None:
+    document = shop()
+    document["networks"]["front"]["enable_ipv6"] = True
+    heard = {(item.container, item.address) for item in facts(document).listeners}
+
+    assert {
+        ("shop-app-1", "0.0.0.0"),
+        ("shop-db-1", "0.0.0.0"),
+        ("shop-proxy-1", "0.0.0.0"),
+        ("shop-proxy-1", "::"),
+    } == heard
+
+
+def test_an_address_with_ipv6_that_the_file_binds_is_in_no_network_that_is_drawn() -> None:
+    bound = str(POOL_V6[1])
+    document = shop(way=service("front", ports=(f"[{bound}]:8080:80",)))
+    document["networks"]["front"]["enable_ipv6"] = True
+    found = facts(document)
+
+    assert bound in found.host_addresses
+    assert not any(network.holds(bound) for network in found.networks)
+
+
+def test_a_bound_address_that_is_none_is_no_address_of_the_hosts() -> None:
+    found = facts(shop(way=service("front", ports=("lan:8080:80",))))
+
+    assert [("lan", 8080, "tcp", 80)] == publications(found, "way")
+    assert "lan" not in found.host_addresses
 
 
 def test_all_of_it_happens_at_addresses_that_nobody_holds() -> None:
-    found = facts(shop())
-    allowed = [IPv4Network(n) for n in ("198.18.0.0/15", "192.0.2.0/24", "198.51.100.0/24", "127.0.0.0/8")]
-    used = [*found.host_addresses, found.outside_address, *(s.address for c in found.containers for s in c.attachments)]
+    document = shop()
+    document["networks"]["back"]["enable_ipv6"] = True
+    found = facts(document)
+    ranges = ("198.18.0.0/15", "192.0.2.0/24", "198.51.100.0/24", "127.0.0.0/8", "2001:db8::/32", "::1/128")
+    allowed = [ip_network(text) for text in ranges]
+    seats = [address for c in found.containers for seat in c.attachments for address in seat.addresses]
+    used = [*found.host_addresses, *found.outside_addresses, *seats]
 
-    assert [] == [address for address in used if not any(IPv4Address(address) in network for network in allowed)]
+    assert {4, 6} == {version_of(address) for address in used}
+    assert [] == [address for address in used if not any(ip_address(address) in network for network in allowed)]

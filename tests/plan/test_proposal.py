@@ -100,8 +100,9 @@ def test_a_way_out_is_only_for_who_needs_it(document: dict[str, Any], engine: st
     assert before.ground
     wanted = needs(before.ground)
     owner = after.project.owner
-    to_outside = {flow.vantage.place: said for flow, said in after.predicted.items() if flow.endpoint.place == OUTSIDE}
-    free = {owner(name) for name, said in to_outside.items() if said.reach is Reach.OPEN and name != HOST}
+    opened = [flow for flow, said in after.predicted.items() if said.reach is Reach.OPEN]
+    outward = {flow.vantage.place for flow in opened if flow.endpoint.place == OUTSIDE}
+    free = {owner(name) for name in outward - {HOST}}
     assert wanted.outward == free
 
 

@@ -50,6 +50,9 @@ GOLDENS: Final = (
     Golden("twelve", "twelve"),
     Golden("misused", "misused"),
     Golden("misused-by-many", "misused-by-many", width=80),
+    Golden("ipv6", "ipv6"),
+    Golden("udp", "udp"),
+    Golden("host", "host"),
 )
 
 

@@ -12,7 +12,7 @@ from tests.reports.world import WHEN, World, seen_as, service, world
 
 from cloison import gates, misuse
 from cloison.machine import MachineFacts
-from cloison.model import HOST, OUTSIDE, Attachment, Container, Flow, Kind, Vantage
+from cloison.model import HOST, OUTSIDE, Attachment, Container, Flow, Kind, Protocol, Vantage, version_of
 from cloison.outcome import Observation, Outcome, observation, unknown
 from cloison.powers import Hop, Mount, Powers, Process, Socket
 from cloison.proof import FindingPart, Proof
@@ -134,6 +134,46 @@ def unruled() -> Proof:
     return drifted.proof(seen)
 
 
+V6: Final = 6
+
+
+def bare() -> Proof:
+    """The database's network has IPv6, on an engine that has no wall over it; all the rest holds."""
+    networks = {**STACK["networks"], "back": {"name": "shop_back", "internal": True, "enable_ipv6": True}}
+    tolerate = [{"flow": "* -> outside", "why": "it is watched"}]
+    policy = {**POLICY, "tolerate": [*POLICY["tolerate"], *tolerate]}
+
+    def seen(flow: Flow) -> Observation | None:
+        # proxy has its default route over front, which has no IPv6
+        if flow.vantage.place == "proxy" and flow.endpoint.place == OUTSIDE and V6 == version_of(flow.endpoint.address):
+            return seen_as(flow, Outcome.SILENT)
+        return None
+
+    return stack(networks=networks, **{"x-cloison": policy}).proof(seen)
+
+
+def leaking() -> Proof:
+    """A rule on the host lets datagrams from outside pass to the database: the canary's, and to no port of TCP."""
+
+    def seen(flow: Flow) -> Observation | None:
+        end = flow.endpoint
+        reached = (flow.vantage.place, end.place, end.protocol) == (OUTSIDE, "db", Protocol.UDP)
+        return seen_as(flow, Outcome.ARRIVED) if reached else None
+
+    services = {**STACK["services"], "dns": {**service(53, "back"), "expose": ["53/udp"]}}
+    return stack(services=services).proof(seen)
+
+
+SERVED: Final = (*((Protocol.TCP, port) for port in (22, 111, 2049, 9100, 10250)), (Protocol.UDP, 111))
+
+
+def hosted() -> Proof:
+    """The host listens on six ports; one container gets to a seventh that a firewall ought to shut."""
+    tolerate = [*POLICY["tolerate"][:2], {"flow": "proxy -> host", "why": "it publishes there"}]
+    allow = [*POLICY["allow"], "app -> host:5432"]
+    return stack(**{"x-cloison": {"allow": allow, "tolerate": tolerate}}).serving(*SERVED, (Protocol.TCP, 5432)).proof()
+
+
 TIERS: Final = {
     "edge": ("gateway", "storefront", "admin-console"),
     "core": ("gateway", "admin-console", "catalogue", "cart", "checkout", "accounts", "mailer"),
@@ -200,5 +240,8 @@ PROOFS: Final[Mapping[str, Callable[[], Proof]]] = {
         "twelve": twelve,
         "misused": misused,
         "misused-by-many": lambda: misused(57),
+        "ipv6": bare,
+        "udp": leaking,
+        "host": hosted,
     }.items()
 }

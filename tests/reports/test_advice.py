@@ -21,7 +21,9 @@ NETWORKS = {
 BACK = frozenset({"shop_back"})
 DRAWN = {"db": BACK, "app": BACK, "proxy": BACK | {"shop_front"}}
 HELD = {"db-1": BACK, "app-1": BACK, "proxy-1": BACK | {"shop_front"}}
-SCENE = Scene(NETWORKS, DRAWN, HELD)
+SPEAKING = {"shop_back": frozenset({4, 6}), "shop_front": frozenset({4})}
+SCENE = Scene(NETWORKS, DRAWN, HELD, {}, SPEAKING)
+OVER_V6 = "2001:db8:f000:1::2"
 FLOW = FlowPart(
     vantage=0,
     endpoint=0,
@@ -86,6 +88,15 @@ ANYTHING = end("db", kind=Kind.CANARY, service_port=0, port=0)
         (told("app", end(OUTSIDE)), "make its networks `internal: true`"),
         (told(OUTSIDE, end("db")), "make back `internal: true`, or take Docker Engine 28"),
         (told("proxy", end("db")), "give proxy and db networks of their own instead of back"),
+        (told("app", end(OUTSIDE, address=OVER_V6)), "take `enable_ipv6` out of back, or take Docker Engine 27"),
+        (told(OUTSIDE, end("db", address=OVER_V6)), "take `enable_ipv6` out of back, or take Docker Engine 27"),
+        (told("db", end("proxy", address=OVER_V6, network="shop_front")), "take `enable_ipv6` out of front"),
+        (told("proxy", end("db", address=OVER_V6)), "give proxy and db networks of their own instead of back"),
+        (
+            told("app", msgspec.structs.replace(PUBLISHED, address=OVER_V6)),
+            "publish port 3306 of db on an IPv4 address alone (0.0.0.0 is every one), or take `enable_ipv6` out of",
+        ),
+        (told(OUTSIDE, msgspec.structs.replace(PUBLISHED, address=OVER_V6)), "take port 3306 out of `ports` of db"),
         (told("app", end("db", network="shop_front")), "change what the file says about app and db"),
     ],
 )
@@ -110,6 +121,7 @@ def test_a_breach_by_the_file_says_what_to_change_or_which_line_to_add(seen: See
         (drift("proxy", end(OUTSIDE)), "the engine holds front without `internal`", "docker compose up -d"),
         (drift("app", end(OUTSIDE)), "it is the host that lets this pass", "iptables -S FORWARD"),
         (drift("app", PUBLISHED), "it is the host that lets this pass", "iptables -t nat -S"),
+        (drift("app", end("db", address=OVER_V6)), "it is the host that lets this pass", "ip6tables -S FORWARD"),
     ],
 )
 def test_a_breach_by_drift_says_who_moved(seen: Seen, words: str, command: str) -> None:
@@ -188,6 +200,18 @@ def test_a_source_that_lost_its_seat_is_given_it_back() -> None:
 )
 def test_what_is_not_known_says_how_to_know_it(seen: Seen, words: str) -> None:
     assert words in advice(SCENE, seen).sentence
+
+
+def test_what_is_lost_over_ipv6_is_looked_for_in_the_firewall_of_ipv6() -> None:
+    found = advice(SCENE, broken("app", end("db", address=OVER_V6), Reach.OPEN))
+
+    assert found.commands == ("ip6tables -S FORWARD", "ip6tables -t nat -S")
+
+
+def test_a_way_out_over_a_network_with_ipv6_that_is_not_internal_is_shut_as_every_other() -> None:
+    scene = replace(SCENE, speaking={"shop_front": frozenset({4, 6})})
+
+    assert advice(scene, told("proxy", end(OUTSIDE, address=OVER_V6))).sentence == "make front `internal: true`"
 
 
 def test_what_is_tolerated_says_what_strict_asks() -> None:

@@ -8,10 +8,9 @@ from tests.reports.world import seen_as, service, world
 from cloison.compare import Judgement
 from cloison.outcome import Outcome, Reach
 from cloison.proof import Proof
-from cloison.reports.doors import WORST_FIRST, Door, arrows, cell, door, in_order, matrix, passages
-from cloison.reports.findings import listed
+from cloison.reports.doors import WORST_FIRST, Door, arrows, cell, door, in_order, listed, matrix, passages
 from cloison.reports.grid import LONGEST, grid, short_names
-from cloison.reports.reading import Seen, seen
+from cloison.reports.reading import Seen, scene, seen
 
 
 def told(proof: Proof, judgement: Judgement, reach: Reach = Reach.OPEN) -> Seen:
@@ -30,7 +29,7 @@ def test_a_door_is_as_bad_as_its_worst_flow(worse: int) -> None:
     proof = PROOFS["holds"]()
     better = [told(proof, word, Reach.SHUT) for word in WORST_FIRST[worse + 1 :]]
 
-    found = cell([*better, told(proof, WORST_FIRST[worse])])
+    found = cell(scene(proof), [*better, told(proof, WORST_FIRST[worse])])
 
     assert (found.word, found.is_open) == (WORST_FIRST[worse], True)
 
@@ -38,8 +37,8 @@ def test_a_door_is_as_bad_as_its_worst_flow(worse: int) -> None:
 def test_what_is_shut_at_one_address_and_open_at_another_is_open() -> None:
     proof = PROOFS["holds"]()
 
-    assert cell([told(proof, Judgement.HOLDS, Reach.SHUT), told(proof, Judgement.HOLDS)]).is_open
-    assert not cell([told(proof, Judgement.HOLDS, Reach.SHUT)]).is_open
+    assert cell(scene(proof), [told(proof, Judgement.HOLDS, Reach.SHUT), told(proof, Judgement.HOLDS)]).is_open
+    assert not cell(scene(proof), [told(proof, Judgement.HOLDS, Reach.SHUT)]).is_open
 
 
 def test_the_cells_of_a_matrix_lose_no_flow() -> None:
@@ -67,10 +66,9 @@ def test_named_ports_stand_before_the_others() -> None:
     [
         (Door("db", "tcp", 3306), "3306", "db:3306", "db:3306"),
         (Door("dns", "udp", 53), "53/udp", "dns:53/udp", "dns:53/udp"),
-        (Door("db", "tcp", 0), "other", "db (other ports)", "db"),
-        (Door("db", "udp", 0), "other/udp", "db (other ports/udp)", "db"),
-        (Door("host", "tcp", 0, is_whole=True), "any", "host", "host"),
-        (Door("stranger:x", "tcp", 0, is_whole=True), "any", "x", "stranger:x"),
+        (Door("db", "", 0), "*", "db:*", "db"),
+        (Door("host", "", 0, is_whole=True), "any", "host", "host"),
+        (Door("stranger:x", "", 0, is_whole=True), "any", "x", "stranger:x"),
     ],
 )
 def test_doors_have_names(end: Door, short: str, label: str, arrow_head: str) -> None:
@@ -81,9 +79,13 @@ def test_a_place_by_its_name_alone_is_all_of_its_ports() -> None:
     found = matrix(PROOFS["tolerated"]())
     db = next(group.doors for group in found.groups if group.place == "db")
 
-    assert arrows([("app", end) for end in db], found) == [("app", "db")]
-    assert arrows([("app", db[0])], found) == [("app", "db:3306")]
-    assert arrows([("app", db[1]), ("proxy", db[1])], found) == [("app, proxy", "db (other ports)")]
+    assert arrows([("app", end, "") for end in db], found) == [("app", "db")]
+    assert arrows([("app", end, " over IPv6 only") for end in db], found) == [("app", "db over IPv6 only")]
+    assert arrows([("app", db[0], ""), ("app", db[1], " over UDP only")], found) == [
+        ("app", "db:3306, db:* over UDP only")
+    ]
+    assert arrows([("app", db[0], "")], found) == [("app", "db:3306")]
+    assert arrows([("app", db[1], ""), ("proxy", db[1], "")], found) == [("app, proxy", "db:*")]
 
 
 def test_replicas_that_reach_each_other_have_a_cell() -> None:

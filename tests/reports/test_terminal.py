@@ -14,9 +14,8 @@ from cloison.model import Flow
 from cloison.outcome import Observation, Outcome
 from cloison.proof import Proof, SkippedPart
 from cloison.reports import REPORTS, Look, terminal
-from cloison.reports.doors import matrix
-from cloison.reports.faces import DRIFT, FACES, LEGEND, legend
-from cloison.reports.findings import FEW
+from cloison.reports.doors import FEW, matrix
+from cloison.reports.faces import DRIFT, FACES, LEGEND, MARKS, legend
 from cloison.reports.misuse import MOST
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -41,11 +40,11 @@ def test_no_stored_report_is_left_over() -> None:
 @pytest.mark.parametrize("judgement", Judgement)
 def test_every_judgement_has_a_face_and_an_entry(judgement: Judgement) -> None:
     when_open, when_shut = FACES[judgement]
-    label, sentence = terminal.ENTRIES[judgement]
+    label, *sentences = terminal.ENTRIES[judgement]
 
     assert {when_open, when_shut} <= set(LEGEND)
     assert label == judgement.upper()
-    assert sentence.format(source="a", door="b", where=" at c").endswith("b at c")
+    assert all(said.format(source="a", door="b", where=" at c").endswith("b at c") for said in sentences)
     assert judgement in terminal.TOTALS
 
 
@@ -87,10 +86,12 @@ def test_the_environment_changes_nothing(scene: str, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("scene", SCENES)
 def test_the_legend_names_what_is_in_use_and_nothing_else(scene: str) -> None:
     found = matrix(PROOFS[scene]())
-    used = {FACES[cell.word][not cell.is_open] for cell in found.cells.values()}
-    drift = {DRIFT} if any(cell.drift for cell in found.cells.values()) else set()
+    cells = found.cells.values()
+    used = {FACES[cell.word][not cell.is_open] for cell in cells}
+    limits = {face for mark, face in MARKS.items() if any(mark in cell.limit.mark for cell in cells)}
+    drift = {DRIFT} if any(cell.drift for cell in cells) else set()
 
-    assert set(legend(found.cells.values())) == used | drift
+    assert set(legend(cells)) == used | limits | drift
 
 
 def test_strict_lists_what_is_tolerated_and_counts_it() -> None:

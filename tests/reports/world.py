@@ -11,6 +11,7 @@ from cloison.explain import Case
 from cloison.model import (
     HOST,
     OUTSIDE,
+    WILDCARD,
     Attachment,
     Container,
     Endpoint,
@@ -20,17 +21,21 @@ from cloison.model import (
     Kind,
     Listener,
     NetworkFacts,
+    Protocol,
     Publication,
     Vantage,
 )
 from cloison.outcome import Observation, Outcome, Reach, observation, unknown
+from cloison.prediction import Prediction
 from cloison.proof import Circumstances, Machine, Proof, Tool
 
 WHEN: Final = "2026-01-02T03:04:05.678Z"
 CIRCUMSTANCES: Final = Circumstances(Tool("cloison", "0.1.0"), Machine("vm", "Linux 6.1.0"), WHEN, 1382, 1000)
 OUTCOMES: Final = {Reach.OPEN: Outcome.ACCEPTED, Reach.SHUT: Outcome.SILENT}
-OUTSIDE_ADDRESS: Final = "198.51.100.2"
-OWN: Final = ("127.0.0.1", "192.0.2.2")
+NEIGHBOURS: Final = ("198.51.100.2", "2001:db8:c105::2")
+GATEWAYS: Final = ("198.51.100.1", "2001:db8:c105::1")
+"""The outside and the host on the segment that they share."""
+OWN: Final = ("127.0.0.1", "192.0.2.2", "::1")
 """The host's addresses besides its gateways."""
 
 Seen = Callable[[Flow], Observation | None]
@@ -49,6 +54,15 @@ class World:
         """Return the world after somebody changed its containers."""
         changed = tuple(sorted((*(change(c) for c in self.facts.containers), *strangers)))
         return replace(self, facts=replace(self.facts, containers=changed))
+
+    def serving(self, *ports: tuple[Protocol, int]) -> World:
+        """Return the world with ports on which the host itself listens, over both versions of IP."""
+        held = {Listener("", protocol, wildcard, port) for protocol, port in ports for wildcard in WILDCARD.values()}
+        return replace(self, facts=replace(self.facts, listeners=self.facts.listeners | held))
+
+    def near(self, *seats: tuple[str, str]) -> World:
+        """Return the world with link-local addresses of the host's, each with its network."""
+        return replace(self, facts=replace(self.facts, link_locals=seats))
 
     def proof(self, seen: Seen = lambda _: None, controls: Controls | None = None) -> Proof:
         """Prove it: everything is seen as predicted, but for what `seen` says."""
@@ -90,14 +104,19 @@ def seen_as(flow: Flow, outcome: Outcome) -> Observation:
         Outcome.ARRIVED: f"was seen inside {end.container}, no answer came back",
         Outcome.SILENT: f"was lost twice; nothing arrived in {end.container or end.place}",
     }
-    return observation(outcome, watched=True, evidence=f"SYN to {what} at {end.address} {words[outcome]}")
+    packet = "SYN" if end.protocol is Protocol.TCP else "datagram"
+    return observation(outcome, watched=True, evidence=f"{packet} to {what} at {end.address} {words[outcome]}")
 
 
 def world(document: Mapping[str, Any]) -> World:
     """Return the engine that runs a resolved Compose document exactly as it says."""
     project = compose.project({"name": "shop", **document})
     names = sorted({network.name for network in project.networks.values()})
-    subnets = {name: f"198.18.{i}" for i, name in enumerate(names)}
+    spoken = {network.name for network in project.networks.values() if network.ipv6}
+    subnets = {
+        name: (f"198.18.{i}.", *([f"2001:db8:f000:{i + 1}::"] if name in spoken else []))
+        for i, name in enumerate(names)
+    }
     containers = tuple(
         container(project, service.name, i, subnets)
         for service in project.services.values()
@@ -105,28 +124,39 @@ def world(document: Mapping[str, Any]) -> World:
     )
     internal = {network.name: network.internal for network in project.networks.values()}
     facts = Facts(
-        engine=EngineFacts("docker", "20.10.24", "DROP"),
+        engine=EngineFacts("docker", "20.10.24", "DROP", "ACCEPT"),
         containers=tuple(sorted(containers)),
         networks=tuple(
-            NetworkFacts(name, internal=internal[name], subnets=(f"{subnet}.0/24",)) for name, subnet in subnets.items()
+            NetworkFacts(name, internal=internal[name], subnets=tuple(map(_whole, s))) for name, s in subnets.items()
         ),
-        host_addresses=(*OWN, "198.51.100.1", *(f"{subnet}.1" for subnet in subnets.values())),
-        outside_address=OUTSIDE_ADDRESS,
+        host_addresses=(*OWN, *GATEWAYS, *(f"{start}1" for s in subnets.values() for start in s)),
+        outside_addresses=NEIGHBOURS,
+        outside_gateways=GATEWAYS,
     )
     heard = {
-        Listener(c.name, protocol, "0.0.0.0", port)
+        Listener(c.name, protocol, wildcard, port)
         for c in containers
         for protocol, port in project.services[c.service].exposed
+        for wildcard in WILDCARD.values()
     }
     return World(project, replace(facts, listeners=frozenset(heard)))
 
 
-def container(project: compose.Project, service: str, number: int, subnets: Mapping[str, str]) -> Container:
+def _whole(start: str) -> str:
+    """Return the subnet whose addresses begin so."""
+    return f"{start}/64" if ":" in start else f"{start}0/24"
+
+
+def container(project: compose.Project, service: str, number: int, subnets: Mapping[str, tuple[str, ...]]) -> Container:
     """Return one container of a service, with its seats and publications as the file says."""
     body = project.services[service]
     last = 10 * (sorted(project.services).index(service) + 1) + number
     outward = any(not n.internal for n in project.networks.values() if n.name in body.networks)
-    doors = (Publication(p.host_address or "0.0.0.0", p.host_port, p.protocol, p.target) for p in body.ports)
+    doors = (
+        Publication(address, p.host_port, p.protocol, p.target)
+        for p in body.ports
+        for address in ([p.host_address] if p.host_address else WILDCARD.values())
+    )
     return Container(
         name=f"{project.name}-{service}-{number}",
         identity=f"{service}{number}",
@@ -134,7 +164,7 @@ def container(project: compose.Project, service: str, number: int, subnets: Mapp
         service=service,
         pid=100 + last,
         started=WHEN,
-        attachments=tuple(Attachment(name, f"{subnets[name]}.{last}") for name in body.networks),
+        attachments=tuple(Attachment(name, *(f"{start}{last}" for start in subnets[name])) for name in body.networks),
         publications=tuple(doors) if outward else (),
         exposed=body.exposed,
     )

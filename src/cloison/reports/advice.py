@@ -13,11 +13,14 @@ from typing import Final
 from cloison.compare import Cause, Judgement
 from cloison.model import ANY_PORT, HOST, OUTSIDE, STRANGER, Kind
 from cloison.outcome import Outcome, Reach
+from cloison.reports.limits import over_bare_v6, over_v6
 from cloison.reports.reading import Scene, Seen, called
 
 RECREATE: Final = "docker compose up -d --force-recreate {}"
 DISCONNECT: Final = "docker network disconnect {} {}"
 FIREWALL: Final = ("iptables -S FORWARD", "iptables -S DOCKER-USER", "iptables -t nat -S")
+FIREWALL_V6: Final = ("ip6tables -S FORWARD", "ip6tables -t nat -S")
+BARE: Final = "before Docker Engine 27 a network with IPv6 has no wall over IPv6, internal or not: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ def _say(sentence: str, *commands: str, policy: bool = False) -> Says:
             "port": item.target.service_port or "",
             "network": scene.label(item.target.network),
             "line": item.flow.intended_by,
+            "spoken": " and ".join(map(scene.label, scene.networks_v6(item.source.place))) or "its networks",
         }
         return Advice(sentence.format(**blanks), tuple(c.format(**blanks) for c in commands), policy)
 
@@ -99,6 +103,14 @@ def _through_host(scene: Scene, item: Seen) -> Advice:
 
 
 OPEN_BY_FILE: Final[Sequence[Row]] = (
+    (
+        lambda scene, item: _published(scene, item) and item.source.place != OUTSIDE and over_bare_v6(scene, item),
+        _say(
+            "the engine answers for a published port on every IPv6 address of the host: publish port {port} of "
+            "{target} on an IPv4 address alone (0.0.0.0 is every one), or take `enable_ipv6` out of {spoken}",
+            policy=True,
+        ),
+    ),
     (lambda scene, item: _published(scene, item) and item.source.place != OUTSIDE, _through_host),
     (
         _published,
@@ -108,11 +120,20 @@ OPEN_BY_FILE: Final[Sequence[Row]] = (
         _to(HOST),
         _say(
             "the host has an address on every bridge: a firewall on the host shuts it, or from Docker Engine 28 on "
-            "an internal network with the driver option com.docker.network.bridge.gateway_mode_ipv4: isolated",
+            "an internal network with the driver option com.docker.network.bridge.gateway_mode_ipv4: isolated "
+            "(for IPv6 gateway_mode_ipv6)",
             policy=True,
         ),
     ),
+    (
+        lambda scene, item: item.target.place == OUTSIDE and over_bare_v6(scene, item),
+        _say(BARE + "take `enable_ipv6` out of {spoken}, or take Docker Engine 27 or later", policy=True),
+    ),
     (_to(OUTSIDE), _egress),
+    (
+        lambda scene, item: over_v6(scene, item) and not _shared(scene, item) and bool(item.target.network),
+        _say(BARE + "take `enable_ipv6` out of {network}, or take Docker Engine 27 or later", policy=True),
+    ),
     (
         _from(OUTSIDE),
         _say("make {network} `internal: true`, or take Docker Engine 28 or later, which drops this", policy=True),
@@ -178,19 +199,17 @@ def _remake(scene: Scene, item: Seen) -> Advice:
     )
 
 
+HOLE: Final = (
+    "both sit where the file puts them, so it is the host that lets this pass: "
+    "see who changed its firewall or its networks"
+)
 OPEN_BY_DRIFT: Final[Sequence[Row]] = (
     (_has_stranger, _send_away),
     (_target_moved, _move_target_back),
     (_source_moved, _move_source_back),
     (_lost_internal, _remake),
-    (
-        _always,
-        _say(
-            "both sit where the file puts them, so it is the host that lets this pass: "
-            "see who changed its firewall or its networks",
-            *FIREWALL,
-        ),
-    ),
+    (over_v6, _say(HOLE, *FIREWALL_V6)),
+    (_always, _say(HOLE, *FIREWALL)),
 )
 
 OPEN_BY: Final[dict[Cause | None, Sequence[Row]]] = {
@@ -229,6 +248,7 @@ def _source_absent_there(scene: Scene, item: Seen) -> bool:
     return scene.is_drawn(item.source.place, item.target.network) and item.target.network not in held
 
 
+DROPPED: Final = "something on the way drops it: see who changed the host's firewall"
 SHUT_BY_DRIFT: Final[Sequence[Row]] = (
     (_no_address, _say("{target} lost its seat on {network}; give it back", RECREATE.format("{target}"))),
     (
@@ -240,7 +260,8 @@ SHUT_BY_DRIFT: Final[Sequence[Row]] = (
         ),
     ),
     (_source_absent_there, _say("{source} lost its seat on {network}; give it back", RECREATE.format("{source}"))),
-    (_always, _say("something on the way drops it: see who changed the host's firewall", *FIREWALL)),
+    (over_v6, _say(DROPPED, *FIREWALL_V6)),
+    (_always, _say(DROPPED, *FIREWALL)),
 )
 
 TOLERATED: Final[Sequence[Row]] = (

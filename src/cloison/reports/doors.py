@@ -1,7 +1,7 @@
 """Sums flows up into doors: what one place can do at one port of another, whatever the address and the container.
 
-Rule: a door is as bad as its worst flow, in the order of `WORST_FIRST`. What is summed up here is
-shared by every report that people read.
+Rule: both canaries of a place, TCP and UDP, are one door: any other port. A door is as bad as its worst
+flow, in the order of `WORST_FIRST`. What is summed up here is shared by every report that people read.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from itertools import groupby
 from typing import Final
 
 from cloison.compare import Judgement
-from cloison.model import ANY_PORT, Protocol
+from cloison.model import ANY_PORT, HOST, Protocol
 from cloison.outcome import Reach
 from cloison.proof import Proof
-from cloison.reports.reading import Seen, called, places, seen
+from cloison.reports.limits import NONE, Limit, limit
+from cloison.reports.reading import Scene, Seen, called, places, scene, seen
 
 WORST_FIRST: Final = (
     Judgement.BREACH,
@@ -27,9 +28,17 @@ WORST_FIRST: Final = (
 )
 
 
+LIMITED: Final = (Judgement.BREACH, Judgement.BROKEN, Judgement.UNKNOWN, Judgement.TOLERATED)
+"""The words of which a cell says over what they hold, where that is not everything."""
+EVERY: Final = "*"
+"""Any other port."""
+FEW: Final = 3
+"""So many names are named; the rest is counted."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Door:
-    """A port of a place; port 0 stands for every port that has no door of its own."""
+    """A port of a place; port 0, of no protocol, stands for every port that has no door of its own."""
 
     place: str
     protocol: str
@@ -40,20 +49,17 @@ class Door:
     @property
     def suffix(self) -> str:
         """The protocol where it is not the usual one."""
-        return "" if self.protocol == Protocol.TCP else f"/{self.protocol}"
+        return "" if self.protocol in ("", Protocol.TCP) else f"/{self.protocol}"
 
     @property
     def short(self) -> str:
         """The door's name where its place is already said."""
-        return f"{self.port or ('any' if self.is_whole else 'other')}{self.suffix}"
+        return f"{self.port or ('any' if self.is_whole else EVERY)}{self.suffix}"
 
     @property
     def label(self) -> str:
         """The door's name in a sentence."""
-        name = called(self.place)
-        if self.port:
-            return f"{name}:{self.port}{self.suffix}"
-        return f"{name}{self.suffix}" if self.is_whole else f"{name} (other ports{self.suffix})"
+        return called(self.place) + ("" if self.is_whole else f":{self.short}")
 
     @property
     def arrow_head(self) -> str:
@@ -69,6 +75,8 @@ class Cell:
     is_open: bool
     """Whether something got through, among the flows that have the worst word."""
     drift: bool
+    limit: Limit = NONE
+    """Over which protocol or version of IP alone it has that word, where that is not all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +98,11 @@ class Matrix:
 
 def door(item: Seen) -> Door:
     """Return the door at which a flow ends."""
-    return Door(item.target.place, item.target.protocol, item.target.service_port, not item.named)
+    port = item.target.service_port
+    return Door(item.target.place, item.target.protocol if port else "", port, not item.named)
 
 
-def cell(flows: Sequence[Seen]) -> Cell:
+def cell(view: Scene, flows: Sequence[Seen]) -> Cell:
     """Sum up the flows of one source and one door."""
     word = min((item.flow.judgement for item in flows), key=WORST_FIRST.index)
     worst = [item for item in flows if item.flow.judgement is word]
@@ -101,6 +110,7 @@ def cell(flows: Sequence[Seen]) -> Cell:
         word,
         is_open=any(item.flow.observed is Reach.OPEN for item in worst),
         drift=any(item.flow.drift for item in flows),
+        limit=limit(view, worst, worst, flows) if word in LIMITED else NONE,
     )
 
 
@@ -123,36 +133,58 @@ def in_order(doors: Iterable[Door]) -> list[Door]:
 
 def matrix(proof: Proof) -> Matrix:
     """Sum a whole proof up."""
-    return laid_out(seen(proof))
+    return laid_out(scene(proof), seen(proof))
 
 
-def laid_out(flows: Iterable[Seen]) -> Matrix:
+def laid_out(view: Scene, flows: Iterable[Seen]) -> Matrix:
     """Sum flows up."""
     found = passages(flows)
     doors = in_order(end for _, end in found)
     return Matrix(
         sources=tuple(places((source for source, _ in found), host_last=True)),
         groups=tuple(Group(place, tuple(ends)) for place, ends in groupby(doors, key=lambda item: item.place)),
-        cells={pair: cell(flows) for pair, flows in found.items()},
+        cells={pair: cell(view, flows) for pair, flows in found.items()},
     )
 
 
-def arrows(pairs: Iterable[tuple[str, Door]], found: Matrix) -> list[tuple[str, str]]:
+Passable = tuple[str, Door, str]
+"""A source, a door, and the limit in words."""
+
+
+def arrows(ends: Iterable[Passable], found: Matrix) -> list[tuple[str, str]]:
     """Sum passages up as (sources, doors) in words: sources with the same doors share one line."""
-    ends: dict[str, list[Door]] = {}
-    for source, end in pairs:
-        ends.setdefault(source, []).append(end)
+    doors: dict[str, list[tuple[Door, str]]] = {}
+    for source, end, words in ends:
+        doors.setdefault(source, []).append((end, words))
     sharing: dict[str, list[str]] = {}
-    for source, doors in ends.items():
-        sharing.setdefault(_in_words(doors, found), []).append(called(source))
+    for source, held in doors.items():
+        sharing.setdefault(_in_words(held, found), []).append(called(source))
     return [(", ".join(sources), words) for words, sources in sharing.items()]
 
 
-def _in_words(doors: Sequence[Door], found: Matrix) -> str:
+def _in_words(doors: Sequence[tuple[Door, str]], found: Matrix) -> str:
     """Name doors; a place by its name alone is all of its ports, as in the policy language."""
     whole = {group.place: group.doors for group in found.groups}
     parts: list[str] = []
-    for place, group in groupby(doors, key=lambda item: item.place):
-        ends = list(group)
-        parts += [called(place)] if len(ends) == len(whole[place]) else [end.label for end in ends]
+    for (place, words), group in groupby(doors, key=lambda item: (item[0].place, item[1])):
+        ends = [end for end, _ in group]
+        names = [called(place)] if len(ends) == len(whole[place]) else named(ends)
+        parts += [name + words for name in names]
     return ", ".join(parts)
+
+
+def named(doors: Sequence[Door]) -> list[str]:
+    """Name doors of one place; many ports of the host are counted, for it is not the file that opens them."""
+    ports = [end for end in doors if end.port and end.place == HOST]
+    if len(ports) <= FEW:
+        return [end.label for end in doors]
+    counted = f"{HOST}: {len(ports)} ports ({listed(end.short for end in ports)})"
+    return [counted, *(end.label for end in doors if end not in ports)]
+
+
+def listed(names: Iterable[str], few: int = FEW) -> str:
+    """Name a few and count the rest; one more than a few is named too, for counting it is not shorter."""
+    items = list(names)
+    if len(items) <= few + 1:
+        return " and ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)
+    return f"{', '.join(items[:few])} and {len(items) - few} more"

@@ -42,6 +42,14 @@ FACES: Final[dict[Judgement, tuple[Face, Face]]] = {
 """Judgement → its face when something got through, and when nothing did."""
 
 DRIFT: Final = Face("≠", "bold cyan", "not as the file predicts")
+MARKS: Final = {
+    "/udp": Face("/udp", "bold cyan", "over UDP only"),
+    "/tcp": Face("/tcp", "bold cyan", "over TCP only"),
+    "/v6": Face("/v6", "bold cyan", "over IPv6 only"),
+    "/v4": Face("/v4", "bold cyan", "over IPv4 only"),
+    "/part": Face("/part", "bold cyan", "not over every protocol and version of IP"),
+}
+"""What is behind a symbol when it does not hold for all of a door."""
 BLANK: Final = Face("", "", "")
 LEGEND: Final = (BREACH, BROKEN, UNKNOWN, OPEN, SHUT, TOLERATED, UNJUDGED_OPEN, UNJUDGED_SHUT)
 
@@ -52,11 +60,13 @@ def face(cell: Cell | None) -> Face:
         return BLANK
     when_open, when_shut = FACES[cell.word]
     shown = when_open if cell.is_open else when_shut
-    return replace(shown, symbol=shown.symbol + DRIFT.symbol) if cell.drift else shown
+    return replace(shown, symbol=shown.symbol + cell.limit.mark + (DRIFT.symbol if cell.drift else ""))
 
 
 def legend(cells: Collection[Cell]) -> list[Face]:
     """Return the faces in use, in the legend's order."""
     used = {FACES[cell.word][not cell.is_open] for cell in cells}
-    marks = [DRIFT] if any(cell.drift for cell in cells) else []
-    return [item for item in LEGEND if item in used] + marks
+    behind = {mark for cell in cells for mark in MARKS if mark in cell.limit.mark}
+    limits = [face for mark, face in MARKS.items() if mark in behind]
+    drift = [DRIFT] if any(cell.drift for cell in cells) else []
+    return [item for item in LEGEND if item in used] + limits + drift

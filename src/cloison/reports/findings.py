@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Final
 
 from cloison.compare import Cause, Judgement
 from cloison.compose import POLICY_KEY
-from cloison.model import STRANGER, Kind
+from cloison.model import HOST, LINK_LOCAL, STRANGER, Kind
 from cloison.outcome import Reach
 from cloison.proof import PolicyPart, Proof
 from cloison.reports.advice import Advice, Says, advice
-from cloison.reports.doors import WORST_FIRST, Door, passages
+from cloison.reports.doors import FEW, WORST_FIRST, Door, Passable, door, listed, named, passages
+from cloison.reports.limits import ALONE, limit
 from cloison.reports.reading import Scene, Seen, scene, seen
 
-FEW: Final = 3
-"""So many addresses are named; the rest is counted."""
+Whole = Mapping[tuple[str, Door], Sequence[Seen]]
+"""Every flow, by source and door."""
 ACTED_ON: Final = (Judgement.BREACH, Judgement.BROKEN, Judgement.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One source and one door, with where exactly it was tried."""
+    """One source and one door, or many ports of the host; over what alone (`limit`), and where it was tried."""
 
     source: str
-    door: Door
+    doors: tuple[Door, ...]
+    limit: str
     where: str
 
     @property
-    def pair(self) -> tuple[str, Door]:
-        """The passage without its addresses."""
-        return self.source, self.door
+    def label(self) -> str:
+        """What it leads to, in a sentence."""
+        return " and ".join(named(self.doors)) + self.limit
 
     @property
-    def line(self) -> str:
-        """The passage as a line of the policy, empty where the policy language has no word for it."""
-        strange = any(place.startswith(STRANGER) for place in (self.source, self.door.place))
-        return "" if strange else f"{self.source} -> {self.door.arrow_head}"
+    def ends(self) -> list[Passable]:
+        """The passage without its addresses."""
+        return [(self.source, end, self.limit) for end in self.doors]
+
+    @property
+    def lines(self) -> list[str]:
+        """The passage as lines of the policy, none where the policy language has no word for it."""
+        strange = any(place.startswith(STRANGER) for place in (self.source, self.doors[0].place))
+        return [] if strange else [f"{self.source} -> {end.arrow_head}" for end in self.doors]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +77,14 @@ def findings(proof: Proof, *, strict: bool) -> list[Finding]:
 def grouped(view: Scene, flows: Iterable[Seen], *, strict: bool, advice: Says = advice) -> list[Finding]:
     """Return what to act on of these flows; `advice` says what to do about one of them."""
     words = (*ACTED_ON, Judgement.TOLERATED) if strict else ACTED_ON
+    asked = list(flows)
     kinds: dict[tuple[Judgement, Cause | None, Advice], list[Seen]] = {}
-    for item in flows:
+    for item in asked:
         if item.flow.judgement in words:
             kinds.setdefault((item.flow.judgement, item.flow.cause, advice(view, item)), []).append(item)
+    whole = passages(asked)
     found = [
-        Finding(word, cause, _reasons(kind), remedy, tuple(_passages(view, kind)))
+        Finding(word, cause, _reasons(kind), remedy, tuple(_passages(view, kind, whole)))
         for (word, cause, remedy), kind in kinds.items()
     ]
     return sorted(found, key=lambda item: (WORST_FIRST.index(item.word), item.cause is not Cause.DRIFT))
@@ -98,12 +107,14 @@ def accepted(proof: Proof) -> list[Accepted]:
 
 def excused(view: Scene, flows: Iterable[Seen], policy: PolicyPart | None) -> list[Accepted]:
     """Return every toleration of a policy with what it covers of these flows."""
+    asked = list(flows)
     covered: dict[str, list[Seen]] = {}
-    for item in flows:
+    for item in asked:
         if item.flow.judgement is Judgement.TOLERATED:
             covered.setdefault(item.flow.intended_by, []).append(item)
+    whole = passages(asked)
     return [
-        Accepted(part.what, part.why, tuple(_passages(view, covered.get(f"{POLICY_KEY}.tolerate[{i}]", ()))))
+        Accepted(part.what, part.why, tuple(_passages(view, covered.get(f"{POLICY_KEY}.tolerate[{i}]", ()), whole)))
         for i, part in enumerate(policy.tolerate if policy else ())
     ]
 
@@ -117,18 +128,49 @@ def drifted(proof: Proof) -> dict[tuple[Reach, Reach], list[Seen]]:
     return found
 
 
-def _passages(view: Scene, flows: Iterable[Seen]) -> Iterator[Passage]:
+def limited(view: Scene, flows: Iterable[Seen], whole: Whole) -> list[Passable]:
+    """Return the passages of flows that differ from the rest of their doors."""
+    found = passages(flows)
+    return [(*pair, limit(view, group, group, whole[pair]).words) for pair, group in found.items()]
+
+
+def _passages(view: Scene, flows: Iterable[Seen], whole: Whole) -> Iterator[Passage]:
+    """Yield the passages of flows; many ports of the host that differ in nothing else are one."""
+    found: dict[tuple[str, str, Door | None], list[list[Seen]]] = {}
     for (source, end), group in passages(flows).items():
-        yield Passage(source, end, where(view, group))
+        own = None if end.place == HOST and end.port else end
+        found.setdefault((source, _limit(view, group, whole[source, end]), own), []).append(group)
+    for (source, words, _), groups in found.items():
+        for part in [list(chain(*groups))] if len(groups) > FEW else groups:
+            yield Passage(source, tuple(dict.fromkeys(map(door, part))), words, where(view, part))
+
+
+def _limit(view: Scene, group: Sequence[Seen], whole: Sequence[Seen]) -> str:
+    """Return over what alone a door has the word of these flows."""
+    word = group[0].flow.judgement
+    words = limit(view, group, [item for item in whole if item.flow.judgement is word], whole).words
+    # "Does not reach it over IPv6 only" would say the contrary.
+    return words.removesuffix(ALONE) if word is Judgement.BROKEN else words
 
 
 def where(view: Scene, flows: Iterable[Seen]) -> str:
     """Sum up the addresses of one passage by network, as the end of a sentence."""
-    ends = sorted({(_road(view, item), item.target.address) for item in flows})
+    ends = sorted({(_road(view, item), _address(item)) for item in flows})
     roads = {road: [end[1] for end in group if end[1]] for road, group in groupby(ends, key=lambda end: end[0])}
     held = [road.format(listed(addresses)) for road, addresses in roads.items() if addresses]
     lost = [road.format("no address") for road, addresses in roads.items() if not addresses]
-    return (f" at {' and '.join(held)}" if held else "") + (f", which has {' and '.join(lost)}" if lost else "")
+    return (f" at {_joined(held)}" if held else "") + (f", which has {_joined(lost)}" if lost else "")
+
+
+def _joined(roads: Sequence[str]) -> str:
+    """Join ways that may each be a list of addresses."""
+    return (" and " if len(roads) == 2 else "; ").join(roads)  # noqa: PLR2004  # two are read at once
+
+
+def _address(item: Seen) -> str:
+    """Return an address, where it says more than that it is the link's own."""
+    address = item.target.address
+    return "its link-local address" if address.startswith(LINK_LOCAL) else address
 
 
 def _road(view: Scene, item: Seen) -> str:
@@ -137,11 +179,3 @@ def _road(view: Scene, item: Seen) -> str:
         # A port that the engine chooses has no number before it is chosen.
         return f"port {item.target.port} of the host ({{}})" if item.target.port else "a port of the host ({})"
     return f"{{}} on {view.label(item.target.network)}" if item.target.network else "{}"
-
-
-def listed(names: Iterable[str], few: int = FEW) -> str:
-    """Name a few and count the rest; one more than a few is named too, for counting it is not shorter."""
-    items = list(names)
-    if len(items) <= few + 1:
-        return " and ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)
-    return f"{', '.join(items[:few])} and {len(items) - few} more"

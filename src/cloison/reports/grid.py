@@ -7,14 +7,15 @@ that are alike for everybody share one column.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from rich.text import Text
 
-from cloison.model import HOST
-from cloison.reports.doors import Door, Group, Matrix
+from cloison.model import ANY_PORT, HOST
+from cloison.reports.doors import FEW, Door, Group, Matrix
 from cloison.reports.faces import BLANK, SHUT, Face, face
 from cloison.reports.paper import paragraph, said
 from cloison.reports.reading import called
@@ -95,7 +96,21 @@ def _cut(name: str) -> str:
 
 
 def _block(matrix: Matrix, group: Group, names: Mapping[str, str]) -> Block:
-    return Block(names[group.place], tuple(_column(matrix, door) for door in group.doors))
+    columns = [_column(matrix, door) for door in group.doors]
+    if group.place == HOST:
+        columns = _counted(columns, [door.port != ANY_PORT for door in group.doors])
+    return Block(names[group.place], tuple(columns))
+
+
+def _counted(columns: Sequence[Column], numbered: Sequence[bool]) -> list[Column]:
+    """Draw one column for many ports of the host that are alike for everybody."""
+    alike = Counter(column.faces for column, port in zip(columns, numbered, strict=True) if port)
+    found: dict[object, Column] = {}
+    for column, port in zip(columns, numbered, strict=True):
+        many = port and alike[column.faces] > FEW
+        shown = Column(f"{alike[column.faces]} ports", column.faces) if many else column
+        found.setdefault(shown.faces if many else shown.head, shown)
+    return list(found.values())
 
 
 def _column(matrix: Matrix, door: Door) -> Column:

@@ -12,15 +12,15 @@ from typing import Final
 from rich.text import Text
 
 from cloison.compare import Judgement
-from cloison.reports.doors import Door, Matrix, arrows
+from cloison.reports.doors import EVERY, FEW, Matrix, Passable, arrows
 from cloison.reports.faces import FACES, legend
-from cloison.reports.findings import FEW, Accepted, Finding
+from cloison.reports.findings import Accepted, Finding, Passage
 from cloison.reports.grid import grid
 from cloison.reports.paper import paragraph, said
 from cloison.reports.reading import called
 
-Entries = Mapping[Judgement, tuple[str, str]]
-"""How a finding begins: its label, and the sentence of each of its passages."""
+Entries = Mapping[Judgement, tuple[str, str, str]]
+"""How a finding begins: its label, and the sentence of a passage from one source, and from several."""
 COUNTED: Final = {
     Judgement.BREACH: ("breach", "breaches"),
     Judgement.BROKEN: ("broken door", "broken doors"),
@@ -42,7 +42,7 @@ def picture(found: Matrix, width: int) -> list[Text]:
     if not found.sources:
         return []
     marks = [said((item.symbol, item.style), (f" {item.meaning}", "dim")) for item in legend(found.cells.values())]
-    marks.append(said(("other", "bold"), (" any other port", "dim")))
+    marks.append(said((EVERY, "bold"), (" any other port", "dim")))
     return [*grid(found, width), Text(""), *_filled(marks, width)]
 
 
@@ -63,7 +63,7 @@ def to_act_on(items: Sequence[Finding], found: Matrix, width: int, entries: Entr
         return []
     counts = Counter(dict.fromkeys(COUNTED, 0))
     for item in items:
-        counts[item.word] += len(item.passages)
+        counts[item.word] += len({end for passage in item.passages for end in passage.ends})
     said_of = [f"{n} {COUNTED[word][n > 1]}" for word, n in counts.items() if n]
     lines = paragraph(f"To act on: {', '.join(said_of)}", width, style="bold")
     for item in items:
@@ -79,25 +79,43 @@ def _finding(item: Finding, found: Matrix, width: int, entries: Entries) -> list
         lines.append(said((f"         and {many(len(item.reasons) - FEW, 'reason')} of the same kind", "")))
     lines += paragraph(item.advice.sentence, width, first=("    do   ", "dim"))
     lines += [said(("         $ ", "dim"), (command, "cyan")) for command in item.advice.commands]
-    marks = ["    or   ", *["         "] * len(item.passages)]
     return lines + [
-        said((mark, "dim"), (f"- {line}", "cyan")) for mark, line in zip(marks, _policy_lines(item), strict=False)
+        said(("         " if i else "    or   ", "dim"), (f"- {line}", "cyan"))
+        for i, line in enumerate(_policy_lines(item))
     ]
 
 
 def _passages(item: Finding, found: Matrix, width: int, entries: Entries) -> list[Text]:
-    label, sentence = entries[item.word]
+    label, from_one, from_many = entries[item.word]
     mark = f"  {label} ({item.cause})  " if item.cause else f"  {label}  ", FACES[item.word][0].style
     if item.word is Judgement.UNKNOWN:
-        texts = [f"{sources} -> {doors}" for sources, doors in arrows((p.pair for p in item.passages), found)]
+        texts = [f"{sources} -> {doors}" for sources, doors in arrows(_ends(item.passages), found)]
     else:
-        texts = [sentence.format(source=called(p.source), door=p.door.label, where=p.where) for p in item.passages]
+        texts = [
+            (from_many if len(names) > 1 else from_one).format(source=", ".join(names), door=door, where=where)
+            for (door, where), names in _sharing(item.passages).items()
+        ]
     return [line for text in texts for line in paragraph(text, width, first=mark)]
 
 
+def _sharing(passages: Iterable[Passage]) -> dict[tuple[str, str], list[str]]:
+    """Return the sources of each door and the addresses at which it was tried."""
+    sources: dict[tuple[str, str], list[str]] = {}
+    for passage in passages:
+        sources.setdefault((passage.label, passage.where), []).append(called(passage.source))
+    return sources
+
+
 def _policy_lines(item: Finding) -> list[str]:
-    """Return the lines of policy that would settle a finding."""
-    return [passage.line for passage in item.passages if passage.line] if item.advice.policy else []
+    """Return the lines of policy that would settle a finding; one without a port covers those with one."""
+    if not item.advice.policy:
+        return []
+    lines = list(dict.fromkeys(line for passage in item.passages for line in passage.lines))
+    return [line for line in lines if ":" not in line or line.rpartition(":")[0] not in lines]
+
+
+def _ends(passages: Iterable[Passage]) -> list[Passable]:
+    return [end for passage in passages for end in passage.ends]
 
 
 def _how_to_keep(items: Sequence[Finding], width: int) -> list[Text]:
@@ -123,16 +141,16 @@ def tolerated(items: Sequence[Accepted], found: Matrix, width: int) -> list[Text
     lines = paragraph("Tolerated", width, style="bold") if items else []
     for item in items:
         lines += paragraph(f"{item.what}: {item.why}", width, first=("  ", ""))
-        lines += covered((passage.pair for passage in item.passages), found, width)
+        lines += covered(_ends(item.passages), found, width)
         if not item.passages:
             lines.append(said(("    nothing is open because of it now", "dim")))
     return lines
 
 
-def covered(pairs: Iterable[tuple[str, Door]], found: Matrix, width: int) -> list[Text]:
+def covered(ends: Iterable[Passable], found: Matrix, width: int) -> list[Text]:
     """Sum passages up, one line for the sources that share their doors."""
     lines = []
-    for sources, doors in arrows(pairs, found):
+    for sources, doors in arrows(ends, found):
         lines += paragraph(f"{sources} -> {doors}", width, first=("    ", ""), style="dim")
     return lines
 

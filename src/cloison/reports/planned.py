@@ -17,10 +17,10 @@ from cloison.plan import Plan, PlannedFlow, ProposalPart
 from cloison.proof import FlowPart, VantagePart, digest
 from cloison.reports import advice as seen_advice
 from cloison.reports.advice import Advice
-from cloison.reports.doors import laid_out
-from cloison.reports.findings import FEW, excused, grouped, listed
+from cloison.reports.doors import FEW, laid_out, listed
+from cloison.reports.findings import excused, grouped
 from cloison.reports.paper import paragraph, printed, said
-from cloison.reports.parts import many, picture, spaced, to_act_on, tolerated
+from cloison.reports.parts import Entries, many, picture, spaced, to_act_on, tolerated
 from cloison.reports.reading import Scene, Seen, scene_of
 from cloison.reports.terminal import NARROWEST, TOTALS
 
@@ -30,11 +30,11 @@ VERDICTS: Final = {
     "breached": ("BREACHED", "bold red"),
     "undecided": ("UNDECIDED", "bold yellow"),
 }
-ENTRIES: Final[dict[Judgement, tuple[str, str]]] = {
-    Judgement.BREACH: ("BREACH", "{source} would reach {door}{where}"),
-    Judgement.BROKEN: ("BROKEN", "{source} would not reach {door}{where}"),
-    Judgement.UNKNOWN: ("UNDECIDED", "{source} -> {door}{where}"),
-    Judgement.TOLERATED: ("TOLERATED", "{source} -> {door}{where}"),
+ENTRIES: Final[Entries] = {
+    Judgement.BREACH: ("BREACH", "{source} would reach {door}{where}", "{source} would reach {door}{where}"),
+    Judgement.BROKEN: ("BROKEN", "{source} would not reach {door}{where}", "{source} would not reach {door}{where}"),
+    Judgement.UNKNOWN: ("UNDECIDED", "{source} -> {door}{where}", "{source} -> {door}{where}"),
+    Judgement.TOLERATED: ("TOLERATED", "{source} -> {door}{where}", "{source} -> {door}{where}"),
 }
 """How a finding begins; what else there is needs nobody to act."""
 OUTCOMES: Final = {Reach.OPEN: Outcome.ACCEPTED, Reach.SHUT: Outcome.SILENT, Reach.UNKNOWN: Outcome.ERROR}
@@ -52,7 +52,7 @@ NO_POLICY: Final = (
 def render(plan: Plan, *, color: bool, width: int, strict: bool) -> str:
     """Return the report for a terminal of `width` columns."""
     room, view, flows = max(width, NARROWEST), scene_of(plan.project, plan.endpoints), _flows(plan)
-    found = laid_out(flows)
+    found = laid_out(view, flows)
     parts = (
         _headline(plan, room, strict=strict),
         [] if plan.policy else paragraph(NO_POLICY, room),
@@ -166,7 +166,7 @@ def _basis(plan: Plan, width: int) -> list[Text]:
     )
     rows = [
         ("flows", f"{coverage.flows} predicted, {coverage.unknown} not known: {', '.join(words) or 'nothing'}"),
-        ("from", "the file alone, over IPv4: nothing was started, nothing was looked at; `cloison prove` looks"),
+        ("from", "the file alone: nothing was started, nothing was looked at; `cloison prove` looks"),
         ("engine", engine),
         ("ports", "those that file and policy name; what an image exposes or a process opens is not known"),
         *(("external", f"taken for {text} (--external)") for text in (assumed.external,) if text),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cloison.model import ANY_PORT, HOST, OUTSIDE, STRANGER
+from cloison.model import ANY_PORT, HOST, OUTSIDE, STRANGER, version_of
 from cloison.proof import EndpointPart, FlowPart, NetworkPart, ProjectPart, Proof, VantagePart
 
 
@@ -51,6 +51,10 @@ class Scene:
     """Service to the engine names of the networks that the file gives it."""
     held: dict[str, frozenset[str]]
     """Container to the engine names of the networks on which it has an address."""
+    tongues: dict[str, frozenset[int]]
+    """Container to the versions of IP in which it has an address."""
+    speaking: dict[str, frozenset[int]]
+    """Network to the versions of IP in which somebody has an address there."""
 
     def label(self, network: str) -> str:
         """Return the file's name of a network where it has one."""
@@ -60,6 +64,10 @@ class Scene:
     def is_drawn(self, place: str, network: str) -> bool:
         """Whether the file puts a service on a network."""
         return network in self.drawn.get(place, frozenset())
+
+    def networks_v6(self, place: str) -> list[str]:
+        """Return the networks that the file gives a service and that have IPv6."""
+        return sorted(name for name in self.drawn.get(place, ()) if 6 in self.speaking.get(name, ()))  # noqa: PLR2004
 
     def uninvited(self, place: str, container: str) -> list[str]:
         """Return the networks on which a service's container sits although the file does not put it there."""
@@ -79,11 +87,17 @@ def scene(proof: Proof) -> Scene:
 def scene_of(project: ProjectPart, endpoints: Iterable[EndpointPart]) -> Scene:
     """Read who sits where, of a project and the endpoints that were asked."""
     held: dict[str, set[str]] = {}
+    tongues: dict[str, set[int]] = {}
+    speaking: dict[str, set[int]] = {}
     for end in endpoints:
         if end.container and end.network and end.address:
             held.setdefault(end.container, set()).add(end.network)
+            tongues.setdefault(end.container, set()).add(version_of(end.address))
+            speaking.setdefault(end.network, set()).add(version_of(end.address))
     return Scene(
         networks={network.name: network for network in project.networks},
         drawn={service.name: frozenset(service.networks) for service in project.services},
         held={container: frozenset(seats) for container, seats in held.items()},
+        tongues={container: frozenset(versions) for container, versions in tongues.items()},
+        speaking={network: frozenset(versions) for network, versions in speaking.items()},
     )

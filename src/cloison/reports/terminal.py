@@ -13,12 +13,12 @@ from rich.text import Text
 
 from cloison.compare import Judgement
 from cloison.proof import Proof, digest
-from cloison.reports.doors import Matrix, matrix, passages
-from cloison.reports.findings import FEW, accepted, drifted, findings
+from cloison.reports.doors import FEW, Matrix, matrix, passages
+from cloison.reports.findings import accepted, drifted, findings, limited
 from cloison.reports.misuse import misuse
 from cloison.reports.paper import paragraph, printed, said
-from cloison.reports.parts import covered, many, picture, spaced, to_act_on, tolerated
-from cloison.reports.reading import called
+from cloison.reports.parts import Entries, covered, many, picture, spaced, to_act_on, tolerated
+from cloison.reports.reading import called, scene, seen
 
 NARROWEST: Final = 40
 VERDICTS: Final = {
@@ -26,15 +26,15 @@ VERDICTS: Final = {
     "breached": ("BREACHED", "bold red"),
     "unproven": ("NOT PROVEN", "bold yellow"),
 }
-ENTRIES: Final[dict[Judgement, tuple[str, str]]] = {
-    Judgement.BREACH: ("BREACH", "{source} reaches {door}{where}"),
-    Judgement.BROKEN: ("BROKEN", "{source} does not reach {door}{where}"),
-    Judgement.UNKNOWN: ("UNKNOWN", "{source} -> {door}{where}"),
-    Judgement.TOLERATED: ("TOLERATED", "{source} -> {door}{where}"),
-    Judgement.UNJUDGED: ("UNJUDGED", "{source} -> {door}{where}"),
-    Judgement.HOLDS: ("HOLDS", "{source} -> {door}{where}"),
+ENTRIES: Final[Entries] = {
+    Judgement.BREACH: ("BREACH", "{source} reaches {door}{where}", "{source} reach {door}{where}"),
+    Judgement.BROKEN: ("BROKEN", "{source} does not reach {door}{where}", "{source} do not reach {door}{where}"),
+    Judgement.UNKNOWN: ("UNKNOWN", "{source} -> {door}{where}", "{source} -> {door}{where}"),
+    Judgement.TOLERATED: ("TOLERATED", "{source} -> {door}{where}", "{source} -> {door}{where}"),
+    Judgement.UNJUDGED: ("UNJUDGED", "{source} -> {door}{where}", "{source} -> {door}{where}"),
+    Judgement.HOLDS: ("HOLDS", "{source} -> {door}{where}", "{source} -> {door}{where}"),
 }
-"""How a finding begins: its label, and the sentence of each of its passages."""
+"""How a finding begins: see `Entries`."""
 TOTALS: Final = {
     Judgement.HOLDS: "hold",
     Judgement.TOLERATED: "tolerated",
@@ -90,11 +90,11 @@ def _nothing(proof: Proof, width: int) -> list[Text]:
 
 
 def _drift(proof: Proof, found: Matrix, width: int) -> list[Text]:
-    kinds = drifted(proof)
+    kinds, view, whole = drifted(proof), scene(proof), passages(seen(proof))
     lines = paragraph("Right by the policy, but not as the file predicts", width, style="bold") if kinds else []
     for (observed, predicted), flows in kinds.items():
         lines.append(said(("  ≠ ", "bold cyan"), (f"{observed}, predicted {predicted}", "")))
-        lines += covered(passages(flows), found, width)
+        lines += covered(limited(view, flows, whole), found, width)
         for rule in list(dict.fromkeys(item.flow.rule for item in flows))[:FEW]:
             lines += paragraph(rule, width, first=("    file  ", "dim"))
     return lines
