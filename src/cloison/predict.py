@@ -3,8 +3,8 @@
 Rule: `RULES` is read from top to bottom and the first that speaks decides. Nothing here knows what
 was observed; where the facts do not decide, the prediction is `unknown` and says what is missing.
 
-The behaviour is that of Docker's bridge driver over IPv4, and `walls_v6` has that over IPv6 (https://docs.docker.com/engine/network/packet-filtering-firewalls/),
-measured on Engine 20.10; version gates carry their own source.
+The behaviour is that of Docker's bridge driver over IPv4 (https://docs.docker.com/engine/network/packet-filtering-firewalls/),
+measured on Engine 20.10; version gates carry their own source. `walls_v6` has that over IPv6.
 """
 
 from __future__ import annotations
@@ -198,6 +198,8 @@ def _not_drawn(world: World, flow: Flow) -> Prediction:
     end = flow.endpoint
     if end.place.startswith(STRANGER):
         return shut(f"the file does not know {end.place.removeprefix(STRANGER)}")
+    if not end.network:
+        return shut(f"the file does not put {end.place} into the host's namespace")
     return shut(f"the file does not put {end.place} on {world.label(end.network)}")
 
 

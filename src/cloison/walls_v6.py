@@ -23,7 +23,11 @@ ROUTED_EVERYWHERE: Final = (20, 10)
 """Up to here a container of an internal network has a default route over IPv6 all the same."""
 ROUTED_NOWHERE: Final = (26, 0)
 """From here on it has none."""
+SEALED: Final = (28, 0)
+"""From here on a container's address answers no remote machine: https://github.com/moby/moby/pull/48724"""
+ACCEPT: Final = "ACCEPT"
 DROP: Final = "DROP"
+UNTOLD: Final = unknown("the engine does not tell its version, and Engine 27 moved this wall")
 
 
 def without_ipv6(world: World, flow: Flow) -> Prediction | None:
@@ -43,7 +47,23 @@ def way_in(world: World, flow: Flow) -> Prediction | None:
         return opened(f"{end.place} has network_mode host, and no rule of the engine's stands before the host")
     if end.kind is Kind.PUBLISHED:
         return opened(f"port {end.port} of the host is published for everyone, over IPv6 too")
-    return _not_drawn(world, flow) or _between(world, "outside", "a container's own IPv6 address")
+    return _not_drawn(world, flow) or _direct(world, flow)
+
+
+def _direct(world: World, flow: Flow) -> Prediction:
+    """Predict a packet that a neighbour routes to a container's own address: Engine 27 does as it does over IPv4."""
+    end, engine = flow.endpoint, world.facts.engine
+    if not FILTERED <= engine.release < SEALED:
+        return _between(world, OUTSIDE, "a container's own IPv6 address")
+    if world.is_internal(end.network):
+        return shut(f"{world.label(end.network)} is internal")
+    if world.publishes(end) and end.network == world.way_out(end.place):
+        return opened("before Engine 28 a published port also answers on the container's own IPv6 address")
+    policies = {
+        ACCEPT: opened("the host's IPv6 FORWARD policy is ACCEPT, so every container address can be routed to"),
+        DROP: shut("the host forwards nothing to an unpublished port (IPv6 FORWARD policy DROP)"),
+    }
+    return policies.get(engine.forward_policy_v6, unknown("the host's IPv6 FORWARD policy could not be read"))
 
 
 def way_out(world: World, flow: Flow) -> Prediction | None:
@@ -66,7 +86,11 @@ def to_host(world: World, flow: Flow) -> Prediction | None:
 
 
 def to_published(world: World, flow: Flow) -> Prediction | None:
-    """A published port is a door for the containers of other networks too: the engine's proxy takes them in."""
+    """A published port is a door for the containers of other networks too: the engine's proxy takes them in.
+
+    From an internal network it does so only where no rule leads the packet past it, to the IPv6 address by
+    which the container is published: that one lies behind another wall.
+    """
     end = flow.endpoint
     if end.kind is not Kind.PUBLISHED:
         return None
@@ -74,18 +98,11 @@ def to_published(world: World, flow: Flow) -> Prediction | None:
     near = [n for n in world.seats_v6(source) if (fact := world.facts.network(n)) and fact.holds(end.address)]
     if not near:
         return _routed(world, flow, "reaches the published port")
-    if world.is_internal(near[0]) and _is_filtered(world) is not Reach.OPEN and world.seats_v6(end.place):
-        return _over_internal(world, flow, near[0])
-    return opened(f"the engine's proxy answers on the host's address of {world.label(near[0])}")
-
-
-def _over_internal(world: World, flow: Flow, near: str) -> Prediction:
-    """Predict the port of a container that has IPv6, published on the host's address of an internal network."""
-    if _is_filtered(world) is Reach.UNKNOWN:
-        return unknown("the engine does not tell its version, and Engine 27 moved this wall")
-    if near in world.seats(flow.endpoint.place):
-        return opened(f"{flow.endpoint.place} is on {world.label(near)} itself")
-    return shut(f"{flow.vantage.place} gets there over {world.label(near)}, which is internal")
+    label, filtered = world.label(near[0]), _is_filtered(world)
+    led = [network for network in world.seats_v6(end.place) if not world.is_internal(network)]
+    if filtered is Reach.OPEN or not (world.is_internal(near[0]) and led):
+        return opened(f"the engine's proxy answers on the host's address of {label}")
+    return UNTOLD if filtered is Reach.UNKNOWN else shut(f"{source} gets there over {label}, which is internal")
 
 
 def over_network(world: World, flow: Flow) -> Prediction | None:
@@ -110,6 +127,8 @@ def _not_drawn(world: World, flow: Flow) -> Prediction | None:
         return None
     if end.place.startswith(STRANGER):
         return shut(f"the file does not know {end.place.removeprefix(STRANGER)}")
+    if not end.network:
+        return shut(f"the file does not put {end.place} into the host's namespace")
     return shut(f"the file gives {end.place} no IPv6 address on {world.label(end.network)}")
 
 
@@ -125,7 +144,7 @@ def _between(world: World, source: str, target: str) -> Prediction:
     """Predict what the host does with an IPv6 packet that comes in by one link and goes out by another."""
     filtered = _is_filtered(world)
     if filtered is Reach.UNKNOWN:
-        return unknown("the engine does not tell its version, and Engine 27 moved this wall")
+        return UNTOLD
     if filtered is Reach.SHUT:
         return shut(f"the engine's IPv6 rules let nothing pass from {source} to {target}")
     if world.facts.engine.forward_policy_v6 == DROP:
