@@ -23,7 +23,7 @@ from cloison import predict
 from cloison.compare import Cause, Judgement
 from cloison.intention import Intent
 from cloison.model import Endpoint, Flow, Kind, Protocol, Publication, Vantage
-from cloison.outcome import Outcome, Reach
+from cloison.outcome import Outcome, Reach, observation
 from cloison.world import World as Drawn
 
 OPEN, SHUT, UNKNOWN = Reach.OPEN, Reach.SHUT, Reach.UNKNOWN
@@ -297,6 +297,22 @@ def found_in(world: World, judgement: Judgement) -> dict[str, Cause | None]:
 @pytest.mark.parametrize("world", [V27, V28])
 def test_from_engine_27_on_the_walls_of_the_stack_hold_over_ipv6_too(world: World) -> None:
     assert 0 == world.proof().verdict.exit_code == world.ruled().proof().verdict.exit_code
+
+
+QUIET = V28.ruled().found()
+OVER_IPV6 = [name for name, item in QUIET.items() if ":" in item.flow.endpoint.address]
+
+
+@pytest.mark.parametrize("name", OVER_IPV6)
+def test_no_flow_over_ipv6_can_be_unknown_in_a_proof(name: str) -> None:
+    unseen = observation(Outcome.SILENT, watched=False, evidence="nobody watched")
+
+    assert 3 == V28.ruled().proof({name: unseen}).verdict.exit_code
+
+
+@pytest.mark.parametrize("name", [name for name in OVER_IPV6 if QUIET[name].intention.intent is Intent.SHUT])
+def test_no_wall_over_ipv6_can_be_open_in_a_proof(name: str) -> None:
+    assert 1 == V28.ruled().proof({name: Outcome.ARRIVED}).verdict.exit_code
 
 
 def test_before_engine_27_there_are_no_walls_over_ipv6_and_the_file_is_to_blame() -> None:

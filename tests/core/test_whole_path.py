@@ -318,6 +318,44 @@ def test_another_address_of_an_allowed_door_may_be_open_or_shut_but_one_must_ser
     assert 1 == code(RULED, every)
 
 
+def test_a_door_for_datagrams_is_needed_as_one_for_connections_is() -> None:
+    named = STACK.serving("db", expose=["53/udp"]).ruled(allow=[*POLICY["allow"], "app -> db:53/udp"])
+    heard = named.listening("db-1", 53, protocol=Protocol.UDP)
+
+    assert {"app-1 -> db-1:53/udp on backend_net"} == broken(named)
+    assert 0 == code(heard)
+    assert {"outside -> db-1:53/udp on backend_net": DRIFT} == breaches(
+        heard, {"outside -> db-1:53/udp on backend_net": ACCEPTED}
+    )
+
+
+# What the host itself offers.
+
+
+def test_without_a_policy_what_the_host_offers_is_not_the_files_affair() -> None:
+    world = STACK.listening("", 22)
+
+    found = world.found()["db-1 -> host:22 on backend_net"]
+    assert (Intent.OPTIONAL, HOLDS) == (found.intention.intent, found.judgement)
+    assert 0 == code(world) == code(world, {"db-1 -> host:22 on backend_net": SILENT})
+
+
+def test_what_the_host_offers_is_a_breach_by_the_file_unless_the_policy_names_it() -> None:
+    known = POLICY["tolerate"][:2]  # without the host
+    world = STACK.listening("", 22).ruled(tolerate=known)
+    named = world.ruled(allow=[*POLICY["allow"], "* -> host:22"], tolerate=known)
+
+    assert FILE is breaches(world)["db-1 -> host:22 on backend_net"] is breaches(named)["db-1 -> host:* on backend_net"]
+    assert "db-1 -> host:22 on backend_net" not in breaches(named)
+
+
+def test_the_host_is_drift_for_who_should_be_nowhere() -> None:
+    world = STACK.listening("", 22).serving("job", network_mode="none").running(container("job", network_mode="none"))
+    seen: Said = {"job-1 -> host:22 on backend_net": ACCEPTED}
+
+    assert {"job-1 -> host:22 on backend_net": DRIFT} == breaches(world, seen)
+
+
 # Namespaces that are not a service's own.
 
 
