@@ -132,6 +132,7 @@ ROWS = [
     (V27, INWARD, SHUT, "backend_net is internal"),
     (V27, DIRECT, OPEN, "before Engine 28 a published port also answers"),
     (V27, WALL, SHUT, "the host forwards nothing to an unpublished port"),
+    (V27.drawing("backend_net", internal=False), DIRECT, SHUT, "an unpublished port"),  # it is published by the other
     (on(DUAL, "27.5.1"), WALL, OPEN, "FORWARD policy is ACCEPT"),
     (UNREAD, WALL, UNKNOWN, "the host's IPv6 FORWARD policy could not be read"),
     (UNREAD, DIRECT, OPEN, "before Engine 28"),
@@ -324,8 +325,14 @@ def test_before_engine_27_there_are_no_walls_over_ipv6_and_the_file_is_to_blame(
     assert 1 == DUAL.ruled().proof().verdict.exit_code
 
 
-def test_without_a_policy_walls_that_the_engine_does_not_draw_are_not_missed() -> None:
-    assert 0 == DUAL.proof().verdict.exit_code
+@pytest.mark.parametrize("world", [OLD, V26])
+def test_walls_that_an_old_engine_does_not_build_over_ipv6_are_foreseen_and_no_drift(world: World) -> None:
+    assert 0 == world.proof().totals["drift"]
+
+
+def test_who_reaches_the_internet_over_ipv6_alone_is_named_too() -> None:
+    assert "egress: app, db, proxy can reach the internet" in OLD.proof().notes
+    assert "egress: proxy can reach the internet" in V26.proof().notes
 
 
 @pytest.mark.parametrize("flow", [ACROSS, INWARD, AWAY, f"db-1 -> {AT_BACK}", f"db-1 -> outside:*/udp {OVER}"])
