@@ -11,6 +11,7 @@ from cloison.compose import Project
 from cloison.model import HOST, OUTSIDE, Endpoint, Flow, Kind, Vantage
 from cloison.outcome import Reach
 from cloison.policy import Policy, Toleration
+from cloison.prediction import Prediction
 
 
 class Intent(StrEnum):
@@ -39,25 +40,28 @@ class Intention:
 def intended(
     project: Project,
     rules: Policy | None,
-    predicted: Mapping[Flow, Reach],
+    predicted: Mapping[Flow, Prediction],
 ) -> dict[Flow, Intention]:
     """Return what is intended of every flow of `predicted`."""
     if rules is None:
-        return {flow: _as_drawn(flow, reach) for flow, reach in predicted.items()}
-    carried = {_door(flow) for flow, reach in predicted.items() if reach is Reach.OPEN}
-    published = {_door(flow) for flow, reach in predicted.items() if reach is Reach.OPEN and _is_published(flow)}
-    return {flow: _intention(project, rules, flow, reach, (carried, published)) for flow, reach in predicted.items()}
+        return {flow: _as_drawn(flow, said) for flow, said in predicted.items()}
+    is_open = [flow for flow, said in predicted.items() if said.reach is Reach.OPEN]
+    carried, published = {_door(flow) for flow in is_open}, {_door(flow) for flow in is_open if _is_published(flow)}
+    return {
+        flow: _intention(project, rules, flow, said.reach, (carried, published)) for flow, said in predicted.items()
+    }
 
 
 AS_DRAWN: Final = {Reach.OPEN: Intent.OPEN, Reach.SHUT: Intent.SHUT, Reach.UNKNOWN: Intent.UNDECIDED}
 
 
-def _as_drawn(flow: Flow, reach: Reach) -> Intention:
+def _as_drawn(flow: Flow, said: Prediction) -> Intention:
+    """Return what the file draws, which is not always what the engine makes of it."""
     if flow.vantage.place == HOST:
         return Intention(Intent.UNJUDGED)
-    if flow.endpoint.place == HOST and reach is not Reach.SHUT:
+    if flow.endpoint.place == HOST and said.reach is not Reach.SHUT:
         return Intention(Intent.OPTIONAL)  # what the host offers is its owner's, and the file needs none of it
-    return Intention(AS_DRAWN[reach])
+    return Intention(Intent.SHUT if said.is_unwalled else AS_DRAWN[said.reach])
 
 
 def _intention(

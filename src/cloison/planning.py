@@ -79,7 +79,7 @@ def on_paper(project: Project, rules: Policy | None, assumed: Assumptions) -> Pa
     asked = flows.flows(project, facts, {name: _named(rules, name) for name in project.services})
     plain = predict.predict(project, facts, asked)
     predicted = {flow: drawn.doubt(project, facts, flow) or said for flow, said in plain.items()}
-    intended = intention.intended(project, rules, {flow: said.reach for flow, said in predicted.items()})
+    intended = intention.intended(project, rules, predicted)
     return Paper(project, facts, rules, predicted, intended)
 
 

@@ -16,11 +16,18 @@ class Prediction:
 
     reach: Reach
     rule: str
+    is_unwalled: bool = False
+    """Whether it is open only because the engine builds no wall where the file draws one."""
 
 
 def opened(rule: str) -> Prediction:
     """Predict open."""
     return Prediction(Reach.OPEN, rule)
+
+
+def unwalled(rule: str) -> Prediction:
+    """Predict open what the file means to be shut: the engine builds no wall there."""
+    return Prediction(Reach.OPEN, rule, is_unwalled=True)
 
 
 def shut(rule: str) -> Prediction:

@@ -243,6 +243,8 @@ def not_drawn(world: World, flow: Flow) -> Prediction:
     end = flow.endpoint
     if end.place.startswith(STRANGER):
         return shut(f"the file does not know {end.place.removeprefix(STRANGER)}")
+    if not end.network:
+        return shut(f"the file does not put {end.place} into the host's namespace")
     return shut(f"the file does not put {end.place} on {world.label(end.network)}")
 
 

@@ -14,8 +14,8 @@ from typing import Final
 
 from cloison.model import LINK_LOCAL, OUTSIDE, STRANGER, Flow, Kind
 from cloison.outcome import Reach
-from cloison.prediction import Prediction, Rules, opened, shut, unknown
-from cloison.walls_v4 import EITHER
+from cloison.prediction import Prediction, Rules, opened, shut, unknown, unwalled
+from cloison.walls_v4 import ACCEPT, DIRECT_ROUTING_CLOSED, DROP, EITHER, UNTOLD
 from cloison.world import NAT, World
 
 FILTERED: Final = (27, 0)
@@ -26,8 +26,6 @@ ROUTED_NOWHERE: Final = (26, 0)
 """From here on it has none."""
 OWN_GATEWAY: Final = (28, 0)
 """From here on IPv6 has a gateway of its own: https://docs.docker.com/engine/release-notes/28/"""
-UNTOLD: Final = (0, 0)
-DROP: Final = "DROP"
 
 
 def without_ipv6(world: World, flow: Flow) -> Prediction | None:
@@ -56,7 +54,23 @@ def way_in(world: World, flow: Flow) -> Prediction | None:
     if end.kind is Kind.PUBLISHED:
         which = f"port {end.port}" if end.port else "a port"  # the engine chooses it, and has not yet
         return opened(f"{which} of the host is published for everyone, over IPv6 too")
-    return _not_drawn(world, flow) or _between(world, "outside", "a container's own IPv6 address")
+    return _not_drawn(world, flow) or _direct(world, flow)
+
+
+def _direct(world: World, flow: Flow) -> Prediction:
+    """Predict a packet that a neighbour routes to a container's own address: with rules, as over IPv4."""
+    end, engine = flow.endpoint, world.facts.engine
+    if not engine.filters_ipv6 or engine.release >= DIRECT_ROUTING_CLOSED:
+        return _between(world, OUTSIDE, "a container's own IPv6 address")
+    if world.is_internal(end.network):
+        return shut(f"{world.label(end.network)} is internal")
+    if world.opens(end):
+        return opened("before Engine 28 a published port also answers on the container's own IPv6 address")
+    policies = {
+        ACCEPT: opened("the host's IPv6 FORWARD policy is ACCEPT, so every container address can be routed to"),
+        DROP: shut("the host forwards nothing to an unpublished port (IPv6 FORWARD policy DROP)"),
+    }
+    return policies.get(engine.forward_policy_v6, unknown("the host's IPv6 FORWARD policy could not be read"))
 
 
 def way_out(world: World, flow: Flow) -> Prediction | None:
@@ -79,24 +93,22 @@ def to_host(world: World, flow: Flow) -> Prediction | None:
 
 
 def to_published(world: World, flow: Flow) -> Prediction | None:
-    """A published port is a door for the containers of other networks too: the engine's proxy takes them in."""
-    end = flow.endpoint
+    """A published port is a door for the containers of other networks too: the engine's proxy takes them in.
+
+    From an internal network it does so only where no rule leads the packet past it, to the IPv6 address by
+    which the container is published: that one lies behind another wall.
+    """
+    end, source = flow.endpoint, flow.vantage.place
     if end.kind is not Kind.PUBLISHED:
         return None
-    source = flow.vantage.place
     near = [n for n in world.seats_v6(source) if (fact := world.facts.network(n)) and fact.holds(end.address)]
     if not near:
         return _routed(world, flow, "reaches the published port")
-    if world.is_internal(near[0]) and world.facts.engine.filters_ipv6 and world.seats_v6(end.place):
-        return _over_internal(world, flow, near[0])
-    return opened(f"the engine's proxy answers on the host's address of {world.label(near[0])}")
-
-
-def _over_internal(world: World, flow: Flow, near: str) -> Prediction:
-    """Predict the port of a container that has IPv6, published on the host's address of an internal network."""
-    if near in world.seats(flow.endpoint.place):
-        return opened(f"{flow.endpoint.place} is on {world.label(near)} itself")
-    return shut(f"{flow.vantage.place} gets there over {world.label(near)}, which is internal")
+    label, engine = world.label(near[0]), world.facts.engine
+    led = any(not world.is_internal(network) for network in world.seats_v6(end.place))
+    if engine.filters_ipv6 and world.is_internal(near[0]) and led:
+        return shut(f"{source} gets there over {label}, which is internal")
+    return opened(f"the engine's proxy answers on the host's address of {label}")
 
 
 def over_network(world: World, flow: Flow) -> Prediction | None:
@@ -112,7 +124,12 @@ def over_network(world: World, flow: Flow) -> Prediction | None:
     if source.startswith(STRANGER):
         return shut(f"the file does not know {source.removeprefix(STRANGER)}")
     said = _between(world, source, label)
-    return _routed(world, flow, said.rule) if said.reach is Reach.OPEN else said
+    return _without_wall(_routed(world, flow, said.rule)) if said.is_unwalled else said
+
+
+def _without_wall(way: Prediction) -> Prediction:
+    """Return what a route comes to where no wall stands at its end."""
+    return unwalled(way.rule) if way.reach is Reach.OPEN else way
 
 
 def _not_drawn(world: World, flow: Flow) -> Prediction | None:
@@ -121,6 +138,8 @@ def _not_drawn(world: World, flow: Flow) -> Prediction | None:
         return None
     if end.place.startswith(STRANGER):
         return shut(f"the file does not know {end.place.removeprefix(STRANGER)}")
+    if not end.network:
+        return shut(f"the file does not put {end.place} into the host's namespace")
     return shut(f"the file gives {end.place} no IPv6 address on {world.label(end.network)}")
 
 
@@ -132,7 +151,7 @@ def _between(world: World, source: str, target: str) -> Prediction:
         return shut(f"the engine's IPv6 rules let nothing pass from {source} to {target}")
     if world.facts.engine.forward_policy_v6 == DROP:
         return unknown("the engine sets no IPv6 rules, and what others set is not predicted (FORWARD policy DROP)")
-    return opened(f"the engine sets no IPv6 rules, and the host forwards from {source} to {target}")
+    return unwalled(f"the engine sets no IPv6 rules, and the host forwards from {source} to {target}")
 
 
 def _routed(world: World, flow: Flow, what: str) -> Prediction:
@@ -149,7 +168,7 @@ def _routed(world: World, flow: Flow, what: str) -> Prediction:
         return unknown("whether an internal network has a default route over IPv6 depends on the engine's version")
     if release >= ROUTED_NOWHERE:
         return shut(f"{world.label(way)} is internal, so {source} has no route over IPv6")
-    return opened(f"before Engine 26 an internal network has a default route over IPv6 too: {what}")
+    return unwalled(f"before Engine 26 an internal network has a default route over IPv6 too: {what}")
 
 
 def _way_out(world: World, place: str) -> str:

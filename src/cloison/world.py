@@ -175,8 +175,9 @@ class World:
         return options.get(name)
 
     def publishes(self, end: Endpoint) -> bool:
-        """Whether the file leads a port of the host, over IPv4, to the service port of `end`."""
-        return any(":" not in port.host_address for port in self._ports(end))
+        """Whether the file leads a port of the host to the service port of `end`, over its version of IP."""
+        version = version_of(end.address)
+        return any(not port.host_address or version_of(port.host_address) == version for port in self._ports(end))
 
     def opens(self, end: Endpoint) -> bool:
         """Whether the file publishes the service port of `end` through its network: it does so through one alone."""

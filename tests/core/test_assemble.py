@@ -12,7 +12,7 @@ from cloison import proof
 from cloison.assemble import assemble
 from cloison.compare import Judgement
 from cloison.explain import Case
-from cloison.model import Endpoint, Flow, Kind, Protocol, Publication, Vantage
+from cloison.model import Endpoint, Flow, Kind, Protocol, Vantage
 from cloison.outcome import Outcome, Reach
 from cloison.proof import EndpointPart, EnginePart, NetworkPart, ServicePart, SkippedPart, VantagePart, Verdict
 
@@ -174,11 +174,12 @@ def test_the_totals_count_every_word_and_the_drift() -> None:
 
 
 def test_the_coverage_says_what_was_missed() -> None:
-    door = Publication("::", 8080, Protocol.TCP, 80)
-    found = STACK.stopped("db-1").publishing("proxy-1", door).proof().coverage
+    waited_for = {"job": {"condition": "service_completed_successfully"}}
+    world = STACK.serving("job").serving("app", depends_on=waited_for).running(container("job", pid=0, has_ended=True))
+    found = world.stopped("db-1").proof().coverage
 
     assert ["db"] == found.absent
-    assert [SkippedPart("proxy:80 on [::]:8080", "IPv6 is not looked at yet")] == found.skipped
+    assert [SkippedPart("service job", "it ran and has ended")] == found.skipped
     assert not found.complete
     assert 0 < found.unknown < found.flows
 

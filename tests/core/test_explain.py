@@ -7,7 +7,7 @@ import pytest
 from tests.core.world import BACK, EVERYWHERE, FRONT, POLICY, STACK, World, container, label, stranger
 
 from cloison.compare import compare
-from cloison.explain import Case, notes, reason
+from cloison.explain import Case, notes, pings, reason
 from cloison.intention import Intent, Intention
 from cloison.model import Container, Protocol, Publication
 from cloison.outcome import Observation, Outcome, Reach, observation, unknown
@@ -154,6 +154,16 @@ def test_who_reaches_the_internet_is_summed_up() -> None:
     world = STACK.drawing("backend_net", internal=False).made(BACK, internal=False)
 
     assert "egress: app, db, proxy can reach the internet" in noted(world)
+
+
+def test_where_only_echo_requests_get_through_is_said_once_for_two_places() -> None:
+    asked = [flow for flow in STACK.asked() if flow.vantage.place in ("app", "db") and flow.endpoint.place == "proxy"]
+
+    assert [
+        "ICMP: echo requests of app get to proxy, TCP and UDP do not",
+        "ICMP: echo requests of db get to proxy, TCP and UDP do not",
+    ] == pings(reversed(asked))
+    assert [] == pings([])
 
 
 def test_notes_stand_in_one_order_whatever_order_the_engine_tells() -> None:

@@ -3,12 +3,31 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.core.world import BACK, EVERYWHERE, GATEWAYS, LAN, STACK, World, container, labels, stranger
+from tests.core.world import (
+    BACK,
+    DUAL,
+    EVERYWHERE,
+    FRONT,
+    GATEWAYS,
+    GATEWAYS_V6,
+    LAN,
+    LAN_V6,
+    ON_LINK,
+    SEGMENT,
+    SEGMENT_V6,
+    STACK,
+    World,
+    container,
+    labels,
+    stranger,
+)
 
 from cloison import flows
-from cloison.model import HOST, OUTSIDE, Attachment, Kind, Protocol, Publication, Vantage
+from cloison.model import HOST, OUTSIDE, Kind, Protocol, Publication, Vantage
 
 TCP, UDP = Protocol.TCP, Protocol.UDP
+GATEWAYS_AT = {(address, network) for network, address in GATEWAYS.items()}
+AGENT = STACK.serving("agent", network_mode="host").running(container("agent", network_mode="host"))
 SPY = STACK.running(stranger("spy", (BACK, "172.30.1.66"), project="other"))
 WAITED_FOR = {"job": {"condition": "service_completed_successfully"}}
 JOB = STACK.serving("job", networks={"backend_net": None}).serving("app", depends_on=WAITED_FOR)
@@ -86,8 +105,11 @@ def test_every_address_of_a_container_is_asked_on_every_port_that_listens() -> N
     asked = labels(flow for flow in STACK.asked() if flow.vantage.place == "db" and flow.endpoint.place == "proxy")
 
     assert [
-        "db-1 -> proxy-1:* on backend_net",
-        "db-1 -> proxy-1:* on frontend_net",
+        *(
+            f"db-1 -> proxy-1:{port} on {network}"
+            for port in ("*", "*/udp")
+            for network in ("backend_net", "frontend_net")
+        ),
         "db-1 -> proxy-1:80 on backend_net",
         "db-1 -> proxy-1:80 on frontend_net",
         *(f"db-1 -> proxy-1:80 at {address}:8080" for address in sorted([LAN, "198.51.100.1", *GATEWAYS.values()])),
@@ -158,7 +180,7 @@ def test_what_does_not_run_is_neither_vantage_nor_endpoint() -> None:
         (Publication("127.0.0.1", 8080, TCP, 80), set()),  # asked from the host alone
         (Publication("203.0.113.1", 8080, TCP, 80), set()),  # an address that the host lost
         (Publication(EVERYWHERE, 53, UDP, 53), {LAN, "198.51.100.1", *GATEWAYS.values()}),
-        (Publication("::", 8080, TCP, 80), set()),  # IPv6 is not looked at yet, and coverage says so
+        (Publication("::", 8080, TCP, 80), set()),  # the host has no IPv6 address
     ],
 )
 def test_a_published_port_is_tried_from_outside_at_every_address_it_is_bound_to(
@@ -173,7 +195,7 @@ def test_a_published_port_is_tried_from_outside_at_every_address_it_is_bound_to(
 def test_the_host_tries_what_is_published_on_its_loopback() -> None:
     asked = labels(STACK.publishing("proxy-1", Publication("127.0.0.1", 8080, TCP, 80)).asked())
 
-    assert ["host -> proxy-1:80 at 127.0.0.1:8080"] == [name for name in asked if " at " in name]
+    assert ["host -> proxy-1:80 at 127.0.0.1:8080"] == [name for name in asked if "-> proxy" in name and " at " in name]
 
 
 def test_what_strangers_publish_or_try_is_their_own_affair() -> None:
@@ -184,25 +206,120 @@ def test_what_strangers_publish_or_try_is_their_own_affair() -> None:
     assert not any(name.startswith("spy") and " at " in name for name in asked)
 
 
-def test_a_canary_waits_on_every_gateway_and_outside() -> None:
-    ends = flows.endpoints(STACK.project, STACK.facts, {})
+@pytest.mark.parametrize(
+    ("world", "at_host", "outside"),
+    [
+        (STACK, {(LAN, ""), *GATEWAYS_AT}, {SEGMENT[1]}),
+        (
+            DUAL,
+            {(LAN, ""), (LAN_V6, ""), *GATEWAYS_AT, *((v6, name) for name, v6 in GATEWAYS_V6.items())}
+            | {(ON_LINK, BACK), (ON_LINK, FRONT)},
+            {SEGMENT[1], SEGMENT_V6[1]},
+        ),
+    ],
+)
+def test_two_canaries_wait_on_every_address_of_the_host_and_outside(
+    world: World, at_host: set[tuple[str, str]], outside: set[str]
+) -> None:
+    ends = flows.endpoints(world.project, world.facts, {})
 
-    assert set(GATEWAYS.values()) == {end.address for end in ends if end.place == HOST}
-    assert ["198.51.100.2"] == [end.address for end in ends if end.place == OUTSIDE]
+    waiting = {(protocol, address, network) for protocol in (TCP, UDP) for address, network in at_host}
+    assert waiting == {(end.protocol, end.address, end.network) for end in ends if end.place == HOST}
+    waiting = {(protocol, address, "") for protocol in (TCP, UDP) for address in outside}
+    assert waiting == {(end.protocol, end.address, end.network) for end in ends if end.place == OUTSIDE}
 
 
 def test_without_an_outside_there_is_nothing_to_reach_there() -> None:
-    facts = replace(STACK.facts, outside_address="")
+    facts = replace(STACK.facts, outside_addresses=())
 
     assert OUTSIDE not in {end.place for end in flows.endpoints(STACK.project, facts, {})}
 
 
-def test_a_service_in_the_hosts_namespace_has_no_address_of_its_own() -> None:
-    world = STACK.serving("agent", network_mode="host").running(container("agent", network_mode="host"))
+def test_the_address_that_the_host_has_for_the_proof_alone_is_nobodys_target() -> None:
+    asked = labels(DUAL.listening("", 22).asked())
+
+    assert not any(address in name for name in asked for address in (SEGMENT[0], SEGMENT_V6[0]) if "host:" in name)
+
+
+@pytest.mark.parametrize(
+    ("address", "where"),
+    [
+        (EVERYWHERE, {f"at {LAN}", "on backend_net", "on frontend_net"}),
+        (LAN, {f"at {LAN}"}),
+        ("172.30.1.1", {"on backend_net"}),
+        ("127.0.0.53", set()),
+        ("::1", set()),
+        ("203.0.113.1", set()),  # an address that the host lost
+        (
+            "::",
+            {f"at {LAN_V6}", "on backend_net over IPv6", "on frontend_net over IPv6", "on backend_net over its link"},
+        ),
+        (GATEWAYS_V6[FRONT], {"on frontend_net over IPv6"}),
+    ],
+)
+def test_what_listens_on_the_host_is_asked_at_each_of_its_addresses(address: str, where: set[str]) -> None:
+    world = DUAL.listening("", 22, address=address).listening("", 53, address=address, protocol=UDP)
+
+    asked = labels(world.asked())
+    assert {f"app-1 -> host:{port} {at}" for port in ("22", "53/udp") for at in where} == {
+        name for name in asked if name.startswith(("app-1 -> host:22", "app-1 -> host:53"))
+    }
+
+
+def test_what_the_host_offers_is_no_affair_of_the_outside_or_of_strangers() -> None:
+    asked = labels(SPY.listening("", 22).asked())
+
+    assert not {name for name in asked if name.startswith(("outside -> host", "spy -> host", "host -> host"))}
+
+
+def test_a_link_local_address_is_asked_only_from_its_own_network() -> None:
+    asked = labels(DUAL.asked())
+
+    assert {f"{name}-1 -> host:* on backend_net over its link" for name in ("app", "db", "proxy")} | {
+        "proxy-1 -> host:* on frontend_net over its link"
+    } == {
+        name for name in asked if name.endswith(":* on backend_net over its link") or "frontend_net over its" in name
+    } - {"proxy-1 -> host:*/udp on frontend_net over its link"}
+
+
+def test_every_address_of_a_container_is_asked_in_both_versions_of_ip() -> None:
+    asked = labels(flow for flow in DUAL.asked() if flow.vantage.place == "app" and flow.endpoint.place == "db")
+
+    assert [
+        f"app-1 -> db-1:{port} on backend_net{over}" for port in ("*", "*/udp", "3306") for over in ("", " over IPv6")
+    ] == sorted(asked)
+
+
+def test_a_listener_on_one_version_of_ip_is_asked_there_alone() -> None:
+    asked = labels(DUAL.listening("db-1", 4444, address="::").asked())
+
+    assert "app-1 -> db-1:4444 on backend_net over IPv6" in asked
+    assert "app-1 -> db-1:4444 on backend_net" not in asked
+
+
+def test_a_port_that_is_published_over_ipv6_is_tried_at_the_hosts_ipv6_addresses() -> None:
+    asked = [flow for flow in DUAL.asked() if flow.endpoint.kind is Kind.PUBLISHED and ":" in flow.endpoint.address]
+
+    everywhere = {LAN_V6, SEGMENT_V6[0], *GATEWAYS_V6.values()}
+    assert everywhere == {flow.endpoint.address for flow in asked if flow.vantage.place == OUTSIDE}
+    assert everywhere | {"::1"} == {flow.endpoint.address for flow in asked if flow.vantage.place == HOST}
+
+
+def test_a_service_in_the_hosts_namespace_offers_what_it_hears_on_the_hosts_addresses() -> None:
+    world = AGENT.serving("agent", expose=["9001"]).listening("agent-1", 9000).ruled({"allow": ["app -> agent:9001"]})
 
     asked = labels(world.asked())
     assert "agent-1 -> db-1:3306 on backend_net" in asked
-    assert not any("-> agent" in name for name in asked)
+    assert {
+        f"app-1 -> agent-1:{port} {where}"
+        for port in (9000, 9001)
+        for where in (f"at {LAN}", f"at {SEGMENT[0]}", "on backend_net", "on frontend_net")
+    } == {name for name in asked if name.startswith("app-1 -> agent-1")}
+    assert {Kind.DECLARED} == {f.endpoint.kind for f in world.asked() if f.endpoint.service_port == 9001}
+
+
+def test_the_hosts_canaries_stand_for_the_wall_of_who_lives_in_its_namespace() -> None:
+    assert not [flow for flow in AGENT.asked() if flow.endpoint.place == "agent"]
 
 
 def test_the_known_ports_are_heard_declared_published_or_of_the_image() -> None:
@@ -238,22 +355,8 @@ def test_a_side_car_of_a_stopped_service_says_nothing_about_its_ports() -> None:
     [
         (STACK, []),
         (SPY, []),
-        (
-            STACK.serving("agent", network_mode="host").running(container("agent", network_mode="host")),
-            [("listeners of agent", "it lives in the host's namespace, whose listeners are not told apart yet")],
-        ),
-        (
-            STACK.serving("tail", network_mode="container:x").running(container("tail", network_mode="container:x")),
-            [("listeners of tail", "it lives in the namespace of a container that the file does not know")],
-        ),
-        (
-            STACK.publishing("proxy-1", Publication("::", 8080, TCP, 80), Publication(EVERYWHERE, 80, TCP, 80)),
-            [("proxy:80 on [::]:8080", "IPv6 is not looked at yet")],
-        ),
-        (
-            STACK.running(container("db", number=2, attachments=(Attachment(BACK, "", "fd00::2"),))),
-            [("db at fd00::2", "IPv6 is not looked at yet")],
-        ),
+        (AGENT, []),
+        (DUAL, []),
         (
             JOB.running(container("job", pid=0, has_ended=True)),
             [("service job", "it ran and has ended")],

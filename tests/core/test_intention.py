@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.world import BACK, FRONT, POLICY, STACK, World, label, stranger
+from tests.core.world import BACK, DUAL, FRONT, POLICY, STACK, World, label, stranger
 
 from cloison.intention import Intent, Intention, intended
 from cloison.outcome import Reach
@@ -60,8 +60,21 @@ def test_tolerating_a_network_covers_only_members_by_the_file_at_their_address_t
 def test_without_a_policy_the_walls_are_meant_as_they_are_drawn(reach: Reach, intent: str) -> None:
     found = intended(STACK.project, None, dict.fromkeys(STACK.asked(), reach))
 
-    assert {intent, "unjudged"} == {found_one.intent for found_one in found.values()}
     assert {"host"} == {flow.vantage.place for flow, i in found.items() if i.intent is Intent.UNJUDGED}
+    assert {intent} == {
+        item.intent for flow, item in found.items() if "host" not in (flow.vantage.place, flow.endpoint.place)
+    }
+
+
+@pytest.mark.parametrize(
+    ("reach", "intent"), [(Reach.OPEN, "optional"), (Reach.SHUT, "shut"), (Reach.UNKNOWN, "optional")]
+)
+def test_without_a_policy_what_the_host_offers_is_its_owners_unless_the_file_shuts_it(
+    reach: Reach, intent: str
+) -> None:
+    found = intended(STACK.project, None, dict.fromkeys(STACK.listening("", 22).asked(), reach))
+
+    assert {intent} == {item.intent for flow, item in found.items() if flow.endpoint.place == "host"}
 
 
 @pytest.mark.parametrize("reach", [Reach.SHUT, Reach.UNKNOWN])
@@ -78,3 +91,24 @@ def test_a_star_needs_only_what_the_file_carries() -> None:
 
     assert Intent.OPEN is found["app-1 -> db-1:3306 on backend_net"].intent
     assert Intent.OPTIONAL is found["outside -> db-1:3306 on backend_net"].intent
+
+
+def test_a_port_of_the_host_is_intended_where_the_policy_names_it() -> None:
+    world = STACK.listening("", 22, 5432).ruled({"allow": ["app -> host:5432"]})
+
+    found = intents(world)
+    assert Intent.OPEN is found["app-1 -> host:5432 on backend_net"].intent
+    assert (
+        Intent.SHUT
+        is found["app-1 -> host:22 on backend_net"].intent
+        is found["db-1 -> host:5432 on backend_net"].intent
+    )
+
+
+def test_a_door_is_intended_over_both_versions_of_ip() -> None:
+    found = intents(DUAL.ruled())
+
+    for where in ("on backend_net", "on backend_net over IPv6"):
+        assert Intention(Intent.OPEN, "x-cloison.allow[2]") == found[f"app-1 -> db-1:3306 {where}"]
+        assert Intent.TOLERATED is found[f"proxy-1 -> db-1:3306 {where}"].intent
+        assert Intent.SHUT is found[f"outside -> db-1:3306 {where}"].intent

@@ -5,9 +5,9 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.world import BACK, FRONT, STACK
+from tests.core.world import BACK, DUAL, FRONT, STACK
 
-from cloison.model import EngineFacts, NetworkFacts, Protocol, Publication
+from cloison.model import Attachment, EngineFacts, Listener, NetworkFacts, Protocol, Publication, version_of
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,10 @@ from cloison.model import EngineFacts, NetworkFacts, Protocol, Publication
         ("192.0.2.10", "192.0.2.10", True),
         ("127.0.0.1", "192.0.2.10", False),
         ("192.0.2.1", "192.0.2.10", False),
+        ("0.0.0.0", "2001:db8::1", False),
+        ("::", "2001:db8::1", True),
+        ("::", "192.0.2.10", False),
+        ("", "2001:db8::1", True),
     ],
 )
 def test_a_publication_answers_where_it_is_bound(bound: str, asked: str, answers: bool) -> None:  # noqa: FBT001
@@ -31,6 +35,7 @@ def test_a_publication_answers_where_it_is_bound(bound: str, asked: str, answers
         (("10.0.0.0/8", "172.30.1.0/24"), True),
         (("172.30.1.1/24",), True),  # older engines keep what was typed
         (("172.30.2.0/24",), False),
+        (("fd00:1::/64",), False),
         ((), False),
     ],
 )
@@ -68,11 +73,59 @@ def test_a_network_is_found_by_the_name_that_the_engine_gives_it() -> None:
     assert STACK.facts.network("backend_net") is None
 
 
-def test_the_gateways_of_a_network_are_the_hosts_addresses_in_it() -> None:
-    network = STACK.facts.network(FRONT)
+def test_an_address_of_the_hosts_sits_on_the_network_that_holds_it_or_on_none() -> None:
+    assert (
+        ("", "127.0.0.1"),
+        ("", "192.0.2.10"),
+        ("", "198.51.100.1"),
+        (BACK, "172.30.1.1"),
+        (FRONT, "172.30.2.1"),
+    ) == STACK.facts.host_seats
 
-    assert network is not None
-    assert ["172.30.2.1"] == STACK.facts.gateways(network)
+
+def test_one_link_local_address_is_another_on_every_network() -> None:
+    found = [seat for seat in DUAL.facts.host_seats if ":" in seat[1] and seat[0]]
+
+    assert [(BACK, "fd00:1::1"), (BACK, "fe80::1"), (FRONT, "fd00:2::1"), (FRONT, "fe80::1")] == found
+
+
+@pytest.mark.parametrize(
+    ("seat", "addresses"),
+    [
+        (Attachment(BACK, "172.30.1.2"), ("172.30.1.2",)),
+        (Attachment(BACK, "172.30.1.2", "fd00:1::2"), ("172.30.1.2", "fd00:1::2")),
+        (Attachment(BACK, "", "fd00:1::2"), ("fd00:1::2",)),
+    ],
+)
+def test_a_seat_has_an_address_in_each_version_of_ip_that_its_network_speaks(
+    seat: Attachment, addresses: tuple[str, ...]
+) -> None:
+    assert addresses == seat.addresses
+
+
+@pytest.mark.parametrize(("address", "version"), [("192.0.2.1", 4), ("2001:db8::1", 6), ("::", 6), ("", 4)])
+def test_an_address_tells_its_version_of_ip(address: str, version: int) -> None:
+    assert version == version_of(address)
+
+
+@pytest.mark.parametrize(
+    ("bound", "asked", "hears"),
+    [
+        ("0.0.0.0", "172.30.1.2", True),
+        ("172.30.1.2", "172.30.1.2", True),
+        ("172.30.1.3", "172.30.1.2", False),
+        ("0.0.0.0", "fd00:1::2", False),
+        ("::", "fd00:1::2", True),
+        ("::", "172.30.1.2", False),  # whoever takes IPv4 there too is told as one more listener
+        ("fd00:1::2", "fd00:1::2", True),
+    ],
+)
+def test_a_listener_hears_what_is_sent_to_its_own_address_or_to_any_of_its_version(
+    bound: str,
+    asked: str,
+    hears: bool,  # noqa: FBT001
+) -> None:
+    assert hears is Listener("db-1", Protocol.TCP, bound, 3306).listens_on(asked)
 
 
 def test_values_are_frozen() -> None:

@@ -172,8 +172,8 @@ def test_a_rule_that_is_read_names_places_and_a_port_that_exist(texts: list[str]
     ("text", "named"),
     [
         ("app -> db:3306", ["app-1 -> db-1:3306 on backend_net"]),
-        ("app -> db", ["app-1 -> db-1:* on backend_net", "app-1 -> db-1:3306 on backend_net"]),
-        ("proxy -> outside", ["proxy-1 -> outside:*"]),
+        ("app -> db", [f"app-1 -> db-1:{port} on backend_net" for port in ("*", "*/udp", "3306")]),
+        ("proxy -> outside", ["proxy-1 -> outside:*", "proxy-1 -> outside:*/udp"]),
         ("* -> db:3306", [f"{name} -> db-1:3306 on backend_net" for name in ("app-1", "host", "outside", "proxy-1")]),
         ("host -> db:3306", ["host -> db-1:3306 on backend_net"]),
         ("db -> db", []),
@@ -245,13 +245,29 @@ def test_a_rule_that_covers_no_flow_is_refused(text: str) -> None:
     assert str(caught.value).startswith(f'x-cloison.allow[0]: "{text}" covers no flow of this project; ')
 
 
-@pytest.mark.parametrize("target", ["outside", "host"])
-def test_what_is_looked_at_as_a_whole_has_no_ports(target: str) -> None:
+def test_the_outside_is_looked_at_as_a_whole_and_has_no_ports() -> None:
     with pytest.raises(PolicyError) as caught:
-        read({"allow": [f"app -> {target}:443"]})
+        read({"allow": ["app -> outside:443"]})
 
-    sentence = f'x-cloison.allow[0]: "{target}" is looked at as a whole, not by port; write "app -> {target}"'
+    sentence = 'x-cloison.allow[0]: "outside" is looked at as a whole, not by port; write "app -> outside"'
     assert sentence == str(caught.value)
+
+
+def test_a_port_of_the_host_may_be_named() -> None:
+    rules = read({"allow": ["app -> host:5432"]})
+
+    assert rules is not None
+    asked = STACK.listening("", 22, 5432).asked()
+    assert [
+        "app-1 -> host:5432 at 192.0.2.10",
+        "app-1 -> host:5432 on backend_net",
+        "app-1 -> host:5432 on frontend_net",
+    ] == labels(flow for flow in asked if rules.allow[0].names(flow))
+
+
+def test_a_port_of_the_host_on_which_nobody_listens_is_refused() -> None:
+    with pytest.raises(PolicyError, match='"app -> host:5432" covers no flow'):
+        STACK.listening("", 22).ruled({"allow": ["app -> host:5432"]}).asked()
 
 
 def test_a_rule_about_a_service_that_has_ended_needs_no_flow() -> None:

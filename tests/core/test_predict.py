@@ -16,7 +16,12 @@ ICC_OFF = {"com.docker.network.bridge.enable_icc": "false"}
 BARE_OPTIONS = {"com.docker.network.bridge.enable_ip_masquerade": "false"}
 PLAIN = STACK.drawing("backend_net", internal=False, driver_opts=BARE_OPTIONS)
 APART = PLAIN.serving("proxy", networks={"frontend_net": None})
-AGENT = STACK.serving("agent", network_mode="host").running(container("agent", network_mode="host"))
+AGENT = (
+    STACK.serving("agent", network_mode="host")
+    .running(container("agent", network_mode="host"))
+    .listening("agent-1", 9000)
+)
+MOVED_HOME = STACK.left("db-1", BACK).moved("db-1", "host")
 NOWHERE = STACK.serving("job", network_mode="none").running(container("job", network_mode="none"))
 TAIL = STACK.serving("tail", network_mode="container:x").running(container("tail", network_mode="container:x"))
 DUMP = STACK.serving("dump", network_mode="service:db").running(container("dump", network_mode="container:id-of-db-1"))
@@ -114,6 +119,16 @@ ROWS = [
     (VLAN, "db-1 -> proxy-1:80 on frontend_net", UNKNOWN, "frontend_net uses the driver macvlan"),
     (VLAN, "app-1 -> db-1:3306 on backend_net", OPEN, SHARED),
     (VLAN.made(BACK, driver="ipvlan"), "proxy-1 -> outside:*", UNKNOWN, "backend_net uses the driver ipvlan"),
+    (AGENT.made(FRONT, driver="macvlan"), "agent-1 -> proxy-1:80 on frontend_net", UNKNOWN, "uses the driver macvlan"),
+    (AGENT.made(FRONT, driver="macvlan"), "agent-1 -> db-1:3306 on backend_net", OPEN, "nothing holds the host back"),
+    (STACK.made(FRONT, driver=""), "proxy-1 -> outside:*", UNKNOWN, "the file does not tell what it is"),
+    # Who lives in the host's namespace.
+    (AGENT, "outside -> agent-1:9000 at 192.0.2.10", OPEN, "agent has network_mode host"),
+    (AGENT, "host -> agent-1:9000 on backend_net", OPEN, "agent has network_mode host"),
+    (AGENT, "db-1 -> agent-1:9000 on backend_net", OPEN, "the host has an address on backend_net"),
+    (AGENT, "agent-1 -> host:* on backend_net", OPEN, "nothing holds the host back"),
+    (MOVED_HOME, "outside -> db-1:3306 at 192.0.2.10", SHUT, "the file does not put db into the host's namespace"),
+    (MOVED_HOME, "app-1 -> db-1:3306 at 192.0.2.10", SHUT, "the file does not put db into the host's namespace"),
     # From the host.
     (STACK, "host -> db-1:3306 on backend_net", OPEN, "the host has an address on every bridge"),
     (STACK, "host -> proxy-1:80 at 127.0.0.1:8080", OPEN, "the host publishes the port on this address"),
@@ -150,6 +165,8 @@ ROWS = [
     # To the host.
     (STACK, "db-1 -> host:* on backend_net", OPEN, "the host has an address on backend_net, internal or not"),
     (STACK, "db-1 -> host:* on frontend_net", OPEN, "the host answers on its address of frontend_net"),
+    (STACK, "proxy-1 -> host:* at 192.0.2.10", OPEN, "the host answers on all of its addresses"),
+    (STACK.listening("", 22), "db-1 -> host:22 on backend_net", OPEN, "the host has an address on backend_net"),
     (BARE, "bare-1 -> host:* on backend_net", SHUT, "the file gives bare no network"),
     # To what is published, from containers.
     (STACK, "db-1 -> proxy-1:80 at 192.0.2.10:8080", SHUT, "db gets there over backend_net, which is internal"),
@@ -265,9 +282,9 @@ def test_every_rule_speaks_somewhere() -> None:
     for world, *_ in ROWS:
         view = Drawn(world.project, world.facts)
         for flow in world.asked():
-            spoken.add(next(rule for rule in predict.RULES if rule(view, flow)))
+            spoken.add(next(rule for rule in walls_v4.RULES if rule(view, flow)))
 
-    assert set(predict.RULES) == spoken
+    assert set(walls_v4.RULES) == spoken
 
 
 def test_a_prediction_knows_nothing_of_who_listens() -> None:

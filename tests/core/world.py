@@ -1,28 +1,32 @@
-"""A small world: the three-tier stack, the engine it runs on, and a kernel that is a dict.
+"""A small world: the three-tier stack, and the engine it runs on.
 
     frontend_net   proxy                      outside ──8080──▶ proxy:80
     backend_net    proxy  app:5000  db:3306   (internal)
 
 Rule: worlds are values. A method returns the world after something was done to it, to the file or to
-the engine; the kernel knows what the engine did and has never seen the file.
+the engine; what the machine's kernel says of it stands in `kernel`.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
+
+from tests.core import kernel
 
 from cloison import compare, compose, flows, intention, policy, predict
 from cloison.assemble import assemble
 from cloison.compare import Judged
 from cloison.explain import Case
 from cloison.model import (
-    HOST,
+    LINK_LOCAL,
     OUTSIDE,
+    WILDCARD,
     Attachment,
     Container,
+    Endpoint,
     EngineFacts,
     Facts,
     Flow,
@@ -31,16 +35,26 @@ from cloison.model import (
     NetworkFacts,
     Protocol,
     Publication,
+    version_of,
 )
-from cloison.outcome import Observation, Outcome, observation, unknown
+from cloison.outcome import Observation, Outcome
 from cloison.prediction import Prediction
 from cloison.proof import Circumstances, Machine, Proof, Tool
+from cloison.walls_v6 import FILTERED
 
 BACK: Final = "shop_backend_net"
 FRONT: Final = "shop_frontend_net"
 LAN: Final = "192.0.2.10"
-EVERYWHERE: Final = "0.0.0.0"
+EVERYWHERE: Final = WILDCARD[4]
+EVERYWHERE_V6: Final = WILDCARD[6]
 GATEWAYS: Final = {BACK: "172.30.1.1", FRONT: "172.30.2.1"}
+LAN_V6: Final = "2001:db8:1a::10"
+GATEWAYS_V6: Final = {BACK: "fd00:1::1", FRONT: "fd00:2::1"}
+ON_LINK: Final = "fe80::1"
+"""What older engines give the host on every bridge that speaks IPv6."""
+SEGMENT: Final = ("198.51.100.1", "198.51.100.2")
+SEGMENT_V6: Final = ("2001:db8:c105::1", "2001:db8:c105::2")
+"""The host and the outside, on the segment that they share."""
 FILE: Final[Mapping[str, Any]] = {
     "name": "shop",
     "services": {
@@ -101,10 +115,10 @@ class World:
 
     # What happens to the engine.
 
-    def joined(self, container: str, network: str, address: str) -> Self:
+    def joined(self, container: str, network: str, *addresses: str) -> Self:
         """`docker network connect`."""
         held = next(c for c in self.facts.containers if c.name == container).attachments
-        return self._changed(container, attachments=tuple(sorted((*held, Attachment(network, address)))))
+        return self._changed(container, attachments=tuple(sorted((*held, Attachment(network, *addresses)))))
 
     def left(self, container: str, network: str) -> Self:
         """`docker network disconnect`."""
@@ -129,9 +143,11 @@ class World:
         """Have these containers as well."""
         return replace(self, facts=replace(self.facts, containers=(*self.facts.containers, *containers)))
 
-    def listening(self, container: str, *ports: int, address: str = EVERYWHERE) -> Self:
-        """Have a process of a container listen."""
-        found = {Listener(container, Protocol.TCP, address, port) for port in ports}
+    def listening(
+        self, container: str, *ports: int, address: str = EVERYWHERE, protocol: Protocol = Protocol.TCP
+    ) -> Self:
+        """Have a process of a container listen, or one of the host's, where no container is named."""
+        found = {Listener(container, protocol, address, port) for port in ports}
         return replace(self, facts=replace(self.facts, listeners=self.facts.listeners | found))
 
     def deaf(self, container: str) -> Self:
@@ -149,9 +165,43 @@ class World:
         """Have the host hold these addresses as well."""
         return replace(self, facts=replace(self.facts, host_addresses=(*self.facts.host_addresses, *addresses)))
 
-    def on_engine(self, version: str, forward_policy: str = "DROP", **more: bool) -> Self:
+    def on_engine(
+        self, version: str, forward_policy: str = "DROP", forward_policy_v6: str = "ACCEPT", **more: bool
+    ) -> Self:
         """Run on another engine."""
-        return replace(self, facts=replace(self.facts, engine=EngineFacts("docker", version, forward_policy, **more)))
+        engine = EngineFacts("docker", version, forward_policy, forward_policy_v6)
+        engine = replace(engine, filters_ipv6=engine.release >= FILTERED, **more)
+        return replace(self, facts=replace(self.facts, engine=engine))
+
+    def dual(self, *keys: str) -> Self:
+        """Have these networks speak IPv6 as well, by the file and on the engine, and the machine too."""
+        world, facts = self, self.facts
+        for key in keys:
+            world = world.drawing(key, enable_ipv6=True)
+        for name, body in self.file["services"].items():
+            ports = [{**port, "host_ip": None} for port in body.get("ports", ())]
+            world = world.serving(name, ports=ports)
+        speaking = {f"shop_{key}" for key in keys}
+        return replace(
+            world,
+            facts=replace(
+                facts,
+                containers=tuple(_dual(c, speaking) for c in facts.containers),
+                networks=tuple(
+                    replace(n, subnets=(*n.subnets, f"{GATEWAYS_V6[n.name][:-1]}/64")) if n.name in speaking else n
+                    for n in facts.networks
+                ),
+                host_addresses=(
+                    *facts.host_addresses,
+                    *("::1", LAN_V6, SEGMENT_V6[0]),
+                    *(GATEWAYS_V6[name] for name in sorted(speaking)),
+                ),
+                link_locals=tuple((name, ON_LINK) for name in sorted(speaking)),
+                outside_addresses=(*facts.outside_addresses, SEGMENT_V6[1]),
+                outside_gateways=(*facts.outside_gateways, SEGMENT_V6[0]),
+                listeners=facts.listeners | {replace(item, address=EVERYWHERE_V6) for item in facts.listeners},
+            ),
+        )
 
     def _changed(self, container: str, **body: Any) -> Self:
         found = tuple(replace(c, **body) if c.name == container else c for c in self.facts.containers)
@@ -195,11 +245,11 @@ class World:
         return compare.compare(self._intended(predicted), predicted, self._observed(predicted, said))
 
     def _intended(self, predicted: Mapping[Flow, Prediction]) -> dict[Flow, intention.Intention]:
-        return intention.intended(self.project, self.rules, {flow: found.reach for flow, found in predicted.items()})
+        return intention.intended(self.project, self.rules, predicted)
 
     def _observed(self, asked: Iterable[Flow], said: Said | None) -> dict[Flow, Observation]:
         others: dict[str, Outcome | Observation | None] = {**(said or {})}
-        seen = {flow: _seen(others.pop(label(flow), None) or _kernel(self.facts, flow)) for flow in asked}
+        seen = {flow: kernel.seen(others.pop(label(flow), None) or kernel.says(self.facts, flow)) for flow in asked}
         assert not others, f"no such flow: {sorted(others)}"
         return seen
 
@@ -214,7 +264,22 @@ class World:
         return {label(item.flow): item for item in self.judged(said)}
 
 
-def container(service: str, *seats: tuple[str, str], number: int = 1, **body: Any) -> Container:
+def _dual(container: Container, speaking: Collection[str]) -> Container:
+    """Return a container with an IPv6 address on each of its networks that speaks it, and doors for IPv6 too."""
+    doors = container.publications
+    return replace(
+        container,
+        attachments=tuple(
+            replace(seat, ipv6=GATEWAYS_V6[seat.network][:-1] + seat.address.rpartition(".")[2])
+            if seat.network in speaking
+            else seat
+            for seat in container.attachments
+        ),
+        publications=(*doors, *(replace(d, host_address=EVERYWHERE_V6) for d in doors if d.host_address == EVERYWHERE)),
+    )
+
+
+def container(service: str, *seats: tuple[str, ...], number: int = 1, **body: Any) -> Container:
     """Return a running container of the project; its seats are (network, address)."""
     name = f"{service}-{number}"
     attachments = tuple(sorted(Attachment(*seat) for seat in seats))
@@ -222,7 +287,7 @@ def container(service: str, *seats: tuple[str, str], number: int = 1, **body: An
     return Container(name=name, identity=f"id-of-{name}", started="2026-01-02T03:04:05Z", **{**known, **body})
 
 
-def stranger(name: str, *seats: tuple[str, str], project: str = "") -> Container:
+def stranger(name: str, *seats: tuple[str, ...], project: str = "") -> Container:
     """Return a running container that the file does not know."""
     attachments = tuple(sorted(Attachment(*seat) for seat in seats))
     return Container(name, f"id-of-{name}", project, "", 666, "2026-01-02T03:04:05Z", "", attachments)
@@ -231,7 +296,7 @@ def stranger(name: str, *seats: tuple[str, str], project: str = "") -> Container
 STACK: Final = World(
     FILE,
     Facts(
-        EngineFacts("docker", "20.10.24+dfsg1", "DROP"),
+        EngineFacts("docker", "20.10.24+dfsg1", "DROP", "ACCEPT"),
         (
             container("app", (BACK, "172.30.1.3")),
             container("db", (BACK, "172.30.1.2")),
@@ -246,8 +311,9 @@ STACK: Final = World(
             NetworkFacts(BACK, internal=True, subnets=("172.30.1.0/24",)),
             NetworkFacts(FRONT, subnets=("172.30.2.0/24",)),
         ),
-        host_addresses=("127.0.0.1", LAN, "198.51.100.1", *GATEWAYS.values()),
-        outside_address="198.51.100.2",
+        host_addresses=("127.0.0.1", LAN, SEGMENT[0], *GATEWAYS.values()),
+        outside_addresses=(SEGMENT[1],),
+        outside_gateways=(SEGMENT[0],),
         listeners=frozenset(
             Listener(name, Protocol.TCP, EVERYWHERE, port)
             for name, port in (("app-1", 5000), ("db-1", 3306), ("proxy-1", 80))
@@ -257,77 +323,35 @@ STACK: Final = World(
 """The stack, running, without a policy, on an engine that does what the file says."""
 
 
+DUAL: Final = STACK.dual("backend_net", "frontend_net")
+"""The same stack, speaking IPv6 too."""
+
+
 def label(flow: Flow) -> str:
-    """Name a flow: `app-1 -> db-1:3306 on backend_net`, or `at 192.0.2.10:8080` for an address of the host's."""
+    """Name a flow: `app-1 -> db-1:3306 on backend_net`, or `at 192.0.2.10:8080` for an address of the host's.
+
+    A port of `*` is the canary's. `over IPv6` is said of a container's or a gateway's address, and `over its
+    link` of the host's link-local one.
+    """
     source, end = flow.vantage, flow.endpoint
-    port = "*" if end.kind is Kind.CANARY else f"{end.service_port}{'/udp' * (end.protocol is Protocol.UDP)}"
-    where = f"at {end.address}:{end.port}" if end.kind is Kind.PUBLISHED else f"on {end.network}" * bool(end.network)
+    port = "*" if end.kind is Kind.CANARY else str(end.service_port)
+    if end.protocol is not Protocol.TCP:
+        port += f"/{end.protocol}"
     ends = f"{source.container or source.place} -> {end.container or end.place}:{port}"
-    return f"{ends} {where}".strip().replace("shop_", "")
+    return f"{ends} {_where(end)}".strip().replace("shop_", "")
+
+
+def _where(end: Endpoint) -> str:
+    if end.kind is Kind.PUBLISHED:
+        return f"at {end.address}:{end.port}" if version_of(end.address) == 4 else f"at [{end.address}]:{end.port}"
+    over = "over IPv6" * (version_of(end.address) == 6)
+    if end.address.startswith(LINK_LOCAL):
+        over = "over its link"
+    if end.network:
+        return f"on {end.network} {over}"
+    return over if end.place == OUTSIDE else f"at {end.address}"
 
 
 def labels(asked: Iterable[Flow]) -> list[str]:
     """Name flows, in order."""
     return [label(flow) for flow in asked]
-
-
-def _seen(said: Outcome | Observation) -> Observation:
-    return said if isinstance(said, Observation) else observation(said, watched=True, evidence=f"the probe: {said}")
-
-
-def _kernel(facts: Facts, flow: Flow) -> Outcome | Observation:
-    """Say what becomes of a probe on Docker before 28, by what the engine really holds."""
-    source, end = flow.vantage, flow.endpoint
-    for place, name in ((source.place, source.container), (end.place, end.container)):
-        if not name and place not in (HOST, OUTSIDE):
-            return unknown(f"{place} has no running container")
-    if not end.address or not _passes(facts, flow):
-        return Outcome.SILENT if end.address else Outcome.UNREACHABLE
-    return Outcome.ARRIVED if end.kind is Kind.DECLARED else Outcome.ACCEPTED
-
-
-def _passes(facts: Facts, flow: Flow) -> bool:
-    source, end = flow.vantage, flow.endpoint
-    if source.place == HOST or _mode(facts, source.container) == HOST:
-        return True
-    if source.place == OUTSIDE:
-        return end.kind is Kind.PUBLISHED or _is_routed(facts, flow)
-    seats = _seats(facts, source.container)
-    if end.kind is Kind.PUBLISHED or end.place == OUTSIDE:
-        return _leaves(facts, seats, end.address)
-    return end.network in seats or (end.place == HOST and _has_route(facts, seats))
-
-
-def _has_route(facts: Facts, seats: set[str]) -> bool:
-    """Whether a container knows a way to addresses of the host's on other networks: before Engine 25 it always did."""
-    return bool(seats) and (facts.engine.release < (25, 0) or bool(_ways_out(facts, seats)))
-
-
-def _is_routed(facts: Facts, flow: Flow) -> bool:
-    """Whether a neighbour gets to a container's own address: before Engine 28, where the port is published."""
-    end = flow.endpoint
-    owner = next(c for c in facts.containers if c.name == end.container)
-    doors = {(door.container_port, door.protocol) for door in owner.publications}
-    return (end.port, end.protocol) in doors and [end.network] == _ways_out(facts, _seats(facts, owner.name))[:1]
-
-
-def _leaves(facts: Facts, seats: Iterable[str], address: str) -> bool:
-    """Whether a packet to an address of the host's, or to the internet, gets out of the bridge that it comes by."""
-    near = [n for n in seats if (known := facts.network(n)) and known.holds(address)]
-    return bool(_ways_out(facts, near or seats))
-
-
-def _ways_out(facts: Facts, seats: Iterable[str]) -> list[str]:
-    """Return the networks of a container that are not internal; the first one has the default route."""
-    return [n for n in sorted(seats) if not ((known := facts.network(n)) and known.internal)]
-
-
-def _mode(facts: Facts, name: str) -> str:
-    return next((c.network_mode for c in facts.containers if c.name == name), "")
-
-
-def _seats(facts: Facts, name: str) -> set[str]:
-    """Return the networks of the namespace in which a container lives."""
-    lender = _mode(facts, name).partition("container:")[2]
-    owners = [c for c in facts.containers if (c.identity == lender if lender else c.name == name)]
-    return {seat.network for owner in owners for seat in owner.attachments}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from hypothesis import strategies as st
 from tests.core.world import World, container, stranger
 
-from cloison.model import Container, EngineFacts, Facts, Listener, NetworkFacts, Protocol, Publication
+from cloison.model import HOST, WILDCARD, Container, EngineFacts, Facts, Listener, NetworkFacts, Protocol, Publication
 from cloison.outcome import REACH, observation
 
 NAMES: Final = ("a", "b", "c")
@@ -29,7 +29,10 @@ def files(draw: st.DrawFn) -> dict[str, Any]:
             services.setdefault("a", draw(_bodies("a")))["scale"] = 1
         if body["network_mode"]:
             body |= {"networks": None, "ports": None}
-    networks = {key: {"name": f"shop_{key}", "internal": draw(st.booleans())} for key in NETWORKS}
+    networks = {
+        key: {"name": f"shop_{key}", "internal": draw(st.booleans()), "enable_ipv6": draw(st.booleans())}
+        for key in NETWORKS
+    }
     return {"name": "shop", "services": services, "networks": networks}
 
 
@@ -51,24 +54,53 @@ def sound(file: Mapping[str, Any], version: str = "20.10.24") -> World:
         for name, body in file["services"].items()
         for number in range(1, body["scale"] + 1)
     ]
-    networks = tuple(
-        NetworkFacts(body["name"], internal=body["internal"], subnets=(f"172.30.{i}.0/24",))
-        for i, body in enumerate(file["networks"].values())
-    )
-    addresses = ("127.0.0.1", "192.0.2.10", *(f"172.30.{i}.1" for i in range(len(networks))))
-    listeners = frozenset(Listener(c.name, Protocol.TCP, "0.0.0.0", 80) for c in containers if c.attachments)
+    networks = tuple(_network(body, i) for i, body in enumerate(file["networks"].values()))
+    speaking = {key: i for i, key in enumerate(NETWORKS) if file["networks"][key]["enable_ipv6"]}
     facts = Facts(
-        EngineFacts("docker", version, "DROP"), tuple(containers), networks, addresses, "198.51.100.2", listeners
+        EngineFacts("docker", version, "DROP", "ACCEPT" if version < "27" else "DROP"),
+        tuple(containers),
+        networks,
+        host_addresses=(
+            *("127.0.0.1", "192.0.2.10", *(f"172.30.{i}.1" for i in range(len(networks)))),
+            *("::1", "2001:db8:1a::10", *(f"fd00:{i}::1" for i in speaking.values())),
+        ),
+        link_locals=tuple((f"shop_{key}", "fe80::1") for key in speaking),
+        outside_addresses=("198.51.100.2", "2001:db8:c105::2"),
+        outside_gateways=("198.51.100.1", "2001:db8:c105::1"),
+        listeners=frozenset(_listeners(containers)),
     )
     return World(file, facts)
+
+
+def _network(body: Mapping[str, Any], at: int) -> NetworkFacts:
+    subnets = (f"172.30.{at}.0/24", *[f"fd00:{at}::/64"] * body["enable_ipv6"])
+    return NetworkFacts(body["name"], internal=body["internal"], subnets=subnets)
+
+
+def _listeners(containers: Iterable[Container]) -> Iterator[Listener]:
+    """Yield what listens: every container, in both versions of IP, and the host itself."""
+    for address in WILDCARD.values():
+        yield Listener("", Protocol.TCP, address, 22)
+        yield Listener("", Protocol.UDP, address, 53)
+        for c in containers:
+            if c.attachments:
+                yield Listener(c.name, Protocol.TCP, address, 80)
+            elif c.network_mode == HOST:
+                yield Listener(c.name, Protocol.TCP, address, 9000)
 
 
 def _container(file: Mapping[str, Any], name: str, number: int) -> Container:
     body = file["services"][name]
     mode = body["network_mode"] or ""
-    seats = [(f"shop_{key}", _address(key, name, number)) for key in body["networks"] or ()]
-    ways_out = [key for key in body["networks"] or () if not file["networks"][key]["internal"]]
-    doors = [Publication("0.0.0.0", int(p["published"]), Protocol.TCP, 80) for p in body["ports"] or () if ways_out]
+    drawn = {key: file["networks"][key] for key in body["networks"] or ()}
+    seats = [(f"shop_{key}", *_addresses(key, name, number, dual=n["enable_ipv6"])) for key, n in drawn.items()]
+    has_way_out = not all(network["internal"] for network in drawn.values())
+    doors = [
+        Publication(address, int(port["published"]), Protocol.TCP, 80)
+        for port in body["ports"] or ()
+        for address in WILDCARD.values()
+        if has_way_out
+    ]
     return container(
         name,
         *seats,
@@ -78,8 +110,10 @@ def _container(file: Mapping[str, Any], name: str, number: int) -> Container:
     )
 
 
-def _address(key: str, name: str, number: int) -> str:
-    return f"172.30.{NETWORKS.index(key)}.{10 * (NAMES.index(name) + 1) + number}"
+def _addresses(key: str, name: str, number: int, *, dual: bool) -> list[str]:
+    last = 10 * (NAMES.index(name) + 1) + number
+    at = NETWORKS.index(key)
+    return [f"172.30.{at}.{last}", *[f"fd00:{at}::{last}"] * dual]
 
 
 @st.composite
@@ -89,17 +123,19 @@ def disturbed(draw: st.DrawFn) -> World:
     for name in [c.name for c in world.facts.containers]:
         if draw(st.integers(0, 5)) == 0:
             world = world.stopped(name)
-    running = [c for c in world.facts.containers if c.pid]
+    # The engine joins nobody who lives elsewhere than in a namespace of its own.
+    running = [c for c in world.facts.containers if c.pid and not c.network_mode]
     for key in draw(st.lists(st.sampled_from(NETWORKS), max_size=2, unique=True)):
-        address = f"172.30.{NETWORKS.index(key)}.200"
-        world = world.running(stranger(f"spy-{key}", (f"shop_{key}", address)))
+        at = NETWORKS.index(key)
+        world = world.running(stranger(f"spy-{key}", (f"shop_{key}", f"172.30.{at}.200", f"fd00:{at}::200")))
     for moved in draw(st.lists(st.sampled_from(running), max_size=1)) if running else ():
         key = draw(st.sampled_from(NETWORKS))
         held = {seat.network for seat in moved.attachments}
         if f"shop_{key}" in held:
             world = world.left(moved.name, f"shop_{key}")
         else:
-            world = world.joined(moved.name, f"shop_{key}", f"172.30.{NETWORKS.index(key)}.100")
+            at = NETWORKS.index(key)
+            world = world.joined(moved.name, f"shop_{key}", f"172.30.{at}.100", f"fd00:{at}::100")
     for key in draw(st.lists(st.sampled_from(NETWORKS), max_size=1)):
         world = world.made(f"shop_{key}", internal=draw(st.booleans()))
     return world

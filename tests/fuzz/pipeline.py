@@ -78,7 +78,7 @@ def _plan(project: Project, chances: Chances) -> None:
 
 def _rehearse(document: Mapping[str, Any]) -> None:
     lent = NetworkFacts("lent", internal=True, subnets=("198.18.0.0/24",))
-    around = Surroundings(("198.18.0.0/24", "fd00::/48"), ("127.0.0.1", "192.0.2.1"), {"lent": lent})
+    around = Surroundings(("198.18.0.0/24", "fd00::/48"), ("127.0.0.1", "192.0.2.1"), networks={"lent": lent})
     played = rehearsal.rehearsal(document, "shop-rehearsal-1", "cloison/idle:1", around)
     policy.policy(compose.project(played.document))
     assert all((*played.notes, *(word for pair in played.left_out for word in pair)))
@@ -95,7 +95,7 @@ def _prove(project: Project, rules: Policy | None, chances: Chances) -> None:
     if rules:
         policy.check_cover(rules, asked, flows.finished(project, facts))
     predicted = predict.predict(project, facts, asked)
-    intended = intention.intended(project, rules, {flow: said.reach for flow, said in predicted.items()})
+    intended = intention.intended(project, rules, predicted)
     observed = {flow: dice.choice(SEEN) for flow in asked}
     judged = compare.compare(intended, predicted, observed)
     controls = {flow.vantage: ("", dice.choice(["", "it answered"])) for flow in asked}

@@ -13,7 +13,7 @@ import pytest
 from tests.live.lab import Lab, docker
 
 from cloison import idle
-from cloison.engines.docker import connected
+from cloison.engines.connection import connected
 
 NUMBERS = itertools.count()
 REPOSITORY = "cloison/powers"

@@ -12,6 +12,7 @@ import pytest
 from tests.powers.conftest import Idlers
 
 from cloison import hop, inside, misuse
+from cloison.engines.connection import connected
 from cloison.engines.docker import Docker
 from cloison.misuse import ARRIVED, Finding
 from cloison.model import Facts
@@ -31,7 +32,7 @@ SERVICES: dict[str, dict[str, Any]] = {
 def facts(idlers: Idlers, image: str) -> Iterator[Facts]:
     """A project with a container that forwards and one that does not."""
     idlers.start(image, SERVICES, networks={"one": {}, "two": {}})
-    with closing(Docker()) as engine:
+    with closing(Docker(connected())) as engine:
         yield engine.facts(idlers.name, frozenset())
 
 
@@ -63,7 +64,7 @@ def test_what_does_not_forward_carries_nothing(facts: Facts, idlers: Idlers) -> 
 
 def test_walls_between_may_stop_what_is_forwarded(idlers: Idlers, image: str) -> None:
     idlers.start(image, SERVICES, networks={"one": {"internal": True}, "two": {"internal": True}})
-    with closing(Docker()) as engine:
+    with closing(Docker(connected())) as engine:
         said = found(engine.facts(idlers.name, frozenset()))
 
     assert said.keys() == {"router"}

@@ -13,7 +13,8 @@ import pytest
 from tests.powers.conftest import NUMBERS, Idlers, made
 
 from cloison import inside
-from cloison.engines.docker import Docker, socket_path
+from cloison.engines.connection import connected, socket_path
+from cloison.engines.docker import Docker
 from cloison.misuse import findings
 from cloison.model import Container
 from cloison.powers import Capability, Hold, Powers
@@ -95,7 +96,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, image: str) -> Iterator[Id
 
 
 def containers(lab: Idlers) -> dict[str, Container]:
-    with closing(Docker()) as engine:
+    with closing(Docker(connected())) as engine:
         return {c.service: c for c in engine.containers(lab.name, frozenset())}
 
 

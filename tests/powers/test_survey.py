@@ -13,7 +13,8 @@ from tests.live.lab import docker
 from tests.powers.conftest import Idlers
 
 from cloison import attackers, netns, survey
-from cloison.engines.docker import Docker, socket_path
+from cloison.engines.connection import connected, socket_path
+from cloison.engines.docker import Docker
 from cloison.machine import MachineFacts
 
 pytestmark = pytest.mark.engine
@@ -68,7 +69,7 @@ def test_without_a_daemon_nothing_is_said_of_it(tmp_path: Path) -> None:
 def test_what_could_be_misused_is_found_of_a_project_and_its_engine(idlers: Idlers, image: str) -> None:
     body = {"networks": ["one"]}
     idlers.start(image, {"a": body, "b": body | {"cap_drop": ["ALL"]}}, networks={"one": {}})
-    with closing(Docker()) as engine:
+    with closing(Docker(connected())) as engine:
         known = engine.facts(idlers.name, frozenset())
     real, idle = (
         attackers.findings(attackers.Beside(idlers.name, known, socket_path(), 0.1, idle=idle))

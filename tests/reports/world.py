@@ -71,7 +71,7 @@ class World:
         named = {service: policy.named_ports(rules, service) for service in self.project.services}
         asked = flows.flows(self.project, self.facts, named)
         predicted = predict.predict(self.project, self.facts, asked)
-        intended = intention.intended(self.project, rules, {flow: p.reach for flow, p in predicted.items()})
+        intended = intention.intended(self.project, rules, predicted)
         observed = {flow: missing(flow) or seen(flow) or as_predicted(flow, predicted[flow]) for flow in asked}
         passed = {flow.vantage: (controls or {}).get(flow.vantage.place, (gone(flow.vantage), "")) for flow in asked}
         return assemble.assemble(case, compare.compare(intended, predicted, observed), passed, CIRCUMSTANCES)

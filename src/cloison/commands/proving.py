@@ -104,7 +104,7 @@ def prove_project(
         case = Case(project, view.facts, rules)
         asked = _asked(case)
         predicted = predict.predict(project, view.facts, asked)
-        intended = intention.intended(project, rules, {flow: p.reach for flow, p in predicted.items()})
+        intended = intention.intended(project, rules, predicted)
         talk(f"probing {len(asked)} flows")
         with ThreadPoolExecutor(1) as pool:  # it enters namespaces as the prober does, and a thread moves alone
             found = pool.submit(_findings, view, patience, is_rehearsal=rehearsal is not None)

@@ -1,0 +1,357 @@
+"""What the kernel's filters keep, by a small interpreter of classic BPF, and what is read of it."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloison import packet, segment
+from cloison.packet import Answer, Arrival, Filter, Message, Rejection
+from cloison.segment import ACK, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP, RST, SYN
+
+FIN, PSH, URG, ECE, CWR = 0x01, 0x08, 0x20, 0x40, 0x80
+PORT, TOKEN = 40000, 0xFACECAFE
+LOW = TOKEN & 0xFFFF
+"""What a SYN has room for of the token."""
+WORD = st.integers(0, 0xFFFF)
+NUMBER = st.integers(0, 0xFFFFFFFF)
+VERSIONS = pytest.mark.parametrize("version", [4, 6])
+EITHER = st.sampled_from([4, 6])
+OPTIONS = st.integers(0, 10).map(lambda words: bytes([1]) * 4 * words)
+ICMP = {4: IPPROTO_ICMP, 6: IPPROTO_ICMPV6}
+UNREACHABLE, REQUEST, REPLY = {4: 3, 6: 1}, {4: 8, 6: 128}, {4: 0, 6: 129}
+PSEUDO = {4: segment.pseudo_sum("192.0.2.1", "192.0.2.2"), 6: segment.pseudo_sum("fd00::1", "fd00::2")}
+
+
+def ip(version: int, payload: bytes, protocol: int = IPPROTO_TCP, options: bytes = b"") -> bytes:
+    """Return a packet around `payload`; only IPv4 has options in its header."""
+    if version == 6:
+        return struct.pack("!IHBB16s16s", 6 << 28, len(payload), protocol, 64, bytes(16), bytes(16)) + payload
+    words = 5 + len(options) // 4
+    total = words * 4 + len(payload)
+    return struct.pack("!BBHHHBBHII", 0x40 | words, 0, total, 0, 0, 64, protocol, 0, 0, 0) + options + payload
+
+
+def raw(version: int, payload: bytes, options: bytes = b"") -> bytes:
+    """Return what a raw socket hands over: with IPv4's header (raw(7)), without IPv6's (RFC 3542 section 3)."""
+    return ip(4, payload, options=options) if version == 4 else payload
+
+
+def tcp(flags: int, *, port: int = PORT, window: int = LOW, sequence: int = 1, acknowledged: int = 0) -> bytes:
+    """Return a TCP header from port 80 to `port`."""
+    return struct.pack("!HHIIBBHHH", 80, port, sequence, acknowledged, 5 << 4, flags, window, 0, 0)
+
+
+def udp(payload: bytes) -> bytes:
+    """Return a UDP datagram."""
+    return struct.pack("!HHHH", 40000, 53, 8 + len(payload), 0) + payload
+
+
+def icmp(kind: int, code: int, body: bytes) -> bytes:
+    """Return an ICMP message; an unreachable's body is a packet, an echo's is its payload."""
+    return struct.pack("!BBHI", kind, code, 0, 0) + body
+
+
+def kept(heard: bytes, only: Filter) -> bool:
+    """Run a filter as the kernel does: https://docs.kernel.org/networking/filter.html."""
+    program, owner = only
+    length, pointer = struct.unpack("@HP", program)
+    code = ctypes.string_at(pointer, length * 8)
+    assert owner
+    k: int
+    position = accumulator = index = 0
+    for _ in range(length):
+        operation, yes, no, k = struct.unpack_from("=HBBI", code, position * 8)
+        position += 1
+        if operation == 0xB1:  # ldx 4*([k]&0xf)
+            if len(heard) <= k:
+                return False
+            index = 4 * (heard[k] & 0xF)
+        elif operation == 0x01:  # ldx #k
+            index = k
+        elif operation in (0x50, 0x48, 0x40):  # ldb, ldh, ld [x + k]
+            size = {0x50: 1, 0x48: 2, 0x40: 4}[operation]
+            found = heard[index + k : index + k + size]
+            if len(found) < size:
+                return False
+            accumulator = int.from_bytes(found)
+        elif operation == 0x54:  # and #k
+            accumulator &= k
+        elif operation == 0x15:  # jeq #k, yes, no
+            position += yes if accumulator == k else no
+        else:
+            assert operation == 0x06, f"no such operation: {operation:#x}"  # ret #k
+            return bool(k)
+    pytest.fail("the program does not end")
+
+
+def keeps_tcp(version: int, heard: bytes) -> bool:
+    """Whether the filter of a raw TCP socket keeps what it hears."""
+    return kept(heard, packet.tcp_filter(version, PORT, TOKEN))
+
+
+def keeps_udp(version: int, heard: bytes) -> bool:
+    """Whether the filter of a raw UDP socket keeps what it hears."""
+    return kept(heard, packet.udp_filter(version, TOKEN))
+
+
+def keeps_icmp(version: int, heard: bytes) -> bool:
+    """Whether the filter of a raw ICMP socket keeps what it hears."""
+    return kept(heard, packet.icmp_filter(version, TOKEN))
+
+
+# A probe, where it ends.
+
+
+@given(EITHER, st.tuples(WORD, WORD), NUMBER, OPTIONS)
+def test_a_syn_is_recognised_where_it_ends(version: int, ports: tuple[int, int], number: int, options: bytes) -> None:
+    heard = raw(version, segment.syn(ports, number, TOKEN, PSEUDO[version]), options)
+
+    assert keeps_tcp(version, heard)
+    assert Arrival(number) == packet.read_tcp(version, heard)
+
+
+@given(EITHER, NUMBER, OPTIONS, st.binary(max_size=8))
+def test_a_datagram_is_recognised_where_it_ends(version: int, number: int, options: bytes, more: bytes) -> None:
+    heard = raw(version, udp(segment.payload(number, TOKEN) + more), options)
+
+    assert keeps_udp(version, heard)
+    assert Arrival(number) == packet.read_udp(version, heard)
+
+
+@given(EITHER, NUMBER, OPTIONS)
+def test_an_echo_request_is_recognised_where_it_ends(version: int, number: int, options: bytes) -> None:
+    heard = raw(version, segment.echo(version, number, TOKEN), options)
+
+    assert keeps_icmp(version, heard)
+    assert Arrival(number) == packet.read_icmp(version, heard)
+
+
+# What comes back.
+
+
+@given(EITHER, NUMBER, st.sampled_from([SYN | ACK, RST | ACK]), OPTIONS)
+def test_an_answer_names_its_probe(version: int, number: int, flags: int, options: bytes) -> None:
+    heard = raw(version, tcp(flags, acknowledged=(number + 1) & 0xFFFFFFFF), options)
+
+    assert keeps_tcp(version, heard)
+    assert Answer(number, accepted=flags == SYN | ACK) == packet.read_tcp(version, heard)
+
+
+@given(EITHER, NUMBER, OPTIONS)
+def test_an_echo_reply_names_its_probe(version: int, number: int, options: bytes) -> None:
+    heard = raw(version, icmp(REPLY[version], 0, segment.payload(number, TOKEN)), options)
+
+    assert keeps_icmp(version, heard)
+    assert Answer(number, accepted=True) == packet.read_icmp(version, heard)
+
+
+@VERSIONS
+def test_another_message_with_the_runs_token_is_no_acceptance(version: int) -> None:
+    heard = raw(version, icmp(13, 0, segment.payload(7, TOKEN)))
+
+    assert Answer(7, accepted=False) == packet.read_icmp(version, heard)
+
+
+@VERSIONS
+@pytest.mark.parametrize(
+    ("flags", "read"),
+    [
+        (SYN | ECE | CWR, Arrival(7)),
+        (SYN | PSH | URG, Arrival(7)),
+        (SYN | ACK | ECE, Answer(8, accepted=True)),
+        (RST | ACK | PSH, Answer(8, accepted=False)),
+    ],
+)
+def test_flags_that_say_nothing_of_a_handshake_are_passed_over(version: int, flags: int, read: Message) -> None:
+    heard = raw(version, tcp(flags, sequence=7, acknowledged=9))
+
+    assert keeps_tcp(version, heard)
+    assert read == packet.read_tcp(version, heard)
+
+
+@VERSIONS
+@pytest.mark.parametrize("flags", [0, ACK, RST, SYN | RST, SYN | RST | ACK, FIN, FIN | ACK])
+def test_other_segments_say_nothing(version: int, flags: int) -> None:
+    heard = raw(version, tcp(flags))
+
+    assert not keeps_tcp(version, heard)
+    assert packet.read_tcp(version, heard) is None
+
+
+# The filters.
+
+
+@given(EITHER, st.integers(0, 0xFF), WORD | st.just(PORT), WORD | st.just(LOW), OPTIONS)
+def test_the_filter_keeps_the_runs_own_syns_and_the_answers_to_its_port(
+    version: int, flags: int, port: int, window: int, options: bytes
+) -> None:
+    heard = raw(version, tcp(flags, port=port, window=window), options)
+
+    known = flags & (SYN | RST | ACK)
+    ours = (known == SYN and window == LOW) or (known in (SYN | ACK, RST | ACK) and port == PORT)
+    assert ours is keeps_tcp(version, heard)
+
+
+@VERSIONS
+@pytest.mark.parametrize(
+    ("flags", "port", "window", "passes"),
+    [
+        (SYN, 80, LOW, True),
+        (SYN | PSH | URG, 80, LOW, True),
+        (SYN, PORT, LOW - 1, False),
+        (SYN | ACK, PORT, 0, True),
+        (RST | ACK, PORT, 0, True),
+        (SYN | ACK, PORT + 1, LOW, False),
+        (RST, PORT, LOW, False),
+        (ACK, PORT, LOW, False),
+    ],
+)
+def test_the_filter_of_tcp_has_a_row_for_each_kind(
+    version: int, flags: int, port: int, window: int, *, passes: bool
+) -> None:
+    assert passes is keeps_tcp(version, raw(version, tcp(flags, port=port, window=window)))
+
+
+@given(EITHER, NUMBER | st.just(TOKEN), NUMBER, OPTIONS)
+def test_the_filters_keep_datagrams_and_echoes_of_this_run_alone(
+    version: int, token: int, number: int, options: bytes
+) -> None:
+    body = segment.payload(number, token)
+
+    assert (token == TOKEN) is keeps_udp(version, raw(version, udp(body), options))
+    for kind in (REQUEST, REPLY):
+        assert (token == TOKEN) is keeps_icmp(version, raw(version, icmp(kind[version], 0, body), options))
+
+
+@given(EITHER, st.binary(max_size=60), OPTIONS)
+def test_the_filter_keeps_every_unreachable(version: int, body: bytes, options: bytes) -> None:
+    assert keeps_icmp(version, raw(version, icmp(UNREACHABLE[version], 0, body), options))
+
+
+HEARD = st.binary(max_size=120)
+MESSAGE = Arrival | Answer | Rejection
+
+
+@given(EITHER, HEARD, OPTIONS)
+def test_whatever_the_filters_keep_can_be_read(version: int, payload: bytes, options: bytes) -> None:
+    heard = raw(version, payload, options)
+
+    assert not keeps_tcp(version, heard) or isinstance(packet.read_tcp(version, heard), MESSAGE)
+    for keeps, read in ((keeps_udp, packet.read_udp), (keeps_icmp, packet.read_icmp)):
+        assert not keeps(version, heard) or isinstance(read(version, heard), MESSAGE | None)
+
+
+@given(EITHER, st.sampled_from([SYN, SYN | ACK, RST | ACK]), NUMBER, OPTIONS, st.integers(0, 20))
+def test_a_segment_that_was_cut_is_dropped_or_read(
+    version: int, flags: int, number: int, options: bytes, length: int
+) -> None:
+    whole = tcp(flags, sequence=number, acknowledged=(number + 1) & 0xFFFFFFFF)
+    heard = raw(version, whole[:length], options)
+
+    read = packet.read_tcp(version, heard) if keeps_tcp(version, heard) else None
+    assert (length >= (16 if flags == SYN else 14)) is (read is not None)
+    assert read is None or number == read.number
+
+
+@given(EITHER, st.sampled_from([UNREACHABLE, REQUEST, REPLY]), NUMBER, st.integers(0, 90), OPTIONS)
+def test_a_message_or_a_datagram_that_was_cut_names_its_probe_or_none(
+    version: int, kind: dict[int, int], number: int, length: int, options: bytes
+) -> None:
+    body = segment.payload(number, TOKEN)
+    quoted = ip(version, udp(body), IPPROTO_UDP) if kind is UNREACHABLE else body
+    message, datagram = icmp(kind[version], 1, quoted)[:length], udp(body)[:length]
+
+    for heard, keeps, read in (
+        (raw(version, message, options), keeps_icmp, packet.read_icmp),
+        (raw(version, datagram, options), keeps_udp, packet.read_udp),
+    ):
+        found = read(version, heard) if keeps(version, heard) else None
+        assert found is None or number == found.number
+
+
+# What an unreachable quotes.
+
+
+@VERSIONS
+@pytest.mark.parametrize(
+    ("protocol", "probe"),
+    [
+        (IPPROTO_TCP, tcp(SYN, sequence=0xCAFEF00D)[:8]),  # as much as RFC 792 promises
+        (IPPROTO_UDP, udp(segment.payload(0xCAFEF00D, TOKEN))),
+        (None, icmp(8, 0, segment.payload(0xCAFEF00D, TOKEN))),
+    ],
+    ids=["a SYN", "a datagram", "an echo request"],
+)
+def test_an_unreachable_names_the_probe_that_it_quotes(version: int, protocol: int | None, probe: bytes) -> None:
+    quoted = ip(version, probe, protocol or ICMP[version])
+    heard = raw(version, icmp(UNREACHABLE[version], 3, quoted))
+
+    expected = {4: "port unreachable", 6: "address unreachable"}[version]
+    assert Rejection(0xCAFEF00D, expected) == packet.read_icmp(version, heard)
+
+
+def test_an_unreachable_may_quote_options_of_ipv4() -> None:
+    quoted = ip(4, tcp(SYN, sequence=0xCAFEF00D), options=b"\x01" * 8)
+
+    assert Rejection(0xCAFEF00D, "host unreachable") == packet.read_icmp(4, raw(4, icmp(3, 1, quoted)))
+
+
+@pytest.mark.parametrize(
+    ("version", "code", "reason"),
+    [
+        (4, 0, "network unreachable"),
+        (4, 1, "host unreachable"),
+        (4, 3, "port unreachable"),
+        (4, 13, "administratively prohibited"),
+        (4, 7, "unreachable, code 7"),
+        (6, 0, "no route to destination"),
+        (6, 1, "administratively prohibited"),
+        (6, 3, "address unreachable"),
+        (6, 4, "port unreachable"),
+        (6, 6, "route rejected"),
+        (6, 13, "unreachable, code 13"),  # IPv4's word for it is not IPv6's
+    ],
+)
+def test_a_rejection_says_its_reason(version: int, code: int, reason: str) -> None:
+    quoted = ip(version, tcp(SYN, sequence=7))
+
+    assert Rejection(7, reason) == packet.read_icmp(version, raw(version, icmp(UNREACHABLE[version], code, quoted)))
+
+
+@VERSIONS
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda version: icmp(UNREACHABLE[version], 1, ip(version, tcp(SYN), protocol=132)),
+        lambda version: icmp(UNREACHABLE[version], 1, ip(version, tcp(SYN)[:7])),
+        lambda version: icmp(UNREACHABLE[version], 1, ip(version, udp(b"short"), IPPROTO_UDP)),
+        lambda version: icmp(UNREACHABLE[version], 1, ip(version, b"")[:9]),
+        lambda version: icmp(UNREACHABLE[version], 1, b""),
+        lambda version: icmp(REQUEST[version], 0, bytes(7)),
+        lambda version: bytes([UNREACHABLE[version]]),
+        lambda _: b"",
+    ],
+    ids=[
+        "another protocol",
+        "no number",
+        "a short datagram",
+        "half a header",
+        "nothing",
+        "no echo",
+        "a byte",
+        "no byte",
+    ],
+)
+def test_other_messages_say_nothing(version: int, cut: Callable[[int], bytes]) -> None:
+    assert packet.read_icmp(version, raw(version, cut(version))) is None
+
+
+@VERSIONS
+def test_a_short_datagram_says_nothing(version: int) -> None:
+    assert packet.read_udp(version, raw(version, udp(bytes(7)))) is None
