@@ -34,7 +34,7 @@ def tokens(user: Person) -> set[str]:
 
 def found(user: Person) -> dict[str, str]:
     """Return this user's scouts that the engine still has, and their states."""
-    states = {}
+    states: dict[str, str] = {}
     for token in tokens(user):
         shown = docker("ps", "--all", "--filter", f"label={LABEL}={token}", "--format", "{{.State}}")
         states |= {token: shown} if shown else {}
