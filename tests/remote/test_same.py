@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 from tests.live.lab import Lab, bad, docker, three_tiers
-from tests.remote.people import SOCKET, Person, person
+from tests.remote.people import COMMAND, SOCKET, Person, person
 from tests.remote.ways import Way
 
 from cloison.engines import tunnel
@@ -96,6 +97,16 @@ def test_root_with_an_engine_elsewhere(tiers: Lab, over_tcp: Way) -> None:
 
 def test_an_engine_behind_certificates(tiers: Lab, user: Person, over_tls: Way) -> None:
     assert_same(tiers.prove, lambda: asked(user, tiers, **over_tls.environment))
+
+
+@pytest.mark.parametrize("missing", ["--bounding-set=-sys_admin", "--bounding-set=-net_raw"])
+def test_root_who_may_not_enter_namespaces(tiers: Lab, missing: str) -> None:
+    def asked_by_half_a_root() -> Proof:
+        words = [COMMAND, "prove", *tiers.selection.options, "--format", "json", "--patience", "0.4"]
+        done = subprocess.run(["setpriv", missing, *words], check=True, capture_output=True)
+        return parse(done.stdout)
+
+    assert_same(tiers.prove, asked_by_half_a_root)
 
 
 @pytest.mark.parametrize("chosen", ["by variable", "as current"])
