@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
-from cloison import assemble, compare, compose, composer, flows, intention, policy, predict
+from cloison import assemble, compare, compose, composer, flows, intention, netns, policy, predict
 from cloison.errand import Errand
 from cloison.errors import NotProven
 from cloison.explain import Case
@@ -50,7 +50,7 @@ def prove(request: Request, talk: Callable[[str], None] = lambda _: None) -> Pro
         resolving = pool.submit(composer.resolved, request.selection)
         # Half a second of imports, while Compose reads the file.
         sending = importlib.import_module("cloison.commands.sending")
-        if os.geteuid() == 0:
+        if netns.may_enter():
             importlib.import_module("cloison.observe")
         errand = Errand(dict(resolving.result()), request.patience, is_rehearsal=False)
     proof: Proof = sending.answer(errand, talk)
