@@ -22,6 +22,14 @@ ADDRESSES: Final = Path("/proc/thread-self/net/if_inet6")
 UNUSED: Final = 0x40 | 0x08
 """IFA_F_TENTATIVE and IFA_F_DADFAILED of linux/if_addr.h."""
 OWN: Final = "/proc/thread-self/ns/net"
+STATUS: Final = Path("/proc/self/status")
+UID_MAP: Final = Path("/proc/self/uid_map")
+FIRST: Final = ["0", "0", str(2**32 - 1)]
+"""The map of the first user namespace: everybody is who he is."""
+CAPABILITIES: Final = {"SYS_ADMIN": 21, "SYS_PTRACE": 19, "NET_ADMIN": 12, "NET_RAW": 13}
+"""What proving needs, and its numbers: to enter and make namespaces; to open those of other processes; to join the
+outside machine to the host; to send probes. With any one of them missing nothing is proven."""
+NEEDED: Final = sum(1 << number for number in CAPABILITIES.values())
 
 
 def of_process(pid: int) -> int:
@@ -40,6 +48,16 @@ def of_this_thread() -> int:
 def identity(descriptor: int) -> int:
     """Return the number that tells one namespace from another."""
     return os.fstat(descriptor).st_ino
+
+
+def may_enter() -> bool:
+    """Whether this process may enter every namespace of this machine: root with the rights of the first user namespace.
+
+    Root in a container, or in a user namespace of its own, is not.
+    """
+    status = STATUS.read_text() if STATUS.exists() else ""
+    held = next((int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:")), 0)
+    return os.geteuid() == 0 and held & NEEDED == NEEDED and UID_MAP.read_text().split() == FIRST
 
 
 @contextmanager

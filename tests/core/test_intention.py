@@ -5,6 +5,7 @@ from tests.core.world import BACK, DUAL, FRONT, POLICY, STACK, World, label, str
 
 from cloison.intention import Intent, Intention, intended
 from cloison.outcome import Reach
+from cloison.prediction import Prediction
 
 
 def intents(world: World) -> dict[str, Intention]:
@@ -58,7 +59,7 @@ def test_tolerating_a_network_covers_only_members_by_the_file_at_their_address_t
     ("reach", "intent"), [(Reach.OPEN, "open"), (Reach.SHUT, "shut"), (Reach.UNKNOWN, "undecided")]
 )
 def test_without_a_policy_the_walls_are_meant_as_they_are_drawn(reach: Reach, intent: str) -> None:
-    found = intended(STACK.project, None, dict.fromkeys(STACK.asked(), reach))
+    found = intended(STACK.project, None, dict.fromkeys(STACK.asked(), Prediction(reach, "so")))
 
     assert {"host"} == {flow.vantage.place for flow, i in found.items() if i.intent is Intent.UNJUDGED}
     assert {intent} == {
@@ -72,7 +73,7 @@ def test_without_a_policy_the_walls_are_meant_as_they_are_drawn(reach: Reach, in
 def test_without_a_policy_what_the_host_offers_is_its_owners_unless_the_file_shuts_it(
     reach: Reach, intent: str
 ) -> None:
-    found = intended(STACK.project, None, dict.fromkeys(STACK.listening("", 22).asked(), reach))
+    found = intended(STACK.project, None, dict.fromkeys(STACK.listening("", 22).asked(), Prediction(reach, "so")))
 
     assert {intent} == {item.intent for flow, item in found.items() if flow.endpoint.place == "host"}
 
@@ -80,7 +81,7 @@ def test_without_a_policy_what_the_host_offers_is_its_owners_unless_the_file_shu
 @pytest.mark.parametrize("reach", [Reach.SHUT, Reach.UNKNOWN])
 def test_a_door_that_the_file_carries_nowhere_is_needed_at_every_address(reach: Reach) -> None:
     world = STACK.ruled()
-    found = intended(world.project, world.rules, dict.fromkeys(world.asked(), reach))
+    found = intended(world.project, world.rules, dict.fromkeys(world.asked(), Prediction(reach, "so")))
 
     doors = {i.intent for flow, i in found.items() if label(flow).startswith("outside -> proxy-1:80")}
     assert {Intent.OPEN} == doors

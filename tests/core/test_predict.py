@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.core.world import BACK, EVERYWHERE, FRONT, LAN, STACK, World, container, label, stranger
 
-from cloison import predict
+from cloison import predict, walls_v4
 from cloison.model import Endpoint, Flow, Kind, Protocol, Publication, Vantage
 from cloison.outcome import Reach
 from cloison.prediction import Prediction

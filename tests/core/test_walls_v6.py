@@ -19,7 +19,7 @@ from tests.core.world import (
     stranger,
 )
 
-from cloison import predict
+from cloison import predict, walls_v4, walls_v6
 from cloison.compare import Cause, Judgement
 from cloison.intention import Intent
 from cloison.model import Endpoint, Flow, Kind, Protocol, Publication, Vantage

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.live.lab import Lab, bad, docker, three_tiers
-from tests.remote.people import SOCKET, Person, person
+from tests.remote.people import COMMAND, SOCKET, Person, person
 from tests.remote.ways import Way
 
+from cloison.engines import tunnel
 from cloison.errand import LABEL
 from cloison.proof import Proof, canonical, parse
 
 pytestmark = pytest.mark.engine
 OF_THE_MOMENT = ("started", "duration_ms")
+TRIES = 3
 SEGMENT = re.compile(rb"198\.51\.100\.(\d+)")
 
 
@@ -37,56 +44,86 @@ def asked(user: Person, lab: Lab, **environment: str) -> Proof:
     return proof
 
 
+def assert_same(one: Callable[[], Proof], other: Callable[[], Proof]) -> None:
+    """Compare two proofs of the same walls.
+
+    A difference counts when it comes again: whoever makes a network on this engine opens walls for some milliseconds.
+    """
+    for _ in range(TRIES - 1):
+        if lasting(one()) == lasting(other()):
+            return
+    assert lasting(one()) == lasting(other())
+
+
+@contextmanager
+def living(environment: Mapping[str, str]) -> Iterator[None]:
+    """Stand in an environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        yield
+
+
+def elsewhere(lab: Lab, environment: Mapping[str, str]) -> Proof:
+    """Prove a project as root, with the engine that an environment names."""
+    with living(environment):
+        return lab.prove()
+
+
 def scouts() -> list[str]:
     """Return the scouts that the engine has, running or not."""
     return docker("ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.ID}} {{.State}}").splitlines()
 
 
 def test_an_ordinary_user_gets_roots_proof(tiers: Lab, user: Person) -> None:
-    assert lasting(tiers.prove()) == lasting(asked(user, tiers))
+    assert_same(tiers.prove, lambda: asked(user, tiers))
     assert [] == scouts()
 
 
 def test_a_wall_that_fell_is_seen_by_the_scout_as_well(lab: Lab, user: Person) -> None:
     lab.up(three_tiers(allow=["outside -> proxy:80"]))
 
-    proofs = lab.prove(), asked(user, lab)
-
-    assert lasting(proofs[0]) == lasting(proofs[1])
-    assert ("proxy", "app:5000") in bad(proofs[1])
+    assert_same(lab.prove, lambda: asked(user, lab))
+    assert ("proxy", "app:5000") in bad(asked(user, lab))
 
 
 def test_an_engine_at_a_tcp_address(tiers: Lab, user: Person, over_tcp: Way) -> None:
-    assert lasting(tiers.prove()) == lasting(asked(user, tiers, **over_tcp.environment))
+    assert_same(tiers.prove, lambda: asked(user, tiers, **over_tcp.environment))
 
 
-def test_root_with_an_engine_elsewhere(tiers: Lab, over_tcp: Way, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = tiers.prove()
-    for name, value in over_tcp.environment.items():
-        monkeypatch.setenv(name, value)
-
-    assert lasting(here) == lasting(tiers.prove())
+def test_root_with_an_engine_elsewhere(tiers: Lab, over_tcp: Way) -> None:
+    assert_same(tiers.prove, lambda: elsewhere(tiers, over_tcp.environment))
 
 
 def test_an_engine_behind_certificates(tiers: Lab, user: Person, over_tls: Way) -> None:
-    assert lasting(tiers.prove()) == lasting(asked(user, tiers, **over_tls.environment))
+    assert_same(tiers.prove, lambda: asked(user, tiers, **over_tls.environment))
+
+
+@pytest.mark.parametrize("missing", ["--bounding-set=-sys_admin", "--bounding-set=-net_raw"])
+def test_root_who_may_not_enter_namespaces(tiers: Lab, missing: str) -> None:
+    def asked_by_half_a_root() -> Proof:
+        words = [COMMAND, "prove", *tiers.selection.options, "--format", "json", "--patience", "0.4"]
+        done = subprocess.run(["setpriv", missing, *words], check=True, capture_output=True)
+        return parse(done.stdout)
+
+    assert_same(tiers.prove, asked_by_half_a_root)
 
 
 @pytest.mark.parametrize("chosen", ["by variable", "as current"])
-def test_an_engine_of_a_docker_context(tiers: Lab, over_tls: Way, monkeypatch: pytest.MonkeyPatch, chosen: str) -> None:
-    here = tiers.prove()
+def test_an_engine_of_a_docker_context(tiers: Lab, over_tls: Way, chosen: str) -> None:
     folder, address = over_tls.environment["DOCKER_CERT_PATH"], over_tls.environment["DOCKER_HOST"]
     files = f"ca={folder}/ca.pem,cert={folder}/cert.pem,key={folder}/key.pem"
     with person() as other:
-        monkeypatch.setenv("DOCKER_CONFIG", str(other.home / ".docker"))
-        docker("context", "create", "far", "--docker", f"host={address},{files}")
-        if chosen == "by variable":
-            (other.home / ".docker/config.json").write_text("{}")  # the library finds contexts beside one alone
-            monkeypatch.setenv("DOCKER_CONTEXT", "far")
-        else:
-            docker("context", "use", "far")
+        far = {"DOCKER_CONFIG": str(other.home / ".docker")}
+        with living(far):
+            docker("context", "create", "far", "--docker", f"host={address},{files}")
+            if chosen == "by variable":
+                (other.home / ".docker/config.json").write_text("{}")  # the library finds contexts beside one alone
+                far["DOCKER_CONTEXT"] = "far"
+            else:
+                docker("context", "use", "far")
 
-        assert lasting(here) == lasting(tiers.prove())
+        assert_same(tiers.prove, lambda: elsewhere(tiers, far))
 
 
 FAKE = """#!/bin/sh
@@ -98,15 +135,31 @@ exec env -u DOCKER_HOST "$@"
 """
 
 
+def test_what_a_killed_command_left_of_its_tunnel_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folders = {name: tmp_path / f"{tunnel.PREFIX}{name}" for name in ("left", "held", "young")}
+    for name, folder in folders.items():
+        folder.mkdir()
+        (folder / tunnel.WORDS).touch()
+        if name != "young":
+            os.utime(folder, (0, 0))
+
+    with (folders["held"] / tunnel.WORDS).open() as words:
+        fcntl.flock(words, fcntl.LOCK_EX)
+        with tunnel.Tunnel("ssh://far"):
+            pass
+
+    assert ["held", "young"] == [name for name, folder in sorted(folders.items()) if folder.exists()]
+
+
 def test_an_engine_behind_ssh(tiers: Lab, user: Person) -> None:
     log = user.home / "asked"
     program = user.home / "ssh"
     program.write_text(FAKE.format(log=log))
     program.chmod(0o755)
 
-    proof = asked(user, tiers, DOCKER_HOST="ssh://me@Far:2222", PATH=f"{user.home}:{os.environ['PATH']}")
-
-    assert lasting(tiers.prove()) == lasting(proof)
+    path = f"{user.home}:{os.environ['PATH']}"
+    assert_same(tiers.prove, lambda: asked(user, tiers, DOCKER_HOST="ssh://me@Far:2222", PATH=path))
     said = {line.partition(" -T ")[2] for line in log.read_text().splitlines()}
     assert {"-o ConnectTimeout=15 -o BatchMode=yes -l me -p 2222 -- Far docker system dial-stdio"} == said
 
@@ -117,7 +170,7 @@ def test_a_rehearsal_by_an_ordinary_user(tiers: Lab, user: Person) -> None:
     assert (0, "") == (code, err)
     proof = parse(out.encode())
     assert proof.project.name.startswith(f"{tiers.name}-rehearsal-")
-    assert proof.totals == tiers.prove().totals
+    assert len(proof.flows) == len(tiers.prove().flows)
     assert "" == docker("ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={proof.project.name}")
     assert [] == scouts()
 

@@ -5,13 +5,12 @@ Rule: both run `proving.here`, so the document is the same; what the scout sends
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
-from cloison import compose, composer, errand, policy, proof
+from cloison import compose, composer, errand, netns, policy, proof
 from cloison.commands import proving
 from cloison.engines import connection, scouts
 from cloison.engines.scouts import Scout
@@ -29,7 +28,7 @@ def answer(wish: Errand, talk: Callable[[str], None]) -> Proof:
     """
     policy.policy(compose.project(wish.document))  # a wrong policy is told before anything is made
     with connection.reached() as engine:
-        if not (os.geteuid() == 0 and engine.is_here()):
+        if not (netns.may_enter() and engine.is_here()):
             with scouts.sent(engine, talk) as (scout, lock):
                 return _by_scout(scout, lock, wish, talk)
     return proving.here(wish, talk)

@@ -52,16 +52,16 @@ class Reached:
     def is_here(self) -> bool:
         """Whether the engine's containers are processes of this machine, whose numbers mean the same to us.
 
-        They are not when the socket leads into a virtual machine, or when we live in a container
-        that does not see the processes of its host.
+        They are not when the socket leads into a virtual machine, when we live in a container that does
+        not see the processes of its host, or when somebody without root runs the engine in namespaces of his own.
         """
         if not self.socket or sys.platform != "linux":
             return False
         with socket.socket(socket.AF_UNIX) as trial:
             trial.connect(self.socket)
-            peer, _, _ = struct.unpack("3i", trial.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+            peer, owner, _ = struct.unpack("3i", trial.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         # A listener that our /proc does not have is numbered 0.
-        return peer != 0 and self.api.version().get("KernelVersion") == os.uname().release
+        return peer != 0 and owner == 0 and self.api.version().get("KernelVersion") == os.uname().release
 
 
 @contextmanager

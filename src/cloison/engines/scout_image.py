@@ -14,6 +14,7 @@ from docker.errors import DockerException, ImageNotFound
 from cloison.engines import packing
 from cloison.engines.connection import FAILURES
 from cloison.engines.packing import Interpreter
+from cloison.errand import LABEL
 from cloison.errors import NotProven
 
 REPOSITORY: Final = "cloison/scout"
@@ -103,7 +104,8 @@ def _interpreter(api: docker.APIClient, base: str) -> Interpreter:
     Raises NotProven when it has none.
     """
     config = api.create_host_config(network_mode="none", cap_drop=["ALL"], read_only=True)
-    asked = api.create_container(base, entrypoint=["python", "-c", packing.ASK], command=[], host_config=config)
+    words = ["python", "-c", packing.ASK]
+    asked = api.create_container(base, entrypoint=words, command=[], labels={LABEL: "asking"}, host_config=config)
     try:
         api.start(asked)
         api.wait(asked)

@@ -27,17 +27,13 @@ import docker
 from docker.errors import APIError
 from docker.types import LogConfig, Mount
 
-from cloison import locks
+from cloison import locks, netns
 from cloison.engines.connection import FAILURES, SECONDS, Reached
 from cloison.engines.scout_image import image
 from cloison.errand import LABEL
 from cloison.errors import NotProven
 
 LOCK: Final = "scout-"
-CAPABILITIES: Final = ("SYS_ADMIN", "SYS_PTRACE", "NET_ADMIN", "NET_RAW")
-"""To enter and make network namespaces; to open those of other processes; to join the outside machine; to send probes.
-
-With any one of them missing nothing is proven (tests/remote/test_scout.py)."""
 SOCKET: Final = "/var/run/docker.sock"
 LOCKS: Final = "/run/cloison"
 """Where every prover on the engine's machine keeps its locks."""
@@ -209,7 +205,7 @@ def _host_config(api: docker.APIClient, facts: Mapping[str, Any], path: str) -> 
         # Capabilities over the namespaces of others are those of the first user namespace.
         userns_mode="host" if "userns" in reported else None,
         cap_drop=["ALL"],
-        cap_add=list(CAPABILITIES),
+        cap_add=list(netns.CAPABILITIES),
         security_opt=["no-new-privileges", *lifted],
         read_only=True,
         binds=[f"{LOCKS}:{LOCKS}"],  # a bind makes the folder where it is missing, a mount does not

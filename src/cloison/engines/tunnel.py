@@ -9,11 +9,14 @@ Rule: the connection is the process's standard input and output, so it ends with
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import socket
 import subprocess
 import tempfile
 import threading
+import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final, Self
@@ -25,6 +28,11 @@ SSH: Final = "ssh://"
 DIAL: Final = ("docker", "system", "dial-stdio")
 PATIENCE: Final = 15
 """Seconds for the other machine to answer at all."""
+PREFIX: Final = "cloison-tunnel-"
+WORDS: Final = "said"
+"""What ssh says goes here; whoever works with a tunnel, we and its ssh, holds the lock of this file."""
+YOUNG: Final = 60
+"""Seconds for a tunnel to take its lock."""
 
 
 class Tunnel:
@@ -37,8 +45,10 @@ class Tunnel:
     def __enter__(self) -> Self:
         """Open the socket; connections are made when somebody asks for one."""
         with ExitStack() as stack:
-            self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cloison-")))
-            self._words = stack.enter_context((self._folder / "said").open("wb"))
+            _sweep()
+            self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX)))
+            self._words = stack.enter_context((self._folder / WORDS).open("wb"))
+            fcntl.flock(self._words, fcntl.LOCK_EX)
             self._listener = stack.enter_context(socket.socket(socket.AF_UNIX))
             self._listener.bind(str(self._folder / "engine.sock"))
             self._listener.listen()
@@ -57,7 +67,7 @@ class Tunnel:
 
     def said(self) -> str:
         """Return the last thing that ssh said, empty when it said nothing."""
-        lines = (self._folder / "said").read_text(errors="replace").strip().splitlines()
+        lines = (self._folder / WORDS).read_text(errors="replace").strip().splitlines()
         return lines[-1].strip() if lines else ""
 
     def _serve(self) -> None:
@@ -85,6 +95,16 @@ class Tunnel:
         for process in self._processes:
             with process:
                 process.terminate()
+
+
+def _sweep() -> None:
+    """Remove the folders that killed commands of this user have left."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError):  # another user's, or it went by itself
+            if time.time() - folder.stat().st_mtime > YOUNG and folder.stat().st_uid == os.geteuid():
+                with (folder / WORDS).open("rb") as words:
+                    fcntl.flock(words, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder)
 
 
 def _argv(address: str) -> list[str]:

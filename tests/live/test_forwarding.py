@@ -1,0 +1,61 @@
+"""The policy of the FORWARD chain is the kernel's, whichever iptables set it, in a namespace of the test's own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from cloison import netns
+from cloison.engines.forwarding import forward_policy
+
+pytestmark = pytest.mark.engine
+BACKENDS = ("iptables-nft", "iptables-legacy")
+
+
+@pytest.fixture
+def empty() -> Iterator[None]:
+    """Stand in a namespace without a rule, and with the programs of both backends in reach."""
+    missing = [program for program in BACKENDS if not shutil.which(program)]
+    assert not missing, f"{missing} are missing; setup/packages.test names iptables"
+    descriptor = netns.new()
+    try:
+        with netns.inside(descriptor):
+            yield
+    finally:
+        os.close(descriptor)
+
+
+def set_policy(program: str, word: str) -> None:
+    """Set the policy as an engine does, with a rule before it that is longer than others."""
+    subprocess.run([program, "-A", "INPUT", "-p", "tcp", "--dport", "80", "-j", "ACCEPT"], check=True)
+    subprocess.run([program, "-P", "FORWARD", word], check=True)
+
+
+def test_where_nobody_filters_everything_is_forwarded(empty: None) -> None:
+    assert "ACCEPT" == forward_policy()
+
+
+@pytest.mark.parametrize("program", BACKENDS)
+@pytest.mark.parametrize("word", ["ACCEPT", "DROP"])
+def test_each_backend_is_read(empty: None, program: str, word: str) -> None:
+    set_policy(program, word)
+
+    assert word == forward_policy()
+
+
+@pytest.mark.parametrize("dropping", BACKENDS)
+def test_one_drop_is_a_drop(empty: None, dropping: str) -> None:
+    for program in BACKENDS:
+        set_policy(program, "DROP" if program == dropping else "ACCEPT")
+
+    assert "DROP" == forward_policy()
+
+
+def test_the_hosts_own_is_what_iptables_says() -> None:
+    shown = subprocess.run(["iptables", "--wait", "-S", "FORWARD"], check=True, capture_output=True, text=True)
+
+    assert shown.stdout.split()[2] == forward_policy()
