@@ -166,7 +166,7 @@ class World:
         return replace(self, facts=replace(self.facts, host_addresses=(*self.facts.host_addresses, *addresses)))
 
     def on_engine(
-        self, version: str, forward_policy: str = "DROP", forward_policy_v6: str = "ACCEPT", **more: bool
+        self, version: str, forward_policy: str = "DROP", forward_policy_v6: str = "ACCEPT", **more: Any
     ) -> Self:
         """Run on another engine."""
         engine = EngineFacts("docker", version, forward_policy, forward_policy_v6)

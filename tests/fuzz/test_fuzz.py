@@ -27,7 +27,7 @@ ALWAYS = {"passed", "FileError", "PolicyError"}
 def test_every_document_ends_with_a_result_or_a_sentence() -> None:
     met: Counter[str] = Counter()
 
-    @settings(FAST, max_examples=150)
+    @settings(FAST, max_examples=80)
     @given(DOCUMENTS, CHANCES)
     def example(document: dict[str, Any], chances: Chances) -> None:
         met.update(check(document, chances))
@@ -38,7 +38,7 @@ def test_every_document_ends_with_a_result_or_a_sentence() -> None:
     assert met["passed"] > met.total() / 5, f"examples that are refused at once try little: {met}"
 
 
-@settings(FAST, max_examples=300)
+@settings(FAST, max_examples=200)
 @given(JSON, CHANCES)
 def test_what_is_no_document_at_all_ends_with_a_sentence(body: Any, chances: Chances) -> None:
     assert isinstance(tried(body, chances), FileError)
@@ -76,7 +76,7 @@ def resolved(folder: Path, text: str) -> str:
 def test_what_compose_takes_is_read_and_what_it_refuses_is_told(tmp_path: Path) -> None:
     met: set[str] = set()
 
-    @settings(FAST, max_examples=25)
+    @settings(FAST, max_examples=12)
     @given(documents(), st.booleans())
     def example(document: dict[str, Any], spread: bool) -> None:  # noqa: FBT001  # hypothesis passes by name
         met.add(resolved(tmp_path, json.dumps(document, indent=2 if spread else None, ensure_ascii=False)))

@@ -36,7 +36,7 @@ def set_policy(program: str, word: str) -> None:
 
 
 def test_where_nobody_filters_everything_is_forwarded(empty: None) -> None:
-    assert "ACCEPT" == forward_policy()
+    assert "ACCEPT" == forward_policy(4)
 
 
 @pytest.mark.parametrize("program", BACKENDS)
@@ -44,7 +44,7 @@ def test_where_nobody_filters_everything_is_forwarded(empty: None) -> None:
 def test_each_backend_is_read(empty: None, program: str, word: str) -> None:
     set_policy(program, word)
 
-    assert word == forward_policy()
+    assert word == forward_policy(4)
 
 
 @pytest.mark.parametrize("dropping", BACKENDS)
@@ -52,10 +52,10 @@ def test_one_drop_is_a_drop(empty: None, dropping: str) -> None:
     for program in BACKENDS:
         set_policy(program, "DROP" if program == dropping else "ACCEPT")
 
-    assert "DROP" == forward_policy()
+    assert "DROP" == forward_policy(4)
 
 
 def test_the_hosts_own_is_what_iptables_says() -> None:
     shown = subprocess.run(["iptables", "--wait", "-S", "FORWARD"], check=True, capture_output=True, text=True)
 
-    assert shown.stdout.split()[2] == forward_policy()
+    assert shown.stdout.split()[2] == forward_policy(4)
