@@ -21,7 +21,8 @@ from cloison.model import HOST, OUTSIDE, Container, Listener, Protocol
 from cloison.observe import Key, View
 from cloison.outcome import Outcome
 from cloison.outside import Outside
-from cloison.prober import Prober, Shot
+from cloison.prober import Prober
+from cloison.shots import Shot
 
 SETTLING: Final = 4
 """Seconds to wait at most until fresh IPv6 addresses may be used; the kernel takes two by itself."""

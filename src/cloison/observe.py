@@ -30,8 +30,9 @@ from cloison.model import (
 )
 from cloison.outcome import Observation, Outcome, Reach, observation, unknown
 from cloison.posts import Post
-from cloison.prober import Prober, Shot
+from cloison.prober import Prober
 from cloison.reading import Controls, controls_of, difference, evidence_of
+from cloison.shots import Shot
 
 DISCARD: Final = 9
 """The port of the negative control; nobody holds the address, so no port of it answers."""

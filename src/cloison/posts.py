@@ -34,6 +34,10 @@ DISCARD: Final = 9
 TRACKING: Final = Path("/proc/thread-self/net/stat/nf_conntrack")
 TRACKING_FULL: Final = "drop"
 """The column that counts packets for which the connection tracking table had no room."""
+NEIGHBOURS: Final = (Path("/proc/net/stat/arp_cache"), Path("/proc/net/stat/ndisc_cache"))
+"""What the kernel counts about the neighbours of all namespaces together: their table is one."""
+NEIGHBOURS_FULL: Final = ("table_fulls", "unresolved_discards")
+"""The columns that count packets dropped for want of a neighbour: no room for it, or too many waited for it."""
 Ports = Collection[tuple[Protocol, int]]
 
 
@@ -172,11 +176,21 @@ def _drops(raw: socket.socket) -> int:
     return int(struct.unpack("9I", raw.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))[DROPS])
 
 
+def unresolved() -> int:
+    """Return how many packets the machine has dropped for want of a neighbour, ever."""
+    return sum(_counted(path, column) for path in NEIGHBOURS for column in NEIGHBOURS_FULL)
+
+
 def _untracked() -> int:
-    if not TRACKING.exists():
+    return _counted(TRACKING, TRACKING_FULL)
+
+
+def _counted(path: Path, column: str) -> int:
+    """Sum up a column of the kernel's statistics, one row a processor."""
+    if not path.exists():
         return 0
-    head, *rows = (line.split() for line in TRACKING.read_text().splitlines())
-    at = head.index(TRACKING_FULL)
+    head, *rows = (line.split() for line in path.read_text().splitlines())
+    at = head.index(column)
     return sum(int(row[at], 16) for row in rows)
 
 

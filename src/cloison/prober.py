@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import resource
 import secrets
 import select
@@ -19,16 +20,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from typing import Final, Self
 
 from cloison import guard, packet, segment
 from cloison.model import Protocol, version_of
 from cloison.outcome import Outcome
-from cloison.posts import Ports, Post, Way, post
+from cloison.posts import Ports, Post, Way, post, unresolved
+from cloison.shots import Losses, Shot, settle
 
 MANY: Final = 1000
 """Probes that are worth more than one thread."""
+PAUSES: Final = (0.5, 5.5, 5.5)
+"""Seconds before each further try: the kernel forgets a neighbour that it has not heard of for five."""
 A_MOMENT: Final = 0.001
 """Seconds to wait for a packet while probes are still being sent."""
 SMALLEST_TOKEN: Final = 1024
@@ -40,36 +43,6 @@ READERS: Final = {
 }
 PINNED: Final = {4: (socket.IPPROTO_IP, 8), 6: (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO)}
 """Where `sendmsg` takes the source address: IP_PKTINFO, which Python does not name, and its sister."""
-
-
-@dataclass(slots=True, eq=False)
-class Shot:
-    """One probe and what became of it. `target` is the post where it should end, None where we hold none."""
-
-    post: Post
-    address: str
-    port: int
-    target: Post | None = None
-    protocol: Protocol = Protocol.TCP
-    at: str = ""
-    """An own address of the post's on the link to use, for an address that is valid on one link alone."""
-    came_back: Outcome | None = None
-    """What the sender got; with it, a second probe could tell nothing more."""
-    detail: str = ""
-    arrived: tuple[Post, ...] = ()
-    """The posts inside which the probe was seen."""
-    outcome: Outcome = Outcome.ERROR
-    """What it comes to, once it was fired."""
-
-    @property
-    def is_over(self) -> bool:
-        """Whether another try could tell nothing more: something came back, or it is seen where it ends."""
-        return self.came_back is not None or (self.protocol is Protocol.UDP and self.target in self.arrived)
-
-    @property
-    def is_a_hint(self) -> bool:
-        """Whether nothing is judged by it, so that its silence needs no second try."""
-        return self.protocol is Protocol.ICMP
 
 
 class Prober:
@@ -124,20 +97,37 @@ class Prober:
         _learn(shots)
         lost, untracked = self._losses()
         numbered = dict(zip(_numbers(), shots, strict=False))
-        for again in (False, True):
-            waiting = [(n, shot) for n, shot in numbered.items() if not (shot.is_over or (again and shot.is_a_hint))]
-            self._round(waiting, numbered, patience / 2)
+        self._round([*numbered.items()], numbered, patience / 2)
+        crowded = self._confirm(numbered, patience / 2)
         self._receive(numbered, 0)  # what arrived before the last answer was sent
         lost_since, untracked_since = self._losses()
         lost = {post: count - lost[post] for post, count in lost_since.items()}
         for shot in shots:
-            _settle(shot, lost[shot.post] + (lost[shot.target] if shot.target else 0), untracked_since - untracked)
+            own = lost[shot.post] + (lost[shot.target] if shot.target else 0)
+            settle(shot, Losses(own, untracked_since - untracked, crowded))
+
+    def _confirm(self, numbered: dict[int, Shot], seconds: float) -> int:
+        """Try what is silent once more, and again while the kernel drops packets because it knows too many neighbours.
+
+        Returns how many it dropped in the last round: the table is the machine's, and old entries make room.
+        """
+        crowded = 0
+        for pause in (0, *PAUSES):
+            time.sleep(pause)
+            before = unresolved()
+            waiting = [(n, shot) for n, shot in numbered.items() if not (shot.is_over or shot.is_a_hint)]
+            self._round(waiting, numbered, seconds)
+            crowded = unresolved() - before
+            if not crowded:
+                break
+        return crowded
 
     def _losses(self) -> tuple[dict[Post, int], int]:
         """Return what each post has lost, and what no namespace on the way had room to track."""
         return {made: made.lost() for made in self.posts}, sum(made.untracked() for made in self.posts)
 
     def _round(self, waiting: list[tuple[int, Shot]], numbered: dict[int, Shot], seconds: float) -> None:
+        random.shuffle(waiting)  # whatever a burst does to its last ones, it does to others in the next round
         # The kernel's part of a send lets other threads run, so as many processors as there are share it.
         hands = os.cpu_count() or 1 if len(waiting) > MANY else 1
         with ThreadPoolExecutor(hands) as pool:
@@ -229,20 +219,6 @@ SEND_ERRORS: Final = {
     errno.EINVAL: (Outcome.UNREACHABLE, "blackhole route"),
 }
 """What the kernel says when it will not send: https://man7.org/linux/man-pages/man7/ip.7.html"""
-
-
-def _settle(shot: Shot, lost: int, untracked: int) -> None:
-    """Say what it comes to: an acceptance, else an arrival, else what came back, else silence."""
-    if shot.came_back is not Outcome.ACCEPTED and shot.target and shot.target in shot.arrived:
-        shot.outcome = Outcome.ARRIVED
-        shot.detail = f"seen inside {shot.target.name}, {shot.came_back or 'no answer'} came back"
-    elif lost and shot.came_back is not Outcome.ACCEPTED:
-        # What was lost may have been the arrival: even a refusal says nothing now.
-        shot.outcome, shot.detail = Outcome.ERROR, f"{lost} packets were lost before they could be read"
-    elif untracked and shot.came_back is not Outcome.ACCEPTED:
-        shot.outcome, shot.detail = Outcome.ERROR, f"a full connection tracking table dropped {untracked} packets"
-    else:
-        shot.outcome = shot.came_back or Outcome.SILENT
 
 
 def _learn(shots: Iterable[Shot]) -> None:

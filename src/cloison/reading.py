@@ -8,7 +8,7 @@ from typing import Final
 
 from cloison.model import Container, Endpoint, Kind, Protocol
 from cloison.outcome import Outcome
-from cloison.prober import Shot
+from cloison.shots import Shot
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,75 @@
+"""A probe, what became of it, and what it comes to.
+
+Rule: whatever was lost on the way may have been the arrival, so with a loss no silence is silence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from cloison.model import Protocol
+from cloison.outcome import Outcome
+from cloison.posts import Post
+
+
+@dataclass(slots=True, eq=False)
+class Shot:
+    """One probe and what became of it. `target` is the post where it should end, None where we hold none."""
+
+    post: Post
+    address: str
+    port: int
+    target: Post | None = None
+    protocol: Protocol = Protocol.TCP
+    at: str = ""
+    """An own address of the post's on the link to use, for an address that is valid on one link alone."""
+    came_back: Outcome | None = None
+    """What the sender got; with it, a second probe could tell nothing more."""
+    detail: str = ""
+    arrived: tuple[Post, ...] = ()
+    """The posts inside which the probe was seen."""
+    outcome: Outcome = Outcome.ERROR
+    """What it comes to, once it was fired."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether another try could tell nothing more: something came back, or it is seen where it ends."""
+        return self.came_back is not None or (self.protocol is Protocol.UDP and self.target in self.arrived)
+
+    @property
+    def is_a_hint(self) -> bool:
+        """Whether nothing is judged by it, so that its silence needs no second try."""
+        return self.protocol is Protocol.ICMP
+
+
+class Losses(NamedTuple):
+    """How many packets were lost: in a shot's own sockets, by connection tracking, for want of a neighbour."""
+
+    own: int
+    untracked: int
+    crowded: int
+
+    @property
+    def sentence(self) -> str:
+        """Return why a silence tells nothing, empty when nothing was lost."""
+        reasons = {
+            f"{self.own} packets were lost before they could be read": self.own,
+            f"a full connection tracking table dropped {self.untracked} packets": self.untracked,
+            f"the machine knows too many neighbours and dropped {self.crowded} packets (see gc_thresh3 in arp(7))": (
+                self.crowded
+            ),
+        }
+        return next((reason for reason, count in reasons.items() if count), "")
+
+
+def settle(shot: Shot, losses: Losses) -> None:
+    """Say what it comes to: an acceptance, else an arrival, else what came back, else silence."""
+    if shot.came_back is not Outcome.ACCEPTED and shot.target and shot.target in shot.arrived:
+        shot.outcome = Outcome.ARRIVED
+        shot.detail = f"seen inside {shot.target.name}, {shot.came_back or 'no answer'} came back"
+    elif shot.came_back is not Outcome.ACCEPTED and (reason := losses.sentence):
+        # What was lost may have been the arrival: even a refusal says nothing now.
+        shot.outcome, shot.detail = Outcome.ERROR, reason
+    else:
+        shot.outcome = shot.came_back or Outcome.SILENT
