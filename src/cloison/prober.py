@@ -148,6 +148,7 @@ class Prober:
 
     def _send(self, number: int, shot: Shot) -> None:
         way = shot.post.ways[shot.address, shot.at]
+        shot.came_back, shot.detail = None, ""
         if isinstance(way, OSError):
             shot.came_back = Outcome.UNREACHABLE
             shot.detail = f"no route ({errno.errorcode.get(way.errno or 0, 'no reason told')})"
@@ -216,9 +217,11 @@ SEND_ERRORS: Final = {
     errno.ENETUNREACH: (Outcome.UNREACHABLE, "network unreachable"),
     errno.EHOSTUNREACH: (Outcome.UNREACHABLE, "host unreachable"),
     errno.EACCES: (Outcome.UNREACHABLE, "prohibited route"),
-    errno.EINVAL: (Outcome.UNREACHABLE, "blackhole route"),
 }
-"""What the kernel says when it will not send: https://man7.org/linux/man-pages/man7/ip.7.html"""
+"""What the kernel says when it will not send: https://man7.org/linux/man-pages/man7/ip.7.html
+
+EINVAL is not among them: whether there is a route was asked before, so it says that there is no room
+for another neighbour (ip6_finish_output2 in net/ipv6/ip6_output.c)."""
 
 
 def _learn(shots: Iterable[Shot]) -> None:

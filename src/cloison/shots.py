@@ -6,11 +6,13 @@ Rule: whatever was lost on the way may have been the arrival, so with a loss no 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from cloison.model import Protocol
 from cloison.outcome import Outcome
 from cloison.posts import Post
+
+FINAL: Final = (Outcome.ACCEPTED, Outcome.REFUSED)
 
 
 @dataclass(slots=True, eq=False)
@@ -25,7 +27,7 @@ class Shot:
     at: str = ""
     """An own address of the post's on the link to use, for an address that is valid on one link alone."""
     came_back: Outcome | None = None
-    """What the sender got; with it, a second probe could tell nothing more."""
+    """What the sender got."""
     detail: str = ""
     arrived: tuple[Post, ...] = ()
     """The posts inside which the probe was seen."""
@@ -34,8 +36,11 @@ class Shot:
 
     @property
     def is_over(self) -> bool:
-        """Whether another try could tell nothing more: something came back, or it is seen where it ends."""
-        return self.came_back is not None or (self.protocol is Protocol.UDP and self.target in self.arrived)
+        """Whether another try could tell nothing more: somebody answered, or it is seen where it ends.
+
+        "Unreachable" is no answer: the kernel says so, too, when it has no room for another neighbour.
+        """
+        return self.came_back in FINAL or (self.protocol is Protocol.UDP and self.target in self.arrived)
 
     @property
     def is_a_hint(self) -> bool:
