@@ -113,14 +113,13 @@ def on_one_network(world: World, flow: Flow) -> Prediction | None:
 
 def from_internal(world: World, flow: Flow) -> Prediction | None:
     """Who has internal networks alone has no default route, and nothing that he sends is forwarded."""
-    near = _near(world, flow)
-    way = near or next(iter(_ways_out(world, flow.vantage.place)), "")
+    near, place = _near(world, flow), flow.vantage.place
+    way = near or next(iter(_ways_out(world, place)), "")
     if way and not world.is_internal(way):
         return None
-    place = flow.vantage.place
-    if near and flow.endpoint.kind is Kind.PUBLISHED:
+    if near:
         return _shut(f"{place} gets there over {world.label(near)}, which is internal")
-    return None if near else _shut(f"every network of {place} is internal, so it has no way out")
+    return _shut(f"every network of {place} is internal, so it has no way out")
 
 
 def to_host(world: World, flow: Flow) -> Prediction | None:
@@ -139,6 +138,16 @@ def to_outside(world: World, flow: Flow) -> Prediction | None:
     place = flow.vantage.place
     way = next(iter(_ways_out(world, place)))
     return _forwarded(world, f"{world.label(way)} is not internal, so {place} has egress", accepted=True)
+
+
+def to_itself(world: World, flow: Flow) -> Prediction | None:
+    """A published port leads back over the bridge, and a bridge gives no packet back to the container it came from."""
+    source, end, owner = flow.vantage.place, flow.endpoint, world.project.owner
+    if end.kind is not Kind.PUBLISHED or source == end.place or owner(source) != owner(end.place):
+        return None
+    if world.project.services[owner(source)].replicas > 1:
+        return _unknown(f"it cannot be told with which container of {owner(source)} {source} shares its namespace")
+    return _shut(f"{source} and {end.place} live in one network namespace, and no bridge leads a packet back there")
 
 
 def between_bridges(world: World, flow: Flow) -> Prediction | None:
@@ -235,5 +244,6 @@ RULES: Final[Rules] = (
     from_internal,
     to_host,
     to_outside,
+    to_itself,
     between_bridges,
 )
