@@ -36,6 +36,9 @@ ISOLATED_BY_API: Final = (4, 3)
 https://github.com/containers/podman/pull/15016"""
 ISOLATED_BY_DEFAULT: Final = (6, 0)
 """From here on Netavark isolates every bridge from all others: https://github.com/containers/podman/pull/28524"""
+TIDY: Final = (5, 0)
+"""Before, whoever inspected a network while containers ran on it kept its isolation rules from being removed with it,
+and the next bridge of that name had them, though it were internal (4.3.1; not 5.4.2)."""
 ISOLATED: Final = "true"
 STRICT: Final = "strict"
 NOT_ISOLATED: Final = "false"
@@ -168,7 +171,7 @@ def _between(world: World, way: str, target: str) -> Prediction:
     if way == target:
         return _forwarded(world, "a published port is a door for its own network, too", accepted=True)
     if world.is_internal(target):
-        return _forwarded(world, f"{world.label(target)} is internal, which keeps nobody out on Podman", accepted=True)
+        return _into_internal(world, way, target)
     kinds = {isolation(world, way), isolation(world, target)}
     if kinds == {ISOLATED}:
         return _shut(f"Podman isolates {labels} from each other")
@@ -179,6 +182,14 @@ def _between(world: World, way: str, target: str) -> Prediction:
             world, f"Podman does not isolate {labels}: only one of them, if any, asks for it", accepted=True
         )
     return _unknown(f"Podman does not tell whether it isolates {labels}")
+
+
+def _into_internal(world: World, way: str, target: str) -> Prediction:
+    """`internal` itself keeps nobody out, but a rule that was left behind may."""
+    if isolation(world, way) != NOT_ISOLATED and world.facts.engine.release < TIDY:
+        labels = f"{world.label(way)} and {world.label(target)}"
+        return _unknown(f"Podman before 5 may have left a rule behind that keeps {labels} apart")
+    return _forwarded(world, f"{world.label(target)} is internal, which keeps nobody out on Podman", accepted=True)
 
 
 def isolation(world: World, network: str) -> str:

@@ -93,6 +93,8 @@ ROWS = [
     (OLD, "old-1 -> proxy-1:80 on frontend_net", OPEN, "Podman does not isolate bridge and frontend_net"),
     (OLD, "old-1 -> db-1:3306 on backend_net", OPEN, "backend_net is internal, which keeps nobody out on Podman"),
     (TWO, "web-1 -> db-1:3306 on backend_net", OPEN, "backend_net is internal, which keeps nobody out"),
+    (on(OTHER, "4.3.1"), "web-1 -> db-1:3306 on backend_net", UNKNOWN, "Podman before 5 may have left a rule behind"),
+    (on(OTHER, "4.3.1"), ACROSS, SHUT, "Podman isolates own_net and frontend_net from each other"),
     (OLD, "db-1 -> proxy-1:80 on frontend_net", SHUT, "every network of db is internal, so it has no way out"),
     # From outside.
     (PODMAN, WALL, OPEN, "whoever routes to frontend_net through the host gets there"),
