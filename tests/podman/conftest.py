@@ -58,6 +58,9 @@ def there(podman: Room, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with Path(f"/proc/{podman.process}/ns/net").open() as namespace, netns.inside(namespace.fileno()):
         yield
 
+        here = Path(netns.OWN).stat().st_ino
+        assert netns.identity(namespace.fileno()) == here, "something led this thread to another machine"
+
 
 def _links() -> bytes:
     archive = io.BytesIO()
