@@ -158,7 +158,8 @@ def _overlapping(subnet: str, taken: Iterable[str]) -> str:
 
 
 def _service(key: str, body: Body, around: Surroundings, said: _Remarks) -> dict[str, Any]:
-    acted: dict[str, Any] = {"pull_policy": "never", "restart": "no", "cap_drop": ["ALL"]}
+    # The idle program ignores every signal, as the first process of a container does; Podman would wait ten seconds.
+    acted: dict[str, Any] = {"pull_policy": "never", "restart": "no", "cap_drop": ["ALL"], "stop_signal": "SIGKILL"}
     for member in ("network_mode", "expose", "scale"):
         if body.get(member) is not None:
             acted[member] = body[member]

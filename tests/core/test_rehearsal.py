@@ -42,7 +42,14 @@ def network(**body: Any) -> tuple[dict[str, Any], Rehearsal]:
     return dict(found.document["networks"]["net"]), found
 
 
-ALWAYS = {"image": IMAGE, "labels": {LABEL: NAME}, "pull_policy": "never", "restart": "no", "cap_drop": ["ALL"]}
+ALWAYS = {
+    "image": IMAGE,
+    "labels": {LABEL: NAME},
+    "pull_policy": "never",
+    "restart": "no",
+    "cap_drop": ["ALL"],
+    "stop_signal": "SIGKILL",
+}
 MARKED = {"name": f"{NAME}_net", "labels": {LABEL: NAME}}
 
 

@@ -26,7 +26,11 @@ PORTS = (22, 53, 80, 443, 3306, 5432, 8080, 40000)
 def host_addresses() -> list[str]:
     """Return the addresses on which this machine may publish, without those of networks that come and go."""
     with IPRoute() as route:
-        lasting = [m["index"] for m in route.get_links() if not m.get("ifname").startswith(("br-", "veth", "cloison"))]
+        lasting = [
+            m["index"]
+            for m in route.get_links()
+            if not m.get("ifname").startswith(("br-", "podman", "veth", "cloison"))
+        ]
         found = [m.get("address") for m in route.get_addr(family=socket.AF_INET) if m["index"] in lasting]
     return sorted(found)
 
