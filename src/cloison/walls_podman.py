@@ -35,6 +35,9 @@ ISOLATED_BY_API: Final = (4, 3)
 https://github.com/containers/podman/pull/15016"""
 ISOLATED_BY_DEFAULT: Final = (6, 0)
 """From here on Netavark isolates every bridge from all others: https://github.com/containers/podman/pull/28524"""
+TIDY: Final = (5, 0)
+"""Before, whoever inspected a network while containers ran on it kept its isolation rules from being removed with it,
+and the next bridge of that name had them, though it were internal (4.3.1; not 5.4.2)."""
 ISOLATED: Final = "true"
 STRICT: Final = "strict"
 NOT_ISOLATED: Final = "false"
@@ -114,14 +117,13 @@ def on_one_network(world: World, flow: Flow) -> Prediction | None:
 
 def from_internal(world: World, flow: Flow) -> Prediction | None:
     """Who has internal networks alone has no default route, and nothing that he sends is forwarded."""
-    near = _near(world, flow)
-    way = near or next(iter(_ways_out(world, flow.vantage.place)), "")
+    near, place = _near(world, flow), flow.vantage.place
+    way = near or next(iter(_ways_out(world, place)), "")
     if way and not world.is_internal(way):
         return None
-    place = flow.vantage.place
-    if near and flow.endpoint.kind is Kind.PUBLISHED:
+    if near:
         return shut(f"{place} gets there over {world.label(near)}, which is internal")
-    return None if near else shut(f"every network of {place} is internal, so it has no way out")
+    return shut(f"every network of {place} is internal, so it has no way out")
 
 
 def to_host(world: World, flow: Flow) -> Prediction | None:
@@ -142,6 +144,16 @@ def to_outside(world: World, flow: Flow) -> Prediction | None:
     return _forwarded(world, f"{world.label(way)} is not internal, so {place} has egress", accepted=True)
 
 
+def to_itself(world: World, flow: Flow) -> Prediction | None:
+    """A published port leads back over the bridge, and a bridge gives no packet back to the container it came from."""
+    source, end, owner = flow.vantage.place, flow.endpoint, world.project.owner
+    if end.kind is not Kind.PUBLISHED or source == end.place or owner(source) != owner(end.place):
+        return None
+    if world.project.services[owner(source)].replicas > 1:
+        return unknown(f"it cannot be told with which container of {owner(source)} {source} shares its namespace")
+    return shut(f"{source} and {end.place} live in one network namespace, and no bridge leads a packet back there")
+
+
 def between_bridges(world: World, flow: Flow) -> Prediction | None:
     """From one bridge to another, directly or through a published port, which ends in a bridge as well."""
     end, place = flow.endpoint, flow.vantage.place
@@ -160,7 +172,7 @@ def _between(world: World, way: str, target: str) -> Prediction:
     if way == target:
         return _forwarded(world, "a published port is a door for its own network, too", accepted=True)
     if world.is_internal(target):
-        return _forwarded(world, f"{world.label(target)} is internal, which keeps nobody out on Podman", accepted=True)
+        return _into_internal(world, way, target)
     kinds = {isolation(world, way), isolation(world, target)}
     if kinds == {ISOLATED}:
         return shut(f"Podman isolates {labels} from each other")
@@ -171,6 +183,14 @@ def _between(world: World, way: str, target: str) -> Prediction:
             world, f"Podman does not isolate {labels}: only one of them, if any, asks for it", accepted=True
         )
     return unknown(f"Podman does not tell whether it isolates {labels}")
+
+
+def _into_internal(world: World, way: str, target: str) -> Prediction:
+    """`internal` itself keeps nobody out, but a rule that was left behind may."""
+    if isolation(world, way) != NOT_ISOLATED and world.facts.engine.release < TIDY:
+        labels = f"{world.label(way)} and {world.label(target)}"
+        return unknown(f"Podman before 5 may have left a rule behind that keeps {labels} apart")
+    return _forwarded(world, f"{world.label(target)} is internal, which keeps nobody out on Podman", accepted=True)
 
 
 def isolation(world: World, network: str) -> str:
@@ -232,6 +252,7 @@ RULES: Final[Rules] = (
     from_internal,
     to_host,
     to_outside,
+    to_itself,
     between_bridges,
 )
 """Over IPv4."""
