@@ -58,6 +58,11 @@ TLS = on(
     STACK.serving("tls", network_mode="service:proxy").running(container("tls", network_mode="container:id-of-proxy-1"))
 )
 TWICE = TLS.serving("proxy", scale=2)
+AGENT = on(
+    STACK.serving("agent", network_mode="host")
+    .running(container("agent", network_mode="host"))
+    .listening("agent-1", 9000)
+)
 BARE = on(STACK.serving("bare", networks={}).running(container("bare")))
 SPY = on(STACK.running(stranger("spy", (BACK, "172.30.1.66"))))
 DRIFTED = on(STACK.joined("db-1", FRONT, "172.30.2.9"))
@@ -139,6 +144,11 @@ ROWS = [
     (HELD, "proxy-1 -> db-1:3306 at 192.0.2.10:3306", OPEN, "answers on it itself"),
     (HELD, "app-1 -> db-1:3306 at 172.30.1.1:3306", OPEN, "answers on it itself"),
     (HELD, "app-1 -> db-1:3306 at 192.0.2.10:3306", SHUT, "every network of app is internal"),
+    # Who lives on the host.
+    (AGENT, "outside -> agent-1:9000 at 192.0.2.10", OPEN, "agent has network_mode host, and no rule of the engine's"),
+    (AGENT, "db-1 -> agent-1:9000 on backend_net", OPEN, "the host has an address on backend_net, internal or not"),
+    (AGENT, "db-1 -> agent-1:9000 at 192.0.2.10", SHUT, "every network of db is internal, so it has no way out"),
+    (AGENT, "proxy-1 -> agent-1:9000 at 192.0.2.10", OPEN, "the host answers on all of its addresses"),
     # What is Docker's, too.
     (PODMAN, "host -> db-1:3306 on backend_net", OPEN, "the host has an address on every bridge"),
     (PODMAN, "host -> proxy-1:80 at 127.0.0.1:8080", OPEN, "the host publishes the port on this address"),
