@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
+import msgspec
+
 from cloison import flows as asking
 from cloison.compare import Judged, Judgement, exit_code
 from cloison.compose import Project
@@ -44,12 +46,12 @@ def assemble(
     coverage = _coverage(project, facts, judged, circumstances.left_out)
     code = exit_code(judged, complete=coverage.complete)
     return Proof(
-        schema_version="1",
+        schema_version="2",
         tool=circumstances.tool,
         verdict=Verdict(WORDS[code], code),
         project=project_part(project, facts),
         machine=circumstances.machine,
-        engine=EnginePart(facts.engine.name, facts.engine.version, facts.engine.forward_policy),
+        engine=msgspec.convert(facts.engine, EnginePart, from_attributes=True),
         started=circumstances.started,
         duration_ms=circumstances.duration_ms,
         patience_ms=circumstances.patience_ms,

@@ -105,16 +105,8 @@ def _seated(project: Project) -> Iterator[str]:
 def _bound(service: Service) -> Iterator[str]:
     """Yield the host's addresses to which the file binds a port."""
     for port in service.ports:
-        if port.host_address not in EVERY_ADDRESS and _is_address(port.host_address):
+        if port.host_address not in EVERY_ADDRESS:
             yield port.host_address
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 Subnets = tuple[IPv4Network | IPv6Network, ...]

@@ -8,7 +8,7 @@ from typing import Final
 
 from cloison.compare import Cause, Judged, Judgement
 from cloison.compose import Project
-from cloison.model import OUTSIDE, STRANGER, Facts, Flow
+from cloison.model import OUTSIDE, STRANGER, Facts, Flow, version_of
 from cloison.outcome import Reach
 from cloison.policy import Policy
 
@@ -116,10 +116,19 @@ def unneeded(rules: Policy | None, judged: Iterable[Judged]) -> list[str]:
 
 
 def _egress(judged: Iterable[Judged]) -> list[str]:
-    """Sum up who reaches the internet: a policy may allow it, and it is still worth one line."""
+    """Sum up who reaches the internet: a policy may allow it, and it is still worth a line.
+
+    Over which version of IP is said where both were asked and one alone leads out.
+    """
+    outward = [item for item in judged if item.flow.endpoint.place == OUTSIDE and item.flow.vantage.container]
+    asked = {version_of(item.flow.endpoint.address) for item in outward}
     free = {
-        item.flow.vantage.place
-        for item in judged
-        if item.flow.endpoint.place == OUTSIDE and item.flow.vantage.container and item.observation.reach is Reach.OPEN
+        version: {item.flow.vantage.place for item in outward if _leads_out(item, version)} for version in sorted(asked)
     }
-    return [f"egress: {', '.join(sorted(free))} can reach the internet"] if free else []
+    everywhere = set.intersection(*free.values()) if free else set()
+    named = [(everywhere, ""), *((free[version] - everywhere, f" over IPv{version} only") for version in free)]
+    return [f"egress: {', '.join(sorted(who))} can reach the internet{over}" for who, over in named if who]
+
+
+def _leads_out(item: Judged, version: int) -> bool:
+    return item.observation.reach is Reach.OPEN and version_of(item.flow.endpoint.address) == version

@@ -43,6 +43,10 @@ class AssumedPart(Part, frozen=True):
     engine: str
     version: str
     forward_policy: str
+    forward_policy_v6: str
+    filters_ipv6: bool
+    has_userland_proxy: bool
+    guards_addresses: bool
     external: str
 
 
@@ -114,7 +118,7 @@ class PlanCoverage(Part, frozen=True):
 class Plan(Part, frozen=True):
     """The document."""
 
-    schema_version: Literal["1"]
+    schema_version: Literal["2"]
     tool: Tool
     verdict: PlanVerdict
     project: ProjectPart

@@ -17,7 +17,7 @@ from cloison.drawn import Assumptions
 from cloison.errors import BREACHED, PROVEN, UNPROVEN
 from cloison.explain import reason, unneeded
 from cloison.intention import Intention
-from cloison.model import HOST, Facts, Flow, Protocol
+from cloison.model import HOST, EngineFacts, Facts, Flow, Protocol
 from cloison.needs import Ground, allowed, needs
 from cloison.outcome import Observation, Outcome, Reach
 from cloison.plan import (
@@ -107,11 +107,11 @@ def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
     skipped = [SkippedPart(what, why) for what, why in flows.skipped(paper.project, paper.facts)]
     engine = paper.facts.engine
     return Plan(
-        schema_version="1",
+        schema_version="2",
         tool=tool,
         verdict=PlanVerdict("drawn" if code == PROVEN and paper.rules is None else WORDS[code], code),
         project=assemble.project_part(project, paper.facts),
-        assumed=AssumedPart(engine.name, engine.version, engine.forward_policy, assumed.external),
+        assumed=_assumed(engine, assumed.external),
         policy=assemble.policy_part(paper.rules),
         vantages=[PlacePart(v.place, v.container) for v in places],
         endpoints=[assemble.endpoint_part(end) for end in ends],
@@ -121,6 +121,19 @@ def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
         remarks=[RemarkPart(r.where, r.kind, r.says) for r in remarks(project, paper.facts, paper.ground)],
         proposal=_proposal(paper, assumed),
         notes=unneeded(paper.rules, judged),
+    )
+
+
+def _assumed(engine: EngineFacts, external: str) -> AssumedPart:
+    return AssumedPart(
+        engine=engine.name,
+        version=engine.version,
+        forward_policy=engine.forward_policy,
+        forward_policy_v6=engine.forward_policy_v6,
+        filters_ipv6=engine.filters_ipv6,
+        has_userland_proxy=engine.has_userland_proxy,
+        guards_addresses=engine.guards_addresses,
+        external=external,
     )
 
 

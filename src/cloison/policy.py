@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 import reprlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from cloison.compose import HIGHEST_PORT, POLICY_KEY, Project
@@ -132,10 +132,17 @@ def check_cover(rules: Policy, flows: Iterable[Flow], finished: Collection[str] 
         if not {rule.source, rule.target}.isdisjoint(finished):
             continue
         if not any(rule.names(flow) for flow in asked):
-            raise PolicyError(
-                f'{rule.where}: "{rule.text}" covers no flow of this project; '
-                "its two ends must be two places, one of them a service with an address of its own"
-            )
+            raise PolicyError(f'{rule.where}: "{rule.text}" covers no flow of this project; {_cover_hint(rule, asked)}')
+
+
+def _cover_hint(rule: Rule, asked: Iterable[Flow]) -> str:
+    """Say why a rule covers nothing: the host may have the place and not the port."""
+    if rule.target == HOST and any(replace(rule, port=None).names(flow) for flow in asked):
+        return (
+            f"nobody is known to listen on port {rule.port}/{rule.protocol} of the host where others get; "
+            f'have it listen on more than loopback, or write "{rule.source} -> {HOST}", which covers every port'
+        )
+    return "its two ends must be two places, one of them a service with an address of its own"
 
 
 def named_ports(rules: Policy | None, service: str) -> set[tuple[Protocol, int]]:

@@ -78,11 +78,18 @@ class Machine(Part, frozen=True):
 
 
 class EnginePart(Part, frozen=True):
-    """The engine and the facts that predictions used."""
+    """The engine and the facts that predictions used, by the names of `model.EngineFacts`."""
 
     name: str
     version: str
     forward_policy: str
+    forward_policy_v6: str
+    filters_ipv6: bool
+    has_userland_proxy: bool
+    guards_addresses: bool
+    firewall: str
+    filters_bridges: bool
+    source_check: str
 
 
 class TolerationPart(Part, frozen=True):
@@ -169,7 +176,7 @@ class Coverage(Part, frozen=True):
 class Proof(Part, frozen=True):
     """The document; times are UTC in RFC 3339 form and milliseconds."""
 
-    schema_version: Literal["1"]
+    schema_version: Literal["2"]
     tool: Tool
     verdict: Verdict
     project: ProjectPart

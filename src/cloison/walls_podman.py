@@ -58,7 +58,7 @@ def no_network(world: World, flow: Flow) -> Prediction | None:
 def end_not_drawn(world: World, flow: Flow) -> Prediction | None:
     """Who is where the file does not put him is not predicted to be there."""
     end = flow.endpoint
-    is_seat = end.kind is not Kind.PUBLISHED and end.place not in (HOST, OUTSIDE)
+    is_seat = end.kind is not Kind.PUBLISHED and end.place != OUTSIDE and not world.is_at_home(end.place)
     return not_drawn(world, flow) if is_seat and end.network not in world.seats(end.place) else None
 
 
@@ -107,7 +107,7 @@ def on_one_network(world: World, flow: Flow) -> Prediction | None:
     if end.kind is Kind.PUBLISHED or end.network not in world.seats(place):
         return None
     label = world.label(end.network)
-    if end.place == HOST:
+    if world.is_at_home(end.place):
         return opened(f"the host has an address on {label}, internal or not")
     open_ = f"{place} and {end.place} share {label}, and Podman has no policy inside a network"
     if not world.facts.engine.filters_bridges:

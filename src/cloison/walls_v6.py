@@ -77,7 +77,7 @@ def way_out(world: World, flow: Flow) -> Prediction | None:
     """A container has egress when it has a route that leads out."""
     if flow.endpoint.place != OUTSIDE:
         return None
-    return _routed(world, flow, "has egress over IPv6")
+    return _filtered(world, flow, _routed(world, flow, "has egress over IPv6"))
 
 
 def to_host(world: World, flow: Flow) -> Prediction | None:
@@ -102,11 +102,12 @@ def to_published(world: World, flow: Flow) -> Prediction | None:
     if end.kind is not Kind.PUBLISHED:
         return None
     near = [n for n in world.seats_v6(source) if (fact := world.facts.network(n)) and fact.holds(end.address)]
-    if not near:
-        return _routed(world, flow, "reaches the published port")
-    label, engine = world.label(near[0]), world.facts.engine
     led = any(not world.is_internal(network) for network in world.seats_v6(end.place))
-    if engine.filters_ipv6 and world.is_internal(near[0]) and led:
+    if not near:
+        way = _routed(world, flow, "reaches the published port")
+        return _filtered(world, flow, way) if led else way
+    label = world.label(near[0])
+    if world.facts.engine.filters_ipv6 and world.is_internal(near[0]) and led:
         return shut(f"{source} gets there over {label}, which is internal")
     return opened(f"the engine's proxy answers on the host's address of {label}")
 
@@ -121,8 +122,6 @@ def over_network(world: World, flow: Flow) -> Prediction | None:
         if world.has_icc_off(end.network):
             return unknown(f"{label} has inter-container communication off, which is known to leak")
         return opened(f"{source} and {end.place} share {label}, and Docker has no policy inside a network")
-    if source.startswith(STRANGER):
-        return shut(f"the file does not know {source.removeprefix(STRANGER)}")
     said = _between(world, source, label)
     return _without_wall(_routed(world, flow, said.rule)) if said.is_unwalled else said
 
@@ -169,6 +168,13 @@ def _routed(world: World, flow: Flow, what: str) -> Prediction:
     if release >= ROUTED_NOWHERE:
         return shut(f"{world.label(way)} is internal, so {source} has no route over IPv6")
     return unwalled(f"before Engine 26 an internal network has a default route over IPv6 too: {what}")
+
+
+def _filtered(world: World, flow: Flow, way: Prediction) -> Prediction:
+    """Return what the engine's rules leave of a way out of an internal network, where it has rules for IPv6."""
+    if not (way.is_unwalled and world.facts.engine.filters_ipv6):
+        return way
+    return shut(f"the engine's IPv6 rules let nothing of {flow.vantage.place} out of its internal networks")
 
 
 def _way_out(world: World, place: str) -> str:

@@ -1,8 +1,7 @@
 """A kernel that is a function: what becomes of a probe, by what the engine really holds.
 
-Rule: it has never seen the file, and asks no rule of the core's. Over IPv4 it is Docker 20.10's, over
-IPv6 that of the engine's own version, as measured on 20.10, 26.1 and 28.5 with the daemon's own
-defaults.
+Rule: it has never seen the file, and asks no rule of the core's. It is that of the engine's own version,
+as measured on 20.10, 26.1 and 28.5 with the daemon's own defaults, and with rules over IPv6 where it has them.
 """
 
 from __future__ import annotations
@@ -13,12 +12,14 @@ from typing import Final
 from cloison.model import HOST, LINK_LOCAL, OUTSIDE, Facts, Flow, Kind, version_of
 from cloison.outcome import Observation, Outcome, observation, unknown
 
+UNROUTED_V4: Final = (25, 0)
+"""Engines from here on give an internal network no default route over IPv4."""
 UNROUTED: Final = (26, 0)
 """Engines from here on give an internal network no default route over IPv6."""
-WALLED: Final = (27, 0)
-"""Engines from here on have IPv6 rules."""
 SEALED: Final = (28, 0)
 """Engines from here on drop what is routed to a container from outside."""
+TWO_GATEWAYS: Final = (28, 0)
+"""Engines from here on choose the default route over IPv6 by itself; before, one network carries both."""
 
 
 def seen(said: Outcome | Observation) -> Observation:
@@ -60,12 +61,11 @@ def _is_routed_in(facts: Facts, flow: Flow) -> bool:
     Without IPv6 rules it gets everywhere.
     """
     end, release = flow.endpoint, facts.engine.release
-    if version_of(end.address) == 6 and release < WALLED:
+    if version_of(end.address) == 6 and not facts.engine.filters_ipv6:
         return True
     owner = next(c for c in facts.containers if c.name == end.container)
     doors = {(door.container_port, door.protocol) for door in owner.publications}
-    is_door = (end.port, end.protocol) in doors and [end.network] == _ways_out(facts, _seats(facts, owner.name, 4))[:1]
-    return is_door and release < SEALED
+    return (end.port, end.protocol) in doors and end.network == _gateway(facts, owner.name) and release < SEALED
 
 
 def _passes_v4(facts: Facts, flow: Flow, seats: Collection[str]) -> bool:
@@ -73,21 +73,23 @@ def _passes_v4(facts: Facts, flow: Flow, seats: Collection[str]) -> bool:
     if end.kind is Kind.PUBLISHED or end.place == OUTSIDE:
         # To an address of the host's, or to the internet: it has to get out of the bridge that it comes by.
         return bool(_ways_out(facts, _near(facts, seats, end.address) or seats))
-    return _is_home(facts, flow) or end.network in seats
+    is_routed = facts.engine.release < UNROUTED_V4 or bool(_ways_out(facts, seats))
+    return end.network in seats or (_is_home(facts, flow) and is_routed)
 
 
 def _passes_v6(facts: Facts, flow: Flow, seats: Collection[str]) -> bool:
-    end, release = flow.endpoint, facts.engine.release
-    has_route = release < UNROUTED or bool(_ways_out(facts, seats))
+    end, walled = flow.endpoint, facts.engine.filters_ipv6
+    has_route = _has_route_v6(facts, flow.vantage.container)
     if end.network in seats or end.address.startswith(LINK_LOCAL):
         return end.network in seats
-    if end.kind is Kind.PUBLISHED and (near := _near(facts, seats, end.address)):
+    if end.kind is Kind.PUBLISHED:
+        ways = _near(facts, seats, end.address) or [*seats] * has_route
         # The engine's proxy answers, unless a rule leads the packet to a container behind another wall.
-        is_led = release >= WALLED and bool(_ways_out(facts, _seats(facts, end.container, 6)))
-        return not is_led or bool(_ways_out(facts, near))
-    if end.kind is Kind.PUBLISHED or end.place == OUTSIDE or _is_home(facts, flow):
-        return has_route
-    return has_route and release < WALLED
+        is_led = walled and bool(_ways_out(facts, _seats(facts, end.container, 6)))
+        return bool(ways) and (not is_led or bool(_ways_out(facts, ways)))
+    if end.place == OUTSIDE:
+        return has_route and (not walled or bool(_ways_out(facts, seats)))
+    return has_route and (_is_home(facts, flow) or not walled)
 
 
 def _is_one_way(facts: Facts, flow: Flow) -> bool:
@@ -98,7 +100,23 @@ def _is_one_way(facts: Facts, flow: Flow) -> bool:
     if _is_home(facts, flow) or _mode(facts, source.container) == HOST or facts.engine.release < UNROUTED:
         return False
     is_near = source.place != OUTSIDE and end.network in _seats(facts, source.container, 6)
-    return not is_near and not _ways_out(facts, _seats(facts, end.container, 6))
+    return not is_near and not _has_route_v6(facts, end.container)
+
+
+def _has_route_v6(facts: Facts, name: str) -> bool:
+    """Whether a container has a default route over IPv6; one of an internal network counts on older engines."""
+    seats = _seats(facts, name, 6)
+    if facts.engine.release >= TWO_GATEWAYS:
+        return bool(_ways_out(facts, seats))
+    way = _gateway(facts, name)
+    return way in seats and (facts.engine.release < UNROUTED or bool(_ways_out(facts, [way])))
+
+
+def _gateway(facts: Facts, name: str) -> str:
+    """Return the network that carries a container's default route: not an internal one, with IPv6, by name."""
+    dual = _seats(facts, name, 6)
+    order = sorted((not _ways_out(facts, [n]), n not in dual, n) for n in _seats(facts, name, 4) | dual)
+    return order[0][-1] if order else ""
 
 
 def _near(facts: Facts, seats: Collection[str], address: str) -> list[str]:
@@ -107,7 +125,7 @@ def _near(facts: Facts, seats: Collection[str], address: str) -> list[str]:
 
 
 def _ways_out(facts: Facts, seats: Collection[str]) -> list[str]:
-    """Return the networks of a container that are not internal; the first one has the default route."""
+    """Return the networks of a container that are not internal."""
     return [n for n in sorted(seats) if not ((known := facts.network(n)) and known.internal)]
 
 

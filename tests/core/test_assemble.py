@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import msgspec
 import pytest
@@ -12,7 +12,7 @@ from cloison import proof
 from cloison.assemble import assemble
 from cloison.compare import Judgement
 from cloison.explain import Case
-from cloison.model import Endpoint, Flow, Kind, Protocol, Vantage
+from cloison.model import Endpoint, EngineFacts, Flow, Kind, Protocol, Vantage
 from cloison.outcome import Outcome, Reach
 from cloison.proof import EndpointPart, EnginePart, NetworkPart, ServicePart, SkippedPart, VantagePart, Verdict
 
@@ -58,14 +58,33 @@ def test_nothing_asked_is_nothing_proven() -> None:
 def test_circumstances_are_written_down_as_they_are_given() -> None:
     found = STACK.proof()
 
-    assert ("1", "2026-01-02T03:04:05.678Z", 1234, 1000) == (
+    assert ("2", "2026-01-02T03:04:05.678Z", 1234, 1000) == (
         found.schema_version,
         found.started,
         found.duration_ms,
         found.patience_ms,
     )
     assert (CIRCUMSTANCES.tool, CIRCUMSTANCES.machine) == (found.tool, found.machine)
-    assert EnginePart("docker", "20.10.24+dfsg1", "DROP") == found.engine
+
+
+def test_the_engine_is_told_with_every_fact_that_predictions_use() -> None:
+    engine = EngineFacts(
+        "podman",
+        "5.4.2",
+        "DROP",
+        "ACCEPT",
+        filters_ipv6=True,
+        has_userland_proxy=False,
+        guards_addresses=False,
+        firewall="nftables",
+        filters_bridges=True,
+        source_check="2",
+    )
+    found = assemble(Case(STACK.project, replace(STACK.facts, engine=engine), None), [], {}, CIRCUMSTANCES)
+
+    told = (True, False, False, "nftables", True, "2")
+    assert EnginePart("podman", "5.4.2", "DROP", "ACCEPT", *told) == found.engine
+    assert {f.name for f in fields(EngineFacts)} - {"platform"} == {*EnginePart.__struct_fields__}
 
 
 def test_the_project_is_drawn_with_the_engines_names() -> None:

@@ -266,8 +266,15 @@ def test_a_port_of_the_host_may_be_named() -> None:
 
 
 def test_a_port_of_the_host_on_which_nobody_listens_is_refused() -> None:
-    with pytest.raises(PolicyError, match='"app -> host:5432" covers no flow'):
+    with pytest.raises(PolicyError) as caught:
         STACK.listening("", 22).ruled({"allow": ["app -> host:5432"]}).asked()
+
+    sentence = (
+        'x-cloison.allow[0]: "app -> host:5432" covers no flow of this project; '
+        "nobody is known to listen on port 5432/tcp of the host where others get; "
+        'have it listen on more than loopback, or write "app -> host", which covers every port'
+    )
+    assert sentence == str(caught.value)
 
 
 def test_a_rule_about_a_service_that_has_ended_needs_no_flow() -> None:

@@ -129,7 +129,7 @@ def changed(found: Proof, *path: str | int, value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("schema_version",), "2"),
+        (("schema_version",), "1"),
         (("verdict", "word"), "fine"),
         (("verdict", "exit_code"), "0"),
         (("flows", 0, "judgement"), "good"),

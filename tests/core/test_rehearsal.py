@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,10 +25,12 @@ HERE = Surroundings(
 )
 
 
-def rehearsed(services: dict[str, Any], networks: dict[str, Any] | None = None, rules: Any = None) -> Rehearsal:
+def rehearsed(
+    services: dict[str, Any], networks: dict[str, Any] | None = None, rules: Any = None, around: Surroundings = HERE
+) -> Rehearsal:
     """Return the rehearsal of a resolved document."""
     document = {"name": "shop", "services": services, "networks": networks}
-    return rehearsal(document | ({"x-cloison": rules} if rules else {}), NAME, IMAGE, HERE)
+    return rehearsal(document | ({"x-cloison": rules} if rules else {}), NAME, IMAGE, around)
 
 
 def acted(**body: Any) -> dict[str, Any]:
@@ -271,3 +274,21 @@ def test_the_doors_of_a_namespace_are_those_of_all_who_live_in_it() -> None:
         "db": {(Protocol.TCP, 3306), (Protocol.UDP, 9000), (Protocol.TCP, 22)},
         "app": {(Protocol.TCP, 5000)},
     } == flows.declared(project, named)
+
+
+@pytest.mark.parametrize(
+    ("body", "servers"),
+    [
+        ({}, ["198.51.100.2"]),
+        ({"network_mode": "bridge"}, ["198.51.100.2"]),
+        ({"network_mode": "none"}, None),  # the engine refuses a name server where there is no network of its own
+        ({"network_mode": "host"}, None),
+    ],
+)
+def test_the_outside_is_the_name_server_of_who_has_a_network_so_that_no_question_leaves_the_machine(
+    body: dict[str, Any], servers: list[str] | None
+) -> None:
+    around = replace(HERE, resolver="198.51.100.2")
+
+    assert servers == rehearsed({"it": body}, around=around).document["services"]["it"].get("dns")
+    assert "dns" not in rehearsed({"it": body}).document["services"]["it"]

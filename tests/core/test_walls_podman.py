@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.core.world import BACK, EVERYWHERE, FRONT, STACK, World, container, label, stranger
+from tests.core.world import BACK, DUAL, EVERYWHERE, FRONT, STACK, World, container, label, stranger
 
 from cloison import predict, walls_podman
-from cloison.model import EngineFacts, Protocol, Publication
+from cloison.model import EngineFacts, Protocol, Publication, version_of
 from cloison.outcome import Reach
 from cloison.prediction import Prediction
 from cloison.world import World as Drawn
@@ -58,6 +58,11 @@ TLS = on(
     STACK.serving("tls", network_mode="service:proxy").running(container("tls", network_mode="container:id-of-proxy-1"))
 )
 TWICE = TLS.serving("proxy", scale=2)
+AGENT = on(
+    STACK.serving("agent", network_mode="host")
+    .running(container("agent", network_mode="host"))
+    .listening("agent-1", 9000)
+)
 BARE = on(STACK.serving("bare", networks={}).running(container("bare")))
 SPY = on(STACK.running(stranger("spy", (BACK, "172.30.1.66"))))
 DRIFTED = on(STACK.joined("db-1", FRONT, "172.30.2.9"))
@@ -139,6 +144,11 @@ ROWS = [
     (HELD, "proxy-1 -> db-1:3306 at 192.0.2.10:3306", OPEN, "answers on it itself"),
     (HELD, "app-1 -> db-1:3306 at 172.30.1.1:3306", OPEN, "answers on it itself"),
     (HELD, "app-1 -> db-1:3306 at 192.0.2.10:3306", SHUT, "every network of app is internal"),
+    # Who lives on the host.
+    (AGENT, "outside -> agent-1:9000 at 192.0.2.10", OPEN, "agent has network_mode host, and no rule of the engine's"),
+    (AGENT, "db-1 -> agent-1:9000 on backend_net", OPEN, "the host has an address on backend_net, internal or not"),
+    (AGENT, "db-1 -> agent-1:9000 at 192.0.2.10", SHUT, "every network of db is internal, so it has no way out"),
+    (AGENT, "proxy-1 -> agent-1:9000 at 192.0.2.10", OPEN, "the host answers on all of its addresses"),
     # What is Docker's, too.
     (PODMAN, "host -> db-1:3306 on backend_net", OPEN, "the host has an address on every bridge"),
     (PODMAN, "host -> proxy-1:80 at 127.0.0.1:8080", OPEN, "the host publishes the port on this address"),
@@ -146,6 +156,11 @@ ROWS = [
     (TLS, "tls-1 -> proxy-1:80 on frontend_net", OPEN, "live in the network namespace of proxy"),
     (on(STACK.serving("db", network_mode="none")), "db-1 -> outside:*", SHUT, "db has network_mode none"),
     (on(STACK.made(FRONT, driver="macvlan")), "proxy-1 -> outside:*", UNKNOWN, "uses the driver macvlan"),
+    # Over IPv6.
+    (on(DUAL), "app-1 -> db-1:3306 on backend_net over IPv6", UNKNOWN, "what Podman makes of IPv6 is not predicted"),
+    (on(DUAL), "outside -> db-1:3306 on backend_net over IPv6", UNKNOWN, "what Podman makes of IPv6 is not predicted"),
+    (on(DUAL), "host -> db-1:3306 on backend_net over IPv6", OPEN, "the host has an address on every bridge"),
+    (on(STACK.dual("frontend_net")), "db-1 -> outside:* over IPv6", SHUT, "the file gives db no IPv6 address"),
 ]  # fmt: skip
 
 
@@ -175,9 +190,10 @@ def test_every_rule_speaks_somewhere() -> None:
     for world, *_ in ROWS:
         view = Drawn(world.project, world.facts)
         for flow in world.asked():
-            spoken.add(next(rule for rule in walls_podman.RULES if rule(view, flow)))
+            rules = walls_podman.RULES if version_of(flow.endpoint.address) == 4 else walls_podman.RULES_V6
+            spoken.add(next(rule for rule in rules if rule(view, flow)))
 
-    assert set(walls_podman.RULES) == spoken
+    assert {*walls_podman.RULES, *walls_podman.RULES_V6} == spoken
 
 
 def test_each_engine_has_rules_of_its_own() -> None:

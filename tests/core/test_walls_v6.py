@@ -27,6 +27,7 @@ from cloison.outcome import Outcome, Reach, observation
 from cloison.world import World as Drawn
 
 OPEN, SHUT, UNKNOWN = Reach.OPEN, Reach.SHUT, Reach.UNKNOWN
+ROUTED_V6 = {"com.docker.network.bridge.gateway_mode_ipv6": "routed"}
 ICC_OFF = {"com.docker.network.bridge.enable_icc": "false"}
 
 
@@ -38,6 +39,10 @@ def on(world: World, version: str, policy: str = "ACCEPT") -> World:
 # Engine 24 is between two that were measured, and an untold version may be any.
 OLD, V24, V26 = DUAL, on(DUAL, "24.0.7"), on(DUAL, "26.1.5")
 V27, V28, UNTOLD = on(DUAL, "27.5.1", "DROP"), on(DUAL, "28.5.2", "DROP"), on(DUAL, "")
+# Older engines may be told to have rules over IPv6: `--ip6tables`, with `--experimental`.
+RULED_20, RULED_26 = (
+    DUAL.on_engine(version, forward_policy_v6="DROP", filters_ipv6=True) for version in ("20.10.24", "26.1.5")
+)
 FILTERED, UNREAD = on(DUAL, "20.10.24", "DROP"), on(DUAL, "27.5.1", "")
 
 BEHIND = STACK.dual("backend_net")  # IPv6 on the internal network alone
@@ -74,12 +79,14 @@ AWAY = f"db-1 -> outside:* {OVER}"
 AT_LAN = f"proxy-1:80 at [{LAN_V6}]:8080"
 AT_BACK = f"proxy-1:80 at [{GATEWAYS_V6[BACK]}]:8080"
 AT_FRONT = f"proxy-1:80 at [{GATEWAYS_V6[FRONT]}]:8080"
-NO_RULES = "the engine sets no IPv6 rules before Engine 27"
+NO_RULES = "the engine sets no IPv6 rules, and the host forwards"
 WALLED = "the engine's IPv6 rules let nothing pass"
-NO_ROUTE = "every network of db with IPv6 is internal, so it has no route"
+NO_ROUTE = "backend_net is internal, so db has no route over IPv6"
 OLD_ROUTE = "before Engine 26 an internal network has a default route over IPv6 too"
 MAYBE = "whether an internal network has a default route over IPv6 depends on the engine's version"
 NOT_TOLD = "the engine does not tell its version, and Engine 27 moved this wall"
+NO_WAY_TOLD = "the engine does not tell its version, and Engine 28 chose the IPv6 route anew"
+KEPT_IN = "the engine's IPv6 rules let nothing of db out of its internal networks"
 PROXIED = "the engine's proxy answers on the host's address of backend_net"
 
 ROWS = [
@@ -101,6 +108,7 @@ ROWS = [
     (V27, ACROSS, SHUT, WALLED),
     (V28, ACROSS, SHUT, WALLED),
     (UNTOLD, ACROSS, UNKNOWN, NOT_TOLD),
+    *((world, ACROSS, SHUT, f"{WALLED} from db to frontend_net") for world in (RULED_20, RULED_26)),
     (FILTERED, ACROSS, UNKNOWN, "what others set is not predicted (FORWARD policy DROP)"),
     (FREE, f"web-1 -> db-1:3306 on backend_net {OVER}", OPEN, NO_RULES),
     (on(FREE, "24.0.7"), f"web-1 -> db-1:3306 on backend_net {OVER}", OPEN, NO_RULES),
@@ -108,7 +116,7 @@ ROWS = [
         on(FREE, "26.1.5"),
         f"web-1 -> db-1:3306 on backend_net {OVER}",
         OPEN,
-        "wide_net is not internal, so web has a route",
+        "wide_net is not internal, so web has a route over IPv6: the engine sets no IPv6 rules",
     ),
     (on(FREE, "28.5.2"), f"web-1 -> db-1:3306 on backend_net {OVER}", SHUT, WALLED),
     # Who has no IPv6 address, and where the file gives none.
@@ -137,20 +145,34 @@ ROWS = [
     (UNREAD, WALL, UNKNOWN, "the host's IPv6 FORWARD policy could not be read"),
     (UNREAD, DIRECT, OPEN, "before Engine 28"),
     (V27.serving("proxy", ports=[{"target": 80, "host_ip": EVERYWHERE}]), DIRECT, SHUT, "an unpublished port"),
+    *((world, INWARD, SHUT, "backend_net is internal") for world in (RULED_20, RULED_26)),
+    *((world, DIRECT, OPEN, "before Engine 28 a published port also answers") for world in (RULED_20, RULED_26)),
+    *((world, WALL, SHUT, "the host forwards nothing to an unpublished port") for world in (RULED_20, RULED_26)),
     (V28, INWARD, SHUT, WALLED),
     (V28, DIRECT, SHUT, WALLED),
     # To the outside.
     *(
-        (world, f"proxy-1 -> outside:* {OVER}", OPEN, "frontend_net is not internal, so proxy has a route: has egress")
-        for world in (OLD, V24, V26, V27, V28, UNTOLD)
+        (
+            world,
+            f"proxy-1 -> outside:* {OVER}",
+            OPEN,
+            "frontend_net is not internal, so proxy has a route over IPv6: has egress",
+        )
+        for world in (OLD, V24, V26, V27, V28, RULED_20, RULED_26)
     ),
+    (UNTOLD, f"proxy-1 -> outside:* {OVER}", UNKNOWN, NO_WAY_TOLD),
     (OLD, AWAY, OPEN, OLD_ROUTE),
     (V24, AWAY, UNKNOWN, MAYBE),
-    (UNTOLD, AWAY, UNKNOWN, MAYBE),
+    (UNTOLD, AWAY, UNKNOWN, NO_WAY_TOLD),
+    (RULED_20, AWAY, SHUT, KEPT_IN),
+    (RULED_26, AWAY, SHUT, NO_ROUTE),
     (V26, AWAY, SHUT, NO_ROUTE),
     (V28, AWAY, SHUT, NO_ROUTE),
-    (BEHIND, f"proxy-1 -> outside:* {OVER}", OPEN, OLD_ROUTE),
-    (on(BEHIND, "28.5.2"), f"proxy-1 -> outside:* {OVER}", SHUT, "every network of proxy with IPv6 is internal"),
+    (BEHIND, AWAY, OPEN, OLD_ROUTE),
+    # Its route goes over the network that leads out, which has no IPv6; from 28 on, IPv6 has a route of its own.
+    (BEHIND, f"proxy-1 -> outside:* {OVER}", SHUT, "proxy has no default route over IPv6"),
+    (on(BEHIND, "26.1.5"), f"proxy-1 -> outside:* {OVER}", SHUT, "proxy has no default route over IPv6"),
+    (on(BEHIND, "28.5.2"), f"proxy-1 -> outside:* {OVER}", SHUT, "backend_net is internal, so proxy has no route"),
     # To the host.
     *(
         (
@@ -170,7 +192,7 @@ ROWS = [
     (V24, f"db-1 -> host:* at {LAN_V6}", UNKNOWN, MAYBE),
     (V26, f"db-1 -> host:* at {LAN_V6}", SHUT, NO_ROUTE),
     (V28, f"db-1 -> host:* on frontend_net {OVER}", SHUT, NO_ROUTE),
-    (V28, f"proxy-1 -> host:* at {LAN_V6}", OPEN, "so proxy has a route: reaches all addresses of the host"),
+    (V28, f"proxy-1 -> host:* at {LAN_V6}", OPEN, "so proxy has a route over IPv6: reaches all addresses of the host"),
     (
         DUAL.joined("db-1", FRONT, "172.30.2.9", "fd00:2::9"),
         "db-1 -> host:* on frontend_net over its link",
@@ -187,7 +209,13 @@ ROWS = [
     (OLD, f"db-1 -> {AT_BACK}", OPEN, PROXIED),
     (V24, f"db-1 -> {AT_BACK}", OPEN, PROXIED),
     (V26, f"db-1 -> {AT_BACK}", OPEN, PROXIED),
-    (UNTOLD, f"db-1 -> {AT_BACK}", UNKNOWN, NOT_TOLD),
+    (UNTOLD, f"db-1 -> {AT_BACK}", OPEN, PROXIED),  # whether it has rules was read from the kernel
+    *(
+        (world, f"db-1 -> {AT_BACK}", SHUT, "db gets there over backend_net, which is internal")
+        for world in (RULED_20, RULED_26)
+    ),
+    (RULED_20, f"db-1 -> {AT_LAN}", SHUT, KEPT_IN),
+    (BEHIND.on_engine("20.10.24", filters_ipv6=True), f"db-1 -> {AT_LAN}", OPEN, OLD_ROUTE),  # no rule leads past it
     (V27, f"db-1 -> {AT_BACK}", SHUT, "db gets there over backend_net, which is internal"),
     (V28, f"db-1 -> {AT_BACK}", SHUT, "db gets there over backend_net, which is internal"),
     (on(BEHIND, "28.5.2"), f"db-1 -> {AT_BACK}", OPEN, PROXIED),  # published by its IPv4 address: the proxy leads there
@@ -197,8 +225,8 @@ ROWS = [
     (V24, f"db-1 -> {AT_LAN}", UNKNOWN, MAYBE),
     (V26, f"db-1 -> {AT_FRONT}", SHUT, NO_ROUTE),
     (V28, f"db-1 -> {AT_LAN}", SHUT, NO_ROUTE),
-    (on(FREE, "28.5.2"), f"web-1 -> {AT_LAN}", OPEN, "so web has a route: reaches the published port"),
-    (on(FREE, "28.5.2"), f"web-1 -> {AT_BACK}", OPEN, "so web has a route: reaches the published port"),
+    (on(FREE, "28.5.2"), f"web-1 -> {AT_LAN}", OPEN, "so web has a route over IPv6: reaches the published port"),
+    (on(FREE, "28.5.2"), f"web-1 -> {AT_BACK}", OPEN, "so web has a route over IPv6: reaches the published port"),
     (
         DUAL.publishing("db-1", Publication(EVERYWHERE_V6, 3306, Protocol.TCP, 3306)),
         f"outside -> db-1:3306 at [{LAN_V6}]:3306",
@@ -217,7 +245,9 @@ ROWS = [
     (LENT, f"spy -> db-1:3306 on backend_net {OVER}", OPEN, "stranger:spy and db share backend_net"),
     (LENT, f"db-1 -> spy:* on backend_net {OVER}", OPEN, "db and stranger:spy share backend_net"),
     (LENT, f"app-1 -> db-1:3306 on backend_net {OVER}", OPEN, SHARED),
-    (LENT, f"spy -> proxy-1:80 on frontend_net {OVER}", SHUT, "the file does not know spy"),
+    (LENT, f"spy -> proxy-1:80 on frontend_net {OVER}", OPEN, "the host forwards from stranger:spy to frontend_net"),
+    (on(LENT, "26.1.5"), f"spy -> proxy-1:80 on frontend_net {OVER}", SHUT, "stranger:spy has no route over IPv6"),
+    (on(LENT, "28.5.2"), f"spy -> proxy-1:80 on frontend_net {OVER}", SHUT, f"{WALLED} from stranger:spy"),
     (LENT, f"eve -> db-1:3306 on backend_net {OVER}", SHUT, "the file gives stranger:eve no IPv6 address"),
     (
         STACK.dual("backend_net").drawing("backend_net", external=True, enable_ipv6=None),
@@ -232,7 +262,23 @@ ROWS = [
         on(ASIDE, "28.5.2"),
         "lone-1 -> proxy-1:80 at [fd00:1::1]:8080",
         SHUT,
-        "every network of lone with IPv6 is internal",
+        "side_net is internal, so lone has no route over IPv6",
+    ),
+    # Other ways to join a network to the world.
+    (
+        V28.drawing("frontend_net", driver_opts=ROUTED_V6),
+        f"proxy-1 -> outside:* {OVER}",
+        UNKNOWN,
+        "frontend_net is routed over IPv6, whose walls are not predicted",
+    ),
+    (V28.drawing("frontend_net", driver_opts=ROUTED_V6), DIRECT, UNKNOWN, "frontend_net is routed over IPv6"),
+    (V28.drawing("frontend_net", driver_opts=ROUTED_V6), AWAY, SHUT, NO_ROUTE),
+    (V26.drawing("frontend_net", driver_opts=ROUTED_V6), AWAY, SHUT, NO_ROUTE),
+    (
+        V26.drawing("frontend_net", driver_opts=ROUTED_V6),
+        f"proxy-1 -> outside:* {OVER}",
+        OPEN,
+        "frontend_net is not internal",
     ),
     # What both versions of IP have in common.
     (OLD, f"host -> db-1:3306 on backend_net {OVER}", OPEN, "the host has an address on every bridge"),
@@ -330,9 +376,30 @@ def test_walls_that_an_old_engine_does_not_build_over_ipv6_are_foreseen_and_no_d
     assert 0 == world.proof().totals["drift"]
 
 
-def test_who_reaches_the_internet_over_ipv6_alone_is_named_too() -> None:
-    assert "egress: app, db, proxy can reach the internet" in OLD.proof().notes
-    assert "egress: proxy can reach the internet" in V26.proof().notes
+def egress(world: World) -> list[str]:
+    """Return what is said of who reaches the internet."""
+    return [note for note in world.proof().notes if note.startswith("egress")]
+
+
+def test_who_reaches_the_internet_over_one_version_of_ip_alone_is_named_with_it() -> None:
+    both, v6 = "egress: proxy can reach the internet", "egress: app, db can reach the internet over IPv6 only"
+
+    assert [both, v6] == egress(OLD)
+    assert [both] == egress(V26)
+    assert ["egress: proxy can reach the internet over IPv4 only"] == egress(on(BEHIND, "26.1.5"))
+
+
+def test_without_a_policy_a_wall_that_the_file_draws_and_the_engine_does_not_build_is_breached_by_the_file() -> None:
+    breaches = found_in(OLD, Judgement.BREACH)
+
+    assert {Cause.FILE} == set(breaches.values())
+    assert {ACROSS, INWARD, AWAY, f"db-1 -> outside:*/udp {OVER}"} <= set(breaches)
+    assert ("breached", 1) == (OLD.proof().verdict.word, OLD.proof().verdict.exit_code)
+
+
+@pytest.mark.parametrize("world", [OLD, V26, V27, V28, RULED_26])
+def test_nothing_is_called_broken_because_the_engine_builds_no_wall(world: World) -> None:
+    assert {} == found_in(world, Judgement.BROKEN)
 
 
 @pytest.mark.parametrize("flow", [ACROSS, INWARD, AWAY, f"db-1 -> {AT_BACK}", f"db-1 -> outside:*/udp {OVER}"])

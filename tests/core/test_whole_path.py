@@ -464,9 +464,13 @@ def test_what_is_predicted_from_the_file_is_what_a_faithful_engine_does(file: di
     assert {} == {name: (i.prediction, i.observation) for name, i in found.items() if i.drift}
 
 
-@given(files(), st.sampled_from(["20.10.24", "26.1.5", "27.5.1", "28.5.2"]))
-def test_what_is_predicted_over_ipv6_is_what_every_faithful_engine_does(file: dict[str, object], version: str) -> None:
-    found = sound(file, version).found()
+@given(files(), st.sampled_from(["20.10.24", "26.1.5", "27.5.1", "28.5.2"]), st.booleans())
+def test_what_is_predicted_over_ipv6_is_what_every_faithful_engine_does(
+    file: dict[str, object],
+    version: str,
+    walled: bool,  # noqa: FBT001  # drawn
+) -> None:
+    found = sound(file, version, walled=walled).found()
 
     assert {} == {
         name: (item.prediction, item.observation)

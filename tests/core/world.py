@@ -170,7 +170,7 @@ class World:
     ) -> Self:
         """Run on another engine."""
         engine = EngineFacts("docker", version, forward_policy, forward_policy_v6)
-        engine = replace(engine, filters_ipv6=engine.release >= FILTERED, **more)
+        engine = replace(engine, **{"filters_ipv6": engine.release >= FILTERED, **more})
         return replace(self, facts=replace(self.facts, engine=engine))
 
     def dual(self, *keys: str) -> Self:

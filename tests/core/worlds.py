@@ -47,8 +47,9 @@ def _bodies(draw: st.DrawFn, name: str) -> dict[str, Any]:
     }
 
 
-def sound(file: Mapping[str, Any], version: str = "20.10.24") -> World:
-    """Return the world of an engine that did exactly what the file says."""
+def sound(file: Mapping[str, Any], version: str = "20.10.24", *, walled: bool = False) -> World:
+    """Return the world of an engine that did exactly what the file says; an older one may have to be told of IPv6."""
+    walled |= version >= "27"
     containers = [
         _container(file, name, number)
         for name, body in file["services"].items()
@@ -57,7 +58,7 @@ def sound(file: Mapping[str, Any], version: str = "20.10.24") -> World:
     networks = tuple(_network(body, i) for i, body in enumerate(file["networks"].values()))
     speaking = {key: i for i, key in enumerate(NETWORKS) if file["networks"][key]["enable_ipv6"]}
     facts = Facts(
-        EngineFacts("docker", version, "DROP", "ACCEPT" if version < "27" else "DROP"),
+        EngineFacts("docker", version, "DROP", "DROP" if walled else "ACCEPT", filters_ipv6=walled),
         tuple(containers),
         networks,
         host_addresses=(

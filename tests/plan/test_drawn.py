@@ -192,13 +192,6 @@ def test_an_address_with_ipv6_that_the_file_binds_is_in_no_network_that_is_drawn
     assert not any(network.holds(bound) for network in found.networks)
 
 
-def test_a_bound_address_that_is_none_is_no_address_of_the_hosts() -> None:
-    found = facts(shop(way=service("front", ports=("lan:8080:80",))))
-
-    assert [("lan", 8080, "tcp", 80)] == publications(found, "way")
-    assert "lan" not in found.host_addresses
-
-
 def test_all_of_it_happens_at_addresses_that_nobody_holds() -> None:
     document = shop()
     document["networks"]["back"]["enable_ipv6"] = True

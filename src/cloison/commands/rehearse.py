@@ -10,7 +10,6 @@ import click
 from cloison.commands import options
 from cloison.commands.options import Report
 from cloison.composer import Selection
-from cloison.errand import Errand
 
 if TYPE_CHECKING:
     from cloison.proof import Proof
@@ -45,5 +44,6 @@ def rehearse(selection: Selection, patience: float, talk: Callable[[str], None] 
     talk("resolving the Compose file")
     document = proving.resolved(selection, "cloison.stage", *proving.FOR_LOOKING)
     from cloison.commands import sending
+    from cloison.errand import Errand
 
     return sending.answer(Errand(dict(document), patience, is_rehearsal=True), talk)

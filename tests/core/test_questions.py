@@ -1,0 +1,30 @@
+"""What is written into a question for a name, and what is read from one."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from cloison.questions import asked_for, question
+
+
+def test_a_question_is_one_recursive_query_for_the_ipv4_address_of_a_name_that_nobody_has() -> None:
+    asked = question(b"0a1b2c")
+
+    assert (0x0100, 1, 0, 0, 0) == struct.unpack("!5H", asked[2:12])
+    assert b"\x060a1b2c\x07cloison\x07invalid\x00\x00\x01\x00\x01" == asked[12:]
+
+
+def test_two_questions_for_one_name_are_told_apart() -> None:
+    assert 1 < len({question(b"0a1b2c")[:2] for _ in range(64)})
+
+
+@pytest.mark.parametrize("label", [b"a", b"0a1b2c3d4e5f6071", b"x" * 63])
+def test_what_was_asked_for_is_read_back(label: bytes) -> None:
+    assert label == asked_for(question(label))
+
+
+@pytest.mark.parametrize("datagram", [b"", b"\0" * 12, b"\0" * 13, b"\xff" * 11])
+def test_what_is_no_question_asks_for_nothing(datagram: bytes) -> None:
+    assert b"" == asked_for(datagram)
