@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Final
 
-from cloison import hosts, listening, netns, outside
+from cloison import hosts, listening, netns, outside, untold
 from cloison.compose import Project
 from cloison.engines import Engine
 from cloison.flows import LOOPBACK, Ports, place
@@ -54,6 +54,7 @@ def looking(engine: Engine, project: Project, stand_ins: Mapping[str, Ports] | N
         view.facts = replace(view.facts, outside_addresses=away.addresses, outside_gateways=away.host_addresses)
         view.members = {container.name: container for container in facts.containers}
         _settle(view)
+        view.facts = replace(view.facts, untold=untold.untold(view.facts, view.posts))
         found, view.proxies = _listeners(view)
         view.facts = replace(view.facts, listeners=_proven(view, found))
         yield view

@@ -26,6 +26,7 @@ from cloison.model import (
     Kind,
     Listener,
     Protocol,
+    Untold,
     Vantage,
 )
 from cloison.outcome import Observation, Outcome, Reach, observation, unknown
@@ -49,6 +50,8 @@ class Sight:
     controls: Mapping[Vantage, Controls]
     pings: list[Flow]
     """The flows to whose address an echo request got through, where neither canary could be reached."""
+    untold: tuple[Untold, ...]
+    """What the namespaces hold and the engine does not know."""
     newcomers: list[str]
     """Containers that came near the project while it was looked at, and were not looked at."""
 
@@ -102,6 +105,7 @@ class View:
             dict(zip(flows, observed, strict=True)),
             {v: passed.get(_key(v), Controls(self._why_not(v), "")) for v in {flow.vantage for flow in flows}},
             _pings(flows, observed, echoes),
+            self.facts.untold,
             newcomers,
         )
 

@@ -63,6 +63,11 @@ class Walls:
         """Run a program of the machine in the network namespace of a service."""
         return run("nsenter", "--target", self.process(service), "--net", *words, given=given)
 
+    def far_end(self, service: str, link: str = "eth0") -> str:
+        """Return the host's link in which a link of a service ends."""
+        number = json.loads(self.within(service, "ip", "-json", "link", "show", link))[0]["link_index"]
+        return next(str(found["ifname"]) for found in json.loads(run("ip", "-json", "link")) if found["ifindex"] == number)
+
     def process(self, service: str) -> str:
         """Return the process of a service."""
         return str(self._inspected(service)["State"]["Pid"])

@@ -1,0 +1,91 @@
+"""Looks for what the namespaces of a proof hold and the engine does not know: addresses, links, and who may ask them.
+
+Rule: an address that nobody told of is asked only where the question cannot leave this machine: over
+a link that ends in the very link that holds it, or over a bridge of the engine's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from cloison import links, netns
+from cloison.model import HOST, OUTSIDE, Container, Facts, Untold
+from cloison.posts import Post
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What is looked at: the posts, and the links of every namespace, by its identity and their number."""
+
+    facts: Facts
+    posts: Mapping[Key, Post]
+    links: Mapping[int, Mapping[int, links.Link]]
+
+    def space(self, key: Key) -> int:
+        """Return the identity of the namespace of a post."""
+        return netns.identity(self.posts[key].descriptor)
+
+    @property
+    def host(self) -> int:
+        """The identity of the host's namespace."""
+        return self.space((HOST, ""))
+
+    @property
+    def bridges(self) -> set[int]:
+        """The numbers of the engine's bridges on the host."""
+        names = {network.link for network in self.facts.networks if network.link}
+        return {link.number for link in self.links[self.host].values() if link.name in names}
+
+
+def untold(facts: Facts, posts: Mapping[Key, Post]) -> tuple[Untold, ...]:
+    """Return the addresses and links that the engine does not know of, each told of one container of its namespace."""
+    descriptors = {netns.identity(post.descriptor): post.descriptor for post in posts.values()}
+    found = {space: links.of(descriptor, [*descriptors.values()]) for space, descriptor in descriptors.items()}
+    ground = Ground(facts, posts, found)
+    return tuple(sorted(item for container in _owners(ground) for item in _of(ground, container)))
+
+
+def _owners(ground: Ground) -> Iterator[Container]:
+    """Yield one container of every namespace that is not the host's: the one that has seats, if any has."""
+    seen = {ground.host}
+    for container in sorted(ground.facts.containers, key=lambda c: (not c.attachments, c.name)):
+        key = ("", container.name)
+        if key in ground.posts and ground.space(key) not in seen:
+            seen.add(ground.space(key))
+            yield container
+
+
+def _of(ground: Ground, container: Container) -> Iterator[Untold]:
+    space = ground.space(("", container.name))
+    living = [c for c in ground.facts.containers if ("", c.name) in ground.posts and ground.space(("", c.name)) == space]
+    known = {address for c in living for seat in c.attachments for address in seat.addresses}
+    for link in ground.links[space].values():
+        for address in link.strange(known):
+            item = Untold(container.name, link.name, address)
+            yield replace(item, askers=tuple(sorted(_askers(ground, space, link, address)))) if address else item
+
+
+def _askers(ground: Ground, space: int, link: links.Link, address: str) -> Iterator[str]:
+    for key, post in ground.posts.items():
+        if key != (OUTSIDE, "") and ground.space(key) != space:
+            number = links.straight(post.descriptor, address)
+            if _stays(ground, ground.space(key), number, (space, link.number)):
+                yield key[1] or key[0]
+
+
+def _stays(ground: Ground, source: int, number: int, target: tuple[int, int]) -> bool:
+    """Whether what a namespace sends over a link of its own stays on this machine, on its way to the target's link."""
+    link = ground.links[source].get(number)
+    if link is None:
+        return False
+    if link.end == target:
+        return True
+    if source == ground.host:
+        return number in ground.bridges
+    if link.end is None or link.end[0] != ground.host:
+        return False
+    port = ground.links[ground.host].get(link.end[1])
+    return port is not None and port.bridge in ground.bridges
