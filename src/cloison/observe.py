@@ -214,11 +214,16 @@ class View:
     def _is_led_astray(self, end: Endpoint, shot: Shot) -> bool:
         """Whether it came to somebody else: a rule on the way can lead a door that is meant into another place.
 
-        A published port may be answered by the host, whose docker-proxy listens there.
+        A published port may be answered where it stands: on the host the engine's proxy listens there.
         """
         if not shot.arrived or shot.target in shot.arrived:
             return False
-        return bool({*shot.arrived} - ({self.posts[HOST, ""]} if end.kind is Kind.PUBLISHED else set()))
+        return bool({*shot.arrived} - ({self._standing_at(end.address)} if end.kind is Kind.PUBLISHED else set()))
+
+    def _standing_at(self, address: str) -> Post:
+        """Return the post at whose address a door stands that leads elsewhere: a container's, else the host's."""
+        held = (name for name in self.members if address in self.addresses(name))
+        return self.posts.get(("", next(held, "")), self.posts[HOST, ""])
 
     def _beyond(self, flow: Flow, shot: Shot) -> str:
         """Return why the outside machine cannot stand for the outside of this flow, empty when it can.

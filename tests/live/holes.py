@@ -241,12 +241,12 @@ def moved_link(walls: Walls) -> Iterator[None]:
         yield
 
 
-def alias(service: str, network: str) -> Make:
+def alias(service: str, network: str, number: int = 200) -> Make:
     """Have an address of a network's on a service that the engine did not give it."""
 
     @contextmanager
     def made(walls: Walls) -> Iterator[None]:
-        address = walls.spare(network, 200)
+        address = walls.spare(network, number)
         with within(service, f"ip addr add {address} dev eth0", f"ip addr del {address} dev eth0")(walls):
             yield
 
@@ -364,7 +364,7 @@ HOLES = (
     Tampering("a tunnel", "in db: ip tuntap add; ip addr add", (), tunnel, word="unknown", verdict="unproven",
               says="holds 10.99.9.1 on hand0, which the engine does not know"),
     Tampering("an address that the engine did not give", "in db: ip addr add an address of back's",
-              (), alias("db", "back"), word="unknown", verdict="unproven", says="which the engine does not know"),
+              (), alias("db", "back", 201), word="unknown", verdict="unproven", says="which the engine does not know"),
     Tampering("echo requests", "iptables -I DOCKER-USER -p icmp -j ACCEPT", (), rules("-I DOCKER-USER -p icmp -j ACCEPT"),
               word="holds", verdict="proven", says="ICMP: echo requests of outside get to db, TCP and UDP do not"),
     Tampering("a relay in a neighbour", "in proxy: a process that leads port 13306 to db:3306", ("guest -> proxy:13306",), relay("proxy"),

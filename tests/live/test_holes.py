@@ -56,7 +56,7 @@ def test_a_hole_is_found_and_named(walls: Walls, hole: Tampering) -> None:
         proof = walls.lab.prove()
 
     found = said(proof)
-    assert hole.verdict == proof.verdict.word, found
+    assert hole.verdict == proof.verdict.word, {d: w for d, w in found.items() if w & {"drift", "file", "broken", "unknown"}}
     assert {door: found.get(door, set()) for door in hole.doors} == {door: {hole.word} for door in hole.doors}
     assert not hole.only or {door for door, words in found.items() if hole.word in words} == {*hole.doors}
     assert hole.says in sentences(proof)
