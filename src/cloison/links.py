@@ -50,8 +50,11 @@ class Link:
             yield ""
 
 
-def of(descriptor: int, spaces: Collection[int]) -> dict[int, Link]:
-    """Return the links of a namespace by their number; `spaces` are descriptors of the namespaces where they may end."""
+def of(descriptor: int, spaces: Collection[int] = ()) -> dict[int, Link]:
+    """Return the links of a namespace by their number.
+
+    Where they end is told if it is in the namespace itself or in one of `spaces`, which are descriptors.
+    """
     with netns.inside(descriptor), IPRoute() as route:
         numbers = {number: space for space in spaces if (number := _number(route, space)) != NOWHERE}
         here = netns.identity(descriptor)

@@ -33,6 +33,10 @@ class Ground:
         """The identity of the host's namespace."""
         return self.space((HOST, ""))
 
+    def living(self, space: int) -> list[Container]:
+        """Return the containers that live in a namespace."""
+        return [c for c in self.facts.containers if ("", c.name) in self.posts and self.space(("", c.name)) == space]
+
     @property
     def bridges(self) -> set[int]:
         """The numbers of the engine's bridges on the host."""
@@ -43,9 +47,26 @@ class Ground:
 def untold(facts: Facts, posts: Mapping[Key, Post]) -> tuple[Untold, ...]:
     """Return the addresses and links that the engine does not know of, each told of one container of its namespace."""
     descriptors = {netns.identity(post.descriptor): post.descriptor for post in posts.values()}
-    found = {space: links.of(descriptor, [*descriptors.values()]) for space, descriptor in descriptors.items()}
-    ground = Ground(facts, posts, found)
-    return tuple(sorted(item for container in _owners(ground) for item in _of(ground, container)))
+    host = netns.identity(posts[HOST, ""].descriptor)
+    read = {space: links.of(descriptor) for space, descriptor in descriptors.items() if space != host}
+    found = [*_found(Ground(facts, posts, read))]
+    if any(item.address for item, _ in found):
+        # Where links end costs a question for every pair of namespaces, so only those that matter are asked about.
+        ends = [descriptors[space] for space in {host, *(space for item, (space, _) in found if item.address)}]
+        read = {space: links.of(descriptor, ends) for space, descriptor in descriptors.items()}
+    ground = Ground(facts, posts, read)
+    told = [replace(item, askers=_askers(ground, at, item.address)) if item.address else item for item, at in found]
+    return tuple(sorted(told))
+
+
+def _found(ground: Ground) -> Iterator[tuple[Untold, tuple[int, int]]]:
+    """Yield what nobody told of, with the namespace and the number of the link that holds it."""
+    for container in _owners(ground):
+        space = ground.space(("", container.name))
+        known = {address for c in ground.living(space) for seat in c.attachments for address in seat.addresses}
+        for link in ground.links[space].values():
+            for address in link.strange(known):
+                yield Untold(container.name, link.name, address), (space, link.number)
 
 
 def _owners(ground: Ground) -> Iterator[Container]:
@@ -58,26 +79,17 @@ def _owners(ground: Ground) -> Iterator[Container]:
             yield container
 
 
-def _of(ground: Ground, container: Container) -> Iterator[Untold]:
-    space = ground.space(("", container.name))
-    living = [c for c in ground.facts.containers if ("", c.name) in ground.posts and ground.space(("", c.name)) == space]
-    known = {address for c in living for seat in c.attachments for address in seat.addresses}
-    for link in ground.links[space].values():
-        for address in link.strange(known):
-            item = Untold(container.name, link.name, address)
-            yield replace(item, askers=tuple(sorted(_askers(ground, space, link, address)))) if address else item
+def _askers(ground: Ground, at: tuple[int, int], address: str) -> tuple[str, ...]:
+    others = [(key, post) for key, post in ground.posts.items() if key != (OUTSIDE, "") and ground.space(key) != at[0]]
+    ways = {key: links.straight(post.descriptor, address) for key, post in others}
+    return tuple(
+        sorted(place or name for (place, name), number in ways.items() if _stays(ground, (place, name), number, at))
+    )
 
 
-def _askers(ground: Ground, space: int, link: links.Link, address: str) -> Iterator[str]:
-    for key, post in ground.posts.items():
-        if key != (OUTSIDE, "") and ground.space(key) != space:
-            number = links.straight(post.descriptor, address)
-            if _stays(ground, ground.space(key), number, (space, link.number)):
-                yield key[1] or key[0]
-
-
-def _stays(ground: Ground, source: int, number: int, target: tuple[int, int]) -> bool:
-    """Whether what a namespace sends over a link of its own stays on this machine, on its way to the target's link."""
+def _stays(ground: Ground, key: Key, number: int, target: tuple[int, int]) -> bool:
+    """Whether what a post sends over a link of its own stays on this machine, on its way to the target's link."""
+    source = ground.space(key)
     link = ground.links[source].get(number)
     if link is None:
         return False

@@ -66,7 +66,9 @@ class Walls:
     def far_end(self, service: str, link: str = "eth0") -> str:
         """Return the host's link in which a link of a service ends."""
         number = json.loads(self.within(service, "ip", "-json", "link", "show", link))[0]["link_index"]
-        return next(str(found["ifname"]) for found in json.loads(run("ip", "-json", "link")) if found["ifindex"] == number)
+        return next(
+            str(found["ifname"]) for found in json.loads(run("ip", "-json", "link")) if found["ifindex"] == number
+        )
 
     def process(self, service: str) -> str:
         """Return the process of a service."""
