@@ -96,7 +96,7 @@ class _Near:
 
     seated: Mapping[str, Collection[str]]
     askers: Mapping[tuple[str, str], Collection[str]]
-    holders: Mapping[str, Collection[str]]
+    holders: Mapping[str, str]
 
 
 def flows(project: Project, facts: Facts, named: Mapping[str, Ports]) -> list[Flow]:
@@ -105,7 +105,7 @@ def flows(project: Project, facts: Facts, named: Mapping[str, Ports]) -> list[Fl
     near = _Near(
         {c.name: {seat.network for seat in c.attachments} for c in facts.containers},
         {(item.container, item.address): item.askers for item in facts.untold},
-        {address: (c.name,) for c in facts.containers for seat in c.attachments for address in seat.addresses},
+        facts.seats,
     )
     pairs = (Flow(vantage, end) for vantage in vantages(project, facts) for end in ends)
     return [flow for flow in pairs if _is_asked(project, flow, near)]
@@ -119,7 +119,7 @@ def _is_asked(project: Project, flow: Flow, near: _Near) -> bool:
     askers = near.askers.get((target.container, target.address))
     if askers is not None and (source.container or source.place) not in askers:
         return False
-    if target.kind is Kind.PUBLISHED and source.container in near.holders.get(target.address, ()):
+    if target.kind is Kind.PUBLISHED and source.container == near.holders.get(target.address, HOST):
         return False  # whoever stands at a door does not come through it
     if target.kind is Kind.PUBLISHED and source.place != HOST:
         # Everybody may try a published port; a stranger's try says nothing that the outside's does not.
@@ -211,9 +211,8 @@ def _lost_seats(
 def _published(project: Project, facts: Facts, container: Container, owner: str) -> Iterator[Endpoint]:
     if owner not in project.services:
         return
-    neighbours = {address for c in facts.containers for seat in c.attachments for address in seat.addresses}
     for door in {*container.publications, *container.led}:
-        for address in (*facts.host_addresses, *({door.host_address} & neighbours)):
+        for address in (*facts.host_addresses, *({door.host_address} & facts.seats.keys())):
             if door.binds(address):
                 yield Endpoint(
                     owner,

@@ -14,6 +14,7 @@ import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +47,11 @@ class Lead:
     def publication(self, address: str) -> Publication:
         """Return the door that it makes at an address."""
         return Publication(address, self.port, self.protocol, self.target_port)
+
+    def sentence(self, name: str) -> str:
+        """Say what is wrong with it where nobody here holds its address."""
+        door = f"{self.address} port {self.port}/{self.protocol}"
+        return f"a rule leads {door} to port {self.target_port} of {name}; nobody here holds that address to be asked"
 
 
 def translations(saved: Iterable[str]) -> Iterator[Lead]:
@@ -82,21 +88,23 @@ def _ports(text: str) -> list[int]:
     return [int(part.partition(":")[0] or 1) for part in text.split(",") if part]
 
 
-def led(facts: Facts, posts: Mapping[Key, Post]) -> tuple[Container, ...]:
-    """Return the containers with what seems to lead to them, at the host's addresses and at those of neighbours."""
-    held = {address: c.name for c in facts.containers for seat in c.attachments for address in seat.addresses}
-    held |= {item.address: item.container for item in facts.untold if item.address}
+def led(facts: Facts, posts: Mapping[Key, Post]) -> tuple[tuple[Container, ...], list[str]]:
+    """Return the containers with what seems to lead to them, and what cannot be asked, in sentences."""
+    held = facts.seats | {item.address: item.container for item in facts.untold if item.address}
     doors: dict[str, set[Publication]] = {}
-    for lead, at in (*_of_host(posts), *_of_containers(facts, posts)):
+    unasked = set()
+    for lead, addresses in (*_of_host(facts, posts), *_of_containers(facts, posts)):
         if name := held.get(lead.target):
-            found = {lead.publication(address) for address in _addresses(lead, at)}
-            doors.setdefault(name, set()).update(found)
-    return tuple(replace(c, led=tuple(sorted(doors.get(c.name, ())))) for c in facts.containers)
+            doors.setdefault(name, set()).update(lead.publication(address) for address in addresses)
+            unasked |= {lead.sentence(name)} if not addresses else set()
+    return tuple(replace(c, led=tuple(sorted(doors.get(c.name, ())))) for c in facts.containers), sorted(unasked)
 
 
-def _of_host(posts: Mapping[Key, Post]) -> Iterator[tuple[Lead, Collection[str]]]:
-    for lead in (*_saved(posts[HOST, ""]), *_led_on()):
-        yield lead, [lead.address or WILDCARD[version_of(lead.target)]]
+def _of_host(facts: Facts, posts: Mapping[Key, Post]) -> Iterator[tuple[Lead, Collection[str]]]:
+    for lead in _saved(posts[HOST, ""]):
+        anywhere = [WILDCARD[version_of(lead.target)]]
+        yield lead, _meant(lead, facts.host_addresses) if lead.address else anywhere
+    yield from ((lead, [lead.address]) for lead in _led_on())  # a process leads from one version of IP to the other
 
 
 def _of_containers(facts: Facts, posts: Mapping[Key, Post]) -> Iterator[tuple[Lead, Collection[str]]]:
@@ -106,18 +114,17 @@ def _of_containers(facts: Facts, posts: Mapping[Key, Post]) -> Iterator[tuple[Le
         post = posts.get(("", container.name))
         if post and post is not posts[HOST, ""] and (len(container.attachments) > 1 or container.name in strange):
             own = [address for seat in container.attachments for address in seat.addresses]
-            yield from ((lead, own) for lead in _saved(post))
+            yield from ((lead, _meant(lead, own)) for lead in _saved(post))
 
 
-def _addresses(lead: Lead, at: Collection[str]) -> Iterator[str]:
-    """Yield at which of the addresses `at` a rule translates."""
-    for address in at:
-        if version_of(address) == version_of(lead.target) and _is_meant(lead.address, address):
-            yield address
+def _meant(lead: Lead, held: Collection[str]) -> list[str]:
+    """Return at which of the addresses a rule translates."""
+    near = [address for address in held if version_of(address) == version_of(lead.target)]
+    return [address for address in near if not lead.address or _lies_in(address, lead.address)]
 
 
-def _is_meant(told: str, address: str) -> bool:
-    return not told or address in (told, *WILDCARD.values()) or ip_address(address) in ip_network(told, strict=False)
+def _lies_in(address: str, told: str) -> bool:
+    return ip_address(address) in ip_network(told, strict=False)
 
 
 def _saved(post: Post) -> Iterator[Lead]:
@@ -131,7 +138,7 @@ def _saved(post: Post) -> Iterator[Lead]:
 def _led_on() -> Iterator[Lead]:
     """Yield where the engine's processes at published ports lead, those included that the engine has forgotten."""
     for words in listening.commands(PROXY):
-        told = dict(zip(words[1::2], words[2::2], strict=False))
+        told = dict(pairwise(words))
         if {"-proto", "-host-port", "-container-ip", "-container-port"} <= told.keys():
             yield Lead(
                 told.get("-host-ip", ""),

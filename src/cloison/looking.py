@@ -54,7 +54,8 @@ def looking(engine: Engine, project: Project, stand_ins: Mapping[str, Ports] | N
         view.facts = replace(view.facts, outside_addresses=away.addresses, outside_gateways=away.host_addresses)
         _settle(view)
         view.facts = replace(view.facts, untold=untold.untold(view.facts, view.posts))
-        view.facts = replace(view.facts, containers=leads.led(view.facts, view.posts))
+        containers, view.unasked = leads.led(view.facts, view.posts)
+        view.facts = replace(view.facts, containers=containers)
         view.members = {container.name: container for container in view.facts.containers}
         found, view.proxies = _listeners(view)
         view.facts = replace(view.facts, listeners=_proven(view, found))

@@ -259,6 +259,11 @@ class Facts:
         return {network.name: network for network in self.networks}
 
     @cached_property
+    def seats(self) -> dict[str, str]:
+        """Return the addresses of all containers, each with the name of who holds it."""
+        return {address: c.name for c in self.containers for seat in c.attachments for address in seat.addresses}
+
+    @cached_property
     def host_seats(self) -> tuple[tuple[str, str], ...]:
         """The host's own addresses, each with the network to which it belongs, empty for none of them."""
         return tuple(sorted({*self._seats_of_host(), *self.link_locals}))

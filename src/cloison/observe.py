@@ -26,7 +26,6 @@ from cloison.model import (
     Kind,
     Listener,
     Protocol,
-    Untold,
     Vantage,
 )
 from cloison.outcome import Observation, Outcome, Reach, observation, unknown
@@ -50,10 +49,8 @@ class Sight:
     controls: Mapping[Vantage, Controls]
     pings: list[Flow]
     """The flows to whose address an echo request got through, where neither canary could be reached."""
-    untold: tuple[Untold, ...]
-    """What the namespaces hold and the engine does not know."""
-    newcomers: list[str]
-    """Containers that came near the project while it was looked at, and were not looked at."""
+    left_out: list[tuple[str, str]]
+    """What was met and not looked at, and why."""
 
 
 Key = tuple[str, str]
@@ -82,6 +79,8 @@ class View:
     """The containers by name."""
     proxies: frozenset[Listener] = frozenset()
     """Sockets of the engine's proxy on the host: each stands for a container's published port."""
+    unasked: list[str] = field(default_factory=list)
+    """Doors that seem to lead here and cannot be asked, in sentences."""
     unsettled: dict[str, str] = field(default_factory=dict)
     """Addresses of which the kernel does not know yet whether it may use them, and why."""
 
@@ -105,9 +104,13 @@ class View:
             dict(zip(flows, observed, strict=True)),
             {v: passed.get(_key(v), Controls(self._why_not(v), "")) for v in {flow.vantage for flow in flows}},
             _pings(flows, observed, echoes),
-            self.facts.untold,
-            newcomers,
+            self._left_out(newcomers),
         )
+
+    def _left_out(self, newcomers: Iterable[str]) -> list[tuple[str, str]]:
+        told = [(f"what {item.container} holds", item.sentence) for item in self.facts.untold]
+        led = [("a door that leads here", sentence) for sentence in self.unasked]
+        return [*told, *led, *((f"container {name}", "it came while the proof was running") for name in newcomers)]
 
     def _shot(self, flow: Flow) -> Shot | Observation:
         """Return the probe of a flow, or what is to be said where none can be sent."""

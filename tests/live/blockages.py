@@ -148,8 +148,8 @@ BY_WAYS = (
             NEEDED,
             within(
                 "app",
-                "ip neigh replace {db} lladdr 02:00:00:00:00:99 dev eth0 nud permanent",
-                "ip neigh del {db} dev eth0",
+                "ip neigh replace {db} lladdr 02:00:00:00:00:99 dev {app_link} nud permanent",
+                "ip neigh del {db} dev {app_link}",
             ),
         ),
     ),

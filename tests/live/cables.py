@@ -33,7 +33,7 @@ BY_ROUTES_AND_LINKS = (
         all_of(
             BRIDGES_JOINED,
             sysctl("net/bridge/bridge-nf-call-iptables", "0"),
-            within("guest", "ip route add {back} dev eth0", "ip route del {back} dev eth0"),
+            within("guest", "ip route add {back} dev {guest_link}", "ip route del {back} dev {guest_link}"),
         ),
     ),
     Tampering(

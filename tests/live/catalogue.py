@@ -18,10 +18,11 @@ A wall can be opened without a word in the Compose file, and a door can be shut.
 on a real engine. Each is made on a running project, proven, and taken back. The proof must name the doors below, and
 hold again afterwards.
 
-The project: `db` and `app` sit on `back`, which is internal; `guest` sits on `front`; `proxy` sits on both and publishes
-port 80. The policy allows `outside -> proxy:80`, `proxy -> app:5000`, `app -> db:3306` and `app -> db:5353/udp`. It tolerates
-what the members of one network can do to each other, egress from `front`, and the way to the host. Words in capitals
-stand for addresses, links and networks. `*` is the canary: any port on which nobody listens.
+The project: `db` and `app` sit on `back`, which is internal; `guest` sits on `front`; `proxy` sits on both and
+publishes port 80. The policy allows `outside -> proxy:80`, `proxy -> app:5000`, `app -> db:3306` and
+`app -> db:5353/udp`. It tolerates what the members of one network can do to each other, egress from `front`, and the
+way to the host. Words in capitals stand for addresses, links and networks. `*` is the canary: any port on which nobody
+listens.
 
 In the report: **drift** is a breach that the file does not draw, **file** one that follows from the file and the
 engine's settings. Both end with exit code 1, and so does **broken**. **unknown** ends with exit code 3.
@@ -45,7 +46,7 @@ TAIL: Final = """
 - **A rule that speaks about other packets**: long ones, those in the middle of a connection, other protocols than TCP,
   UDP and ICMP's echo, or another time of the day.
 - **What is translated by a map of nftables** is asked at no port: only rules that iptables can write down are read.
-- **Loopback.** What listens on loopback alone is not asked, and a namespace with `route_localnet` may let neighbours in.
+- **Loopback.** What listens on loopback alone is not asked, and where `route_localnet` is set, neighbours may get in.
 """
 
 

@@ -195,6 +195,14 @@ BY_TRANSLATION = (
         f"-I DOCKER-USER -d {{db}} {TRANSLATED}",
         doors="outside -> db:5353/udp",
     ),
+    ruled(
+        "an address that nobody holds led to the database",
+        "-t nat -I PREROUTING -d 203.0.113.5 -p tcp --dport 13306 -j DNAT --to-destination {db}:3306",
+        doors="",
+        word="unknown",
+        verdict="unproven",
+        says="nobody here holds that address to be asked",
+    ),
     Tampering(
         "a port of a neighbour led to the database",
         "in proxy: iptables -t nat -I PREROUTING -p tcp --dport 13306 -j DNAT --to-destination DB:3306, and MASQUERADE",

@@ -266,7 +266,8 @@ def alias(service: str, network: str, number: int = 200) -> Make:
     @contextmanager
     def made(walls: Walls) -> Iterator[None]:
         address = walls.spare(network, number)
-        with within(service, f"ip addr add {address} dev eth0", f"ip addr del {address} dev eth0")(walls):
+        link = walls.link(service)
+        with within(service, f"ip addr add {address} dev {link}", f"ip addr del {address} dev {link}")(walls):
             yield
 
     return made

@@ -13,6 +13,7 @@ from tests.live.lab import service
 from tests.live.meddling import Tampering
 from tests.live.tools import Walls
 
+from cloison import compose, composer
 from cloison.compare import Judgement
 from cloison.model import STRANGER, Protocol, version_of
 from cloison.proof import FlowPart, Proof
@@ -48,8 +49,9 @@ def walls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walls]:
                 "x-cloison": POLICY,
             }
         )
-        assert whole(Walls(made)) == SOUND
-        yield Walls(made)
+        running = Walls(made, compose.project(composer.resolved(made.selection)))
+        assert whole(running) == SOUND
+        yield running
 
 
 @pytest.mark.parametrize("hole", HOLES, ids=lambda hole: hole.name.replace(" ", "-"))
@@ -65,7 +67,7 @@ def test_a_needed_door_that_does_not_open_is_found_and_named(walls: Walls, block
 def check(walls: Walls, hole: Tampering) -> None:
     """Prove while something is done, and again when it is taken back."""
     with hole.make(walls):
-        proof = walls.lab.prove()
+        proof = walls.prove()
 
     found = said(proof)
     assert hole.verdict == proof.verdict.word
@@ -81,7 +83,7 @@ SOUND = ("proven", 0, 0)
 
 def whole(walls: Walls) -> tuple[str, int, int]:
     """Return what a proof comes to: its word, and how many flows are not as drawn, or not known."""
-    proof = walls.lab.prove()
+    proof = walls.prove()
     return proof.verdict.word, proof.totals["drift"], proof.totals["unknown"]
 
 

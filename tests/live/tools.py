@@ -10,7 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests.live.lab import Lab, docker
+from tests.live.lab import PATIENCE, Lab, docker
+
+from cloison.commands.proving import prove_project
+from cloison.compose import Project
+from cloison.proof import Proof
 
 NETWORKS = ("front", "back")
 ENDING = 10
@@ -26,9 +30,14 @@ def run(*words: str, given: str = "") -> str:
 
 @dataclass(slots=True)
 class Walls:
-    """A running project as those who meddle with it see it."""
+    """A running project as those who meddle with it see it; `project` is what its file says."""
 
     lab: Lab
+    project: Project
+
+    def prove(self) -> Proof:
+        """Prove the project without reading its file anew."""
+        return prove_project(self.project, PATIENCE)
 
     def container(self, service: str) -> str:
         """Return the name of a service's container."""
@@ -63,9 +72,14 @@ class Walls:
         """Run a program of the machine in the network namespace of a service."""
         return run("nsenter", "--target", self.process(service), "--net", *words, given=given)
 
-    def far_end(self, service: str, link: str = "eth0") -> str:
-        """Return the host's link in which a link of a service ends."""
-        number = json.loads(self.within(service, "ip", "-json", "link", "show", link))[0]["link_index"]
+    def link(self, service: str) -> str:
+        """Return the link of a service; the engine gives it another name when it is taken away and given back."""
+        found = json.loads(self.within(service, "ip", "-json", "-4", "address", "show", "up", "to", self[service]))
+        return next(str(link["ifname"]) for link in found if link)
+
+    def far_end(self, service: str) -> str:
+        """Return the host's link in which the link of a service ends."""
+        number = json.loads(self.within(service, "ip", "-json", "link", "show", self.link(service)))[0]["link_index"]
         return next(
             str(found["ifname"]) for found in json.loads(run("ip", "-json", "link")) if found["ifindex"] == number
         )
@@ -75,8 +89,10 @@ class Walls:
         return str(self._inspected(service)["State"]["Pid"])
 
     def __getitem__(self, word: str) -> str:
-        """Return what a word of a rule stands for: `back` a subnet, `back_bridge` a link, `db` an address, `port`."""
+        """Return what a word of a rule stands for: `back` a subnet, `back_bridge` its link, `db` an address, `port`."""
         name, _, of = word.partition("_")
+        if of == "link":
+            return self.link(name)
         if word == "port":
             return self.published("proxy")[0][1]
         if name in NETWORKS:
