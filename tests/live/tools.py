@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -169,11 +170,25 @@ def cable(walls: Walls, *ends: tuple[str, str]) -> Iterator[None]:
             if service:
                 run("ip", "link", "set", link, "netns", walls.process(service))
             for words in ([("addr", "add", address, "dev", link)] if address else []) + [("link", "set", link, "up")]:
-                walls.within(service, "ip", *words) if service else run("ip", *words)
+                _at(walls, service, "ip", *words)
+        for number, (service, _) in enumerate(ends):
+            _await_carrier(walls, service, f"hand{number}")
         yield
     finally:
-        service = ends[0][0]
-        walls.within(service, "ip", "link", "del", "hand0") if service else run("ip", "link", "del", "hand0")
+        _at(walls, ends[0][0], "ip", "link", "del", "hand0")
+
+
+def _at(walls: Walls, service: str, *words: str) -> str:
+    return walls.within(service, *words) if service else run(*words)
+
+
+def _await_carrier(walls: Walls, service: str, link: str) -> None:
+    """Wait until the kernel has noticed that both ends are there: before that, IPv6 has no way over it."""
+    for _ in range(100):
+        if json.loads(_at(walls, service, "ip", "-json", "link", "show", link))[0]["operstate"] == "UP":
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{link} has no carrier")
 
 
 @contextmanager
