@@ -175,7 +175,7 @@ def test_a_remote_engine_that_does_not_answer_proves_nothing(lab: Lab, monkeypat
     lab.write(three_tiers())
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
 
-    with pytest.raises(NotProven, match="the Docker engine at tcp://127.0.0.1:1 does not answer"):
+    with pytest.raises(NotProven, match=r"the Docker engine at tcp://127\.0\.0\.1:1 does not answer"):
         lab.prove()
 
 
