@@ -116,6 +116,25 @@ class Flow:
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class Untold:
+    """An address that a namespace holds and the engine does not know, on a link; empty where the link has none.
+
+    `askers` are those who may ask it, by container, or by `host` or `outside`: what they send stays on this machine.
+    """
+
+    container: str
+    link: str
+    address: str
+    askers: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong with it."""
+        what = f"{self.address} on {self.link}" if self.address else f"the link {self.link}"
+        return f"{self.container} holds {what}, which the engine does not know; what comes and goes there is not proven"
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class Attachment:
     """A container's seat on a network; `address` is IPv4 and `ipv6` is not, each empty where there is none."""
 
@@ -183,25 +202,6 @@ class NetworkFacts:
 @lru_cache(maxsize=1 << 16)
 def _lies_in(address: str, subnet: str) -> bool:
     return ip_address(address) in ip_network(subnet, strict=False)
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Untold:
-    """An address that a namespace holds and the engine does not know, on a link; empty where the link has none.
-
-    `askers` are those who may ask it, by container, or by `host` or `outside`: what they send stays on this machine.
-    """
-
-    container: str
-    link: str
-    address: str
-    askers: tuple[str, ...] = ()
-
-    @property
-    def sentence(self) -> str:
-        """What is wrong with it."""
-        what = f"{self.address} on {self.link}" if self.address else f"the link {self.link}"
-        return f"{self.container} holds {what}, which the engine does not know; what comes and goes there is not proven"
 
 
 @dataclass(frozen=True, slots=True)

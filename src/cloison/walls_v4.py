@@ -32,9 +32,9 @@ def not_published(world: World, flow: Flow) -> Prediction | None:
 
 
 def not_told(world: World, flow: Flow) -> Prediction | None:
-    """An address that the engine does not know is nobody's by the file."""
+    """An address that the engine does not know, and that fits none of its owner's networks, is nobody's by the file."""
     end = flow.endpoint
-    if end.network or end.kind is Kind.PUBLISHED or end.place == OUTSIDE or world.is_at_home(end.place):
+    if end.network or (end.container, end.address) not in {(u.container, u.address) for u in world.facts.untold}:
         return None
     return shut(f"neither the file nor the engine gives {end.place} the address {end.address}")
 
