@@ -10,7 +10,7 @@ in the list under its own name. What is not in the list cannot be missed by anyo
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cloison.compose import Project
@@ -90,23 +90,41 @@ def endpoints(project: Project, facts: Facts, named: Mapping[str, Ports]) -> lis
     return sorted(found)
 
 
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """Who is near enough to ask: the networks of every container, and who may ask an address nobody told of."""
+
+    seated: Mapping[str, Collection[str]]
+    askers: Mapping[tuple[str, str], Collection[str]]
+    holders: Mapping[str, str]
+
+
 def flows(project: Project, facts: Facts, named: Mapping[str, Ports]) -> list[Flow]:
     """Return every pair that involves the project, in order."""
     ends = endpoints(project, facts, named)
-    seated = {c.name: {seat.network for seat in c.attachments} for c in facts.containers}
+    near = _Near(
+        {c.name: {seat.network for seat in c.attachments} for c in facts.containers},
+        {(item.container, item.address): item.askers for item in facts.untold},
+        facts.seats,
+    )
     pairs = (Flow(vantage, end) for vantage in vantages(project, facts) for end in ends)
-    return [flow for flow in pairs if _is_asked(project, flow, seated)]
+    return [flow for flow in pairs if _is_asked(project, flow, near)]
 
 
-def _is_asked(project: Project, flow: Flow, seated: Mapping[str, Collection[str]]) -> bool:
+def _is_asked(project: Project, flow: Flow, near: _Near) -> bool:
     """Whether the two ends are two, one of them is the project's, and the address means something at the other."""
     source, target = flow.vantage, flow.endpoint
     if (source.place, source.container) == (target.place, target.container):
         return False
+    askers = near.askers.get((target.container, target.address))
+    if askers is not None and (source.container or source.place) not in askers:
+        return False
+    if target.kind is Kind.PUBLISHED and source.container == near.holders.get(target.address, HOST):
+        return False  # whoever stands at a door does not come through it
     if target.kind is Kind.PUBLISHED and source.place != HOST:
         # Everybody may try a published port; a stranger's try says nothing that the outside's does not.
         return not source.place.startswith(STRANGER) and not target.address.startswith(LOOPBACK)
-    if target.address.startswith(LINK_LOCAL) and target.network not in seated.get(source.container, ()):
+    if target.address.startswith(LINK_LOCAL) and target.network not in near.seated.get(source.container, ()):
         return False
     return source.place in project.services or target.place in project.services
 
@@ -158,8 +176,20 @@ def _seats(project: Project, facts: Facts, container: Container, owner: str, nam
             bare = _canary(owner, container.name, seat.network, address)
             yield from _canaries(bare)
             yield from _served(bare, listeners, unheard)
+    for network, address in _unforeseen(facts, container):
+        bare = _canary(owner, container.name, network, address)
+        yield from _canaries(bare)
+        yield from _served(bare, listeners)
     held = {seat.network for seat in container.attachments}
     yield from _lost_seats(project, owner, container.name, named, held)
+
+
+def _unforeseen(facts: Facts, container: Container) -> Iterator[tuple[str, str]]:
+    """Yield the addresses that a container holds and nobody told of, with the network of its own to which they fit."""
+    held = [network for seat in container.attachments if (network := facts.network(seat.network))]
+    for item in facts.untold:
+        if item.container == container.name and item.address:
+            yield next((network.name for network in held if network.holds(item.address)), ""), item.address
 
 
 def _lost_seats(
@@ -181,8 +211,8 @@ def _lost_seats(
 def _published(project: Project, facts: Facts, container: Container, owner: str) -> Iterator[Endpoint]:
     if owner not in project.services:
         return
-    for door in container.publications:
-        for address in facts.host_addresses:
+    for door in {*container.publications, *container.led}:
+        for address in (*facts.host_addresses, *({door.host_address} & facts.seats.keys())):
             if door.binds(address):
                 yield Endpoint(
                     owner,

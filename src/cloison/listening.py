@@ -71,6 +71,14 @@ def inodes_of_program(name: str) -> set[int]:
     return _held_by("comm", lambda text: text.strip() == name)
 
 
+def commands(name: str) -> Iterator[list[str]]:
+    """Yield the command lines of the processes of a program."""
+    for process in PROC.glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            if (process / "comm").read_text().strip() == name:
+                yield (process / "cmdline").read_text().rstrip("\0").split("\0")
+
+
 def _held_by(file: str, is_meant: Callable[[str], bool]) -> set[int]:
     found: set[int] = set()
     for process in PROC.glob("[0-9]*"):

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Final
 
-from cloison import hosts, listening, netns, outside
+from cloison import hosts, leads, listening, netns, outside, untold
 from cloison.compose import Project
 from cloison.engines import Engine
 from cloison.flows import LOOPBACK, Ports, place
@@ -57,8 +57,11 @@ def looking(
         prober.guard()
         view.facts = hosts.with_addresses(facts, *away.host_addresses)
         view.facts = replace(view.facts, outside_addresses=away.addresses, outside_gateways=away.host_addresses)
-        view.members = {container.name: container for container in facts.containers}
         _settle(view)
+        view.facts = replace(view.facts, untold=untold.untold(view.facts, view.posts))
+        containers, view.unasked = leads.led(view.facts, view.posts)
+        view.facts = replace(view.facts, containers=containers)
+        view.members = {container.name: container for container in view.facts.containers}
         found, view.proxies = _listeners(view)
         view.facts = replace(view.facts, listeners=_proven(view, found))
         yield view

@@ -119,6 +119,25 @@ class Flow:
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class Untold:
+    """An address that a namespace holds and the engine does not know, on a link; empty where the link has none.
+
+    `askers` are those who may ask it, by container, or by `host` or `outside`: what they send stays on this machine.
+    """
+
+    container: str
+    link: str
+    address: str
+    askers: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong with it."""
+        what = f"{self.address} on {self.link}" if self.address else f"the link {self.link}"
+        return f"{self.container} holds {what}, which the engine does not know; what comes and goes there is not proven"
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class Attachment:
     """A container's seat on a network; `address` is IPv4 and `ipv6` is not, each empty where there is none."""
 
@@ -160,6 +179,8 @@ class Container:
     attachments: tuple[Attachment, ...] = ()
     publications: tuple[Publication, ...] = ()
     exposed: tuple[tuple[Protocol, int], ...] = ()
+    led: tuple[Publication, ...] = ()
+    """Ports elsewhere that seem to lead here, of which the engine need not know: see `leads`."""
     one_off: bool = False
     has_ended: bool = False
     """Whether its process ended by itself and said that all went well."""
@@ -232,6 +253,7 @@ class Facts:
     outside_gateways: tuple[str, ...] = ()
     """The host's addresses on the outside's segment, which go with the proof."""
     listeners: frozenset[Listener] = field(default_factory=frozenset)
+    untold: tuple[Untold, ...] = ()
 
     def network(self, name: str) -> NetworkFacts | None:
         """Return the network called `name` by the engine."""
@@ -240,6 +262,11 @@ class Facts:
     @cached_property
     def _by_name(self) -> dict[str, NetworkFacts]:
         return {network.name: network for network in self.networks}
+
+    @cached_property
+    def seats(self) -> dict[str, str]:
+        """Return the addresses of all containers, each with the name of who holds it."""
+        return {address: c.name for c in self.containers for seat in c.attachments for address in seat.addresses}
 
     @cached_property
     def host_seats(self) -> tuple[tuple[str, str], ...]:

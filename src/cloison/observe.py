@@ -50,8 +50,8 @@ class Sight:
     controls: Mapping[Vantage, Controls]
     pings: list[Flow]
     """The flows to whose address an echo request got through, where neither canary could be reached."""
-    newcomers: list[str]
-    """Containers that came near the project while it was looked at, and were not looked at."""
+    left_out: list[tuple[str, str]]
+    """What was met and not looked at, and why."""
 
 
 Key = tuple[str, str]
@@ -80,6 +80,8 @@ class View:
     """The containers by name."""
     proxies: frozenset[Listener] = frozenset()
     """Sockets of the engine's proxy on the host: each stands for a container's published port."""
+    unasked: list[str] = field(default_factory=list)
+    """Doors that seem to lead here and cannot be asked, in sentences."""
     unsettled: dict[str, str] = field(default_factory=dict)
     """Addresses of which the kernel does not know yet whether it may use them, and why."""
 
@@ -103,8 +105,13 @@ class View:
             dict(zip(flows, observed, strict=True)),
             {v: passed.get(_key(v), Controls(self._why_not(v), "")) for v in {flow.vantage for flow in flows}},
             _pings(flows, observed, echoes),
-            newcomers,
+            self._left_out(newcomers),
         )
+
+    def _left_out(self, newcomers: Iterable[str]) -> list[tuple[str, str]]:
+        told = [(f"what {item.container} holds", item.sentence) for item in self.facts.untold]
+        led = [("a door that leads here", sentence) for sentence in self.unasked]
+        return [*told, *led, *((f"container {name}", "it came while the proof was running") for name in newcomers)]
 
     def _shot(self, flow: Flow) -> Shot | Observation:
         """Return the probe of a flow, or what is to be said where none can be sent."""
@@ -211,11 +218,16 @@ class View:
     def _is_led_astray(self, end: Endpoint, shot: Shot) -> bool:
         """Whether it came to somebody else: a rule on the way can lead a door that is meant into another place.
 
-        A published port may be answered by the host, whose docker-proxy listens there.
+        A published port may be answered where it stands: on the host the engine's proxy listens there.
         """
         if not shot.arrived or shot.target in shot.arrived:
             return False
-        return bool({*shot.arrived} - ({self.posts[HOST, ""]} if end.kind is Kind.PUBLISHED else set()))
+        return bool({*shot.arrived} - ({self._standing_at(end.address)} if end.kind is Kind.PUBLISHED else set()))
+
+    def _standing_at(self, address: str) -> Post:
+        """Return the post at whose address a door stands that leads elsewhere: a container's, else the host's."""
+        held = (name for name in self.members if address in self.addresses(name))
+        return self.posts.get(("", next(held, "")), self.posts[HOST, ""])
 
     def _beyond(self, flow: Flow, shot: Shot) -> str:
         """Return why the outside machine cannot stand for the outside of this flow, empty when it can.

@@ -25,6 +25,7 @@ from cloison.walls_v4 import (
     network_mode,
     not_drawn,
     not_published,
+    not_told,
     other_drivers,
     same_namespace,
 )
@@ -240,6 +241,7 @@ def ipv6(world: World, flow: Flow) -> Prediction | None:
 
 RULES: Final[Rules] = (
     not_published,
+    not_told,
     same_namespace,
     network_mode,
     other_drivers,
@@ -256,4 +258,4 @@ RULES: Final[Rules] = (
     between_bridges,
 )
 """Over IPv4."""
-RULES_V6: Final[Rules] = (not_published, same_namespace, network_mode, other_drivers, from_host, ipv6)
+RULES_V6: Final[Rules] = (not_published, not_told, same_namespace, network_mode, other_drivers, from_host, ipv6)

@@ -31,6 +31,14 @@ def not_published(world: World, flow: Flow) -> Prediction | None:
     return shut(f"the file does not publish {end.place}:{end.service_port} there")
 
 
+def not_told(world: World, flow: Flow) -> Prediction | None:
+    """An address that the engine does not know, and that fits none of its owner's networks, is nobody's by the file."""
+    end = flow.endpoint
+    if end.network or (end.container, end.address) not in {(u.container, u.address) for u in world.facts.untold}:
+        return None
+    return shut(f"neither the file nor the engine gives {end.place} the address {end.address}")
+
+
 def routed_ports(world: World, flow: Flow) -> Prediction | None:
     """A routed network opens ports on its members' own addresses and none of the host's."""
     end = flow.endpoint
@@ -248,6 +256,6 @@ def not_drawn(world: World, flow: Flow) -> Prediction:
     return shut(f"the file does not put {end.place} on {world.label(end.network)}")
 
 
-EITHER: Final[Rules] = (not_published, same_namespace, network_mode, other_drivers, from_host)
+EITHER: Final[Rules] = (not_published, not_told, same_namespace, network_mode, other_drivers, from_host)
 """What holds for both versions of IP."""
 RULES: Final[Rules] = (routed_ports, *EITHER, from_outside, to_outside, to_host, to_published, over_network)

@@ -24,18 +24,19 @@ def built() -> None:
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
     """An empty project that is taken away afterwards."""
-    yield from _lab(tmp_path)
+    yield from labs(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def tiers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """The three tiers, up; a test puts back what it changes."""
-    for made in _lab(tmp_path_factory.mktemp("tiers")):
+    for made in labs(tmp_path_factory.mktemp("tiers")):
         made.up(three_tiers())
         yield made
 
 
-def _lab(parent: Path) -> Iterator[Lab]:
+def labs(parent: Path) -> Iterator[Lab]:
+    """Yield an empty project and take it away afterwards."""
     folder = parent / f"lab{os.getpid()}x{next(NUMBERS)}"
     folder.mkdir()
     made = Lab(folder)

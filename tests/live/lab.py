@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +21,16 @@ PATIENCE = 0.4
 WORST = (Judgement.BREACH, Judgement.BROKEN, Judgement.UNKNOWN, Judgement.TOLERATED, Judgement.UNJUDGED)
 
 
-def service(*ports: int, address: str = "0.0.0.0", family: str = "AF_INET", **more: Any) -> dict[str, Any]:
-    """Return a service that listens on `ports` and writes a line for every connection it accepts."""
+def service(
+    *ports: int, address: str = "0.0.0.0", family: str = "AF_INET", datagrams: Sequence[int] = (), **more: Any
+) -> dict[str, Any]:
+    """Return a service that listens on `ports`, writes a line for every connection, and takes `datagrams` at ports."""
     code = (
         "import selectors, socket\n"
         "pool = selectors.DefaultSelector()\n"
+        f"waiting = [socket.socket(socket.{family}, socket.SOCK_DGRAM) for _ in {datagrams!r}]\n"
+        f"for made, port in zip(waiting, {datagrams!r}):\n"
+        f"    made.bind(({address!r}, port))\n"
         f"for port in {ports!r}:\n"
         f"    made = socket.socket(socket.{family})\n"
         f"    made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1) if {family!r} == 'AF_INET6' else None\n"
@@ -95,6 +100,12 @@ class Lab:
         """Write the Compose file; Compose reads JSON as the YAML that it is."""
         text = json.dumps(document).replace("$", "$$")
         (self.folder / "compose.json").write_text(text)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The Compose file."""
+        found: dict[str, Any] = json.loads((self.folder / "compose.json").read_text().replace("$$", "$"))
+        return found
 
     def compose(self, *words: str) -> str:
         """Run Compose on the project."""

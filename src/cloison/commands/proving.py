@@ -155,7 +155,7 @@ def _circumstances(
 ) -> Circumstances:
     system = os.uname()
     left_out = [*(rehearsal.left_out if rehearsal else ())]
-    left_out += [(f"container {name}", "it came while the proof was running") for name in sight.newcomers]
+    left_out += sight.left_out
     return Circumstances(
         tool=Tool("cloison", version("cloison")),
         machine=Machine(system.nodename, f"{system.sysname} {system.release}"),

@@ -63,9 +63,10 @@ class Docker:
             listed = [item for item in self._api.containers(all=True) if SCOUT not in (item.get("Labels") or {})]
             # A container may sit on a network that the file does not give it, and meet strangers there.
             held = {name for item in listed if _is_of(item, project) for name in _networks(item)}
-            near = [item["Id"] for item in listed if _is_near(item, project, networks | held - NOBODYS)]
-            inspected = self._inspected(near)
-            inspected += self._inspected(_lenders(inspected) - {*near})
+            near = {item["Id"] for item in listed if _is_near(item, project, networks | held - NOBODYS)}
+            lodgers = {item["Id"] for item in listed if _is_running(item) and _lender(item) in near}
+            inspected = self._inspected(sorted(near | lodgers))
+            inspected += self._inspected({*map(_lender, inspected)} - near - {""})
         except FAILURES as error:
             raise NotProven(f"the engine stopped answering: {error}") from error
         return tuple(sorted(map(_container, inspected)))
@@ -102,14 +103,21 @@ class Docker:
             return None
 
 
-def _lenders(inspected: Iterable[Document]) -> set[str]:
-    """Return the identities of the containers in whose namespaces others live."""
-    modes = (document["HostConfig"].get("NetworkMode") or "" for document in inspected)
-    return {mode.removeprefix(LENT) for mode in modes if mode.startswith(LENT)}
+def _lender(item: Document) -> str:
+    """Return the identity of the container in whose namespace another lives, empty for none.
+
+    Who lives there needs no network of its own: it is where its lender is.
+    """
+    mode = (item.get("HostConfig") or {}).get("NetworkMode") or ""
+    return mode.removeprefix(LENT) if mode.startswith(LENT) else ""
 
 
 def _is_near(item: Document, project: str, networks: frozenset[str]) -> bool:
-    return _is_of(item, project) or (item.get("State") == "running" and not networks.isdisjoint(_networks(item)))
+    return _is_of(item, project) or (_is_running(item) and not networks.isdisjoint(_networks(item)))
+
+
+def _is_running(item: Document) -> bool:
+    return bool(item.get("State") == "running")
 
 
 def _is_of(item: Document, project: str) -> bool:
