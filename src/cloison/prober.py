@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import secrets
 import select
 import socket
@@ -23,8 +22,9 @@ from typing import Final, Self
 
 from cloison import guard, packet, segment
 from cloison.model import Protocol, version_of
+from cloison.ours import announcing
 from cloison.outcome import Outcome
-from cloison.posts import Ports, Post, Way, post
+from cloison.posts import Ports, Post, Run, Way, post
 
 BURST: Final = 32
 """Probes sent before answers are read again: a veth queues no more than 1000 packets."""
@@ -74,11 +74,11 @@ class Prober:
         """Why datagrams cannot be kept from services, empty where they can."""
         self.posts: list[Post] = []
         self._stack = ExitStack()
+        self._announce = self._stack.enter_context(announcing())
         self._epoll = self._stack.enter_context(select.epoll())
         self._readers: dict[int, tuple[Post, Protocol, int, socket.socket]] = {}
 
     def __enter__(self) -> Self:
-        _allow_many_descriptors()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -89,7 +89,7 @@ class Prober:
 
         Raises OSError when the namespace cannot be entered, or somebody listens on a port of `stand_ins`.
         """
-        made = post(self._stack, name, descriptor, self.token, stand_ins)
+        made = post(self._stack, name, descriptor, Run(self.token, self._announce), stand_ins)
         for version, tongue in made.tongues.items():
             for protocol, raw in tongue.raw.items():
                 self._readers[raw.fileno()] = (made, protocol, version, raw)
@@ -246,10 +246,3 @@ def _numbers() -> Iterator[int]:
         if number not in seen:
             seen.add(number)
             yield number
-
-
-def _allow_many_descriptors() -> None:
-    """Every namespace takes a dozen sockets, and the usual limit is a thousand."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
