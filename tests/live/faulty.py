@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.live.lab import IMAGE
+from tests.live.lab import IMAGE, docker
 
 from cloison import looking
 from cloison.observe import View
@@ -58,6 +58,11 @@ def hearing(*ports: tuple[str, int], **more: Any) -> dict[str, Any]:
     )
     body: dict[str, Any] = {"image": IMAGE, "entrypoint": ["python", "-c", code], "init": True}
     return body | {"stop_grace_period": "0s", "healthcheck": {"disable": True}} | more
+
+
+def address(container: str) -> str:
+    """Return the first address of a container."""
+    return docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", container).split()[0]
 
 
 class Stuck:
