@@ -100,6 +100,7 @@ class Prober:
     def guard(self) -> None:
         """Keep the datagrams of all posts from the services of all posts, until the prober closes."""
         try:
+            self._stack.callback(os.close, guard.everywhere(self.token))
             loaded = guard.program({port for made in self.posts for port in made.sending_ports})
             self._stack.callback(os.close, loaded)
             for made in self.posts:

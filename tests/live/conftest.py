@@ -17,7 +17,12 @@ NUMBERS = itertools.count()
 
 @pytest.fixture(scope="session", autouse=True)
 def built() -> None:
-    """The image of the small services: the stack's own application, built when it is not there."""
+    """The image of the small services."""
+    build()
+
+
+def build() -> None:
+    """Have the image of the small services: the stack's own application, built when it is not there."""
     if run("docker", "image", "inspect", IMAGE, check=False).returncode != 0:
         run("docker", "compose", "build", "app", env=os.environ | {"COMPOSE_FILE": compose_files()})
 

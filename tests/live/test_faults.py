@@ -94,7 +94,7 @@ def test_where_our_sockets_lose_packets_silence_means_nothing(hearer: Lab, monke
     assert {"unknown"} == {word for words in bad(proof).values() for word in words}
 
 
-@pytest.mark.parametrize("missing", ["program", "attached"])
+@pytest.mark.parametrize("missing", ["program", "attached", "everywhere"])
 def test_without_the_kernels_guard_no_datagram_is_aimed_at_a_service(
     hearer: Lab, missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
