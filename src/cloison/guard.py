@@ -55,9 +55,10 @@ SOCKET, TYPE, SOCKET_PROTOCOL = 168, 8, 12
 IPV6_HEADER, UDP_HEADER = 40, 8
 LOAD_BYTES, WHOLE_SOCKET = 26, 95
 """The numbers of the helpers bpf_skb_load_bytes and bpf_sk_fullsock."""
-ROOT: Final = Path("/proc/1")
-"""The machine's first process: it sees all control groups, whatever we see."""
-UNIFIED: Final = "cgroup2"
+OWN, FIRST = Path("/proc/self"), Path("/proc/1")
+"""This process, and the machine's first one, which sees all control groups, whatever we see."""
+UNIFIED, ELSEWHERE = "cgroup2", "0::/.."
+"""The unified hierarchy among mounts, and how a place in it begins that is not below what we see."""
 
 
 def program(ports: Collection[int]) -> int:
@@ -93,10 +94,12 @@ def everywhere(token: int) -> int:
 
 
 def _root() -> Path:
-    for line in (ROOT / "mountinfo").read_text().splitlines():
+    is_in_container = ELSEWHERE in (FIRST / "cgroup").read_text()
+    viewer, seen = (FIRST, FIRST / "root") if is_in_container else (OWN, Path("/"))
+    for line in (viewer / "mountinfo").read_text().splitlines():
         words, _, rest = line.partition(" - ")
         if rest.startswith(f"{UNIFIED} ") and words.split()[3] == "/":
-            return ROOT / "root" / words.split()[4].lstrip("/")
+            return seen / words.split()[4].lstrip("/")
     raise OSError(errno.ENOENT, "there is no unified hierarchy of control groups")
 
 
