@@ -24,6 +24,7 @@ import ctypes
 import errno
 import os
 import platform
+import re
 import struct
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -55,10 +56,12 @@ SOCKET, TYPE, SOCKET_PROTOCOL = 168, 8, 12
 IPV6_HEADER, UDP_HEADER = 40, 8
 LOAD_BYTES, WHOLE_SOCKET = 26, 95
 """The numbers of the helpers bpf_skb_load_bytes and bpf_sk_fullsock."""
-OWN, FIRST = Path("/proc/self"), Path("/proc/1")
-"""This process, and the machine's first one, which sees all control groups, whatever we see."""
-UNIFIED, ELSEWHERE = "cgroup2", "0::/.."
-"""The unified hierarchy among mounts, and how a place in it begins that is not below what we see."""
+MOUNTS: Final = Path("/proc/self/mountinfo")
+WHOLE: Final = re.compile(r"/|(/\.\.)+")
+"""The root of a mount that shows the whole hierarchy: itself, or as many steps up as our own control group is down."""
+FIRST: Final = Path("/proc/1/cgroup")
+FAR: Final = "0::/.."
+"""How the place of the machine's first process looks from where its hierarchy's root cannot be seen."""
 
 
 def program(ports: Collection[int]) -> int:
@@ -93,14 +96,14 @@ def everywhere(token: int) -> int:
         os.close(root)
 
 
-def _root() -> Path:
-    is_in_container = ELSEWHERE in (FIRST / "cgroup").read_text()
-    viewer, seen = (FIRST, FIRST / "root") if is_in_container else (OWN, Path("/"))
-    for line in (viewer / "mountinfo").read_text().splitlines():
-        words, _, rest = line.partition(" - ")
-        if rest.startswith(f"{UNIFIED} ") and words.split()[3] == "/":
-            return seen / words.split()[4].lstrip("/")
-    raise OSError(errno.ENOENT, "there is no unified hierarchy of control groups")
+def _root() -> str:
+    is_far = FAR in FIRST.read_text()
+    for line in MOUNTS.read_text().splitlines():
+        words, _, kind = line.partition(" - ")
+        *_, root, path = words.split()[:5]
+        if kind.startswith("cgroup2 ") and WHOLE.fullmatch(root) and (root != "/") == is_far:
+            return path
+    raise OSError(errno.ENOENT, "the root of the control groups is not mounted here")
 
 
 def _loaded(kind: int, attachment: int, lines: Sequence[bytes]) -> int:
