@@ -26,7 +26,7 @@ from typing import Final
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from cloison import netns
+from cloison import netns, ours
 from cloison.misuse import ARRIVED
 from cloison.model import Container
 from cloison.powers import Hop
@@ -71,6 +71,7 @@ class _Trial:
 
     def __init__(self, stack: ExitStack, living: Mapping[str, Container]) -> None:
         self._stack, self._living = stack, living
+        self._announce = stack.enter_context(ours.announcing())
         self._spaces: dict[str, int] = {}
         self._receivers: dict[str, socket.socket] = {}
         self._packets: list[Packet] = []
@@ -118,7 +119,8 @@ class _Trial:
 
     def _space(self, container: str) -> int:
         if container not in self._spaces:
-            self._spaces[container] = netns.of_process(self._living[container].pid)
+            living = self._living[container]
+            self._spaces[container] = netns.of_container(living.pid, living.identity)
             self._stack.callback(os.close, self._spaces[container])
         return self._spaces[container]
 
@@ -136,6 +138,7 @@ class _Trial:
         if container not in self._receivers:
             with netns.inside(self._space(container)):
                 made = self._stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            self._announce(made)
             made.bind(("", 0))
             made.setblocking(False)  # noqa: FBT003  # the socket module's own signature
             self._receivers[container] = made

@@ -75,7 +75,7 @@ def _read(container: Container, host: Host, members: Sequence[int], spaces: Mapp
 
 
 def _host(sockets: Iterable[str]) -> Host:
-    own = PROC / "self"
+    own = PROC / "thread-self"  # the process itself may stand elsewhere: its other threads visit namespaces
     mounts = _mounts(own)
     by_device: dict[str, list[Mount]] = defaultdict(list)
     for mount in mounts:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -24,12 +25,15 @@ FOLDER: Final = _folder()
 
 
 def take(name: str) -> int | None:
-    """Take the lock called `name` for as long as its descriptor lives; None when another process holds it."""
+    """Take the lock called `name` for as long as its descriptor lives; None when somebody else holds it."""
     FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(FOLDER / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        os.close(descriptor)
+        return None
+    if not os.fstat(descriptor).st_nlink:  # between the two calls its last holder gave it back for good
         os.close(descriptor)
         return None
     return descriptor
@@ -38,6 +42,14 @@ def take(name: str) -> int | None:
 def known(prefix: str) -> set[str]:
     """Return what follows `prefix` in the names of locks, held or not."""
     return {path.name.removeprefix(prefix) for path in FOLDER.glob(f"{prefix}*")}
+
+
+def text(name: str) -> str:
+    """Return what the holder of a lock has written into it, empty when there is no such lock any more."""
+    path = FOLDER / name
+    with suppress(FileNotFoundError):
+        return path.read_text()
+    return ""
 
 
 def forget(name: str, descriptor: int) -> None:

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Final
 
-from cloison import hosts, leads, listening, netns, outside, untold
+from cloison import descriptors, hosts, leads, listening, netns, ours, outside, untold
 from cloison.compose import Project
 from cloison.engines import Engine
 from cloison.flows import LOOPBACK, Ports, place
@@ -21,6 +21,7 @@ from cloison.model import HOST, OUTSIDE, Container, Listener, Protocol
 from cloison.observe import Key, View
 from cloison.outcome import Outcome
 from cloison.outside import Outside
+from cloison.posts import Post
 from cloison.prober import Prober
 from cloison.shots import Shot
 
@@ -41,9 +42,11 @@ def looking(
 
     With `stand_ins`, the prober listens on these ports itself, in the namespace of the service that owns it.
     The outside machine is `away`, or one that is joined for this.
-    Raises NotProven when the engine does not answer or no outside machine can be joined.
+    Raises NotProven when the engine does not answer, no outside machine can be joined, or this process may not
+    open enough files.
     """
     facts = engine.facts(project.name, frozenset(network.name for network in project.networks.values()))
+    descriptors.allow(2 + sum(bool(container.pid) for container in facts.containers))
     with ExitStack() as stack:
         away = away or stack.enter_context(outside.joined())
         prober = stack.enter_context(Prober())
@@ -70,7 +73,7 @@ def looking(
 def _visit(stack: ExitStack, view: View, container: Container) -> None:
     """Take up a post in a container's namespace, if none stands there yet."""
     try:
-        descriptor = netns.of_process(container.pid)
+        descriptor = netns.of_container(container.pid, container.identity)
         stack.callback(os.close, descriptor)
         known = {netns.identity(post.descriptor): post for post in view.posts.values()}
         post = known.get(netns.identity(descriptor)) or view.prober.post(
@@ -111,29 +114,33 @@ def _listeners(view: View) -> tuple[list[Listener], frozenset[Listener]]:
     What listens in the host's namespace belongs to the container whose process holds the socket, or to the host.
     The engine's proxies come second: each stands for a published port of some container.
     """
-    heard = _found(view, (HOST, ""))
+    heard = _heard(view)
     # Who holds them is asked afterwards: what came meanwhile is not in the table, and what is has its process.
     at_home = [c for c in view.facts.containers if c.network_mode == HOST and ("", c.name) in view.posts]
     owners = {inode: c.name for c in at_home for inode in listening.inodes(c.identity)}
     proxies = listening.inodes_of_program(PROXY)
     found: list[Listener] = []
     stand: list[Listener] = []
-    for socket in heard:
+    for socket in heard.pop((HOST, "")):
         item = Listener(owners.get(socket.inode, ""), socket.protocol, socket.address, socket.port)
         (stand if socket.inode in proxies else found).append(item)
-    for container in view.facts.containers:
-        if container.attachments and ("", container.name) in view.posts:
-            found += [Listener(container.name, *socket[:3]) for socket in _found(view, ("", container.name))]
+    for (_, container), sockets in heard.items():
+        found += [Listener(container, *socket[:3]) for socket in sockets]
     return found, frozenset(stand)
 
 
-def _found(view: View, key: Key) -> list[listening.Socket]:
-    """Return who listens in the namespace of a post, without the prober itself."""
-    post = view.posts[key]
+def _heard(view: View) -> dict[Key, list[listening.Socket]]:
+    """Return who listens on the host and in every container that has a home of its own, without any prober."""
+    homes = [("", c.name) for c in view.facts.containers if c.attachments and ("", c.name) in view.posts]
+    provers = ours.announced()  # some may end before they are asked about again
+    heard = {key: _sockets(view.posts[key]) for key in [(HOST, ""), *homes]}
+    provers |= ours.announced()
+    return {key: [socket for socket in found if socket.inode not in provers] for key, found in heard.items()}
+
+
+def _sockets(post: Post) -> list[listening.Socket]:
     with netns.inside(post.descriptor):
-        found = list(listening.sockets())
-    ours = {*post.canaries.items(), *((Protocol.UDP, port) for port in post.sending_ports)}
-    return [socket for socket in found if (socket.protocol, socket.port) not in ours]
+        return list(listening.sockets())
 
 
 def _proven(view: View, found: list[Listener]) -> frozenset[Listener]:

@@ -7,6 +7,7 @@ another process by the time it is opened again; a descriptor keeps what it was.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,24 @@ def of_process(pid: int) -> int:
     Raises OSError when there is no such process.
     """
     return os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def of_container(pid: int, identity: str) -> int:
+    """Open the network namespace of a container's process; the caller closes the descriptor.
+
+    Raises OSError when there is no such process, or it is somebody else's: a number may have gone to
+    another process, and an engine that sees other processes than we do means another one by it. Every
+    process of a container lives in a control group that bears the engine's `identity` of it.
+    """
+    folder = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:  # the opened folder stands for one process, whoever gets its number later
+        groups = os.open("cgroup", os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
+        with open(groups, encoding="utf-8", errors="replace") as told:  # noqa: PTH123  # it has no path
+            if identity not in told.read():
+                raise ProcessLookupError(errno.ESRCH, f"process {pid} of this machine is none of its own")
+        return os.open("ns/net", os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
+    finally:
+        os.close(folder)
 
 
 def of_this_thread() -> int:

@@ -18,6 +18,7 @@ from typing import Final
 
 from cloison import netns, packet, segment
 from cloison.model import Protocol, version_of
+from cloison.ours import Announce
 
 SO_ATTACH_FILTER: Final = 26
 SO_MEMINFO: Final = 55
@@ -39,6 +40,14 @@ NEIGHBOURS: Final = (Path("/proc/net/stat/arp_cache"), Path("/proc/net/stat/ndis
 NEIGHBOURS_FULL: Final = ("table_fulls", "unresolved_discards")
 """The columns that count packets dropped for want of a neighbour: no room for it, or too many waited for it."""
 Ports = Collection[tuple[Protocol, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What the posts of one run share: the token of its probes, and the way to announce its sockets."""
+
+    token: int
+    announce: Announce
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +118,19 @@ def _way(address: str, scope: int) -> Way | OSError:
     return Way(source, scope, segment.pseudo_sum(source, address), pinned)
 
 
-def post(opened: ExitStack, name: str, descriptor: int, token: int, stand_ins: Ports = ()) -> Post:
+def post(opened: ExitStack, name: str, descriptor: int, run: Run, stand_ins: Ports = ()) -> Post:
     """Take up a post in a namespace; its sockets close with `opened`, the descriptor stays the caller's.
 
-    Canaries listen on the ports `stand_ins` as well: they stand in for services that are not there.
-    Raises OSError when the namespace cannot be entered, or somebody listens on such a port.
+    Canaries listen on the ports `stand_ins` as well: they stand in for services that are not there, and
+    are not announced. Raises OSError when the namespace cannot be entered, or somebody listens on such a port.
     """
     with netns.inside(descriptor), ExitStack() as made:
         versions = [version for version in FAMILIES if version == 4 or _speaks_ipv6()]  # noqa: PLR2004  # of IP
         for protocol, port in stand_ins:  # before the kernel chooses ports of its own
-            _canary(made, protocol, versions, port)
-        canaries = {protocol: _canary(made, protocol, versions) for protocol in (Protocol.TCP, Protocol.UDP)}
-        reserved = _canary(made, Protocol.TCP, versions, listens=False)
-        tongues = {version: _tongue(made, version, reserved, token) for version in versions}
+            _canary(made, protocol, versions, None, port)
+        canaries = {protocol: _canary(made, protocol, versions, run) for protocol in (Protocol.TCP, Protocol.UDP)}
+        reserved: int = _bound(made, Protocol.TCP, versions, run).getsockname()[1]
+        tongues = {version: _tongue(made, version, reserved, run) for version in versions}
         opened.push(made.pop_all())
     return Post(name, descriptor, reserved, canaries, tongues)
 
@@ -132,33 +141,41 @@ def _speaks_ipv6() -> bool:
     return False
 
 
-def _canary(
-    made: ExitStack, protocol: Protocol, versions: Collection[int], port: int = 0, *, listens: bool = True
-) -> int:
+def _canary(made: ExitStack, protocol: Protocol, versions: Collection[int], run: Run | None, port: int = 0) -> int:
     """Open a socket on one port of every version of IP, and return the port; 0 asks the kernel for one."""
-    version = max(versions)
-    kind = socket.SOCK_STREAM if protocol is Protocol.TCP else socket.SOCK_DGRAM
-    opened = made.enter_context(socket.socket(FAMILIES[version], kind))
-    if version == 6:  # noqa: PLR2004  # of IP
-        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-    opened.bind((ANYWHERE[version], port))
-    if listens and protocol is Protocol.TCP:
+    opened = _bound(made, protocol, versions, run, port)
+    if protocol is Protocol.TCP:
         opened.listen(BACKLOG)
     number: int = opened.getsockname()[1]
     return number
 
 
-def _tongue(made: ExitStack, version: int, port: int, token: int) -> Tongue:
+def _bound(
+    made: ExitStack, protocol: Protocol, versions: Collection[int], run: Run | None, port: int = 0
+) -> socket.socket:
+    version = max(versions)
+    kind = socket.SOCK_STREAM if protocol is Protocol.TCP else socket.SOCK_DGRAM
+    opened = made.enter_context(socket.socket(FAMILIES[version], kind))
+    if version == 6:  # noqa: PLR2004  # of IP
+        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    if run:
+        run.announce(opened)
+    opened.bind((ANYWHERE[version], port))
+    return opened
+
+
+def _tongue(made: ExitStack, version: int, port: int, run: Run) -> Tongue:
     filters = {
-        Protocol.TCP: (segment.IPPROTO_TCP, packet.tcp_filter(version, port, token)),
-        Protocol.UDP: (segment.IPPROTO_UDP, packet.udp_filter(version, token)),
-        Protocol.ICMP: (ICMP[version], packet.icmp_filter(version, token)),
+        Protocol.TCP: (segment.IPPROTO_TCP, packet.tcp_filter(version, port, run.token)),
+        Protocol.UDP: (segment.IPPROTO_UDP, packet.udp_filter(version, run.token)),
+        Protocol.ICMP: (ICMP[version], packet.icmp_filter(version, run.token)),
     }
     raw = {protocol: made.enter_context(_raw(version, *number)) for protocol, number in filters.items()}
     sender = made.enter_context(socket.socket(FAMILIES[version], socket.SOCK_DGRAM))
     sender.setblocking(False)  # noqa: FBT003  # the socket module's own signature
     if version == 6:  # noqa: PLR2004  # of IP
         sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    run.announce(sender)
     sender.bind((ANYWHERE[version], 0))
     return Tongue(raw, sender)
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import os
 import random
-import resource
 import secrets
 import select
 import socket
@@ -24,8 +23,9 @@ from typing import Final, Self
 
 from cloison import guard, packet, segment
 from cloison.model import Protocol, version_of
+from cloison.ours import announcing
 from cloison.outcome import Outcome
-from cloison.posts import Ports, Post, Way, post, unresolved
+from cloison.posts import Ports, Post, Run, Way, post, unresolved
 from cloison.shots import Losses, Shot, settle
 
 MANY: Final = 1000
@@ -55,11 +55,11 @@ class Prober:
         """Why datagrams cannot be kept from services, empty where they can."""
         self.posts: list[Post] = []
         self._stack = ExitStack()
+        self._announce = self._stack.enter_context(announcing())
         self._epoll = self._stack.enter_context(select.epoll())
         self._readers: dict[int, tuple[Post, Protocol, int, socket.socket]] = {}
 
     def __enter__(self) -> Self:
-        _allow_many_descriptors()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -70,7 +70,7 @@ class Prober:
 
         Raises OSError when the namespace cannot be entered, or somebody listens on a port of `stand_ins`.
         """
-        made = post(self._stack, name, descriptor, self.token, stand_ins)
+        made = post(self._stack, name, descriptor, Run(self.token, self._announce), stand_ins)
         for version, tongue in made.tongues.items():
             for protocol, raw in tongue.raw.items():
                 self._readers[raw.fileno()] = (made, protocol, version, raw)
@@ -81,6 +81,7 @@ class Prober:
     def guard(self) -> None:
         """Keep the datagrams of all posts from the services of all posts, until the prober closes."""
         try:
+            self._stack.callback(os.close, guard.everywhere(self.token))
             loaded = guard.program({port for made in self.posts for port in made.sending_ports})
             self._stack.callback(os.close, loaded)
             for made in self.posts:
@@ -241,10 +242,3 @@ def _numbers() -> Iterator[int]:
         if number not in seen:
             seen.add(number)
             yield number
-
-
-def _allow_many_descriptors() -> None:
-    """Every namespace takes a dozen sockets, and the usual limit is a thousand."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

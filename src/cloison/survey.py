@@ -28,6 +28,8 @@ PROXY: Final = "docker-proxy"
 CONFIG: Final = "--config-file"
 NO_RAW: Final = b"DOCKER_INSECURE_NO_IPTABLES_RAW=1"
 UFWS_CHAIN: Final = "ufw-user-forward"
+SECONDS: Final = 5
+"""How long to wait for the daemon to take a connection."""
 CREDENTIALS: Final = struct.Struct("3i")
 """What SO_PEERCRED returns: process, user, group. https://man7.org/linux/man-pages/man7/unix.7.html"""
 
@@ -59,6 +61,7 @@ def _daemon(engine_socket: str) -> int:
     Where systemd opened the socket, it is systemd that listens.
     """
     with suppress(OSError), socket.socket(socket.AF_UNIX) as asked:
+        asked.settimeout(SECONDS)
         asked.connect(engine_socket)
         pid, _, _ = CREDENTIALS.unpack(asked.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size))
         if _name(pid) == DAEMON:

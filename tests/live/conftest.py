@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.live.lab import IMAGE, Lab, three_tiers
+from tests.live.faulty import hearing
+from tests.live.lab import IMAGE, POLICY, Lab, three_tiers
 from tests.stack.conftest import compose_files, run
 
 NUMBERS = itertools.count()
@@ -16,7 +17,12 @@ NUMBERS = itertools.count()
 
 @pytest.fixture(scope="session", autouse=True)
 def built() -> None:
-    """The image of the small services: the stack's own application, built when it is not there."""
+    """The image of the small services."""
+    build()
+
+
+def build() -> None:
+    """Have the image of the small services: the stack's own application, built when it is not there."""
     if run("docker", "image", "inspect", IMAGE, check=False).returncode != 0:
         run("docker", "compose", "build", "app", env=os.environ | {"COMPOSE_FILE": compose_files()})
 
@@ -33,6 +39,16 @@ def tiers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     for made in labs(tmp_path_factory.mktemp("tiers")):
         made.up(three_tiers())
         yield made
+
+
+@pytest.fixture(scope="module")
+def hearer(tiers: Lab) -> Lab:
+    """The three tiers, with an app that hears TCP and UDP."""
+    document = three_tiers()
+    document["services"]["app"] = hearing(("tcp", 5000), ("udp", 5300), networks=["back"], expose=["5000", "5300/udp"])
+    document["x-cloison"] = POLICY | {"allow": [*POLICY["allow"], "proxy -> app:5300/udp"]}
+    tiers.up(document, "--timeout", "0")
+    return tiers
 
 
 def labs(parent: Path) -> Iterator[Lab]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -102,7 +102,7 @@ def prove_project(
     with closing(choice.engine()) as engine, looking.looking(engine, project, stand_ins, away) as view:
         _refuse_nothing(project, view.facts)
         case = Case(project, view.facts, rules)
-        asked = _asked(case)
+        asked = _asked(case, view.failures)
         predicted = predict.predict(project, view.facts, asked)
         intended = intention.intended(project, rules, predicted)
         talk(f"probing {len(asked)} flows")
@@ -139,9 +139,13 @@ def _refuse_nothing(project: compose.Project, facts: Facts) -> None:
         )
 
 
-def _asked(case: Case) -> list[Flow]:
-    """Return the flows to ask about, after the policy has been held against what the project really has."""
-    known = flows.known_ports(case.project, case.facts)
+def _asked(case: Case, unseen: Collection[str]) -> list[Flow]:
+    """Return the flows to ask about, after the policy has been held against what the project really has.
+
+    Where a container could not be looked at (`unseen`), nobody knows its service's ports.
+    """
+    blind = {container.service for container in case.facts.containers if container.name in unseen}
+    known = {name: ports for name, ports in flows.known_ports(case.project, case.facts).items() if name not in blind}
     if case.policy:
         policy.check_ports(case.policy, known)
     asked = flows.flows(case.project, case.facts, _named(case.project, case.policy))

@@ -54,14 +54,17 @@ class Reached:
 
         They are not when the socket leads into a virtual machine, when we live in a container that does
         not see the processes of its host, or when somebody without root runs the engine in namespaces of his own.
+        Raises NotProven when the engine stops answering.
         """
         if not self.socket or sys.platform != "linux":
             return False
-        with socket.socket(socket.AF_UNIX) as trial:
-            trial.connect(self.socket)
-            peer, owner, _ = struct.unpack("3i", trial.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        # A listener that our /proc does not have is numbered 0.
-        return peer != 0 and owner == 0 and self.api.version().get("KernelVersion") == os.uname().release
+        with _called(self.socket) as line:
+            peer, owner, _ = struct.unpack("3i", line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        try:
+            # A listener that our /proc does not have is numbered 0.
+            return peer != 0 and owner == 0 and self.api.version().get("KernelVersion") == os.uname().release
+        except FAILURES as error:
+            raise NotProven(f"the Docker engine at {self.address} stopped answering: {error}") from error
 
 
 @contextmanager
@@ -127,8 +130,7 @@ def _client(place: Mapping[str, Any], address: str) -> docker.APIClient:
     """
     try:
         if str(place["base_url"]).startswith(UNIX):
-            with socket.socket(socket.AF_UNIX) as trial:
-                trial.connect(str(place["base_url"]).removeprefix(UNIX))
+            _called(str(place["base_url"]).removeprefix(UNIX)).close()
         return _Client(**place, version="auto", timeout=SECONDS)
     except FAILURES as error:
         raise NotProven(f"the Docker engine at {address} does not answer: {error}") from error
@@ -138,4 +140,19 @@ def _client(place: Mapping[str, Any], address: str) -> docker.APIClient:
             "the group that owns the socket (usually docker)"
         ) from error
     except OSError as error:
-        raise NotProven(f"no Docker engine answers at {address}: {error.strerror}. Is it running?") from error
+        raise NotProven(f"no Docker engine answers at {address}: {error.strerror or error}. Is it running?") from error
+
+
+def _called(path: str) -> socket.socket:
+    """Return a connection to a socket of this machine; one whose owner accepts nobody any more is not waited for.
+
+    Raises OSError when nobody accepts.
+    """
+    line = socket.socket(socket.AF_UNIX)
+    try:
+        line.settimeout(SECONDS)
+        line.connect(path)
+    except BaseException:
+        line.close()
+        raise
+    return line

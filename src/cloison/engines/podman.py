@@ -126,6 +126,7 @@ class Podman(Docker):
 def _home(address: str) -> Path:
     """Return the root directory of the process that listens at `address`: it may have one of its own."""
     with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(SECONDS)
         peer.connect(address)
         process, _, _ = PEER.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size))
     return Path(f"/proc/{process}/root")

@@ -34,6 +34,8 @@ from cloison.errand import LABEL
 from cloison.errors import NotProven
 
 LOCK: Final = "scout-"
+GROUPS: Final = "/sys/fs/cgroup"
+"""The machine's control groups: to their root a guard is attached."""
 SOCKET: Final = "/var/run/docker.sock"
 LOCKS: Final = "/run/cloison"
 """Where every prover on the engine's machine keeps its locks."""
@@ -208,7 +210,8 @@ def _host_config(api: docker.APIClient, facts: Mapping[str, Any], path: str) -> 
         cap_add=list(netns.CAPABILITIES),
         security_opt=["no-new-privileges", *lifted],
         read_only=True,
-        binds=[f"{LOCKS}:{LOCKS}"],  # a bind makes the folder where it is missing, a mount does not
+        # A bind makes the folder where it is missing, a mount does not.
+        binds=[f"{LOCKS}:{LOCKS}", f"{GROUPS}:{GROUPS}:ro"],
         mounts=[Mount(SOCKET, path, type="bind")],
         log_config=LogConfig(type="none"),
     )
