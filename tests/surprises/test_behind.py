@@ -105,9 +105,10 @@ def test_a_port_that_nobody_exposes_is_open_all_the_same(idlers: Idlers, image: 
         hidden = socket.create_server(("", 0))
 
     with hidden:
+        port = hidden.getsockname()[1]
         proof = idlers.prove()
 
-    assert {OPEN} == reach(proof, "app", "db", hidden.getsockname()[1])
+    assert {OPEN} == reach(proof, "app", "db", port)
 
 
 def test_the_metadata_service_lies_where_the_outside_lies(idlers: Idlers, image: str) -> None:
