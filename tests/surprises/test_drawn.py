@@ -42,7 +42,7 @@ def document(elsewhere: str) -> dict[str, Any]:
             "guest": service("other"),
             "back": service("inner"),
             "left": service("quiet"),
-            "right": service("quiet"),
+            "right": service("quiet", ports=["80"]),
         },
         "networks": {
             "plain": {},
@@ -150,10 +150,15 @@ def test_a_port_is_published_over_ipv6_for_who_has_none(seen: Seen) -> None:
 def test_what_inter_container_communication_off_shuts_is_not_predicted(seen: Seen) -> None:
     ends, vantages = seen.proof.endpoints, seen.proof.vantages
     between = [f for f in seen.proof.flows if (vantages[f.vantage].place, ends[f.endpoint].place) == ("left", "right")]
+    between = [flow for flow in between if ends[flow.endpoint].network]
 
     assert {UNKNOWN} == {flow.predicted for flow in between}
     assert {"quiet has inter-container communication off, which is known to leak"} == {flow.rule for flow in between}
     assert UNKNOWN not in {flow.observed for flow in between}
+
+
+def test_a_published_port_leads_past_inter_container_communication_that_is_off(seen: Seen) -> None:
+    assert {OPEN} == seen.reach("left", "right", 80)
 
 
 def test_a_published_port_is_a_door_for_other_networks(seen: Seen) -> None:
