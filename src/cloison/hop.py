@@ -151,8 +151,13 @@ def datagram(source: str, target: tuple[str, int], payload: bytes) -> bytes:
     The port that it names as its source is the one where it ends: nobody is to answer it.
     """
     body = DATAGRAM_HEAD.pack(target[1], target[1], DATAGRAM_HEAD.size + len(payload), 0) + payload
-    ends = socket.inet_aton(source), socket.inet_aton(target[0])
-    fields = (VERSION_AND_LENGTH, 0, HEAD.size + len(body), 0, 0, LIFE, socket.IPPROTO_UDP)
+    return packet(source, target[0], socket.IPPROTO_UDP, body)
+
+
+def packet(source: str, target: str, protocol: int, body: bytes) -> bytes:
+    """Return a complete IPv4 packet between two addresses."""
+    ends = socket.inet_aton(source), socket.inet_aton(target)
+    fields = (VERSION_AND_LENGTH, 0, HEAD.size + len(body), 0, 0, LIFE, protocol)
     return HEAD.pack(*fields, _checksum(HEAD.pack(*fields, 0, *ends)), *ends) + body
 
 

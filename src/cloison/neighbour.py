@@ -1,0 +1,163 @@
+"""Tries whether a neighbour gets in at a port that is published on the host's loopback alone.
+
+No routing table sends a packet for 127.0.0.1 over a wire, but whoever shares the wire can put one there, with the
+host's hardware address. Before Engine 28 the rule for the published port takes it for the host's own and leads it
+on (https://github.com/moby/moby/pull/49325). So the outside machine does just that, with a SYN, and a raw socket in
+the container's namespace sees it arrive or not.
+
+Rule: what arrived is certain; what did not says nothing. The handshake is never completed, and is taken back.
+"""
+
+from __future__ import annotations
+
+import secrets
+import select
+import socket
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import Final
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from cloison import netns, segment
+from cloison.hop import ETH_P_IP, HEAD, SENDINGS, packet
+from cloison.misuse import Finding
+from cloison.model import OUTSIDE, Container, Protocol, Publication
+from cloison.observe import View
+
+GATE: Final = "loopback-published"
+SOURCE: Final = "https://github.com/moby/moby/pull/49325"
+LOOPBACK: Final = "127."
+FROM: Final = 40000
+"""The port that a try comes from; nobody answers there, and nobody has to."""
+READ: Final = 2048
+SEQUENCE_AT: Final = slice(4, 8)
+FLAGS_AT: Final = 13
+SUM_AT: Final = slice(16, 18)
+"""Where a TCP segment has its sequence number, its flags and its checksum (RFC 9293 section 3.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """A door of a container that is published on loopback; its number is the sequence number of what is sent."""
+
+    container: Container
+    door: Publication
+    number: int
+
+
+class Wire:
+    """The wire between the outside machine and the host: what is written is a packet from its one to its other end."""
+
+    def __init__(self, sender: socket.socket, way: tuple[str, int, int, int, bytes], address: str) -> None:
+        self._sender, self._way, self._address = sender, way, address
+
+    def write(self, tried: Iterable[Try], flag: int) -> None:
+        """Write a segment for every door, with this flag."""
+        for one in tried:
+            target = one.door.host_address
+            body = _segment(one, flag, segment.pseudo_sum(self._address, target))
+            with suppress(OSError):  # what cannot be sent does not arrive
+                self._sender.sendto(packet(self._address, target, socket.IPPROTO_TCP, body), self._way)
+
+
+def let_in(view: View, patience: float) -> list[Finding]:
+    """Return the containers whose ports on loopback let the outside machine in.
+
+    `patience` is how long to wait for a packet in all, in seconds.
+    """
+    tried = [*_tries(view)]
+    if not tried:
+        return []
+    with ExitStack() as stack:
+        try:
+            wire = _wire(stack, view)
+            ears = {name: _ear(stack, view, name) for name in sorted({one.container.name for one in tried})}
+        except (OSError, NetlinkError):
+            return []  # nothing was tried, and what the version says stands
+        arrived = _fire(wire, tried, [*ears.values()], patience)
+        wire.write(tried, segment.RST)
+    return [_finding(one) for one in tried if one.number in arrived]
+
+
+def _finding(one: Try) -> Finding:
+    door = one.door
+    return Finding(
+        GATE,
+        one.container.name,
+        "a port published on loopback answers a neighbour on the host's own segment too",
+        f"a packet for {door.host_address}:{door.host_port}, put on the wire by the outside machine, arrived at port "
+        f"{door.container_port} inside {one.container.name}",
+        SOURCE,
+    )
+
+
+def _tries(view: View) -> Iterator[Try]:
+    for container in view.facts.containers:
+        if container.project == view.project.name and ("", container.name) in view.posts:
+            for door in container.publications:
+                if door.protocol is Protocol.TCP and door.host_address.startswith(LOOPBACK):
+                    yield Try(container, door, secrets.randbits(32))
+
+
+def _wire(stack: ExitStack, view: View) -> Wire:
+    address, gateway = view.facts.outside_addresses[0], view.facts.outside_gateways[0]
+    _, hardware = _link(gateway)
+    with netns.inside(view.posts[OUTSIDE, ""].descriptor):
+        name, _ = _link(address)
+        sender = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM))
+    return Wire(sender, (name, ETH_P_IP, 0, 0, hardware), address)
+
+
+def _link(address: str) -> tuple[str, bytes]:
+    """Return name and hardware address of the interface that holds an address where this thread stands."""
+    with IPRoute() as route:
+        held = [*route.get_addr(family=socket.AF_INET, address=address)]
+        if not held:
+            raise OSError(f"nobody holds {address} here")
+        (link,) = route.get_links(held[0]["index"])
+    return link.get("ifname"), bytes.fromhex(link.get("address").replace(":", ""))
+
+
+def _ear(stack: ExitStack, view: View, container: str) -> socket.socket:
+    with netns.inside(view.posts["", container].descriptor):
+        made = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP))
+    made.setblocking(False)  # noqa: FBT003  # the socket module's own signature
+    return made
+
+
+def _segment(one: Try, flag: int, pseudo: int) -> bytes:
+    """Return a SYN, or the RST that takes it back: it carries the number that the SYN promised."""
+    number = one.number + (flag == segment.RST) & 0xFFFFFFFF
+    ports = (FROM, one.door.host_port)
+    made = bytearray(segment.syn(ports, number, 0, pseudo))
+    made[FLAGS_AT] = flag
+    total = int.from_bytes(made[SUM_AT], "big") + (segment.SYN - flag) % 0xFFFF
+    made[SUM_AT] = ((total & 0xFFFF) + (total >> 16)).to_bytes(2, "big")
+    return bytes(made)
+
+
+def _fire(wire: Wire, tried: Sequence[Try], ears: Sequence[socket.socket], patience: float) -> set[int]:
+    """Write the SYN of every door, twice where nothing arrived; return the numbers of those that did."""
+    numbers, arrived = {one.number for one in tried}, set[int]()
+    for _ in range(SENDINGS):
+        wire.write([one for one in tried if one.number not in arrived], segment.SYN)
+        deadline = time.monotonic() + patience / SENDINGS
+        while not numbers <= arrived and (left := deadline - time.monotonic()) > 0:
+            arrived |= _heard(ears, left) & numbers
+    return arrived
+
+
+def _heard(ears: Sequence[socket.socket], seconds: float) -> set[int]:
+    """Return the sequence numbers of what has come, waiting `seconds` for the first."""
+    ready, _, _ = select.select(ears, [], [], seconds)
+    came: set[int] = set()
+    for ear in ready:
+        with suppress(BlockingIOError):
+            while True:
+                read = ear.recv(READ)[HEAD.size :]
+                came.add(int.from_bytes(read[SEQUENCE_AT], "big"))
+    return came
