@@ -26,17 +26,20 @@ class Figure:
     goal: float = 0
     at_least: bool = False
     """Whether the other side was cut short, so that the ratio is a lower bound."""
+    at_most: bool = False
+    """Whether the goal is one from above."""
 
     @property
     def is_met(self) -> bool:
         """Whether the goal is met."""
-        return self.ratio >= self.goal
+        return self.ratio <= self.goal if self.at_most else self.ratio >= self.goal
 
     @property
     def row(self) -> str:
         """The figure as a row of a Markdown table."""
         bound = "≥ " if self.at_least else ""
-        goal = f"≥ {self.goal:g}: {'met' if self.is_met else '**missed**'}" if self.goal else "none"
+        side = "≤" if self.at_most else "≥"
+        goal = f"{side} {self.goal:g}: {'met' if self.is_met else '**missed**'}" if self.goal else "none"
         return f"| {self.what} | {self.ours} | {self.other} | {bound}{self.ratio:.3g} | {goal} |"
 
 

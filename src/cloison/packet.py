@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from cloison.segment import ACK, ECHO_REQUEST, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP, RST, SYN
 
@@ -46,23 +45,20 @@ UNREACHABLE_CODES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A SYN-ACK, a RST or an echo reply: `number` is the probe's own."""
 
     number: int
     accepted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A probe, seen where it ends."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
+class Rejection(NamedTuple):
     """An ICMP destination unreachable about a probe."""
 
     number: int

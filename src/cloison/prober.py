@@ -26,7 +26,7 @@ from cloison.model import Protocol, version_of
 from cloison.ours import announcing
 from cloison.outcome import Outcome
 from cloison.posts import Ports, Post, Run, Way, post, unresolved
-from cloison.shots import Losses, Shot, settle
+from cloison.shots import Shot, reason, settle
 
 MANY: Final = 1000
 """Probes that are worth more than one thread."""
@@ -105,7 +105,7 @@ class Prober:
         lost = {post: count - lost[post] for post, count in lost_since.items()}
         for shot in shots:
             own = lost[shot.post] + (lost[shot.target] if shot.target else 0)
-            settle(shot, Losses(own, untracked_since - untracked, crowded))
+            settle(shot, reason(own, untracked_since - untracked, crowded))
 
     def _confirm(self, numbered: dict[int, Shot], seconds: float) -> int:
         """Try what is silent once more, and again while the kernel drops packets because it knows too many neighbours.
@@ -177,7 +177,8 @@ class Prober:
 def _note(message: packet.Message, shot: Shot, made: Post) -> None:
     match message:
         case packet.Arrival():
-            shot.arrived = tuple({*shot.arrived, made})
+            if made not in shot.arrived:
+                shot.arrived = (*shot.arrived, made)
         case packet.Answer(accepted=accepted) if made is shot.post:
             shot.came_back = Outcome.ACCEPTED if accepted else shot.came_back or Outcome.REFUSED
         case packet.Rejection(reason=reason) if made is shot.post and not shot.came_back:
@@ -236,9 +237,10 @@ def _learn(shots: Iterable[Shot]) -> None:
 
 def _numbers() -> Iterator[int]:
     """Yield random 32-bit numbers, none twice."""
+    dice = random.Random(secrets.randbits(128))  # noqa: S311  # nobody can guess the seed
     seen: set[int] = set()
     while True:
-        number = secrets.randbits(32)
+        number = dice.getrandbits(32)
         if number not in seen:
             seen.add(number)
             yield number

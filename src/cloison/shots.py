@@ -6,7 +6,7 @@ Rule: whatever was lost on the way may have been the arrival, so with a loss no 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from cloison.model import Protocol
 from cloison.outcome import Outcome
@@ -48,33 +48,29 @@ class Shot:
         return self.protocol is Protocol.ICMP
 
 
-class Losses(NamedTuple):
-    """How many packets were lost: in a shot's own sockets, by connection tracking, for want of a neighbour."""
+def reason(own: int, untracked: int, crowded: int) -> str:
+    """Return why a silence tells nothing, empty when nothing was lost.
 
-    own: int
-    untracked: int
-    crowded: int
-
-    @property
-    def sentence(self) -> str:
-        """Return why a silence tells nothing, empty when nothing was lost."""
-        reasons = {
-            f"{self.own} packets were lost before they could be read": self.own,
-            f"a full connection tracking table dropped {self.untracked} packets": self.untracked,
-            f"the machine knows too many neighbours and dropped {self.crowded} packets (see gc_thresh3 in arp(7))": (
-                self.crowded
-            ),
-        }
-        return next((reason for reason, count in reasons.items() if count), "")
+    Packets are lost in a shot's own sockets, by connection tracking, or for want of a neighbour.
+    """
+    if own:
+        return f"{own} packets were lost before they could be read"
+    if untracked:
+        return f"a full connection tracking table dropped {untracked} packets"
+    if crowded:
+        return f"the machine knows too many neighbours and dropped {crowded} packets (see gc_thresh3 in arp(7))"
+    return ""
 
 
-def settle(shot: Shot, losses: Losses) -> None:
+def settle(shot: Shot, loss: str) -> None:
     """Say what it comes to: an acceptance, else an arrival, else what came back, else silence."""
-    if shot.came_back is not Outcome.ACCEPTED and shot.target and shot.target in shot.arrived:
+    if shot.came_back is Outcome.ACCEPTED:
+        shot.outcome = Outcome.ACCEPTED
+    elif shot.target and shot.target in shot.arrived:
         shot.outcome = Outcome.ARRIVED
         shot.detail = f"seen inside {shot.target.name}, {shot.came_back or 'no answer'} came back"
-    elif shot.came_back is not Outcome.ACCEPTED and (reason := losses.sentence):
+    elif loss:
         # What was lost may have been the arrival: even a refusal says nothing now.
-        shot.outcome, shot.detail = Outcome.ERROR, reason
+        shot.outcome, shot.detail = Outcome.ERROR, loss
     else:
         shot.outcome = shot.came_back or Outcome.SILENT

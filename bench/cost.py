@@ -1,0 +1,77 @@
+"""What one probe costs in processor time, against a bare loop in C between the same two namespaces."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from bench.measure import Figure, run, say
+from cloison.prober import Prober
+from cloison.shots import Shot
+
+PROBES: Final = 50_000
+TIMES: Final = 5
+ENDS: Final = {"cloison-bench-a": "198.51.100.241", "cloison-bench-b": "198.51.100.242"}
+SOURCE: Final = Path(__file__).with_name("cost.c")
+NO_WAIT: Final = 0.02
+"""Seconds: every probe is answered, so there is no silence to wait for."""
+
+
+@contextmanager
+def two_namespaces() -> Iterator[list[str]]:
+    """Have two namespaces joined by a veth pair; gives their names."""
+    names = [*ENDS]
+    try:
+        for name in names:
+            run("ip", "netns", "add", name)
+        run("ip", "link", "add", "far", "netns", names[0], "type", "veth", "peer", "name", "far", "netns", names[1])
+        for name, address in ENDS.items():
+            run("ip", "-n", name, "addr", "add", f"{address}/29", "dev", "far")
+            run("ip", "-n", name, "link", "set", "far", "up")
+        yield names
+    finally:
+        for name in names:
+            run("ip", "netns", "del", name, check=False)
+
+
+def figures() -> Iterator[Figure]:
+    """Measure both, the median of several times."""
+    say(f"{PROBES} probes between two namespaces, by the prober and by a loop in C")
+    with two_namespaces() as names:
+        ours = statistics.median(by_prober(names) for _ in range(TIMES))
+        theirs = statistics.median(by_loop(names) for _ in range(TIMES))
+    what = "processor time of a probe ÷ that of a bare SYN loop in C (lower is better)"
+    yield Figure(what, f"{ours:.1f} µs", f"{theirs:.1f} µs", ours / theirs, 3, at_most=True)
+
+
+def by_prober(names: list[str]) -> float:
+    """Return the microseconds of processor time that a probe takes, answered by a RST and seen to arrive."""
+    opened = [os.open(f"/run/netns/{name}", os.O_RDONLY) for name in names]
+    try:
+        with Prober() as prober:
+            here, there = (prober.post(name, opened[at]) for at, name in enumerate(names))
+            address = [*ENDS.values()][1]
+            shots = [Shot(here, address, 10_000 + number % 50_000, there) for number in range(PROBES)]
+            begun = time.process_time()
+            prober.fire(shots, NO_WAIT)
+            return 1e6 * (time.process_time() - begun) / PROBES
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+
+
+def by_loop(names: list[str]) -> float:
+    """Return the same of the loop in C."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "cost"
+        run("gcc", "-O2", "-o", str(program), str(SOURCE))
+        words = ["ip", "netns", "exec", names[0], str(program), *ENDS.values(), str(PROBES)]
+        done = subprocess.run(words, check=True, capture_output=True, text=True)
+        return float(done.stdout.split()[0])
