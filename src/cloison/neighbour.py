@@ -23,14 +23,14 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from cloison import netns, segment
+from cloison.flows import LOOPBACK
 from cloison.hop import ETH_P_IP, HEAD, SENDINGS, packet
 from cloison.misuse import Finding
-from cloison.model import OUTSIDE, Container, Protocol, Publication
+from cloison.model import OUTSIDE, Container, Protocol, Publication, version_of
 from cloison.observe import View
 
 GATE: Final = "loopback-published"
 SOURCE: Final = "https://github.com/moby/moby/pull/49325"
-LOOPBACK: Final = "127."
 FROM: Final = 40000
 """The port that a try comes from; nobody answers there, and nobody has to."""
 READ: Final = 2048
@@ -50,7 +50,7 @@ class Try:
 
 
 class Wire:
-    """The wire between the outside machine and the host: what is written is a packet from its one to its other end."""
+    """The wire between the outside machine and the host, for packets that no route leads over it."""
 
     def __init__(self, sender: socket.socket, way: tuple[str, int, int, int, bytes], address: str) -> None:
         self._sender, self._way, self._address = sender, way, address
@@ -64,23 +64,30 @@ class Wire:
                 self._sender.sendto(packet(self._address, target, socket.IPPROTO_TCP, body), self._way)
 
 
-def let_in(view: View, patience: float) -> list[Finding]:
-    """Return the containers whose ports on loopback let the outside machine in.
+def let_in(view: View, told: Iterable[Finding], patience: float) -> list[Finding]:
+    """Return the findings `told` and, for each door on loopback that let the outside machine in, one of its own.
 
+    What the engine's version tells about such doors goes once all of them were seen to be open.
     `patience` is how long to wait for a packet in all, in seconds.
     """
-    tried = [*_tries(view)]
-    if not tried:
-        return []
+    doors = [*_doors(view)]
+    tried = [Try(*door, secrets.randbits(32)) for door in doors if _can_be_tried(door[1])]
+    arrived = _arrived(view, tried, patience) if tried else set()
+    seen = [_finding(one) for one in tried if one.number in arrived]
+    return [finding for finding in told if finding.what != GATE or len(seen) < len(doors)] + seen
+
+
+def _arrived(view: View, tried: Sequence[Try], patience: float) -> set[int]:
     with ExitStack() as stack:
         try:
             wire = _wire(stack, view)
             ears = {name: _ear(stack, view, name) for name in sorted({one.container.name for one in tried})}
         except (OSError, NetlinkError):
-            return []  # nothing was tried, and what the version says stands
-        arrived = _fire(wire, tried, [*ears.values()], patience)
-        wire.write(tried, segment.RST)
-    return [_finding(one) for one in tried if one.number in arrived]
+            return set()  # nothing was tried, and what the version says stands
+        try:
+            return _fire(wire, tried, [*ears.values()], patience)
+        finally:
+            wire.write(tried, segment.RST)
 
 
 def _finding(one: Try) -> Finding:
@@ -95,12 +102,15 @@ def _finding(one: Try) -> Finding:
     )
 
 
-def _tries(view: View) -> Iterator[Try]:
+def _doors(view: View) -> Iterator[tuple[Container, Publication]]:
     for container in view.facts.containers:
         if container.project == view.project.name and ("", container.name) in view.posts:
-            for door in container.publications:
-                if door.protocol is Protocol.TCP and door.host_address.startswith(LOOPBACK):
-                    yield Try(container, door, secrets.randbits(32))
+            yield from ((container, door) for door in container.publications if door.host_address.startswith(LOOPBACK))
+
+
+def _can_be_tried(door: Publication) -> bool:
+    """Whether it is for connections over IPv4: nothing would keep a datagram of ours from the service."""
+    return door.protocol is Protocol.TCP and version_of(door.host_address) == 4  # noqa: PLR2004  # of IP
 
 
 def _wire(stack: ExitStack, view: View) -> Wire:

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,11 +16,14 @@ from tests.live.lab import docker, rule
 from tests.powers.conftest import Idlers
 
 from cloison import netns
+from cloison.model import EngineFacts
 from cloison.outcome import Reach
 from cloison.proof import Proof
 
 pytestmark = pytest.mark.engine
 OPEN, SHUT = Reach.OPEN, Reach.SHUT
+LISTEN = "0A"
+"""How the kernel writes the state of a socket that listens; one that is half open would be 03 (net/tcp_states.h)."""
 METADATA = "169.254.169.254"
 FRONT, BACK = {"networks": ["front"]}, {"networks": ["back"]}
 NETWORKS: dict[str, dict[str, Any]] = {"front": {}, "back": {"internal": True}}
@@ -110,6 +114,25 @@ def test_a_port_that_nobody_exposes_is_open_all_the_same(idlers: Idlers, image: 
         proof = idlers.prove()
 
     assert {OPEN} == reach(proof, "app", "db", port)
+
+
+def test_a_neighbour_that_gets_in_leaves_nothing_half_open(idlers: Idlers, image: str) -> None:
+    idlers.start(image, {"web": FRONT | {"ports": ["127.0.0.1::80"]}}, networks=NETWORKS)
+    with inside(idlers, "web"):
+        listening = socket.create_server(("", 80))
+
+    with listening:
+        listening.setblocking(False)  # noqa: FBT003  # the socket module's own signature
+        proof = idlers.prove()
+        pid = docker("inspect", "-f", "{{.State.Pid}}", idlers.container("web"))
+        states = {line.split()[3] for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]}
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+
+    got_in = [finding.where for finding in proof.findings if finding.what == "loopback-published"]
+    is_open = EngineFacts("docker", proof.engine.version).release < (28, 0)
+    assert ([idlers.container("web")] if is_open else []) == got_in
+    assert {LISTEN} == states
 
 
 def test_the_metadata_service_lies_where_the_outside_lies(idlers: Idlers, image: str) -> None:

@@ -122,11 +122,9 @@ def _findings(view: View, patience: float, *, is_rehearsal: bool) -> tuple[Findi
     from cloison.engines.connection import socket_path
 
     beside = attackers.Beside(view.project.name, view.facts, socket_path(), patience, idle=is_rehearsal)
-    found = attackers.findings(beside)
-    # What was seen need not be told from a version; silence makes up for it only where names were asked for.
-    seen = neighbour.let_in(view, patience) + (questions.let_out(view, patience) if is_rehearsal else [])
-    known = {finding.what for finding in seen} | ({questions.GATE} if is_rehearsal else set())
-    found = [finding for finding in found if finding.what not in known] + seen
+    found = neighbour.let_in(view, attackers.findings(beside), patience)
+    if is_rehearsal:  # what can be tried need not be told from a version
+        found = [finding for finding in found if finding.what != questions.GATE] + questions.let_out(view, patience)
     return tuple(FindingPart(f.what, f.where, f.sentence, f.evidence, f.source) for f in found)
 
 
