@@ -63,7 +63,7 @@ STYLES: list[tuple[tuple[str, ...], str, set[Arrow], set[Arrow]]] = [
     ),
     (
         ("traefik.yml",),
-        "unproven",  # the listeners of a service in the host's namespace are the host's own
+        "proven",  # with a service in the host's namespace too: who holds a socket there is read from the kernel
         {("outside", "traefik", 80), ("outside", "traefik", 443), ("metrics", "whoami", 0), ("whoami", "whoami", 0)},
         {("outside", "whoami", 0)},
     ),
