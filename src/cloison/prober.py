@@ -35,7 +35,8 @@ PAUSES: Final = (0.5, 5.5, 5.5)
 A_MOMENT: Final = 0.001
 """Seconds to wait for a packet while probes are still being sent."""
 SMALLEST_TOKEN: Final = 1024
-READ: Final = 2048
+READ: Final = 256
+"""Bytes of a packet that are read: all headers, and what an unreachable quotes of a probe."""
 READERS: Final = {
     Protocol.TCP: packet.read_tcp,
     Protocol.UDP: packet.read_udp,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.core.world import BACK, EVERYWHERE, FRONT, LAN, STACK, World, container, label, stranger
 
 from cloison import predict, walls_v4
-from cloison.model import Endpoint, Flow, Kind, Protocol, Publication, Vantage
+from cloison.model import Endpoint, Flow, Kind, Protocol, Publication, Untold, Vantage
 from cloison.outcome import Reach
 from cloison.prediction import Prediction
 from cloison.world import World as Drawn
@@ -75,7 +77,9 @@ PUBLISHED = "outside -> proxy-1:80 at 192.0.2.10:8080"
 DIRECT = "outside -> proxy-1:80 on frontend_net"
 WALL = "outside -> proxy-1:* on frontend_net"
 NOT_THERE = "the file does not publish proxy:80 there"
+UNTOLD = replace(STACK, facts=replace(STACK.facts, untold=(Untold("db-1", "hand0", "10.99.9.2", ("app-1",)),)))
 ROWS = [
+    (UNTOLD, "app-1 -> db-1:3306 at 10.99.9.2", SHUT, "neither the file nor the engine gives db the address 10.99.9.2"),
     # Inside a network, and between two.
     (STACK, "app-1 -> db-1:3306 on backend_net", OPEN, f"app and db {SHARED}"),
     (STACK, "proxy-1 -> db-1:* on backend_net", OPEN, f"proxy and db {SHARED}"),
