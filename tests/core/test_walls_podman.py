@@ -9,7 +9,7 @@ import pytest
 from tests.core.world import BACK, DUAL, EVERYWHERE, FRONT, STACK, World, container, label, stranger
 
 from cloison import predict, walls_podman
-from cloison.model import EngineFacts, Protocol, Publication, version_of
+from cloison.model import EngineFacts, Protocol, Publication, Untold, version_of
 from cloison.outcome import Reach
 from cloison.prediction import Prediction
 from cloison.world import World as Drawn
@@ -63,6 +63,7 @@ AGENT = on(
     .running(container("agent", network_mode="host"))
     .listening("agent-1", 9000)
 )
+UNTOLD = on(replace(STACK, facts=replace(STACK.facts, untold=(Untold("db-1", "hand0", "10.99.9.2", ("app-1",)),))))
 BARE = on(STACK.serving("bare", networks={}).running(container("bare")))
 SPY = on(STACK.running(stranger("spy", (BACK, "172.30.1.66"))))
 DRIFTED = on(STACK.joined("db-1", FRONT, "172.30.2.9"))
@@ -150,6 +151,7 @@ ROWS = [
     (AGENT, "db-1 -> agent-1:9000 at 192.0.2.10", SHUT, "every network of db is internal, so it has no way out"),
     (AGENT, "proxy-1 -> agent-1:9000 at 192.0.2.10", OPEN, "the host answers on all of its addresses"),
     # What is Docker's, too.
+    (UNTOLD, "app-1 -> db-1:3306 at 10.99.9.2", SHUT, "neither the file nor the engine gives db the address 10.99.9.2"),
     (PODMAN, "host -> db-1:3306 on backend_net", OPEN, "the host has an address on every bridge"),
     (PODMAN, "host -> proxy-1:80 at 127.0.0.1:8080", OPEN, "the host publishes the port on this address"),
     (on(STACK.serving("proxy", ports=[])), PUBLISHED, SHUT, "the file does not publish proxy:80 there"),
