@@ -5,7 +5,8 @@ from the host's namespace, a name is a door out of an internal network
 (https://github.com/moby/moby/security/advisories/GHSA-mq39-4gv4-mvpx).
 
 Rule: only in a rehearsal, whose containers have the outside machine for their name server; the real
-ones would ask the real internet. The names end in `.invalid`, which nobody has (RFC 2606).
+ones would ask the real internet. The names end in `.invalid`, which nobody has (RFC 2606). Nobody
+serves names there: a raw socket hears the questions, for the port itself is open to few (CAP_NET_BIND_SERVICE).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import secrets
 import select
 import socket
 import struct
+import time
 from contextlib import ExitStack, suppress
 from typing import Final
 
@@ -27,6 +29,8 @@ ENGINES_RESOLVER: Final = ("127.0.0.11", 53)
 PORT: Final = 53
 SUFFIX: Final = (b"cloison", b"invalid")
 HEADER: Final = struct.Struct("!6H")
+UDP: Final = struct.Struct("!4H")
+"""From port, to port, length, checksum (RFC 768)."""
 ASKED_RECURSIVELY: Final = 0x0100
 A, IN = 1, 1
 LABEL_AT: Final = HEADER.size
@@ -67,8 +71,8 @@ def _finding(container: str, asker: str) -> Finding:
 
 def _server(view: View) -> socket.socket:
     with netns.inside(view.posts[OUTSIDE, ""].descriptor):
-        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    made.bind((view.facts.outside_addresses[0], PORT))
+        made = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+    made.bind((view.facts.outside_addresses[0], 0))
     return made
 
 
@@ -94,9 +98,19 @@ def asked_for(datagram: bytes) -> bytes:
 
 
 def _heard(server: socket.socket, patience: float, most: int) -> dict[bytes, str]:
-    """Return who asked for what, until silence or `most` questions."""
+    """Return who asked for what, for as long as `patience` lasts or until `most` questions were heard."""
     heard: dict[bytes, str] = {}
-    while len(heard) < most and select.select([server], [], [], patience)[0]:
-        datagram, (asker, *_) = server.recvfrom(READ)
-        heard[asked_for(datagram)] = asker
+    deadline = time.monotonic() + patience
+    while len(heard) < most and select.select([server], [], [], max(0, deadline - time.monotonic()))[0]:
+        packet, (asker, *_) = server.recvfrom(READ)
+        if datagram := sent_to_names(packet):
+            heard[asked_for(datagram)] = asker
+        if time.monotonic() > deadline:
+            break
     return heard
+
+
+def sent_to_names(packet: bytes) -> bytes:
+    """Return what an IPv4 packet of UDP carries to the port of name servers, empty when it goes elsewhere."""
+    udp = packet[(packet[0] & 0x0F) * 4 :]
+    return udp[UDP.size :] if UDP.unpack(udp[: UDP.size])[1] == PORT else b""

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from cloison.questions import asked_for, question
+from cloison.questions import asked_for, question, sent_to_names
 
 
 def test_a_question_is_one_recursive_query_for_the_ipv4_address_of_a_name_that_nobody_has() -> None:
@@ -28,3 +28,11 @@ def test_what_was_asked_for_is_read_back(label: bytes) -> None:
 @pytest.mark.parametrize("datagram", [b"", b"\0" * 12, b"\0" * 13, b"\xff" * 11])
 def test_what_is_no_question_asks_for_nothing(datagram: bytes) -> None:
     assert b"" == asked_for(datagram)
+
+
+@pytest.mark.parametrize("options", [b"", b"\x01" * 8])
+def test_only_what_goes_to_the_port_of_name_servers_is_heard(options: bytes) -> None:
+    head = bytes([0x40 | 5 + len(options) // 4]) + b"\0" * 19 + options
+
+    assert b"question" == sent_to_names(head + struct.pack("!4H", 40000, 53, 16, 0) + b"question")
+    assert b"" == sent_to_names(head + struct.pack("!4H", 53, 40000, 16, 0) + b"question")
