@@ -27,6 +27,7 @@ from cloison.shots import Shot
 
 SETTLING: Final = 4
 """Seconds to wait at most until fresh IPv6 addresses may be used; the kernel takes two by itself."""
+DAEMON: Final = "dockerd"
 PROXY: Final = "docker-proxy"
 """The program that listens on the host for a published port."""
 PAUSE: Final = 0.05
@@ -112,16 +113,20 @@ def _listeners(view: View) -> tuple[list[Listener], frozenset[Listener]]:
     """Read the listening sockets of the host and of every container that has a home of its own, from the kernel.
 
     What listens in the host's namespace belongs to the container whose process holds the socket, or to the host.
-    The engine's proxies come second: each stands for a published port of some container.
+    The engine's proxies come second: each stands for a published port of some container. Without them Engine 28 itself
+    holds a socket on such a port, to which nothing is led (measured); it is nobody's.
     """
     heard = _heard(view)
     # Who holds them is asked afterwards: what came meanwhile is not in the table, and what is has its process.
     at_home = [c for c in view.facts.containers if c.network_mode == HOST and ("", c.name) in view.posts]
     owners = {inode: c.name for c in at_home for inode in listening.inodes(c.identity)}
-    proxies = listening.inodes_of_program(PROXY)
+    proxies, daemons = listening.inodes_of_program(PROXY), listening.inodes_of_program(DAEMON)
+    doors = {(door.protocol, door.host_port) for c in view.facts.containers for door in c.publications}
     found: list[Listener] = []
     stand: list[Listener] = []
     for socket in heard.pop((HOST, "")):
+        if socket.inode in daemons and (socket.protocol, socket.port) in doors:
+            continue
         item = Listener(owners.get(socket.inode, ""), socket.protocol, socket.address, socket.port)
         (stand if socket.inode in proxies else found).append(item)
     for (_, container), sockets in heard.items():
