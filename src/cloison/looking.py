@@ -28,8 +28,8 @@ from cloison.shots import Shot
 SETTLING: Final = 4
 """Seconds to wait at most until fresh IPv6 addresses may be used; the kernel takes two by itself."""
 DAEMON: Final = "dockerd"
-PROXY: Final = "docker-proxy"
-"""The program that listens on the host for a published port."""
+PROXIES: Final = ("docker-proxy", "conmon")
+"""The programs that listen on the host for a published port: Docker's, and Podman's, which keeps the port free."""
 PAUSE: Final = 0.05
 AT_ONCE: Final = 0.2
 """Seconds to wait for an answer that comes from the prober's own namespace."""
@@ -120,7 +120,8 @@ def _listeners(view: View) -> tuple[list[Listener], frozenset[Listener]]:
     # Who holds them is asked afterwards: what came meanwhile is not in the table, and what is has its process.
     at_home = [c for c in view.facts.containers if c.network_mode == HOST and ("", c.name) in view.posts]
     owners = {inode: c.name for c in at_home for inode in listening.inodes(c.identity)}
-    proxies, daemons = listening.inodes_of_program(PROXY), listening.inodes_of_program(DAEMON)
+    proxies = {inode for name in PROXIES for inode in listening.inodes_of_program(name)}
+    daemons = listening.inodes_of_program(DAEMON)
     doors = {(door.protocol, door.host_port) for c in view.facts.containers for door in c.publications}
     found: list[Listener] = []
     stand: list[Listener] = []

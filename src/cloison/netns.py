@@ -22,6 +22,8 @@ CLONE_NEWNET: Final = 0x40000000
 ADDRESSES: Final = Path("/proc/thread-self/net/if_inet6")
 UNUSED: Final = 0x40 | 0x08
 """IFA_F_TENTATIVE and IFA_F_DADFAILED of linux/if_addr.h."""
+MOUNTED: Final = 3
+"""Which word of a line of mountinfo is what is mounted: https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html"""
 OWN: Final = "/proc/thread-self/ns/net"
 STATUS: Final = Path("/proc/self/status")
 UID_MAP: Final = Path("/proc/self/uid_map")
@@ -45,18 +47,33 @@ def of_container(pid: int, identity: str) -> int:
     """Open the network namespace of a container's process; the caller closes the descriptor.
 
     Raises OSError when there is no such process, or it is somebody else's: a number may have gone to
-    another process, and an engine that sees other processes than we do means another one by it. Every
-    process of a container lives in a control group that bears the engine's `identity` of it.
+    another process, and an engine that sees other processes than we do means another one by it.
     """
     folder = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:  # the opened folder stands for one process, whoever gets its number later
-        groups = os.open("cgroup", os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
-        with open(groups, encoding="utf-8", errors="replace") as told:  # noqa: PTH123  # it has no path
-            if identity not in told.read():
-                raise ProcessLookupError(errno.ESRCH, f"process {pid} of this machine is none of its own")
+        if not _bears(folder, identity):
+            raise ProcessLookupError(errno.ESRCH, f"process {pid} of this machine is none of its own")
         return os.open("ns/net", os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
     finally:
         os.close(folder)
+
+
+def _bears(folder: int, identity: str) -> bool:
+    """Whether a process is of the container that its engine calls `identity`.
+
+    Its control group bears that name, or, where the engine was told to make none, what its resolv.conf is
+    bound from. The host has mounts that end in such a folder, so only what is mounted counts, not where.
+    """
+    if identity in _told(folder, "cgroup"):
+        return True
+    mounts = (line.split() for line in _told(folder, "mountinfo").splitlines())
+    return any(identity in words[MOUNTED] for words in mounts)
+
+
+def _told(folder: int, name: str) -> str:
+    opened = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
+    with open(opened, encoding="utf-8", errors="replace") as file:  # noqa: PTH123  # it has no path
+        return file.read()
 
 
 def of_this_thread() -> int:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cloison.model import HOST, OUTSIDE, STRANGER, Endpoint, Flow, Kind
+from cloison.model import HOST, LINK_LOCAL, OUTSIDE, STRANGER, Endpoint, Flow, Kind
 from cloison.outcome import Reach
 from cloison.prediction import Prediction, Rules, opened, shut, unknown
 from cloison.walls_v4 import (
@@ -232,9 +232,10 @@ def _forwarded(world: World, rule: str, *, accepted: bool) -> Prediction:
 
 
 def ipv6(world: World, flow: Flow) -> Prediction | None:
-    """Who has no IPv6 address reaches none; what Podman makes of the rest is not predicted."""
-    place = flow.vantage.place
-    if place == OUTSIDE or world.is_at_home(place) or world.seats_v6(place):
+    """Who has no IPv6 address reaches none, but perhaps on a link of his own; the rest is not predicted."""
+    place, end = flow.vantage.place, flow.endpoint
+    on_link = end.address.startswith(LINK_LOCAL) and end.network in world.seats(place)
+    if on_link or place == OUTSIDE or world.is_at_home(place) or world.seats_v6(place):
         return unknown("what Podman makes of IPv6 is not predicted")
     return shut(f"the file gives {place} no IPv6 address")
 
