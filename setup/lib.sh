@@ -162,9 +162,8 @@ took() { # SINCE: " (12 s)", nothing when it was quick
 # hold DIRECTORY WHAT: its lock, until this process ends. A room called by another one inherits its caller's.
 # The directory itself is locked: a lock file could be removed by one run while another waits for it.
 hold() {
-  local fd
-  exec {fd}<"$1"
-  flock -n "$fd" || step lock "Waiting for another run to leave $2" flock "$fd"
+  exec {HELD}<"$1"
+  flock -n "$HELD" || step lock "Waiting for another run to leave $2" flock "$HELD"
 }
 
 hold_clone() {
@@ -178,7 +177,15 @@ hold_machine() {
   [[ -z ${CLOISON_MACHINE_HELD:-} ]] || return 0
   mkdir -p /run/cloison
   hold /run/cloison "this machine's engine and packages"
+  MACHINE=$HELD
   export CLOISON_MACHINE_HELD=1
+}
+
+# For whoever has done with engine and packages and goes on for long.
+release_machine() {
+  [[ -n ${MACHINE:-} ]] || return 0
+  exec {MACHINE}<&-
+  unset MACHINE CLOISON_MACHINE_HELD
 }
 
 # ── what a machine must have ────────────────────────────────────────────────────────────────────────────────

@@ -19,7 +19,7 @@ import pytest
 from tests.live.faulty import address, hearing, stuck
 from tests.live.lab import Lab, bad, docker, doors, service, three_tiers
 
-from cloison import descriptors, guard, posts, prober
+from cloison import descriptors, guard, posts
 from cloison.commands.proving import Request, prove
 from cloison.compare import Judgement
 from cloison.engines import connection
@@ -84,7 +84,6 @@ def test_where_the_connection_table_is_full_silence_means_nothing(hearer: Lab, m
 
 def test_where_our_sockets_lose_packets_silence_means_nothing(hearer: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(posts, "RECEIVE_BUFFER", 1)
-    monkeypatch.setattr(prober, "BURST", 1 << 20)
 
     proof = hearer.prove(PATIENCE)
 

@@ -35,7 +35,7 @@ def room(verb: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in done.stdout.splitlines())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def podman() -> Iterator[Room]:
     """The Podman, with an image in which Python runs."""
     said = room("start")

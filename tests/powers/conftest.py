@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from docker.errors import ImageNotFound
 from tests.live.lab import Lab, docker
 
 from cloison import idle
@@ -30,7 +31,8 @@ def image() -> Iterator[str]:
         try:
             yield name
         finally:
-            api.remove_image(name, force=True)
+            with suppress(ImageNotFound):  # another folder's tests may have had the same
+                api.remove_image(name, force=True)
 
 
 class Idlers(Lab):

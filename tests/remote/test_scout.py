@@ -81,7 +81,7 @@ def test_a_scout_has_four_capabilities_and_a_root_that_it_cannot_write(tiers: La
     )
     assert "no-new-privileges" in host["SecurityOpt"]
     assert ("host", "host") == (host["PidMode"], host["NetworkMode"])
-    assert {"/run/cloison", SOCKET} == {mount["Destination"] for mount in document["Mounts"]}
+    assert {"/run/cloison", SOCKET, "/sys/fs/cgroup"} == {mount["Destination"] for mount in document["Mounts"]}
 
 
 @pytest.mark.parametrize("missing", netns.CAPABILITIES)

@@ -56,11 +56,11 @@ def test_a_browser_sees_the_count_rise(stack: "Stack", browser: Browser, scheme:
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("requestfailed", lambda request: complaints.append(request.url))
-    page.goto(f"http://127.0.0.1:{stack.port}/")
+    page.goto(f"http://127.0.0.1:{stack.port}/", wait_until="networkidle")
     counts = []
     for _ in range(3):
         counts.append(int(page.locator("h1").inner_text().replace(",", "")))
-        page.reload()
+        page.reload(wait_until="networkidle")  # what is asked for and not awaited counts as failed
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 22, 28)"
     page.close()
 
