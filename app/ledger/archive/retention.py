@@ -8,6 +8,7 @@ Rules:
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Connection, Engine, text
@@ -46,7 +47,7 @@ def thin_out(engine: Engine, at: datetime) -> list[Thinned]:
             "daily_since": at - timedelta(days=project.keep_daily_days),
         }
         removed = 0
-        while some := transaction(engine, lambda connection, p=project.id, d=days: _remove(connection, p, d)):
+        while some := transaction(engine, partial(_remove, project=project.id, days=days)):
             removed += some
         with engine.connect() as connection:
             left = connection.scalar(text("SELECT proofs FROM project WHERE id = :id"), {"id": project.id})
@@ -70,7 +71,7 @@ def settle(engine: Engine, project: str, *, all_days: int, daily_days: int) -> N
     transaction(engine, work)
 
 
-def _remove(connection: Connection, project: int, days: dict[str, datetime]) -> int:
+def _remove(connection: Connection, *, project: int, days: dict[str, datetime]) -> int:
     last = connection.scalar(text("SELECT last_proof FROM project WHERE id = :id FOR UPDATE"), {"id": project})
     if last is None:
         return 0

@@ -9,11 +9,10 @@ Rules:
 import json
 import re
 import secrets
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Connection, Engine, Row, RowMapping, text
 
 from ledger.archive import adding, document
 from ledger.archive.lines import Kept, Page, ProjectLine, ProofLine, Spell
@@ -71,8 +70,8 @@ class Archive:
         some = "" if names is None else f"WHERE p.name IN ({', '.join(f':n{i}' for i in range(len(names)))})"
         values = {f"n{i}": name for i, name in enumerate(sorted(names or ()))}
         query = text(
-            "SELECT p.name AS project_name, p.badge_key, p.proofs, p.trend, p.last_proof, p.changed_proof"
-            f" FROM project p {some} ORDER BY p.name"  # noqa: S608 - numbered parameters
+            "SELECT p.name AS project_name, p.badge_key, p.proofs, p.trend, p.last_proof, p.changed_proof"  # noqa: S608
+            f" FROM project p {some} ORDER BY p.name"
         )
         with self._engine.connect() as connection:
             rows = connection.execute(query, values).all()
@@ -277,8 +276,8 @@ def _line(row: Row[Any]) -> ProofLine:
     )
 
 
-def _spell(row: Mapping[str, Any]) -> Spell:
-    values = dict(row)
+def _spell(row: RowMapping) -> Spell:
+    values: dict[str, Any] = {str(name): value for name, value in row.items()}
     for name in ("since_digest", "until_digest"):
         values[name] = None if values[name] is None else values[name].hex()
     return Spell(**{**values, "drift": bool(values["drift"])})
