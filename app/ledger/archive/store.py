@@ -25,6 +25,8 @@ LINE: Final = (
     "{0}.id, {0}.digest, {0}.word, {0}.exit_code, {0}.started, {0}.received, {0}.duration_ms, {0}.tool, {0}.engine,"
     " {0}.machine, {0}.totals, {0}.repeats, {0}.changes"
 )
+FREE: Final = "SELECT id FROM project WHERE name = :name"
+LOCKED: Final = f"{FREE} FOR UPDATE"
 SPELLS: Final = (
     "SELECT d.source, d.target, d.protocol, d.port, s.intended, s.predicted, s.observed, s.judgement, s.drift,"
     " s.since, b.digest AS since_digest, s.until, e.digest AS until_digest"
@@ -211,8 +213,7 @@ def _add_project(connection: Connection, name: str) -> int:
 
 
 def _number(connection: Connection, project: str, *, lock: bool = False) -> int:
-    query = "SELECT id FROM project WHERE name = :name" + (" FOR UPDATE" if lock else "")
-    number: int | None = connection.scalar(text(query), {"name": project})
+    number: int | None = connection.scalar(text(LOCKED if lock else FREE), {"name": project})
     if number is None:
         raise LookupError(f"There is no project {project[:80]!r}.")
     return number
