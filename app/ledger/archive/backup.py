@@ -25,7 +25,7 @@ from sqlalchemy import Connection, Engine, LargeBinary, MetaData, Table, func, i
 from ledger.archive import adding
 
 FORM: Final = 1
-LEFT_OUT: Final = frozenset({"alembic_version", "visits", "session", "attempt", "document"})
+LEFT_OUT: Final = frozenset({"alembic_version", "visits", "session", "device", "attempt", "document"})
 ROWS: Final = 5000  # in one piece
 BODIES: Final = 50  # documents fetched at once
 
