@@ -4,8 +4,8 @@ from flask import request
 
 
 def prefers_json() -> bool:
-    """Tell whether JSON was asked for, by Accept or by a path that ends in .json; a browser gets HTML."""
-    if request.path.endswith(".json"):
+    """Tell whether JSON was asked for, by Accept or by a path that ends in .json or is the API's; a browser gets HTML."""
+    if request.path.endswith(".json") or request.path.startswith("/api/"):
         return True
     accept = request.accept_mimetypes
     return accept["application/json"] > accept["text/html"]

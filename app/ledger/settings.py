@@ -21,6 +21,7 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "LEDGER_WORKERS": "2",  # processes
     "LEDGER_THREADS": "16",  # threads of each
     "LEDGER_BIND": "0.0.0.0:5000",
+    "LEDGER_PROOF_LIMIT": "33554432",  # bytes of one proof, unpacked; one of sixty services has 7.5 million
 }
 
 
@@ -40,6 +41,7 @@ class Settings:
     workers: int
     threads: int
     bind: str
+    proof_limit: int
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -58,6 +60,7 @@ class Settings:
             workers=_number("LEDGER_WORKERS", value, int),
             threads=_number("LEDGER_THREADS", value, int),
             bind=value["LEDGER_BIND"],
+            proof_limit=_number("LEDGER_PROOF_LIMIT", value, int),
         )
 
 

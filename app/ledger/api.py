@@ -1,0 +1,221 @@
+"""What programs ask: proofs in, proofs and what they say out. The token says which project is meant.
+
+Described by openapi.json, which is served beside it; tests/database/test_api.py holds the two together.
+"""
+
+import zlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from flask import Blueprint, Response, abort, current_app, request
+from flask.typing import ResponseReturnValue
+
+from ledger.archive.document import Refused
+from ledger.archive.lines import ProofLine, Spell
+from ledger.archive.store import MOST, Archive
+from ledger.gate import Demand, demands, principal
+from proofview.difference import Change, difference
+
+bp = Blueprint("api", __name__, url_prefix="/api/v1")
+
+DESCRIPTION: Final = (Path(__file__).parent / "openapi.json").read_bytes()
+OBSERVED: Final = frozenset({"open", "shut", "unknown"})
+PROTOCOLS: Final = frozenset({"tcp", "udp", "sctp"})
+PORTS: Final = 65535
+DIGEST: Final = "<string(length=64):digest>"
+
+
+@bp.get("/openapi.json")
+@demands(Demand.NOTHING)
+def description() -> ResponseReturnValue:
+    """Return the description of this API."""
+    return Response(DESCRIPTION, mimetype="application/json", headers={"Cache-Control": "public, max-age=300"})
+
+
+@bp.post("/proofs")
+@demands(Demand.WRITE_TOKEN)
+def add() -> ResponseReturnValue:
+    """Keep a proof. The answer leaves when the database has it on disk."""
+    body = _sent()
+    try:
+        kept = _archive().keep(principal().project, body)
+    except Refused as refused:
+        abort(422, str(refused))
+    response = _json({"digest": kept.digest, "new": kept.is_new}, 201 if kept.is_new else 200)
+    response.headers["Location"] = f"{bp.url_prefix}/proofs/{kept.digest}"
+    return response
+
+
+@bp.get("/proofs")
+@demands(Demand.READ_TOKEN)
+def proofs() -> ResponseReturnValue:
+    """Return a part of the list, newest first."""
+    _refuse_unknown("before", "limit", "changes")
+    changes = request.args.get("changes", "0")
+    if changes not in {"0", "1"}:
+        abort(400, "changes: 1 for the proofs that changed something alone, 0 for all.")
+    try:
+        page = _archive().proofs(
+            principal().project,
+            before=request.args.get("before"),
+            limit=_number("limit", 50, least=1, most=MOST),
+            only_changes=changes == "1",
+        )
+    except ValueError as error:
+        abort(400, str(error))
+    return _json({"proofs": [line(found) for found in page.lines], "next": page.next})
+
+
+@bp.get(f"/proofs/{DIGEST}")
+@demands(Demand.READ_TOKEN)
+def proof(digest: str) -> ResponseReturnValue:
+    """Return a proof, byte for byte as it was sent."""
+    response = Response(_body(digest), mimetype="application/json")
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.set_etag(digest)
+    return response.make_conditional(request)
+
+
+@bp.get(f"/proofs/{DIGEST}/since/<string(length=64):earlier>")
+@demands(Demand.READ_TOKEN)
+def since(digest: str, earlier: str) -> ResponseReturnValue:
+    """Return what opened, closed and otherwise changed from an earlier proof to this one."""
+    found = difference(msgspec.json.decode(_body(earlier)), msgspec.json.decode(_body(digest)))
+    return _json({name: [_change(one) for one in getattr(found, name)] for name in ("opened", "closed", "changed")})
+
+
+@bp.get("/doors")
+@demands(Demand.READ_TOKEN)
+def doors() -> ResponseReturnValue:
+    """Return through which times doors kept their state."""
+    _refuse_unknown("source", "target", "protocol", "port", "observed", "at", "offset", "limit")
+    given = request.args
+    offset, limit = _number("offset", 0, least=0, most=10**9), _number("limit", MOST, least=1, most=MOST)
+    found = _archive().spells(
+        principal().project,
+        source=given.get("source"),
+        target=given.get("target"),
+        protocol=_one_of("protocol", PROTOCOLS),
+        port=_number("port", 0, least=0, most=PORTS) if "port" in given else None,
+        observed=_one_of("observed", OBSERVED),
+        at=_time("at"),
+        offset=offset,
+        limit=limit,
+    )
+    return _json({"doors": [spell(one) for one in found], "next": offset + limit if len(found) == limit else None})
+
+
+def line(found: ProofLine) -> dict[str, Any]:
+    """Return a proof's line as a document."""
+    document = msgspec.to_builtins(found, builtin_types=(datetime,))
+    return document | {"started": _moment(found.started), "received": _moment(found.received)}
+
+
+def spell(found: Spell) -> dict[str, Any]:
+    """Return a spell as a document."""
+    document = msgspec.to_builtins(found, builtin_types=(datetime,))
+    return document | {"since": _moment(found.since), "until": found.until and _moment(found.until)}
+
+
+def _archive() -> Archive:
+    archive: Archive = current_app.extensions["archive"]
+    return archive
+
+
+def _body(digest: str) -> bytes:
+    body = _archive().body(principal().project, digest)
+    if body is None:
+        abort(404, "The project has no proof of this name.")
+    return body
+
+
+def _sent() -> bytes:
+    """Return what was sent, unpacked, and never more of it than the limit."""
+    if request.mimetype != "application/json":
+        abort(415, "A proof is sent as application/json.")
+    limit: int = current_app.config["SETTINGS"].proof_limit
+    request.max_content_length = limit
+    body = request.get_data(cache=False)
+    if request.content_length is not None and len(body) < request.content_length:
+        abort(400, "The body ended before its length was reached.")
+    encoding = request.headers.get("Content-Encoding", "identity").lower()
+    if encoding == "gzip":
+        return _unpacked(body, limit)
+    if encoding != "identity":
+        abort(415, "A proof is sent as it is or packed with gzip.")
+    return body
+
+
+def _unpacked(body: bytes, limit: int) -> bytes:
+    unpacking = zlib.decompressobj(wbits=31)  # gzip
+    try:
+        found = unpacking.decompress(body, limit + 1)
+    except zlib.error:
+        abort(400, "The body is not what gzip writes.")
+    if len(found) > limit:
+        abort(413, f"A proof may have {limit:,} bytes, unpacked.")
+    if not unpacking.eof or unpacking.unused_data:
+        abort(400, "The body is not one whole file of gzip.")
+    return found
+
+
+def _refuse_unknown(*names: str) -> None:
+    unknown = sorted(request.args.keys() - set(names))
+    if unknown:
+        abort(400, f"{unknown[0][:40]}: no such parameter; there are {', '.join(names)}.")
+
+
+def _number(name: str, default: int, *, least: int, most: int) -> int:
+    given = request.args.get(name)
+    if given is None:
+        return default
+    if not (given.isascii() and given.isdecimal() and len(given) < 12 and least <= int(given) <= most):  # noqa: PLR2004
+        abort(400, f"{name}: a whole number from {least} to {most}.")
+    return int(given)
+
+
+def _one_of(name: str, words: frozenset[str]) -> str | None:
+    given = request.args.get(name)
+    if given is not None and given not in words:
+        abort(400, f"{name}: one of {', '.join(sorted(words))}.")
+    return given
+
+
+def _time(name: str) -> datetime | None:
+    given = request.args.get(name)
+    if given is None:
+        return None
+    try:
+        time = datetime.fromisoformat(given)
+        if time.tzinfo is None:
+            raise ValueError("no zone")  # noqa: TRY301 - one sentence for both
+        return time.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        abort(400, f"{name}: a time of RFC 3339, such as 2026-01-31T12:00:00Z.")
+
+
+def _moment(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds") + "Z"
+
+
+def _change(change: Change) -> dict[str, Any]:
+    door = change.door
+    before, after = (
+        one and {name: getattr(one, name) for name in ("intended", "predicted", "observed", "judgement", "drift")}
+        for one in (change.old, change.new)
+    )
+    return {
+        "source": door.source,
+        "target": door.target,
+        "protocol": door.protocol,
+        "port": door.port,
+        "before": before,
+        "after": after,
+    }
+
+
+def _json(document: Mapping[str, Any], status: int = 200) -> Response:
+    return Response(msgspec.json.encode(document), status, mimetype="application/json")

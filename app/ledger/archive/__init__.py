@@ -1,0 +1,1 @@
+"""Keeps proofs and answers what they say over time."""

@@ -1,0 +1,82 @@
+"""Thins out proofs that say the same as the one before them.
+
+Rules:
+- A proof that changed something is kept for ever, and so are the first and the last of a project.
+- Repeats are all kept for `keep_all_days`, then the last one of each day for `keep_daily_days`, then none.
+- What the doors were at any time stays as it was: a repeat began and ended no spell.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, Engine, text
+
+from ledger.archive import adding
+from ledger.database import transaction
+
+ONCE: Final = 1000  # proofs in one transaction, so that nobody who sends one waits long
+
+DOOMED: Final = text(
+    "SELECT id FROM (SELECT id, repeats, started, ROW_NUMBER() OVER (PARTITION BY DATE(started), repeats"
+    " ORDER BY started DESC, id DESC) AS place FROM proof WHERE project_id = :project AND started < :all_since) old"
+    " WHERE repeats = 1 AND id <> :last AND (place > 1 OR started < :daily_since) LIMIT :most"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Thinned:
+    """What became of one project."""
+
+    project: str
+    removed: int
+    left: int
+
+
+def thin_out(engine: Engine, at: datetime) -> list[Thinned]:
+    """Thin out every project as its settings say, counted from `at`."""
+    with engine.connect() as connection:
+        projects = connection.execute(
+            text("SELECT id, name, keep_all_days, keep_daily_days FROM project ORDER BY name")
+        ).all()
+    found = []
+    for project in projects:
+        days = {
+            "all_since": at - timedelta(days=project.keep_all_days),
+            "daily_since": at - timedelta(days=project.keep_daily_days),
+        }
+        removed = 0
+        while some := transaction(engine, lambda connection, p=project.id, d=days: _remove(connection, p, d)):
+            removed += some
+        with engine.connect() as connection:
+            left = connection.scalar(text("SELECT proofs FROM project WHERE id = :id"), {"id": project.id})
+        found.append(Thinned(project.name, removed, left or 0))
+    return found
+
+
+def settle(engine: Engine, project: str, *, all_days: int, daily_days: int) -> None:
+    """Say for how long a project's repeats are kept; LookupError when there is no such project."""
+    if not 0 <= all_days <= daily_days <= 36500:  # noqa: PLR2004 - a hundred years
+        raise ValueError("Repeats are all kept for a number of days, and daily for as many or more, at most 36500.")
+
+    def work(connection: Connection) -> None:
+        if connection.scalar(text("SELECT id FROM project WHERE name = :name FOR UPDATE"), {"name": project}) is None:
+            raise LookupError(f"There is no project {project[:80]!r}.")
+        connection.execute(
+            text("UPDATE project SET keep_all_days = :all_days, keep_daily_days = :daily_days WHERE name = :name"),
+            {"all_days": all_days, "daily_days": daily_days, "name": project},
+        )
+
+    transaction(engine, work)
+
+
+def _remove(connection: Connection, project: int, days: dict[str, datetime]) -> int:
+    last = connection.scalar(text("SELECT last_proof FROM project WHERE id = :id FOR UPDATE"), {"id": project})
+    if last is None:
+        return 0
+    doomed = connection.scalars(DOOMED, {"project": project, "last": last, "most": ONCE, **days}).all()
+    if doomed:
+        connection.execute(text("DELETE FROM document WHERE proof_id = :id"), [{"id": number} for number in doomed])
+        connection.execute(text("DELETE FROM proof WHERE id = :id"), [{"id": number} for number in doomed])
+        adding.refresh(connection, project)
+    return len(doomed)

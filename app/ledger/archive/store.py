@@ -1,0 +1,284 @@
+"""The archive: what the pages and the API ask for, one method a question.
+
+Rules:
+- A project is known by its name; one that is not there is a LookupError.
+- Inside a project, proofs are in the order in which they began, whenever they came.
+- Times are UTC without a zone, as the database keeps them.
+"""
+
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, Row, text
+
+from ledger.archive import adding, document
+from ledger.archive.lines import Kept, Page, ProjectLine, ProofLine, Spell
+from ledger.database import transaction
+
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
+WORDS: Final = {letter: word for word, letter in adding.WORD_LETTERS.items()}
+MOST: Final = 500  # lines of one answer
+LINE: Final = (
+    "{0}.id, {0}.digest, {0}.word, {0}.exit_code, {0}.started, {0}.received, {0}.duration_ms, {0}.tool, {0}.engine,"
+    " {0}.machine, {0}.totals, {0}.repeats, {0}.changes"
+)
+SPELLS: Final = (
+    "SELECT d.source, d.target, d.protocol, d.port, s.intended, s.predicted, s.observed, s.judgement, s.drift,"
+    " s.since, b.digest AS since_digest, s.until, e.digest AS until_digest"
+    " FROM door d JOIN spell s ON s.door_id = d.id"
+    " LEFT JOIN proof b ON b.id = s.since_proof LEFT JOIN proof e ON e.id = s.until_proof"
+)
+
+
+class Archive:
+    """Proofs of projects, in MariaDB."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add_project(self, name: str) -> int:
+        """Make a project; ValueError with a sentence when the name is none, or is taken."""
+        if not NAME.fullmatch(name):
+            raise ValueError(
+                f"{name[:80]!r} is no name for a project: up to 63 small letters, digits, '.', '_' and '-',"
+                " beginning with a letter or a digit."
+            )
+        return transaction(self._engine, lambda connection: _add_project(connection, name))
+
+    def keep(self, project: str, body: bytes) -> Kept:
+        """Keep a proof: on disk when this returns. Refused when it is none."""
+        new = document.read(body)
+        packed = adding.pack(body)
+        received = now()
+
+        def work(connection: Connection) -> bool:
+            number = _number(connection, project, lock=True)
+            if _find(connection, number, new.digest) is not None:
+                return False
+            adding.add(connection, number, new, received, packed)
+            return True
+
+        return Kept(new.digest.hex(), transaction(self._engine, work))
+
+    def projects(self, names: frozenset[str] | None) -> list[ProjectLine]:
+        """Return the projects of these names, all for None, by name."""
+        if names is not None and not names:
+            return []
+        some = "" if names is None else f"WHERE p.name IN ({', '.join(f':n{i}' for i in range(len(names)))})"
+        values = {f"n{i}": name for i, name in enumerate(sorted(names or ()))}
+        query = text(
+            "SELECT p.name AS project_name, p.badge_key, p.proofs, p.trend, p.last_proof, p.changed_proof"
+            f" FROM project p {some} ORDER BY p.name"  # noqa: S608 - numbered parameters
+        )
+        with self._engine.connect() as connection:
+            rows = connection.execute(query, values).all()
+            wanted = {number for row in rows for number in (row.last_proof, row.changed_proof) if number is not None}
+            lines = _lines_by_number(connection, wanted)
+        return [
+            ProjectLine(
+                row.project_name,
+                row.badge_key,
+                row.proofs,
+                lines.get(row.last_proof),
+                lines.get(row.changed_proof),
+                tuple(WORDS[letter] for letter in row.trend),
+            )
+            for row in rows
+        ]
+
+    def proofs(self, project: str, *, before: str | None = None, limit: int = 50, only_changes: bool = False) -> Page:
+        """Return a part of a project's proofs, newest first; ValueError for a cursor that is none."""
+        limit = max(1, min(limit, MOST))
+        where, values = _before(before)
+        if only_changes:
+            where += " AND p.repeats = 0"
+        with self._engine.connect() as connection:
+            values |= {"project": _number(connection, project), "most": limit + 1}
+            rows = connection.execute(
+                text(
+                    f"SELECT {LINE.format('p')} FROM proof p WHERE p.project_id = :project {where}"  # noqa: S608
+                    " ORDER BY p.started DESC, p.id DESC LIMIT :most"
+                ),
+                values,
+            ).all()
+        last = rows[limit - 1] if len(rows) > limit else None
+        return Page(tuple(_line(row) for row in rows[:limit]), None if last is None else _cursor(last))
+
+    def line(self, project: str, digest: str) -> ProofLine | None:
+        """Return one proof's line."""
+        with self._engine.connect() as connection:
+            number = _find(connection, _number(connection, project), _bytes(digest))
+            return None if number is None else _lines_by_number(connection, {number})[number]
+
+    def body(self, project: str, digest: str) -> bytes | None:
+        """Return the bytes of a proof as they were sent."""
+        with self._engine.connect() as connection:
+            row = connection.execute(
+                text(
+                    "SELECT d.body FROM proof p JOIN document d ON d.proof_id = p.id"
+                    " WHERE p.project_id = :project AND p.digest = :digest"
+                ),
+                {"project": _number(connection, project), "digest": _bytes(digest)},
+            ).one_or_none()
+        return None if row is None else adding.unpack(row.body)
+
+    def neighbours(self, project: str, digest: str) -> tuple[str | None, str | None]:
+        """Return the names of the proofs before and after one."""
+        with self._engine.connect() as connection:
+            number = _number(connection, project)
+            row = connection.execute(
+                text("SELECT id, started FROM proof WHERE project_id = :project AND digest = :digest"),
+                {"project": number, "digest": _bytes(digest)},
+            ).one_or_none()
+            if row is None:
+                return None, None
+            place = {"project": number, "started": row.started, "id": row.id}
+            return tuple(  # type: ignore[return-value]  # two queries, two names
+                found if found is None else found.hex()
+                for found in (connection.scalar(text(query), place) for query in (BEFORE, AFTER))
+            )
+
+    def spells(  # noqa: PLR0913 - a filter a column
+        self,
+        project: str,
+        *,
+        source: str | None = None,
+        target: str | None = None,
+        protocol: str | None = None,
+        port: int | None = None,
+        observed: str | None = None,
+        at: datetime | None = None,
+        offset: int = 0,
+        limit: int = MOST,
+    ) -> list[Spell]:
+        """Return through which times doors kept a state, by door and then oldest first; at one time with `at`."""
+        given = {"source": source, "target": target, "protocol": protocol, "port": port, "observed": observed}
+        wanted: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        where = "".join(f" AND {'s' if name == 'observed' else 'd'}.{name} = :{name}" for name in wanted)
+        if at is not None:
+            where += " AND s.since <= :at AND (s.until IS NULL OR s.until > :at)"
+            wanted["at"] = at
+        with self._engine.connect() as connection:
+            wanted |= {"project": _number(connection, project), "most": max(1, min(limit, MOST)), "skip": offset}
+            rows = connection.execute(
+                text(
+                    f"{SPELLS} WHERE d.project_id = :project{where}"
+                    " ORDER BY d.target, d.port, d.protocol, d.source, s.since, s.since_proof LIMIT :most OFFSET :skip"
+                ),
+                wanted,
+            ).mappings()
+            return [_spell(row) for row in rows]
+
+    def badge(self, key: str) -> tuple[str, ProofLine | None] | None:
+        """Return the project of a badge and its last proof."""
+        with self._engine.connect() as connection:
+            row = connection.execute(
+                text("SELECT name, last_proof FROM project WHERE badge_key = :key"), {"key": key}
+            ).one_or_none()
+            if row is None:
+                return None
+            lines = _lines_by_number(connection, {row.last_proof} - {None})
+        return row.name, lines.get(row.last_proof)
+
+
+BEFORE: Final = (
+    "SELECT digest FROM proof WHERE project_id = :project AND (started < :started OR started = :started AND id < :id)"
+    " ORDER BY started DESC, id DESC LIMIT 1"
+)
+AFTER: Final = (
+    "SELECT digest FROM proof WHERE project_id = :project AND (started > :started OR started = :started AND id > :id)"
+    " ORDER BY started, id LIMIT 1"
+)
+
+
+def now() -> datetime:
+    """Return the time as the database keeps it."""
+    time = datetime.now(UTC).replace(tzinfo=None)
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
+
+
+def _add_project(connection: Connection, name: str) -> int:
+    if connection.scalar(text("SELECT id FROM project WHERE name = :name FOR UPDATE"), {"name": name}) is not None:
+        raise ValueError(f"There is a project {name} already.")
+    done = connection.execute(
+        text("INSERT INTO project (name, created, badge_key) VALUES (:name, :created, :key)"),
+        {"name": name, "created": now(), "key": secrets.token_hex(16)},
+    )
+    return int(done.lastrowid)
+
+
+def _number(connection: Connection, project: str, *, lock: bool = False) -> int:
+    query = "SELECT id FROM project WHERE name = :name" + (" FOR UPDATE" if lock else "")
+    number: int | None = connection.scalar(text(query), {"name": project})
+    if number is None:
+        raise LookupError(f"There is no project {project[:80]!r}.")
+    return number
+
+
+def _find(connection: Connection, project: int, digest: bytes) -> int | None:
+    found: int | None = connection.scalar(
+        text("SELECT id FROM proof WHERE project_id = :project AND digest = :digest"),
+        {"project": project, "digest": digest},
+    )
+    return found
+
+
+def _bytes(digest: str) -> bytes:
+    """Return a name's bytes; a name that is none is nobody's."""
+    return bytes.fromhex(digest) if re.fullmatch(r"[0-9a-f]{64}", digest) else b""
+
+
+def _before(cursor: str | None) -> tuple[str, dict[str, Any]]:
+    if cursor is None:
+        return "", {}
+    found = re.fullmatch(r"(\d{1,14})-(\d{1,18})", cursor, re.ASCII)
+    if found is None:
+        raise ValueError("before: this is not where a list goes on; take it from `next`.")
+    started = datetime.fromtimestamp(int(found[1]) // 1000, UTC).replace(
+        tzinfo=None, microsecond=int(found[1]) % 1000 * 1000
+    )
+    return (
+        " AND (p.started < :before OR p.started = :before AND p.id < :before_id)",
+        {"before": started, "before_id": int(found[2])},
+    )
+
+
+def _cursor(row: Row[Any]) -> str:
+    started = row.started.replace(tzinfo=UTC)
+    return f"{int(started.timestamp()) * 1000 + started.microsecond // 1000}-{row.id}"
+
+
+def _lines_by_number(connection: Connection, numbers: set[Any]) -> dict[int, ProofLine]:
+    if not numbers:
+        return {}
+    names = {f"i{position}": number for position, number in enumerate(sorted(numbers))}
+    query = f"SELECT {LINE.format('p')} FROM proof p WHERE p.id IN ({', '.join(f':{name}' for name in names)})"  # noqa: S608
+    return {row.id: _line(row) for row in connection.execute(text(query), names)}
+
+
+def _line(row: Row[Any]) -> ProofLine:
+    return ProofLine(
+        digest=row.digest.hex(),
+        word=row.word,
+        exit_code=row.exit_code,
+        started=row.started,
+        received=row.received,
+        duration_ms=row.duration_ms,
+        tool=row.tool,
+        engine=row.engine,
+        machine=row.machine,
+        totals=json.loads(row.totals),
+        repeats=bool(row.repeats),
+        changes=row.changes,
+    )
+
+
+def _spell(row: Mapping[str, Any]) -> Spell:
+    values = dict(row)
+    for name in ("since_digest", "until_digest"):
+        values[name] = None if values[name] is None else values[name].hex()
+    return Spell(**{**values, "drift": bool(values["drift"])})

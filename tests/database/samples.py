@@ -1,0 +1,82 @@
+"""Proofs to keep: small ones that say what a test wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+DOOR: Final = {"intended": "shut", "predicted": "shut", "observed": "shut", "judgement": "holds"}
+OPEN: Final = {"intended": "shut", "predicted": "shut", "observed": "open", "judgement": "breach"}
+
+
+def document(
+    doors: Mapping[tuple[str, str, int], Mapping[str, Any]], *, minute: int = 0, word: str = "proven"
+) -> dict[str, Any]:
+    """Return a proof: each door from one place to a port of another, in a state."""
+    places = sorted({place for source, target, _ in doors for place in (source, target)})
+    ends = sorted({(target, port) for _, target, port in doors})
+    flows = [
+        {
+            "vantage": places.index(source),
+            "endpoint": ends.index((target, port)),
+            "intended_by": "",
+            "rule": "a rule",
+            "outcome": "accepted" if state["observed"] == "open" else "silent",
+            "evidence": "seen",
+            "cause": "drift" if state["judgement"] == "breach" else None,
+            "drift": state["predicted"] != state["observed"],
+            "reason": "a reason",
+            **state,
+        }
+        for (source, target, port), state in sorted(doors.items())
+    ]
+    totals = {word: 0 for word in ("breach", "broken", "holds", "tolerated", "unjudged", "unknown", "drift")}
+    for flow in flows:
+        totals[flow["judgement"]] += 1
+        totals["drift"] += flow["drift"]
+    return {
+        "schema_version": "2",
+        "tool": {"name": "cloison", "version": "0.1.0"},
+        "verdict": {"word": word, "exit_code": {"proven": 0, "breached": 1, "unproven": 3}[word]},
+        "project": {"name": "shop", "services": [], "networks": []},
+        "machine": {"name": "vm", "kernel": "Linux 6.1"},
+        "engine": {
+            "name": "docker", "version": "20.10.24", "forward_policy": "DROP", "forward_policy_v6": "ACCEPT",
+            "filters_ipv6": False, "has_userland_proxy": True, "guards_addresses": True, "firewall": "",
+            "filters_bridges": True, "source_check": "",
+        },  # fmt: skip
+        "started": f"2026-01-{1 + minute // 1440:02}T{minute // 60 % 24:02}:{minute % 60:02}:00.000Z",
+        "duration_ms": 900,
+        "patience_ms": 500,
+        "policy": None,
+        "vantages": [
+            {"place": place, "container": f"shop-{place}-1", "positive_control": "", "negative_control": ""}
+            for place in places
+        ],
+        "endpoints": [
+            {
+                "place": place, "container": f"shop-{place}-1", "kind": "listener", "protocol": "tcp",
+                "service_port": port, "network": "shop_net", "address": "198.18.0.2", "port": port,
+            }
+            for place, port in ends
+        ],
+        "flows": flows,
+        "totals": totals,
+        "findings": [],
+        "coverage": {"flows": len(flows), "unknown": 0, "absent": [], "skipped": [], "complete": True},
+        "notes": [],
+    }  # fmt: skip
+
+
+def body(document: Mapping[str, Any]) -> bytes:
+    """Return a proof's canonical bytes."""
+    return msgspec.json.encode(document, order="sorted")
+
+
+def proof(minute: int = 0, **doors: str) -> bytes:
+    """Return a proof of doors to db's port 3306, each open or shut: `proof(5, app="open", proxy="shut")`."""
+    states = {(source, "db", 3306): OPEN if state == "open" else DOOR for source, state in doors.items()}
+    word = "breached" if "open" in doors.values() else "proven"
+    return body(document(states, minute=minute, word=word))
