@@ -23,9 +23,10 @@ def init_app(app: Flask) -> None:
     app.extensions["fragments"] = Fragments(app.config.get("FRAGMENTS_ROOM", ROOM))
     for bp in (project.bp, proofs.bp, diff.bp, doors.bp, badge.bp, shown.bp):
         app.register_blueprint(bp)
-    for called in (ages.ago, ages.clock, ages.iso):
+    for called in (ages.ago, ages.clock, ages.day, ages.hour, ages.iso):
         app.add_template_filter(called)
     app.add_template_filter(words.port, "port")
+    app.add_template_test(shown.is_urgent, "urgent")
     app.jinja_env.globals.update(asset=fresh.asset, counts=words.counts, sentence=words.sentence, trend=trend.trend)
     app.context_processor(nav.given)
     fresh.init_app(app)

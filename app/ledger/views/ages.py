@@ -35,9 +35,14 @@ def day(moment: datetime) -> str:
     return f"{utc(moment):%-d %b %Y}"
 
 
+def hour(moment: datetime) -> str:
+    """Return the time of the day alone: `12:11`."""
+    return f"{utc(moment):%H:%M}"
+
+
 def clock(moment: datetime) -> str:
     """Return day and time: `24 Nov 2026, 12:11 UTC`."""
-    return f"{utc(moment):%-d %b %Y, %H:%M} UTC"
+    return f"{day(moment)}, {hour(moment)} UTC"
 
 
 def length(span: timedelta) -> str:

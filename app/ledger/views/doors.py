@@ -1,6 +1,7 @@
 """Doors over time: who could reach whom, since when, until when, by which proof."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
 
@@ -16,8 +17,9 @@ from ledger.views.timeline import Scale, timeline
 
 bp = Blueprint("doors", __name__)
 
-SPELLS: Final = 400  # of one page
-PORTS: Final = 65536
+SPELLS: Final = 200  # of one page
+PORTS: Final = 65535
+MOST_SKIPPED: Final = 10**7
 WORDS: Final = {"protocol": ("tcp", "udp"), "observed": ("open", "shut", "unknown")}
 
 
@@ -39,15 +41,18 @@ def index(project: str) -> ResponseReturnValue:
     """Show the doors that were asked for, each with its time line."""
     wanted = _wanted()
     line, now = the_project(project), fresh.this_minute()
-    spells = archive().spells(project, **wanted, limit=SPELLS + 1) if line.last else []
+    skip = _number("skip", MOST_SKIPPED) or 0
+    spells = archive().spells(project, **wanted, offset=skip, limit=SPELLS + 1) if line.last else []
+    part = _whole(spells)
     return fresh.answer(
         (now, line, spells),
         lambda: render_template(
             "doors.html",
             line=line,
-            doors=_lines(spells[:SPELLS], now),
-            scale=Scale.over(spells[:SPELLS], now),
-            is_cut=len(spells) > SPELLS,
+            doors=_lines(part, now),
+            scale=Scale.over(part, now),
+            skip=skip,
+            more=skip + len(part) if len(part) < len(spells) else None,
             wanted=wanted,
             words=WORDS,
             places=shown.places(project, line.last.digest) if line.last else "",
@@ -57,21 +62,35 @@ def index(project: str) -> ResponseReturnValue:
 
 
 def _wanted() -> dict[str, Any]:
-    given = {name: request.args.get(name, "").strip() for name in ("source", "target", "port", "protocol", "observed")}
+    given = {name: request.args.get(name, "").strip() for name in ("source", "target", "protocol", "observed")}
     for name, allowed in WORDS.items():
         if given[name] and given[name] not in allowed:
             abort(400, f"{name}={given[name]!r} is none of {', '.join(allowed)}.")
-    port = given.pop("port")
-    if port and not (port.isdecimal() and int(port) < PORTS):
-        abort(400, f"port={port!r} is no port; 0 stands for any other port.")
-    return {name: value or None for name, value in given.items()} | {"port": int(port) if port else None}
+    return {name: value or None for name, value in given.items()} | {"port": _number("port", PORTS)}
 
 
-def _lines(spells: list[Spell], now: Any) -> list[DoorLine]:
+def _number(name: str, most: int) -> int | None:
+    value = request.args.get(name, "").strip()
+    if not value:
+        return None
+    if not (value.isascii() and value.isdecimal() and int(value[:20]) <= most):
+        abort(400, f"{name}={value[:80]!r} is no number from 0 to {most}.")
+    return int(value)
+
+
+def _whole(spells: list[Spell]) -> list[Spell]:
+    """Return as many as make a page, without the last door when the page would end within it."""
+    if len(spells) <= SPELLS:
+        return spells
+    cut = [spell for spell in spells[:SPELLS] if _key(spell) != _key(spells[SPELLS])]
+    return cut or spells[:SPELLS]
+
+
+def _lines(spells: list[Spell], now: datetime) -> list[DoorLine]:
     scale = Scale.over(spells, now)
     found = []
-    for key, group in groupby(sorted(spells, key=_key), key=_key):
-        of_door = tuple(sorted(group, key=lambda spell: spell.since, reverse=True))
+    for key, group in groupby(spells, key=_key):
+        of_door = tuple(reversed(tuple(group)))
         found.append(DoorLine(*key, of_door, timeline(of_door, scale)))
     return found
 

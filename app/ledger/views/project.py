@@ -2,9 +2,11 @@
 
 from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 
+from ledger.archive.lines import ProjectLine
 from ledger.gate import Demand, demands, principal
-from ledger.views import fresh, shown
+from ledger.views import fresh, shown, words
 from ledger.views.reading import archive, the_project
 
 bp = Blueprint("project", __name__)
@@ -15,7 +17,8 @@ bp = Blueprint("project", __name__)
 def index() -> ResponseReturnValue:
     """Show every project that the person may read."""
     who = principal()
-    lines, now = archive().projects(None if who.is_administrator else who.reads), fresh.this_minute()
+    lines = sorted(archive().projects(None if who.is_administrator else who.reads), key=_urgency)
+    now = fresh.this_minute()
     return fresh.answer((now, lines), lambda: render_template("projects.html", lines=lines, now=now))
 
 
@@ -28,16 +31,30 @@ def show(project: str) -> ResponseReturnValue:
     def render() -> str:
         if line.last is None:
             return render_template("project_empty.html", line=line)
-        before = archive().neighbours(project, line.changed.digest)[0] if line.changed else None
+        before = _before(line)
         return render_template(
             "project.html",
             line=line,
             now=now,
             picture=shown.picture(project, line.last.digest),
             matrix=shown.matrix(project, line.last.digest),
-            changes=shown.difference(project, before, line.changed.digest) if line.changed and before else None,
+            changes=shown.difference(project, before, line.changed.digest) if before and line.changed else None,
             before=before,
             badge=url_for("badge.show", key=line.badge_key),
         )
 
     return fresh.answer((now, line), render)
+
+
+def _urgency(line: ProjectLine) -> tuple[int, str]:
+    word = line.last.word if line.last else words.NONE
+    return words.URGENCY.get(word, words.URGENCY[words.UNPROVEN]), line.name
+
+
+def _before(line: ProjectLine) -> str:
+    """Return which proof the last change is a change from, "" when it was the first; asked again when proofs come or go."""
+    changed = line.changed
+    if changed is None:
+        return ""
+    key = ("before", line.name, line.proofs, line.last, changed.digest, changed.changes)
+    return shown.fragments().get(repr(key), lambda: Markup(archive().neighbours(line.name, changed.digest)[0] or ""))

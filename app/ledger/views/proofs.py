@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, abort, render_template, request
 from flask.typing import ResponseReturnValue
 
 from ledger.gate import Demand, demands
@@ -20,8 +20,11 @@ def index(project: str) -> ResponseReturnValue:
     """Show the history, newest first, all of it or only what changed something."""
     only_changes = request.args.get("only") == "changes"
     before = request.args.get("before")
-    page = archive().proofs(project, before=before, limit=LINES, only_changes=only_changes)
     line, now = the_project(project), fresh.this_minute()
+    try:
+        page = archive().proofs(project, before=before, limit=LINES, only_changes=only_changes)
+    except ValueError as error:
+        abort(400, str(error))
     return fresh.answer(
         (now, line, page, before, only_changes),
         lambda: render_template(

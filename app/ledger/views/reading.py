@@ -1,12 +1,14 @@
 """What the pages ask the archive for, and what they say when it has no such thing."""
 
 import json
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 from flask import abort, current_app, g
 
 from ledger.archive.lines import ProjectLine, ProofLine
 from ledger.archive.store import Archive
+Found = TypeVar("Found")
 
 
 def archive() -> Archive:
@@ -23,18 +25,22 @@ def the_project(name: str) -> ProjectLine:
 
 def the_proof(project: str, digest: str) -> ProofLine:
     """Return a proof's line, or 404."""
-    line = archive().line(project, digest)
-    if line is None:
-        abort(404, f"{project} has no proof {digest[:12]}… It may have been thinned out as a repeat.")
-    return line
+    return _found(archive().line, project, digest)
 
 
 def the_body(project: str, digest: str) -> bytes:
     """Return the bytes of a proof, or 404."""
-    body = archive().body(project, digest)
-    if body is None:
-        abort(404, f"{project} has no proof {digest[:12]}… It may have been thinned out as a repeat.")
-    return body
+    return _found(archive().body, project, digest)
+
+
+def _found(ask: Callable[[str, str], Found | None], project: str, digest: str) -> Found:
+    try:
+        found = ask(project, digest)
+    except LookupError as error:  # an administrator may ask for any name
+        abort(404, str(error))
+    if found is None:
+        abort(404, f"{project} has no proof {digest[:12]}… A repeat may have been thinned out.")
+    return found
 
 
 def document(project: str, digest: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     UNPROVEN: "Not everything could be looked at, so nothing is promised.",
     NONE: "Nothing was proven yet.",
 }
+URGENCY: Final[Mapping[str, int]] = {BREACHED: 0, UNPROVEN: 1, NONE: 2, PROVEN: 3}
 # In the order in which a person wants to know: what has to be done first.
 JUDGEMENTS: Final = ("breach", "broken", "unknown", "drift", "tolerated", "unjudged", "holds")
 COUNTED: Final[Mapping[str, str]] = {
