@@ -118,5 +118,7 @@ class Remembered:
                 found.append(Spell(*key, *state, since.started, since.digest, line.started, line.digest))
             for key in now.keys() - last.keys():
                 last[key] = now[key], line
-        found.extend(Spell(*key, *state, since.started, since.digest, None, None) for key, (state, since) in last.items())
+        found.extend(
+            Spell(*key, *state, since.started, since.digest, None, None) for key, (state, since) in last.items()
+        )
         return found

@@ -19,7 +19,9 @@ ROOM: Final = 32 * 2**20  # bytes of rendered pieces a process keeps; ten proofs
 def init_app(app: Flask) -> None:
     """Register the pages and what their templates use."""
     here, views = Path(app.root_path), Path(proofview.__file__).parent
-    app.extensions["edition"] = fresh.edition(*(root / kind for root in (here, views) for kind in ("templates", "static")))
+    app.extensions["edition"] = fresh.edition(
+        *(root / kind for root in (here, views) for kind in ("templates", "static"))
+    )
     app.extensions["fragments"] = Fragments(app.config.get("FRAGMENTS_ROOM", ROOM))
     for bp in (project.bp, proofs.bp, diff.bp, doors.bp, badge.bp, shown.bp):
         app.register_blueprint(bp)
@@ -30,5 +32,3 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(asset=fresh.asset, counts=words.counts, sentence=words.sentence, trend=trend.trend)
     app.context_processor(nav.given)
     fresh.init_app(app)
-
-

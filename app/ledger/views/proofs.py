@@ -27,9 +27,7 @@ def index(project: str) -> ResponseReturnValue:
         abort(400, str(error))
     return fresh.answer(
         (now, line, page, before, only_changes),
-        lambda: render_template(
-            "proofs.html", line=line, page=page, now=now, only_changes=only_changes, before=before
-        ),
+        lambda: render_template("proofs.html", line=line, page=page, now=now, only_changes=only_changes, before=before),
     )
 
 

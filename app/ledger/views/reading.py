@@ -8,6 +8,7 @@ from flask import abort, current_app, g
 
 from ledger.archive.lines import ProjectLine, ProofLine
 from ledger.archive.store import Archive
+
 Found = TypeVar("Found")
 
 

@@ -14,7 +14,10 @@ from ledger.views.fragments import Fragments
 from ledger.views.reading import document
 
 bp = Blueprint(
-    "proofview", __name__, static_folder=str(Path(proofview.__file__).parent / "static"), static_url_path="/static/proofview"
+    "proofview",
+    __name__,
+    static_folder=str(Path(proofview.__file__).parent / "static"),
+    static_url_path="/static/proofview",
 )
 
 ROWS: Final = 300  # of a table of doors; what is worst comes first

@@ -45,4 +45,6 @@ def port(number: int) -> str:
 
 def tally(words: tuple[str, ...]) -> str:
     """Return how often each verdict occurs: `28 proven, 2 breached`."""
-    return ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys((PROVEN, BREACHED, UNPROVEN, *words)) if word in words)
+    return ", ".join(
+        f"{words.count(word)} {word}" for word in dict.fromkeys((PROVEN, BREACHED, UNPROVEN, *words)) if word in words
+    )

@@ -27,7 +27,9 @@ POLICY = (
 class Door:
     """Who comes; None is somebody who did not log in."""
 
-    who: Principal | None = field(default_factory=lambda: Principal("ada", is_person=True, reads=frozenset({"shop", "new"})))
+    who: Principal | None = field(
+        default_factory=lambda: Principal("ada", is_person=True, reads=frozenset({"shop", "new"}))
+    )
 
 
 @pytest.fixture

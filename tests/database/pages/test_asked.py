@@ -110,7 +110,8 @@ def test_what_is_not_there_is_not_found(client: FlaskClient, door: Door, path: s
 
 
 @pytest.mark.parametrize(
-    "query", ["doors?port=65536", "doors?port=x", "doors?port=²", "doors?protocol=sctp", "doors?skip=-1", "proofs?before=x"]
+    "query",
+    ["doors?port=65536", "doors?port=x", "doors?port=²", "doors?protocol=sctp", "doors?skip=-1", "proofs?before=x"],
 )
 def test_a_question_that_makes_no_sense_is_refused_with_a_sentence(client: FlaskClient, query: str) -> None:
     answer = client.get(f"/projects/shop/{query}")
@@ -191,7 +192,9 @@ def test_a_proof_is_downloaded_as_it_was_sent(client: FlaskClient, archive: Arch
     assert again.status_code == 304
 
 
-def test_the_history_goes_on_where_it_was_cut(client: FlaskClient, archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_history_goes_on_where_it_was_cut(
+    client: FlaskClient, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ledger.views.proofs.LINES", 5)
     path, seen = "/projects/shop/proofs", []
     while path:
@@ -251,7 +254,9 @@ def test_doors_are_shown_since_when_and_by_which_proof(client: FlaskClient, arch
         assert f'class="band {spell.judgement}"' in text
 
 
-def test_every_door_is_on_one_of_the_pages(client: FlaskClient, archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_door_is_on_one_of_the_pages(
+    client: FlaskClient, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ledger.views.doors.SPELLS", 20)
     path, seen = "/projects/shop/doors", []
     while path:

@@ -14,7 +14,10 @@ PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 860}
 SEVERE = {"serious", "critical"}
 
 
-@pytest.fixture(params=[("light", PHONE), ("dark", PHONE), ("light", DESK), ("dark", DESK)], ids=lambda given: f"{given[0]}-{given[1]['width']}")
+@pytest.fixture(
+    params=[("light", PHONE), ("dark", PHONE), ("light", DESK), ("dark", DESK)],
+    ids=lambda given: f"{given[0]}-{given[1]['width']}",
+)
 def page(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iterator[Page]:
     scheme, size = request.param
     context = browser.new_context(viewport=size, color_scheme=scheme, base_url=address)

@@ -32,7 +32,9 @@ def test_a_breach_is_the_tallest_bar() -> None:
 
 
 def test_the_newest_proof_stands_at_the_right_edge_however_few_there_are() -> None:
-    right = {int(drawn[-1]["x"]) + trend.WIDTH for drawn in (bars(trend.trend(("proven",) * n)) for n in (1, 7, 30, 31))}
+    right = {
+        int(drawn[-1]["x"]) + trend.WIDTH for drawn in (bars(trend.trend(("proven",) * n)) for n in (1, 7, 30, 31))
+    }
 
     assert right == {trend.BARS * trend.STEP}
 
