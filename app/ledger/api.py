@@ -21,11 +21,23 @@ from proofview.difference import Change, difference
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
 
-DESCRIPTION: Final = (Path(__file__).parent / "openapi.json").read_bytes()
+HERE: Final = Path(__file__).parent
 OBSERVED: Final = frozenset({"open", "shut", "unknown"})
 PROTOCOLS: Final = frozenset({"tcp", "udp", "sctp"})
 PORTS: Final = 65535
 DIGEST: Final = "<string(length=64):digest>"
+
+
+def _described() -> bytes:
+    """Return the description, with the published form of a proof among its schemas."""
+    form = (HERE / "archive/proof.schema.json").read_text(encoding="utf-8").replace("#/$defs/", "#/components/schemas/")
+    parts = msgspec.json.decode(form)
+    whole = msgspec.json.decode((HERE / "openapi.json").read_bytes())
+    whole["components"]["schemas"] |= parts["$defs"]
+    return msgspec.json.encode(whole)
+
+
+DESCRIPTION: Final = _described()
 
 
 @bp.get("/openapi.json")
@@ -110,13 +122,13 @@ def doors() -> ResponseReturnValue:
 
 def line(found: ProofLine) -> dict[str, Any]:
     """Return a proof's line as a document."""
-    document = msgspec.to_builtins(found, builtin_types=(datetime,))
+    document: dict[str, Any] = msgspec.to_builtins(found, builtin_types=(datetime,))
     return document | {"started": _moment(found.started), "received": _moment(found.received)}
 
 
 def spell(found: Spell) -> dict[str, Any]:
     """Return a spell as a document."""
-    document = msgspec.to_builtins(found, builtin_types=(datetime,))
+    document: dict[str, Any] = msgspec.to_builtins(found, builtin_types=(datetime,))
     return document | {"since": _moment(found.since), "until": found.until and _moment(found.until)}
 
 

@@ -4,7 +4,7 @@ from flask import request
 
 
 def prefers_json() -> bool:
-    """Tell whether JSON was asked for, by Accept or by a path that ends in .json or is the API's; a browser gets HTML."""
+    """Tell whether JSON was asked for: by Accept, by a path that ends in .json or is the API's; a browser gets HTML."""
     if request.path.endswith(".json") or request.path.startswith("/api/"):
         return True
     accept = request.accept_mimetypes

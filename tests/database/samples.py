@@ -32,7 +32,7 @@ def document(
         }
         for (source, target, port), state in sorted(doors.items())
     ]
-    totals = {word: 0 for word in ("breach", "broken", "holds", "tolerated", "unjudged", "unknown", "drift")}
+    totals = dict.fromkeys(("breach", "broken", "holds", "tolerated", "unjudged", "unknown", "drift"), 0)
     for flow in flows:
         totals[flow["judgement"]] += 1
         totals["drift"] += flow["drift"]
@@ -43,10 +43,17 @@ def document(
         "project": {"name": "shop", "services": [], "networks": []},
         "machine": {"name": "vm", "kernel": "Linux 6.1"},
         "engine": {
-            "name": "docker", "version": "20.10.24", "forward_policy": "DROP", "forward_policy_v6": "ACCEPT",
-            "filters_ipv6": False, "has_userland_proxy": True, "guards_addresses": True, "firewall": "",
-            "filters_bridges": True, "source_check": "",
-        },  # fmt: skip
+            "name": "docker",
+            "version": "20.10.24",
+            "forward_policy": "DROP",
+            "forward_policy_v6": "ACCEPT",
+            "filters_ipv6": False,
+            "has_userland_proxy": True,
+            "guards_addresses": True,
+            "firewall": "",
+            "filters_bridges": True,
+            "source_check": "",
+        },
         "started": f"2026-01-{1 + minute // 1440:02}T{minute // 60 % 24:02}:{minute % 60:02}:00.000Z",
         "duration_ms": 900,
         "patience_ms": 500,
@@ -57,8 +64,14 @@ def document(
         ],
         "endpoints": [
             {
-                "place": place, "container": f"shop-{place}-1", "kind": "listener", "protocol": "tcp",
-                "service_port": port, "network": "shop_net", "address": "198.18.0.2", "port": port,
+                "place": place,
+                "container": f"shop-{place}-1",
+                "kind": "listener",
+                "protocol": "tcp",
+                "service_port": port,
+                "network": "shop_net",
+                "address": "198.18.0.2",
+                "port": port,
             }
             for place, port in ends
         ],
@@ -67,7 +80,7 @@ def document(
         "findings": [],
         "coverage": {"flows": len(flows), "unknown": 0, "absent": [], "skipped": [], "complete": True},
         "notes": [],
-    }  # fmt: skip
+    }
 
 
 def body(document: Mapping[str, Any]) -> bytes:

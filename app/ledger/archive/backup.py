@@ -1,8 +1,8 @@
 """A copy of everything the ledger keeps, as one tar file, and the way back.
 
 What is in it: `ledger.json` (the form and the schema's revision), `tables/NAME/NUMBER.jsonl` (the rows, in pieces),
-`proofs/NUMBER-DIGEST.json` (each proof as it was sent, so that sha256sum checks it), and last `end.json` with what there
-must be. A file without its end is no backup.
+`proofs/NUMBER-DIGEST.json` (each proof as it was sent, so that sha256sum checks it), and last `end.json` with what
+there must be. A file without its end is no backup.
 
 Rules:
 - All of it is one moment: one transaction with one view of the data, whatever is written meanwhile.

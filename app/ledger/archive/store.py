@@ -9,11 +9,10 @@ Rules:
 import json
 import re
 import secrets
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Connection, Engine, Row, RowMapping, text
 
 from ledger.archive import adding, document
 from ledger.archive.lines import Kept, Page, ProjectLine, ProofLine, Spell
@@ -26,6 +25,8 @@ LINE: Final = (
     "{0}.id, {0}.digest, {0}.word, {0}.exit_code, {0}.started, {0}.received, {0}.duration_ms, {0}.tool, {0}.engine,"
     " {0}.machine, {0}.totals, {0}.repeats, {0}.changes"
 )
+FREE: Final = "SELECT id FROM project WHERE name = :name"
+LOCKED: Final = f"{FREE} FOR UPDATE"
 SPELLS: Final = (
     "SELECT d.source, d.target, d.protocol, d.port, s.intended, s.predicted, s.observed, s.judgement, s.drift,"
     " s.since, b.digest AS since_digest, s.until, e.digest AS until_digest"
@@ -71,8 +72,8 @@ class Archive:
         some = "" if names is None else f"WHERE p.name IN ({', '.join(f':n{i}' for i in range(len(names)))})"
         values = {f"n{i}": name for i, name in enumerate(sorted(names or ()))}
         query = text(
-            "SELECT p.name AS project_name, p.badge_key, p.proofs, p.trend, p.last_proof, p.changed_proof"
-            f" FROM project p {some} ORDER BY p.name"  # noqa: S608 - numbered parameters
+            "SELECT p.name AS project_name, p.badge_key, p.proofs, p.trend, p.last_proof, p.changed_proof"  # noqa: S608
+            f" FROM project p {some} ORDER BY p.name"
         )
         with self._engine.connect() as connection:
             rows = connection.execute(query, values).all()
@@ -212,8 +213,7 @@ def _add_project(connection: Connection, name: str) -> int:
 
 
 def _number(connection: Connection, project: str, *, lock: bool = False) -> int:
-    query = "SELECT id FROM project WHERE name = :name" + (" FOR UPDATE" if lock else "")
-    number: int | None = connection.scalar(text(query), {"name": project})
+    number: int | None = connection.scalar(text(LOCKED if lock else FREE), {"name": project})
     if number is None:
         raise LookupError(f"There is no project {project[:80]!r}.")
     return number
@@ -277,8 +277,8 @@ def _line(row: Row[Any]) -> ProofLine:
     )
 
 
-def _spell(row: Mapping[str, Any]) -> Spell:
-    values = dict(row)
+def _spell(row: RowMapping) -> Spell:
+    values: dict[str, Any] = {str(name): value for name, value in row.items()}
     for name in ("since_digest", "until_digest"):
         values[name] = None if values[name] is None else values[name].hex()
     return Spell(**{**values, "drift": bool(values["drift"])})

@@ -48,8 +48,6 @@ def upgrade() -> None:
         sa.Column("repeats", sa.Boolean, nullable=False),
         sa.Column("changes", sa.Integer, nullable=False),
         sa.UniqueConstraint("project_id", "digest", name="proof_once"),
-        sa.Index("proof_in_order", "project_id", "started", "id"),
-        sa.Index("proof_changes_in_order", "project_id", "repeats", "started", "id"),
         if_not_exists=True,
     )
     op.create_table(
@@ -68,7 +66,6 @@ def upgrade() -> None:
         sa.Column("protocol", WORD, nullable=False),
         sa.Column("port", NUMBER, nullable=False),
         sa.UniqueConstraint("project_id", "target", "port", "protocol", "source", name="door_once"),
-        sa.Index("door_by_source", "project_id", "source"),
         if_not_exists=True,
     )
     op.create_table(
@@ -84,10 +81,14 @@ def upgrade() -> None:
         sa.Column("since_proof", NUMBER, nullable=False),
         sa.Column("until", TIME),
         sa.Column("until_proof", NUMBER),
-        sa.Index("spell_in_order", "door_id", "since", "since_proof"),
-        sa.Index("spell_at", "door_id", "observed", "since", "until"),
         if_not_exists=True,
     )
+    # Apart from the tables, so that a second try makes those that are missing.
+    op.create_index("proof_in_order", "proof", ["project_id", "started", "id"], if_not_exists=True)
+    op.create_index("proof_changes_in_order", "proof", ["project_id", "repeats", "started", "id"], if_not_exists=True)
+    op.create_index("door_by_source", "door", ["project_id", "source"], if_not_exists=True)
+    op.create_index("spell_in_order", "spell", ["door_id", "since", "since_proof"], if_not_exists=True)
+    op.create_index("spell_at", "spell", ["door_id", "observed", "since", "until"], if_not_exists=True)
 
 
 def downgrade() -> None:

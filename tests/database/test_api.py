@@ -1,0 +1,206 @@
+"""The API, as a program meets it."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+import schemathesis
+from flask import Flask, request
+from hypothesis import HealthCheck, given, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+from tests.database.samples import proof
+
+from ledger import api, errors, gate
+from ledger.archive.store import Archive
+from ledger.gate import Principal
+from ledger.settings import Settings
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+    from sqlalchemy import Engine
+
+LIMIT = 100_000
+TOKENS = {
+    "both": Principal("both", is_person=False, reads=frozenset({"shop"}), writes=frozenset({"shop"})),
+    "reads": Principal("reads", is_person=False, reads=frozenset({"shop"})),
+    "writes": Principal("writes", is_person=False, writes=frozenset({"shop"})),
+}
+BOTH = {"Authorization": "Bearer both"}
+
+# A body of the form of a proof that is not canonical, or miscounts, is refused: JSON Schema cannot say so.
+WITHOUT = [positive_data_acceptance]
+
+
+@pytest.fixture
+def app(engine: Engine) -> Flask:
+    """The API alone, with tokens that are their own names."""
+    app = Flask(__name__)
+    app.config["SETTINGS"] = replace(Settings.from_environment({}), proof_limit=LIMIT)
+    app.extensions["archive"] = Archive(engine)
+    app.extensions["archive"].add_project("shop")
+    app.register_blueprint(api.bp)
+    errors.init_app(app)
+    gate.init_app(app, lambda: TOKENS.get(request.headers.get("Authorization", "").removeprefix("Bearer ")))
+    return app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def send(client: FlaskClient, body: bytes, **headers: str) -> Any:
+    return client.post(
+        "/api/v1/proofs", data=body, headers={**BOTH, **{n.replace("_", "-"): v for n, v in headers.items()}},
+        content_type=headers.pop("type", "application/json"),
+    )  # fmt: skip
+
+
+def test_a_proof_is_created_once(client: FlaskClient) -> None:
+    first, second = send(client, proof(app="open")), send(client, proof(app="open"))
+
+    assert (201, 200) == (first.status_code, second.status_code)
+    assert first.json["digest"] == second.json["digest"]
+    assert client.get(first.headers["Location"], headers=BOTH).data == proof(app="open")
+
+
+def test_a_packed_proof_is_the_same_proof(client: FlaskClient) -> None:
+    plain = send(client, proof(app="open"))
+    packed = send(client, gzip.compress(proof(app="open")), Content_Encoding="gzip")
+
+    assert 200 == packed.status_code
+    assert plain.json["digest"] == packed.json["digest"]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (b"{}", {}, 422),
+        (b"not json", {}, 422),
+        (b"", {}, 422),
+        (b"x" * (LIMIT + 1), {}, 413),
+        (gzip.compress(b" " * 10_000_000), {"Content_Encoding": "gzip"}, 413),
+        (gzip.compress(b"{}")[:-4], {"Content_Encoding": "gzip"}, 400),
+        (gzip.compress(b"{}") + b"more", {"Content_Encoding": "gzip"}, 400),
+        (b"{}", {"Content_Encoding": "gzip"}, 400),
+        (b"{}", {"Content_Encoding": "br"}, 415),
+        (b"{}", {"type": "text/plain"}, 415),
+    ],
+)
+def test_what_is_no_proof_gets_a_sentence(
+    client: FlaskClient, body: bytes, headers: dict[str, str], status: int
+) -> None:
+    answer = send(client, body, **headers)
+
+    assert status == answer.status_code
+    assert answer.json["error"]["detail"]
+
+
+def test_a_body_that_is_cut_off_is_refused(client: FlaskClient) -> None:
+    whole = proof(app="open")
+    answer = client.post(
+        "/api/v1/proofs",
+        input_stream=io.BytesIO(whole[:-20]),
+        headers=BOTH,
+        environ_overrides={"CONTENT_LENGTH": str(len(whole))},
+        content_type="application/json",
+    )
+
+    assert 400 == answer.status_code
+
+
+@pytest.mark.parametrize(
+    ("method", "token", "status"),
+    [
+        ("get", "writes", 403),
+        ("post", "reads", 403),
+        ("get", "none", 401),
+        ("post", "none", 401),
+        ("get", "reads", 200),
+    ],
+)
+def test_a_token_does_what_it_is_for(client: FlaskClient, method: str, token: str, status: int) -> None:
+    answer = getattr(client, method)("/api/v1/proofs", headers={"Authorization": f"Bearer {token}"})
+
+    assert status == answer.status_code
+
+
+def test_a_proof_never_changes(client: FlaskClient) -> None:
+    digest = send(client, proof(app="open")).json["digest"]
+    again = client.get(f"/api/v1/proofs/{digest}", headers={**BOTH, "If-None-Match": f'"{digest}"'})
+
+    assert 304 == again.status_code
+    assert 404 == client.get(f"/api/v1/proofs/{'0' * 64}", headers=BOTH).status_code
+
+
+def got(client: FlaskClient, path: str) -> Any:
+    return client.get(f"/api/v1/{path}", headers=BOTH).json
+
+
+def test_two_proofs_are_compared(client: FlaskClient) -> None:
+    old = send(client, proof(0, app="shut", proxy="open")).json["digest"]
+    new = send(client, proof(1, app="open", proxy="shut")).json["digest"]
+    found = got(client, f"proofs/{new}/since/{old}")
+
+    assert (["app"], ["proxy"], []) == tuple(
+        [change["source"] for change in found[kind]] for kind in ("opened", "closed", "changed")
+    )
+    assert "breach" == found["opened"][0]["after"]["judgement"]
+
+
+def test_the_list_and_the_doors_are_documents(client: FlaskClient) -> None:
+    for minute, state in enumerate(["shut", "open"]):
+        send(client, proof(minute, app=state))
+    listed = got(client, "proofs?limit=1")
+    rest = got(client, f"proofs?before={listed['next']}&changes=1")
+    reached = got(client, "doors?target=db&observed=open&at=2026-01-01T00:01:00Z")
+
+    assert ["2026-01-01T00:01:00.000Z"] == [line["started"] for line in listed["proofs"]]
+    assert (1, None) == (len(rest["proofs"]), rest["next"])
+    assert [("app", 3306, None)] == [(door["source"], door["port"], door["until"]) for door in reached["doors"]]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "proofs?limit=0", "proofs?limit=many", "proofs?limit=501", "proofs?before=x", "proofs?changes=yes",
+        "proofs?page=2", "doors?port=70000", "doors?protocol=icmp", "doors?observed=ajar", "doors?at=noon",
+        "doors?at=2026-01-01T00:00:00", "doors?offset=-1",
+    ],
+)  # fmt: skip
+def test_a_wrong_parameter_gets_a_sentence(client: FlaskClient, query: str) -> None:
+    answer = got(client, query)["error"]
+
+    assert 400 == answer["status"]
+    assert answer["detail"].partition(":")[0] in query
+
+
+@pytest.mark.filterwarnings("ignore")  # of the tool's own
+def test_the_api_is_as_its_description_says(app: Flask, client: FlaskClient) -> None:
+    for minute, state in enumerate(["shut", "open"]):
+        send(client, proof(minute, app=state))
+    described = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app)
+    tried = 0
+    for operation in described.get_all_operations():
+        asked = operation.ok()  # type: ignore[union-attr]  # the description is a good one, or this fails
+
+        @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(case=asked.as_strategy())
+        def ask(case: Any) -> None:
+            nonlocal tried
+            tried += 1
+            case.call_and_validate(headers=BOTH, excluded_checks=WITHOUT if case.method == "POST" else [])
+
+        ask()
+
+    assert tried > 100
+    assert set(msgspec.json.decode(api.DESCRIPTION)["paths"]) == {
+        rule.rule.replace("<string(length=64):", "{").replace(">", "}")
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/api/")
+    }

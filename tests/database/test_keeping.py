@@ -1,0 +1,170 @@
+"""Thinning out, and the way into a file and back."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import threading
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+from tests.database.samples import proof
+
+from ledger.archive import backup, retention
+from ledger.archive.backup import Unfit
+from ledger.archive.store import Archive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Engine
+
+DAY = 24 * 60  # minutes
+
+
+@pytest.fixture
+def archive(engine: Engine) -> Archive:
+    archive = Archive(engine)
+    archive.add_project("shop")
+    return archive
+
+
+@pytest.fixture
+def emptied(engine: Engine) -> Iterator[Engine]:
+    """Return the same database, emptied when it is asked for the first time."""
+
+    def empty() -> Engine:
+        with engine.begin() as connection:
+            connection.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
+            for table in ("spell", "door", "document", "proof", "project"):
+                connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - the five names above
+            connection.execute(text("SET FOREIGN_KEY_CHECKS = 1"))
+        return engine
+
+    return empty  # type: ignore[return-value]
+
+
+def digests(archive: Archive, project: str = "shop") -> list[str]:
+    return [line.digest for line in archive.proofs(project, limit=500).lines]
+
+
+def test_changes_stay_and_repeats_are_thinned_out(archive: Archive, engine: Engine) -> None:
+    states = ["shut"] * 3 + ["open"] * 3
+    minutes = [day * DAY + hour * 60 for day in range(8) for hour in (1, 2, 3)]
+    kept = [archive.keep("shop", proof(minute, app=states[i % 6])).digest for i, minute in enumerate(minutes)]
+    spells = archive.spells("shop")
+    retention.settle(engine, "shop", all_days=1, daily_days=4)
+    # Seen from the end of the eighth day: the eighth is kept whole, four more by the day, the others' changes alone.
+    (thinned,) = retention.thin_out(engine, datetime(2026, 1, 9))  # noqa: DTZ001
+    changes = {kept[i] for i in range(0, 24, 3)}
+    dailies = {kept[day * 3 + 2] for day in range(4, 7)}
+
+    assert changes | dailies | set(kept[21:]) == set(digests(archive))
+    assert (24 - len(digests(archive)), len(digests(archive))) == (thinned.removed, thinned.left)
+    assert spells == archive.spells("shop")
+    assert [(True, 0), (False, 1)] == sorted({(line.repeats, line.changes) for line in archive.proofs("shop").lines})[
+        ::-1
+    ]
+
+
+def test_thinning_out_twice_removes_nothing_more(archive: Archive, engine: Engine) -> None:
+    for minute in range(0, 5 * DAY, 300):
+        archive.keep("shop", proof(minute, app="open"))
+    retention.settle(engine, "shop", all_days=0, daily_days=2)
+    first = retention.thin_out(engine, datetime(2026, 1, 6))  # noqa: DTZ001
+    second = retention.thin_out(engine, datetime(2026, 1, 6))  # noqa: DTZ001
+
+    assert first[0].removed > 0
+    assert 0 == second[0].removed
+
+
+@pytest.mark.parametrize(("all_days", "daily_days"), [(-1, 2), (3, 2), (1, 40_000)])
+def test_settings_that_make_no_sense_are_refused(
+    archive: Archive, engine: Engine, all_days: int, daily_days: int
+) -> None:
+    with pytest.raises(ValueError, match="daily"):
+        retention.settle(engine, "shop", all_days=all_days, daily_days=daily_days)
+    with pytest.raises(LookupError, match="nobody"):
+        retention.settle(engine, "nobody", all_days=1, daily_days=2)
+
+
+def test_a_backup_made_while_proofs_arrive_restores_one_moment(
+    archive: Archive, engine: Engine, emptied: object
+) -> None:
+    for minute in range(30):
+        archive.keep("shop", proof(minute, app="open" if minute % 3 else "shut"))
+    stop = threading.Event()
+
+    def go_on() -> None:
+        minute = 100
+        while not stop.is_set():
+            archive.keep("shop", proof(minute, app="open" if minute % 2 else "shut"))
+            minute += 1
+
+    writer = threading.Thread(target=go_on)
+    writer.start()
+    stream = io.BytesIO()
+    try:
+        counted = backup.write(engine, stream)
+    finally:
+        stop.set()
+        writer.join()
+    with tarfile.open(fileobj=io.BytesIO(stream.getvalue())) as tar:
+        saved = {name.partition("-")[2].removesuffix(".json") for name in tar.getnames() if name.startswith("proofs/")}
+    everything = set(digests(archive))
+    emptied()  # type: ignore[operator]
+    restored = backup.read(engine, io.BytesIO(stream.getvalue()))
+
+    assert counted == restored
+    assert len(saved) == counted["proof"] >= 30
+    assert saved == set(digests(archive)) <= everything
+    # What is there is what one gets who keeps the same proofs from the start.
+    archive.add_project("again")
+    for digest in reversed(digests(archive)):
+        archive.keep("again", archive.body("shop", digest) or b"")
+    assert archive.spells("shop") == archive.spells("again")
+    assert archive.keep("shop", proof(5000, app="open")).is_new
+
+
+def test_a_ledger_that_keeps_something_is_not_restored_into(archive: Archive, engine: Engine) -> None:
+    stream = io.BytesIO()
+    backup.write(engine, stream)
+
+    with pytest.raises(Unfit, match="project"):
+        backup.read(engine, io.BytesIO(stream.getvalue()))
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "body", "revision", "short"])
+def test_a_damaged_backup_changes_nothing(archive: Archive, engine: Engine, emptied: object, damage: str) -> None:
+    archive.keep("shop", proof(app="open"))
+    stream = io.BytesIO()
+    backup.write(engine, stream)
+    emptied()  # type: ignore[operator]
+
+    with pytest.raises(Unfit):
+        backup.read(engine, io.BytesIO(damaged(stream.getvalue(), damage)))
+    assert [] == archive.projects(None)
+
+
+def damaged(whole: bytes, damage: str) -> bytes:
+    if damage == "cut":
+        return whole[: len(whole) * 2 // 3]
+    if damage == "text":
+        return b"no backup at all"
+    out = io.BytesIO()
+    with tarfile.open(fileobj=io.BytesIO(whole)) as old, tarfile.open(fileobj=out, mode="w:gz") as new:
+        for member in old:
+            held = old.extractfile(member)
+            content = held.read() if held else b""
+            if damage == "body" and member.name.startswith("proofs/"):
+                content = content.replace(b"open", b"shut")
+            if damage == "revision" and member.name == "ledger.json":
+                content = json.dumps({"form": 1, "revision": "0000"}).encode()
+            if damage == "short" and member.name.startswith("tables/spell/"):
+                continue
+            member.size = len(content)
+            new.addfile(member, io.BytesIO(content))
+    return out.getvalue()
