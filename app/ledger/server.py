@@ -33,4 +33,4 @@ loglevel = "warning"  # a start and a stop are no news; Docker logs them already
 
 def worker_exit(_server: Any, worker: Any) -> None:
     """Close the worker's connections to the database."""
-    worker.app.wsgi().extensions["store"].close()
+    worker.app.wsgi().extensions["engine"].dispose()

@@ -9,8 +9,10 @@ from typing import Final
 
 import proofview
 from flask import Flask
+from proofview.words import called
+from proofview.words import shown as seen
 
-from ledger.views import ages, badge, diff, doors, fresh, nav, project, proofs, shown, trend, words
+from ledger.views import ages, badge, diff, doors, fresh, project, proofs, shown, trend, words
 from ledger.views.fragments import Fragments
 
 ROOM: Final = 32 * 2**20  # bytes of rendered pieces a process keeps; ten proofs of sixty services, or a thousand small
@@ -28,7 +30,8 @@ def init_app(app: Flask) -> None:
     for called in (ages.ago, ages.clock, ages.day, ages.hour, ages.iso):
         app.add_template_filter(called)
     app.add_template_filter(words.port, "port")
+    app.add_template_filter(called)
+    app.add_template_filter(seen, "shown")
     app.add_template_test(shown.is_urgent, "urgent")
     app.jinja_env.globals.update(asset=fresh.asset, counts=words.counts, sentence=words.sentence, trend=trend.trend)
-    app.context_processor(nav.given)
     fresh.init_app(app)

@@ -6,11 +6,12 @@ Rule: a key names its content for ever (a digest, or two), so nothing is ever th
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from threading import Lock
+from sys import getsizeof
 from typing import Final
 
 from markupsafe import Markup
 
-OVERHEAD: Final = 500  # bytes that an entry costs besides its text: key, strings' headers, a place in the order
+OVERHEAD: Final = 500  # bytes that an entry costs besides its text: a key, a place in the order
 
 
 class Fragments:
@@ -39,7 +40,7 @@ class Fragments:
         return self._used
 
     def _keep(self, key: Hashable, made: Markup) -> None:
-        size = len(made.encode()) + OVERHEAD
+        size = getsizeof(made) + OVERHEAD  # two bytes a letter where one of them is an arrow
         with self._lock:
             if size > self._room or key in self._kept:
                 return

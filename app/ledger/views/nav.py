@@ -1,17 +1,13 @@
-"""What the frame of every page shows: who looks at it."""
+"""What the frame of every page shows: who looks at it, and the form in which he logs out."""
 
 from collections.abc import Hashable
-from typing import Any
 
 from flask import g
 
-
-def given() -> dict[str, Any]:
-    """Return `person`: who looks, None where nobody has to have logged in."""
-    return {"person": g.get("principal")}
+from ledger.people import csrf
 
 
 def shows() -> Hashable:
-    """Return what decides the frame, so that nobody is told that another's page is still his."""
+    """Return what decides the frame, so that nobody is told that another's page is still his, or that of his last session."""
     person = g.get("principal")
-    return person and (person.name, person.is_administrator)
+    return person and (person.name, person.is_administrator, csrf.token())

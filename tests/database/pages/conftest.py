@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import pytest
 from flask import Flask, Response
@@ -10,31 +9,18 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import Engine
 from tests.database.pages.worlds import LIFE, life
+from tests.database.people.conftest import QUICK, World
 from werkzeug.serving import make_server
 
-from ledger import errors, gate, views
+from ledger import create_app
 from ledger.archive.store import Archive
-from ledger.gate import Principal
+from ledger.people.passwords import Passwords
 
 # What the proxy sends with every answer.
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none';"
     " frame-ancestors 'none'"
 )
-
-
-@dataclass
-class Door:
-    """Who comes; None is somebody who did not log in."""
-
-    who: Principal | None = field(
-        default_factory=lambda: Principal("ada", is_person=True, reads=frozenset({"shop", "new"}))
-    )
-
-
-@pytest.fixture
-def door() -> Door:
-    return Door()
 
 
 @pytest.fixture
@@ -49,18 +35,30 @@ def archive(engine: Engine) -> Archive:
 
 
 @pytest.fixture
-def app(archive: Archive, door: Door) -> Flask:
-    app = Flask("ledger")
-    app.extensions["archive"] = archive
-    views.init_app(app)
-    errors.init_app(app)
-    gate.init_app(app, lambda: door.who)
-    return app
+def world(engine: Engine, archive: Archive) -> World:
+    """Return the ledger with ada, who reads two projects, bob, who reads none, and root."""
+    made = World(create_app({"ENGINE": engine, "PASSWORDS": Passwords(QUICK)}), engine)
+    made.add("ada", "shop", "new")
+    made.add("bob")
+    made.add("root", is_administrator=True)
+    return made
 
 
 @pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
+def app(world: World) -> Flask:
+    return world.app
+
+
+@pytest.fixture
+def client(world: World) -> FlaskClient:
+    """Return ada's browser."""
+    return world.browser_of("ada").client
+
+
+@pytest.fixture
+def root(world: World) -> FlaskClient:
+    """Return an administrator's browser."""
+    return world.browser_of("root").client
 
 
 @pytest.fixture

@@ -6,15 +6,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, event
-from tests.database.pages.conftest import Door
+from tests.database.people.conftest import World
 from tests.database.pages.worlds import digest, proof
 
 from ledger.archive.store import Archive
-from ledger.gate import Principal
-
-ADMINISTRATOR = Principal("root", is_person=True, is_administrator=True)
 
 
 @contextmanager
@@ -76,10 +74,8 @@ def test_a_project_without_a_proof_says_how_to_send_one(client: FlaskClient) -> 
     assert "cloison prove --ledger http://localhost" in client.get("/projects/new").text
 
 
-def test_somebody_without_a_project_is_told_whom_to_ask(client: FlaskClient, door: Door) -> None:
-    door.who = Principal("bob", is_person=True)
-
-    assert "An administrator of this ledger can" in client.get("/projects").text
+def test_somebody_without_a_project_is_told_whom_to_ask(world: World) -> None:
+    assert "An administrator of this ledger can" in world.browser_of("bob").get("/projects").text
 
 
 @pytest.mark.parametrize("path", ["", "/proofs", "/diff", "/doors", f"/proofs/{'0' * 64}", f"/proofs/{'0' * 64}.json"])
@@ -103,10 +99,8 @@ def test_what_somebody_may_not_read_does_not_exist(client: FlaskClient, project:
         f"/projects/shop/diff?old={'0' * 64}",
     ],
 )
-def test_what_is_not_there_is_not_found(client: FlaskClient, door: Door, path: str) -> None:
-    door.who = ADMINISTRATOR
-
-    assert client.get(path).status_code == 404
+def test_what_is_not_there_is_not_found(root: FlaskClient, path: str) -> None:
+    assert root.get(path).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -120,21 +114,21 @@ def test_a_question_that_makes_no_sense_is_refused_with_a_sentence(client: Flask
     assert query.partition("?")[2].partition("=")[0] in answer.text
 
 
-def test_projects_that_need_somebody_come_first(client: FlaskClient, archive: Archive, door: Door) -> None:
-    door.who = ADMINISTRATOR
+def test_projects_that_need_somebody_come_first(root: FlaskClient, archive: Archive) -> None:
     for name, scene in {"a-holds": "tolerated", "b-open": "breach", "c-unsure": "unknown"}.items():
         archive.add_project(name)
         archive.keep(name, proof(scene, datetime.now(UTC)))
 
     assert ["b-open", "shop", "c-unsure", "new", "secret", "a-holds"] == re.findall(
-        r'<h2><a href="/projects/([^"]+)"', client.get("/projects").text
+        r'<h2><a href="/projects/([^"]+)"', root.get("/projects").text
     )
 
 
-def test_no_verdict_but_proven_is_called_proven(client: FlaskClient, archive: Archive, door: Door) -> None:
-    door.who = Principal("eve", is_person=True, reads=frozenset({"unsure"}))
+def test_no_verdict_but_proven_is_called_proven(world: World, archive: Archive) -> None:
     archive.add_project("unsure")
     archive.keep("unsure", proof("unknown", datetime.now(UTC)))
+    world.add("eve", "unsure")
+    client = world.browser_of("eve").client
     badge = client.get(f"/badge/{archive.projects(frozenset({'unsure'}))[0].badge_key}.svg").text
 
     for text in (client.get("/projects").text, client.get("/projects/unsure").text, badge):
@@ -160,16 +154,22 @@ def test_a_new_proof_makes_a_new_page(client: FlaskClient, archive: Archive) -> 
         assert client.get(path, headers={"If-None-Match": tag}).status_code == 200, path
 
 
-def test_one_person_s_page_is_not_another_s(client: FlaskClient, door: Door) -> None:
+def test_one_person_s_page_is_not_another_s(client: FlaskClient, root: FlaskClient) -> None:
     tag = client.get("/projects/shop").headers["ETag"]
-    door.who = ADMINISTRATOR
 
-    assert client.get("/projects/shop", headers={"If-None-Match": tag}).status_code == 200
+    assert root.get("/projects/shop", headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_the_page_of_an_ended_session_is_not_that_of_the_next(client: FlaskClient, world: World) -> None:
+    tag = client.get("/projects/shop").headers["ETag"]
+    again = world.browser_of("ada").client
+
+    assert again.get("/projects/shop", headers={"If-None-Match": tag}).status_code == 200
 
 
 @pytest.mark.parametrize(
     ("path", "most"),
-    [("/projects", 2), ("/projects/shop", 2), ("/projects/shop/proofs", 4), ("/projects/shop/doors?target=db", 4)],
+    [("/projects", 3), ("/projects/shop", 3), ("/projects/shop/proofs", 5), ("/projects/shop/doors?target=db", 5)],
 )
 def test_a_page_that_was_made_before_costs_a_few_questions(
     client: FlaskClient, engine: Engine, archive: Archive, path: str, most: int
@@ -269,8 +269,8 @@ def test_every_door_is_on_one_of_the_pages(
     assert len(doors) == len(seen)
 
 
-def test_a_badge_is_for_everybody_and_kept_for_a_minute(client: FlaskClient, archive: Archive, door: Door) -> None:
-    door.who = None
+def test_a_badge_is_for_everybody_and_kept_for_a_minute(app: Flask, archive: Archive) -> None:
+    client = app.test_client()
     keys = {line.name: line.badge_key for line in archive.projects(None)}
     shop, new = client.get(f"/badge/{keys['shop']}.svg"), client.get(f"/badge/{keys['new']}.svg")
 

@@ -1,39 +1,54 @@
 """The pages as a browser shows them: light and dark, on a phone and on a desk, by keyboard and to a screen reader."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
-from tests.database.pages.conftest import Door
-from tests.database.pages.test_asked import ADMINISTRATOR, of, paths
+from flask.testing import FlaskClient
+from playwright.sync_api import Browser, Page, ViewportSize
+from tests.database.pages.test_asked import of, paths
 
 from ledger.archive.store import Archive
 
-PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 860}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1280, "height": 860}
 SEVERE = {"serious", "critical"}
+LOOKS: dict[str, dict[str, Any]] = {
+    "light-phone": {"viewport": PHONE, "color_scheme": "light"},
+    "dark-phone": {"viewport": PHONE, "color_scheme": "dark"},
+    "light-desk": {"viewport": DESK, "color_scheme": "light"},
+    "dark-desk": {"viewport": DESK, "color_scheme": "dark"},
+}
 
 
-@pytest.fixture(
-    params=[("light", PHONE), ("dark", PHONE), ("light", DESK), ("dark", DESK)],
-    ids=lambda given: f"{given[0]}-{given[1]['width']}",
-)
-def page(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iterator[Page]:
-    scheme, size = request.param
-    context = browser.new_context(viewport=size, color_scheme=scheme, base_url=address)
-    page = context.new_page()
-    yield page
-    context.close()
+@contextmanager
+def opened(browser: Browser, address: str, client: FlaskClient, **look: Any) -> Iterator[Page]:
+    """Open a browser in which the client's person has logged in."""
+    session = client.get_cookie("session")
+    assert session is not None
+    context = browser.new_context(base_url=address, **look)
+    try:
+        context.add_cookies([{"name": "session", "value": session.value, "url": address, "httpOnly": True}])
+        yield context.new_page()
+    finally:
+        context.close()
+
+
+@pytest.fixture(params=LOOKS)
+def page(request: pytest.FixtureRequest, browser: Browser, address: str, client: FlaskClient) -> Iterator[Page]:
+    with opened(browser, address, client, **LOOKS[request.param]) as page:
+        yield page
 
 
 @pytest.fixture
-def desk(browser: Browser, address: str) -> Iterator[Page]:
-    context = browser.new_context(viewport=DESK, base_url=address)
-    yield context.new_page()
-    context.close()
+def desk(browser: Browser, address: str, client: FlaskClient) -> Iterator[Page]:
+    with opened(browser, address, client, viewport=DESK) as page:
+        yield page
 
 
-def test_no_page_is_hard_to_use_or_wider_than_its_screen(page: Page, archive: Archive, door: Door) -> None:
+def test_no_page_is_hard_to_use_or_wider_than_its_screen(page: Page, archive: Archive) -> None:
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
@@ -46,7 +61,7 @@ def test_no_page_is_hard_to_use_or_wider_than_its_screen(page: Page, archive: Ar
     assert [] == said
 
 
-def test_what_is_refused_is_a_page_too(page: Page, door: Door) -> None:
+def test_what_is_refused_is_a_page_too(page: Page) -> None:
     for path, title in {"/nowhere": "Not Found", "/projects/shop/doors?port=x": "Bad Request"}.items():
         page.goto(path)
 
@@ -86,8 +101,7 @@ def test_what_has_the_focus_is_seen(desk: Page) -> None:
         assert style != "none"
 
 
-def test_each_frame_says_where_one_is(desk: Page, door: Door) -> None:
-    door.who = ADMINISTRATOR
+def test_each_frame_says_where_one_is(desk: Page) -> None:
     desk.goto("/projects/shop/proofs")
     current = desk.locator("[aria-current]")
 
@@ -128,11 +142,9 @@ def test_who_can_reach_what_is_asked_in_a_form(desk: Page) -> None:
     assert all("db 3306/tcp" in text for text in doors)
 
 
-def test_a_breach_is_seen_without_colours(browser: Browser, address: str) -> None:
-    context = browser.new_context(viewport=PHONE, base_url=address, forced_colors="active")
-    page = context.new_page()
-    page.goto("/projects/shop")
+def test_a_breach_is_seen_without_colours(browser: Browser, address: str, client: FlaskClient) -> None:
+    with opened(browser, address, client, viewport=PHONE, forced_colors="active") as page:
+        page.goto("/projects/shop")
 
-    assert page.locator(".hero .verdict").is_visible()
-    assert "breached" == (page.locator(".hero .verdict").text_content() or "").strip()
-    context.close()
+        assert page.locator(".hero .verdict").is_visible()
+        assert "breached" == (page.locator(".hero .verdict").text_content() or "").strip()
