@@ -20,7 +20,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from cloison.compose import HIGHEST_PORT, POLICY_KEY, Project
+from cloison.compose import POLICY_KEY, Project
+from cloison.composed import HIGHEST_PORT
 from cloison.errors import PolicyError
 from cloison.likeness import suggestion
 from cloison.model import HOST, OUTSIDE, PORTED, STRANGER, Flow, Protocol

@@ -1,4 +1,4 @@
-"""An IPv6 address of the host's on a bridge where nobody is: the kernel does not use it, and nobody is asked to reach it."""
+"""An IPv6 address of the host's on a bridge where nobody is: the kernel does not use it; nobody is asked about it."""
 
 from __future__ import annotations
 
