@@ -20,6 +20,7 @@ import requests
 import urllib3
 from requests.auth import AuthBase
 
+from cloison import causes
 from cloison.ledger.address import Ledger
 
 PATH: Final = "/api/v1/proofs"
@@ -57,10 +58,6 @@ STATUSES: Final[Mapping[int, Fate]] = {
     429: Fate.LATER,
 }
 """Every 5xx is LATER, and everything else STRANGE."""
-TOLD: Final[Mapping[type[Exception], str]] = {
-    requests.exceptions.SSLError: "its certificate is not trusted",
-    requests.Timeout: "it does not answer",
-}
 TOO_LARGE: Final = 413
 """A proxy says this in its own words, without asking the ledger."""
 
@@ -154,21 +151,10 @@ def _patience(response: requests.Response) -> str:
     return f" (it asks for {after} s of patience)" if after.isascii() and after.isdigit() and len(after) < 6 else ""  # noqa: PLR2004  # a day of seconds
 
 
-def _cause(error: BaseException) -> str:
-    """Return what the kernel said, the innermost of what the libraries wrapped around it."""
-    told = next((text for kind, text in TOLD.items() if isinstance(error, kind)), "")
-    inner, known = error, [error]
-    while (below := _below(inner)) is not None and below not in known:
-        inner = below
-        known.append(below)
-    said = inner.strerror if isinstance(inner, OSError) and inner.strerror else str(inner)
-    return f"{told} ({plain(said)})" if told else plain(said) or type(inner).__name__
-
-
-def _below(error: BaseException) -> BaseException | None:
-    reason = getattr(error, "reason", None)
-    inside = [part for part in (reason, *error.args) if isinstance(part, BaseException)]
-    return inside[0] if inside else error.__cause__ or error.__context__
+def _cause(error: Exception) -> str:
+    """Return why nobody answered."""
+    said = plain(causes.of_the_system(error) or str(error)) or type(error).__name__
+    return f"its certificate is not trusted ({said})" if isinstance(error, requests.exceptions.SSLError) else said
 
 
 def plain(text: str) -> str:
