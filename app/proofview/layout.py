@@ -145,7 +145,7 @@ class _Sheet:
         for name, row in self.rows.items():
             for way in row.left:
                 edge = boxes[name].left_at(row.left_at(way)) if name in boxes else self.host
-                ends = (MARGIN + EDGE, edge) if way.source == OUTSIDE else (edge, MARGIN + EDGE)
+                ends: Ends = (MARGIN + EDGE, edge) if way.source == OUTSIDE else (edge, MARGIN + EDGE)
                 yield _straight(way, ends, row.left_at(way), self.labels_left)
             for way in row.right:
                 ends = (self.boxes_end, self.host) if way.target == HOST else (self.host, self.boxes_end)
