@@ -7,13 +7,13 @@ for a piece that nobody has asked for yet.
 from pathlib import Path
 from typing import Final
 
-import proofview
 from flask import Flask
-from proofview.words import called
-from proofview.words import shown as seen
 
+import proofview
 from ledger.views import ages, badge, diff, doors, fresh, project, proofs, shown, trend, words
 from ledger.views.fragments import Fragments
+from proofview.words import called
+from proofview.words import shown as seen
 
 ROOM: Final = 32 * 2**20  # bytes of rendered pieces a process keeps; ten proofs of sixty services, or a thousand small
 
@@ -27,8 +27,8 @@ def init_app(app: Flask) -> None:
     app.extensions["fragments"] = Fragments(app.config.get("FRAGMENTS_ROOM", ROOM))
     for bp in (project.bp, proofs.bp, diff.bp, doors.bp, badge.bp, shown.bp):
         app.register_blueprint(bp)
-    for called in (ages.ago, ages.clock, ages.day, ages.hour, ages.iso):
-        app.add_template_filter(called)
+    for telling in (ages.ago, ages.clock, ages.day, ages.hour, ages.iso):
+        app.add_template_filter(telling)
     app.add_template_filter(words.port, "port")
     app.add_template_filter(called)
     app.add_template_filter(seen, "shown")

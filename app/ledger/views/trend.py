@@ -18,14 +18,14 @@ HEIGHT: Final = 24
 TALL: Final[Mapping[str, int]] = {words.NONE: 2, words.PROVEN: 8, words.UNPROVEN: 16, words.BREACHED: HEIGHT}
 
 FRAME: Final = Markup(
-    '<svg class="trend" role="img" aria-label="{label}" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
-    "{bars}</svg>"
+    '<svg class="trend" role="img" aria-label="{label}" width="{width}" height="{height}"'
+    ' viewBox="0 0 {width} {height}">{bars}</svg>'
 )
 BAR: Final = Markup('<rect class="bar {word}" x="{x}" y="{y}" width="{width}" height="{height}" rx="1"/>')
 
 
 def trend(verdicts: tuple[str, ...]) -> Markup:
-    """Draw verdicts, oldest first; the newest stands at the right edge, and a mark for each proof that is yet to come."""
+    """Draw verdicts, oldest first; the newest stands at the right edge, and a mark where no proof was yet."""
     last = verdicts[-BARS:]
     label = f"Last {len(last)} proofs: {words.tally(last)}" if len(last) > 1 else f"One proof: {words.tally(last)}"
     return FRAME.format(label=label, width=BARS * STEP, height=HEIGHT, bars=Markup("").join(_bars(last)))
