@@ -15,7 +15,10 @@ from ledger.views.fragments import Fragments
 from proofview.words import called
 from proofview.words import shown as seen
 
-ROOM: Final = 32 * 2**20  # bytes of rendered pieces a process keeps; ten proofs of sixty services, or a thousand small
+ROOM: Final = (
+    32 * 2**20
+)  # bytes of pieces that a process keeps: five proofs of sixty services, or five hundred of three
+PAGES_ROOM: Final = 4 * 2**20  # and of whole pages, which last for a minute; apart, so that they push out no piece
 
 
 def init_app(app: Flask) -> None:
@@ -24,7 +27,8 @@ def init_app(app: Flask) -> None:
     app.extensions["edition"] = fresh.edition(
         *(root / kind for root in (here, views) for kind in ("templates", "static"))
     )
-    app.extensions["fragments"] = Fragments(app.config.get("FRAGMENTS_ROOM", ROOM))
+    app.extensions["fragments"] = Fragments(ROOM)
+    app.extensions["pages"] = Fragments(PAGES_ROOM)
     for bp in (project.bp, proofs.bp, diff.bp, doors.bp, badge.bp, shown.bp):
         app.register_blueprint(bp)
     for telling in (ages.ago, ages.clock, ages.day, ages.hour, ages.iso):

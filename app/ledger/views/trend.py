@@ -4,6 +4,7 @@ Rule: a page may carry no style of its own, so shapes are attributes and colours
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from markupsafe import Markup
@@ -24,6 +25,7 @@ FRAME: Final = Markup(
 BAR: Final = Markup('<rect class="bar {word}" x="{x}" y="{y}" width="{width}" height="{height}" rx="1"/>')
 
 
+@lru_cache(maxsize=1024)
 def trend(verdicts: tuple[str, ...]) -> Markup:
     """Draw verdicts, oldest first; the newest stands at the right edge, and a mark where no proof was yet."""
     last = verdicts[-BARS:]
