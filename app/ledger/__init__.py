@@ -6,7 +6,7 @@ from typing import Any
 from flask import Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from ledger import api, errors, gate, health, people, running
+from ledger import api, errors, gate, health, people, running, views
 from ledger.archive.store import Archive
 from ledger.database import engine_for, ping
 from ledger.once import Once
@@ -29,6 +29,7 @@ def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(health.bp)
     app.register_blueprint(api.bp)
     people.init_app(app)
+    views.init_app(app)
     errors.init_app(app)
     app.after_request(_forbid_keeping)
     # One hop and one only: the proxy sets these headers itself, so what a client claimed never gets here.
