@@ -167,5 +167,3 @@ def _address(end: dict[str, Any]) -> str:
     if end["port"] == end["service_port"]:
         return end["address"] or "no address"
     return f"{end['address'] or 'no address'} port {end['port']}"
-
-

@@ -12,10 +12,10 @@ from typing import Final
 
 from proofview.rows import GAP, PADDING, Row, rows
 from proofview.scenery import Network, Place, Scenery
-from proofview.shapes import Arrow, Box, Label, Layout, Rail, Rect
+from proofview.shapes import Arrow, Box, Label, Layout, Rail, Rect, Seat
 from proofview.trunks import Trunk, lanes, trunks
 from proofview.ways import FACES, Way, Ways
-from proofview.words import ANY, ATTENTION, HOST, OUTSIDE, columns, cut, listed, many, ports
+from proofview.words import ANY, ATTENTION, HOST, OUTSIDE, called, columns, cut, listed, many, ports
 
 NAME_COLUMN: Final = 8.1
 LABEL_COLUMN: Final = 6.9
@@ -25,6 +25,8 @@ STUB: Final = 24
 """Room for an arrow's head beside a label."""
 LANE: Final = 15
 HEADLINE: Final = 26
+ARM: Final = 16
+"""How high a box is where it reaches over many lines."""
 PILL: Final = 18
 NAME_MOST: Final = 26
 LABEL_MOST: Final = 28
@@ -46,6 +48,15 @@ def words(face: str, ways: Iterable[Way]) -> str:
     return cut(f"{face.upper()} {text}" if face in ATTENTION else text, LABEL_MOST)
 
 
+def entry(trunk: Trunk) -> str:
+    """Return the label where a trunk comes in; of one that is not drawn, with where it comes from."""
+    text = words(trunk.face, trunk.ways)
+    if not trunk.is_crowded:
+        return text
+    origin = called(trunk.sources[0]) if len(trunk.sources) == 1 else many(len(trunk.sources), "service")
+    return f"{text} from {cut(origin, NAME_MOST)}"
+
+
 def headline(network: Network, found: Ways) -> str:
     """Return what stands at the head of a network's line."""
     folds = [fold for fold in found.folds if fold.network == network.name]
@@ -61,7 +72,8 @@ class _Sheet:
         self.trunks = trunks(found.drawn)
         self.top = MARGIN + HEADLINE * (len(seen.networks) + 1)
         self.rows = rows(seen, found.drawn, self.trunks, self.top)
-        self.lanes = lanes(self.trunks, {trunk: self.span(trunk) for trunk in self.trunks})
+        drawn = [trunk for trunk in self.trunks if not trunk.is_crowded]
+        self.lanes = lanes(drawn, {trunk: self.span(trunk) for trunk in drawn})
         self.strips()
 
     def strips(self) -> None:
@@ -74,10 +86,10 @@ class _Sheet:
         longest = max((columns(cut(place.label, NAME_MOST)) for place in self.seen.places), default=0)
         self.boxes_end = self.names + longest * NAME_COLUMN + 2 * PADDING
         self.entries = self.boxes_end + STUB
-        first_lane = self.entries + _widest(words(trunk.face, trunk.ways) for trunk in self.trunks) + LANE
+        first_lane = self.entries + _widest(map(entry, self.trunks)) + LANE
         used = max(self.lanes.values(), default=-1) + 1
         self.lane_at = {trunk: first_lane + LANE * lane for trunk, lane in self.lanes.items()}
-        self.labels_right = first_lane + LANE * used + PADDING if used else self.entries
+        self.labels_right = first_lane + LANE * used + PADDING if used else first_lane
         end = self.labels_right + _widest(_way(way) for row in found for way in row.right) + STUB
         heads = (self.rail_at(network) + 2 * PADDING + _width(headline(network, self.found)) for network in networks)
         self.host = max(end, *heads, self.boxes_end + STUB)
@@ -112,37 +124,51 @@ class _Sheet:
     def box(self, place: Place) -> Box:
         """Return a place's box: it covers the lines from its first network on."""
         row = self.rows[place.name]
-        at = {network.name: self.rail_at(network) for network in self.seen.networks}
-        seats = tuple((at[name], seat) for name, seat in place.seats.items())
-        left = min((x - 1.5 * PADDING for x, _ in seats), default=self.names - PADDING)
+        seats = tuple(self.seat(network, place, row) for network in self.seen.networks if network.name in place.seats)
+        plate = self.names - PADDING
+        left = min((seat.x - 1.5 * PADDING for seat in seats), default=plate)
         text = cut(place.label, NAME_MOST)
         label = Label(text, Rect(self.names, row.middle - PILL / 2, columns(text) * NAME_COLUMN, PILL))
-        return Box(place, label, Rect(left, row.y, self.boxes_end - left, row.height), seats)
+        height = row.height if len(self.seen.networks) <= SPARSE else ARM
+        arm = Rect(left, row.middle - height / 2, self.boxes_end - left, height)
+        return Box(place, label, Rect(plate, row.y, self.boxes_end - plate, row.height), arm, seats)
+
+    def seat(self, network: Network, place: Place, row: Row) -> Seat:
+        """Return where a place sits on a network's line."""
+        passes = any(network.name in other.seats and self.rows[other.name].y > row.y for other in self.seen.places)
+        hue = self.seen.networks.index(network)
+        return Seat(self.rail_at(network), place.seats[network.name], hue, passes)
 
     def arrows(self) -> Iterator[Arrow]:
         """Yield every arrow."""
-        lefts = {place.name: self.box(place).rect.x for place in self.seen.places}
+        boxes = {place.name: self.box(place) for place in self.seen.places}
         for name, row in self.rows.items():
-            edge = lefts.get(name, self.host)
             for way in row.left:
+                edge = boxes[name].left_at(row.left_at(way)) if name in boxes else self.host
                 ends = (MARGIN + EDGE, edge) if way.source == OUTSIDE else (edge, MARGIN + EDGE)
                 yield _straight(way, ends, row.left_at(way), self.labels_left)
             for way in row.right:
                 ends = (self.boxes_end, self.host) if way.target == HOST else (self.host, self.boxes_end)
                 yield _straight(way, ends, row.right_at(way), self.labels_right)
         for trunk in self.trunks:
-            yield from self.bundle(trunk)
+            yield from (self.told(trunk),) if trunk.is_crowded else self.bundle(trunk)
+
+    def told(self, trunk: Trunk) -> Arrow:
+        """Return the end of a trunk that is not drawn: its label says where it comes from."""
+        y = self.rows[trunk.target].entry_at(trunk)
+        label = _label(entry(trunk), self.entries, y)
+        return Arrow(trunk.face, ((label.rect.x, y), (self.boxes_end, y)), trunk.ways, label)
 
     def bundle(self, trunk: Trunk) -> Iterator[Arrow]:
         """Yield a trunk from its furthest source to its target, and a line to it from every source."""
-        x, entry = self.lane_at[trunk], self.rows[trunk.target].entry_at(trunk)
+        x, y = self.lane_at[trunk], self.rows[trunk.target].entry_at(trunk)
         for way in trunk.ways:
-            y = self.row_of(way).leaving_at(trunk.face)
-            yield Arrow(trunk.face, ((self.boxes_end, y), (x, y)), (way,), dots=((x, y),), has_head=False)
+            start = self.row_of(way).leaving_at(trunk.face)
+            yield Arrow(trunk.face, ((self.boxes_end, start), (x, start)), (way,), dots=((x, start),), has_head=False)
         top, bottom = self.span(trunk)
-        label = _label(words(trunk.face, trunk.ways), self.entries, entry)
-        tail = ((x, bottom), (x, entry)) if bottom > entry else ((x, entry),)
-        yield Arrow(trunk.face, ((x, top), *tail, (self.boxes_end, entry)), trunk.ways, label)
+        label = _label(entry(trunk), self.entries, y)
+        tail = ((x, bottom), (x, y)) if bottom > y else ((x, y),)
+        yield Arrow(trunk.face, ((x, top), *tail, (self.boxes_end, y)), trunk.ways, label)
 
     def span(self, trunk: Trunk) -> tuple[float, float]:
         """Return from where to where a trunk runs."""

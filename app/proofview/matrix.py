@@ -13,9 +13,9 @@ from typing import Final
 
 from markupsafe import Markup
 
-from proofview.doors import WORST_FIRST, Document, Door, doors
+from proofview.doors import Document, Door, doors
 from proofview.markup import Anchors, rendered
-from proofview.words import ATTENTION, HOST, MARKS, OUTSIDE, called, many, port
+from proofview.words import ATTENTION, HOST, MARKS, OUTSIDE, called, port
 
 DENSE_BEYOND: Final = 24
 """With more columns than this a cell keeps its word for itself, but where it needs action."""
@@ -103,15 +103,13 @@ def table(proof: Document, gathered: Iterable[Door]) -> Matrix:
 def matrix(proof: Document, gathered: Iterable[Door] | None = None) -> Markup:
     """Return the table as markup; `gathered` are the proof's doors where the caller has them already."""
     found = table(proof, doors(proof) if gathered is None else gathered)
-    words = {cell.judgement for row in found.rows for cell in row.cells if cell}
     return rendered(
         "matrix.html",
         found=found,
         busy=found.busy,
         ends=_ends(found),
         dense=len(found.columns) > DENSE_BEYOND,
-        acted_on=many(sum(bool(cell and cell.needs_action) for row in found.rows for cell in row.cells), "cell"),
-        legend=[word for word in WORST_FIRST if word in words],
+        acted_on=sum(bool(cell and cell.needs_action) for row in found.rows for cell in row.cells),
         drift=any(cell and cell.drift for row in found.rows for cell in row.cells),
     )
 

@@ -11,15 +11,19 @@ from typing import Final
 from markupsafe import Markup
 
 from proofview.doors import Document, Door, doors
-from proofview.layout import PILL, layout, words
+from proofview.layout import layout, words
 from proofview.markup import Anchors, rendered
 from proofview.scenery import scenery
 from proofview.shapes import Arrow, Layout, Point
 from proofview.ways import ALLOWED, FACES, NEEDED, TOLERATED, Ways, ways
 from proofview.words import called, listed, many, shown
 
-HEAD: Final = 9
-"""How long an arrow's head is."""
+HEAD: Final = {"breach": 15, "broken": 13}
+"""How long an arrow's head is, where it has more to say than the others."""
+HUES: Final = 6
+"""So many colours the networks' lines have."""
+SIZES: Final = {"small": 680, "middle": 1000}
+"""Up to so wide a picture may be enlarged."""
 LEGEND: Final = {
     "breach": "open, and meant to be shut",
     "broken": "needed, and does not answer",
@@ -54,7 +58,8 @@ def picture(proof: Document, gathered: Iterable[Door] | None = None) -> Markup:
         path=path,
         head=head,
         sentence=sentence,
-        pill=PILL,
+        hues=HUES,
+        size=next((name for name, most in SIZES.items() if drawn.width <= most), "large"),
     )
 
 
@@ -66,8 +71,9 @@ def path(points: tuple[Point, ...]) -> str:
 def head(arrow: Arrow) -> str:
     """Return the corners of an arrow's head; the last stretch is always level."""
     (before, _), (x, y) = arrow.points[-2:]
-    back = x - HEAD if x > before else x + HEAD
-    return path(((x, y), (back, y - HEAD / 2), (back, y + HEAD / 2)))
+    size = HEAD.get(arrow.face, 10)
+    back = x - size if x > before else x + size
+    return path(((x, y), (back, y - size / 2), (back, y + size / 2)))
 
 
 def sentence(arrow: Arrow) -> str:

@@ -72,7 +72,7 @@ def rows(seen: Scenery, drawn: Iterable[Way], bundled: Iterable[Trunk], top: flo
         _seat(found, way)
     for trunk in bundled:
         found[trunk.target].entries.append(trunk)
-        for source in trunk.sources:
+        for source in () if trunk.is_crowded else trunk.sources:
             if trunk.face not in found[source].leaving:
                 found[source].leaving.append(trunk.face)
     for row in found.values():

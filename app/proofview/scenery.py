@@ -6,10 +6,10 @@ Rule: a seat is what the file draws, what the engine holds, or both; where they 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from proofview.doors import Document
-from proofview.words import HOST, OUTSIDE, STRANGER, called, network_label
+from proofview.words import HOST, OUTSIDE, STRANGER, called, natural, network_label
 
 DRAWN_AND_HELD: Final = "held"
 ONLY_HELD: Final = "uninvited"
@@ -68,10 +68,10 @@ def scenery(proof: Document) -> Scenery:
     return Scenery(networks, tuple(sorted(places, key=lambda place: _order(place, rank))))
 
 
-def _order(place: Place, rank: dict[str, int]) -> tuple[bool, int, int, str]:
+def _order(place: Place, rank: dict[str, int]) -> tuple[Any, ...]:
     """Return where a place stands: strangers last, else from the first network down."""
     held = [rank[name] for name in place.seats] or [len(rank)]
-    return place.is_stranger, min(held), max(held), place.name
+    return place.is_stranger, min(held), max(held), natural(place.name)
 
 
 def _seats(proof: Document) -> dict[str, dict[str, str]]:
@@ -108,11 +108,13 @@ def _networks(proof: Document, seats: dict[str, dict[str, str]]) -> tuple[Networ
         for name in held:
             beside[name] |= held.keys()
     ordered: dict[str, Network] = {}
-    waiting = sorted(found, key=lambda network: (network.internal, network.label, network.name), reverse=True)
+    waiting = sorted(found, key=lambda network: (network.internal, natural(network.label), network.name), reverse=True)
     known = {network.name: network for network in waiting}
     while waiting:
         network = waiting.pop()
         if network.name not in ordered:
             ordered[network.name] = network
-            waiting += [known[name] for name in sorted(beside[network.name] - ordered.keys(), reverse=True)]
+            waiting += [
+                known[name] for name in sorted(beside[network.name] - ordered.keys(), key=natural, reverse=True)
+            ]
     return tuple(ordered.values())

@@ -68,14 +68,29 @@ class Arrow:
 
 
 @dataclass(frozen=True, slots=True)
+class Seat:
+    """Where a box sits on a line; `passes` when the line goes on below."""
+
+    x: float
+    kind: str
+    hue: int
+    passes: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Box:
     """A place on the lines of its networks."""
 
     place: Place
     label: Label
     rect: Rect
-    seats: tuple[tuple[float, str], ...]
-    """Where its networks' lines are, and what each seat is."""
+    arm: Rect
+    """What of it reaches over the lines; as high as the box where there are few lines."""
+    seats: tuple[Seat, ...]
+
+    def left_at(self, y: float) -> float:
+        """Return where a level line from the left meets it."""
+        return self.arm.x if self.arm.y <= y <= self.arm.bottom else self.rect.x
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,5 +90,3 @@ def _totals(proof: Document) -> list[tuple[str, Any, str]]:
     """Return the numbers of flows by judgement, each with its word."""
     totals = proof["totals"]
     return [(key, totals[key], word) for key, word in TOTALS.items() if totals.get(key)]
-
-

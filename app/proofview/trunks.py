@@ -6,6 +6,7 @@ nearest to the boxes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -13,6 +14,8 @@ from typing import Final
 
 from proofview.ways import EDGES, FACES, Way
 
+FOLLOWED: Final = 30
+"""So many ways of one face between services can be followed with the eye."""
 APART: Final = 6
 """So far two trunks of one lane keep from each other."""
 
@@ -24,6 +27,8 @@ class Trunk:
     target: str
     face: str
     ways: tuple[Way, ...]
+    is_crowded: bool = False
+    """Whether there are too many of its face to be followed: then it is told where it ends, and not drawn."""
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -37,8 +42,9 @@ def trunks(drawn: Iterable[Way]) -> list[Trunk]:
     for way in drawn:
         if not EDGES & {way.source, way.target}:
             gathered.setdefault((way.target, way.face), []).append(way)
+    number = Counter(face for (_, face), group in gathered.items() for _ in group)
     keys = sorted(gathered, key=lambda key: (FACES.index(key[1]), key[0]))
-    return [Trunk(*key, tuple(gathered[key])) for key in keys]
+    return [Trunk(*key, tuple(gathered[key]), number[key[1]] > FOLLOWED) for key in keys]
 
 
 def lanes(found: Sequence[Trunk], spans: Mapping[Trunk, tuple[float, float]]) -> dict[Trunk, int]:

@@ -29,15 +29,18 @@ MARKS: Final = {
     "unknown": "?",
     "tolerated": "◐",
     "optional": "◌",
-    "unjudged": "–",
+    "unjudged": "-",
     "undecided": "?",
 }
 """What a value of one of the three matrices looks like in a cell; by shape, so that it reads without colour."""
 
 UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Categories of characters that are not seen or act on others: https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing"""
+DIGITS: Final = re.compile(r"([0-9]{1,9})")
 PLAIN: Final = re.compile(r"[\x20-\x7e]*")
 WIDE: Final = frozenset("WF")
+IDEOGRAPHIC: Final = 0x3000
+"""From here on no font of one width is trusted to keep to it."""
 
 
 def shown(text: str) -> str:
@@ -49,7 +52,7 @@ def shown(text: str) -> str:
 
 def columns(text: str) -> int:
     """Return how many columns of a font of one width a text takes at most."""
-    return sum(2 if unicodedata.east_asian_width(c) in WIDE or ord(c) > 0x2FFF else 1 for c in text)
+    return sum(2 if unicodedata.east_asian_width(c) in WIDE or ord(c) >= IDEOGRAPHIC else 1 for c in text)
 
 
 def cut(text: str, most: int) -> str:
@@ -70,7 +73,13 @@ def called(place: str) -> str:
 
 def in_order(places: Iterable[str]) -> list[str]:
     """Sort places for the eye: outside, services, strangers, the host."""
-    return sorted(set(places), key=lambda name: (_rank(name), name))
+    return sorted(set(places), key=lambda name: (_rank(name), natural(name)))
+
+
+def natural(name: str) -> tuple[tuple[int, str], ...]:
+    """Return a key that sorts names as people count: web2 before web10."""
+    parts = DIGITS.split(name)
+    return tuple((int(part) if part.isdecimal() and part.isascii() else 0, part) for part in parts)
 
 
 def _rank(place: str) -> int:

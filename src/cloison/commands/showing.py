@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from cloison.commands.delivering import Courier
 from cloison.commands.options import Report
 from cloison.commands.proving import Request, prove
 from cloison.compare import Judgement
@@ -23,11 +24,13 @@ PEOPLE: Final = "terminal"
 PIPED_WIDTH: Final = 100
 
 
-def prove_and_show(selection: Selection, report: Report) -> int:
-    """Prove the project, show the reports, and return the exit code."""
+def prove_and_show(selection: Selection, report: Report, courier: Courier | None) -> int:
+    """Prove the project, show the reports, have the proof delivered, and return the exit code."""
     with status() as talk:
         proof = prove(Request(selection, report.patience), talk)
-    return show(proof, report)
+    parcel = courier.take(proof) if courier else None
+    code = show(proof, report)
+    return parcel.send(code) if parcel else code
 
 
 def show(proof: Proof, report: Report) -> int:
