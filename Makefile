@@ -18,8 +18,7 @@ clean: ## remove everything that was made, after asking (YES=1: without asking)
 	@setup/clean
 
 prove: ## prove the running stack again
-	@setup/python
-	@.venv/bin/cloison prove
+	@setup/prove
 
 test: ## every check and every test, from a fresh clone
 	@setup/test $(ARGS)

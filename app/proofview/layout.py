@@ -20,7 +20,7 @@ from proofview.words import ANY, ATTENTION, HOST, OUTSIDE, called, columns, cut,
 NAME_COLUMN: Final = 8.1
 LABEL_COLUMN: Final = 6.9
 """How wide a column of the two fonts is at most; one of one width has 0.6 of its size: 13 and 11."""
-EDGE: Final = 84
+EDGE: Final = 84.0
 STUB: Final = 24
 """Room for an arrow's head beside a label."""
 LANE: Final = 15
@@ -30,7 +30,7 @@ ARM: Final = 16
 PILL: Final = 18
 NAME_MOST: Final = 26
 LABEL_MOST: Final = 28
-MARGIN: Final = 10
+MARGIN: Final = 10.0
 SPARSE: Final = 4
 """So many lines stand wide apart."""
 APART: Final = {True: 54, False: 30}

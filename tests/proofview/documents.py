@@ -7,7 +7,10 @@ from functools import cache
 from typing import Any, Final
 
 from tests.reports.scenes import PROOFS
+from tests.reports.world import seen_as, service, world
 
+from cloison.model import HOST, OUTSIDE, Flow
+from cloison.outcome import Observation, Outcome
 from cloison.proof import canonical
 
 SCENES: Final = tuple(PROOFS)
@@ -75,3 +78,60 @@ def small(*flows: dict[str, Any]) -> dict[str, Any]:
         ],
         "flows": list(flows),
     }
+
+
+def crowded(number: int) -> dict[str, Any]:
+    """Return a document of so many services on ten networks, of which one is not tolerated, and of many breaches."""
+    names = [f"service{i}" for i in range(number)]
+    nets = [f"n{i}" for i in range(10)]
+    services = {
+        name: service(5432 if i % 3 else 80, f"n{i % 10}", *([f"n{(i + 1) % 10}"] if i % 6 == 0 else []))
+        for i, name in enumerate(names)
+    }
+    tolerate = [{"network": net, "why": "shared"} for net in nets[:-1]]
+    rules = {"allow": ["service0 -> service1:5432"], "tolerate": tolerate}
+    networks = {net: {"internal": bool(i % 2)} for i, net in enumerate(nets)}
+    leaking = ("service2", "service3", "service4")
+
+    def seen(flow: Flow) -> Observation | None:
+        ends = flow.vantage.place, flow.endpoint.place
+        leaks = ends[1] in leaking and ends[0] not in (HOST, OUTSIDE)
+        return seen_as(flow, Outcome.ACCEPTED) if leaks else None
+
+    made: dict[str, Any] = json.loads(
+        canonical(world({"services": services, "networks": networks, "x-cloison": rules}).proof(seen))
+    )
+    return made
+
+
+HOSTILE: Final = (
+    '"><script>alert(1)</script>',
+    "</style></script></svg></title><img src=x onerror=alert(1)>",
+    "javascript:alert(1)",
+    "{{ 7 * 7 }}{% raw %}",
+    "' onmouseover='alert(1)' x='",
+    "db\u202egnp.\u0000\u2066",
+    "]]><!--",
+    "&lt;b&gt;",
+    "界" * 40,
+)
+"""What somebody may call a thing who wants the reader's browser to do something."""
+
+
+def renamed(document: dict[str, Any], evil: str) -> dict[str, Any]:
+    """Return a document with this in front of every text that is somebody's own, and places still told apart."""
+    names = {part["place"] for part in (*document["vantages"], *document["endpoints"])} - {HOST, OUTSIDE}
+    networks = {part["name"] for part in document["project"]["networks"]}
+    words = {"schema_version", "word", "kind", "protocol", "intended", "predicted", "observed", "outcome", "judgement"}
+
+    def changed(value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            return {name: changed(part, name) for name, part in value.items()}
+        if isinstance(value, list):
+            return [changed(part, key) for part in value]
+        if not isinstance(value, str) or key in words or value in (HOST, OUTSIDE, "") or key in ("cause", "started"):
+            return value
+        return f"{evil}{value}" if value in names | networks else f"{value}{evil}"
+
+    found: dict[str, Any] = changed(document)
+    return found

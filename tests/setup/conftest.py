@@ -152,6 +152,7 @@ DOCKER: Final[Mapping[str, str]] = {
     '"compose config"': "echo 'name: world'",
     '"compose up"*': "exit 0",
     '"compose down"*': "exit 0",
+    '"compose exec -T app python -m ledger "*': "exit 0",  # a ledger that has an administrator
     '"ps "*': "exit 0",
     '"info "*': "echo /",
     '"image inspect"*': "exit 1",

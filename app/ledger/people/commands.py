@@ -13,10 +13,10 @@ from typing import Final
 from sqlalchemy import Connection, Engine
 
 from ledger.database import engine_for, transaction
-from ledger.people import accounts, audit, moment, projects, secret, tokens
+from ledger.people import accounts, audit, moment, projects, secret, throttle, tokens
 from ledger.people.audit import Author, Deed
 from ledger.people.errors import Refused
-from ledger.people.passwords import Passwords
+from ledger.people.passwords import HASHER
 from ledger.settings import Settings
 
 OPERATOR: Final = Author("command line")
@@ -32,7 +32,7 @@ def first_administrator(connection: Connection, _arguments: Arguments, now: date
         _say("there is an administrator already")
         return None
     password = secret.password()
-    hashed = Passwords().hashed(password)
+    hashed = HASHER.hash(password)
     known = accounts.by_name(connection, FIRST)
     if known:
         accounts.give_password(connection, known.id, hashed)
@@ -47,7 +47,7 @@ def first_administrator(connection: Connection, _arguments: Arguments, now: date
 def add_user(connection: Connection, arguments: Arguments, now: datetime) -> str:
     """Add an account, and print its password."""
     name, password = accounts.plain(arguments.name), secret.password()
-    hashed = Passwords().hashed(password)
+    hashed = HASHER.hash(password)
     number = accounts.add(connection, name, hashed, is_administrator=arguments.administrator, now=now)
     accounts.let_read(connection, number, arguments.project)
     standing = "administrator" if arguments.administrator else "reader"
@@ -61,7 +61,8 @@ def reset_password(connection: Connection, arguments: Arguments, now: datetime) 
     """Give an account another password, print it, and log the account out everywhere."""
     account = accounts.whole(connection, accounts.plain(arguments.name))
     password = secret.password()
-    accounts.give_password(connection, account.id, Passwords().hashed(password))
+    accounts.give_password(connection, account.id, HASHER.hash(password))
+    throttle.release(connection, account.name)
     audit.write(connection, OPERATOR, Deed.RESET, account.name, now)
     _say(f"{account.name} has another password; it is shown once")
     if account.disabled:

@@ -21,6 +21,8 @@ from sqlalchemy.dialects.mysql import insert
 from ledger.people import secret
 from ledger.people.tables import ATTEMPT
 
+FREE: Final = 5  # failures: people mistype
+FREE_OF_ADDRESS: Final = 20  # several people may share one
 LONGEST: Final = 300  # seconds between two attempts
 FORGOTTEN: Final = timedelta(hours=6)  # after the last failure
 NETWORK: Final = 64  # bits of an IPv6 address that one household or machine has for itself
@@ -39,13 +41,15 @@ class Bucket:
 def buckets(name: str, came_from: str | None, device: bytes | None) -> tuple[Bucket, ...]:
     """Return what an attempt is counted for; `device` is the mark of a browser that this account knows."""
     if device is not None:
-        return (_bucket("device", device.hex(), 5),)
-    return tuple(sorted((_bucket("account", name, 5), _bucket("address", origin(came_from), 20, is_shared=True))))
+        return (_bucket("device", device.hex(), FREE),)
+    return tuple(
+        sorted((_bucket("account", name, FREE), _bucket("address", origin(came_from), FREE_OF_ADDRESS, is_shared=True)))
+    )
 
 
 def own(name: str) -> tuple[Bucket, ...]:
     """Return what somebody is counted for who has a session and is asked for the password once more."""
-    return (_bucket("own", name, 5),)
+    return (_bucket("own", name, FREE),)
 
 
 def address(given: str | None) -> str:
@@ -100,6 +104,11 @@ def forgive(connection: Connection, counted: Sequence[Bucket]) -> None:
     take_back(connection, [bucket for bucket in counted if bucket.is_shared])
     anew = [bucket.key for bucket in counted if not bucket.is_shared]
     connection.execute(delete(ATTEMPT).where(ATTEMPT.c.bucket.in_(anew)))
+
+
+def release(connection: Connection, name: str) -> None:
+    """Let an account be tried anew from everywhere, as when it got another password."""
+    connection.execute(delete(ATTEMPT).where(ATTEMPT.c.bucket == _bucket("account", name, FREE).key))
 
 
 def take_back(connection: Connection, counted: Sequence[Bucket]) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 from werkzeug.exceptions import NotFound
 
 from ledger.gate import Demand, demands
-from ledger.people import accounts, moment, projects, secret
+from ledger.people import accounts, moment, projects, secret, throttle
 from ledger.people.accounts import Account
 from ledger.people.audit import Deed
 from ledger.people.errors import Refused
@@ -83,7 +83,12 @@ def reset(name: str) -> ResponseReturnValue:
     """Give an account another password, and show it this once; whoever used the account is logged out."""
     account, password = _the(name), secret.password()
     hashed = passwords().hashed(password)
-    act(Deed.RESET, name, lambda c: accounts.give_password(c, account.id, hashed))
+
+    def work(connection: Connection) -> None:
+        accounts.give_password(connection, account.id, hashed)
+        throttle.release(connection, name)
+
+    act(Deed.RESET, name, work)
     return page("once.html", what=f"The password of {name}", secret=password, back=url_for("users.show", name=name))
 
 

@@ -1,5 +1,6 @@
 """The ledger on a real database, with people in it and a browser for each."""
 
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from ledger import create_app
 from ledger.database import transaction
 from ledger.people import accounts, audit, moment, projects, tokens
 from ledger.people.passwords import Passwords
+from ledger.people.tables import ACCOUNT
 
 QUICK = PasswordHasher(memory_cost=8, time_cost=1, parallelism=1)
 PASSWORD = "four words without sense"
@@ -84,22 +86,32 @@ class World:
         """Return the browser of nobody in particular."""
         return Browser(self.app.test_client(), address)
 
-    def browser_of(self, name: str) -> Browser:
+    def nobody(self) -> None:
+        """Let there be no account."""
+        self.do(lambda connection: connection.execute(ACCOUNT.delete()))
+
+    def browser_of(self, name: str, password: str = PASSWORD) -> Browser:
         """Return a browser in which somebody has logged in."""
         browser = self.browser()
-        assert browser.log_in(name).status_code == 303
+        assert browser.log_in(name, password).status_code == 303
         return browser
 
     def log(self) -> list[tuple[str, str, str]]:
         """Return who did what about what, the oldest first."""
-        return [(line.who, line.what, line.about) for line in reversed(self.do(audit.read))]
+        return [(line.who, line.what, line.about) for line in reversed(self.entries())]
+
+    def entries(self) -> list[audit.Entry]:
+        """Return the audit log, the newest first."""
+        found: list[audit.Entry] = self.do(audit.read)
+        return found
 
 
 @pytest.fixture
 def world(engine: Engine) -> World:
     app = create_app({"ENGINE": engine, "PASSWORDS": Passwords(QUICK)})
     made = World(app, engine)
-    made.do(lambda connection: [projects.add(connection, name, moment.now()) for name in ("ours", "theirs")])
+    for name in ("ours", "theirs"):
+        made.do(functools.partial(projects.add, name=name, now=moment.now()))
     made.add("ada", is_administrator=True)
     made.add("rita", "ours")
     made.add("theo", "theirs")
