@@ -34,12 +34,18 @@ class Thinned:
     left: int
 
 
-def thin_out(engine: Engine, at: datetime) -> list[Thinned]:
-    """Thin out every project as its settings say, counted from `at`."""
+def thin_out(engine: Engine, at: datetime, *, only: str | None = None) -> list[Thinned]:
+    """Thin out every project, or one, as its settings say, counted from `at`."""
     with engine.connect() as connection:
         projects = connection.execute(
-            text("SELECT id, name, keep_all_days, keep_daily_days FROM project ORDER BY name")
+            text(
+                "SELECT id, name, keep_all_days, keep_daily_days FROM project"
+                " WHERE :only IS NULL OR name = :only ORDER BY name"
+            ),
+            {"only": only},
         ).all()
+    if only is not None and not projects:
+        raise LookupError(f"There is no project {only[:80]!r}.")
     found = []
     for project in projects:
         days = {
