@@ -18,15 +18,13 @@ clean: ## remove everything that was made, after asking (YES=1: without asking)
 	@setup/clean
 
 prove: ## prove the running stack again
-	@setup/python
-	@.venv/bin/cloison prove
+	@setup/prove
 
 test: ## every check and every test, from a fresh clone
 	@setup/test $(ARGS)
 
 soak: ## what nobody chose, for longer: make soak SEED=1000 DOCUMENTS=100000 COUNT=300
-	@setup/soak documents --seed $(or $(SEED),1000) --count $(or $(DOCUMENTS),100000)
-	@setup/soak projects --seed $(or $(SEED),1000) --count $(or $(COUNT),100)
+	@setup/soak both '$(or $(SEED),1000)' '$(or $(DOCUMENTS),100000)' '$(or $(COUNT),100)'
 
 lint: ## what can be said about the code without running it
 	@setup/lint

@@ -1,4 +1,4 @@
-"""The ledger: a Flask application that counts its visits in MariaDB and tells which database answered."""
+"""The ledger: a Flask application that keeps proofs in MariaDB and shows them to those who may see them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,36 +6,36 @@ from typing import Any
 from flask import Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from ledger import api, errors, health, pages
+from ledger import api, errors, gate, health, people, running, views
 from ledger.archive.store import Archive
-from ledger.database import engine_for
+from ledger.database import engine_for, ping
 from ledger.once import Once
+from ledger.people import csrf, doorkeeper
 from ledger.settings import Settings
-from ledger.store import MariaDB
-from ledger.tally import Tally
 
 __all__ = ["create_app"]
 
 
 def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
-    """Return the application; `test_config` may bring another STORE or other SETTINGS."""
+    """Return the application; `test_config` may bring another ENGINE, other SETTINGS or other PASSWORDS."""
     app = Flask(__name__)
     app.config.from_mapping(test_config or {})
     settings = app.config.setdefault("SETTINGS", Settings.from_environment())
-    store = app.config.get("STORE") or MariaDB(settings)
-    app.extensions["store"] = store
-    app.extensions["engine"] = engine = app.config.get("ENGINE") or engine_for(settings)
+    engine = app.extensions["engine"] = app.config.get("ENGINE") or engine_for(settings)
     app.extensions["archive"] = Archive(engine)
-    app.extensions["tally"] = Tally(store.count, patience=settings.page_patience)
-    app.extensions["readiness"] = Once(store.ping, patience=settings.ready_patience)
+    app.extensions["readiness"] = Once(lambda: ping(engine), patience=settings.ready_patience)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the page's order is the document's order
+    running.init_app(app)  # first, so that it sees every request and every answer
     app.register_blueprint(health.bp)
-    app.register_blueprint(pages.bp)
     app.register_blueprint(api.bp)
+    people.init_app(app)
+    views.init_app(app)
     errors.init_app(app)
     app.after_request(_forbid_keeping)
     # One hop and one only: the proxy sets these headers itself, so what a client claimed never gets here.
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
+    gate.init_app(app, doorkeeper.identify)
+    csrf.init_app(app)
     return app
 
 

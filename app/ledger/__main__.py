@@ -1,35 +1,63 @@
-"""How the container starts: the tables first, then the server in this process's place.
+"""The ledger's command line: `python -m ledger` brings the tables up to date and becomes the server.
 
-`python -m ledger` does both, `python -m ledger migrate` the first alone. What else there is to do with what the ledger
-keeps is a table of commands: `python -m ledger backup`.
+Its other verbs work inside the app container: `docker compose exec app python -m ledger --help`.
 """
 
+import argparse
 import os
 import signal
 import sys
+from pathlib import Path
+from typing import Final
 
-from ledger.archive.commands import COMMANDS
+from sqlalchemy.exc import SQLAlchemyError
+
+from ledger.archive import commands as keeping
 from ledger.database import engine_for
 from ledger.migrate import migrate_when_reachable
+from ledger.people import commands
+from ledger.running import metrics
 from ledger.settings import Settings
 
+FIGURES: Final = Path("/tmp/figures")  # noqa: S108 - the container's own tmpfs, where the processes share their counts
 
-def main(arguments: list[str]) -> None:
-    """Do what a command says; without one migrate, then become gunicorn."""
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's grammar."""
+    top = argparse.ArgumentParser("python -m ledger", description=__doc__, allow_abbrev=False)
+    top.set_defaults(run=serve)
+    verbs = top.add_subparsers(title="verbs", metavar="VERB")
+    verbs.add_parser("migrate", help="bring the tables up to date").set_defaults(run=migrate)
+    commands.add_to(verbs)
+    keeping.add_to(verbs)
+    return top
+
+
+def migrate(settings: Settings, _arguments: argparse.Namespace) -> int:
+    """Bring the tables up to date."""
     # PID 1 ignores a signal that it has no handler for, and would be killed after the grace period instead.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    settings = Settings.from_environment()
     engine = engine_for(settings)
-    if arguments and arguments[0] in COMMANDS:
-        COMMANDS[arguments[0]](engine, arguments[1:])
-        engine.dispose()
-        return
-    if arguments not in ([], ["migrate"]):
-        raise SystemExit(f"ledger: no such command; there are migrate, {', '.join(COMMANDS)}")
     migrate_when_reachable(engine, settings.start_patience, say=_say)
     engine.dispose()
-    if not arguments:
-        os.execvp("gunicorn", ["gunicorn", "--config", "python:ledger.server", "ledger:create_app()"])  # noqa: S606, S607
+    return 0
+
+
+def serve(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Migrate, then become gunicorn."""
+    migrate(settings, arguments)
+    metrics.prepare(FIGURES)
+    os.execvp("gunicorn", ["gunicorn", "--config", "python:ledger.server", "ledger:create_app()"])  # noqa: S606, S607
+
+
+def main(argv: list[str]) -> int:
+    """Do what is asked and return the exit code."""
+    arguments = parser().parse_args(argv)
+    try:
+        return int(arguments.run(Settings.from_environment(), arguments))
+    except (SQLAlchemyError, OSError) as error:
+        _say(f"the database does not answer: {getattr(error, 'orig', None) or error}")
+        return 1
 
 
 def _say(sentence: str) -> None:
@@ -37,4 +65,4 @@ def _say(sentence: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from pymysql.constants import CR, ER
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from ledger.settings import Settings
@@ -81,6 +81,12 @@ def transaction(engine: Engine, work: Callable[[Connection], T], *, pause: Calla
                 raise
             return result
     raise AssertionError("the last try returns or raises")  # pragma: no cover
+
+
+def ping(engine: Engine) -> None:
+    """Raise unless the database answers and has its tables."""
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1 FROM alembic_version"))
 
 
 def code(error: DBAPIError) -> int | None:

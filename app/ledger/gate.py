@@ -1,6 +1,7 @@
 """Who may ask for what. Rule: every view says what it demands, and one that says nothing stops the application.
 
-A project that somebody may not read does not exist for him: 404, so that names cannot be guessed.
+A project that somebody may not read does not exist for him: 404, so that names cannot be guessed. A session opens no
+door of programs and a token none of people: either comes to it as nobody.
 """
 
 from collections.abc import Callable
@@ -8,7 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-from flask import Flask, abort, g, request
+from flask import Flask, abort, g, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import Unauthorized
+
+from ledger.negotiate import prefers_json
 
 View = TypeVar("View", bound=Callable[..., Any])
 DEMAND: Final = "__demand__"
@@ -23,6 +29,10 @@ class Demand(StrEnum):
     ADMINISTRATOR = "administrator"
     READ_TOKEN = "read token"  # noqa: S105 - a token that may read its project
     WRITE_TOKEN = "write token"  # noqa: S105 - a token that may add to its project
+
+
+TOKENS: Final = frozenset({Demand.READ_TOKEN, Demand.WRITE_TOKEN})
+BEARER: Final = WWWAuthenticate("bearer", {"realm": "ledger"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,26 +84,35 @@ def init_app(app: Flask, identify: Callable[[], Principal | None]) -> None:
         demand_of(app, rule.endpoint)
 
     @app.before_request
-    def _check() -> None:
+    def _check() -> ResponseReturnValue | None:
         if request.endpoint is None:
-            return
+            return None
         demand = demand_of(app, request.endpoint)
         if demand is Demand.NOTHING:
-            return
+            return None
         g.principal = identify()
-        if g.principal is None:
-            abort(401)
+        if g.principal is None or g.principal.is_person is (demand in TOKENS):
+            return _ask_who(demand)
         _refuse_unless(demand, g.principal)
+        return None
+
+
+def _ask_who(demand: Demand) -> ResponseReturnValue:
+    """Lead a person to the login and back; tell a program what is missing."""
+    g.principal = None
+    if demand in TOKENS:
+        raise Unauthorized("A good token of a project is needed: Authorization: Bearer clo_…", www_authenticate=BEARER)
+    if prefers_json():
+        raise Unauthorized("Nobody is logged in.")
+    # What was typed into a form whose session has ended cannot be sent again by a redirect: back to its page.
+    way = request.full_path.rstrip("?") if request.method in {"GET", "HEAD"} else "/"
+    return redirect(url_for("entrance.login", next=way), 303)
 
 
 def _refuse_unless(demand: Demand, who: Principal) -> None:
-    if demand in {Demand.READ_TOKEN, Demand.WRITE_TOKEN}:
-        if who.is_person:
-            abort(401)
+    if demand in TOKENS:
         if not (who.reads if demand is Demand.READ_TOKEN else who.writes):
             abort(403, "This token may not do that.")
-    elif not who.is_person:
-        abort(401)
     elif demand is Demand.READER and not (who.is_administrator or (request.view_args or {})["project"] in who.reads):
         abort(404)
     elif demand is Demand.ADMINISTRATOR and not who.is_administrator:

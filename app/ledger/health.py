@@ -1,19 +1,23 @@
-"""What machines ask: does the process live, can it serve. Always JSON; neither is counted as a visit."""
+"""What machines ask: does the process live, can it serve. Always JSON."""
 
 from flask import Blueprint, current_app
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
+from ledger.gate import Demand, demands
+
 bp = Blueprint("health", __name__)
 
 
 @bp.get("/healthz")
+@demands(Demand.NOTHING)
 def healthz() -> ResponseReturnValue:
     """Say that the process answers, whatever the database does."""
     return {"status": "alive"}
 
 
 @bp.get("/readyz")
+@demands(Demand.NOTHING)
 def readyz() -> ResponseReturnValue:
     """Say whether the database answers, soon."""
     try:

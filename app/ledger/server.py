@@ -4,6 +4,7 @@ from typing import Any
 
 from gunicorn.workers import gthread
 
+from ledger.running import metrics
 from ledger.settings import Settings
 
 _settings = Settings.from_environment()
@@ -33,4 +34,9 @@ loglevel = "warning"  # a start and a stop are no news; Docker logs them already
 
 def worker_exit(_server: Any, worker: Any) -> None:
     """Close the worker's connections to the database."""
-    worker.app.wsgi().extensions["store"].close()
+    worker.app.wsgi().extensions["engine"].dispose()
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Take a worker that has ended out of the figures, however it ended."""
+    metrics.forget(worker.pid)

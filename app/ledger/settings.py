@@ -15,7 +15,6 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "LEDGER_DB_USER": "ledger",
     "LEDGER_DB_PASSWORD_FILE": "/run/ledger/db_password",
     "LEDGER_DB_TIMEOUT": "5",  # seconds for one answer of the database
-    "LEDGER_PAGE_PATIENCE": "5",  # seconds a page waits for the database before it says 503
     "LEDGER_READY_PATIENCE": "1.5",  # the same for /readyz
     "LEDGER_START_PATIENCE": "120",  # seconds the first connection may take before the container gives up
     "LEDGER_WORKERS": "2",  # processes
@@ -35,7 +34,6 @@ class Settings:
     db_user: str
     db_password_file: Path
     db_timeout: int
-    page_patience: float
     ready_patience: float
     start_patience: float
     workers: int
@@ -54,7 +52,6 @@ class Settings:
             db_user=value["LEDGER_DB_USER"],
             db_password_file=Path(value["LEDGER_DB_PASSWORD_FILE"]),
             db_timeout=_number("LEDGER_DB_TIMEOUT", value, int),
-            page_patience=_number("LEDGER_PAGE_PATIENCE", value, float),
             ready_patience=_number("LEDGER_READY_PATIENCE", value, float),
             start_patience=_number("LEDGER_START_PATIENCE", value, float),
             workers=_number("LEDGER_WORKERS", value, int),

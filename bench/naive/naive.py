@@ -2,9 +2,9 @@
 
 import pymysql
 from flask import Flask, render_template
+from ledger.store import Answer
 
 from ledger import pages
-from ledger.store import Answer
 
 app = Flask("ledger")
 app.register_blueprint(pages.bp)  # for the page's own links; its routes come second

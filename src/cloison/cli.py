@@ -19,6 +19,7 @@ VERBS: Final = {
     "prove": "Prove who can reach whom in a running project.",
     "plan": "Hold what a Compose file draws against its policy.",
     "rehearse": "Prove the walls that a Compose file draws, without its images.",
+    "report": "Show a proof that was stored with --format json.",
     "publish": "Tag and push a built image, and read its digest back.",
 }
 """Each is a module of `cloison.commands` with a click command called `command`, whose help begins like this."""

@@ -1,8 +1,7 @@
 """The Compose file as Compose itself resolved it.
 
 Rule: the input is the document that `docker compose config --format json` prints. Nothing here
-parses YAML, merges files or interpolates variables. What of the document matters is a struct below;
-a document that does not fit is a FileError with its position, whatever is in it.
+parses YAML, merges files or interpolates variables. What of the document matters is a form in `composed`.
 """
 
 from __future__ import annotations
@@ -11,11 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import ip_address
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Any, Final
 
-import msgspec
-from msgspec import Meta
-
+from cloison.composed import HIGHEST_PORT, DocumentForm, NetworkForm, PortForm, ServiceForm, read
 from cloison.errors import FileError, PolicyError
 from cloison.likeness import suggestion
 from cloison.model import HOST, OUTSIDE, Protocol
@@ -29,9 +26,6 @@ LENDERS: Final = ("service", "container")
 """What has a namespace to lend; a name follows, after a colon."""
 ALIASES: Final = {"default": DEFAULT_BRIDGE}
 """Other words for a network mode: https://github.com/moby/moby/blob/v20.10.24/runconfig/hostconfig_unix.go"""
-HIGHEST_PORT: Final = 65535
-MOST_REPLICAS: Final = 10_000
-"""More than one machine can run: a bridge of Linux has 1024 ports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,102 +110,28 @@ class Project:
         return self.owner(owner) if owner else service
 
 
-Key = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9._-]+\Z")]
-"""What Compose takes for the name of a service or a network: https://github.com/compose-spec/compose-spec"""
-Text = Annotated[str, Meta(pattern=r"^[^\ud800-\udfff]*\Z")]
-"""What can be written down: half a surrogate pair cannot."""
-Count = Annotated[int, Meta(ge=0, le=MOST_REPLICAS)]
-
-
-class _Port(msgspec.Struct, frozen=True):
-    target: Annotated[int, Meta(ge=1, le=HIGHEST_PORT)]
-    protocol: Literal["tcp", "udp", "sctp"] = "tcp"
-    published: Annotated[str, Meta(pattern=r"^([0-9]{1,5}(-[0-9]{1,5})?)?\Z")] | None = None
-    host_ip: str | None = None
-
-
-class _Dependency(msgspec.Struct, frozen=True):
-    condition: str = ""
-
-
-class _Deploy(msgspec.Struct, frozen=True):
-    replicas: Count | None = None
-
-
-class _Seat(msgspec.Struct, frozen=True):
-    gw_priority: int | None = None
-
-
-Exposed = Annotated[str, Meta(pattern=r"^(?i:[0-9]{1,5}(-[0-9]{1,5})?(/(tcp|udp|sctp))?)\Z")]
-
-
-class _Service(msgspec.Struct, frozen=True):
-    networks: dict[Key, _Seat | None] | None = None
-    network_mode: Text | None = None
-    ports: tuple[_Port, ...] | None = None
-    expose: tuple[Exposed, ...] | None = None
-    deploy: _Deploy | None = None
-    scale: Count | None = None
-    depends_on: dict[str, _Dependency] | None = None
-    sysctls: dict[str, Any] | None = None
-
-
-class _Pool(msgspec.Struct, frozen=True):
-    subnet: str | None = None
-
-
-class _Ipam(msgspec.Struct, frozen=True):
-    config: tuple[_Pool, ...] | None = None
-
-
-class _Network(msgspec.Struct, frozen=True):
-    name: Text | None = None
-    internal: bool | None = None
-    external: bool | None = None
-    driver: Text | None = None
-    driver_opts: dict[str, Any] | None = None
-    enable_ipv6: bool | None = None
-    ipam: _Ipam | None = None
-
-
-class _Document(msgspec.Struct, frozen=True):
-    name: Key
-    services: dict[Key, Any]
-    networks: dict[Key, Any] | None = None
-
-
 def project(document: Mapping[str, Any]) -> Project:
     """Read the document of `docker compose config --format json`.
 
     Raises FileError when it is not such a document, PolicyError when its policy is empty.
     """
-    read = _read(document, _Document, "the resolved Compose file")
-    networks = {key: _network(key, _read(body or {}, _Network, f"networks.{key}")) for key, body in _items(read)}
-    bodies = {name: _read(body, _Service, f"services.{name}") for name, body in read.services.items()}
+    whole = read(document, DocumentForm, "the resolved Compose file")
+    networks = {key: _network(key, read(body or {}, NetworkForm, f"networks.{key}")) for key, body in _items(whole)}
+    bodies = {name: read(body, ServiceForm, f"services.{name}") for name, body in whole.services.items()}
     awaited = {name for body in bodies.values() for name in _awaited(body)}
     services = {name: _service(name, body, networks, ends=name in awaited) for name, body in bodies.items()}
     _check_namespaces(services)
     if POLICY_KEY in document and document[POLICY_KEY] is None:
         raise PolicyError(f"{POLICY_KEY}: it says nothing; list what is allowed, or take the line out")
-    return Project(read.name, services, networks, document.get(POLICY_KEY))
+    return Project(whole.name, services, networks, document.get(POLICY_KEY))
 
 
-def _awaited(body: _Service) -> Iterable[str]:
+def _awaited(body: ServiceForm) -> Iterable[str]:
     """Return the services whose end this one waits for."""
     return (name for name, link in (body.depends_on or {}).items() if link.condition == COMPLETED)
 
 
-T = TypeVar("T")
-
-
-def _read(body: Any, shape: type[T], where: str) -> T:
-    try:
-        return msgspec.convert(body, shape)
-    except (msgspec.ValidationError, UnicodeError) as error:
-        raise FileError(f"{where}: {error}; is this what `docker compose config` prints?") from error
-
-
-def _items(document: _Document) -> Iterable[tuple[str, Any]]:
+def _items(document: DocumentForm) -> Iterable[tuple[str, Any]]:
     return (document.networks or {}).items()
 
 
@@ -228,7 +148,7 @@ def _check_namespaces(services: Mapping[str, Service]) -> None:
             seen.add(owner)
 
 
-def _network(key: str, body: _Network) -> Network:
+def _network(key: str, body: NetworkForm) -> Network:
     return Network(
         key=key,
         name=body.name or key,
@@ -240,7 +160,7 @@ def _network(key: str, body: _Network) -> Network:
     )
 
 
-def _service(name: str, body: _Service, networks: Mapping[str, Network], *, ends: bool) -> Service:
+def _service(name: str, body: ServiceForm, networks: Mapping[str, Network], *, ends: bool) -> Service:
     if name in (HOST, OUTSIDE):
         raise FileError(f'services.{name}: "{name}" is a word of the policy language; give the service another name')
     where, mode = f"services.{name}", _mode(name, body.network_mode or "")
@@ -275,7 +195,7 @@ def _mode(service: str, text: str) -> str:
     return mode
 
 
-def _port(where: str, port: _Port) -> Port:
+def _port(where: str, port: PortForm) -> Port:
     published = port.published or "0"
     first = _span(f"{where}.published", published).start if published != "0" else 0
     return Port(
@@ -310,6 +230,6 @@ def _span(where: str, text: str) -> range:
     return span
 
 
-def _replicas(body: _Service) -> int:
+def _replicas(body: ServiceForm) -> int:
     wanted = (body.deploy.replicas if body.deploy else None, body.scale)
     return next((number for number in wanted if number is not None), 1)

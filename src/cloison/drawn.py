@@ -18,7 +18,7 @@ from typing import Final
 
 from cloison.compose import Port, Project, Service
 from cloison.errors import FileError
-from cloison.flows import declared
+from cloison.flows import Ports, declared
 from cloison.model import (
     EVERY_ADDRESS,
     OLDEST,
@@ -74,9 +74,10 @@ def clipped(project: Project) -> Project:
     return replace(project, services=services)
 
 
-def drawn(project: Project, assumed: Assumptions) -> Facts:
+def drawn(project: Project, assumed: Assumptions, of_host: Ports = ()) -> Facts:
     """Return the facts of an engine on which the project runs as its file says.
 
+    The host's ports (`of_host`) are not in the file; whoever names one is believed that somebody listens there.
     Raises FileError when the file has more networks than there are addresses to draw them with.
     """
     engine = EngineFacts("docker", assumed.engine, DROP, ACCEPT)
@@ -94,7 +95,7 @@ def drawn(project: Project, assumed: Assumptions) -> Facts:
         host_addresses=tuple(dict.fromkeys((*OWN, *GATEWAYS, *bound, *gateways))),
         outside_addresses=NEIGHBOURS,
         outside_gateways=GATEWAYS,
-        listeners=frozenset(_listeners(project, containers)),
+        listeners=frozenset((*_listeners(project, containers), *_listeners_of_host(of_host))),
     )
 
 
@@ -216,6 +217,10 @@ def _listeners(project: Project, containers: tuple[Container, ...]) -> Iterator[
             for protocol, port in ports[container.service]:
                 for version in {version_of(address) for seat in container.attachments for address in seat.addresses}:
                     yield Listener(container.name, protocol, WILDCARD[version], port)
+
+
+def _listeners_of_host(ports: Ports) -> Iterator[Listener]:
+    return (Listener("", protocol, anywhere, port) for protocol, port in ports for anywhere in WILDCARD.values())
 
 
 def doubt(project: Project, facts: Facts, flow: Flow) -> Prediction | None:

@@ -75,7 +75,7 @@ class Paper:
 
 def on_paper(project: Project, rules: Policy | None, assumed: Assumptions) -> Paper:
     """Draw a project, and predict and intend every flow of it."""
-    facts = drawn.drawn(project, assumed)
+    facts = drawn.drawn(project, assumed, _named(rules, HOST))
     asked = flows.flows(project, facts, {name: _named(rules, name) for name in project.services})
     plain = predict.predict(project, facts, asked)
     predicted = {flow: drawn.doubt(project, facts, flow) or said for flow, said in plain.items()}
@@ -83,11 +83,11 @@ def on_paper(project: Project, rules: Policy | None, assumed: Assumptions) -> Pa
     return Paper(project, facts, rules, predicted, intended)
 
 
-def _named(rules: Policy | None, service: str) -> set[tuple[Protocol, int]]:
-    """Return the ports of a service that the policy names, also where it only tolerates."""
+def _named(rules: Policy | None, place: str) -> set[tuple[Protocol, int]]:
+    """Return the ports of a place that the policy names, also where it only tolerates."""
     tolerated = [toleration.rule for toleration in rules.tolerate if toleration.rule] if rules else []
-    ports = {(rule.protocol, rule.port) for rule in tolerated if rule.target == service and rule.port is not None}
-    return {*policy.named_ports(rules, service), *ports}
+    ports = {(rule.protocol, rule.port) for rule in tolerated if rule.target == place and rule.port is not None}
+    return {*policy.named_ports(rules, place), *ports}
 
 
 def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:

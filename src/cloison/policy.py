@@ -20,7 +20,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from cloison.compose import HIGHEST_PORT, POLICY_KEY, Project
+from cloison.compose import POLICY_KEY, Project
+from cloison.composed import HIGHEST_PORT
 from cloison.errors import PolicyError
 from cloison.likeness import suggestion
 from cloison.model import HOST, OUTSIDE, PORTED, STRANGER, Flow, Protocol
@@ -145,10 +146,10 @@ def _cover_hint(rule: Rule, asked: Iterable[Flow]) -> str:
     return "its two ends must be two places, one of them a service with an address of its own"
 
 
-def named_ports(rules: Policy | None, service: str) -> set[tuple[Protocol, int]]:
-    """Return the ports of `service` that the policy's `allow` names."""
+def named_ports(rules: Policy | None, place: str) -> set[tuple[Protocol, int]]:
+    """Return the ports of `place` that the policy's `allow` names."""
     arrows = rules.allow if rules else ()
-    return {(rule.protocol, rule.port) for rule in arrows if rule.target == service and rule.port is not None}
+    return {(rule.protocol, rule.port) for rule in arrows if rule.target == place and rule.port is not None}
 
 
 def _rule(project: Project, text: Any, where: str) -> Rule:

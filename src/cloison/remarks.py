@@ -14,7 +14,7 @@ from typing import Final
 from cloison.compose import Port, Project, Service
 from cloison.drawn import MOST, publishes
 from cloison.flows import declared
-from cloison.model import EVERY_ADDRESS, HOST, Facts
+from cloison.model import EVERY_ADDRESS, HOST, Facts, Protocol
 from cloison.needs import LOOPBACK, Ground, allowed, is_ours
 from cloison.outcome import Reach
 from cloison.policy import Policy
@@ -171,11 +171,11 @@ def _listed(pairs: Sequence[str], few: int = 3) -> str:
 
 
 def _undeclared(project: Project, rules: Policy) -> Iterator[Remark]:
-    known = declared(project, {})
+    known: dict[str, set[tuple[Protocol, int]]] = {**declared(project, {}), HOST: set()}
     arrows = [*rules.allow, *(toleration.rule for toleration in rules.tolerate if toleration.rule)]
     for rule in arrows:
         ports = known.get(rule.target)
         if rule.port is not None and ports is not None and (rule.protocol, rule.port) not in ports:
             port = f"port {rule.port}/{rule.protocol} of {rule.target}"
-            says = f"{port} is not declared in the file (`expose`), so the policy is believed"
-            yield Remark(rule.where, Kind.UNDECLARED, says)
+            why = "is the machine's own" if rule.target == HOST else "is not declared in the file (`expose`)"
+            yield Remark(rule.where, Kind.UNDECLARED, f"{port} {why}, so the policy is believed")

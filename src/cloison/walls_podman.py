@@ -21,12 +21,15 @@ from cloison.prediction import Prediction, Rules, opened, shut, unknown
 from cloison.walls_v4 import (
     ACCEPT,
     DROP,
+    for_everyone,
     from_host,
+    home_of_host,
     network_mode,
     not_drawn,
     not_published,
     not_told,
     other_drivers,
+    own_address,
     same_namespace,
 )
 from cloison.world import ISOLATE, World
@@ -78,11 +81,8 @@ def from_outside(world: World, flow: Flow) -> Prediction | None:
     if flow.vantage.place != OUTSIDE:
         return None
     end = flow.endpoint
-    if world.is_at_home(end.place):
-        return opened(f"{end.place} has network_mode host, and no rule of the engine's stands before the host")
     if end.kind is Kind.PUBLISHED:
-        which = f"port {end.port}" if end.port else "a port"
-        return _forwarded(world, f"{which} of the host is published for everyone", accepted=False)
+        return _forwarded(world, for_everyone(end), accepted=False)
     label = world.label(end.network)
     way = _forwarded(world, f"Podman keeps nobody out of {label}, internal or not", accepted=False)
     return _checked(world, end) if way.reach is Reach.OPEN else way
@@ -132,8 +132,7 @@ def to_host(world: World, flow: Flow) -> Prediction | None:
     end = flow.endpoint
     if not world.is_at_home(end.place):
         return None
-    where = f"its address of {world.label(end.network)}" if end.network else "all of its addresses"
-    return opened(f"the host answers on {where} for whoever it is a gateway of")
+    return opened(f"the host answers on {own_address(world, end)} for whoever it is a gateway of")
 
 
 def to_outside(world: World, flow: Flow) -> Prediction | None:
@@ -249,6 +248,7 @@ RULES: Final[Rules] = (
     held_port,
     from_host,
     end_not_drawn,
+    home_of_host,
     from_outside,
     no_network,
     on_one_network,

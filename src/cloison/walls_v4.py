@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cloison.model import HOST, OUTSIDE, STRANGER, Flow, Kind
+from cloison.model import HOST, OUTSIDE, STRANGER, Endpoint, Flow, Kind
 from cloison.prediction import Prediction, Rules, opened, shut, unknown
 from cloison.world import ROUTED, UNPROTECTED, World
 
@@ -107,16 +107,26 @@ def from_host(world: World, flow: Flow) -> Prediction | None:
     return opened("the host has an address on every bridge") if drawn else not_drawn(world, flow)
 
 
+def home_of_host(world: World, flow: Flow) -> Prediction | None:
+    """A neighbour reaches who lives in the host's own namespace."""
+    place = flow.endpoint.place
+    if flow.vantage.place != OUTSIDE or not world.is_at_home(place):
+        return None
+    return opened(f"{place} has network_mode host, and no rule of the engine's stands before the host")
+
+
+def for_everyone(door: Endpoint) -> str:
+    """Say that a port of the host is published on more than loopback; 0 is one that the engine has yet to choose."""
+    return f"{f'port {door.port}' if door.port else 'a port'} of the host is published for everyone"
+
+
 def from_outside(world: World, flow: Flow) -> Prediction | None:
     """A neighbour reaches what is published, and before Engine 28 the published port of a container directly."""
     if flow.vantage.place != OUTSIDE:
         return None
     end = flow.endpoint
-    if world.is_at_home(end.place):
-        return opened(f"{end.place} has network_mode host, and no rule of the engine's stands before the host")
     if end.kind is Kind.PUBLISHED:
-        which = f"port {end.port}" if end.port else "a port"  # the engine chooses it, and has not yet
-        return opened(f"{which} of the host is published for everyone")
+        return opened(for_everyone(end))
     if end.network not in world.seats(end.place):
         return not_drawn(world, flow)
     if world.is_internal(end.network):
@@ -188,12 +198,17 @@ def to_host(world: World, flow: Flow) -> Prediction | None:
     seats = world.seats(flow.vantage.place)
     if end.network in seats:
         return opened(f"the host has an address on {world.label(end.network)}, internal or not")
-    where = f"its address of {world.label(end.network)}" if end.network else "all of its addresses"
+    where = own_address(world, end)
     if world.has_default_route(flow.vantage.place):
         return opened(f"the host answers on {where} for whoever has it as gateway")
     if seats:
         return shut(f"every network of {flow.vantage.place} is internal, which from Engine 25 on is no way to {where}")
     return shut(f"the file gives {flow.vantage.place} no network")
+
+
+def own_address(world: World, end: Endpoint) -> str:
+    """Say which address of the host's is meant."""
+    return f"its address of {world.label(end.network)}" if end.network else "all of its addresses"
 
 
 def to_published(world: World, flow: Flow) -> Prediction | None:
@@ -258,4 +273,13 @@ def not_drawn(world: World, flow: Flow) -> Prediction:
 
 EITHER: Final[Rules] = (not_published, not_told, same_namespace, network_mode, other_drivers, from_host)
 """What holds for both versions of IP."""
-RULES: Final[Rules] = (routed_ports, *EITHER, from_outside, to_outside, to_host, to_published, over_network)
+RULES: Final[Rules] = (
+    routed_ports,
+    *EITHER,
+    home_of_host,
+    from_outside,
+    to_outside,
+    to_host,
+    to_published,
+    over_network,
+)

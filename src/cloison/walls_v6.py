@@ -15,7 +15,7 @@ from typing import Final
 from cloison.model import LINK_LOCAL, OUTSIDE, STRANGER, Flow, Kind
 from cloison.outcome import Reach
 from cloison.prediction import Prediction, Rules, opened, shut, unknown, unwalled
-from cloison.walls_v4 import ACCEPT, DIRECT_ROUTING_CLOSED, DROP, EITHER, UNTOLD
+from cloison.walls_v4 import ACCEPT, DIRECT_ROUTING_CLOSED, DROP, EITHER, UNTOLD, for_everyone, home_of_host
 from cloison.world import NAT, World
 
 FILTERED: Final = (27, 0)
@@ -48,12 +48,8 @@ def way_in(world: World, flow: Flow) -> Prediction | None:
     """A neighbour reaches what is published, and without rules every container to which the host forwards."""
     if flow.vantage.place != OUTSIDE:
         return None
-    end = flow.endpoint
-    if world.is_at_home(end.place):
-        return opened(f"{end.place} has network_mode host, and no rule of the engine's stands before the host")
-    if end.kind is Kind.PUBLISHED:
-        which = f"port {end.port}" if end.port else "a port"  # the engine chooses it, and has not yet
-        return opened(f"{which} of the host is published for everyone, over IPv6 too")
+    if flow.endpoint.kind is Kind.PUBLISHED:
+        return opened(f"{for_everyone(flow.endpoint)}, over IPv6 too")
     return _not_drawn(world, flow) or _direct(world, flow)
 
 
@@ -189,4 +185,14 @@ def _way_out(world: World, place: str) -> str:
     return way if world.speaks_ipv6(way) else ""
 
 
-RULES: Final[Rules] = (*EITHER, without_ipv6, other_modes, way_in, way_out, to_host, to_published, over_network)
+RULES: Final[Rules] = (
+    *EITHER,
+    without_ipv6,
+    other_modes,
+    home_of_host,
+    way_in,
+    way_out,
+    to_host,
+    to_published,
+    over_network,
+)

@@ -1,45 +1,38 @@
-"""The ledger with a database that is a number."""
+"""The ledger with a database that knows nothing, and can be made to fail or to be slow."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.pool import StaticPool
 
 from ledger import create_app
+from ledger.people.passwords import Passwords
 from ledger.settings import Settings
-from ledger.store import Answer
+
+QUICK = PasswordHasher(memory_cost=8, time_cost=1, parallelism=1)
 
 
-class FakeStore:
-    """Counts in memory; `trouble` is raised by whatever is asked while it is set, `slow` holds every answer back."""
+class FakeDatabase:
+    """SQLite in memory; `trouble` is raised by whatever is asked while it is set, `slow` holds every answer back."""
 
     def __init__(self) -> None:
-        self.visits = 0
-        self.commits = 0
         self.trouble: Exception | None = None
-        self.asked = threading.Event()
         self.slow = threading.Event()
         self.slow.set()
+        self.engine: Engine = create_engine(
+            "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
+        )
+        with self.engine.begin() as connection:
+            connection.execute(text("CREATE TABLE alembic_version (version_num TEXT)"))
+        event.listen(self.engine, "before_cursor_execute", self._answer)
 
-    def count(self, more: int) -> Answer:
-        """Add."""
-        self.asked.set()
-        self._answer()
-        self.visits += more
-        self.commits += 1
-        return Answer(self.visits, "fake-host", "11.8.0-fake", "ledger", "ledger@fake")
-
-    def ping(self) -> None:
-        """Answer or not."""
-        self._answer()
-
-    def close(self) -> None:
-        """Be seen to be closed."""
-        self.commits = -1
-
-    def _answer(self) -> None:
+    def _answer(self, *_: Any) -> None:
         self.slow.wait(5)
         if self.trouble is not None:
             raise self.trouble
@@ -50,20 +43,22 @@ def settings() -> Callable[..., Settings]:
     """Make settings from LEDGER_* values, with waits short enough for a test."""
 
     def make(**values: str) -> Settings:
-        short = {"LEDGER_PAGE_PATIENCE": "0.2", "LEDGER_READY_PATIENCE": "0.2"}
-        return Settings.from_environment({**short, **values})
+        return Settings.from_environment({"LEDGER_READY_PATIENCE": "0.2", **values})
 
     return make
 
 
 @pytest.fixture
-def store() -> FakeStore:
-    return FakeStore()
+def database() -> Iterator[FakeDatabase]:
+    made = FakeDatabase()
+    yield made
+    made.slow.set()
+    made.engine.dispose()
 
 
 @pytest.fixture
-def app(store: FakeStore, settings: Callable[..., Settings]) -> Flask:
-    return create_app({"STORE": store, "SETTINGS": settings()})
+def app(database: FakeDatabase, settings: Callable[..., Settings]) -> Flask:
+    return create_app({"ENGINE": database.engine, "SETTINGS": settings(), "PASSWORDS": Passwords(QUICK)})
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from sqlalchemy.exc import OperationalError
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
-    from tests.ledger.conftest import FakeStore
+    from tests.ledger.conftest import FakeDatabase
 
 
-def test_alive_whatever_the_database_does(client: "FlaskClient", store: "FakeStore") -> None:
-    store.trouble = ConnectionError()
+def test_alive_whatever_the_database_does(client: "FlaskClient", database: "FakeDatabase") -> None:
+    database.trouble = ConnectionError()
 
     assert client.get("/healthz").json == {"status": "alive"}
 
@@ -21,8 +21,8 @@ def test_ready_when_the_database_answers(client: "FlaskClient") -> None:
     assert (answer.status_code, answer.json) == (200, {"status": "ready"})
 
 
-def test_not_ready_when_it_refuses(client: "FlaskClient", store: "FakeStore") -> None:
-    store.trouble = OperationalError("SELECT 1", {}, Exception("host 198.51.100.7"))
+def test_not_ready_when_it_refuses(client: "FlaskClient", database: "FakeDatabase") -> None:
+    database.trouble = OperationalError("SELECT 1", {}, Exception("host 198.51.100.7"))
 
     answer = client.get("/readyz")
 
@@ -30,18 +30,11 @@ def test_not_ready_when_it_refuses(client: "FlaskClient", store: "FakeStore") ->
     assert "198.51.100.7" not in answer.text
 
 
-def test_not_ready_when_it_takes_too_long(client: "FlaskClient", store: "FakeStore") -> None:
-    store.slow.clear()
+def test_not_ready_when_it_takes_too_long(client: "FlaskClient", database: "FakeDatabase") -> None:
+    database.slow.clear()
 
     answer = client.get("/readyz")
-    store.slow.set()
+    database.slow.set()
 
     assert answer.status_code == 503
     assert answer.json["reason"] == "the database did not answer in time"  # type: ignore[index]
-
-
-def test_asking_is_not_a_visit(client: "FlaskClient", store: "FakeStore") -> None:
-    client.get("/healthz")
-    client.get("/readyz")
-
-    assert store.visits == 0

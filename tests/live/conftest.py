@@ -51,9 +51,9 @@ def hearer(tiers: Lab) -> Lab:
     return tiers
 
 
-def labs(parent: Path) -> Iterator[Lab]:
+def labs(parent: Path, name: str = "lab") -> Iterator[Lab]:
     """Yield an empty project and take it away afterwards."""
-    folder = parent / f"lab{os.getpid()}x{next(NUMBERS)}"
+    folder = parent / f"{name}{os.getpid()}x{next(NUMBERS)}"
     folder.mkdir()
     made = Lab(folder)
     try:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from cloison import netns
-from cloison.engines.forwarding import forward_policy
+from cloison.engines.forwarding import forward_policy, other_policies
 
 pytestmark = pytest.mark.engine
 BACKENDS = ("iptables-nft", "iptables-legacy")
@@ -59,3 +59,37 @@ def test_the_hosts_own_is_what_iptables_says() -> None:
     shown = subprocess.run(["iptables", "--wait", "-S", "FORWARD"], check=True, capture_output=True, text=True)
 
     assert shown.stdout.split()[2] == forward_policy(4)
+
+
+def run(*words: str) -> None:
+    subprocess.run(words, check=True)
+
+
+def test_where_nobody_filters_no_chain_drops(empty: None) -> None:
+    assert [] == other_policies()
+
+
+def test_the_policy_of_the_usual_chain_is_not_repeated(empty: None) -> None:
+    for program in BACKENDS:
+        set_policy(program, "DROP")
+
+    assert [] == other_policies()
+
+
+def test_chains_that_drop_are_named_whoever_made_them(empty: None) -> None:
+    run("iptables-nft", "-t", "mangle", "-P", "FORWARD", "DROP")
+    run("iptables-legacy", "-t", "raw", "-P", "PREROUTING", "DROP")
+    run("ip6tables-legacy", "-t", "mangle", "-P", "POSTROUTING", "DROP")
+    run("iptables-nft", "-P", "INPUT", "DROP")
+    run("nft", "add table inet mine; add chain inet mine gate { type filter hook forward priority 5; policy drop; }")
+    run(
+        "nft", "add chain inet mine open { type filter hook input priority 5; policy accept; }; add chain inet mine low"
+    )
+
+    assert [
+        "FORWARD of the table mangle (ip)",
+        "INPUT of the table filter (ip)",
+        "POSTROUTING of the table mangle (legacy ip6tables)",
+        "PREROUTING of the table raw (legacy iptables)",
+        "gate of the table mine (inet)",
+    ] == other_policies()

@@ -241,3 +241,28 @@ def test_a_proposal_that_changes_no_door_has_no_effects() -> None:
     nothing = ProposalPart([alone], [], [], opens=[], shuts=[], leaves_open=[], exact=True, yaml="")
 
     assert [] == list(report._effects(nothing))  # noqa: SLF001  # what is not there leaves no line
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"allow": [*ALLOW, "proxy -> host:5432"]},
+        {"allow": ALLOW, "tolerate": [{"flow": "proxy -> host:5432", "why": "the old database"}]},
+    ],
+)
+def test_a_port_of_the_host_that_the_policy_names_is_believed_and_said(policy: dict[str, Any]) -> None:
+    plan = planned(shop(policy))
+    ports = {end.service_port for end in plan.endpoints if end.place == "host"}
+    judged = {
+        (plan.vantages[flow.vantage].place, flow.predicted, flow.judgement)
+        for flow in plan.flows
+        if plan.endpoints[flow.endpoint].place == "host" and plan.endpoints[flow.endpoint].service_port == 5432
+    }
+    meant = Judgement.HOLDS if len(policy) == 1 else Judgement.TOLERATED
+
+    assert {0, 5432} == ports
+    assert ("proxy", Reach.OPEN, meant) in judged
+    assert ("app", Reach.OPEN, Judgement.BREACH) in judged
+    assert ["port 5432/tcp of host is the machine's own, so the policy is believed"] == [
+        remark.says for remark in plan.remarks if remark.kind is Kind.UNDECLARED
+    ]

@@ -10,6 +10,7 @@ from typing import Any
 
 import docker
 import pytest
+from tests.live.conftest import labs
 from tests.live.lab import Lab, bad, doors
 from tests.live.lab import docker as command
 from tests.podman.tiers import small, tiers
@@ -26,14 +27,7 @@ BY_CHANCE = "Podman chooses by chance"
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
-    folder = tmp_path / f"podlab{os.getpid()}"
-    folder.mkdir()
-    made = Lab(folder)
-    try:
-        yield made
-    finally:
-        if (folder / "compose.json").exists():
-            made.compose("down", "--volumes", "--remove-orphans", "--timeout", "0")
+    yield from labs(tmp_path, "podlab")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 from tests.remote.people import NUMBER
 
 from cloison.engines.connection import Reached, reached
+from cloison.errors import NotProven
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.engine
@@ -80,3 +81,24 @@ def test_an_engine_whose_processes_we_do_not_see_is_elsewhere(
         done = subprocess.run(asked, check=True, capture_output=True, text=True, cwd=ROOT)
 
     assert here == done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("tcp://127.0.0.1:1", "no Docker engine answers at tcp://127.0.0.1:1: Connection refused. Is it running?"),
+        ("tcp://nowhere.invalid:2375", "no Docker engine answers at tcp://nowhere.invalid:2375: "),
+        ("ssh://nobody@127.0.0.1:1", "no Docker engine answers at ssh://nobody@127.0.0.1:1: ssh: connect to host"),
+        ("unix:///nowhere.sock", "no Docker engine answers at unix:///nowhere.sock: No such file or directory."),
+    ],
+)
+def test_an_engine_that_cannot_be_reached_is_one_sentence(
+    address: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", address)
+
+    with pytest.raises(NotProven) as raised, reached():
+        pass
+
+    assert str(raised.value).startswith(sentence)
+    assert "Connection" not in str(raised.value).replace("Connection refused", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -96,6 +98,52 @@ def test_an_image_is_built_once(fresh: str) -> None:
 
     assert (fresh, fresh, 1) == (first, again, len(said))
     assert document["Config"]["Entrypoint"] == ["python", "-m", "cloison.scout"]
+
+
+def load(*tags: str, made: str = "2020-01-01T00:00:00Z", **labels: str) -> str:
+    """Have the engine hold an image of this age and return its number."""
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w"):
+        pass
+    whole = hashlib.sha256(layer.getvalue()).hexdigest()
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "created": made,
+        "config": {"Labels": {**labels, "tags": " ".join(tags)}, "Cmd": ["/nothing"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{whole}"]},
+    }
+    said = json.dumps(config).encode()
+    manifest = [{"Config": "config.json", "RepoTags": tags, "Layers": ["layer.tar"]}]
+    parts = {"manifest.json": json.dumps(manifest).encode(), "config.json": said, "layer.tar": layer.getvalue()}
+    with tarfile.open(fileobj=(archive := io.BytesIO()), mode="w") as tar:
+        for name, content in parts.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    subprocess.run(["docker", "load"], input=archive.getvalue(), check=True, capture_output=True)
+    return f"sha256:{hashlib.sha256(said).hexdigest()}"
+
+
+def test_a_build_removes_what_earlier_versions_left_and_nothing_else(fresh: str) -> None:
+    ours, label = f"{scout_image.REPOSITORY}:0.0", {scout_image.BUILT_ON: "python:3"}
+    left = {load(f"{ours}-left", **label), load(f"{ours}-one", f"{ours}-two", **label)}
+    kept = {
+        load(f"{ours}-today", made=datetime.now(UTC).isoformat(), **label),
+        load(f"{ours}-without-label"),
+        load(f"{ours}-named", "cloison-tests/mine:1", **label),
+        load(f"{ours}-used", **label),
+    }
+    user = docker("create", f"{ours}-used")
+    try:
+        with connection.reached() as engine:
+            assert fresh == scout_image.image(engine.api, lambda _: None)
+        there = {*docker("images", "--all", "--quiet", "--no-trunc").split()}
+
+        assert (kept, set()) == (kept & there, left & there)
+    finally:
+        docker("rm", user)
+        subprocess.run(["docker", "image", "rm", "--force", *kept, *left], check=False, capture_output=True)
 
 
 def test_a_base_that_is_not_to_be_had_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

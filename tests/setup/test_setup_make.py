@@ -185,6 +185,32 @@ def test_a_terminal_without_colours_gets_none(world: World) -> None:
     assert said == "✗ It broke. Mend it.\r\n"
 
 
+@pytest.mark.parametrize("name", ["SEED", "DOCUMENTS", "COUNT"])
+@pytest.mark.parametrize("value", ["x", "-1", "1e3", "3 4", "9999999999"])
+def test_a_wrong_number_is_told_before_anything_is_waited_for(world: World, name: str, value: str) -> None:
+    result = world.run("make", "soak", f"{name}={value}")
+
+    assert result.code == 2
+    assert f'{name} is not a number: "{value}". make soak SEED=' in result.said
+    assert world.calls() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("start",), "setup/beside needs the name of a Debian suite"),
+        (("start", "sid9"), '"sid9" is not a Debian suite: their names are lower-case letters alone. Name one'),
+        (("enter", "../etc", "true"), '"../etc" is not a Debian suite'),
+        (("strat", "trixie"), 'setup/beside has no verb "strat"'),
+    ],
+)
+def test_what_is_no_suite_is_told(world: World, words: tuple[str, ...], sentence: str) -> None:
+    result = world.run("setup/beside", *words)
+
+    assert result.code == 1
+    assert sentence in result.said
+
+
 # ── make down, make clean ───────────────────────────────────────────────────────────────────────────────────
 
 

@@ -79,7 +79,7 @@ def add(connection: Connection, project: int, new: Document, received: datetime,
         _write(connection, found, ids, times)
     if after is not None and not repeats:
         _count_again(connection, new, after)
-    refresh(connection, project)
+    refresh(connection, project, more=1)
 
 
 def pack(body: bytes) -> bytes:
@@ -100,21 +100,21 @@ def load(connection: Connection, proof: int) -> Document:
     return document.stored(unpack(packed))
 
 
-def refresh(connection: Connection, project: int) -> None:
-    """Bring what the list of projects shows into step with the proofs."""
+def refresh(connection: Connection, project: int, *, more: int) -> None:
+    """Bring what the list of projects shows into step with the proofs, of which there are so many more."""
     rows = connection.execute(
         text("SELECT id, word FROM proof WHERE project_id = :project ORDER BY started DESC, id DESC LIMIT :most"),
         {"project": project, "most": TREND},
     ).all()
     connection.execute(
         text(
-            "UPDATE project SET last_proof = :last, trend = :trend,"
-            " proofs = (SELECT COUNT(*) FROM proof WHERE project_id = :project),"
+            "UPDATE project SET last_proof = :last, trend = :trend, proofs = proofs + :more,"
             " changed_proof = (SELECT id FROM proof WHERE project_id = :project AND repeats = 0"
             " ORDER BY started DESC, id DESC LIMIT 1) WHERE id = :project"
         ),
         {
             "project": project,
+            "more": more,
             "last": rows[0].id if rows else None,
             "trend": "".join(WORD_LETTERS[row.word] for row in reversed(rows)),
         },

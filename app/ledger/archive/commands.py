@@ -1,71 +1,64 @@
-"""The archive's commands: `python -m ledger retain`, `backup` and `restore`.
-
-Rule: what was asked for goes to stdout, what is said about it to stderr; a backup is the first.
-"""
+"""What the operator does with what is kept: thin it out, copy it, bring it back."""
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Final
-
-from sqlalchemy import Engine
 
 from ledger.archive import backup, retention
+from ledger.archive.backup import Unfit
+from ledger.archive.store import now
+from ledger.database import engine_for
+from ledger.settings import Settings
 
-Command = Callable[[Engine, Sequence[str]], None]
-
-
-def retain(engine: Engine, arguments: Sequence[str]) -> None:
-    """Thin out every project, or settle how one is thinned out and do that."""
-    asked = _retain_arguments(arguments)
-    try:
-        if asked.all is not None:
-            retention.settle(engine, asked.project, all_days=asked.all, daily_days=asked.daily)
-        found = retention.thin_out(engine, datetime.now(UTC).replace(tzinfo=None), only=asked.project)
-    except (LookupError, ValueError) as error:
-        raise SystemExit(f"ledger: {error}") from error
-    for thinned in found:
-        _say(f"{thinned.project}: removed {thinned.removed:,} of {thinned.removed + thinned.left:,} proofs")
+Arguments = argparse.Namespace
 
 
-def write_backup(engine: Engine, arguments: Sequence[str]) -> None:
-    """Write a backup to stdout."""
-    argparse.ArgumentParser("python -m ledger backup", description=write_backup.__doc__).parse_args(arguments)
+def add_to(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verbs to the command line."""
+    thin = verbs.add_parser("retain", help="thin out proofs that repeat the one before them")
+    thin.add_argument("project", nargs="?", help="settle for how long this one's repeats are kept, first")
+    thin.add_argument("--all", type=int, default=30, metavar="DAYS", help="keep every repeat (default: 30)")
+    thin.add_argument("--daily", type=int, default=365, metavar="DAYS", help="then one of each day (default: 365)")
+    thin.set_defaults(run=retain)
+    verbs.add_parser("backup", help="write everything that is kept to stdout").set_defaults(run=write)
+    verbs.add_parser("restore", help="read a backup from stdin into an empty ledger").set_defaults(run=read)
+
+
+def retain(settings: Settings, arguments: Arguments) -> int:
+    """Thin out every project."""
+    engine = engine_for(settings)
+    if arguments.project:
+        try:
+            retention.settle(engine, arguments.project, all_days=arguments.all, daily_days=arguments.daily)
+        except (LookupError, ValueError) as error:
+            return _fail(str(error.args[0]))
+    for thinned in retention.thin_out(engine, now()):
+        _say(f"{thinned.project}: {thinned.removed} repeats removed, {thinned.left} proofs left")
+    return 0
+
+
+def write(settings: Settings, _arguments: Arguments) -> int:
+    """Write a backup."""
     if sys.stdout.isatty():
-        raise SystemExit("ledger: a backup is a file, not text for a terminal: python -m ledger backup > ledger.tar.gz")
-    counted = backup.write(engine, sys.stdout.buffer)
+        return _fail("a backup is no text: send it to a file (docker compose exec -T app … > ledger.tar.gz)")
+    counted = backup.write(engine_for(settings), sys.stdout.buffer)
     sys.stdout.flush()
-    _say(f"saved {_sum_up(counted)}")
+    _say(f"{counted['proof']} proofs of {counted['project']} projects written")
+    return 0
 
 
-def restore(engine: Engine, arguments: Sequence[str]) -> None:
-    """Restore the backup that comes on stdin into a ledger without projects."""
-    argparse.ArgumentParser("python -m ledger restore", description=restore.__doc__).parse_args(arguments)
+def read(settings: Settings, _arguments: Arguments) -> int:
+    """Restore a backup."""
     try:
-        counted = backup.read(engine, sys.stdin.buffer)
-    except backup.Unfit as unfit:
-        raise SystemExit(f"ledger: nothing was restored. {unfit}") from unfit
-    _say(f"restored {_sum_up(counted)}")
+        counted = backup.read(engine_for(settings), sys.stdin.buffer)
+    except Unfit as unfit:
+        return _fail(str(unfit))
+    _say(f"{counted['proof']} proofs of {counted['project']} projects restored")
+    return 0
 
 
-COMMANDS: Final[Mapping[str, Command]] = {"retain": retain, "backup": write_backup, "restore": restore}
-
-
-def _retain_arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("python -m ledger retain", description=retain.__doc__)
-    parser.add_argument("project", nargs="?", help="settle it for this project alone; every project without it")
-    parser.add_argument("--all", type=int, metavar="DAYS", help="how long every repeat is kept")
-    parser.add_argument("--daily", type=int, metavar="DAYS", help="how long the last repeat of each day is kept")
-    asked = parser.parse_args(arguments)
-    settles = (asked.all, asked.daily) != (None, None)
-    if settles and (asked.project is None or None in {asked.all, asked.daily}):
-        parser.error("--all and --daily go together, and with the name of a project")
-    return asked
-
-
-def _sum_up(counted: Mapping[str, int]) -> str:
-    return f"{counted['project']:,} projects with {counted['proof']:,} proofs"
+def _fail(sentence: str) -> int:
+    _say(sentence)
+    return 1
 
 
 def _say(sentence: str) -> None:

@@ -6,12 +6,13 @@ Rules:
 - What the doors were at any time stays as it was: a repeat began and ended no spell.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, bindparam, text
 
 from ledger.archive import adding
 from ledger.database import transaction
@@ -21,8 +22,13 @@ ONCE: Final = 1000  # proofs in one transaction, so that nobody who sends one wa
 DOOMED: Final = text(
     "SELECT id FROM (SELECT id, repeats, started, ROW_NUMBER() OVER (PARTITION BY DATE(started), repeats"
     " ORDER BY started DESC, id DESC) AS place FROM proof WHERE project_id = :project AND started < :all_since) old"
-    " WHERE repeats = 1 AND id <> :last AND (place > 1 OR started < :daily_since) LIMIT :most"
+    " WHERE repeats = 1 AND (place > 1 OR started < :daily_since)"
 )
+# Looked at again under the project's lock: one that came late may have made a change of what was a repeat.
+STILL: Final = text(
+    "SELECT id FROM proof WHERE id IN :some AND repeats = 1"
+    " AND id <> (SELECT last_proof FROM project WHERE id = :project)"
+).bindparams(bindparam("some", expanding=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +40,24 @@ class Thinned:
     left: int
 
 
-def thin_out(engine: Engine, at: datetime, *, only: str | None = None) -> list[Thinned]:
-    """Thin out every project, or one, as its settings say, counted from `at`."""
+def thin_out(engine: Engine, at: datetime) -> list[Thinned]:
+    """Thin out every project as its settings say, counted from `at`."""
     with engine.connect() as connection:
         projects = connection.execute(
-            text(
-                "SELECT id, name, keep_all_days, keep_daily_days FROM project"
-                " WHERE :only IS NULL OR name = :only ORDER BY name"
-            ),
-            {"only": only},
+            text("SELECT id, name, keep_all_days, keep_daily_days FROM project ORDER BY name")
         ).all()
-    if only is not None and not projects:
-        raise LookupError(f"There is no project {only[:80]!r}.")
     found = []
     for project in projects:
         days = {
             "all_since": at - timedelta(days=project.keep_all_days),
             "daily_since": at - timedelta(days=project.keep_daily_days),
         }
-        removed = 0
-        while some := transaction(engine, partial(_remove, project=project.id, days=days)):
-            removed += some
+        with engine.connect() as connection:
+            doomed = connection.scalars(DOOMED, {"project": project.id, **days}).all()
+        removed = sum(
+            transaction(engine, partial(_remove, project=project.id, some=doomed[start : start + ONCE]))
+            for start in range(0, len(doomed), ONCE)
+        )
         with engine.connect() as connection:
             left = connection.scalar(text("SELECT proofs FROM project WHERE id = :id"), {"id": project.id})
         found.append(Thinned(project.name, removed, left or 0))
@@ -77,13 +80,11 @@ def settle(engine: Engine, project: str, *, all_days: int, daily_days: int) -> N
     transaction(engine, work)
 
 
-def _remove(connection: Connection, *, project: int, days: dict[str, datetime]) -> int:
-    last = connection.scalar(text("SELECT last_proof FROM project WHERE id = :id FOR UPDATE"), {"id": project})
-    if last is None:
-        return 0
-    doomed = connection.scalars(DOOMED, {"project": project, "last": last, "most": ONCE, **days}).all()
+def _remove(connection: Connection, *, project: int, some: Sequence[int]) -> int:
+    connection.execute(text("SELECT id FROM project WHERE id = :id FOR UPDATE"), {"id": project})
+    doomed = [{"id": number} for number in connection.scalars(STILL, {"some": list(some), "project": project})]
     if doomed:
-        connection.execute(text("DELETE FROM document WHERE proof_id = :id"), [{"id": number} for number in doomed])
-        connection.execute(text("DELETE FROM proof WHERE id = :id"), [{"id": number} for number in doomed])
-        adding.refresh(connection, project)
+        connection.execute(text("DELETE FROM document WHERE proof_id = :id"), doomed)
+        connection.execute(text("DELETE FROM proof WHERE id = :id"), doomed)
+        adding.refresh(connection, project, more=-len(doomed))
     return len(doomed)

@@ -58,6 +58,43 @@ class Report(Shown):
     patience: float
 
 
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Which ledger gets the proof; `required` when the command is to fail without it. No `url` means none."""
+
+    url: str = ""
+    token_file: Path | None = None
+    required: bool = False
+
+
+def recipient(function: Callable[..., R]) -> Callable[..., R]:
+    """Add the options that say which ledger gets the proof, and hand them over as one `recipient`."""
+
+    @click.option(
+        "--ledger",
+        "url",
+        envvar="CLOISON_LEDGER",
+        default="",
+        metavar="URL",
+        help="Send the proof to this ledger, now or with the next one.  [env: CLOISON_LEDGER; "
+        "its token: CLOISON_LEDGER_TOKEN]",
+    )
+    @click.option(
+        "--ledger-token-file",
+        "token_file",
+        envvar="CLOISON_LEDGER_TOKEN_FILE",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Where the token of the ledger's project is.  [env: CLOISON_LEDGER_TOKEN_FILE]",
+    )
+    @click.option("--ledger-required", "required", is_flag=True, help="Fail while the ledger has not got the proof.")
+    @wraps(function)
+    def chosen(url: str, token_file: Path | None, required: bool, **others: Any) -> R:  # noqa: FBT001  # click passes by name
+        return function(recipient=Recipient(url, token_file, required), **others)
+
+    return chosen
+
+
 def report(function: Callable[..., R]) -> Callable[..., R]:
     """Add the options that say how a proof is made and shown, and hand them over as one `report`."""
 

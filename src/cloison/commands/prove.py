@@ -5,14 +5,15 @@ from __future__ import annotations
 import click
 
 from cloison.commands import options
-from cloison.commands.options import Report
+from cloison.commands.options import Recipient, Report
 from cloison.composer import Selection
 
 
 @click.command()
 @options.selection
 @options.report
-def command(selection: Selection, report: Report) -> int:
+@options.recipient
+def command(selection: Selection, report: Report, recipient: Recipient) -> int:
     """Prove who can reach whom in a running project.
 
     Looks from inside every container, from the host and from an outside machine; compares what it
@@ -20,7 +21,7 @@ def command(selection: Selection, report: Report) -> int:
     in a container, and no service sees a connection. As root on the engine's machine it looks itself;
     elsewhere a short-lived container looks in its stead.
     """
-    from cloison.commands import showing
+    from cloison.commands import delivering, showing
 
     showing.place(report.formats, report.output)
-    return showing.prove_and_show(selection, report)
+    return showing.prove_and_show(selection, report, delivering.courier(recipient))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from cloison.errand import Errand
 from cloison.errors import NotProven
 from cloison.explain import Case, pings
 from cloison.model import Facts, Flow, Protocol
+from cloison.outcome import Reach
 from cloison.proof import Circumstances, FindingPart, Machine, Proof, SkippedPart, Tool
 from cloison.rehearsal import Rehearsal
 
@@ -113,8 +114,21 @@ def prove_project(
     judged = compare.compare(intended, predicted, sight.observed)
     controls = {vantage: (c.positive, c.negative) for vantage, c in sight.controls.items()}
     took = (started, time.monotonic() - clock, patience)
-    circumstances = replace(_circumstances(*took, sight, rehearsal), findings=findings)
+    circumstances = _circumstances(*took, sight, rehearsal)
+    circumstances = replace(circumstances, findings=findings, notes=(*circumstances.notes, *_droppers(judged)))
     return assemble.assemble(case, judged, controls, circumstances)
+
+
+def _droppers(judged: Iterable[compare.Judged]) -> list[str]:
+    """Name the chains in which a packet may have been lost that ought to have passed, where one was."""
+    if not any(i.prediction.reach is Reach.OPEN and i.observation.reach is Reach.SHUT for i in judged):
+        return []
+    from cloison.engines.forwarding import other_policies
+
+    return [
+        f"what ought to pass and is lost may end in the chain {chain}: it drops what none of its rules lets pass"
+        for chain in other_policies()
+    ]
 
 
 def _findings(view: View, patience: float, *, is_rehearsal: bool) -> tuple[FindingPart, ...]:

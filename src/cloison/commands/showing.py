@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from cloison.commands.options import Report
+from cloison.commands.delivering import Courier
+from cloison.commands.options import Report, Shown
 from cloison.commands.proving import Request, prove
 from cloison.compare import Judgement
 from cloison.composer import Selection
@@ -23,14 +24,16 @@ PEOPLE: Final = "terminal"
 PIPED_WIDTH: Final = 100
 
 
-def prove_and_show(selection: Selection, report: Report) -> int:
-    """Prove the project, show the reports, and return the exit code."""
+def prove_and_show(selection: Selection, report: Report, courier: Courier | None) -> int:
+    """Prove the project, show the reports, have the proof delivered, and return the exit code."""
     with status() as talk:
         proof = prove(Request(selection, report.patience), talk)
-    return show(proof, report)
+    parcel = courier.take(proof) if courier else None
+    code = show(proof, report)
+    return parcel.send(code) if parcel else code
 
 
-def show(proof: Proof, report: Report) -> int:
+def show(proof: Proof, report: Shown) -> int:
     """Show the reports of a proof and return the exit code."""
     for name, path in place(report.formats, report.output).items():
         put(path, REPORTS[name](proof, look(strict=report.strict)))
@@ -49,7 +52,7 @@ def place(formats: tuple[str, ...], output: Path | None, stem: str = "proof") ->
             raise UsageError(f"{len(formats)} reports cannot share stdout; say with --output where {others[0]} goes")
         return dict.fromkeys(formats)
     if not others:
-        raise UsageError("--output takes the reports for programs; the terminal's goes to stdout. Add --format json")
+        raise UsageError("--output takes the other reports; the terminal's goes to stdout. Add --format json or html")
     folder = output if len(others) > 1 or output.is_dir() else output.parent
     if len(others) == 1 and not folder.is_dir():
         raise UsageError(f"{output}: there is no directory {folder}")

@@ -20,6 +20,7 @@ from docker.context import ContextAPI
 from docker.errors import DockerException
 from docker.utils import kwargs_from_env
 
+from cloison import causes
 from cloison.engines.tunnel import SSH, Tunnel
 from cloison.errors import NotProven
 
@@ -80,7 +81,9 @@ def reached() -> Iterator[Reached]:
         try:
             api = _client({**place, "base_url": tunnel.address} if tunnel else place, address)
         except NotProven as error:
-            raise NotProven(f"{error} ({said})" if tunnel and (said := tunnel.said()) else str(error)) from error
+            if not (tunnel and (said := tunnel.said())):
+                raise
+            raise NotProven(f"no Docker engine answers at {address}: {said}") from error
         stack.callback(api.close)
         yield Reached(api, address)
 
@@ -133,7 +136,9 @@ def _client(place: Mapping[str, Any], address: str) -> docker.APIClient:
             _called(str(place["base_url"]).removeprefix(UNIX)).close()
         return _Client(**place, version="auto", timeout=SECONDS)
     except FAILURES as error:
-        raise NotProven(f"the Docker engine at {address} does not answer: {error}") from error
+        if not (said := causes.of_the_system(error)):
+            raise NotProven(f"the Docker engine at {address} does not answer: {error}") from error
+        raise NotProven(f"no Docker engine answers at {address}: {said}. Is it running?") from error
     except PermissionError as error:
         raise NotProven(
             f"this user may not ask the Docker engine at {address}; run it again with sudo, or as a member of "

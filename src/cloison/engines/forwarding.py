@@ -1,4 +1,4 @@
-"""Reads the policy of the host's FORWARD chain from the kernel, so that no program has to be there for it.
+"""Reads the policies of the host's chains from the kernel, so that no program has to be there for it.
 
 Rule: a packet passes the FORWARD chain of both backends of iptables, nft's and the legacy one, so one DROP is a DROP.
 """
@@ -31,8 +31,10 @@ INFO: Final = struct.Struct("32sI5I5III")
 """The struct ipt_getinfo: the table's name, its hooks, where each begins, where its policy stands, and sizes."""
 POLICIES: Final = 7
 """At which place of INFO the positions of the policies begin, one a hook."""
-FORWARDING: Final = 2
-"""NF_INET_FORWARD, the number of the hook."""
+HOOKS: Final = ("PREROUTING", "INPUT", CHAIN, "OUTPUT", "POSTROUTING")
+"""In the order of NF_INET_PRE_ROUTING and those after it; a legacy table has one chain for each, of that name."""
+TONGUES: Final = {1: "inet", 2: "ip", 5: "netdev", 7: "bridge", 10: "ip6"}
+"""How nft calls the families of tables (linux/netfilter.h)."""
 HEADER: Final = struct.Struct("32sI4x")
 """The head of struct ipt_get_entries; the rules after it are aligned to eight bytes."""
 VERDICT_AT: Final = {4: 112 + 32, 6: 168 + 32}
@@ -51,31 +53,74 @@ def forward_policy(version: int) -> str:
     return "DROP" if "DROP" in found else "ACCEPT"
 
 
-def _nft(version: int) -> Iterator[str]:
+def other_policies() -> list[str]:
+    """Return the chains that drop what none of their rules lets pass, but for those called FORWARD in `filter`.
+
+    Nobody sets one up without knowing, and whoever looks for what ends there looks into `filter` first.
+    """
     try:
-        tables = NFTables(nfgen_family=FAMILIES[version])
+        legacy = ((table, chain, f"legacy {program}") for chain, table, program in _legacy_drops())
+        return sorted({f"{chain} of the table {table} ({where})" for table, chain, where in (*_nft_drops(), *legacy)})
+    except (OSError, NetlinkError):
+        return []
+
+
+def _nft_drops() -> Iterator[tuple[str, str, str]]:
+    for family, table, chain, verdict in _nft_policies(socket.AF_UNSPEC):
+        if verdict == "DROP" and (table, chain) != (TABLE, CHAIN):
+            yield table, chain, TONGUES.get(family, str(family))
+
+
+def _legacy_drops() -> Iterator[tuple[str, str, str]]:
+    for version, program in ((4, "iptables"), (6, "ip6tables")):
+        for table in _legacy_tables(version):
+            for chain, verdict in _legacy_policies(version, table):
+                if verdict == "DROP" and (table, chain) != (TABLE, CHAIN):
+                    yield chain, table, program
+
+
+def _nft(version: int) -> Iterator[str]:
+    for _, table, chain, verdict in _nft_policies(FAMILIES[version]):
+        if (table, chain) == (TABLE, CHAIN):
+            yield verdict
+
+
+def _nft_policies(family: int) -> Iterator[tuple[int, str, str, str]]:
+    """Yield family, table, name and policy of the chains that see packets by themselves."""
+    try:
+        tables = NFTables(nfgen_family=family)
     except OSError:  # a kernel without nftables knows no such socket
         return
     try:
         for chain in tables.get_chains():
-            if (chain.get_attr("NFTA_CHAIN_TABLE"), chain.get_attr("NFTA_CHAIN_NAME")) == (TABLE, CHAIN):
-                yield VERDICTS[chain.get_attr("NFTA_CHAIN_POLICY")]
+            if (policy := chain.get_attr("NFTA_CHAIN_POLICY")) is not None:
+                name = chain.get_attr("NFTA_CHAIN_NAME")
+                yield chain["nfgen_family"], chain.get_attr("NFTA_CHAIN_TABLE"), name, VERDICTS[policy]
     finally:
         tables.close()
 
 
 def _legacy(version: int) -> Iterator[str]:
-    # Asking for a table makes it, and every program then warns of legacy tables: so look whether it is there.
-    tables = LEGACY_TABLES[version]
-    if not tables.exists() or TABLE not in tables.read_text().split():
-        return
+    if TABLE in _legacy_tables(version):
+        yield dict(_legacy_policies(version, TABLE))[CHAIN]
+
+
+def _legacy_tables(version: int) -> list[str]:
+    """Return which tables there are: asking for one makes it, and every program then warns of legacy tables."""
+    names = LEGACY_TABLES[version]
+    return names.read_text().split() if names.exists() else []
+
+
+def _legacy_policies(version: int, table: str) -> Iterator[tuple[str, str]]:
     with socket.socket(FAMILIES[version], socket.SOCK_RAW, socket.IPPROTO_RAW) as asked:
-        name = TABLE.encode()
+        name = table.encode()
         info = INFO.unpack(_answer(asked, LEVELS[version], GET_INFO, name.ljust(INFO.size, b"\0")))
         size = info[-1]
         rules = _answer(asked, LEVELS[version], GET_ENTRIES, HEADER.pack(name, size) + bytes(size))[HEADER.size :]
-    (verdict,) = struct.unpack_from("i", rules, info[POLICIES + FORWARDING] + VERDICT_AT[version])
-    yield VERDICTS[-verdict - 1]
+    for number, chain in enumerate(HOOKS):
+        if info[1] & 1 << number:
+            (verdict,) = struct.unpack_from("i", rules, info[POLICIES + number] + VERDICT_AT[version])
+            yield chain, VERDICTS[-verdict - 1]
 
 
 def _answer(asked: socket.socket, level: int, option: int, question: bytes) -> bytes:

@@ -17,6 +17,7 @@ import urllib3
 from docker.errors import APIError, DockerException, NotFound, NullResource, StreamParseError
 from docker.utils import kwargs_from_env
 
+from cloison import causes
 from cloison.engines.credentials import Login
 from cloison.engines.reference import Reference
 from cloison.engines.refusals import plain, refusal
@@ -51,7 +52,8 @@ class Images:
         try:
             self._api: Any = docker.APIClient(**kwargs_from_env(), version="auto", timeout=SECONDS)
         except FAILURES as error:
-            raise NotProven(f"the Docker engine does not answer: {_said(error)}. Is it running?") from error
+            said = causes.of_the_system(error) or _said(error)
+            raise NotProven(f"the Docker engine does not answer: {said}. Is it running?") from error
 
     def close(self) -> None:
         """Give the connection back."""

@@ -1,15 +1,17 @@
-"""The image of the scout: made once for each version of the program, found again afterwards."""
+"""The image of the scout: made once for each version of the program, found again afterwards, gone after the next."""
 
 from __future__ import annotations
 
 import io
 import os
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Any, Final
 
 import docker
-from docker.errors import DockerException, ImageNotFound
+from docker.errors import APIError, DockerException, ImageNotFound
 
 from cloison.engines import packing
 from cloison.engines.connection import FAILURES
@@ -25,6 +27,11 @@ STAND_IN: Final = "cloison/airgap-python:3.11"
 BUILDING: Final = 300
 """Seconds for the engine to be silent while it builds or pulls."""
 DIGITS: Final = 12
+NAMELESS: Final = "<none>"
+KEPT: Final = 24 * 60 * 60
+"""Seconds that another version's image stays: whoever shares the engine with that version builds once a day at most."""
+BUILT_ON: Final = "io.cloison.scout.base"
+"""The label of every image of a scout."""
 
 
 def image(api: docker.APIClient, talk: Callable[[str], None]) -> str:
@@ -39,11 +46,23 @@ def image(api: docker.APIClient, talk: Callable[[str], None]) -> str:
         if not _has(api, tag):
             talk("building the image of the scout, once for this version")
             _build(api, _base(api, wish, talk), tag)
+            _forget_earlier(api)
     except FAILURES as error:
         raise NotProven(f"the image of the scout could not be built: {error}") from error
     finally:
         api.timeout = patience
     return tag
+
+
+def _forget_earlier(api: docker.APIClient) -> None:
+    """Remove what other versions have left, but not what a container uses or somebody gave a name of his own."""
+    for image in api.images(filters={"label": BUILT_ON}):
+        names = [name for name in image.get("RepoTags") or () if not name.startswith(NAMELESS)]
+        if image["Created"] > time.time() - KEPT or not all(name.startswith(f"{REPOSITORY}:") for name in names):
+            continue
+        for name in names or [image["Id"]]:
+            with suppress(APIError):  # the engine refuses where a container uses it
+                api.remove_image(name)
 
 
 def _suffix(wish: str) -> str:
@@ -135,7 +154,7 @@ def _events(api: docker.APIClient, base: str, tag: str, context: bytes) -> Any:
         custom_context=True,
         tag=tag,
         buildargs={"PYTHON_IMAGE": base},
-        labels={"io.cloison.scout.base": base},
+        labels={BUILT_ON: base},
         network_mode="none",
         rm=True,
         forcerm=True,

@@ -34,4 +34,10 @@ def _json(proof: Proof, _look: Look) -> str:
     return json.render(proof)
 
 
-REPORTS: Final[dict[str, Callable[[Proof, Look], str]]] = {"terminal": _terminal, "json": _json}
+def _html(proof: Proof, _look: Look) -> str:
+    from cloison.reports import html  # noqa: PLC0415  # same
+
+    return html.render(proof)
+
+
+REPORTS: Final[dict[str, Callable[[Proof, Look], str]]] = {"terminal": _terminal, "json": _json, "html": _html}

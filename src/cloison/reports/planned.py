@@ -6,9 +6,10 @@ report never says that something is proven.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
+from msgspec.structs import asdict
 from rich.text import Text
 
 from cloison.compare import Cause, Judgement
@@ -76,21 +77,14 @@ def _flows(plan: Plan) -> list[Seen]:
 
 
 def _flow(flow: PlannedFlow) -> FlowPart:
-    return FlowPart(
-        vantage=flow.vantage,
-        endpoint=flow.endpoint,
-        intended=flow.intended,
-        intended_by=flow.intended_by,
-        predicted=flow.predicted,
-        rule=flow.rule,
-        observed=flow.predicted,
-        outcome=OUTCOMES[flow.predicted],
-        evidence=flow.rule,
-        judgement=flow.judgement,
-        cause=CAUSES.get(flow.judgement),
-        drift=False,
-        reason=flow.reason,
-    )
+    taken: Mapping[str, Any] = {
+        "observed": flow.predicted,
+        "outcome": OUTCOMES[flow.predicted],
+        "evidence": flow.rule,
+        "cause": CAUSES.get(flow.judgement),
+        "drift": False,
+    }
+    return FlowPart(**asdict(flow), **taken)
 
 
 def _advice(view: Scene, item: Seen) -> Advice:

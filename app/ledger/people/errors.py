@@ -1,0 +1,22 @@
+"""What is refused with a sentence that its reader can act on."""
+
+
+class Refused(Exception):  # noqa: N818 - it is an answer, not a mistake
+    """What was asked is not done; `field` names the field of the form that is to be mended."""
+
+    def __init__(self, sentence: str, field: str = "") -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
+class Busy(Exception):  # noqa: N818 - same
+    """More passwords are to be checked than this process has room for."""
+
+
+class TooSoon(Exception):  # noqa: N818 - same
+    """An attempt came before its time."""
+
+    def __init__(self, seconds: int) -> None:
+        unit = "second" if seconds == 1 else "seconds"
+        super().__init__(f"Too many attempts. The next one is possible in {seconds} {unit}.")
+        self.seconds = seconds

@@ -1,0 +1,82 @@
+"""The tables of people, as migration 0003 makes them and later ones change them."""
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+METADATA: Final = sa.MetaData()
+TIME: Final = mysql.DATETIME(fsp=3)
+DIGEST: Final = sa.BINARY(32)
+
+
+def kept(name: str) -> sa.Table:
+    """Return a table of secrets that a browser keeps for an account until they end."""
+    return sa.Table(
+        name,
+        METADATA,
+        sa.Column("hash", DIGEST, primary_key=True),
+        sa.Column("account_id", sa.BigInteger),
+        sa.Column("created", TIME),
+        sa.Column("last_seen", TIME),
+        sa.Column("ends", TIME),
+    )
+
+
+ACCOUNT: Final = sa.Table(
+    "account",
+    METADATA,
+    sa.Column("id", sa.BigInteger, primary_key=True),
+    sa.Column("name", sa.String),
+    sa.Column("password", sa.String),
+    sa.Column("is_administrator", sa.Boolean),
+    sa.Column("created", TIME),
+    sa.Column("disabled", TIME),
+)
+PROJECT: Final = sa.Table(  # the archive's; here for its name
+    "project",
+    METADATA,
+    sa.Column("id", sa.BigInteger, primary_key=True),
+    sa.Column("name", sa.String),
+    sa.Column("created", TIME),
+    sa.Column("badge_key", sa.String),
+)
+MEMBERSHIP: Final = sa.Table(
+    "membership",
+    METADATA,
+    sa.Column("account_id", sa.BigInteger, primary_key=True),
+    sa.Column("project_id", sa.BigInteger, primary_key=True),
+)
+TOKEN: Final = sa.Table(
+    "token",
+    METADATA,
+    sa.Column("id", sa.BigInteger, primary_key=True),
+    sa.Column("project_id", sa.BigInteger),
+    sa.Column("name", sa.String),
+    sa.Column("hash", DIGEST),
+    sa.Column("may_read", sa.Boolean),
+    sa.Column("may_write", sa.Boolean),
+    sa.Column("created", TIME),
+    sa.Column("last_used", TIME),
+    sa.Column("revoked", TIME),
+)
+SESSION: Final = kept("session")
+DEVICE: Final = kept("device")
+ATTEMPT: Final = sa.Table(
+    "attempt",
+    METADATA,
+    sa.Column("bucket", DIGEST, primary_key=True),
+    sa.Column("failures", sa.Integer),
+    sa.Column("last", TIME),
+)
+AUDIT: Final = sa.Table(
+    "audit",
+    METADATA,
+    sa.Column("id", sa.BigInteger, primary_key=True),
+    sa.Column("at", TIME),
+    sa.Column("who", sa.String),
+    sa.Column("what", sa.String),
+    sa.Column("about", sa.String),
+    sa.Column("address", sa.String),
+    sa.Column("request_id", sa.String),
+)

@@ -1,0 +1,13 @@
+"""What the frame of every page shows: who looks at it, and the form in which he logs out."""
+
+from collections.abc import Hashable
+
+from flask import g
+
+from ledger.people import csrf
+
+
+def shows() -> Hashable:
+    """Return what decides the frame, so that nobody is told that another's page is still his, or that of his last session."""
+    person = g.get("principal")
+    return person and (person.name, person.is_administrator, csrf.token())

@@ -1,0 +1,59 @@
+"""The projects that somebody may read, and one of them."""
+
+from flask import Blueprint, render_template, url_for
+from flask.typing import ResponseReturnValue
+from markupsafe import Markup
+
+from ledger.archive.lines import ProjectLine
+from ledger.gate import Demand, demands, principal
+from ledger.views import fresh, shown, words
+from ledger.views.reading import archive, the_project
+
+bp = Blueprint("project", __name__)
+
+
+@bp.get("/projects")
+@demands(Demand.PERSON)
+def index() -> ResponseReturnValue:
+    """Show every project that the person may read."""
+    who = principal()
+    lines = sorted(archive().projects(None if who.is_administrator else who.reads), key=_urgency)
+    now = fresh.this_minute()
+    return fresh.answer((now, lines), lambda: render_template("projects.html", lines=lines, now=now))
+
+
+@bp.get("/projects/<project>")
+@demands(Demand.READER)
+def show(project: str) -> ResponseReturnValue:
+    """Show a project by its last proof, and what changed last."""
+    line, now = the_project(project), fresh.this_minute()
+
+    def render() -> str:
+        if line.last is None:
+            return render_template("project_empty.html", line=line)
+        before = _before(line)
+        return render_template(
+            "project.html",
+            line=line,
+            now=now,
+            **shown.pieces(project, line.last.digest),
+            changes=shown.difference(project, before, line.changed.digest) if before and line.changed else None,
+            before=before,
+            badge=url_for("badge.show", key=line.badge_key),
+        )
+
+    return fresh.answer((now, line), render)
+
+
+def _urgency(line: ProjectLine) -> tuple[int, str]:
+    word = line.last.word if line.last else words.NONE
+    return words.URGENCY.get(word, words.URGENCY[words.UNPROVEN]), line.name
+
+
+def _before(line: ProjectLine) -> str:
+    """Return which proof the last change is a change from, "" when it was the first; asked again when proofs come or go."""
+    changed = line.changed
+    if changed is None:
+        return ""
+    key = ("before", line.name, line.proofs, line.last, changed.digest, changed.changes)
+    return shown.fragments().get(repr(key), lambda: Markup(archive().neighbours(line.name, changed.digest)[0] or ""))

@@ -1,0 +1,67 @@
+"""The proofs of a project: all of them, one of them, one of them as it was sent."""
+
+from typing import Final
+
+from flask import Blueprint, Response, abort, render_template, request
+from flask.typing import ResponseReturnValue
+
+from ledger.gate import Demand, demands
+from ledger.views import fresh, shown
+from ledger.views.reading import archive, the_body, the_project, the_proof
+
+bp = Blueprint("proofs", __name__, url_prefix="/projects/<project>/proofs")
+
+LINES: Final = 50  # of one page
+
+
+@bp.get("")
+@demands(Demand.READER)
+def index(project: str) -> ResponseReturnValue:
+    """Show the history, newest first, all of it or only what changed something."""
+    only_changes = request.args.get("only") == "changes"
+    before = request.args.get("before")
+    line, now = the_project(project), fresh.this_minute()
+    try:
+        page = archive().proofs(project, before=before, limit=LINES, only_changes=only_changes)
+    except ValueError as error:
+        abort(400, str(error))
+    return fresh.answer(
+        (now, line, page, before, only_changes),
+        lambda: render_template("proofs.html", line=line, page=page, now=now, only_changes=only_changes, before=before),
+    )
+
+
+@bp.get("/<string(length=64):digest>")
+@demands(Demand.READER)
+def show(project: str, digest: str) -> ResponseReturnValue:
+    """Show one proof."""
+    proof, now = the_proof(project, digest), fresh.this_minute()
+    older, newer = archive().neighbours(project, digest)
+    return fresh.answer(
+        (now, proof, older, newer),
+        lambda: render_template(
+            "proof.html",
+            project=project,
+            proof=proof,
+            older=older,
+            newer=newer,
+            now=now,
+            **shown.pieces(project, digest),
+            changes=shown.difference(project, older, digest) if older else None,
+            facts=shown.facts(project, digest),
+        ),
+    )
+
+
+@bp.get("/<string(length=64):digest>.json")
+@demands(Demand.READER)
+def download(project: str, digest: str) -> ResponseReturnValue:
+    """Send the very bytes that `digest` is the SHA-256 of."""
+    if digest in request.if_none_match and archive().line(project, digest):
+        response = Response(status=304)
+    else:
+        response = Response(the_body(project, digest), mimetype="application/json")
+        response.headers["Content-Disposition"] = f'attachment; filename="{project}-{digest[:12]}.json"'
+    response.set_etag(digest)
+    response.headers["Cache-Control"] = fresh.KEEP_AND_ASK
+    return response

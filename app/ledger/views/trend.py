@@ -1,0 +1,37 @@
+"""The verdicts of the last proofs as bars, oldest left: height and fill say what the colour says.
+
+Rule: a page may carry no style of its own, so shapes are attributes and colours are classes of ledger.css.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from markupsafe import Markup
+
+from ledger.views import words
+
+BARS: Final = 30
+STEP: Final = 7
+WIDTH: Final = 5
+HEIGHT: Final = 24
+# A good verdict is a short bar, so that the eye finds the others.
+TALL: Final[Mapping[str, int]] = {words.NONE: 2, words.PROVEN: 8, words.UNPROVEN: 16, words.BREACHED: HEIGHT}
+
+FRAME: Final = Markup(
+    '<svg class="trend" role="img" aria-label="{label}" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
+    "{bars}</svg>"
+)
+BAR: Final = Markup('<rect class="bar {word}" x="{x}" y="{y}" width="{width}" height="{height}" rx="1"/>')
+
+
+def trend(verdicts: tuple[str, ...]) -> Markup:
+    """Draw verdicts, oldest first; the newest stands at the right edge, and a mark for each proof that is yet to come."""
+    last = verdicts[-BARS:]
+    label = f"Last {len(last)} proofs: {words.tally(last)}" if len(last) > 1 else f"One proof: {words.tally(last)}"
+    return FRAME.format(label=label, width=BARS * STEP, height=HEIGHT, bars=Markup("").join(_bars(last)))
+
+
+def _bars(verdicts: tuple[str, ...]) -> Iterator[Markup]:
+    for place, word in enumerate((words.NONE,) * (BARS - len(verdicts)) + verdicts):
+        tall = TALL.get(word, TALL[words.UNPROVEN])
+        yield BAR.format(word=word, x=place * STEP + STEP - WIDTH, y=HEIGHT - tall, width=WIDTH, height=tall)

@@ -1,0 +1,111 @@
+"""The form of the document that `docker compose config --format json` prints, as far as it matters.
+
+Rule: a document that does not fit is a FileError with its position, whatever is in it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from cloison.errors import FileError
+
+HIGHEST_PORT: Final = 65535
+MOST_REPLICAS: Final = 10_000
+"""More than one machine can run: a bridge of Linux has 1024 ports."""
+Key = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9._-]+\Z")]
+"""What Compose takes for the name of a service or a network: https://github.com/compose-spec/compose-spec"""
+Text = Annotated[str, Meta(pattern=r"^[^\ud800-\udfff]*\Z")]
+"""What can be written down: half a surrogate pair cannot."""
+Count = Annotated[int, Meta(ge=0, le=MOST_REPLICAS)]
+
+
+class PortForm(msgspec.Struct, frozen=True):
+    """A published port."""
+
+    target: Annotated[int, Meta(ge=1, le=HIGHEST_PORT)]
+    protocol: Literal["tcp", "udp", "sctp"] = "tcp"
+    published: Annotated[str, Meta(pattern=r"^([0-9]{1,5}(-[0-9]{1,5})?)?\Z")] | None = None
+    host_ip: str | None = None
+
+
+class DependencyForm(msgspec.Struct, frozen=True):
+    """What a service waits for."""
+
+    condition: str = ""
+
+
+class DeployForm(msgspec.Struct, frozen=True):
+    """How many of a service there are."""
+
+    replicas: Count | None = None
+
+
+class SeatForm(msgspec.Struct, frozen=True):
+    """A service on a network."""
+
+    gw_priority: int | None = None
+
+
+Exposed = Annotated[str, Meta(pattern=r"^(?i:[0-9]{1,5}(-[0-9]{1,5})?(/(tcp|udp|sctp))?)\Z")]
+
+
+class ServiceForm(msgspec.Struct, frozen=True):
+    """A service."""
+
+    networks: dict[Key, SeatForm | None] | None = None
+    network_mode: Text | None = None
+    ports: tuple[PortForm, ...] | None = None
+    expose: tuple[Exposed, ...] | None = None
+    deploy: DeployForm | None = None
+    scale: Count | None = None
+    depends_on: dict[str, DependencyForm] | None = None
+    sysctls: dict[str, Any] | None = None
+
+
+class PoolForm(msgspec.Struct, frozen=True):
+    """Where addresses come from."""
+
+    subnet: str | None = None
+
+
+class IpamForm(msgspec.Struct, frozen=True):
+    """How addresses are given."""
+
+    config: tuple[PoolForm, ...] | None = None
+
+
+class NetworkForm(msgspec.Struct, frozen=True):
+    """A network."""
+
+    name: Text | None = None
+    internal: bool | None = None
+    external: bool | None = None
+    driver: Text | None = None
+    driver_opts: dict[str, Any] | None = None
+    enable_ipv6: bool | None = None
+    ipam: IpamForm | None = None
+
+
+class DocumentForm(msgspec.Struct, frozen=True):
+    """The whole."""
+
+    name: Key
+    services: dict[Key, Any]
+    networks: dict[Key, Any] | None = None
+
+
+T = TypeVar("T")
+
+
+def read(body: Any, shape: type[T], where: str) -> T:
+    """Read a part of the document.
+
+    Raises FileError with its position when it does not fit.
+    """
+    try:
+        return msgspec.convert(body, shape)
+    except (msgspec.ValidationError, UnicodeError) as error:
+        raise FileError(f"{where}: {error}; is this what `docker compose config` prints?") from error

@@ -1,0 +1,13 @@
+"""The report as one page of HTML that needs nothing but itself: the picture, the matrix, the evidence."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cloison.proof import Proof, digest
+from proofview import sheet
+
+
+def render(proof: Proof) -> str:
+    """Return the page; what it shows is made from the document alone, as in the ledger."""
+    return sheet.sheet(msgspec.to_builtins(proof), digest(proof))

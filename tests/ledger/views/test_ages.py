@@ -1,0 +1,39 @@
+"""How moments are told."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ledger.views import ages
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("before", "told", "short"),
+    [
+        (timedelta(seconds=-50), "just now", "now"),
+        (timedelta(seconds=59), "just now", "now"),
+        (timedelta(seconds=60), "1 minute ago", "1 min"),
+        (timedelta(minutes=59, seconds=59), "59 minutes ago", "59 min"),
+        (timedelta(hours=1), "1 hour ago", "1 h"),
+        (timedelta(hours=47, minutes=59), "47 hours ago", "47 h"),
+        (timedelta(days=2), "2 days ago", "2 d"),
+        (timedelta(days=59), "59 days ago", "59 d"),
+        (timedelta(days=60), "2 months ago", "2 mo"),
+        (timedelta(days=730), "2 years ago", "2 y"),
+    ],
+)
+def test_an_age_is_told_in_its_largest_unit(before: timedelta, told: str, short: str) -> None:
+    assert (told, short) == (ages.ago(NOW - before, NOW), ages.short(NOW - before, NOW))
+
+
+def test_what_lies_ahead_is_not_called_new() -> None:
+    assert ages.ago(NOW + timedelta(days=3), NOW) == "ahead of this clock by 3 days"
+    assert ages.short(NOW + timedelta(days=3), NOW) == "ahead"
+
+
+def test_a_moment_of_the_database_is_utc() -> None:
+    assert ages.iso(datetime(2026, 1, 2, 3, 4, 5)) == "2026-01-02T03:04:05Z"  # noqa: DTZ001 - as the database gives it
+    assert ages.clock(NOW) == "24 Nov 2026, 12:00 UTC"
+    assert ages.day(NOW) == "24 Nov 2026"

@@ -1,0 +1,104 @@
+"""Trend, time line and badge: shapes that say what their colours say."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from ledger.views import shield, trend
+from ledger.views.timeline import LEAST, WIDTH, Scale, timeline
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Seen:
+    observed: str
+    judgement: str
+    since: datetime
+    until: datetime | None = None
+
+
+def bars(drawn: str) -> list[dict[str, str]]:
+    return [element.attrib for element in ET.fromstring(drawn) if element.tag.endswith("rect")]  # noqa: S314 - ours
+
+
+def test_a_breach_is_the_tallest_bar() -> None:
+    proven, unproven, breached = bars(trend.trend(("proven", "unproven", "breached")))
+
+    assert int(proven["height"]) < int(unproven["height"]) < int(breached["height"])
+
+
+def test_the_newest_proof_stands_at_the_right_edge_however_few_there_are() -> None:
+    right = {
+        int(drawn[-1]["x"]) + trend.WIDTH for drawn in (bars(trend.trend(("proven",) * n)) for n in (1, 7, 30, 31))
+    }
+
+    assert right == {trend.BARS * trend.STEP}
+
+
+def test_a_trend_says_its_numbers() -> None:
+    drawn = trend.trend(("proven", "breached", "proven"))
+
+    assert 'aria-label="Last 3 proofs: 2 proven, 1 breached"' in drawn
+
+
+def test_a_word_of_a_later_version_is_drawn_as_unknown() -> None:
+    (bar,) = bars(trend.trend(("novel",)))
+
+    assert bar["height"] == str(trend.TALL["unproven"])
+
+
+def test_a_band_is_where_and_as_long_as_the_spell_was() -> None:
+    start, middle = NOW - timedelta(days=4), NOW - timedelta(days=1)
+    spells = [Seen("shut", "holds", middle), Seen("open", "breach", start, middle)]
+
+    first, last = bars(timeline(spells, Scale.over(spells, NOW)))
+
+    assert (first["class"], first["x"], first["width"]) == ("band breach", "0.0", "750.0")
+    assert (last["class"], last["x"], last["width"]) == ("band holds", "750.0", "250.0")
+    assert int(last["height"]) < int(first["height"])
+
+
+def test_the_shortest_spell_is_still_seen() -> None:
+    long_ago = NOW - timedelta(days=365)
+    spells = [Seen("shut", "holds", long_ago, NOW - timedelta(seconds=1)), Seen("open", "breach", NOW)]
+
+    breach = bars(timeline(spells, Scale.over(spells, NOW)))[1]
+
+    assert float(breach["width"]) == LEAST
+    assert float(breach["x"]) + LEAST == WIDTH
+
+
+def test_a_line_of_no_length_does_not_divide_by_it() -> None:
+    spells = [Seen("open", "holds", NOW)]
+
+    assert "NaN" not in timeline(spells, Scale.over(spells, NOW))
+    assert Scale.over([], NOW).at(NOW) == 0
+
+
+@pytest.mark.parametrize("word", ["proven", "breached", "unproven", "none", "novel"])
+def test_a_badge_says_its_word(word: str) -> None:
+    root = ET.fromstring(shield.shield(word, "3 h"))  # noqa: S314 - ours
+
+    assert f"isolation: {word} · 3 h" == root.attrib["aria-label"]
+
+
+def luminance(colour: str) -> float:
+    channels = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("colour", sorted({*shield.COLOURS.values(), "#3b4451"}))
+def test_white_can_be_read_on_every_colour_of_a_badge(colour: str) -> None:
+    assert 1.05 / (luminance(colour) + 0.05) >= 4.5
+
+
+def test_nothing_drawn_needs_a_style_or_a_script() -> None:
+    spells = [Seen("open", '"><script>', NOW)]
+    drawn = [trend.trend(('"><b>',)), timeline(spells, Scale.over(spells, NOW)), shield.shield("<i>", None)]
+
+    assert not re.search(r"<script|<b>|<i>|style=|\son\w+=", "".join(drawn))

@@ -1,0 +1,110 @@
+"""Which addresses and tokens are taken, and that a token is nowhere but in its header."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cloison.errors import UsageError
+from cloison.ledger.address import TOKEN, ledger
+
+SECRET = "clo_abcDEF-._~+/=="
+
+TAKEN = {
+    "https://ledger.example": "https://ledger.example",
+    "https://Ledger.Example:8443/": "https://ledger.example:8443",
+    "http://[::1]:8080/behind/a/proxy/": "http://[::1]:8080/behind/a/proxy",
+}
+NOT_TAKEN = {
+    "": "is no address of a ledger",
+    "ledger.example": "is no address of a ledger",
+    "ftp://ledger.example": "is no address of a ledger",
+    "https://": "is no address of a ledger",
+    "https://ledger.example:0": "is no address of a ledger",
+    "https://ledger.example:99999": "the address is none",
+    "https://[::1": "the address is none",
+    "https://ledger.example/\x07": "is no address of a ledger",
+    "https://me:secret@ledger.example": "the address holds a name or a password",
+    "https://ledger.example/?project=1": "leave out what begins at ? or #",
+    "https://ledger.example/#top": "leave out what begins at ? or #",
+}
+NO_TOKENS = ["two words", "two\nlines", "naïve", "=", "clo_\x00"]
+
+
+@pytest.mark.parametrize(("address", "url"), TAKEN.items())
+def test_an_address_is_taken(address: str, url: str) -> None:
+    assert url == ledger(address, None, {TOKEN: SECRET}).url
+
+
+@pytest.mark.parametrize(("address", "sentence"), NOT_TAKEN.items())
+def test_what_is_no_address_is_told(address: str, sentence: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        ledger(address, None, {TOKEN: SECRET})
+
+    assert sentence in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+def test_the_token_leaves_the_environment_and_is_not_shown() -> None:
+    environment = {TOKEN: f"{SECRET}\n", "HOME": "/"}
+
+    there = ledger("https://ledger.example", None, environment)
+
+    assert SECRET == there.token
+    assert {"HOME": "/"} == environment
+    assert SECRET not in repr(there)
+
+
+def test_a_file_comes_before_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(f"{SECRET}\n")
+
+    there = ledger("https://ledger.example", tmp_path / "token", {TOKEN: "clo_other"})
+
+    assert (SECRET, f"the token in {tmp_path / 'token'}") == (there.token, there.token_of)
+
+
+@pytest.mark.parametrize("token", NO_TOKENS)
+def test_what_is_no_token_is_told_and_not_shown(token: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(token)
+
+    for file, environment in ((None, {TOKEN: token}), (tmp_path / "token", {})):
+        with pytest.raises(UsageError) as raised:
+            ledger("https://ledger.example", file, environment)
+        assert "a token is one word" in str(raised.value)
+        assert token not in str(raised.value)
+
+
+def test_another_file_is_not_sent_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "core").write_bytes(b"a" * 5000)
+
+    with pytest.raises(UsageError, match="a token is one word"):
+        ledger("https://ledger.example", tmp_path / "core", {})
+
+
+def test_a_missing_token_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--ledger needs a token of the project: set CLOISON_LEDGER_TOKEN"):
+        ledger("https://ledger.example", None, {})
+    with pytest.raises(UsageError, match=r"--ledger-token-file .*/none cannot be read: No such file"):
+        ledger("https://ledger.example", tmp_path / "none", {})
+
+
+@pytest.mark.parametrize(
+    ("address", "warned"),
+    [
+        ("http://127.0.0.1:8080", ""),
+        ("http://127.1.2.3", ""),
+        ("http://[::1]:8080", ""),
+        ("http://localhost:8080", ""),
+        ("http://ledger.localhost", ""),
+        ("https://ledger.example", ""),
+        ("http://ledger.example", "is not encrypted"),
+        ("http://192.0.2.1", "is not encrypted"),
+        ("http://localhost.example", "is not encrypted"),
+    ],
+)
+def test_what_leaves_the_machine_in_the_open_is_warned_of(address: str, warned: str) -> None:
+    warning = ledger(address, None, {TOKEN: SECRET}).warning
+
+    assert warned in warning
+    assert bool(warned) == bool(warning)
