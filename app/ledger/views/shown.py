@@ -37,7 +37,9 @@ def pieces(project: str, digest: str) -> dict[str, Markup]:
     """Return what proofview makes of a proof, by name; all that one page shows, for they refer to each other."""
 
     def made(piece: Callable[[Document, tuple[Door, ...]], Markup]) -> Markup:
-        return fragments().get((piece.__name__, digest), lambda: piece(document(project, digest), _doors(project, digest)))
+        return fragments().get(
+            (piece.__name__, digest), lambda: piece(document(project, digest), _doors(project, digest))
+        )
 
     return {piece.__name__: made(piece) for piece in (to_act_on, picture, matrix, evidence)}
 
