@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, event
-from tests.database.people.conftest import World
 from tests.database.pages.worlds import digest, proof
+from tests.database.people.conftest import World
 
 from ledger.archive.store import Archive
 
