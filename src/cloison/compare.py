@@ -90,8 +90,9 @@ def compare(
 
     Raises KeyError when a flow is missing from one of the three: a proof with a hole is no proof.
     """
-    flows = {*intended, *predicted, *observed}
-    return [_judged(flow, intended[flow], predicted[flow], observed[flow]) for flow in sorted(flows)]
+    # One after another they are in order already, which a set would forget.
+    flows = sorted({**intended, **predicted, **observed})
+    return [_judged(flow, intended[flow], predicted[flow], observed[flow]) for flow in flows]
 
 
 def _judged(flow: Flow, intention: Intention, prediction: Prediction, observation: Observation) -> Judged:

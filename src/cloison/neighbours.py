@@ -18,7 +18,7 @@ from __future__ import annotations
 import socket
 import struct
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, Self
@@ -49,7 +49,7 @@ GROUP: Final = 0xFF
 """The first byte of an IPv6 multicast address (RFC 4291 section 2.7)."""
 READ: Final = 1 << 16
 SHARE: Final = 2
-"""One in so many entries of a table are the prober's to use; the others are left to the services."""
+"""One in so many free entries of a table is the prober's to use; the others are left to the services."""
 
 
 class Space(Protocol):
@@ -83,21 +83,26 @@ class Neighbours:
         self._stack = ExitStack()
         self._before: Mapping[int, frozenset[Entry]] = {}
         self._asked: socket.socket | None = None
+        self._floor: Sequence[int] = ()
+        """How many entries of each table are there without what was brought."""
 
     def __enter__(self) -> Self:
         self._before = {space.descriptor: frozenset(_found(space.descriptor)) for space in self._spaces}
         for space in [*self._spaces][-1:]:  # one with few links: the kernel tells of each
             with netns.inside(space.descriptor):
                 self._asked = self._stack.enter_context(_line())
+        self._floor = [table.entries for table in self.fill()]
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def make_room(self) -> None:
-        """Take out what came since, if the tables begin to fill."""
-        if any(table.entries * SHARE > table.ceiling for table in self.fill()):
+        """Take out what came since, if it begins to fill the tables."""
+        filled = zip(self.fill(), self._floor, strict=True)
+        if any((table.entries - floor) * SHARE > table.ceiling - floor for table, floor in filled):
             self.forget()
+            self._floor = [table.entries for table in self.fill()]
 
     def refusals(self) -> int:
         """Return how often a table of the machine had no room for another entry, ever."""

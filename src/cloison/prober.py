@@ -44,6 +44,8 @@ READERS: Final = {
 }
 WINDOW: Final = 256
 """Probes after which the kernel's tables of neighbours are looked at: each may bring several entries."""
+COMPANY: Final = 24
+"""Posts that are asked about together: the neighbours of so many, and of so many others, fit into half a table."""
 PORT: Final = struct.Struct("!H")
 PORT_AT: Final = 2
 """Where an address of either version of IP has its port."""
@@ -205,12 +207,21 @@ class Prober:
 
 
 def _ordered(waiting: Sequence[Numbered]) -> list[Numbered]:
-    """Return the shots by where they start and end, so that neighbours are needed for a short time, else at random.
+    """Return the shots from some posts to some posts after each other, so that few neighbours are needed at a time.
 
-    Whatever a burst does to its last ones, it does to others in the next round.
+    The rest is left to chance: whatever a burst does to its last ones, it does to others in the next round.
     """
-    dice: dict[object, float] = defaultdict(random.random)
-    return sorted(waiting, key=lambda item: (dice[item[1].post], dice[item[1].post, item[1].address]))
+    posts = [*{shot.post for _, shot in waiting} | {shot.target for _, shot in waiting}]
+    random.shuffle(posts)
+    at = {made: place for place, made in enumerate(posts)}
+    dice: dict[str, float] = defaultdict(random.random)
+
+    def place(item: Numbered) -> tuple[int, int, int, float]:
+        shot = item[1]
+        here = at[shot.post]
+        return here // COMPANY, at[shot.target] // COMPANY, here, dice[shot.address]
+
+    return sorted(waiting, key=place)
 
 
 def _note(message: packet.Message, shot: Shot, made: Post) -> None:

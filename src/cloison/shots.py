@@ -62,11 +62,16 @@ def reason(own: int, untracked: int, crowded: int) -> str:
     return ""
 
 
+def _is_owed_an_answer(shot: Shot) -> bool:
+    """Whether an answer should have come and none did: with a loss, it may be the answer that was lost."""
+    return shot.protocol is Protocol.TCP and shot.came_back is None
+
+
 def settle(shot: Shot, loss: str) -> None:
     """Say what it comes to: an acceptance, else an arrival, else what came back, else silence."""
     if shot.came_back is Outcome.ACCEPTED:
         shot.outcome = Outcome.ACCEPTED
-    elif shot.target and shot.target in shot.arrived:
+    elif shot.target and shot.target in shot.arrived and not (loss and _is_owed_an_answer(shot)):
         shot.outcome = Outcome.ARRIVED
         shot.detail = f"seen inside {shot.target.name}, {shot.came_back or 'no answer'} came back"
     elif loss:
