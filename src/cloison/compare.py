@@ -92,15 +92,26 @@ def compare(
     """
     # One after another they are in order already, which a set would forget.
     flows = sorted({**intended, **predicted, **observed})
-    return [_judged(flow, intended[flow], predicted[flow], observed[flow]) for flow in flows]
+    known: dict[tuple[int, int, int], Verdict] = {}  # most flows share their three answers with many others
+    judged = []
+    for flow in flows:
+        answers = intended[flow], predicted[flow], observed[flow]
+        key = (id(answers[0]), id(answers[1]), id(answers[2]))
+        verdict = known.get(key) or known.setdefault(key, _verdict(*answers))
+        judged.append(Judged(flow, *answers, *verdict))
+    return judged
 
 
-def _judged(flow: Flow, intention: Intention, prediction: Prediction, observation: Observation) -> Judged:
+Verdict = tuple[Judgement, Cause | None, bool]
+"""The word for a flow, who opened it where it should be shut, and whether it is not as predicted."""
+
+
+def _verdict(intention: Intention, prediction: Prediction, observation: Observation) -> Verdict:
     judgement = judge(intention.intent, observation)
     known = Reach.UNKNOWN not in (prediction.reach, observation.reach)
     drift = known and prediction.reach is not observation.reach
     cause = CAUSE.get(prediction.reach) if judgement is Judgement.BREACH else None
-    return Judged(flow, intention, prediction, observation, judgement, cause, drift)
+    return judgement, cause, drift
 
 
 def exit_code(judged: Sequence[Judged], *, complete: bool, strict: bool = False) -> int:

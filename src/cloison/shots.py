@@ -73,7 +73,6 @@ def settle(shot: Shot, loss: str) -> None:
         shot.outcome = Outcome.ACCEPTED
     elif shot.target and shot.target in shot.arrived and not (loss and _is_owed_an_answer(shot)):
         shot.outcome = Outcome.ARRIVED
-        shot.detail = f"seen inside {shot.target.name}, {shot.came_back or 'no answer'} came back"
     elif loss:
         # What was lost may have been the arrival: even a refusal says nothing now.
         shot.outcome, shot.detail = Outcome.ERROR, loss
