@@ -6,7 +6,7 @@ arrives; a door that is needed holds only when it answers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -90,16 +90,21 @@ def compare(
 
     Raises KeyError when a flow is missing from one of the three: a proof with a hole is no proof.
     """
-    # One after another they are in order already, which a set would forget.
-    flows = sorted({**intended, **predicted, **observed})
     known: dict[tuple[int, int, int], Verdict] = {}  # most flows share their three answers with many others
     judged = []
-    for flow in flows:
+    for flow in _in_order({**intended, **predicted, **observed}):
         answers = intended[flow], predicted[flow], observed[flow]
         key = (id(answers[0]), id(answers[1]), id(answers[2]))
         verdict = known.get(key) or known.setdefault(key, _verdict(*answers))
         judged.append(Judged(flow, *answers, *verdict))
     return judged
+
+
+def _in_order(flows: Collection[Flow]) -> list[Flow]:
+    """Sort flows by the places of their ends, of which there are few, rather than by their many fields."""
+    vantages = {vantage: place for place, vantage in enumerate(sorted({flow.vantage for flow in flows}))}
+    ends = {end: place for place, end in enumerate(sorted({flow.endpoint for flow in flows}))}
+    return sorted(flows, key=lambda flow: (vantages[flow.vantage], ends[flow.endpoint]))
 
 
 Verdict = tuple[Judgement, Cause | None, bool]

@@ -120,7 +120,8 @@ class Prober:
         lost, untracked = self._losses()
         numbered = dict(zip(_numbers(), shots, strict=False))
         with Neighbours(self.posts) as neighbours:
-            self._round([*numbered.items()], numbered, patience / 2, neighbours)
+            first = [item for item in numbered.items() if not item[1].is_a_hint]
+            self._round(first, numbered, patience / 2, neighbours)
             crowded = self._confirm(numbered, patience / 2, neighbours)
             neighbours.forget()
         self._receive(numbered, 0)  # what arrived before the last answer was sent
@@ -139,7 +140,7 @@ class Prober:
         for pause in (0, *PAUSES):
             time.sleep(pause)
             before = unresolved() + neighbours.refusals()
-            waiting = [(n, shot) for n, shot in numbered.items() if not (shot.is_over or shot.is_a_hint)]
+            waiting = [item for item in numbered.items() if item[1].is_needed]
             self._round(waiting, numbered, seconds, neighbours)
             crowded = unresolved() + neighbours.refusals() - before
             if not crowded:

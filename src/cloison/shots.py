@@ -24,6 +24,8 @@ class Shot:
     port: int
     target: Post | None = None
     protocol: Protocol = Protocol.TCP
+    beside: Shot | None = None
+    """Of a hint: the probe to the same address that makes it needless once it is answered."""
     at: str = ""
     """An own address of the post's on the link to use, for an address that is valid on one link alone."""
     came_back: Outcome | None = None
@@ -44,8 +46,13 @@ class Shot:
 
     @property
     def is_a_hint(self) -> bool:
-        """Whether nothing is judged by it, so that its silence needs no second try."""
+        """Whether nothing is judged by it, so that it is sent but once, and only where it tells something new."""
         return self.protocol is Protocol.ICMP
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether a further try may tell something."""
+        return not self.is_over and not (self.is_a_hint and self.beside and self.beside.is_over)
 
 
 def reason(own: int, untracked: int, crowded: int) -> str:
