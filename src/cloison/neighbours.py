@@ -55,7 +55,9 @@ SHARE: Final = 2
 class Space(Protocol):
     """Something that stands in a network namespace."""
 
-    descriptor: int
+    @property
+    def descriptor(self) -> int:
+        """The namespace, opened."""
 
 
 class Entry(NamedTuple):
