@@ -4,7 +4,8 @@ Described by openapi.json, which is served beside it; tests/database/test_api.py
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ from ledger.archive.document import Refused
 from ledger.archive.lines import ProofLine, Spell
 from ledger.archive.store import MOST, Archive
 from ledger.gate import Demand, demands, principal
+from ledger.running.room import NoRoom, Room
 from proofview.difference import Change, difference
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -51,9 +53,10 @@ def description() -> ResponseReturnValue:
 @demands(Demand.WRITE_TOKEN)
 def add() -> ResponseReturnValue:
     """Keep a proof. The answer leaves when the database has it on disk."""
-    body = _sent()
+    sent = _sent()
     try:
-        kept = _archive().keep(principal().project, body)
+        with _room(_size(sent)):
+            kept = _archive().keep(principal().project, _unpacked(sent) if _is_packed() else sent)
     except Refused as refused:
         abort(422, str(refused))
     response = _json({"digest": kept.digest, "new": kept.is_new}, 201 if kept.is_new else 200)
@@ -95,7 +98,9 @@ def proof(digest: str) -> ResponseReturnValue:
 @demands(Demand.READ_TOKEN)
 def since(digest: str, earlier: str) -> ResponseReturnValue:
     """Return what opened, closed and otherwise changed from an earlier proof to this one."""
-    found = difference(msgspec.json.decode(_body(earlier)), msgspec.json.decode(_body(digest)))
+    old, new = _body(earlier), _body(digest)
+    with _room(len(old) + len(new)):
+        found = difference(msgspec.json.decode(old), msgspec.json.decode(new))
     return _json({name: [_change(one) for one in getattr(found, name)] for name in ("opened", "closed", "changed")})
 
 
@@ -137,6 +142,16 @@ def _archive() -> Archive:
     return archive
 
 
+@contextmanager
+def _room(size: int) -> Iterator[None]:
+    room: Room = current_app.extensions["room"]
+    try:
+        with room.of(size):
+            yield
+    except NoRoom:
+        abort(503, "Other large proofs are being read at this moment. Try again in a few seconds.")
+
+
 def _body(digest: str) -> bytes:
     body = _archive().body(principal().project, digest)
     if body is None:
@@ -145,7 +160,7 @@ def _body(digest: str) -> bytes:
 
 
 def _sent() -> bytes:
-    """Return what was sent, unpacked, and never more of it than the limit."""
+    """Return what was sent, as it was sent."""
     if request.mimetype != "application/json":
         abort(415, "A proof is sent as application/json.")
     limit: int = current_app.config["SETTINGS"].proof_limit
@@ -153,23 +168,36 @@ def _sent() -> bytes:
     body = request.get_data(cache=False)
     if request.content_length is not None and len(body) < request.content_length:
         abort(400, "The body ended before its length was reached.")
-    encoding = request.headers.get("Content-Encoding", "identity").lower()
-    if encoding == "gzip":
-        return _unpacked(body, limit)
-    if encoding != "identity":
+    if not _is_packed() and _encoding() != "identity":
         abort(415, "A proof is sent as it is or packed with gzip.")
     return body
 
 
-def _unpacked(body: bytes, limit: int) -> bytes:
-    unpacking = zlib.decompressobj(wbits=31)  # gzip
+def _encoding() -> str:
+    return request.headers.get("Content-Encoding", "identity").lower()
+
+
+def _is_packed() -> bool:
+    return _encoding() == "gzip"
+
+
+def _size(sent: bytes) -> int:
+    """Return how many bytes a proof has, unpacked. What is packed says it in its last four; _unpacked believes no more."""
+    size = int.from_bytes(sent[-4:], "little") if _is_packed() else len(sent)
+    limit: int = current_app.config["SETTINGS"].proof_limit
+    if size > limit:
+        abort(413, f"A proof may have {limit:,} bytes, unpacked.")
+    return size
+
+
+def _unpacked(sent: bytes) -> bytes:
+    """Unpack no more than was said to be there."""
+    unpacking, size = zlib.decompressobj(wbits=31), _size(sent)  # 31: gzip
     try:
-        found = unpacking.decompress(body, limit + 1)
+        found = unpacking.decompress(sent, size + 1)
     except zlib.error:
         abort(400, "The body is not what gzip writes.")
-    if len(found) > limit:
-        abort(413, f"A proof may have {limit:,} bytes, unpacked.")
-    if not unpacking.eof or unpacking.unused_data:
+    if len(found) != size or not unpacking.eof or unpacking.unused_data:
         abort(400, "The body is not one whole file of gzip.")
     return found
 
