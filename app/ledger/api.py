@@ -17,6 +17,7 @@ from ledger.archive.document import Refused
 from ledger.archive.lines import ProofLine, Spell
 from ledger.archive.store import MOST, Archive
 from ledger.gate import Demand, demands, principal
+from ledger.large import LARGE, Place, place
 from proofview.difference import Change, difference
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -51,11 +52,11 @@ def description() -> ResponseReturnValue:
 @demands(Demand.WRITE_TOKEN)
 def add() -> ResponseReturnValue:
     """Keep a proof. The answer leaves when the database has it on disk."""
-    body = _sent()
-    try:
-        kept = _archive().keep(principal().project, body)
-    except Refused as refused:
-        abort(422, str(refused))
+    with place() as mine:
+        try:
+            kept = _archive().keep(principal().project, _sent(mine))
+        except Refused as refused:
+            abort(422, str(refused))
     response = _json({"digest": kept.digest, "new": kept.is_new}, 201 if kept.is_new else 200)
     response.headers["Location"] = f"{bp.url_prefix}/proofs/{kept.digest}"
     return response
@@ -95,7 +96,10 @@ def proof(digest: str) -> ResponseReturnValue:
 @demands(Demand.READ_TOKEN)
 def since(digest: str, earlier: str) -> ResponseReturnValue:
     """Return what opened, closed and otherwise changed from an earlier proof to this one."""
-    found = difference(msgspec.json.decode(_body(earlier)), msgspec.json.decode(_body(digest)))
+    with place() as mine:
+        old, new = _body(earlier), _body(digest)
+        mine.take_for(max(len(old), len(new)))
+        found = difference(msgspec.json.decode(old), msgspec.json.decode(new))
     return _json({name: [_change(one) for one in getattr(found, name)] for name in ("opened", "closed", "changed")})
 
 
@@ -144,27 +148,31 @@ def _body(digest: str) -> bytes:
     return body
 
 
-def _sent() -> bytes:
+def _sent(mine: Place) -> bytes:
     """Return what was sent, unpacked, and never more of it than the limit."""
     if request.mimetype != "application/json":
         abort(415, "A proof is sent as application/json.")
     limit: int = current_app.config["SETTINGS"].proof_limit
     request.max_content_length = limit
+    mine.take_for(request.content_length)
     body = request.get_data(cache=False)
     if request.content_length is not None and len(body) < request.content_length:
         abort(400, "The body ended before its length was reached.")
     encoding = request.headers.get("Content-Encoding", "identity").lower()
     if encoding == "gzip":
-        return _unpacked(body, limit)
+        return _unpacked(body, limit, mine)
     if encoding != "identity":
         abort(415, "A proof is sent as it is or packed with gzip.")
     return body
 
 
-def _unpacked(body: bytes, limit: int) -> bytes:
+def _unpacked(body: bytes, limit: int, mine: Place) -> bytes:
     unpacking = zlib.decompressobj(wbits=31)  # gzip
     try:
-        found = unpacking.decompress(body, limit + 1)
+        found = unpacking.decompress(body, min(LARGE, limit))
+        if unpacking.unconsumed_tail:
+            mine.take_for(None)
+            found += unpacking.decompress(unpacking.unconsumed_tail, limit + 1 - len(found))
     except zlib.error:
         abort(400, "The body is not what gzip writes.")
     if len(found) > limit:

@@ -24,6 +24,7 @@ bp = Blueprint(
     static_url_path="/static/proofview",
 )
 
+ACTS: Final = 6  # that stand above the picture; the rest is folded away
 ROWS: Final = 300  # of a table of doors; what is worst comes first
 URGENT: Final = frozenset({"breach", "broken", "unknown"})
 
@@ -46,7 +47,7 @@ def pieces(project: str, digest: str) -> dict[str, Markup]:
 
 def to_act_on(proof: Document, gathered: tuple[Door, ...]) -> Markup:
     """Return what needs action."""
-    return _filled("acts.html", acts=acts(proof, gathered))
+    return _filled("acts.html", acts=acts(proof, gathered), first=ACTS)
 
 
 def difference(project: str, old: str, new: str) -> Markup:
