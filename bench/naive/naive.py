@@ -4,6 +4,7 @@ import json
 
 import pymysql
 from flask import Flask, render_template_string, request
+
 from proofview.evidence import evidence
 from proofview.matrix import matrix
 from proofview.picture import picture

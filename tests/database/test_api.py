@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import pymysql
 import pytest
 from flask import Flask, request
-from sqlalchemy import text
+from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import OperationalError
 from tests.database.samples import OPEN, document, proof
 from tests.database.samples import body as body_of
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -79,6 +81,24 @@ def test_a_proof_is_created_once(client: FlaskClient) -> None:
     assert (201, 200) == (first.status_code, second.status_code)
     assert first.json["digest"] == second.json["digest"]
     assert client.get(first.headers["Location"], headers=BOTH).data == proof(app="open")
+
+
+@pytest.mark.parametrize(("came_to_pass", "again"), [("commit", 200), ("rollback", 201)])
+def test_a_proof_whose_commit_was_lost_can_be_sent_again(
+    client: FlaskClient, engine: Engine, came_to_pass: str, again: int
+) -> None:
+    lost = iter([pymysql.err.OperationalError(2013, "Lost connection to server during query")])
+
+    @event.listens_for(engine, "commit")
+    def _lose(connection: Connection) -> None:
+        for error in lost:
+            getattr(connection.connection, came_to_pass)()
+            raise OperationalError("COMMIT", {}, error)
+
+    first, second = send(client, proof(app="open")), send(client, proof(app="open"))
+
+    assert (503, again) == (first.status_code, second.status_code)
+    assert 1 == len(got(client, "proofs")["proofs"])
 
 
 def test_a_packed_proof_is_the_same_proof(client: FlaskClient) -> None:
