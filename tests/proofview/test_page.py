@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, ViewportSize, expect
 
-PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1280, "height": 860}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1280, "height": 860}
 LOOKS: dict[str, dict[str, Any]] = {
     "light-phone": {"viewport": PHONE, "color_scheme": "light"},
     "dark-phone": {"viewport": PHONE, "color_scheme": "dark"},
@@ -75,7 +75,12 @@ def test_it_asks_nobody_for_anything(browser: Browser, stored: Callable[[str], s
 def test_what_calls_itself_a_script_is_not_run(browser: Browser, stored: Callable[[str], str]) -> None:
     told: list[str] = []
     page = browser.new_page()
-    page.on("dialog", lambda dialog: (told.append(dialog.message), dialog.dismiss()))
+
+    def tell(dialog: Dialog) -> None:
+        told.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", tell)
     page.on("console", lambda message: told.append(message.text))
     page.goto(stored("hostile"))
     page.locator(BREACH).first.click()
