@@ -26,6 +26,8 @@ T = TypeVar("T")
 UNDONE: Final = frozenset({ER.CHECKREAD, ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT})
 # The connection is gone, and with it everything that was not committed.
 LOST: Final = frozenset({CR.CR_SERVER_LOST, CR.CR_SERVER_GONE_ERROR, 0, 1927})
+# No room for a row: table, disk, or what the storage engine says of its own.
+FULL: Final = frozenset({ER.DISK_FULL, ER.RECORD_FILE_FULL, ER.GET_ERRNO})
 TRIES: Final = 4
 FIRST_PAUSE: Final = 0.02  # seconds; doubled from try to try
 
@@ -48,6 +50,7 @@ def engine_for(settings: Settings) -> Engine:
             "write_timeout": settings.db_timeout,
         },
         isolation_level="READ COMMITTED",
+        hide_parameters=True,  # an error may be logged, and what was to be stored may be a secret
         pool_pre_ping=True,
         pool_size=settings.threads,
         max_overflow=0,

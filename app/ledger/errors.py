@@ -3,11 +3,12 @@
 from http import HTTPStatus
 from typing import Final
 
-from flask import Flask, Response, current_app, jsonify, render_template
+from flask import Flask, Response, current_app, g, jsonify, render_template
 from flask.typing import ResponseReturnValue
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
+from ledger.database import FULL, code
 from ledger.negotiate import prefers_json
 
 # What a person can do about it; any other status shows werkzeug's own sentence.
@@ -15,6 +16,7 @@ SENTENCES: Final = {
     HTTPStatus.NOT_FOUND: "There is no page at this address. The front page has everything there is.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "The ledger made a mistake. It is in the log of the app service.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database does not answer at the moment. It is usually back within seconds.",
+    HTTPStatus.INSUFFICIENT_STORAGE: "The database has no room left. Nothing of this was kept; try again later.",
 }
 
 
@@ -39,13 +41,15 @@ def _refused(error: HTTPException) -> ResponseReturnValue:
 def _no_database(error: Exception) -> ResponseReturnValue:
     # One line: the statement and the server's message, not a trace per visitor while the database is away.
     current_app.logger.warning("no answer from the database: %s", str(error).splitlines()[:1])
-    return _show(HTTPStatus.SERVICE_UNAVAILABLE, "")
+    is_full = isinstance(error, DBAPIError) and code(error) in FULL
+    return _show(HTTPStatus.INSUFFICIENT_STORAGE if is_full else HTTPStatus.SERVICE_UNAVAILABLE, "")
 
 
 def _show(status: HTTPStatus, fallback: str) -> Response:
     detail = SENTENCES.get(status, fallback)
     if prefers_json():
-        response = jsonify(error={"status": status.value, "title": status.phrase, "detail": detail})
+        error = {"status": status.value, "title": status.phrase, "detail": detail}
+        response = jsonify(error=error | ({"request_id": g.request_id} if "request_id" in g else {}))
     else:
         response = Response(render_template("error.html", status=status, detail=detail))
     response.status_code = status

@@ -4,7 +4,7 @@ from typing import Any
 
 from gunicorn.workers import gthread
 
-from ledger.running import metrics
+from ledger.running import logs, metrics
 from ledger.settings import Settings
 
 _settings = Settings.from_environment()
@@ -27,9 +27,8 @@ timeout = 30
 
 worker_tmp_dir = "/tmp"  # noqa: S108 - the container's own tmpfs: a heartbeat must not wait for a disk
 control_socket_disable = True  # the root file system is read-only, and nobody should steer the server from inside
-accesslog = None  # the proxy has one
-errorlog = "-"
-loglevel = "warning"  # a start and a stop are no news; Docker logs them already
+accesslog = None  # the application writes a line a request itself
+logconfig_dict = dict(logs.SERVER)
 
 
 def worker_exit(_server: Any, worker: Any) -> None:

@@ -2,8 +2,10 @@
 
 import contextlib
 import http.client
+import itertools
 import json
 import os
+import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.database import samples
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("db", "app", "proxy")
@@ -82,21 +85,73 @@ class Stack:
 
     def get(self, path: str, **headers: str) -> Answer:
         """Ask the way in."""
+        return self.ask("GET", path, None, **headers)
+
+    def ask(self, method: str, path: str, body: bytes | None, **headers: str) -> Answer:
+        """Ask the way in, with a body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
-            connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, body, named)
             answer = connection.getresponse()
             return Answer(answer.status, dict(answer.getheaders()), answer.read().decode())
         finally:
             connection.close()
 
-    def visits(self) -> int:
-        """Visit once and return the count."""
-        return int(self.get("/index.json").document["visits"])
+    def ledger(self, *words: str) -> str:
+        """Run a verb of the ledger's own command line, and return what it printed."""
+        return self.inside("app", "python", "-m", "ledger", *words).strip()
+
+    def figures(self) -> dict[str, float]:
+        """Return the figures for Prometheus, as its server would get them from within backend_net."""
+        said = self.inside("proxy", "wget", "-q", "-O", "-", "http://app:5000/metrics")
+        lines = (line.rpartition(" ") for line in said.splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, _, value in lines}
 
     def as_root(self, sql: str) -> str:
         """Ask the database as its root, from inside."""
         return self.inside("db", "sh", "-c", 'exec mariadb -uroot -p"$(cat /run/mysqld/root_password)" -N', input=sql)
+
+
+@dataclass
+class Shop:
+    """A project of the tests' own, and a token of it."""
+
+    stack: Stack
+    name: str
+    token: str
+    minutes: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def body(self) -> bytes:
+        """Return a proof that there has not been, and that changes something."""
+        minute = next(self.minutes)
+        return samples.proof(minute, app="open" if minute % 2 else "shut")
+
+    def send(self, body: bytes, **headers: str) -> Answer:
+        """Send a proof, or what passes for one."""
+        given = {"Authorization": f"Bearer {self.token}", "Content_Type": "application/json"}
+        return self.stack.ask("POST", "/api/v1/proofs", body, **given | headers)
+
+    def add(self) -> None:
+        """Have one proof more."""
+        answer = self.send(self.body())
+        assert answer.status == 201, answer.text
+
+    def kept(self) -> set[str]:
+        """Return the names of the proofs that the database has."""
+        digests = "SELECT LOWER(HEX(proof.digest)) FROM ledger.proof JOIN ledger.project ON project.id = project_id"
+        return set(self.stack.as_root(f"{digests} WHERE project.name = '{self.name}'").split())
+
+    def remove(self) -> None:
+        """Take everything of it out of the database."""
+        self.stack.as_root(
+            "USE ledger;"  # noqa: S608 - the name is ours
+            f"SELECT id INTO @shop FROM project WHERE name = '{self.name}';"
+            "DELETE spell FROM spell JOIN door ON spell.door_id = door.id WHERE project_id = @shop;"
+            "DELETE FROM door WHERE project_id = @shop;"
+            "DELETE document FROM document JOIN proof ON proof.id = document.proof_id WHERE project_id = @shop;"
+            "DELETE FROM proof WHERE project_id = @shop; DELETE FROM project WHERE id = @shop;"
+        )
 
 
 def soon(wish: Callable[[], bool], what: str, seconds: float = 30) -> float:
@@ -146,3 +201,21 @@ def stack(session_stack: Stack) -> Iterator[Stack]:
     if not session_stack.is_whole():
         session_stack.up()
         soon(lambda: session_stack.get("/readyz").status == 200, "the application answers again")
+
+
+@pytest.fixture(scope="session")
+def session_shop(session_stack: Stack) -> Iterator[Shop]:
+    """Have a project to send proofs to."""
+    name = f"shop-{secrets.token_hex(4)}"
+    session_stack.ledger("add-project", name)
+    shop = Shop(session_stack, name, session_stack.ledger("new-token", name, "tests", "--read", "--write"))
+    yield shop
+    if not session_stack.is_whole():
+        session_stack.up()
+    shop.remove()
+
+
+@pytest.fixture
+def shop(stack: Stack, session_shop: Shop) -> Shop:
+    """Return the project, in a stack that is whole."""
+    return session_shop

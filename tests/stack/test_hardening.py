@@ -42,7 +42,7 @@ def test_its_root_file_system_is_read_only(stack: "Stack", service: str) -> None
 def test_it_cannot_starve_the_machine(stack: "Stack", service: str) -> None:
     config = host_config(stack, service)
 
-    assert 0 < config["Memory"] <= 512 * 1024**2
+    assert 0 < config["Memory"] <= 768 * 1024**2
     assert 0 < config["PidsLimit"] <= 200
 
 

@@ -6,14 +6,18 @@ gets into it, so no password, token, cookie or badge key can.
 
 import json
 import logging
+import re
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 from flask import g, has_request_context
 
 NAMED: Final = "said"
 """Where a record carries what its line is to have beside the sentence."""
+TOKEN: Final = re.compile(r"clo_[A-Za-z0-9_-]+")
+"""No line is meant to have a token in it; a sentence of a library's own might."""
 
 
 class AsJSON(logging.Formatter):
@@ -32,7 +36,7 @@ class AsJSON(logging.Formatter):
         line |= getattr(record, NAMED, {})
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return TOKEN.sub("clo_…", json.dumps(line, ensure_ascii=False))
 
 
 def begin() -> None:
@@ -44,3 +48,14 @@ def begin() -> None:
         logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
+
+
+SERVER: Final[Mapping[str, Any]] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": AsJSON}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}},
+    "loggers": {"gunicorn.error": {"level": "WARNING", "handlers": ["stderr"], "propagate": False}},
+    "root": {"level": "WARNING", "handlers": ["stderr"]},
+}
+"""What the server's own loggers are told: the same lines. A start and a stop are no news; Docker logs them already."""
