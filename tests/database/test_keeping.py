@@ -62,20 +62,6 @@ def pairs(engine: Engine) -> Iterator[Table]:
     table.drop(engine)
 
 
-@pytest.fixture
-def accounts(engine: Engine) -> Iterator[None]:
-    """Have a table of accounts, also where no migration makes one."""
-    columns = "name VARCHAR(63) UNIQUE, password VARCHAR(255), is_administrator BOOLEAN, created DATETIME(3)"
-    made = "account" not in inspect(engine).get_table_names()
-    with engine.begin() as connection:
-        if made:
-            connection.execute(text(f"CREATE TABLE account (id INT AUTO_INCREMENT PRIMARY KEY, {columns})"))
-    yield
-    with engine.begin() as connection:
-        if made:
-            connection.execute(text("DROP TABLE account"))
-
-
 def digests(archive: Archive, project: str = "shop") -> list[str]:
     return [line.digest for line in archive.proofs(project, limit=500).lines]
 
@@ -218,7 +204,7 @@ def touched(damage: str, name: str, content: bytes) -> tuple[str, bytes]:
     return ("" if gone and name.startswith(gone) else name), content
 
 
-def test_what_the_first_start_made_gives_way(archive: Archive, engine: Engine, emptied: object, accounts: None) -> None:
+def test_what_the_first_start_made_gives_way(archive: Archive, engine: Engine, emptied: object) -> None:
     archive.keep("shop", proof(app="open"))
     kept = digests(archive)
     with engine.begin() as connection:
@@ -237,7 +223,7 @@ def test_what_the_first_start_made_gives_way(archive: Archive, engine: Engine, e
         ]
 
 
-def test_two_accounts_are_something_to_keep(engine: Engine, archive: Archive, emptied: object, accounts: None) -> None:
+def test_two_accounts_are_something_to_keep(engine: Engine, archive: Archive, emptied: object) -> None:
     stream = io.BytesIO()
     backup.write(engine, stream)
     emptied()  # type: ignore[operator]
