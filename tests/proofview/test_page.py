@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Dialog, Page, ViewportSize, expect
 
-PHONE = {"width": 390, "height": 844}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 DESK: ViewportSize = {"width": 1280, "height": 860}
 LOOKS: dict[str, dict[str, Any]] = {
     "light-phone": {"viewport": PHONE, "color_scheme": "light"},
@@ -76,11 +76,11 @@ def test_what_calls_itself_a_script_is_not_run(browser: Browser, stored: Callabl
     told: list[str] = []
     page = browser.new_page()
 
-    def dismiss(dialog: Dialog) -> None:
+    def tell(dialog: Dialog) -> None:
         told.append(dialog.message)
         dialog.dismiss()
 
-    page.on("dialog", dismiss)
+    page.on("dialog", tell)
     page.on("console", lambda message: told.append(message.text))
     page.goto(stored("hostile"))
     page.locator(BREACH).first.click()
