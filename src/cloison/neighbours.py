@@ -5,9 +5,12 @@ kernel makes room only by dropping those that nobody has touched for five second
 net/core/neighbour.c): a hundred containers have more pairs than that, and while the tables are full
 the services cannot meet anybody either.
 
-Rule: only what came since the prober looked first is taken out, and of that only what is resolved: on such an entry
-no packet waits, and whoever wants it again asks once more. What somebody wrote there for good is never touched.
-Nothing is ever written, so a killed prober leaves what any traffic leaves.
+Rule: only what came since the prober looked first is taken out, of that only what is resolved, and only where the
+tables begin to fill. Whoever wants it again asks once more. What somebody wrote there for good is never touched, and
+nothing is ever written, so a killed prober leaves what any traffic leaves.
+
+A packet that is just leaving over an entry as it is taken out may be lost, and nobody counts it (__neigh_event_send
+drops what finds its neighbour dead). So whoever waits for silence takes nothing out meanwhile.
 
 Layouts: linux/rtnetlink.h and linux/neighbour.h. pyroute2 knows these messages, and takes as long to read one
 as it takes to send ten probes.
@@ -85,6 +88,7 @@ class Neighbours:
         self._stack = ExitStack()
         self._before: Mapping[int, frozenset[Entry]] = {}
         self._asked: socket.socket | None = None
+        self._has_forgotten = False
         self._floor: Sequence[int] = ()
         """How many entries of each table are there without what was brought."""
 
@@ -99,12 +103,15 @@ class Neighbours:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def make_room(self) -> None:
-        """Take out what came since, if it begins to fill the tables."""
+    def are_filling(self) -> bool:
+        """Whether what came since begins to fill the tables."""
         filled = zip(self.fill(), self._floor, strict=True)
-        if any((table.entries - floor) * SHARE > table.ceiling - floor for table, floor in filled):
+        return any((table.entries - floor) * SHARE > table.ceiling - floor for table, floor in filled)
+
+    def leave(self) -> None:
+        """Take out what came since if it was much: a few entries are what any traffic leaves."""
+        if self._has_forgotten or self.are_filling():
             self.forget()
-            self._floor = [table.entries for table in self.fill()]
 
     def refusals(self) -> int:
         """Return how often a table of the machine had no room for another entry, ever."""
@@ -116,12 +123,14 @@ class Neighbours:
 
     def forget(self) -> None:
         """Take out what came since and is resolved."""
+        self._has_forgotten = True
         for space in self._spaces:
             before = self._before[space.descriptor]
             with netns.inside(space.descriptor), _line() as line:
                 came = {entry for entry in _removable(line) if entry not in before}
                 if came:
                     line.send(b"".join(map(_deletion, came)))
+        self._floor = [table.entries for table in self.fill()]
 
 
 def _found(descriptor: int) -> list[Entry]:

@@ -241,9 +241,12 @@ def _counted(path: Path, column: str) -> int:
 
 
 def _source(asker: socket.socket, version: int, address: str, scope: int) -> str:
-    """Return the own address from which the kernel would send; the asker has no peer before and after."""
-    asker.connect((address, DISCARD) if version == 4 else (address, DISCARD, 0, scope))  # noqa: PLR2004  # of IP
+    """Return the own address from which the kernel would send; the asker has no peer before and after.
+
+    A connect that fails leaves something behind, too: the link, where it was to an address of one link alone.
+    """
     try:
+        asker.connect((address, DISCARD) if version == 4 else (address, DISCARD, 0, scope))  # noqa: PLR2004  # of IP
         return str(asker.getsockname()[0]).partition("%")[0]
     finally:
         LIBC.connect(asker.fileno(), UNSPECIFIED, len(UNSPECIFIED))

@@ -4,7 +4,8 @@ A TCP probe sends SYN and never completes the handshake: the namespace's kernel,
 connection, answers a SYN-ACK with RST by itself, and the service's `accept` never sees anything.
 A UDP probe is a datagram that is seen to arrive or not; see `guard` for why no service sees it.
 
-Rule: silence is what remains after a second, later probe, and only if no packet was lost on our side.
+Rule: silence is what remains after a second, later probe, and only if no packet was lost on our side. While that
+second one is on its way, nothing is done to the kernel's tables.
 """
 
 from __future__ import annotations
@@ -15,21 +16,21 @@ import random
 import secrets
 import select
 import socket
-import struct
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Final, Self, cast
+from typing import Final, Self
 
-from cloison import guard, packet, segment, volley
+from cloison import guard, packet, volley
 from cloison.model import Protocol
 from cloison.neighbours import Neighbours
 from cloison.ours import announcing
 from cloison.outcome import Outcome
 from cloison.posts import Ports, Post, Run, Way, post, unresolved
 from cloison.shots import Shot, reason, settle
+from cloison.slots import KINDS, WRITERS
 from cloison.volley import Catch, Volley
 
 PAUSES: Final = (0.5, 5.5, 5.5)
@@ -44,23 +45,10 @@ READERS: Final = {
 }
 WINDOW: Final = 256
 """Probes after which the kernel's tables of neighbours are looked at: each may bring several entries."""
+ON_THE_WAY: Final = 0.01
+"""Seconds in which what was sent gets where it goes, on any machine that is not busy."""
 COMPANY: Final = 24
 """Posts that are asked about together: the neighbours of so many, and of so many others, fit into half a table."""
-PORT: Final = struct.Struct("!H")
-PORT_AT: Final = 2
-"""Where an address of either version of IP has its port."""
-VOLLEYS: Final = {
-    (version, protocol): (target, control, packet_size)
-    for version, target, control in (
-        (4, 16, len(volley.pinned(0, 0, bytes(12)))),
-        (6, 28, len(volley.pinned(0, 0, bytes(20)))),
-    )
-    for protocol, packet_size in (
-        (Protocol.TCP, segment.LENGTH),
-        (Protocol.UDP, segment.PAYLOAD.size),
-        (Protocol.ICMP, 16),
-    )
-}
 Numbered = tuple[int, Shot]
 
 
@@ -77,7 +65,7 @@ class Prober:
         self._announce = self._stack.enter_context(announcing())
         self._epoll = self._stack.enter_context(select.epoll())
         self._readers: dict[int, tuple[Post, Protocol, int]] = {}
-        self._volleys = {kind: Volley(*sizes) for kind, sizes in VOLLEYS.items()}
+        self._volleys = {kind: Volley(*sizes) for kind, sizes in KINDS.items()}
         self._catch = Catch()
 
     def __enter__(self) -> Self:
@@ -121,9 +109,9 @@ class Prober:
         numbered = dict(zip(_numbers(), shots, strict=False))
         with Neighbours(self.posts) as neighbours:
             first = [item for item in numbered.items() if not item[1].is_a_hint]
-            self._round(first, numbered, patience / 2, neighbours)
+            self._round(first, numbered, patience / 2, neighbours, steadily=False)
             crowded = self._confirm(numbered, patience / 2, neighbours)
-            neighbours.forget()
+            neighbours.leave()
         self._receive(numbered, 0)  # what arrived before the last answer was sent
         lost_since, untracked_since = self._losses()
         lost = {post: count - lost[post] for post, count in lost_since.items()}
@@ -141,7 +129,7 @@ class Prober:
             time.sleep(pause)
             before = unresolved() + neighbours.refusals()
             waiting = [item for item in numbered.items() if item[1].is_needed]
-            self._round(waiting, numbered, seconds, neighbours)
+            self._round(waiting, numbered, seconds, neighbours, steadily=True)
             crowded = unresolved() + neighbours.refusals() - before
             if not crowded:
                 break
@@ -152,35 +140,63 @@ class Prober:
         return {made: made.lost() for made in self.posts}, sum(made.untracked() for made in self.posts)
 
     def _round(
-        self, waiting: list[Numbered], numbered: dict[int, Shot], seconds: float, neighbours: Neighbours
+        self,
+        waiting: Sequence[Numbered],
+        numbered: dict[int, Shot],
+        seconds: float,
+        neighbours: Neighbours,
+        *,
+        steadily: bool,
     ) -> None:
-        with ThreadPoolExecutor(1) as pool:  # the kernel's part of a send lets this thread read meanwhile
-            sending = pool.submit(self._send_all, _ordered(waiting), neighbours)
-            while not sending.done():
-                self._receive(numbered, A_MOMENT)
-                time.sleep(A_MOMENT)
-        sending.result()
+        """Send what waits and read what comes, until all is answered or silent for `seconds`.
+
+        With `steadily` no neighbour is taken out while anything may be on its way: where the tables fill, silence is
+        waited for in between. Without it a packet may be lost to that.
+        """
+        rest = _ordered(waiting)
+        while rest:
+            with ThreadPoolExecutor(1) as pool:  # the kernel's part of a send lets this thread read meanwhile
+                sending = pool.submit(self._send_all, rest, neighbours, steadily=steadily)
+                while not sending.done():
+                    self._receive(numbered, A_MOMENT)
+                    time.sleep(A_MOMENT)
+            sent = sending.result()
+            self._await(rest[:sent], numbered, seconds)
+            rest = rest[sent:]
+            if rest:
+                neighbours.forget()
+
+    def _await(self, sent: Sequence[Numbered], numbered: dict[int, Shot], seconds: float) -> None:
         deadline = self.clock() + seconds
-        while (left := deadline - self.clock()) > 0 and not all(shot.is_over for _, shot in waiting):
+        while (left := deadline - self.clock()) > 0 and not all(shot.is_over for _, shot in sent):
             if self._receive(numbered, left):
                 # While answers still trickle in, the machine is slow, and silence is not silence yet.
                 deadline = max(deadline, self.clock() + seconds / 2)
 
-    def _send_all(self, waiting: Sequence[Numbered], neighbours: Neighbours) -> None:
+    def _send_all(self, waiting: Sequence[Numbered], neighbours: Neighbours, *, steadily: bool) -> int:
+        """Send shots; return how many were sent before the tables of neighbours began to fill, if `steadily`."""
         for start in range(0, len(waiting), WINDOW):
-            neighbours.make_room()
-            alike: dict[tuple[Post, int, Protocol], list[Numbered]] = defaultdict(list)
-            for number, shot in waiting[start : start + WINDOW]:
-                way = shot.post.ways[shot.address, shot.at]
-                shot.came_back, shot.detail = None, ""
-                if isinstance(way, Way):
-                    alike[shot.post, way.version, shot.protocol].append((number, shot))
-                else:
-                    shot.came_back = Outcome.UNREACHABLE
-                    shot.detail = f"no route ({errno.errorcode.get(way.errno or 0, 'no reason told')})"
-            for (sender, version, protocol), shots in alike.items():
-                for first in range(0, len(shots), volley.AT_ONCE):
-                    self._send(sender.tongues[version].line(protocol), version, shots[first : first + volley.AT_ONCE])
+            if start and neighbours.are_filling():
+                if steadily:
+                    return start
+                time.sleep(ON_THE_WAY)
+                neighbours.forget()
+            self._send_window(waiting[start : start + WINDOW])
+        return len(waiting)
+
+    def _send_window(self, window: Iterable[Numbered]) -> None:
+        alike: dict[tuple[Post, int, Protocol], list[Numbered]] = defaultdict(list)
+        for number, shot in window:
+            way = shot.post.ways[shot.address, shot.at]
+            shot.came_back, shot.detail = None, ""
+            if isinstance(way, Way):
+                alike[shot.post, way.version, shot.protocol].append((number, shot))
+            else:
+                shot.came_back = Outcome.UNREACHABLE
+                shot.detail = f"no route ({errno.errorcode.get(way.errno or 0, 'no reason told')})"
+        for (sender, version, protocol), shots in alike.items():
+            for first in range(0, len(shots), volley.AT_ONCE):
+                self._send(sender.tongues[version].line(protocol), version, shots[first : first + volley.AT_ONCE])
 
     def _send(self, line: socket.socket, version: int, shots: Sequence[Numbered]) -> None:
         """Send shots of one kind."""
@@ -235,32 +251,6 @@ def _note(message: packet.Message, shot: Shot, made: Post) -> None:
         case packet.Rejection(reason=reason) if made is shot.post and not shot.came_back:
             shot.came_back, shot.detail = Outcome.UNREACHABLE, reason
 
-
-def _write_syn(room: bytearray, at: int, shot: Shot, number: int, token: int) -> None:
-    # The checksum covers the source address, so the kernel must use the one it named before.
-    way = _write_head(room, at, shot)
-    content = segment.syn((shot.post.port, shot.port), number, token, way.pseudo)
-    room[at + volley.CONTENT_AT : at + volley.CONTENT_AT + len(content)] = content
-
-
-def _write_datagram(room: bytearray, at: int, shot: Shot, number: int, token: int) -> None:
-    _write_head(room, at, shot)
-    PORT.pack_into(room, at + PORT_AT, shot.port)
-    segment.PAYLOAD.pack_into(room, at + volley.CONTENT_AT, token, number)
-
-
-def _write_echo(room: bytearray, at: int, shot: Shot, number: int, token: int) -> None:
-    content = segment.echo(_write_head(room, at, shot).version, number, token)
-    room[at + volley.CONTENT_AT : at + volley.CONTENT_AT + len(content)] = content
-
-
-def _write_head(room: bytearray, at: int, shot: Shot) -> Way:
-    way = cast("Way", shot.post.ways[shot.address, shot.at])  # without one it is not sent
-    room[at : at + len(way.head)] = way.head
-    return way
-
-
-WRITERS: Final = {Protocol.TCP: _write_syn, Protocol.UDP: _write_datagram, Protocol.ICMP: _write_echo}
 
 SEND_ERRORS: Final = {
     errno.EPERM: (Outcome.UNREACHABLE, "the sender's own firewall dropped it"),
