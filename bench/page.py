@@ -1,49 +1,169 @@
-"""The application's page through the proxy against a naive twin, with wrk."""
+"""A project's page through the proxy against a naive twin, with wrk; and how many proofs are kept a second."""
 
 from __future__ import annotations
 
+import gzip
+import http.client
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote, urlencode
 
-from bench.measure import Figure, run, say
+from bench.measure import COMMAND, Figure, run, say
 
 TWIN: Final = ("docker", "compose", "-f", "bench/naive/compose.yml")
-TWIN_URL: Final = f"http://127.0.0.1:{os.environ.get('CLOISON_NAIVE_PORT', '18090')}/naive"
+TWIN_PORT: Final = int(os.environ.get("CLOISON_NAIVE_PORT", "18090"))
 LOAD: Final = ("wrk", "-t", "2", "-c", "16", "-d", "8s", "--latency")
+PROJECT: Final = "bench"
+SENDERS: Final = (1, 8)
+SECONDS: Final = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What wrk found: requests a second, and milliseconds."""
+
+    rate: float
+    median: float
+    p99: float
 
 
 @contextmanager
-def twin() -> Iterator[None]:
-    """Have the naive twin running, on the images of the stack."""
+def twin(document: bytes) -> Iterator[None]:
+    """Have the naive twin running, on the images of the stack, with one proof."""
     services = json.loads(run("docker", "compose", "config", "--format", "json"))["services"]
     os.environ |= {"CLOISON_DB_IMAGE": services["db"]["image"], "CLOISON_APP_IMAGE": services["app"]["image"]}
     try:
         run(*TWIN, "up", "-d", "--wait")
+        status, said = _ask(TWIN_PORT, "POST", "/naive", document, {"Content-Type": "application/json"})
+        if status != 200:  # noqa: PLR2004
+            raise SystemExit(f"the twin did not take the proof: {status} {said[:200]!r}")
         yield
     finally:
         run(*TWIN, "down", "-v", "-t", "0")
 
 
-def requests_per_second(url: str) -> float:
+def load(url: str, *headers: str) -> Loaded:
     """Load a page; every answer must be a good one."""
-    run(*LOAD[:-2], "2s", url)
-    said = run(*LOAD, url)
+    extra = [word for header in headers for word in ("-H", header)]
+    run(*LOAD[:-2], "2s", *extra, url)
+    said = run(*LOAD, *extra, url)
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
     if bad:
         raise SystemExit(f"{url} answered {bad[1]} requests with an error; the figure would be worthless")
-    found = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    assert rate, said  # noqa: S101  # wrk prints it or fails
+    return Loaded(float(rate[1]), _milliseconds(said, "50%"), _milliseconds(said, "99%"))
+
+
+def figures(port: int) -> Iterator[Figure]:
+    """Measure both pages, and how fast proofs are kept, in one run."""
+    say("the project's page through the proxy, and its naive twin")
+    document = run(COMMAND, "prove", "--format", "json", check=False).encode()
+    token = _prepared()
+    _keep(port, token, document)
+    cookie = _logged_in(port)
+    url = f"http://127.0.0.1:{port}/projects/{PROJECT}"
+    if "<svg" not in _ask(port, "GET", f"/projects/{PROJECT}", None, {"Cookie": cookie})[1].decode():
+        raise SystemExit(f"{url} does not show the proof; the figure would be worthless")
+    ours = load(url, f"Cookie: {cookie}")
+    with twin(document):
+        theirs = load(f"http://127.0.0.1:{TWIN_PORT}/naive")
+    yield Figure("page: requests a second ÷ naive twin's", f"{ours.rate:.0f}/s", f"{theirs.rate:.0f}/s",
+                 ours.rate / theirs.rate, 10)  # fmt: skip
+    yield Figure("page: naive twin's median ÷ our p99", f"{ours.p99:.0f} ms", f"{theirs.median:.0f} ms",
+                 theirs.median / ours.p99, 1)  # fmt: skip
+    say("proofs kept a second")
+    rates = {senders: _kept_a_second(port, token, document, senders) for senders in SENDERS}
+    one, many = rates.values()
+    yield Figure(
+        f"proofs kept a second, on disk: {SENDERS[1]} senders ÷ one", f"{many:.0f}/s", f"{one:.0f}/s", many / one
+    )
+
+
+def _prepared() -> str:
+    """Make the project and return a token of it."""
+    ledger = ("docker", "compose", "exec", "-T", "app", "python", "-m", "ledger")
+    run(*ledger, "add-project", PROJECT)
+    return run(*ledger, "new-token", PROJECT, "bench", "--read", "--write", "--replace").strip()
+
+
+def _logged_in(port: int) -> str:
+    """Return the cookie of a reader of the project, made anew."""
+    ledger = ("docker", "compose", "exec", "-T", "app", "python", "-m", "ledger")
+    name = f"bench-{int(time.time())}"
+    password = run(*ledger, "add-user", name, "--project", PROJECT).strip()
+    status, page, headers = _whole(port, "GET", "/login", None, {})
+    visitor = _cookie(headers, "visitor")
+    token = re.search(r'name="csrf" value="(\w+)"', page.decode())
+    assert token, (status, page[:500])  # noqa: S101  # the form has it or the figure is worthless
+    form = urlencode({"csrf": token[1], "name": name, "password": password, "next": "/"}, quote_via=quote).encode()
+    given = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": visitor}
+    status, page, headers = _whole(port, "POST", "/login", form, given)
+    return _cookie(headers, "session")
+
+
+def _cookie(headers: list[tuple[str, str]], name: str) -> str:
+    return next(
+        value.partition(";")[0] for header, value in headers
+        if header.lower() == "set-cookie" and value.startswith(f"{name}=")
+    )  # fmt: skip
+
+
+def _kept_a_second(port: int, token: str, document: bytes, senders: int) -> float:
+    """Send different proofs as fast as they are acknowledged."""
+    end = time.monotonic() + SECONDS
+    whole: dict[str, Any] = json.loads(document)
+    stamp = time.time_ns() // 1_000_000
+
+    def send(first: int) -> int:
+        kept = 0
+        while time.monotonic() < end:
+            started = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(stamp / 1000 + first + senders * kept))
+            whole_of_mine = {**whole, "started": f"{started}.{first:03}Z"}
+            _keep(
+                port,
+                token,
+                json.dumps(whole_of_mine, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(),
+            )
+            kept += 1
+        return kept
+
+    with ThreadPoolExecutor(senders) as pool:
+        return sum(pool.map(send, range(senders))) / SECONDS
+
+
+def _keep(port: int, token: str, document: bytes) -> None:
+    given = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Content-Encoding": "gzip"}
+    status, said = _ask(port, "POST", "/api/v1/proofs", gzip.compress(document, 1), given)
+    if status not in {200, 201}:
+        raise SystemExit(f"the ledger did not keep a proof: {status} {said[:300]!r}")
+
+
+def _ask(port: int, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
+    return _whole(port, method, path, body, headers)[:2]
+
+
+def _whole(
+    port: int, method: str, path: str, body: bytes | None, headers: dict[str, str]
+) -> tuple[int, bytes, list[tuple[str, str]]]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read(), answer.getheaders()
+    finally:
+        connection.close()
+
+
+def _milliseconds(said: str, share: str) -> float:
+    """Return a line of wrk's latencies, such as `99%   12.34ms`."""
+    found = re.search(rf"^\s+{share}\s+([\d.]+)(us|ms|s|m)$", said, re.MULTILINE)
     assert found, said  # noqa: S101  # wrk prints it or fails
-    return float(found[1])
-
-
-def figures(url: str) -> Iterator[Figure]:
-    """Measure both in one run."""
-    say("the page through the proxy, and its naive twin")
-    ours = requests_per_second(url)
-    with twin():
-        theirs = requests_per_second(TWIN_URL)
-    yield Figure("page: requests a second ÷ naive twin's", f"{ours:.0f}/s", f"{theirs:.0f}/s", ours / theirs, 5)
+    return float(found[1]) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}[found[2]]

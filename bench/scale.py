@@ -1,61 +1,179 @@
-"""A synthetic project of many containers: how a proof grows."""
+"""A synthetic project of many containers over both versions of IP: how a proof grows."""
 
 from __future__ import annotations
 
 import json
-import resource
+import os
+import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bench.measure import Figure, median_seconds, prove, run, say
-from cloison.proof import parse
+from bench.curve import Curve, drawn, slope
+from bench.measure import COMMAND, ROOT, Figure, run, say, seconds
+from cloison.compare import Judgement
+from cloison.proof import Proof, parse
 
-CONTAINERS: Final = 40
-NETWORKS: Final = 10
-LISTEN: Final = "import socket, time; made = socket.create_server(('', 8000)); time.sleep(1e6)"
+SIZES: Final = range(10, 101, 10)
+AT_HOME: Final = 5
+"""Services that share their first network: each sits on that and on the next one, so a network has ten members."""
+PORT: Final = 8000
+TIMES: Final = 3
+"""How often the largest project is proven; the best counts, for others work on the machine too."""
+SECONDS: Final = 10
+MEGABYTES: Final = 200
+SAMPLE: Final = 12
+"""Containers that are started for one probe each; the others are extrapolated."""
+IMAGE: Final = "cloison-bench/listener"
+SOURCE: Final = Path(__file__).with_name("listener.c")
+PICTURE: Final = ROOT / "docs" / "images" / "scale.svg"
+POOL: Final = "fd00:c105:5ca1:{:x}::/64"
+"""IPv6 has to be asked for by subnet on older engines; IPv4 is the engine's own choice."""
 
 
-def document() -> dict[str, Any]:
-    """Return the Compose file: a ring of networks, every service on two of them."""
-    services = {
-        f"s{number:02}": {
-            "image": "cloison/ledger:latest",
-            "entrypoint": ["python", "-c", LISTEN],
-            "healthcheck": {"disable": True},
-            "stop_grace_period": "0s",
-            "networks": [f"n{number % NETWORKS}", f"n{(number + 1) % NETWORKS}"],
-        }
-        for number in range(CONTAINERS)
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One proof: how many flows, and what it took."""
+
+    services: int
+    flows: int
+    wall: float
+    processor: float
+    megabytes: float
+
+
+def document(services: int) -> dict[str, Any]:
+    """Return the Compose file: a chain of networks, every service on two of them."""
+    networks = max(SIZES) // AT_HOME
+    seats = {number: (number // AT_HOME, (number // AT_HOME + 1) % networks) for number in range(services)}
+    return {
+        "name": "cloison-scale",
+        "services": {
+            f"s{number:03}": {"image": IMAGE, "stop_grace_period": "0s", "networks": [f"n{seat}" for seat in pair]}
+            for number, pair in seats.items()
+        },
+        "networks": {
+            f"n{seat}": {"enable_ipv6": True, "ipam": {"config": [{"subnet": POOL.format(seat)}]}}
+            for seat in sorted({seat for pair in seats.values() for seat in pair})
+        },
     }
-    return {"name": "cloison-scale", "services": services, "networks": {f"n{i}": {} for i in range(NETWORKS)}}
 
 
 @contextmanager
-def running() -> Iterator[str]:
-    """Have the synthetic project running; gives its file."""
+def image() -> Iterator[None]:
+    """Have an image that holds one small program and nothing else."""
     with tempfile.TemporaryDirectory() as folder:
+        run("gcc", "-Os", "-static", "-s", "-o", f"{folder}/listener", str(SOURCE))
+        run("tar", "-cf", f"{folder}/image.tar", "-C", folder, "listener")
+        run("docker", "import", "-c", 'ENTRYPOINT ["/listener"]', f"{folder}/image.tar", IMAGE)
+    try:
+        yield
+    finally:
+        run("docker", "image", "rm", "-f", IMAGE, check=False)
+
+
+@contextmanager
+def growing() -> Iterator[Iterator[tuple[int, Path]]]:
+    """Have the synthetic project running, larger with every step; gives its size and its file."""
+    with tempfile.TemporaryDirectory() as folder, image():
         path = Path(folder) / "compose.json"
-        path.write_text(json.dumps(document()))
+
+        def steps() -> Iterator[tuple[int, Path]]:
+            for size in SIZES:
+                path.write_text(json.dumps(document(size)))
+                _compose(path, "up", "-d")
+                yield size, path
+
         try:
-            run("docker", "compose", "-f", str(path), "up", "-d", "--quiet-pull")
-            yield str(path)
+            yield steps()
         finally:
-            run("docker", "compose", "-f", str(path), "down", "-t", "0")
+            _compose(path, "down", "-t", "0")
+
+
+def _compose(path: Path, *words: str) -> None:
+    command = ["docker", "compose", "-f", str(path), *words]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def proven(path: Path) -> tuple[Proof, Point]:
+    """Prove a project as a user does."""
+    output = path.with_name("proof.json")
+    words = [COMMAND, "prove", "-f", str(path), "--format", "json", "--output", str(output)]
+    begun = time.perf_counter()
+    started = subprocess.Popen(words, cwd=ROOT)
+    _, _, used = os.wait4(started.pid, 0)
+    wall = time.perf_counter() - begun
+    started.returncode = 0  # it was waited for already
+    proof = parse(output.read_bytes())
+    point = Point(
+        len(proof.project.services), len(proof.flows), wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    )
+    if proof.totals[Judgement.UNKNOWN]:
+        say(f"{proof.totals[Judgement.UNKNOWN]} of {len(proof.flows)} flows are unknown: {proof.coverage}")
+    return proof, point
 
 
 def figures() -> Iterator[Figure]:
-    """Measure on the synthetic project."""
-    say(f"a project of {CONTAINERS} containers on {NETWORKS} networks")
-    with running() as path:
-        ours = median_seconds(lambda: prove("-f", path), times=3)
-        proof = parse(prove("-f", path).encode())
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    patience = proof.patience_ms / 1000
-    told = f"{len(proof.flows)} flows in {ours:.2f} s, {memory:.0f} MB"
-    what = f"proof of {CONTAINERS} containers on {NETWORKS} networks ÷ the one wait (lower is better)"
-    yield Figure(what, told, f"{patience:.2f} s", ours / patience)
-    each = 1e6 * (ours - patience) / len(proof.flows)
-    yield Figure("all that is not waiting, a flow (µs)", f"{each:.0f} µs", "none", each)
+    """Measure every size, and draw the curve."""
+    say(f"a project that grows to {max(SIZES)} services over both versions of IP")
+    points: list[Point] = []
+    with growing() as steps:
+        for size, path in steps:
+            times = TIMES if size == max(SIZES) else 1
+            found = [proven(path) for _ in range(times)]
+            points.append(min((point for _, point in found), key=lambda point: point.wall))
+            say(f"  {points[-1]}")
+        proof, _ = found[-1]
+        theirs = by_container(proof)
+    PICTURE.write_text(drawn(curve(points)))
+    yield from judged(points, proof, theirs)
+
+
+def judged(points: list[Point], proof: Proof, each: float) -> Iterator[Figure]:
+    """Return what the points come to; `each` is what a probe by a container of its own takes."""
+    last, networks = points[-1], len(proof.project.networks)
+    told = f"{last.flows} flows in {last.wall:.1f} s, {last.processor:.1f} s of them processor time"
+    size = f"{last.services} services on {networks} networks, both versions of IP"
+    yield Figure(f"{SECONDS} s ÷ proof of {size}", told, f"{SECONDS} s", SECONDS / last.wall, 1)
+    memory = f"{last.megabytes:.0f} MB"
+    yield Figure(f"{MEGABYTES} MB ÷ memory of that proof", memory, f"{MEGABYTES} MB", MEGABYTES / last.megabytes, 1)
+    half = points[len(points) // 2 - 1]
+    small, large = (1e6 * point.processor / point.flows for point in (half, last))
+    what = f"processor time a flow, {last.services} services ÷ {half.services} (1: it grows with the flows alone)"
+    yield Figure(what, f"{large:.0f} µs", f"{small:.0f} µs", large / small, 1.25, at_most=True)
+    asked = sum(bool(proof.vantages[flow.vantage].container) for flow in proof.flows)
+    told = f"{asked} of them, by {SAMPLE} that were timed: {asked * each / 3600:.1f} h"
+    yield Figure(
+        f"a container a probe, one by one ÷ proof of {size}", f"{last.wall:.1f} s", told, asked * each / last.wall, 30
+    )
+
+
+def by_container(proof: Proof) -> float:
+    """Return the seconds that a probe takes by a container of its own in the namespace of another."""
+    containers = [vantage.container for vantage in proof.vantages if vantage.container]
+    addresses = [end.address for end in proof.endpoints if end.container and "." in end.address and end.port == PORT]
+    asked = [*zip(containers, addresses, strict=False)][:SAMPLE]
+
+    def ask() -> None:
+        for container, address in asked:
+            words = ["docker", "run", "--rm", "--network", f"container:{container}", IMAGE, address, str(PORT)]
+            subprocess.run(words, capture_output=True, check=False)
+
+    return seconds(ask) / len(asked)
+
+
+def curve(points: list[Point]) -> Curve:
+    """Return the picture of how time grows with flows."""
+    wall = [(float(point.flows), point.wall) for point in points]
+    processor = [(float(point.flows), point.processor) for point in points]
+    each = 1e6 * slope(processor)
+    return Curve(
+        f"A proof of {points[0].services} to {points[-1].services} services: {each:.0f} µs of processor time a flow",
+        "flows",
+        "seconds",
+        {"seconds of processor time": processor, "seconds on the clock": wall},
+    )

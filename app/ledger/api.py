@@ -4,8 +4,7 @@ Described by openapi.json, which is served beside it; tests/database/test_api.py
 """
 
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +17,7 @@ from ledger.archive.document import Refused
 from ledger.archive.lines import ProofLine, Spell
 from ledger.archive.store import MOST, Archive
 from ledger.gate import Demand, demands, principal
-from ledger.running.room import NoRoom, Room
+from ledger.large import LARGE, Place, place
 from proofview.difference import Change, difference
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -53,12 +52,11 @@ def description() -> ResponseReturnValue:
 @demands(Demand.WRITE_TOKEN)
 def add() -> ResponseReturnValue:
     """Keep a proof. The answer leaves when the database has it on disk."""
-    sent = _sent()
-    try:
-        with _room(_size(sent)):
-            kept = _archive().keep(principal().project, _unpacked(sent) if _is_packed() else sent)
-    except Refused as refused:
-        abort(422, str(refused))
+    with place() as mine:
+        try:
+            kept = _archive().keep(principal().project, _sent(mine))
+        except Refused as refused:
+            abort(422, str(refused))
     response = _json({"digest": kept.digest, "new": kept.is_new}, 201 if kept.is_new else 200)
     response.headers["Location"] = f"{bp.url_prefix}/proofs/{kept.digest}"
     return response
@@ -98,8 +96,9 @@ def proof(digest: str) -> ResponseReturnValue:
 @demands(Demand.READ_TOKEN)
 def since(digest: str, earlier: str) -> ResponseReturnValue:
     """Return what opened, closed and otherwise changed from an earlier proof to this one."""
-    old, new = _body(earlier), _body(digest)
-    with _room(len(old) + len(new)):
+    with place() as mine:
+        old, new = _body(earlier), _body(digest)
+        mine.take_for(max(len(old), len(new)))
         found = difference(msgspec.json.decode(old), msgspec.json.decode(new))
     return _json({name: [_change(one) for one in getattr(found, name)] for name in ("opened", "closed", "changed")})
 
@@ -142,16 +141,6 @@ def _archive() -> Archive:
     return archive
 
 
-@contextmanager
-def _room(size: int) -> Iterator[None]:
-    room: Room = current_app.extensions["room"]
-    try:
-        with room.of(size):
-            yield
-    except NoRoom:
-        abort(503, "Other large proofs are being read at this moment. Try again in a few seconds.")
-
-
 def _body(digest: str) -> bytes:
     body = _archive().body(principal().project, digest)
     if body is None:
@@ -159,45 +148,36 @@ def _body(digest: str) -> bytes:
     return body
 
 
-def _sent() -> bytes:
-    """Return what was sent, as it was sent."""
+def _sent(mine: Place) -> bytes:
+    """Return what was sent, unpacked, and never more of it than the limit."""
     if request.mimetype != "application/json":
         abort(415, "A proof is sent as application/json.")
     limit: int = current_app.config["SETTINGS"].proof_limit
     request.max_content_length = limit
+    mine.take_for(request.content_length)
     body = request.get_data(cache=False)
     if request.content_length is not None and len(body) < request.content_length:
         abort(400, "The body ended before its length was reached.")
-    if not _is_packed() and _encoding() != "identity":
+    encoding = request.headers.get("Content-Encoding", "identity").lower()
+    if encoding == "gzip":
+        return _unpacked(body, limit, mine)
+    if encoding != "identity":
         abort(415, "A proof is sent as it is or packed with gzip.")
     return body
 
 
-def _encoding() -> str:
-    return request.headers.get("Content-Encoding", "identity").lower()
-
-
-def _is_packed() -> bool:
-    return _encoding() == "gzip"
-
-
-def _size(sent: bytes) -> int:
-    """Return how many bytes a proof has, unpacked. What is packed says it in its last four; _unpacked believes no more."""
-    size = int.from_bytes(sent[-4:], "little") if _is_packed() else len(sent)
-    limit: int = current_app.config["SETTINGS"].proof_limit
-    if size > limit:
-        abort(413, f"A proof may have {limit:,} bytes, unpacked.")
-    return size
-
-
-def _unpacked(sent: bytes) -> bytes:
-    """Unpack no more than was said to be there."""
-    unpacking, size = zlib.decompressobj(wbits=31), _size(sent)  # 31: gzip
+def _unpacked(body: bytes, limit: int, mine: Place) -> bytes:
+    unpacking = zlib.decompressobj(wbits=31)  # gzip
     try:
-        found = unpacking.decompress(sent, size + 1)
+        found = unpacking.decompress(body, min(LARGE, limit))
+        if unpacking.unconsumed_tail:
+            mine.take_for(None)
+            found += unpacking.decompress(unpacking.unconsumed_tail, limit + 1 - len(found))
     except zlib.error:
         abort(400, "The body is not what gzip writes.")
-    if len(found) != size or not unpacking.eof or unpacking.unused_data:
+    if len(found) > limit:
+        abort(413, f"A proof may have {limit:,} bytes, unpacked.")
+    if not unpacking.eof or unpacking.unused_data:
         abort(400, "The body is not one whole file of gzip.")
     return found
 

@@ -16,7 +16,7 @@ SENTENCES: Final = {
     HTTPStatus.NOT_FOUND: "There is no page at this address. The front page has everything there is.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "The ledger made a mistake. It is in the log of the app service.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database does not answer at the moment. It is usually back within seconds.",
-    HTTPStatus.INSUFFICIENT_STORAGE: "The database has no room left. Nothing of this was kept; try again when there is.",
+    HTTPStatus.INSUFFICIENT_STORAGE: "The database has no room left. Nothing of this was kept; try again later.",
 }
 
 

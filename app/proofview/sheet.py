@@ -32,6 +32,8 @@ TOTALS: Final = {
     "breach": "breach",
     "drift": "not as the file predicts",
 }
+FIRST: Final = 10
+"""So many entries stand above the picture; the rest is a click away."""
 STYLE: Final = "view.css"
 SCRIPT: Final = "view.js"
 
@@ -67,6 +69,7 @@ def body(proof: Document, digest: str) -> Markup:
         when=proof["started"][:19].replace("T", " "),
         totals=_totals(proof),
         acts=acts(proof, gathered),
+        first=FIRST,
         absent=sorted(Counter(proof["coverage"]["absent"]).items()),
         failed=[part for part in proof["vantages"] if part["positive_control"] or part["negative_control"]],
         picture=picture(proof, gathered),

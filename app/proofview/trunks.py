@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Final
 
 from proofview.ways import EDGES, FACES, Way
@@ -52,12 +51,14 @@ def lanes(found: Sequence[Trunk], spans: Mapping[Trunk, tuple[float, float]]) ->
     taken: list[list[tuple[float, float]]] = []
     chosen: dict[Trunk, int] = {}
     for trunk in sorted(found, key=lambda item: (spans[item][1] - spans[item][0], spans[item], item.face)):
-        top, bottom = spans[trunk]
-        for lane in count():
-            if lane == len(taken):
-                taken.append([])
-            if all(bottom + APART < above or below + APART < top for above, below in taken[lane]):
-                taken[lane].append((top, bottom))
-                chosen[trunk] = lane
-                break
+        lane = next((number for number, held in enumerate(taken) if _is_free(held, spans[trunk])), len(taken))
+        if lane == len(taken):
+            taken.append([])
+        taken[lane].append(spans[trunk])
+        chosen[trunk] = lane
     return chosen
+
+
+def _is_free(held: Sequence[tuple[float, float]], span: tuple[float, float]) -> bool:
+    top, bottom = span
+    return all(bottom + APART < above or below + APART < top for above, below in held)

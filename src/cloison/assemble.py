@@ -109,9 +109,10 @@ def endpoint_part(end: Endpoint) -> EndpointPart:
     )
 
 
-def _flows(judged: Iterable[Judged], vantages: Sequence[Vantage], ends: Sequence[Endpoint]) -> list[FlowPart]:
+def _flows(judged: Sequence[Judged], vantages: Sequence[Vantage], ends: Sequence[Endpoint]) -> list[FlowPart]:
     vantage_at = {vantage: position for position, vantage in enumerate(vantages)}
     end_at = {end: position for position, end in enumerate(ends)}
+    said = _reasons(judged)
     return [
         FlowPart(
             vantage=vantage_at[item.flow.vantage],
@@ -126,10 +127,19 @@ def _flows(judged: Iterable[Judged], vantages: Sequence[Vantage], ends: Sequence
             judgement=item.judgement,
             cause=item.cause,
             drift=item.drift,
-            reason=reason(item),
+            reason=said[_answers(item)],
         )
         for item in judged
     ]
+
+
+def _reasons(judged: Iterable[Judged]) -> dict[tuple[int, int, int], str]:
+    """Return the reason of every three answers: each is one object however many flows share it."""
+    return {answers: reason(item) for answers, item in {_answers(item): item for item in judged}.items()}
+
+
+def _answers(item: Judged) -> tuple[int, int, int]:
+    return id(item.intention), id(item.prediction), id(item.observation)
 
 
 def _totals(judged: Iterable[Judged]) -> dict[str, int]:

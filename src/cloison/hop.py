@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import select
 import socket
 import struct
 import time
@@ -26,7 +25,7 @@ from typing import Final
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from cloison import netns, ours
+from cloison import netns, ours, waiting
 from cloison.misuse import ARRIVED
 from cloison.model import Container
 from cloison.powers import Hop
@@ -106,7 +105,7 @@ class _Trial:
         return arrived
 
     def _seen(self, seconds: float) -> set[Hop]:
-        ready, _, _ = select.select([*self._receivers.values()], [], [], seconds)
+        ready = waiting.readable(self._receivers.values(), seconds)
         came: set[bytes] = set()
         for receiver in ready:
             with suppress(BlockingIOError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from cloison.compose import Project
@@ -52,16 +53,20 @@ def intended(
     }
 
 
+LINES: Final = 1 << 12
+"""Lines of a policy whose words are kept."""
+BARE: Final = {intent: Intention(intent) for intent in Intent}
+"""What no line of the policy says: one object for all flows."""
 AS_DRAWN: Final = {Reach.OPEN: Intent.OPEN, Reach.SHUT: Intent.SHUT, Reach.UNKNOWN: Intent.UNDECIDED}
 
 
 def _as_drawn(flow: Flow, said: Prediction) -> Intention:
     """Return what the file draws, which is not always what the engine makes of it."""
     if flow.vantage.place == HOST:
-        return Intention(Intent.UNJUDGED)
+        return BARE[Intent.UNJUDGED]
     if flow.endpoint.place == HOST and said.reach is not Reach.SHUT:
-        return Intention(Intent.OPTIONAL)  # what the host offers is its owner's, and the file needs none of it
-    return Intention(Intent.SHUT if said.is_unwalled else AS_DRAWN[said.reach])
+        return BARE[Intent.OPTIONAL]  # what the host offers is its owner's, and the file needs none of it
+    return BARE[Intent.SHUT if said.is_unwalled else AS_DRAWN[said.reach]]
 
 
 def _intention(
@@ -77,13 +82,17 @@ def _intention(
             # A star allows everything it covers and needs only what the file carries.
             optional = reach is not Reach.OPEN and (rule.is_wide or _door(flow) in carried)
             optional |= _is_side_door(flow) and _door(flow) in published
-            return Intention(Intent.OPTIONAL if optional else Intent.OPEN, rule.where)
+            return _said(Intent.OPTIONAL if optional else Intent.OPEN, rule.where)
     for toleration in rules.tolerate:
         if _tolerates(project, toleration, flow):
-            return Intention(Intent.TOLERATED, toleration.where, toleration.why)
-    if flow.vantage.place == HOST:
-        return Intention(Intent.UNJUDGED)
-    return Intention(Intent.SHUT)
+            return _said(Intent.TOLERATED, toleration.where, toleration.why)
+    return BARE[Intent.UNJUDGED if flow.vantage.place == HOST else Intent.SHUT]
+
+
+@lru_cache(LINES)
+def _said(intent: Intent, where: str, why: str = "") -> Intention:
+    """Return one object for all flows of which a line of the policy says the same."""
+    return Intention(intent, where, why)
 
 
 def _is_published(flow: Flow) -> bool:

@@ -11,7 +11,6 @@ Rule: what arrived is certain; what did not says nothing. The handshake is never
 from __future__ import annotations
 
 import secrets
-import select
 import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +21,7 @@ from typing import Final
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from cloison import netns, segment
+from cloison import netns, segment, waiting
 from cloison.flows import LOOPBACK
 from cloison.hop import ETH_P_IP, HEAD, SENDINGS, packet
 from cloison.misuse import Finding
@@ -163,7 +162,7 @@ def _fire(wire: Wire, tried: Sequence[Try], ears: Sequence[socket.socket], patie
 
 def _heard(ears: Sequence[socket.socket], seconds: float) -> set[int]:
     """Return the sequence numbers of what has come, waiting `seconds` for the first."""
-    ready, _, _ = select.select(ears, [], [], seconds)
+    ready = waiting.readable(ears, seconds)
     came: set[int] = set()
     for ear in ready:
         with suppress(BlockingIOError):

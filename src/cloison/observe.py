@@ -6,7 +6,7 @@ watched, and both containers are at the end what they were at the beginning.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -84,6 +84,8 @@ class View:
     """Doors that seem to lead here and cannot be asked, in sentences."""
     unsettled: dict[str, str] = field(default_factory=dict)
     """Addresses of which the kernel does not know yet whether it may use them, and why."""
+    _known: dict[tuple[Hashable, ...], Observation] = field(default_factory=dict)
+    """What shots showed: one object for all that came to the same."""
 
     def observe(self, flows: Sequence[Flow], patience: float) -> Sight:
         """Fire all probes of all flows at once, with the controls, and read what they mean.
@@ -100,6 +102,7 @@ class View:
         self.prober.fire([*fired, *controls], patience)
         passed = {key: controls_of(positive[key], negative[key]) for key in self.posts}
         changed, newcomers = self._changed()
+        self._known.clear()
         observed = [self._read(flow, shot, passed, changed) for flow, shot in zip(flows, shots, strict=True)]
         return Sight(
             dict(zip(flows, observed, strict=True)),
@@ -125,12 +128,12 @@ class View:
             return observation(Outcome.UNREACHABLE, watched=True, evidence=nowhere)
         at = self._link(source, end)
         if end.kind is Kind.CANARY:
-            return Shot(post, end.address, target.canaries[end.protocol], target, end.protocol, at)
+            return Shot(post, end.address, target.canaries[end.protocol], target, end.protocol, at=at)
         if end.protocol not in target.canaries:
             return unknown(f"{end.protocol} is not looked at yet")
         if end.protocol is Protocol.UDP and self.prober.unguarded:
             return unknown(self.prober.unguarded)
-        return Shot(post, end.address, end.port, target, end.protocol, at)
+        return Shot(post, end.address, end.port, target, end.protocol, at=at)
 
     def _link(self, source: Vantage, end: Endpoint) -> str:
         """Return an own address on the link to use, where the endpoint's address is valid on one link alone."""
@@ -143,7 +146,7 @@ class View:
         """Return an echo request beside the TCP canary of an address."""
         if not isinstance(shot, Shot) or (flow.endpoint.kind, shot.protocol) != (Kind.CANARY, Protocol.TCP):
             return None
-        return Shot(shot.post, shot.address, 0, shot.target, Protocol.ICMP, shot.at)
+        return Shot(shot.post, shot.address, 0, shot.target, Protocol.ICMP, shot, shot.at)
 
     def _why_not(self, part: Vantage | Endpoint) -> str:
         if not part.container:
@@ -191,12 +194,17 @@ class View:
         vantage, target = controls[_key(flow.vantage)], controls[_key(end)]
         if vantage.failure:
             return unknown(vantage.failure)
+        same = (end, shot.outcome, shot.came_back, shot.detail, shot.arrived)
+        seen = self._known.get(same) or self._known.setdefault(same, self._seen(end, shot, target))
+        beyond = self._beyond(flow, shot) if seen.reach is Reach.SHUT else ""
+        return unknown(beyond) if beyond else seen
+
+    def _seen(self, end: Endpoint, shot: Shot, target: Controls) -> Observation:
+        """Return what a shot shows of its end: the same from wherever it came."""
         evidence = evidence_of(end, shot)
         if self._is_led_astray(end, shot):
             return unknown(f"{evidence}, which is not where this way ought to lead")
-        seen = observation(self._outcome(end, shot), watched=not target.positive, evidence=evidence)
-        beyond = self._beyond(flow, shot) if seen.reach is Reach.SHUT else ""
-        return unknown(beyond) if beyond else seen
+        return observation(self._outcome(end, shot), watched=not target.positive, evidence=evidence)
 
     def _outcome(self, end: Endpoint, shot: Shot) -> Outcome:
         """Return what a shot comes to: a datagram that arrives where a socket waits for it is accepted."""

@@ -8,18 +8,20 @@ its raw sockets only listen, and the kernel's filters hide from it what is not i
 
 from __future__ import annotations
 
+import ctypes
 import socket
 import struct
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from cloison import netns, packet, segment
+from cloison import netns, packet, segment, volley
 from cloison.model import Protocol, version_of
 from cloison.ours import Announce
 
+LIBC: Final = ctypes.CDLL(None, use_errno=True)
 SO_ATTACH_FILTER: Final = 26
 SO_MEMINFO: Final = 55
 SO_RCVBUFFORCE: Final = 33
@@ -37,8 +39,17 @@ TRACKING_FULL: Final = "drop"
 """The column that counts packets for which the connection tracking table had no room."""
 NEIGHBOURS: Final = (Path("/proc/net/stat/arp_cache"), Path("/proc/net/stat/ndisc_cache"))
 """What the kernel counts about the neighbours of all namespaces together: their table is one."""
-NEIGHBOURS_FULL: Final = ("table_fulls", "unresolved_discards")
-"""The columns that count packets dropped for want of a neighbour: no room for it, or too many waited for it."""
+TOO_MANY_WAIT: Final = "unresolved_discards"
+"""The column that counts packets for which there was no room while their neighbour was being asked for."""
+UNSPECIFIED: Final = struct.pack("=H14x", socket.AF_UNSPEC)
+"""The address to which a socket is connected to have no peer: https://man7.org/linux/man-pages/man2/connect.2.html"""
+TARGET: Final = {4: struct.Struct("=H2x4s8x"), 6: struct.Struct("=H6x16sI")}
+"""A `sockaddr_in` and a `sockaddr_in6`, without a port."""
+PIN: Final = {
+    4: (struct.Struct("=i4s4x"), socket.IPPROTO_IP, 8),
+    6: (struct.Struct("=16si"), socket.IPPROTO_IPV6, socket.IPV6_PKTINFO),
+}
+"""How a packet is told its source: IP_PKTINFO, which Python does not name, and its sister."""
 Ports = Collection[tuple[Protocol, int]]
 
 
@@ -52,14 +63,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How the namespace's kernel would send to an address: from which address of its own, over which link (0: any)."""
+    """How the namespace's kernel would send to an address: from which address of its own."""
 
     source: str
-    scope: int
+    version: int
     pseudo: int
     """What the two addresses add to the checksum of a SYN."""
-    pinned: bytes
-    """The source as the ancillary data of `sendmsg` name it."""
+    head: bytes
+    """Where to and from where, as a slot of a volley holds them."""
 
 
 @dataclass(slots=True, eq=False)
@@ -68,6 +79,10 @@ class Tongue:
 
     raw: dict[Protocol, socket.socket]
     sender: socket.socket
+
+    def line(self, protocol: Protocol) -> socket.socket:
+        """Return the socket that sends a protocol."""
+        return self.sender if protocol is Protocol.UDP else self.raw[protocol]
 
 
 @dataclass(slots=True, eq=False)
@@ -99,7 +114,7 @@ class Post:
         if unknown:
             with netns.inside(self.descriptor):
                 links = netns.links() if any(at for _, at in unknown) else {}
-                self.ways |= {(address, at): _way(address, links.get(at, 0)) for address, at in unknown}
+                self.ways |= _ways(unknown, links)
 
     @property
     def sending_ports(self) -> set[int]:
@@ -107,15 +122,29 @@ class Post:
         return {tongue.sender.getsockname()[1] for tongue in self.tongues.values()}
 
 
-def _way(address: str, scope: int) -> Way | OSError:
-    version = version_of(address)
-    try:
-        source = _source(version, address, scope)
-    except OSError as error:
-        return error
-    packed = socket.inet_pton(FAMILIES[version], source)
-    pinned = struct.pack("=i4s4s", 0, packed, bytes(4)) if version == 4 else struct.pack("=16si", packed, scope)  # noqa: PLR2004  # of IP
-    return Way(source, scope, segment.pseudo_sum(source, address), pinned)
+def _ways(wanted: Iterable[tuple[str, str]], links: Mapping[str, int]) -> dict[tuple[str, str], Way | OSError]:
+    with ExitStack() as opened:
+        askers: dict[int, socket.socket] = {}
+        found: dict[tuple[str, str], Way | OSError] = {}
+        for address, at in wanted:
+            version = version_of(address)
+            try:
+                if version not in askers:
+                    askers[version] = opened.enter_context(socket.socket(FAMILIES[version], socket.SOCK_DGRAM))
+                found[address, at] = _way(askers[version], version, address, links.get(at, 0))
+            except OSError as error:
+                found[address, at] = error
+        return found
+
+
+def _way(asker: socket.socket, version: int, address: str, scope: int) -> Way:
+    source = _source(asker, version, address, scope)
+    layout, level, kind = PIN[version]
+    own, far = (socket.inet_pton(FAMILIES[version], end) for end in (source, address))
+    pin = layout.pack(0, own) if version == 4 else layout.pack(own, scope)  # noqa: PLR2004  # of IP
+    target = TARGET[version].pack(FAMILIES[version], far, *([scope] if version == 6 else []))  # noqa: PLR2004  # of IP
+    head = target.ljust(volley.CONTROL_AT, b"\0") + volley.pinned(level, kind, pin)
+    return Way(source, version, segment.pseudo_sum(source, address), head)
 
 
 def post(opened: ExitStack, name: str, descriptor: int, run: Run, stand_ins: Ports = ()) -> Post:
@@ -194,8 +223,8 @@ def _drops(raw: socket.socket) -> int:
 
 
 def unresolved() -> int:
-    """Return how many packets the machine has dropped for want of a neighbour, ever."""
-    return sum(_counted(path, column) for path in NEIGHBOURS for column in NEIGHBOURS_FULL)
+    """Return how many packets the machine has dropped because too many waited for a neighbour, ever."""
+    return sum(_counted(path, TOO_MANY_WAIT) for path in NEIGHBOURS)
 
 
 def _untracked() -> int:
@@ -211,8 +240,13 @@ def _counted(path: Path, column: str) -> int:
     return sum(int(row[at], 16) for row in rows)
 
 
-def _source(version: int, address: str, scope: int) -> str:
-    target = (address, DISCARD) if version == 4 else (address, DISCARD, 0, scope)  # noqa: PLR2004  # of IP
-    with socket.socket(FAMILIES[version], socket.SOCK_DGRAM) as probe:
-        probe.connect(target)
-        return str(probe.getsockname()[0]).partition("%")[0]
+def _source(asker: socket.socket, version: int, address: str, scope: int) -> str:
+    """Return the own address from which the kernel would send; the asker has no peer before and after.
+
+    A connect that fails leaves something behind, too: the link, where it was to an address of one link alone.
+    """
+    try:
+        asker.connect((address, DISCARD) if version == 4 else (address, DISCARD, 0, scope))  # noqa: PLR2004  # of IP
+        return str(asker.getsockname()[0]).partition("%")[0]
+    finally:
+        LIBC.connect(asker.fileno(), UNSPECIFIED, len(UNSPECIFIED))

@@ -3,16 +3,19 @@
 Rule: each kind of engine has a table of rules for each version of IP. A table is read from top to
 bottom and the first rule that speaks decides. Nothing here knows what was observed; where the facts
 do not decide, the prediction is `unknown` and says what is missing.
+
+Rule: of a port that is not published, rules see which ports of the file lead to it and nothing else. So they are
+asked once for all ports of an address that look alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Final
 
 from cloison import walls_podman, walls_v4, walls_v6
 from cloison.compose import Project
-from cloison.model import Facts, Flow, version_of
+from cloison.model import Endpoint, Facts, Flow, Kind, version_of
 from cloison.prediction import Prediction, Rules, unknown
 from cloison.world import World
 
@@ -26,7 +29,24 @@ RULES: Final[Mapping[str, Mapping[int, Rules]]] = {
 def predict(project: Project, facts: Facts, flows: Iterable[Flow]) -> dict[Flow, Prediction]:
     """Return the prediction of every flow by the rules of the engine that the facts are of."""
     world, tables = World(project, facts), RULES[facts.engine.name]
-    return {flow: _first(world, flow, tables[version_of(flow.endpoint.address)]) for flow in flows}
+    looks: dict[Endpoint, Hashable] = {}
+    said: dict[tuple[str, Hashable], Prediction] = {}
+    predicted: dict[Flow, Prediction] = {}
+    for flow in flows:
+        place, end = flow.vantage.place, flow.endpoint
+        look = looks.get(end) or looks.setdefault(end, _look(world, end))
+        known = said.get((place, look))
+        if known is None:
+            known = said[place, look] = _first(world, flow, tables[version_of(end.address)])
+        predicted[flow] = known
+    return predicted
+
+
+def _look(world: World, end: Endpoint) -> Hashable:
+    """Return what rules may see of an endpoint."""
+    if end.kind is Kind.PUBLISHED:
+        return end
+    return end.place, end.container, end.network, end.address, (*world.ports(end),)
 
 
 def _first(world: World, flow: Flow, rules: Rules) -> Prediction:

@@ -4,7 +4,8 @@ A TCP probe sends SYN and never completes the handshake: the namespace's kernel,
 connection, answers a SYN-ACK with RST by itself, and the service's `accept` never sees anything.
 A UDP probe is a datagram that is seen to arrive or not; see `guard` for why no service sees it.
 
-Rule: silence is what remains after a second, later probe, and only if no packet was lost on our side.
+Rule: silence is what remains after a second, later probe, and only if no packet was lost on our side. While that
+second one is on its way, nothing is done to the kernel's tables.
 """
 
 from __future__ import annotations
@@ -16,34 +17,39 @@ import secrets
 import select
 import socket
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import Final, Self
 
-from cloison import guard, packet, segment
-from cloison.model import Protocol, version_of
+from cloison import guard, packet, volley
+from cloison.model import Protocol
+from cloison.neighbours import Neighbours
 from cloison.ours import announcing
 from cloison.outcome import Outcome
 from cloison.posts import Ports, Post, Run, Way, post, unresolved
 from cloison.shots import Shot, reason, settle
+from cloison.slots import KINDS, WRITERS
+from cloison.volley import Catch, Volley
 
-MANY: Final = 1000
-"""Probes that are worth more than one thread."""
 PAUSES: Final = (0.5, 5.5, 5.5)
 """Seconds before each further try: the kernel forgets a neighbour that it has not heard of for five."""
-A_MOMENT: Final = 0.001
-"""Seconds to wait for a packet while probes are still being sent."""
+A_MOMENT: Final = 0.005
+"""Seconds in which packets gather while probes are still being sent."""
 SMALLEST_TOKEN: Final = 1024
-READ: Final = 256
-"""Bytes of a packet that are read: all headers, and what an unreachable quotes of a probe."""
 READERS: Final = {
     Protocol.TCP: packet.read_tcp,
     Protocol.UDP: packet.read_udp,
     Protocol.ICMP: packet.read_icmp,
 }
-PINNED: Final = {4: (socket.IPPROTO_IP, 8), 6: (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO)}
-"""Where `sendmsg` takes the source address: IP_PKTINFO, which Python does not name, and its sister."""
+WINDOW: Final = 256
+"""Probes after which the kernel's tables of neighbours are looked at: each may bring several entries."""
+ON_THE_WAY: Final = 0.01
+"""Seconds in which what was sent gets where it goes, on any machine that is not busy."""
+COMPANY: Final = 24
+"""Posts that are asked about together: the neighbours of so many, and of so many others, fit into half a table."""
+Numbered = tuple[int, Shot]
 
 
 class Prober:
@@ -58,7 +64,9 @@ class Prober:
         self._stack = ExitStack()
         self._announce = self._stack.enter_context(announcing())
         self._epoll = self._stack.enter_context(select.epoll())
-        self._readers: dict[int, tuple[Post, Protocol, int, socket.socket]] = {}
+        self._readers: dict[int, tuple[Post, Protocol, int]] = {}
+        self._volleys = {kind: Volley(*sizes) for kind, sizes in KINDS.items()}
+        self._catch = Catch()
 
     def __enter__(self) -> Self:
         return self
@@ -74,7 +82,7 @@ class Prober:
         made = post(self._stack, name, descriptor, Run(self.token, self._announce), stand_ins)
         for version, tongue in made.tongues.items():
             for protocol, raw in tongue.raw.items():
-                self._readers[raw.fileno()] = (made, protocol, version, raw)
+                self._readers[raw.fileno()] = (made, protocol, version)
                 self._epoll.register(raw, select.EPOLLIN)
         self.posts.append(made)
         return made
@@ -99,8 +107,11 @@ class Prober:
         _learn(shots)
         lost, untracked = self._losses()
         numbered = dict(zip(_numbers(), shots, strict=False))
-        self._round([*numbered.items()], numbered, patience / 2)
-        crowded = self._confirm(numbered, patience / 2)
+        with Neighbours(self.posts) as neighbours:
+            first = [item for item in numbered.items() if not item[1].is_a_hint]
+            self._round(first, numbered, patience / 2, neighbours, steadily=False)
+            crowded = self._confirm(numbered, patience / 2, neighbours)
+            neighbours.leave()
         self._receive(numbered, 0)  # what arrived before the last answer was sent
         lost_since, untracked_since = self._losses()
         lost = {post: count - lost[post] for post, count in lost_since.items()}
@@ -108,7 +119,7 @@ class Prober:
             own = lost[shot.post] + (lost[shot.target] if shot.target else 0)
             settle(shot, reason(own, untracked_since - untracked, crowded))
 
-    def _confirm(self, numbered: dict[int, Shot], seconds: float) -> int:
+    def _confirm(self, numbered: dict[int, Shot], seconds: float, neighbours: Neighbours) -> int:
         """Try what is silent once more, and again while the kernel drops packets because it knows too many neighbours.
 
         Returns how many it dropped in the last round: the table is the machine's, and old entries make room.
@@ -116,10 +127,10 @@ class Prober:
         crowded = 0
         for pause in (0, *PAUSES):
             time.sleep(pause)
-            before = unresolved()
-            waiting = [(n, shot) for n, shot in numbered.items() if not (shot.is_over or shot.is_a_hint)]
-            self._round(waiting, numbered, seconds)
-            crowded = unresolved() - before
+            before = unresolved() + neighbours.refusals()
+            waiting = [item for item in numbered.items() if item[1].is_needed]
+            self._round(waiting, numbered, seconds, neighbours, steadily=True)
+            crowded = unresolved() + neighbours.refusals() - before
             if not crowded:
                 break
         return crowded
@@ -128,51 +139,106 @@ class Prober:
         """Return what each post has lost, and what no namespace on the way had room to track."""
         return {made: made.lost() for made in self.posts}, sum(made.untracked() for made in self.posts)
 
-    def _round(self, waiting: list[tuple[int, Shot]], numbered: dict[int, Shot], seconds: float) -> None:
-        random.shuffle(waiting)  # whatever a burst does to its last ones, it does to others in the next round
-        # The kernel's part of a send lets other threads run, so as many processors as there are share it.
-        hands = os.cpu_count() or 1 if len(waiting) > MANY else 1
-        with ThreadPoolExecutor(hands) as pool:
-            sending = [pool.submit(self._send_all, waiting[hand::hands]) for hand in range(hands)]
-            while not all(share.done() for share in sending):
-                self._receive(numbered, A_MOMENT)
-        for share in sending:
-            share.result()
+    def _round(
+        self,
+        waiting: Sequence[Numbered],
+        numbered: dict[int, Shot],
+        seconds: float,
+        neighbours: Neighbours,
+        *,
+        steadily: bool,
+    ) -> None:
+        """Send what waits and read what comes, until all is answered or silent for `seconds`.
+
+        With `steadily` no neighbour is taken out while anything may be on its way: where the tables fill, silence is
+        waited for in between. Without it a packet may be lost to that.
+        """
+        rest = _ordered(waiting)
+        while rest:
+            with ThreadPoolExecutor(1) as pool:  # the kernel's part of a send lets this thread read meanwhile
+                sending = pool.submit(self._send_all, rest, neighbours, steadily=steadily)
+                while not sending.done():
+                    self._receive(numbered, A_MOMENT)
+                    time.sleep(A_MOMENT)
+            sent = sending.result()
+            self._await(rest[:sent], numbered, seconds)
+            rest = rest[sent:]
+            if rest:
+                neighbours.forget()
+
+    def _await(self, sent: Sequence[Numbered], numbered: dict[int, Shot], seconds: float) -> None:
         deadline = self.clock() + seconds
-        while (left := deadline - self.clock()) > 0 and not all(shot.is_over for _, shot in waiting):
+        while (left := deadline - self.clock()) > 0 and not all(shot.is_over for _, shot in sent):
             if self._receive(numbered, left):
                 # While answers still trickle in, the machine is slow, and silence is not silence yet.
                 deadline = max(deadline, self.clock() + seconds / 2)
 
-    def _send_all(self, waiting: list[tuple[int, Shot]]) -> None:
-        for number, shot in waiting:
-            self._send(number, shot)
+    def _send_all(self, waiting: Sequence[Numbered], neighbours: Neighbours, *, steadily: bool) -> int:
+        """Send shots; return how many were sent before the tables of neighbours began to fill, if `steadily`."""
+        for start in range(0, len(waiting), WINDOW):
+            if start and neighbours.are_filling():
+                if steadily:
+                    return start
+                time.sleep(ON_THE_WAY)
+                neighbours.forget()
+            self._send_window(waiting[start : start + WINDOW])
+        return len(waiting)
 
-    def _send(self, number: int, shot: Shot) -> None:
-        way = shot.post.ways[shot.address, shot.at]
-        shot.came_back, shot.detail = None, ""
-        if isinstance(way, OSError):
-            shot.came_back = Outcome.UNREACHABLE
-            shot.detail = f"no route ({errno.errorcode.get(way.errno or 0, 'no reason told')})"
-            return
-        try:
-            SENDERS[shot.protocol](shot, way, number, self.token)
-        except OSError as error:
-            shot.came_back, shot.detail = SEND_ERRORS.get(error.errno or 0, (Outcome.ERROR, str(error)))
+    def _send_window(self, window: Iterable[Numbered]) -> None:
+        alike: dict[tuple[Post, int, Protocol], list[Numbered]] = defaultdict(list)
+        for number, shot in window:
+            way = shot.post.ways[shot.address, shot.at]
+            shot.came_back, shot.detail = None, ""
+            if isinstance(way, Way):
+                alike[shot.post, way.version, shot.protocol].append((number, shot))
+            else:
+                shot.came_back = Outcome.UNREACHABLE
+                shot.detail = f"no route ({errno.errorcode.get(way.errno or 0, 'no reason told')})"
+        for (sender, version, protocol), shots in alike.items():
+            for first in range(0, len(shots), volley.AT_ONCE):
+                self._send(sender.tongues[version].line(protocol), version, shots[first : first + volley.AT_ONCE])
+
+    def _send(self, line: socket.socket, version: int, shots: Sequence[Numbered]) -> None:
+        """Send shots of one kind."""
+        protocol = shots[0][1].protocol
+        room = self._volleys[version, protocol]
+        write = WRITERS[protocol]
+        for at, (number, shot) in enumerate(shots):
+            write(room.bytes, at * volley.SLOT, shot, number, self.token)
+        for at, code in room.send(line.fileno(), len(shots)):
+            refused = shots[at][1]
+            refused.came_back, refused.detail = SEND_ERRORS.get(code, (Outcome.ERROR, os.strerror(code)))
 
     def _receive(self, numbered: dict[int, Shot], seconds: float) -> bool:
         """Read what has come, waiting `seconds` for the first packet; return whether any came."""
-        ready = self._epoll.poll(seconds)
+        ready = self._epoll.poll(seconds, len(self._readers))
         for descriptor, _ in ready:
-            made, protocol, version, raw = self._readers[descriptor]
+            made, protocol, version = self._readers[descriptor]
             read = READERS[protocol]
-            with suppress(BlockingIOError):
-                while True:
-                    message = read(version, raw.recv(READ))
-                    shot = numbered.get(message.number) if message else None
-                    if message and shot:
-                        _note(message, shot, made)
+            for data in self._catch.read(descriptor):
+                message = read(version, data)
+                shot = numbered.get(message.number) if message else None
+                if message and shot:
+                    _note(message, shot, made)
         return bool(ready)
+
+
+def _ordered(waiting: Sequence[Numbered]) -> list[Numbered]:
+    """Return the shots from some posts to some posts after each other, so that few neighbours are needed at a time.
+
+    The rest is left to chance: whatever a burst does to its last ones, it does to others in the next round.
+    """
+    posts = [*{shot.post for _, shot in waiting} | {shot.target for _, shot in waiting}]
+    random.shuffle(posts)
+    at = {made: place for place, made in enumerate(posts)}
+    dice: dict[str, float] = defaultdict(random.random)
+
+    def place(item: Numbered) -> tuple[int, int, int, float]:
+        shot = item[1]
+        here = at[shot.post]
+        return here // COMPANY, at[shot.target] // COMPANY, here, dice[shot.address]
+
+    return sorted(waiting, key=place)
 
 
 def _note(message: packet.Message, shot: Shot, made: Post) -> None:
@@ -184,35 +250,6 @@ def _note(message: packet.Message, shot: Shot, made: Post) -> None:
             shot.came_back = Outcome.ACCEPTED if accepted else shot.came_back or Outcome.REFUSED
         case packet.Rejection(reason=reason) if made is shot.post and not shot.came_back:
             shot.came_back, shot.detail = Outcome.UNREACHABLE, reason
-
-
-def _send_syn(shot: Shot, way: Way, number: int, token: int) -> None:
-    # The checksum covers the source address, so the kernel must use the one it named before.
-    version = version_of(shot.address)
-    data = segment.syn((shot.post.port, shot.port), number, token, way.pseudo)
-    _raw(shot, version, Protocol.TCP).sendmsg([data], [(*PINNED[version], way.pinned)], 0, _to(shot, version, way, 0))
-
-
-def _send_datagram(shot: Shot, way: Way, number: int, token: int) -> None:
-    version = version_of(shot.address)
-    sender = shot.post.tongues[version].sender
-    sender.sendto(segment.payload(number, token), _to(shot, version, way, shot.port))
-
-
-def _send_echo(shot: Shot, way: Way, number: int, token: int) -> None:
-    version = version_of(shot.address)
-    _raw(shot, version, Protocol.ICMP).sendto(segment.echo(version, number, token), _to(shot, version, way, 0))
-
-
-SENDERS: Final = {Protocol.TCP: _send_syn, Protocol.UDP: _send_datagram, Protocol.ICMP: _send_echo}
-
-
-def _raw(shot: Shot, version: int, protocol: Protocol) -> socket.socket:
-    return shot.post.tongues[version].raw[protocol]
-
-
-def _to(shot: Shot, version: int, way: Way, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
-    return (shot.address, port) if version == 4 else (shot.address, port, 0, way.scope)  # noqa: PLR2004  # of IP
 
 
 SEND_ERRORS: Final = {

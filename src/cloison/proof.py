@@ -9,7 +9,8 @@ Flows refer to `vantages` and `endpoints` by position.
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -24,6 +25,10 @@ Position = Whole
 Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z]+$")]
 Totals = dict[Word, Whole]
 """How many flows there are of each judgement."""
+
+
+PIECE: Final = 1000
+"""Flows that are written at once."""
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -225,9 +230,28 @@ def canonical(document: Part) -> bytes:
     return msgspec.json.encode(document, order="sorted")
 
 
+def pieces(document: Part) -> Iterator[bytes]:
+    """Yield the canonical bytes one after another: those of a large proof take as much memory as all its flows."""
+    for at, name in enumerate(sorted(document.__struct_fields__)):
+        yield f'{"," if at else "{"}"{name}":'.encode()
+        member = getattr(document, name)
+        if not isinstance(member, list):
+            yield msgspec.json.encode(member, order="sorted")
+            continue
+        yield b"["
+        for start in range(0, len(member), PIECE):
+            body = msgspec.json.encode(member[start : start + PIECE], order="sorted")[1:-1]
+            yield b"," + body if start else body
+        yield b"]"
+    yield b"}"
+
+
 def digest(document: Part) -> str:
     """Return a document's name: the SHA-256 of its canonical bytes, in hexadecimal."""
-    return hashlib.sha256(canonical(document)).hexdigest()
+    name = hashlib.sha256()
+    for piece in pieces(document):
+        name.update(piece)
+    return name.hexdigest()
 
 
 def parse(document: bytes) -> Proof:

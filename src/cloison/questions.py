@@ -12,14 +12,13 @@ serves names there: a raw socket hears the questions, for the port itself is ope
 from __future__ import annotations
 
 import secrets
-import select
 import socket
 import struct
 import time
 from contextlib import ExitStack, suppress
 from typing import Final
 
-from cloison import netns
+from cloison import netns, waiting
 from cloison.misuse import Finding
 from cloison.model import OUTSIDE
 from cloison.observe import View
@@ -101,7 +100,7 @@ def _heard(server: socket.socket, patience: float, most: int) -> dict[bytes, str
     """Return who asked for what, for as long as `patience` lasts or until `most` questions were heard."""
     heard: dict[bytes, str] = {}
     deadline = time.monotonic() + patience
-    while len(heard) < most and select.select([server], [], [], max(0, deadline - time.monotonic()))[0]:
+    while len(heard) < most and waiting.readable([server], deadline - time.monotonic()):
         packet, (asker, *_) = server.recvfrom(READ)
         if datagram := sent_to_names(packet):
             heard[asked_for(datagram)] = asker

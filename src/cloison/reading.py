@@ -69,7 +69,8 @@ def _became(end: Endpoint, shot: Shot) -> str:
         return f"arrived in {where}"
     words = {
         Outcome.ACCEPTED: "was accepted",
-        Outcome.ARRIVED: f"was {shot.detail}",
+        Outcome.ARRIVED: f"was seen inside {shot.target.name if shot.target else where}, "
+        f"{shot.came_back or 'no answer'} came back",
         Outcome.REFUSED: "was refused on the way",
         Outcome.SILENT: f"was lost twice; nothing arrived in {where}",
         Outcome.UNREACHABLE: f"could not get there: {shot.detail}",

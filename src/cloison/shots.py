@@ -24,6 +24,8 @@ class Shot:
     port: int
     target: Post | None = None
     protocol: Protocol = Protocol.TCP
+    beside: Shot | None = None
+    """Of a hint: the probe to the same address that makes it needless once it is answered."""
     at: str = ""
     """An own address of the post's on the link to use, for an address that is valid on one link alone."""
     came_back: Outcome | None = None
@@ -44,8 +46,13 @@ class Shot:
 
     @property
     def is_a_hint(self) -> bool:
-        """Whether nothing is judged by it, so that its silence needs no second try."""
+        """Whether nothing is judged by it, so that it is sent but once, and only where it tells something new."""
         return self.protocol is Protocol.ICMP
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether a further try may tell something."""
+        return not self.is_over and not (self.is_a_hint and self.beside and self.beside.is_over)
 
 
 def reason(own: int, untracked: int, crowded: int) -> str:
@@ -62,13 +69,17 @@ def reason(own: int, untracked: int, crowded: int) -> str:
     return ""
 
 
+def _is_owed_an_answer(shot: Shot) -> bool:
+    """Whether an answer should have come and none did: with a loss, it may be the answer that was lost."""
+    return shot.protocol is Protocol.TCP and shot.came_back is None
+
+
 def settle(shot: Shot, loss: str) -> None:
     """Say what it comes to: an acceptance, else an arrival, else what came back, else silence."""
     if shot.came_back is Outcome.ACCEPTED:
         shot.outcome = Outcome.ACCEPTED
-    elif shot.target and shot.target in shot.arrived:
+    elif shot.target and shot.target in shot.arrived and not (loss and _is_owed_an_answer(shot)):
         shot.outcome = Outcome.ARRIVED
-        shot.detail = f"seen inside {shot.target.name}, {shot.came_back or 'no answer'} came back"
     elif loss:
         # What was lost may have been the arrival: even a refusal says nothing now.
         shot.outcome, shot.detail = Outcome.ERROR, loss

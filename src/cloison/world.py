@@ -177,7 +177,7 @@ class World:
     def publishes(self, end: Endpoint) -> bool:
         """Whether the file leads a port of the host to the service port of `end`, over its version of IP."""
         version = version_of(end.address)
-        return any(not port.host_address or version_of(port.host_address) == version for port in self._ports(end))
+        return any(not port.host_address or version_of(port.host_address) == version for port in self.ports(end))
 
     def opens(self, end: Endpoint) -> bool:
         """Whether the file publishes the service port of `end` through its network: it does so through one alone."""
@@ -188,10 +188,11 @@ class World:
         return any(
             port.host_address in (WILDCARD[version_of(end.address)], "", end.address)
             and port.host_port in (0, end.port)
-            for port in self._ports(end)
+            for port in self.ports(end)
         )
 
-    def _ports(self, end: Endpoint) -> list[Port]:
+    def ports(self, end: Endpoint) -> list[Port]:
+        """Return the ports of the file that lead to the service port of `end`."""
         service = self.project.services.get(end.place)
         ports = service.ports if service else ()
         return [port for port in ports if (port.target, port.protocol) == (end.service_port, end.protocol)]

@@ -92,6 +92,17 @@ def test_the_bytes_are_the_canonical_ones() -> None:
     assert plain.encode() == canonical
 
 
+@pytest.mark.parametrize(("world", "said"), WORLDS.values(), ids=WORLDS)
+@pytest.mark.parametrize("size", [1, 2, 1000])
+def test_the_pieces_of_a_proof_are_its_bytes(
+    world: World, said: dict[str, Outcome], size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof, "PIECE", size)
+    found = world.proof(said)
+
+    assert proof.canonical(found) == b"".join(proof.pieces(found))
+
+
 def test_the_name_of_a_proof_is_the_hash_of_its_bytes() -> None:
     found = STACK.ruled().proof()
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.core.world import BACK, EVERYWHERE, FRONT, LAN, POLICY, STACK, Said, World, container, label, stranger
 from tests.core.worlds import SURPRISES, disturbed, files, policies, sound
 
-from cloison import proof
+from cloison import predict, proof
 from cloison.compare import Cause, Judged, Judgement, compare, exit_code
 from cloison.errors import PolicyError
 from cloison.flows import absent, flows, vantages
@@ -430,6 +430,14 @@ def test_every_flow_is_predicted_intended_and_judged_once(world: World) -> None:
 
     assert asked == sorted(set(asked)) == list(world.predicted()) == [item.flow for item in world.judged()]
     assert {flow.vantage for flow in asked} <= set(vantages(world.project, world.facts))
+
+
+@given(disturbed(), st.sampled_from(["docker", "podman"]))
+def test_a_flow_is_predicted_alike_alone_and_among_others(world: World, engine: str) -> None:
+    facts = replace(world.facts, engine=replace(world.facts.engine, name=engine))
+    together = predict.predict(world.project, facts, world.asked())
+
+    assert together == {flow: predict.predict(world.project, facts, [flow])[flow] for flow in world.asked()}
 
 
 @given(disturbed())

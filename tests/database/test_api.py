@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 import io
+import random
+import subprocess
+import sys
+import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import pymysql
 import pytest
-import schemathesis
 from flask import Flask, request
-from hypothesis import HealthCheck, given, settings
-from schemathesis.specs.openapi.checks import positive_data_acceptance
-from tests.database.samples import proof
+from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import OperationalError
+from tests.database.samples import OPEN, document, proof
+from tests.database.samples import body as body_of
+from werkzeug.serving import WSGIRequestHandler, make_server
 
-from ledger import api, errors, gate
+from ledger import api, errors, gate, large
 from ledger.archive.store import Archive
 from ledger.gate import Principal
-from ledger.settings import Settings
+from ledger.settings import DEFAULTS, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flask.testing import FlaskClient
     from sqlalchemy import Engine
 
+ROOT = Path(__file__).parents[2]
 LIMIT = 100_000
 TOKENS = {
     "both": Principal("both", is_person=False, reads=frozenset({"shop"}), writes=frozenset({"shop"})),
@@ -31,15 +43,13 @@ TOKENS = {
     "writes": Principal("writes", is_person=False, writes=frozenset({"shop"})),
 }
 BOTH = {"Authorization": "Bearer both"}
-
-# A body of the form of a proof that is not canonical, or miscounts, is refused: JSON Schema cannot say so.
-WITHOUT = [positive_data_acceptance]
+TWO = proof(0, app="shut"), proof(1, app="open")
 
 
 @pytest.fixture
 def app(engine: Engine) -> Flask:
     """The API alone, with tokens that are their own names."""
-    app = Flask(__name__)
+    app = Flask("ledger")  # where the error page is
     app.config["SETTINGS"] = replace(Settings.from_environment({}), proof_limit=LIMIT)
     app.extensions["archive"] = Archive(engine)
     app.extensions["archive"].add_project("shop")
@@ -61,12 +71,34 @@ def send(client: FlaskClient, body: bytes, **headers: str) -> Any:
     )  # fmt: skip
 
 
+def digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
 def test_a_proof_is_created_once(client: FlaskClient) -> None:
     first, second = send(client, proof(app="open")), send(client, proof(app="open"))
 
     assert (201, 200) == (first.status_code, second.status_code)
     assert first.json["digest"] == second.json["digest"]
     assert client.get(first.headers["Location"], headers=BOTH).data == proof(app="open")
+
+
+@pytest.mark.parametrize(("came_to_pass", "again"), [("commit", 200), ("rollback", 201)])
+def test_a_proof_whose_commit_was_lost_can_be_sent_again(
+    client: FlaskClient, engine: Engine, came_to_pass: str, again: int
+) -> None:
+    lost = iter([pymysql.err.OperationalError(2013, "Lost connection to server during query")])
+
+    @event.listens_for(engine, "commit")
+    def _lose(connection: Connection) -> None:
+        for error in lost:
+            getattr(connection.connection, came_to_pass)()
+            raise OperationalError("COMMIT", {}, error)
+
+    first, second = send(client, proof(app="open")), send(client, proof(app="open"))
+
+    assert (503, again) == (first.status_code, second.status_code)
+    assert 1 == len(got(client, "proofs")["proofs"])
 
 
 def test_a_packed_proof_is_the_same_proof(client: FlaskClient) -> None:
@@ -131,8 +163,8 @@ def test_a_token_does_what_it_is_for(client: FlaskClient, method: str, token: st
 
 
 def test_a_proof_never_changes(client: FlaskClient) -> None:
-    digest = send(client, proof(app="open")).json["digest"]
-    again = client.get(f"/api/v1/proofs/{digest}", headers={**BOTH, "If-None-Match": f'"{digest}"'})
+    name = send(client, proof(app="open")).json["digest"]
+    again = client.get(f"/api/v1/proofs/{name}", headers={**BOTH, "If-None-Match": f'"{name}"'})
 
     assert 304 == again.status_code
     assert 404 == client.get(f"/api/v1/proofs/{'0' * 64}", headers=BOTH).status_code
@@ -180,27 +212,89 @@ def test_a_wrong_parameter_gets_a_sentence(client: FlaskClient, query: str) -> N
     assert answer["detail"].partition(":")[0] in query
 
 
-@pytest.mark.filterwarnings("ignore")  # of the tool's own
-def test_the_api_is_as_its_description_says(app: Flask, client: FlaskClient) -> None:
-    for minute, state in enumerate(["shut", "open"]):
-        send(client, proof(minute, app=state))
-    described = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app)
-    tried = 0
-    for operation in described.get_all_operations():
-        asked = operation.ok()  # type: ignore[union-attr]  # the description is a good one, or this fails
+@pytest.fixture
+def served(app: Flask, client: FlaskClient) -> Iterator[str]:
+    """Return where the API listens, with two proofs in it."""
+    for body in TWO:
+        send(client, body)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
+    listening = threading.Thread(target=server.serve_forever)
+    listening.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    listening.join()
+    server.server_close()
 
-        @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-        @given(case=asked.as_strategy())
-        def ask(case: Any) -> None:
-            nonlocal tried
-            tried += 1
-            case.call_and_validate(headers=BOTH, excluded_checks=WITHOUT if case.method == "POST" else [])
 
-        ask()
+class Quiet(WSGIRequestHandler):
+    def log(self, *_: object) -> None:
+        """Say nothing."""
 
-    assert tried > 100
+
+def test_the_api_is_as_its_description_says(served: str, tmp_path: Path) -> None:
+    known = (f'{name} = "{digest(body)}"\n' for name, body in zip(("earlier", "digest"), TWO, strict=True))
+    form = tmp_path / "schemathesis.toml"
+    form.write_text("[parameters]\n" + "".join(known) + (ROOT / "schemathesis.toml").read_text(encoding="utf-8"))
+    tool = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(form), "run"]
+    limits = ["--max-examples=20", "--seed=20", "--generation-database=none", "--no-color"]
+    found = subprocess.run(
+        [*tool, f"{served}/api/v1/openapi.json", *limits, "--header=Authorization: Bearer both"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        timeout=240,
+    )
+
+    assert 0 == found.returncode, found.stdout[-8000:]
+    for phase in ("Coverage", "Fuzzing", "Stateful"):
+        assert f"✅ {phase}" in found.stdout
+
+
+def test_every_route_is_described(app: Flask) -> None:
     assert set(msgspec.json.decode(api.DESCRIPTION)["paths"]) == {
         rule.rule.replace("<string(length=64):", "{").replace(">", "}")
         for rule in app.url_map.iter_rules()
         if rule.rule.startswith("/api/")
     }
+
+
+def with_notes(*notes: str) -> bytes:
+    return body_of(document({("app", "db", 3306): OPEN}, word="breached") | {"notes": list(notes)})
+
+
+def test_a_large_proof_waits_for_another_and_a_small_one_does_not(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(large, "PATIENCE", 0.05)
+    app.config["SETTINGS"] = replace(app.config["SETTINGS"], proof_limit=4 * large.LARGE)
+    big = with_notes("x" * 2 * large.LARGE)
+    with large.place() as taken:
+        taken.take_for(None)
+        plain = send(client, big)
+        packed = send(client, gzip.compress(big), Content_Encoding="gzip")
+        small = send(client, proof(app="open"))
+
+    assert (429, 429, 201) == (plain.status_code, packed.status_code, small.status_code)
+    assert [201, 200, 200] == [
+        send(client, big).status_code,
+        send(client, big).status_code,
+        send(client, gzip.compress(big), Content_Encoding="gzip").status_code,
+    ]
+
+
+def test_a_proof_that_cannot_be_compressed_fits_into_a_statement(app: Flask, client: FlaskClient) -> None:
+    packet = 16 << 20  # what a server takes that nobody told otherwise
+    app.config["SETTINGS"] = replace(app.config["SETTINGS"], proof_limit=2 * packet)
+    noise = base64.b85encode(random.Random(20).randbytes(packet + 100_000)).decode()  # noqa: S311
+    kept = send(client, with_notes(noise))
+
+    assert 201 == kept.status_code
+    assert with_notes(noise) == client.get(kept.headers["Location"], headers=BOTH).data
+
+
+def test_the_largest_proof_fits_into_a_statement(engine: Engine) -> None:
+    with engine.connect() as connection:
+        packet = connection.scalar(text("SELECT @@max_allowed_packet"))
+
+    assert packet >= 2 * int(DEFAULTS["LEDGER_PROOF_LIMIT"])

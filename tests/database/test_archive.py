@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import threading
 from collections.abc import Callable
@@ -269,18 +270,57 @@ def test_many_who_send_at_once_lose_nothing(archive: Archive) -> None:
         assert earlier.until == later.since
 
 
-def test_the_question_over_time_uses_an_index(archive: Archive, engine: Engine) -> None:
-    for minute in range(3):
-        archive.keep("shop", proof(minute, app="open" if minute % 2 else "shut"))
-    with engine.connect() as connection:
-        plan = connection.execute(
-            text(
-                "EXPLAIN SELECT d.source FROM door d JOIN spell s ON s.door_id = d.id WHERE d.project_id = 1"
-                " AND d.target = 'db' AND s.observed = 'open' AND s.since <= NOW()"
-                " AND (s.until IS NULL OR s.until > NOW())"
-            )
-        ).mappings()
-        used = {row["table"]: row["key"] for row in plan}
+def rows_read(engine: Engine, question: Callable[[], object]) -> int:
+    """Return how many rows the server read for a question that one connection asks."""
 
-    assert "door_once" == used["d"]
-    assert used["s"] in {"spell_at", "spell_in_order"}
+    def read() -> tuple[int, int]:
+        with engine.connect() as connection:
+            counted = connection.execute(text("SHOW SESSION STATUS LIKE 'Handler\\_read\\_%'"))
+            return connection.scalar(text("SELECT CONNECTION_ID()")) or 0, sum(int(number) for _, number in counted)
+
+    read()
+    before = read()
+    question()
+    after = read()
+
+    assert before[0] == after[0]
+    return after[1] - before[1]
+
+
+QUESTIONS: dict[str, Callable[[Archive], object]] = {
+    "the projects": lambda archive: archive.projects(None),
+    "the last page": lambda archive: archive.proofs("shop", limit=5),
+    "a page in the middle": lambda archive: archive.proofs("shop", limit=5, before=f"{MIDDLE}-999999"),
+    "the changes": lambda archive: archive.proofs("shop", limit=5, only_changes=True),
+    "who can reach db": lambda archive: archive.spells("shop", target="db", observed="open", at=at(10_000)),
+    "every door now": lambda archive: archive.spells("shop", at=at(10_000)),
+    "the neighbours": lambda archive: archive.neighbours("shop", hashlib.sha256(proof(20, app="open")).hexdigest()),
+}
+MIDDLE = 1_767_226_200_000  # milliseconds; ten minutes into 2026
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_what_a_question_reads_does_not_grow_with_the_proofs(archive: Archive, engine: Engine, question: str) -> None:
+    def flap(minutes: range) -> None:
+        for minute in minutes:
+            archive.keep("shop", proof(minute, app="shut" if minute % 2 else "open"))
+
+    flap(range(30))
+    few = rows_read(engine, lambda: QUESTIONS[question](archive))
+    flap(range(30, 120))
+    many = rows_read(engine, lambda: QUESTIONS[question](archive))
+
+    assert 0 < many <= few + 3
+
+
+def test_an_append_reads_what_it_read_before(archive: Archive, engine: Engine) -> None:
+    def append(minute: int) -> int:
+        return rows_read(engine, lambda: archive.keep("shop", proof(minute, app="shut" if minute % 2 else "open")))
+
+    for minute in range(40):
+        archive.keep("shop", proof(minute, app="shut" if minute % 2 else "open"))
+    few = append(40)
+    for minute in range(41, 161):
+        archive.keep("shop", proof(minute, app="shut" if minute % 2 else "open"))
+
+    assert append(161) <= few + 3

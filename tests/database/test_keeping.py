@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tarfile
@@ -10,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Column, Integer, MetaData, Table, insert, inspect, text
 from tests.database.samples import proof
 
 from ledger.archive import backup, retention
@@ -18,11 +19,14 @@ from ledger.archive.backup import Unfit
 from ledger.archive.store import Archive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from sqlalchemy import Engine
 
 DAY = 24 * 60  # minutes
+FIRST_ACCOUNT = text(
+    "INSERT INTO account (name, password, is_administrator, created) VALUES (:name, :password, 1, UTC_TIMESTAMP())"
+)
 
 
 @pytest.fixture
@@ -39,12 +43,23 @@ def emptied(engine: Engine) -> Iterator[Engine]:
     def empty() -> Engine:
         with engine.begin() as connection:
             connection.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
-            for table in ("spell", "door", "document", "proof", "project"):
-                connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - the five names above
+            for table in set(inspect(engine).get_table_names()) - backup.STAYS:
+                connection.execute(text(f"DELETE FROM `{table}`"))  # noqa: S608 - the name is the database's own
             connection.execute(text("SET FOREIGN_KEY_CHECKS = 1"))
         return engine
 
     return empty  # type: ignore[return-value]
+
+
+@pytest.fixture
+def pairs(engine: Engine) -> Iterator[Table]:
+    """Return a table whose key has two columns, with rows in the wrong order."""
+    table = Table("pairs", MetaData(), *(Column(name, Integer, primary_key=True) for name in "ab"))
+    table.create(engine)
+    with engine.begin() as connection:
+        connection.execute(insert(table), [{"a": a, "b": b} for a in (2, 1) for b in (3, 1, 2)])
+    yield table
+    table.drop(engine)
 
 
 def digests(archive: Archive, project: str = "shop") -> list[str]:
@@ -137,7 +152,9 @@ def test_a_ledger_that_keeps_something_is_not_restored_into(archive: Archive, en
         backup.read(engine, io.BytesIO(stream.getvalue()))
 
 
-@pytest.mark.parametrize("damage", ["cut", "text", "body", "revision", "short"])
+@pytest.mark.parametrize(
+    "damage", ["cut", "text", "empty", "body", "name", "bit", "revision", "headless", "short", "endless", "twice"]
+)
 def test_a_damaged_backup_changes_nothing(archive: Archive, engine: Engine, emptied: object, damage: str) -> None:
     archive.keep("shop", proof(app="open"))
     stream = io.BytesIO()
@@ -150,21 +167,95 @@ def test_a_damaged_backup_changes_nothing(archive: Archive, engine: Engine, empt
 
 
 def damaged(whole: bytes, damage: str) -> bytes:
-    if damage == "cut":
-        return whole[: len(whole) * 2 // 3]
-    if damage == "text":
-        return b"no backup at all"
+    if damage in PLAINLY:
+        return PLAINLY[damage](whole)
     out = io.BytesIO()
     with tarfile.open(fileobj=io.BytesIO(whole)) as old, tarfile.open(fileobj=out, mode="w:gz") as new:
         for member in old:
             held = old.extractfile(member)
             content = held.read() if held else b""
-            if damage == "body" and member.name.startswith("proofs/"):
-                content = content.replace(b"open", b"shut")
-            if damage == "revision" and member.name == "ledger.json":
-                content = json.dumps({"form": 1, "revision": "0000"}).encode()
-            if damage == "short" and member.name.startswith("tables/spell/"):
+            name, content = touched(damage, member.name, content)
+            if not name:
                 continue
-            member.size = len(content)
-            new.addfile(member, io.BytesIO(content))
+            for info in [tarfile.TarInfo(name)] * (2 if damage == "twice" and "/project/" in name else 1):
+                info.size = len(content)
+                new.addfile(info, io.BytesIO(content))
     return out.getvalue()
+
+
+PLAINLY: Mapping[str, Callable[[bytes], bytes]] = {
+    "cut": lambda whole: whole[: len(whole) * 2 // 3],
+    "text": lambda _: b"no backup at all",
+    "empty": lambda _: b"",
+    "bit": lambda whole: whole[:-6] + bytes([whole[-6] ^ 1]) + whole[-5:],  # in the checksum, so the rest reads well
+}
+
+
+def touched(damage: str, name: str, content: bytes) -> tuple[str, bytes]:
+    """Return a member after the damage; without a name when it is gone."""
+    if damage == "body" and name.startswith("proofs/"):
+        return name, content.replace(b"open", b"shut")
+    if damage == "name" and name.startswith("proofs/"):
+        content = content.replace(b"open", b"shut")
+        return f"{name.partition('-')[0]}-{hashlib.sha256(content).hexdigest()}.json", content
+    if damage == "revision" and name == "ledger.json":
+        return name, json.dumps({"form": 1, "revision": "0000"}).encode()
+    gone = {"headless": "ledger.json", "short": "tables/spell/", "endless": "end.json"}.get(damage)
+    return ("" if gone and name.startswith(gone) else name), content
+
+
+def test_what_the_first_start_made_gives_way(archive: Archive, engine: Engine, emptied: object) -> None:
+    archive.keep("shop", proof(app="open"))
+    kept = digests(archive)
+    with engine.begin() as connection:
+        connection.execute(FIRST_ACCOUNT, {"name": "admin", "password": "old"})
+    stream = io.BytesIO()
+    backup.write(engine, stream)
+    emptied()  # type: ignore[operator]
+    with engine.begin() as connection:
+        connection.execute(FIRST_ACCOUNT, {"name": "admin", "password": "new"})
+    backup.read(engine, io.BytesIO(stream.getvalue()))
+
+    assert kept == digests(archive)
+    with engine.connect() as connection:
+        assert [("admin", "old")] == [
+            tuple(row) for row in connection.execute(text("SELECT name, password FROM account"))
+        ]
+
+
+def test_two_accounts_are_something_to_keep(engine: Engine, archive: Archive, emptied: object) -> None:
+    stream = io.BytesIO()
+    backup.write(engine, stream)
+    emptied()  # type: ignore[operator]
+    with engine.begin() as connection:
+        connection.execute(FIRST_ACCOUNT, [{"name": name, "password": "x"} for name in ("admin", "eve")])
+
+    with pytest.raises(Unfit, match="account"):
+        backup.read(engine, io.BytesIO(stream.getvalue()))
+
+
+def test_a_key_of_two_columns_is_read_in_pieces(pairs: Table, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backup, "ROWS", 2)
+    with engine.connect() as connection:
+        pieces = list(backup.pieces(connection, pairs))
+
+    assert [[(1, 1), (1, 2)], [(1, 3), (2, 1)], [(2, 2), (2, 3)]] == [
+        [(row["a"], row["b"]) for row in piece] for piece in pieces
+    ]
+
+
+def test_tables_are_read_in_pieces(
+    archive: Archive, engine: Engine, emptied: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup, "ROWS", 3)
+    monkeypatch.setattr(backup, "BODIES", 2)
+    for minute in range(7):
+        archive.keep("shop", proof(minute, app="open" if minute % 2 else "shut"))
+    spells = archive.spells("shop")
+    stream = io.BytesIO()
+    backup.write(engine, stream)
+    emptied()  # type: ignore[operator]
+    backup.read(engine, io.BytesIO(stream.getvalue()))
+
+    assert spells == archive.spells("shop")
+    assert 7 == len(digests(archive))

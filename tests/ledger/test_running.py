@@ -132,7 +132,7 @@ def test_each_statement_carries_the_number() -> None:
     with engine.connect() as connection:
         connection.execute(text("SELECT 2"))
 
-    assert [f"/* request {NUMBER} */ SELECT 1", "SELECT 2"] == seen
+    assert [f"SELECT /* request {NUMBER} */ 1", "SELECT 2"] == seen
 
 
 def test_requests_are_counted_by_route(client: FlaskClient) -> None:

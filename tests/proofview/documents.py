@@ -81,7 +81,14 @@ def small(*flows: dict[str, Any]) -> dict[str, Any]:
 
 
 def crowded(number: int) -> dict[str, Any]:
-    """Return a document of so many services on ten networks, of which one is not tolerated, and of many breaches."""
+    """Return the document of a crowd, the caller's own to change."""
+    made: dict[str, Any] = json.loads(_crowd(number))
+    return made
+
+
+@cache
+def _crowd(number: int) -> bytes:
+    """Return a document of so many services on ten networks, of which one is not tolerated, with many breaches."""
     names = [f"service{i}" for i in range(number)]
     nets = [f"n{i}" for i in range(10)]
     services = {
@@ -98,10 +105,7 @@ def crowded(number: int) -> dict[str, Any]:
         leaks = ends[1] in leaking and ends[0] not in (HOST, OUTSIDE)
         return seen_as(flow, Outcome.ACCEPTED) if leaks else None
 
-    made: dict[str, Any] = json.loads(
-        canonical(world({"services": services, "networks": networks, "x-cloison": rules}).proof(seen))
-    )
-    return made
+    return canonical(world({"services": services, "networks": networks, "x-cloison": rules}).proof(seen))
 
 
 HOSTILE: Final = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -15,8 +16,10 @@ from proofview.shapes import Layout, Rect
 from proofview.ways import ways
 
 
-def drawn(proof: dict[str, Any]) -> Layout:
+@cache
+def drawn(name: str) -> Layout:
     """Lay a document out."""
+    proof = PROOFS[name]
     seen = scenery(proof)
     return layout(seen, ways(proof, doors(proof), seen))
 
@@ -46,14 +49,14 @@ PROOFS = proofs()
 
 @pytest.mark.parametrize("name", PROOFS)
 def test_nothing_lies_on_anything_else(name: str) -> None:
-    found = solids(drawn(PROOFS[name]))
+    found = solids(drawn(name))
 
     assert [] == [(one, other) for (one, a), (other, b) in combinations(found, 2) if a.overlaps(b)]
 
 
 @pytest.mark.parametrize("name", PROOFS)
 def test_a_box_reaches_over_the_lines_without_touching_another_box_or_a_label(name: str) -> None:
-    picture = drawn(PROOFS[name])
+    picture = drawn(name)
     labels = [arrow.label.rect for arrow in picture.arrows if arrow.label]
     labels += [rail.label.rect for rail in picture.rails]
 
@@ -64,7 +67,7 @@ def test_a_box_reaches_over_the_lines_without_touching_another_box_or_a_label(na
 
 @pytest.mark.parametrize("name", PROOFS)
 def test_everything_is_inside_the_picture(name: str) -> None:
-    picture = drawn(PROOFS[name])
+    picture = drawn(name)
 
     for _, rect in solids(picture):
         assert rect.x >= 0
@@ -75,14 +78,14 @@ def test_everything_is_inside_the_picture(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROOFS)
 def test_a_name_fits_into_its_box(name: str) -> None:
-    for box in drawn(PROOFS[name]).boxes:
+    for box in drawn(name).boxes:
         assert box.rect.x <= box.label.rect.x
         assert box.label.rect.right <= box.rect.right
 
 
 @pytest.mark.parametrize("name", PROOFS)
 def test_an_arrow_ends_at_what_it_is_about(name: str) -> None:
-    picture = drawn(PROOFS[name])
+    picture = drawn(name)
     boxes = {box.place.name: box for box in picture.boxes}
 
     for arrow in picture.arrows:
@@ -95,7 +98,7 @@ def test_an_arrow_ends_at_what_it_is_about(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROOFS)
 def test_no_two_trunks_lie_on_each_other(name: str) -> None:
-    trunks = [arrow.points for arrow in drawn(PROOFS[name]).arrows if len(arrow.points) > 2]
+    trunks = [arrow.points for arrow in drawn(name).arrows if len(arrow.points) > 2]
     spans = [(points[0][0], min(y for _, y in points), max(y for _, y in points)) for points in trunks]
 
     for (x, top, bottom), (other, above, below) in combinations(spans, 2):
@@ -103,13 +106,13 @@ def test_no_two_trunks_lie_on_each_other(name: str) -> None:
 
 
 def test_the_worst_lies_on_top() -> None:
-    faces = [arrow.face for arrow in drawn(PROOFS["breach"]).arrows]
+    faces = [arrow.face for arrow in drawn("breach").arrows]
 
     assert faces.index("needed") < faces.index("breach")
     assert "breach" == faces[-1]
 
 
 def test_what_no_eye_can_follow_is_told_where_it_ends() -> None:
-    labels = [arrow.label.text for arrow in drawn(PROOFS["crowded"]).arrows if arrow.label]
+    labels = [arrow.label.text for arrow in drawn("crowded").arrows if arrow.label]
 
     assert any(text.startswith("BREACH") and text.endswith("services") for text in labels)

@@ -108,6 +108,13 @@ def test_it_tells_what_the_document_tells(scene: str) -> None:
     assert [] == [word for word in words if word not in text]
 
 
+def test_many_entries_leave_the_picture_in_sight() -> None:
+    text = sheet(crowded(60), NAME)
+
+    assert 10 == text[: text.index('pv-rest"')].count('pv-links"')
+    assert 'pv-rest"' not in sheet(document("breach"), NAME)
+
+
 def test_a_proof_without_a_policy_says_so() -> None:
     assert "The file has no policy" in sheet(document("no-policy"), NAME)
     assert "The file has no policy" not in sheet(document("holds"), NAME)

@@ -7,7 +7,8 @@ from tests.proofview.documents import SCENES, crowded, document
 
 from proofview.doors import Door, doors
 from proofview.scenery import scenery
-from proofview.ways import ATTENTION, Ways, face, ways
+from proofview.ways import Ways, face, ways
+from proofview.words import ATTENTION
 
 
 def chosen(scene: str) -> Ways:

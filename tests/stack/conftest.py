@@ -139,8 +139,8 @@ class Shop:
 
     def kept(self) -> set[str]:
         """Return the names of the proofs that the database has."""
-        of_project = f"WHERE project_id = (SELECT id FROM ledger.project WHERE name = '{self.name}')"
-        return set(self.stack.as_root(f"SELECT LOWER(HEX(digest)) FROM ledger.proof {of_project}").split())  # noqa: S608
+        digests = "SELECT LOWER(HEX(proof.digest)) FROM ledger.proof JOIN ledger.project ON project.id = project_id"
+        return set(self.stack.as_root(f"{digests} WHERE project.name = '{self.name}'").split())
 
     def remove(self) -> None:
         """Take everything of it out of the database."""
@@ -216,6 +216,6 @@ def session_shop(session_stack: Stack) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def shop(stack: Stack, session_shop: Shop) -> Shop:  # noqa: ARG001 - the stack is made whole
+def shop(stack: Stack, session_shop: Shop) -> Shop:
     """Return the project, in a stack that is whole."""
     return session_shop

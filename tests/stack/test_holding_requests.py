@@ -176,7 +176,7 @@ def slow_ones(stack: Stack, start: bytes, many: int, *, room: int = 0) -> Iterat
 
 def is_dropped(line: socket.socket) -> bool:
     """Tell whether the other side has closed; what it said before is read away."""
-    line.setblocking(False)
+    line.settimeout(0)
     try:
         while line.recv(65536):
             pass

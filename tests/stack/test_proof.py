@@ -201,7 +201,7 @@ def _word(resolved: Project) -> str:
 def test_five_hundred_proofs_leave_no_trace(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     resolved: Project = project(json.loads(stack.compose("config", "--format", "json")))
-    stack.visits()
+    stack.get("/readyz")
     before = traces(stack)
 
     two = ProcessPoolExecutor(2, mp_context=get_context("spawn"))  # two at a time: each is one core's work

@@ -44,11 +44,13 @@ COPY_REST: Final = text(
 )
 END: Final = text("UPDATE spell SET until = :now, until_proof = :now_proof WHERE id = :id")
 BEGIN: Final = text("UPDATE spell SET since = :now, since_proof = :now_proof WHERE id = :id")
+# The spell that a step is about. Each is found at one end of `spell_in_order`, however many the door has.
+LAST: Final = "ORDER BY since DESC, since_proof DESC LIMIT 1"
 FIND: Final = {
-    Step.END_HERE: "until_proof IS NULL",
-    Step.END_EARLIER: "until_proof = :next_proof",
-    Step.BEGIN_EARLIER: "since_proof = :next_proof",
-    Step.INTERRUPT: "(since < :now OR since = :now AND since_proof < :now_proof) AND (until IS NULL OR until > :now)",
+    Step.END_HERE: f"until_proof IS NULL {LAST}",
+    Step.END_EARLIER: f"since <= :now AND until_proof = :next_proof {LAST}",
+    Step.BEGIN_EARLIER: "since = :next AND since_proof = :next_proof",
+    Step.INTERRUPT: f"since <= :now AND (until IS NULL OR until > :now) {LAST}",
 }
 
 

@@ -34,6 +34,13 @@ SPELLS: Final = (
     " LEFT JOIN proof b ON b.id = s.since_proof LEFT JOIN proof e ON e.id = s.until_proof"
 )
 
+# A door has one spell at a time, so the last that began is the only one to look at. Asking for all that began would
+# read every change that a door ever had; this reads backwards from its last one.
+AT: Final = (
+    " AND s.id = (SELECT n.id FROM spell n WHERE n.door_id = d.id AND n.since <= :at"
+    " ORDER BY n.since DESC, n.since_proof DESC LIMIT 1) AND (s.until IS NULL OR s.until > :at)"
+)
+
 
 class Archive:
     """Proofs of projects, in MariaDB."""
@@ -161,7 +168,7 @@ class Archive:
         wanted: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         where = "".join(f" AND {'s' if name == 'observed' else 'd'}.{name} = :{name}" for name in wanted)
         if at is not None:
-            where += " AND s.since <= :at AND (s.until IS NULL OR s.until > :at)"
+            where += AT
             wanted["at"] = at
         with self._engine.connect() as connection:
             wanted |= {"project": _number(connection, project), "most": max(1, min(limit, MOST)), "skip": offset}

@@ -26,13 +26,7 @@ def identify() -> Principal | None:
 
 def author(who: str = "") -> Author:
     """Return who acts in this request, for the audit log."""
-    return Author(who or g.principal.name, throttle.address(request.remote_addr), request_id())
-
-
-def request_id() -> str:
-    """Return the proxy's name for this request."""
-    given = request.headers.get("X-Request-Id", "")
-    return given if given.isascii() and given.isprintable() else ""
+    return Author(who or g.principal.name, throttle.address(request.remote_addr), g.get("request_id", ""))
 
 
 def engine() -> Engine:

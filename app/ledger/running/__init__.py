@@ -3,7 +3,6 @@
 from flask import Flask
 
 from ledger.running import logs, metrics, requests, statements
-from ledger.running.room import Room
 
 
 def init_app(app: Flask) -> None:
@@ -12,4 +11,3 @@ def init_app(app: Flask) -> None:
     requests.init_app(app)
     statements.init_app(app.extensions["engine"])
     metrics.init_app(app)
-    app.extensions["room"] = Room(app.config["SETTINGS"].proof_limit)

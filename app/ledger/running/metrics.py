@@ -65,10 +65,14 @@ def forget(process: int) -> None:
 def init_app(app: Flask) -> None:
     """Count what is asked and answered, and serve the figures."""
     app.add_url_rule("/metrics", "metrics", figures)
-    app.before_request(lambda: BUSY.inc())
+    app.before_request(_begin)
     app.teardown_request(lambda _: BUSY.dec())
     app.after_request(_count)
     _watch(app.extensions["engine"])
+
+
+def _begin() -> None:
+    BUSY.inc()
 
 
 def _watch(engine: Engine) -> None:

@@ -7,15 +7,18 @@ for a piece that nobody has asked for yet.
 from pathlib import Path
 from typing import Final
 
-import proofview
 from flask import Flask
+
+import proofview
+from ledger.views import ages, badge, diff, doors, fresh, project, proofs, shown, trend, words
+from ledger.views.fragments import Fragments
 from proofview.words import called
 from proofview.words import shown as seen
 
-from ledger.views import ages, badge, diff, doors, fresh, project, proofs, shown, trend, words
-from ledger.views.fragments import Fragments
-
-ROOM: Final = 32 * 2**20  # bytes of rendered pieces a process keeps; ten proofs of sixty services, or a thousand small
+ROOM: Final = (
+    32 * 2**20
+)  # bytes of pieces that a process keeps: five proofs of sixty services, or five hundred of three
+PAGES_ROOM: Final = 4 * 2**20  # and of whole pages, which last for a minute; apart, so that they push out no piece
 
 
 def init_app(app: Flask) -> None:
@@ -24,11 +27,12 @@ def init_app(app: Flask) -> None:
     app.extensions["edition"] = fresh.edition(
         *(root / kind for root in (here, views) for kind in ("templates", "static"))
     )
-    app.extensions["fragments"] = Fragments(app.config.get("FRAGMENTS_ROOM", ROOM))
+    app.extensions["fragments"] = Fragments(ROOM)
+    app.extensions["pages"] = Fragments(PAGES_ROOM)
     for bp in (project.bp, proofs.bp, diff.bp, doors.bp, badge.bp, shown.bp):
         app.register_blueprint(bp)
-    for called in (ages.ago, ages.clock, ages.day, ages.hour, ages.iso):
-        app.add_template_filter(called)
+    for telling in (ages.ago, ages.clock, ages.day, ages.hour, ages.iso):
+        app.add_template_filter(telling)
     app.add_template_filter(words.port, "port")
     app.add_template_filter(called)
     app.add_template_filter(seen, "shown")

@@ -5,11 +5,11 @@ Rule: a key names its content for ever (a digest, or two), so nothing is ever th
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from threading import Lock
 from sys import getsizeof
-from typing import Final
+from threading import Lock
+from typing import Final, TypeVar, cast
 
-from markupsafe import Markup
+Piece = TypeVar("Piece", bound=str)
 
 OVERHEAD: Final = 500  # bytes that an entry costs besides its text: a key, a place in the order
 
@@ -20,15 +20,15 @@ class Fragments:
     def __init__(self, room: int) -> None:
         self._room = room
         self._used = 0
-        self._kept: OrderedDict[Hashable, tuple[Markup, int]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[str, int]] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, key: Hashable, render: Callable[[], Markup]) -> Markup:
+    def get(self, key: Hashable, render: Callable[[], Piece]) -> Piece:
         """Return what `key` names, rendering it at most once as long as it is remembered."""
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
-                return self._kept[key][0]
+                return cast("Piece", self._kept[key][0])
         # Outside the lock: two that want the same at once render it twice, and nobody else waits for them.
         made = render()
         self._keep(key, made)
@@ -39,7 +39,7 @@ class Fragments:
         """How many bytes are kept."""
         return self._used
 
-    def _keep(self, key: Hashable, made: Markup) -> None:
+    def _keep(self, key: Hashable, made: str) -> None:
         size = getsizeof(made) + OVERHEAD  # two bytes a letter where one of them is an arrow
         with self._lock:
             if size > self._room or key in self._kept:

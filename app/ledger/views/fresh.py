@@ -1,7 +1,7 @@
 """Answers that a browser may keep and has to ask about: ETag, 304, and files that never change.
 
 Rule: a tag is made from what decides a page (who asks, which proofs, the minute that ages are told for), not from the
-page, so that 304 costs no rendering.
+page, so that 304 costs no rendering, and who asks for the same again within the minute gets what was made.
 """
 
 import hashlib
@@ -26,12 +26,12 @@ def this_minute() -> datetime:
 def answer(key: Hashable, render: Callable[[], str], *, mimetype: str = "text/html") -> Response:
     """Return the page that `key` decides, or 304 to who has it."""
     decides = repr((current_app.extensions["edition"], nav.shows(), request.path, key))
-    tag = hashlib.blake2b(decides.encode(), digest_size=16)
-    if tag.hexdigest() in request.if_none_match:
+    tag = hashlib.blake2b(decides.encode(), digest_size=16).hexdigest()
+    if tag in request.if_none_match:
         response = Response(status=304)
     else:
-        response = Response(render(), mimetype=mimetype)
-    response.set_etag(tag.hexdigest())
+        response = Response(current_app.extensions["pages"].get(tag, render), mimetype=mimetype)
+    response.set_etag(tag)
     response.headers["Cache-Control"] = KEEP_AND_ASK
     response.vary.add("Cookie")
     return response

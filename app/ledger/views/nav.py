@@ -8,6 +8,6 @@ from ledger.people import csrf
 
 
 def shows() -> Hashable:
-    """Return what decides the frame, so that nobody is told that another's page is still his, or that of his last session."""
+    """Return what decides the frame: nobody is to be told that another's page is still his, nor his last session's."""
     person = g.get("principal")
     return person and (person.name, person.is_administrator, csrf.token())

@@ -2,7 +2,6 @@
 
 from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
-from markupsafe import Markup
 
 from ledger.archive.lines import ProjectLine
 from ledger.gate import Demand, demands, principal
@@ -51,9 +50,9 @@ def _urgency(line: ProjectLine) -> tuple[int, str]:
 
 
 def _before(line: ProjectLine) -> str:
-    """Return which proof the last change is a change from, "" when it was the first; asked again when proofs come or go."""
+    """Return the proof that the last change changes, "" when it was the first; asked again when proofs come or go."""
     changed = line.changed
     if changed is None:
         return ""
     key = ("before", line.name, line.proofs, line.last, changed.digest, changed.changes)
-    return shown.fragments().get(repr(key), lambda: Markup(archive().neighbours(line.name, changed.digest)[0] or ""))
+    return shown.fragments().get(repr(key), lambda: archive().neighbours(line.name, changed.digest)[0] or "")

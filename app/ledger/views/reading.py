@@ -19,9 +19,10 @@ def archive() -> Archive:
 
 def the_project(name: str) -> ProjectLine:
     """Return a project's line, or 404."""
-    for line in archive().projects(frozenset({name})):
-        return line
-    abort(404, f"There is no project {name}.")
+    lines = archive().projects(frozenset({name}))
+    if not lines:
+        abort(404, f"There is no project {name}.")
+    return lines[0]
 
 
 def the_proof(project: str, digest: str) -> ProofLine:

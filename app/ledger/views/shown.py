@@ -2,20 +2,20 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
-import proofview
 from flask import Blueprint, current_app, g, render_template
 from markupsafe import Markup
+
+import proofview
+from ledger.views.fragments import Fragments
+from ledger.views.reading import document
 from proofview.acts import acts
 from proofview.difference import Change, between
 from proofview.doors import WORST_FIRST, Document, Door, doors
 from proofview.evidence import evidence
 from proofview.matrix import matrix
 from proofview.picture import picture
-
-from ledger.views.fragments import Fragments
-from ledger.views.reading import document
 
 bp = Blueprint(
     "proofview",
@@ -24,6 +24,7 @@ bp = Blueprint(
     static_url_path="/static/proofview",
 )
 
+ACTS: Final = 6  # that stand above the picture; the rest is folded away
 ROWS: Final = 300  # of a table of doors; what is worst comes first
 URGENT: Final = frozenset({"breach", "broken", "unknown"})
 
@@ -37,14 +38,16 @@ def pieces(project: str, digest: str) -> dict[str, Markup]:
     """Return what proofview makes of a proof, by name; all that one page shows, for they refer to each other."""
 
     def made(piece: Callable[[Document, tuple[Door, ...]], Markup]) -> Markup:
-        return fragments().get((piece.__name__, digest), lambda: piece(document(project, digest), _doors(project, digest)))
+        return fragments().get(
+            (piece.__name__, digest), lambda: piece(document(project, digest), _doors(project, digest))
+        )
 
     return {piece.__name__: made(piece) for piece in (to_act_on, picture, matrix, evidence)}
 
 
 def to_act_on(proof: Document, gathered: tuple[Door, ...]) -> Markup:
     """Return what needs action."""
-    return Markup(render_template("acts.html", acts=acts(proof, gathered)))  # noqa: S704 - the template escaped it
+    return _filled("acts.html", acts=acts(proof, gathered), first=ACTS)
 
 
 def difference(project: str, old: str, new: str) -> Markup:
@@ -54,16 +57,14 @@ def difference(project: str, old: str, new: str) -> Markup:
         found = between(_doors(project, old), _doors(project, new))
         lists = {"opened": found.opened, "closed": found.closed, "others": found.changed}
         ordered = {name: sorted(changes, key=_rank) for name, changes in lists.items()}
-        return Markup(render_template("difference.html", **ordered, rows=ROWS))
+        return _filled("difference.html", **ordered, rows=ROWS)
 
     return fragments().get(("difference", old, new), render)
 
 
 def facts(project: str, digest: str) -> Markup:
     """Return what a proof says about itself: where and with what it was made, what it did not look at."""
-    return fragments().get(
-        ("facts", digest), lambda: Markup(render_template("facts.html", proof=document(project, digest)))
-    )
+    return fragments().get(("facts", digest), lambda: _filled("facts.html", proof=document(project, digest)))
 
 
 def places(project: str, digest: str) -> Markup:
@@ -74,6 +75,10 @@ def places(project: str, digest: str) -> Markup:
         return Markup("").join(Markup('<option value="{}">').format(place) for place in sorted(found))
 
     return fragments().get(("places", digest), render)
+
+
+def _filled(template: str, **values: Any) -> Markup:
+    return Markup(render_template(template, **values))  # noqa: S704 - the template escaped it
 
 
 def _doors(project: str, digest: str) -> tuple[Door, ...]:

@@ -4,6 +4,7 @@ Rule: a page may carry no style of its own, so shapes are attributes and colours
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from markupsafe import Markup
@@ -18,14 +19,15 @@ HEIGHT: Final = 24
 TALL: Final[Mapping[str, int]] = {words.NONE: 2, words.PROVEN: 8, words.UNPROVEN: 16, words.BREACHED: HEIGHT}
 
 FRAME: Final = Markup(
-    '<svg class="trend" role="img" aria-label="{label}" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
-    "{bars}</svg>"
+    '<svg class="trend" role="img" aria-label="{label}" width="{width}" height="{height}"'
+    ' viewBox="0 0 {width} {height}">{bars}</svg>'
 )
 BAR: Final = Markup('<rect class="bar {word}" x="{x}" y="{y}" width="{width}" height="{height}" rx="1"/>')
 
 
+@lru_cache(maxsize=1024)
 def trend(verdicts: tuple[str, ...]) -> Markup:
-    """Draw verdicts, oldest first; the newest stands at the right edge, and a mark for each proof that is yet to come."""
+    """Draw verdicts, oldest first; the newest stands at the right edge, and a mark where no proof was yet."""
     last = verdicts[-BARS:]
     label = f"Last {len(last)} proofs: {words.tally(last)}" if len(last) > 1 else f"One proof: {words.tally(last)}"
     return FRAME.format(label=label, width=BARS * STEP, height=HEIGHT, bars=Markup("").join(_bars(last)))

@@ -21,7 +21,7 @@
     const copy = part.cloneNode(true);
     copy.removeAttribute("id");
     copy.removeAttribute("class");
-    table.append(copy);
+    table.append(part.parentElement.tHead.cloneNode(true), copy);
     panel.replaceChildren(close, table);
     panel.showModal();
   };

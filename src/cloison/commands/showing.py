@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -67,20 +67,21 @@ def look(*, strict: bool) -> Look:
     return Look(color=not os.environ.get("NO_COLOR"), width=shutil.get_terminal_size().columns, strict=strict)
 
 
-def put(path: Path | None, text: str) -> None:
+def put(path: Path | None, text: str | Iterator[str]) -> None:
     """Hand a report over: into a file, or on stdout where there is none."""
+    parts = [text] if isinstance(text, str) else text
     if path is None:
-        sys.stdout.write(text)
+        sys.stdout.writelines(parts)
     else:
-        _write(path, text)
+        _write(path, parts)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, parts: Iterable[str]) -> None:
     """Write a whole file or none: who reads it at any moment finds a proof."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            file.write(text)
+            file.writelines(parts)
         Path(file.name).chmod(0o644)
         Path(file.name).replace(path)
     except OSError as error:

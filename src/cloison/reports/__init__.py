@@ -1,11 +1,11 @@
-"""A report is a function from a proof to a string; the proof never knows it.
+"""A report is a function from a proof to a string, or to its parts where it may be large; the proof never knows it.
 
 Rule: a report reads the proof document alone. Adding one is a module and a row of `REPORTS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -28,10 +28,10 @@ def _terminal(proof: Proof, look: Look) -> str:
     return terminal.render(proof, color=look.color, width=look.width, strict=look.strict)
 
 
-def _json(proof: Proof, _look: Look) -> str:
+def _json(proof: Proof, _look: Look) -> Iterator[str]:
     from cloison.reports import json  # noqa: PLC0415  # same
 
-    return json.render(proof)
+    return json.parts(proof)
 
 
 def _html(proof: Proof, _look: Look) -> str:
@@ -40,4 +40,5 @@ def _html(proof: Proof, _look: Look) -> str:
     return html.render(proof)
 
 
-REPORTS: Final[dict[str, Callable[[Proof, Look], str]]] = {"terminal": _terminal, "json": _json, "html": _html}
+Report = Callable[["Proof", Look], "str | Iterator[str]"]
+REPORTS: Final[dict[str, Report]] = {"terminal": _terminal, "json": _json, "html": _html}

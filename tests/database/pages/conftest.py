@@ -1,7 +1,9 @@
 """The pages in front of a real database, asked directly or by a browser."""
 
+import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from flask import Flask, Response
@@ -17,9 +19,8 @@ from ledger.archive.store import Archive
 from ledger.people.passwords import Passwords
 
 # What the proxy sends with every answer.
-POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none';"
-    " frame-ancestors 'none'"
+(POLICY,) = re.findall(
+    r'Content-Security-Policy "([^"]+)"', (Path(__file__).parents[3] / "proxy" / "nginx.conf").read_text("utf-8")
 )
 
 

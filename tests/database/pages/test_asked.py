@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, event
-from tests.database.people.conftest import World
 from tests.database.pages.worlds import digest, proof
+from tests.database.people.conftest import World
 
 from ledger.archive.store import Archive
 
@@ -232,6 +232,7 @@ def test_what_opened_stands_in_the_difference(client: FlaskClient, archive: Arch
 
     assert "Opened 5 doors" in text
     assert "outside → to db 3306/tcp shut" in text
+    assert "proxy → to app 5000/tcp open as predicted open other than predicted" in text
 
 
 def test_neighbours_lead_through_the_history(client: FlaskClient, archive: Archive) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -76,7 +77,7 @@ def test_headings_go_down_one_step_at_a_time(desk: Page, archive: Archive) -> No
 
         assert levels[:1] == [1], path
         assert levels.count(1) == 1, path
-        assert all(deeper - level <= 1 for level, deeper in zip(levels, levels[1:], strict=False)), (path, levels)
+        assert all(deeper - level <= 1 for level, deeper in pairwise(levels)), (path, levels)
 
 
 def test_the_first_key_leads_past_the_frame(desk: Page) -> None:

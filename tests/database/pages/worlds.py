@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
-
 from tests.proofview.documents import document
 
 HOUR: Final = timedelta(hours=1)

@@ -116,16 +116,12 @@ def test_what_is_not_done_is_not_in_the_log(world: "World", ada: "Browser") -> N
 
 
 def test_the_log_tells_from_where_and_in_which_request(world: "World", ada: "Browser") -> None:
-    ada.headers["X-Request-Id"] = "0123456789abcdef"
+    number = "0123456789abcdef" * 2
+    ada.headers["X-Request-Id"] = number
     ada.send("/admin/projects", name="new-one")
-    ada.headers["X-Request-Id"] = "é" * 10
-    ada.send("/admin/projects", name="newer-one")
 
-    assert [(entry.address, entry.request_id) for entry in world.entries()[:2]] == [
-        ("192.0.2.1", ""),
-        ("192.0.2.1", "0123456789abcdef"),
-    ]
-    assert "0123456789abcdef" in ada.get("/admin/audit").text
+    assert (world.entries()[0].address, world.entries()[0].request_id) == ("192.0.2.1", number)
+    assert number in ada.get("/admin/audit").text
 
 
 def test_the_log_is_read_page_by_page(world: "World", ada: "Browser") -> None:

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import update
-from tests.database.people.conftest import PASSWORD
+from sqlalchemy import func, update
+from tests.database.people.conftest import PASSWORD, QUICK
 
 from ledger.people import accounts, moment, secret, sessions
+from ledger.people.errors import Busy
 from ledger.people.passwords import Passwords
-from ledger.people.tables import SESSION
+from ledger.people.tables import ATTEMPT, SESSION
 
 if TYPE_CHECKING:
     from tests.database.people.conftest import Browser, World
@@ -244,3 +245,35 @@ def test_a_password_is_looked_for_nowhere_in_the_log(world: "World") -> None:
     world.browser().log_in(PASSWORD, "typed into the wrong field")
 
     assert world.log() == [("nobody", "login refused", "a name that no account has")]
+
+
+def test_a_password_that_changes_while_it_is_looked_at_lets_nobody_in(world: "World") -> None:
+    class Meanwhile(Passwords):
+        def matches(self, kept: str | None, password: str) -> bool:
+            """Look at it, and have it changed by somebody else before the answer."""
+            is_right = super().matches(kept, password)
+            world.do(lambda c: accounts.give_password(c, accounts.whole(c, "rita").id, self.hashed(NEW)))
+            return is_right
+
+    world.app.extensions["passwords"] = Meanwhile(QUICK)
+    browser = world.browser()
+    answer = browser.log_in("rita")
+
+    assert answer.status_code == 422
+    assert "This account was changed a moment ago." in answer.text
+    assert not cookie(browser)
+
+
+def test_who_is_sent_away_for_a_crowd_has_tried_nothing(world: "World") -> None:
+    class Crowded(Passwords):
+        def matches(self, kept: str | None, password: str) -> bool:  # noqa: ARG002
+            """Have no room."""
+            raise Busy
+
+    world.app.extensions["passwords"] = Crowded(QUICK)
+    answer = world.browser().log_in("rita")
+
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "3"
+    assert "Many people are logging in at this moment" in answer.text
+    assert world.do(lambda c: c.scalar(ATTEMPT.select().with_only_columns(func.max(ATTEMPT.c.failures)))) == 0

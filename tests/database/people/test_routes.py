@@ -4,13 +4,17 @@ A new route is one more row: its method and rule as Flask knows them, an address
 `Accept: text/html` is sent, so who is nobody to a page is led to the login (303).
 """
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from sqlalchemy import select
+from tests.database.samples import DOOR, body, document
 
 from ledger.people import moment, tokens
+from ledger.people.tables import PROJECT
 
 if TYPE_CHECKING:
     from tests.database.people.conftest import Browser, World
@@ -19,6 +23,7 @@ PEOPLE: Final = ("reader", "reader of another", "administrator")
 TOKENS: Final = ("read token", "write token", "revoked token", "token of another")
 ROLES: Final = ("nobody", *TOKENS, *PEOPLE)  # the administrator last: what he does may be seen by the others
 Expected = Mapping[str, int]
+DIGEST: Final = "<string(length=64):digest>"
 
 
 def everybody(status: int) -> Expected:
@@ -34,6 +39,11 @@ def people(status: int) -> Expected:
 def readers(status: int) -> Expected:
     """Whoever may read `ours` gets this; to others it does not exist."""
     return {**people(status), "reader of another": 404}
+
+
+def to_programs(expected: Expected) -> Expected:
+    """What asks for JSON, by the end of its address, is not led to a login."""
+    return {role: 401 if status == 303 else status for role, status in expected.items()}
 
 
 def administrators(status: int) -> Expected:
@@ -68,14 +78,16 @@ class Route:
     method: str
     rule: str
     expected: Expected
-    path: str = ""  # where it differs from the rule
+    path: str = ""  # where it differs from the rule; OLD and NEW are digests of two proofs of `ours`, KEY its badge's
     form: Mapping[str, Any] = field(default_factory=dict)
-    json: Any = None
+    body: bytes = b""  # where it is no form
 
 
 ROUTES: Final = (
     Route("GET", "/static/<path:filename>", everybody(200), "/static/ledger.css"),
+    Route("GET", "/static/proofview/<path:filename>", everybody(200), "/static/proofview/view.css"),
     Route("GET", "/healthz", everybody(200)),
+    Route("GET", "/metrics", everybody(200)),  # the proxy lets nobody through to it
     Route("GET", "/readyz", everybody(200)),
     Route("GET", "/", {**everybody(200), **dict.fromkeys(PEOPLE, 302)}),
     Route("GET", "/login", {**everybody(200), **dict.fromkeys(PEOPLE, 302)}),
@@ -96,6 +108,33 @@ ROUTES: Final = (
     Route("POST", "/admin/tokens", administrators(200), form={"project": "ours", "name": "new", "may_read": "1"}),
     Route("POST", "/admin/tokens/<int:number>/revoke", administrators(422), "/admin/tokens/4294967295/revoke"),
     Route("GET", "/admin/audit", administrators(200)),
+    Route("GET", "/projects", people(200)),
+    Route("GET", "/projects/<project>", readers(200), "/projects/ours"),
+    Route("GET", "/projects/<project>/proofs", readers(200), "/projects/ours/proofs"),
+    Route("GET", f"/projects/<project>/proofs/{DIGEST}", readers(200), "/projects/ours/proofs/NEW"),
+    Route(
+        "GET", f"/projects/<project>/proofs/{DIGEST}.json", to_programs(readers(200)), "/projects/ours/proofs/NEW.json"
+    ),
+    Route("GET", "/projects/<project>/diff", readers(302), "/projects/ours/diff"),
+    Route(
+        "GET",
+        "/projects/<project>/diff/<string(length=64):old>/<string(length=64):new>",
+        readers(200),
+        "/projects/ours/diff/OLD/NEW",
+    ),
+    Route("GET", "/projects/<project>/doors", readers(200), "/projects/ours/doors"),
+    Route("GET", "/badge/<key>.svg", everybody(200), "/badge/KEY.svg"),
+    Route("GET", "/api/v1/openapi.json", everybody(200)),
+    Route("GET", "/api/v1/proofs", reading_tokens(200)),
+    Route("GET", f"/api/v1/proofs/{DIGEST}", reading_tokens(200, other=404), "/api/v1/proofs/NEW"),
+    Route(
+        "GET",
+        f"/api/v1/proofs/{DIGEST}/since/<string(length=64):earlier>",
+        reading_tokens(200, other=404),
+        "/api/v1/proofs/NEW/since/OLD",
+    ),
+    Route("GET", "/api/v1/doors", reading_tokens(200)),
+    Route("POST", "/api/v1/proofs", writing_tokens(201), body=body(document({("app", "db", 3306): DOOR}, minute=9))),
 )
 
 
@@ -110,9 +149,21 @@ def test_every_route_has_a_row_and_every_row_a_route(world: "World") -> None:
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.rule}")
 def test_everybody_gets_what_is_his(world: "World", route: Route) -> None:
-    ask = asking(world)
+    ask, found = asking(world), kept(world)
+    path = re.sub("OLD|NEW|KEY", lambda name: found[name[0]], route.path or route.rule)
+    route = replace(route, path=path)
 
     assert {role: ask[role](route) for role in ROLES} == dict(route.expected)
+
+
+def kept(world: "World") -> dict[str, str]:
+    """Keep two proofs of `ours`, and return what they and its badge are known by."""
+    archive = world.app.extensions["archive"]
+    doors = {("app", "db", 3306): DOOR}
+    proofs = {
+        name: archive.keep("ours", body(document(doors, minute=n))).digest for n, name in enumerate(("OLD", "NEW"))
+    }
+    return proofs | {"KEY": world.do(lambda c: c.scalar(select(PROJECT.c.badge_key).where(PROJECT.c.name == "ours")))}
 
 
 def asking(world: "World") -> dict[str, Callable[[Route], int]]:
@@ -152,9 +203,11 @@ def by_token(world: "World", token: str) -> Callable[[Route], int]:
 
 def status(browser: "Browser", route: Route, headers: dict[str, str], csrf: str) -> int:
     """Ask for a route and return the answer's status."""
-    given: dict[str, Any] = {"json": route.json} if route.json is not None else {"data": {"csrf": csrf, **route.form}}
+    given: dict[str, Any] = {"data": {"csrf": csrf, **route.form}}
+    if route.body:
+        given = {"data": route.body, "content_type": "application/json"}
     with browser.client.open(
-        route.path or route.rule,
+        route.path,
         method=route.method,
         headers={"Accept": "text/html", **headers},
         **({} if route.method == "GET" else given),

@@ -1,12 +1,10 @@
-"""Real SQL on the real database: exact counts, narrow rights, migrations that meet."""
+"""Real SQL on the real database: narrow rights, migrations that meet."""
 
-import contextlib
-import http.client
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.stack.conftest import run, soon
+from tests.stack.conftest import run
 
 if TYPE_CHECKING:
     from tests.stack.conftest import Stack
@@ -32,35 +30,6 @@ with engine_for(Settings.from_environment()).connect() as connection:
 def ask(stack: "Stack", *statements: str) -> list[str]:
     """Ask as the application, with its own connection."""
     return stack.inside("app", "python", "-c", ASK, input="\n".join(statements)).splitlines()
-
-
-def test_a_crowd_is_counted_exactly(stack: "Stack") -> None:
-    before = stack.visits()
-    with ThreadPoolExecutor(32) as crowd:
-        told = list(crowd.map(lambda _: stack.visits(), range(200)))
-
-    assert max(told) == before + 200
-    assert stack.visits() == before + 201
-
-
-def was_answered(stack: "Stack") -> bool:
-    """Tell whether a visit was answered to the end."""
-    with contextlib.suppress(http.client.HTTPException):
-        return stack.get("/index.json").status == 200
-    return False
-
-
-def test_a_killed_application_loses_no_visit_it_answered(stack: "Stack") -> None:
-    before = stack.visits()
-    with ThreadPoolExecutor(16) as crowd:
-        asked = [crowd.submit(was_answered, stack) for _ in range(150)]
-        run("docker", "kill", "--signal", "KILL", stack.name("app"), check=False)
-        answered = sum(each.result() for each in asked)
-    run("docker", "start", stack.name("app"))
-    soon(lambda: stack.get("/readyz").status == 200, "the application is back")
-    after = stack.visits()
-
-    assert before + answered + 1 <= after <= before + 151
 
 
 def test_transactions_are_read_committed(stack: "Stack") -> None:
@@ -97,9 +66,10 @@ def test_replicas_that_start_together_migrate_once(stack: "Stack") -> None:
     try:
         with ThreadPoolExecutor(4) as crowd:
             ends = list(crowd.map(lambda _: run(*migrate, check=False), range(4)))
-        shape = stack.as_root("SELECT COUNT(*) FROM race.visits; SELECT version_num FROM race.alembic_version")
+        shape = stack.as_root("SELECT COUNT(*) FROM race.proof; SELECT version_num FROM race.alembic_version")
+        newest = stack.as_root("SELECT version_num FROM ledger.alembic_version")
     finally:
         stack.as_root("DROP DATABASE race; REVOKE ALL ON race.* FROM 'ledger'@'%'")
 
     assert [(end.returncode, end.stderr) for end in ends] == [(0, "")] * 4
-    assert shape.split() == ["16", "0001"]
+    assert shape.split() == ["0", newest.strip()]

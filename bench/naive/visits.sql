@@ -1,2 +1,0 @@
-CREATE TABLE visits (seen BIGINT NOT NULL);
-INSERT INTO visits VALUES (0);

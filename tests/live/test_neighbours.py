@@ -1,0 +1,232 @@
+"""Half-open probes fill the kernel's tables of neighbours, and what they brought is taken out again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from typing import NamedTuple
+
+import pytest
+
+from cloison import neighbours, netns, posts, prober, shots, volley
+from cloison.model import Protocol
+from cloison.neighbours import Neighbours
+from cloison.outcome import Outcome
+from cloison.posts import Way
+from cloison.prober import Prober
+from cloison.shots import Shot
+
+pytestmark = pytest.mark.engine
+A, B = "cloison-neighbour-a", "cloison-neighbour-b"
+ADDRESSES = {A: ("198.51.100.233/29", "2001:db8:c106::1/64"), B: ("198.51.100.234/29", "2001:db8:c106::2/64")}
+KEPT = ("198.51.100.235", "02:00:00:00:00:35")
+PATIENCE = 0.3
+TRIED = 8
+SETTLING = 10
+
+
+class Space(NamedTuple):
+    descriptor: int
+
+
+def ip(*words: str) -> str:
+    """Run `ip` and return what it says."""
+    return subprocess.run(["ip", *words], check=True, capture_output=True, text=True).stdout
+
+
+@contextmanager
+def joined() -> Iterator[tuple[Space, Space]]:
+    with ExitStack() as stack:
+        for name in ADDRESSES:
+            ip("netns", "add", name)
+            stack.callback(ip, "netns", "del", name)
+        ip("link", "add", "far", "netns", A, "type", "veth", "peer", "name", "far", "netns", B)
+        for name, addresses in ADDRESSES.items():
+            for address in addresses:
+                ip("-n", name, "addr", "add", address, "dev", "far", *(["nodad"] if ":" in address else []))
+            ip("-n", name, "link", "set", "far", "up")
+        settle()
+        opened = [os.open(f"/run/netns/{name}", os.O_RDONLY) for name in ADDRESSES]
+        for descriptor in opened:
+            stack.callback(os.close, descriptor)
+        yield Space(opened[0]), Space(opened[1])
+
+
+def settle() -> None:
+    """Wait until the kernel uses the links: a question that comes before is not heard, and repeated after a second."""
+    deadline = time.monotonic() + SETTLING
+    while any("tentative" in ip("-n", name, "addr") or "fe80:" not in ip("-n", name, "addr") for name in ADDRESSES):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def spaces() -> Iterator[tuple[Space, Space]]:
+    with joined() as made:
+        yield made
+
+
+def known(name: str) -> set[str]:
+    """Return the addresses that a namespace has resolved, without those of one link alone."""
+    lines = (line.split() for line in ip("-n", name, "neigh", "show").splitlines())
+    return {words[0] for words in lines if words and not words[0].startswith("fe80:") and "lladdr" in words}
+
+
+def speak(address: str) -> None:
+    ip("netns", "exec", A, "python3", "-c", SPEAK.format(address))
+
+
+SPEAK = "import socket; s = socket.create_connection; a = ('{}', 9)\ntry: s(a, 1)\nexcept OSError: pass"
+
+
+def test_what_came_is_taken_out_and_what_was_there_stays(spaces: tuple[Space, Space]) -> None:
+    ip("-n", A, "neigh", "add", KEPT[0], "lladdr", KEPT[1], "dev", "far", "nud", "permanent")
+    speak("198.51.100.234")
+    with Neighbours(spaces) as table:
+        speak("2001:db8:c106::2")
+        assert known(A) == {KEPT[0], "198.51.100.234", "2001:db8:c106::2"}
+        table.forget()
+
+        assert known(A) == {KEPT[0], "198.51.100.234"}
+        assert known(B) == {"198.51.100.233"}
+
+
+def test_what_somebody_wrote_meanwhile_stays(spaces: tuple[Space, Space]) -> None:
+    with Neighbours(spaces) as table:
+        ip("-n", A, "neigh", "add", KEPT[0], "lladdr", KEPT[1], "dev", "far", "nud", "permanent")
+        ip(
+            "-n",
+            A,
+            "neigh",
+            "add",
+            "198.51.100.236",
+            "lladdr",
+            KEPT[1],
+            "dev",
+            "far",
+            "nud",
+            "reachable",
+            "extern_learn",
+        )
+        table.forget()
+
+    assert known(A) == {KEPT[0], "198.51.100.236"}
+
+
+def test_what_is_asked_for_is_left_alone(spaces: tuple[Space, Space]) -> None:
+    with Neighbours(spaces) as table:
+        ip(
+            "netns",
+            "exec",
+            A,
+            "python3",
+            "-c",
+            "import socket; socket.socket(type=2).sendto(b'', ('198.51.100.237', 9))",
+        )
+        table.forget()
+
+    assert "198.51.100.237" in ip("-n", A, "neigh", "show")
+
+
+def test_the_tables_tell_how_full_they_are(spaces: tuple[Space, Space]) -> None:
+    with Neighbours(spaces) as table:
+        filled = table.fill()
+
+    assert len(filled) == 2
+    assert all(0 <= item.entries <= item.ceiling for item in filled)
+
+
+@contextmanager
+def probing(spaces: tuple[Space, Space]) -> Iterator[tuple[Prober, list[Shot]]]:
+    with Prober() as made:
+        here, there = (made.post(name, space.descriptor) for name, space in zip(ADDRESSES, spaces, strict=True))
+        made.guard()
+        yield (
+            made,
+            [
+                Shot(source, address.partition("/")[0], target.canaries[protocol], target, protocol)
+                for source, target, name in ((here, there, B), (there, here, A))
+                for address in ADDRESSES[name]
+                for protocol in (Protocol.TCP, Protocol.UDP)
+                for _ in range(TRIED)
+            ],
+        )
+
+
+def test_probes_arrive_while_room_is_made_all_the_time(
+    spaces: tuple[Space, Space], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neighbours, "SHARE", 1 << 20)
+    monkeypatch.setattr(prober, "WINDOW", 1)
+    with probing(spaces) as (made, fired):
+        made.fire(fired, PATIENCE)
+
+    assert {Protocol.TCP: {Outcome.ACCEPTED}, Protocol.UDP: {Outcome.ARRIVED}} == {
+        protocol: {shot.outcome for shot in fired if shot.protocol is protocol}
+        for protocol in (Protocol.TCP, Protocol.UDP)
+    }
+    assert known(A) | known(B) <= {"198.51.100.233", "198.51.100.234", "2001:db8:c106::1", "2001:db8:c106::2"}
+
+
+def test_where_the_tables_never_have_room_silence_means_nothing(
+    spaces: tuple[Space, Space], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = count()
+    monkeypatch.setattr(Neighbours, "refusals", lambda _: next(counted))
+    monkeypatch.setattr(prober, "PAUSES", ())
+    with probing(spaces) as (made, fired):
+        silent = Shot(fired[0].post, "198.51.100.238", 9)
+        made.fire([*fired, silent], PATIENCE)
+
+    assert Outcome.ERROR is silent.outcome
+    assert "knows too many neighbours" in silent.detail
+    assert Outcome.ACCEPTED is fired[0].outcome
+
+
+def test_an_answer_that_may_be_lost_is_not_called_missing(spaces: tuple[Space, Space]) -> None:
+    with probing(spaces) as (_, fired):
+        asked, told = fired[0], fired[TRIED]
+        for shot in (asked, told):
+            shot.arrived = (shot.target,) if shot.target else ()
+            shots.settle(shot, "packets were lost")
+
+    assert [Protocol.TCP, Protocol.UDP] == [asked.protocol, told.protocol]
+    assert [Outcome.ERROR, Outcome.ARRIVED] == [asked.outcome, told.outcome]
+
+
+def test_many_packets_go_and_come_whatever_one_of_them_meets(spaces: tuple[Space, Space]) -> None:
+    with probing(spaces) as (made, fired):
+        first = fired[0]
+        many = [Shot(first.post, first.address, first.port, first.target) for _ in range(3 * volley.AT_ONCE + 3)]
+        nowhere = Shot(first.post, "192.0.2.1", 9)
+        made.fire([*many, nowhere], PATIENCE)
+
+    assert {Outcome.ACCEPTED} == {shot.outcome for shot in many}
+    assert Outcome.UNREACHABLE is nowhere.outcome
+    assert nowhere.detail.startswith("no route")
+
+
+def test_a_packet_that_the_kernel_will_not_send_holds_up_no_other(spaces: tuple[Space, Space]) -> None:
+    rules = ["-A", "OUTPUT", "-p", "tcp", "-d", "198.51.100.234", "--dport", "9", "-j", "DROP"]
+    ip("netns", "exec", A, "iptables", "--wait", *rules)
+    with probing(spaces) as (made, fired):
+        dropped = [Shot(fired[0].post, "198.51.100.234", 9, fired[0].target) for _ in range(2)]
+        mixed = [dropped[0], *fired[:TRIED], dropped[1]]
+        made.fire(mixed, PATIENCE)
+
+    assert {(Outcome.UNREACHABLE, "the sender's own firewall dropped it")} == {(s.outcome, s.detail) for s in dropped}
+    assert {Outcome.ACCEPTED} == {shot.outcome for shot in fired[:TRIED]}
+
+
+def test_a_way_that_fails_does_not_spoil_the_next(spaces: tuple[Space, Space]) -> None:
+    """The kernel keeps the link of a failed connect to an address that is valid on one link alone."""
+    nowhere, own = ("fe80::77", "a link that went"), ("2001:db8:c106::1", "")
+    with netns.inside(spaces[0].descriptor):
+        found = posts._ways([nowhere, own], {nowhere[1]: 99})  # noqa: SLF001  # in this order
+
+    assert isinstance(found[nowhere], OSError)
+    assert isinstance(found[own], Way)
