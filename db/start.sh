@@ -11,6 +11,7 @@ umask 0027
 
 readonly data=/var/lib/mysql
 readonly orders=/run/mysqld/passwords.sql
+readonly reserve=${LEDGER_DB_RESERVE:-128} # megabytes
 
 # Ours are made anew at each start; a file that was given from elsewhere is left alone.
 password_into() {
@@ -44,5 +45,21 @@ if [[ -d $data/mysql ]]; then # an older run made the accounts, with passwords t
   ) > "$orders"
   set -- "$@" "--init-file=$orders"
 fi
+
+# InnoDB that has no room left for half a document cannot take the half back either: it aborts, and aborts again at each
+# start ("Out of disk space in rollback"). So nothing is written any more while there is still some room; what is there
+# can be read, and who writes is told. Root and replication are let through by MariaDB.
+keep_some_room() {
+  local free wanted is=OFF
+  while sleep 1; do
+    free=$(df --output=avail --block-size=1M "$data" | tail -n 1)
+    wanted=$([[ $free -lt $reserve ]] && echo ON || echo OFF)
+    [[ $wanted != "$is" ]] || continue
+    mariadb -uroot --password="$(< "$MARIADB_ROOT_PASSWORD_FILE")" -e "SET GLOBAL read_only = $wanted" 2> /dev/null || continue
+    is=$wanted
+    echo "start.sh: $free MB are free where the database is, $reserve are kept: read_only = $is" >&2
+  done
+}
+keep_some_room &
 
 exec docker-entrypoint.sh "$@"
