@@ -39,8 +39,8 @@ seconds depend on the machine, ratios hardly.
   sample is timed, and multiplied by the flows that start in containers.
 - **the one wait**: silence can only be told by waiting; everything else is what a proof costs on top (starting
   Python and Compose, asking the engine, making the outside machine).
-- **naive twin**: the same picture, matrix and evidence of the same proof from Flask's development server, made anew each
-  time over a new connection to the database, no login, no proxy (`bench/naive/`). Ours is asked by somebody who is
+- **naive twin**: the same picture, matrix and evidence of the same proof from Flask's development server, made anew
+  each time over a new connection to the database, no login, no proxy (`bench/naive/`). Ours is asked by somebody who is
   logged in, without the rate limit ([stack.md](stack.md) says how).
 - **proofs kept**: different proofs of the stack, packed, each acknowledged when it is on disk.
 """

@@ -45,10 +45,9 @@ def small(session_stack: Stack, tmp_path: Path) -> Iterator[Shop]:
     override = tmp_path / "small.json"
     override.write_text(json.dumps(SMALL), encoding="utf-8")
     files = f"{session_stack.environment['COMPOSE_FILE']}:{override}"
-    stack = Small(
-        session_stack.environment
-        | {"COMPOSE_FILE": files, "COMPOSE_PROJECT_NAME": NAME, "CLOISON_PORT": os.environ.get("CLOISON_FULL_PORT", "18092")}
-    )
+    port = os.environ.get("CLOISON_FULL_PORT", "18092")
+    own = {"COMPOSE_FILE": files, "COMPOSE_PROJECT_NAME": NAME, "CLOISON_PORT": port}
+    stack = Small(session_stack.environment | own)
     try:
         stack.up()
         stack.ledger("add-project", "small")
