@@ -14,7 +14,7 @@ from proofview.sheet import sheet
 NAME = "ab" * 32
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its loop runs while it is open, and nobody else may run one
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
