@@ -79,4 +79,4 @@ def _door(key: Key, positions: list[int], flows: list[Mapping[str, Any]]) -> Doo
 
 def first(order: tuple[str, ...], words: Iterable[str]) -> str:
     """Return which of the words comes first in an order."""
-    return min(words, key=order.index)
+    return min({*words}, key=order.index)  # flows of one door nearly always say the same
