@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cloison.proof import Proof, canonical, pieces
-
-
-def render(proof: Proof) -> str:
-    """Return the canonical document, without a newline, so that its SHA-256 is the proof's name."""
-    return canonical(proof).decode()
+from cloison.proof import Proof, pieces
 
 
 def parts(proof: Proof) -> Iterator[str]:
-    """Yield the same in parts, which a large proof can be written in without being held twice."""
+    """Yield the canonical document, without a newline, so that its SHA-256 is the proof's name.
+
+    In parts, for a large proof can be written in them without being held twice.
+    """
     return (piece.decode() for piece in pieces(proof))
