@@ -58,7 +58,7 @@ def test_a_browser_sees_that_the_service_is_up_and_no_more(stack: "Stack", brows
     page.on("requestfailed", lambda request: complaints.append(request.url))
     page.goto(f"http://127.0.0.1:{stack.port}/", wait_until="networkidle")
     text = page.locator("body").inner_text()
-    dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 22, 28)"
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 19, 24)"
     page.close()
 
     assert "Log in" in text
@@ -97,7 +97,7 @@ def test_every_answer_carries_the_headers(stack: "Stack", path: str) -> None:
 
 
 def test_what_is_too_large_is_refused_in_words(stack: "Stack") -> None:
-    with socket.create_connection(("127.0.0.1", stack.port), timeout=5) as line:
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=20) as line:
         line.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\nConnection: close\r\n\r\n")
         head = b"".join(iter(lambda: line.recv(4096), b""))
 
