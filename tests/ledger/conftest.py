@@ -25,12 +25,28 @@ class FakeDatabase:
         self.trouble: Exception | None = None
         self.slow = threading.Event()
         self.slow.set()
+        self._asking = 0
+        self._changed = threading.Condition()
         self.engine: Engine = create_engine(
             "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
         )
         with self.engine.begin() as connection:
             connection.execute(text("CREATE TABLE alembic_version (version_num TEXT)"))
         event.listen(self.engine, "before_cursor_execute", self._answer)
+        event.listen(self.engine, "checkout", lambda *_: self._count(1))
+        event.listen(self.engine, "checkin", lambda *_: self._count(-1))
+
+    def close(self) -> None:
+        """Close it when nobody asks any more: SQLite does not bear that a connection is closed under a question."""
+        self.slow.set()
+        with self._changed:
+            assert self._changed.wait_for(lambda: not self._asking, 10)
+        self.engine.dispose()
+
+    def _count(self, more: int) -> None:
+        with self._changed:
+            self._asking += more
+            self._changed.notify_all()
 
     def _answer(self, *_: Any) -> None:
         self.slow.wait(5)
@@ -52,8 +68,7 @@ def settings() -> Callable[..., Settings]:
 def database() -> Iterator[FakeDatabase]:
     made = FakeDatabase()
     yield made
-    made.slow.set()
-    made.engine.dispose()
+    made.close()
 
 
 @pytest.fixture
