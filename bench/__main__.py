@@ -13,7 +13,13 @@ from bench import asking, cost, page, scale, start
 from bench.measure import ROOT, Figure, run, say, table
 
 UNLIMITED: Final = "./proxy/rate-off.conf"
-PORT: Final = int(os.environ.get("CLOISON_PORT", "8080"))
+PORT: Final = 18091
+OWN: Final = {
+    "COMPOSE_PROJECT_NAME": "cloison-bench",
+    "CLOISON_PORT": str(PORT),
+    "CLOISON_RATE_FILE": UNLIMITED,
+}
+"""The stack of the benchmarks is one of their own: what they make in it goes with it, and nobody's data are touched."""
 TEXT: Final = """# Benchmarks
 
 Written by `make bench`. Both sides of every ratio were measured in the same run on the same machine;
@@ -48,15 +54,15 @@ seconds depend on the machine, ratios hardly.
 
 @contextmanager
 def stack() -> Iterator[None]:
-    """Have the stack running without its rate limit; it is left as it was found."""
-    was_running = bool(run("docker", "compose", "ps", "-q").strip())
+    """Have a stack running without its rate limit, and nothing of it afterwards."""
+    os.environ |= OWN
     try:
-        os.environ["CLOISON_RATE_FILE"] = UNLIMITED
         run("docker", "compose", "up", "-d", "--wait")
         yield
     finally:
-        del os.environ["CLOISON_RATE_FILE"]
-        run("docker", "compose", *(("up", "-d", "--wait") if was_running else ("down",)))
+        run("docker", "compose", "down", "--volumes")
+        for name in OWN:
+            del os.environ[name]
 
 
 def measured() -> Iterator[Figure]:

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 
 from bench.measure import COMMAND, Figure, run, say
 
-TWIN: Final = ("docker", "compose", "-f", "bench/naive/compose.yml")
+TWIN: Final = ("docker", "compose", "-p", "cloison-naive", "-f", "bench/naive/compose.yml")
 TWIN_PORT: Final = int(os.environ.get("CLOISON_NAIVE_PORT", "18090"))
 LOAD: Final = ("wrk", "-t", "2", "-c", "16", "-d", "8s", "--latency")
 PROJECT: Final = "bench"
