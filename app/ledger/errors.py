@@ -13,7 +13,7 @@ from ledger.negotiate import prefers_json
 
 # What a person can do about it; any other status shows werkzeug's own sentence.
 SENTENCES: Final = {
-    HTTPStatus.NOT_FOUND: "There is no page at this address. The front page has everything there is.",
+    HTTPStatus.NOT_FOUND: "There is no page at this address, or none that you may see.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "The ledger made a mistake. It is in the log of the app service.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database does not answer at the moment. It is usually back within seconds.",
     HTTPStatus.INSUFFICIENT_STORAGE: "The database has no room left. Nothing of this was kept; try again later.",

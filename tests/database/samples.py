@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
+from sqlalchemy import Engine
+
+from ledger import moment
+from ledger.people import projects
 
 DOOR: Final = {"intended": "shut", "predicted": "shut", "observed": "shut", "judgement": "holds"}
 OPEN: Final = {"intended": "shut", "predicted": "shut", "observed": "open", "judgement": "breach"}
@@ -93,3 +97,10 @@ def proof(minute: int = 0, **doors: str) -> bytes:
     states = {(source, "db", 3306): OPEN if state == "open" else DOOR for source, state in doors.items()}
     word = "breached" if "open" in doors.values() else "proven"
     return body(document(states, minute=minute, word=word))
+
+
+def add_project(engine: Engine, *names: str) -> None:
+    """Make projects."""
+    with engine.begin() as connection:
+        for name in names:
+            projects.add(connection, name, moment.now())

@@ -20,7 +20,7 @@ import pytest
 from flask import Flask, request
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import OperationalError
-from tests.database.samples import OPEN, document, proof
+from tests.database.samples import OPEN, add_project, document, proof
 from tests.database.samples import body as body_of
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -52,7 +52,7 @@ def app(engine: Engine) -> Flask:
     app = Flask("ledger")  # where the error page is
     app.config["SETTINGS"] = replace(Settings.from_environment({}), proof_limit=LIMIT)
     app.extensions["archive"] = Archive(engine)
-    app.extensions["archive"].add_project("shop")
+    add_project(engine, "shop")
     app.register_blueprint(api.bp)
     errors.init_app(app)
     gate.init_app(app, lambda: TOKENS.get(request.headers.get("Authorization", "").removeprefix("Bearer ")))

@@ -16,6 +16,7 @@ from tests.database.samples import proof
 
 from ledger.archive.document import Refused
 from ledger.archive.store import Archive
+from ledger.people.errors import Refused as NotAdded
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def archive(engine: Engine) -> Archive:
     archive = Archive(engine)
-    archive.add_project("shop")
+    samples.add_project(engine, "shop")
     return archive
 
 
@@ -53,8 +54,8 @@ def test_the_same_proof_is_kept_once(archive: Archive) -> None:
     assert 1 == len(archive.proofs("shop").lines)
 
 
-def test_two_projects_may_keep_the_same_proof(archive: Archive) -> None:
-    archive.add_project("other")
+def test_two_projects_may_keep_the_same_proof(archive: Archive, engine: Engine) -> None:
+    samples.add_project(engine, "other")
 
     assert archive.keep("shop", proof(app="open")).is_new
     assert archive.keep("other", proof(app="open")).is_new
@@ -91,7 +92,7 @@ def test_spells_do_not_depend_on_the_order_in_which_proofs_come(archive: Archive
         sent = [proof(minute, **(story or {"outside": "shut"})) for minute, story in enumerate(stories)]
         in_order, shuffled = f"in-order-{number}", f"shuffled-{number}"
         for name in (in_order, shuffled):
-            archive.add_project(name)
+            samples.add_project(engine, name)
         for one in sent:
             archive.keep(in_order, one)
         chance.shuffle(sent)
@@ -167,14 +168,14 @@ def test_a_badge_is_found_by_its_key_alone(archive: Archive) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "Shop", "-shop", "a" * 64, "a b", "../x"])
-def test_a_project_needs_a_name(archive: Archive, name: str) -> None:
-    with pytest.raises(ValueError, match="no name for a project"):
-        archive.add_project(name)
+def test_a_project_needs_a_name(archive: Archive, name: str, engine: Engine) -> None:
+    with pytest.raises(NotAdded, match="A project's name"):
+        samples.add_project(engine, name)
 
 
-def test_a_project_is_made_once(archive: Archive) -> None:
-    with pytest.raises(ValueError, match="already"):
-        archive.add_project("shop")
+def test_a_project_is_made_once(archive: Archive, engine: Engine) -> None:
+    with pytest.raises(NotAdded, match="already"):
+        samples.add_project(engine, "shop")
 
 
 def test_nothing_is_kept_for_a_project_that_is_not_there(archive: Archive) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, insert, inspect, text
-from tests.database.samples import proof
+from tests.database.samples import add_project, proof
 
 from ledger.archive import backup, retention
 from ledger.archive.backup import Unfit
@@ -32,7 +32,7 @@ FIRST_ACCOUNT = text(
 @pytest.fixture
 def archive(engine: Engine) -> Archive:
     archive = Archive(engine)
-    archive.add_project("shop")
+    add_project(engine, "shop")
     return archive
 
 
@@ -137,7 +137,7 @@ def test_a_backup_made_while_proofs_arrive_restores_one_moment(
     assert len(saved) == counted["proof"] >= 30
     assert saved == set(digests(archive)) <= everything
     # What is there is what one gets who keeps the same proofs from the start.
-    archive.add_project("again")
+    add_project(engine, "again")
     for digest in reversed(digests(archive)):
         archive.keep("again", archive.body("shop", digest) or b"")
     assert archive.spells("shop") == archive.spells("again")

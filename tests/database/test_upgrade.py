@@ -9,7 +9,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import text
-from tests.database.samples import proof
+from tests.database.samples import add_project, proof
 
 import ledger
 from ledger.archive.store import Archive
@@ -51,7 +51,7 @@ def test_proofs_survive_what_comes_after_them(downgraded: Engine) -> None:
     archive = Archive(downgraded)
     with downgraded.connect() as connection:
         migrated(connection, "downgrade", "0002")
-    archive.add_project("shop")
+    add_project(downgraded, "shop")
     kept = [archive.keep("shop", proof(minute, app=state)).digest for minute, state in enumerate(["open", "shut"])]
     spells = archive.spells("shop")
     with downgraded.connect() as connection:

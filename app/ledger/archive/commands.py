@@ -3,9 +3,9 @@
 import argparse
 import sys
 
+from ledger import moment
 from ledger.archive import backup, retention
 from ledger.archive.backup import Unfit
-from ledger.archive.store import now
 from ledger.database import engine_for
 from ledger.settings import Settings
 
@@ -31,7 +31,7 @@ def retain(settings: Settings, arguments: Arguments) -> int:
             retention.settle(engine, arguments.project, all_days=arguments.all, daily_days=arguments.daily)
         except (LookupError, ValueError) as error:
             return _fail(str(error.args[0]))
-    for thinned in retention.thin_out(engine, now()):
+    for thinned in retention.thin_out(engine, moment.now()):
         _say(f"{thinned.project}: {thinned.removed} repeats removed, {thinned.left} proofs left")
     return 0
 

@@ -8,17 +8,16 @@ Rules:
 
 import json
 import re
-import secrets
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Row, RowMapping, text
 
+from ledger import moment
 from ledger.archive import adding, document
 from ledger.archive.lines import Kept, Page, ProjectLine, ProofLine, Spell
 from ledger.database import transaction
 
-NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 WORDS: Final = {letter: word for word, letter in adding.WORD_LETTERS.items()}
 MOST: Final = 500  # lines of one answer
 LINE: Final = (
@@ -48,20 +47,11 @@ class Archive:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def add_project(self, name: str) -> int:
-        """Make a project; ValueError with a sentence when the name is none, or is taken."""
-        if not NAME.fullmatch(name):
-            raise ValueError(
-                f"{name[:80]!r} is no name for a project: up to 63 small letters, digits, '.', '_' and '-',"
-                " beginning with a letter or a digit."
-            )
-        return transaction(self._engine, lambda connection: _add_project(connection, name))
-
     def keep(self, project: str, body: bytes) -> Kept:
         """Keep a proof: on disk when this returns. Refused when it is none."""
         new = document.read(body)
         packed = adding.pack(body)
-        received = now()
+        received = moment.now()
 
         def work(connection: Connection) -> bool:
             number = _number(connection, project, lock=True)
@@ -201,22 +191,6 @@ AFTER: Final = (
     "SELECT digest FROM proof WHERE project_id = :project AND (started > :started OR started = :started AND id > :id)"
     " ORDER BY started, id LIMIT 1"
 )
-
-
-def now() -> datetime:
-    """Return the time as the database keeps it."""
-    time = datetime.now(UTC).replace(tzinfo=None)
-    return time.replace(microsecond=time.microsecond // 1000 * 1000)
-
-
-def _add_project(connection: Connection, name: str) -> int:
-    if connection.scalar(text("SELECT id FROM project WHERE name = :name FOR UPDATE"), {"name": name}) is not None:
-        raise ValueError(f"There is a project {name} already.")
-    done = connection.execute(
-        text("INSERT INTO project (name, created, badge_key) VALUES (:name, :created, :key)"),
-        {"name": name, "created": now(), "key": secrets.token_hex(16)},
-    )
-    return int(done.lastrowid)
 
 
 def _number(connection: Connection, project: str, *, lock: bool = False) -> int:

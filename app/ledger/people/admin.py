@@ -3,8 +3,9 @@
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from ledger import moment
 from ledger.gate import Demand, demands
-from ledger.people import audit, moment, projects
+from ledger.people import audit, projects
 from ledger.people.audit import Deed
 from ledger.people.errors import Refused
 from ledger.people.forms import act, ask, field, page

@@ -12,8 +12,9 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine
 
+from ledger import moment
 from ledger.database import engine_for, transaction
-from ledger.people import accounts, audit, moment, projects, secret, throttle, tokens
+from ledger.people import accounts, audit, projects, secret, throttle, tokens
 from ledger.people.audit import Author, Deed
 from ledger.people.errors import Refused
 from ledger.people.passwords import HASHER

@@ -7,9 +7,10 @@ from flask import current_app, g, request
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from ledger import moment
 from ledger.database import transaction
 from ledger.gate import Principal
-from ledger.people import audit, cookies, moment, sessions, throttle, tokens
+from ledger.people import audit, cookies, sessions, throttle, tokens
 from ledger.people.audit import Author, Deed
 from ledger.people.cookies import Cookie
 from ledger.people.tokens import Token

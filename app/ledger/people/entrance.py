@@ -8,10 +8,11 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
+from ledger import moment
 from ledger.database import transaction
 from ledger.gate import Demand, demands, principal
 from ledger.negotiate import prefers_json
-from ledger.people import accounts, audit, cookies, moment, sessions, throttle
+from ledger.people import accounts, audit, cookies, sessions, throttle
 from ledger.people.accounts import Account
 from ledger.people.audit import Deed
 from ledger.people.cookies import Cookie

@@ -7,8 +7,9 @@ from flask import Flask, Response, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
+from ledger import moment
 from ledger.database import transaction
-from ledger.people import audit, moment
+from ledger.people import audit
 from ledger.people.audit import Deed
 from ledger.people.doorkeeper import author, engine
 from ledger.people.errors import Busy, Refused, TooSoon

@@ -4,9 +4,10 @@ from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
+from ledger import moment
 from ledger.database import transaction
 from ledger.gate import Demand, demands
-from ledger.people import audit, moment, projects, tokens
+from ledger.people import audit, projects, tokens
 from ledger.people.audit import Deed
 from ledger.people.doorkeeper import author, engine
 from ledger.people.errors import Refused

@@ -5,8 +5,9 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 from werkzeug.exceptions import NotFound
 
+from ledger import moment
 from ledger.gate import Demand, demands
-from ledger.people import accounts, moment, projects, secret, throttle
+from ledger.people import accounts, projects, secret, throttle
 from ledger.people.accounts import Account
 from ledger.people.audit import Deed
 from ledger.people.errors import Refused

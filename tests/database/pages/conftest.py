@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import Engine
 from tests.database.pages.worlds import LIFE, life
 from tests.database.people.conftest import QUICK, World
+from tests.database.samples import add_project
 from werkzeug.serving import make_server
 
 from ledger import create_app
@@ -29,7 +30,7 @@ def archive(engine: Engine) -> Archive:
     """Return an archive with a project that has a life, and two that have none."""
     archive = Archive(engine)
     for name in ("shop", "new", "secret"):
-        archive.add_project(name)
+        add_project(engine, name)
     for body in life(LIFE[-14:]):
         archive.keep("shop", body)
     return archive

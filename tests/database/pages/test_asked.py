@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, event
 from tests.database.pages.worlds import digest, proof
 from tests.database.people.conftest import World
+from tests.database.samples import add_project
 
 from ledger.archive.store import Archive
 
@@ -114,9 +115,9 @@ def test_a_question_that_makes_no_sense_is_refused_with_a_sentence(client: Flask
     assert query.partition("?")[2].partition("=")[0] in answer.text
 
 
-def test_projects_that_need_somebody_come_first(root: FlaskClient, archive: Archive) -> None:
+def test_projects_that_need_somebody_come_first(root: FlaskClient, archive: Archive, engine: Engine) -> None:
     for name, scene in {"a-holds": "tolerated", "b-open": "breach", "c-unsure": "unknown"}.items():
-        archive.add_project(name)
+        add_project(engine, name)
         archive.keep(name, proof(scene, datetime.now(UTC)))
 
     assert ["b-open", "shop", "c-unsure", "new", "secret", "a-holds"] == re.findall(
@@ -124,8 +125,8 @@ def test_projects_that_need_somebody_come_first(root: FlaskClient, archive: Arch
     )
 
 
-def test_no_verdict_but_proven_is_called_proven(world: World, archive: Archive) -> None:
-    archive.add_project("unsure")
+def test_no_verdict_but_proven_is_called_proven(world: World, archive: Archive, engine: Engine) -> None:
+    add_project(engine, "unsure")
     archive.keep("unsure", proof("unknown", datetime.now(UTC)))
     world.add("eve", "unsure")
     client = world.browser_of("eve").client

@@ -13,9 +13,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import Connection, Engine
 from werkzeug.test import TestResponse
 
-from ledger import create_app
+from ledger import create_app, moment
 from ledger.database import transaction
-from ledger.people import accounts, audit, moment, projects, tokens
+from ledger.people import accounts, audit, projects, tokens
 from ledger.people.passwords import Passwords
 from ledger.people.tables import ACCOUNT
 

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger.people import accounts, audit, moment
+from ledger import moment
+from ledger.people import accounts, audit
 from ledger.people.audit import Author, Deed
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from argon2 import PasswordHasher
 from sqlalchemy import func, update
 from tests.database.people.conftest import PASSWORD, QUICK
 
-from ledger.people import accounts, moment, secret, sessions
+from ledger import moment
+from ledger.people import accounts, secret, sessions
 from ledger.people.errors import Busy
 from ledger.people.passwords import Passwords
 from ledger.people.tables import ATTEMPT, SESSION

@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import select
 from tests.database.samples import DOOR, body, document
 
-from ledger.people import moment, tokens
+from ledger import moment
+from ledger.people import tokens
 from ledger.people.tables import PROJECT
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select, update
 
-from ledger.people import moment, throttle
+from ledger import moment
+from ledger.people import throttle
 from ledger.people.tables import ATTEMPT
 from ledger.people.throttle import FREE, FREE_OF_ADDRESS, LONGEST
 

@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import event, update
 from sqlalchemy.exc import OperationalError
 
+from ledger import moment
 from ledger.gate import Demand, Principal, demands, principal
-from ledger.people import moment, tokens
+from ledger.people import tokens
 from ledger.people.tables import TOKEN
 
 if TYPE_CHECKING:
