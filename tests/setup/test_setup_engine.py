@@ -257,6 +257,25 @@ def test_neighbours_are_kept_from_the_containers(ready: World, machine: str, pol
 
 
 @pytest.mark.engine
+def test_a_policy_is_put_back_where_the_engine_sets_one_and_nowhere_else(ready: World) -> None:
+    result = life_of(
+        ready,
+        """
+        iptables -P FORWARD DROP
+        iptables -t mangle -A PREROUTING -s 203.0.113.7 -j ACCEPT
+        ip6tables -A INPUT -s 2001:db8::7 -j DROP
+        setup/engine
+        setup/engine stop
+        for table in "iptables -t filter" "iptables -t mangle" "ip6tables -t filter"; do
+          $table -S FORWARD | head -n 1
+        done
+        """,
+    )
+
+    assert ["DROP", "ACCEPT", "ACCEPT"] == re.findall("-P FORWARD ([A-Z]+)$", result.said, re.MULTILINE)
+
+
+@pytest.mark.engine
 def test_two_at_once_start_one_engine(ready: World) -> None:
     result = life_of(
         ready, "setup/engine & CLOISON_HELD=1 setup/engine & wait; pgrep -c -x dockerd || true; setup/engine stop"
