@@ -1,6 +1,7 @@
 """A real MariaDB of the stack's own image, in memory, for the length of the run."""
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from ledger.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "of-the-tests"
-LABEL = "cloison.tests.database"
+LABEL = "cloison.tests.database"  # and the process that has it
 
 
 def docker(*argv: str) -> str:
@@ -33,7 +34,7 @@ def start() -> str:
     return docker(
         "run",
         "--detach",
-        f"--label={LABEL}",
+        f"--label={LABEL}={os.getpid()}",
         "--tmpfs=/var/lib/mysql",
         f"--volume={configuration}",
         *environment,
@@ -41,9 +42,18 @@ def start() -> str:
     ).strip()
 
 
+def forget_left() -> None:
+    """Remove what a run left that was killed."""
+    shown = docker("ps", "--all", f"--filter=label={LABEL}", "--format", f'{{{{.ID}}}} {{{{.Label "{LABEL}"}}}}')
+    for container, _, process in (line.partition(" ") for line in shown.splitlines()):
+        if not Path("/proc", process or "none").exists():
+            docker("rm", "--force", "--volumes", container)
+
+
 @pytest.fixture(scope="session")
 def database_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Have a database running, and say how to reach it."""
+    forget_left()
     container = start()
     try:
         secret = tmp_path_factory.mktemp("secret") / "password"
