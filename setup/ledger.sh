@@ -8,9 +8,6 @@ readonly LEDGER_TOKEN=$ROOT/.cache/ledger.token
 
 in_ledger() { docker compose exec -T app python -m ledger "$@" 2>/dev/null; }
 
-# takes_ledger VERB: whether this verb of the command can send its proof to a ledger.
-takes_ledger() { .venv/bin/cloison "$1" --help 2>/dev/null | grep -qe '--ledger'; }
-
 # Once in a ledger's life. It is told when everything else has been told, and also when that went wrong.
 first_administrator() {
   PASSWORD=$(in_ledger first-administrator </dev/null) || fail "The ledger could not make its first administrator." \
@@ -39,16 +36,12 @@ new_ledger_token() { # PROJECT
   (umask 077 && printf '%s\n' "$token" >"$LEDGER_TOKEN.new") && mv -f "$LEDGER_TOKEN.new" "$LEDGER_TOKEN"
 }
 
-# proven VERB ADDRESS [ARGUMENT...]: the verb, its proof sent to the ledger at ADDRESS where that can be.
+# proven VERB ADDRESS: the verb, its proof sent to the ledger at ADDRESS where that can be.
 proven() {
-  local verb=$1 address=$2
-  shift 2
-  if ! takes_ledger "$verb"; then
-    attend .venv/bin/cloison "$verb" "$@"
-  elif ledger_token; then
-    attend .venv/bin/cloison "$verb" --ledger "$address" "$@"
+  if ledger_token; then
+    attend .venv/bin/cloison "$1" --ledger "$2"
   else
     say "The ledger gives no token for this project, so it will not have this proof; make up mends that."
-    attend .venv/bin/cloison "$verb" "$@"
+    attend .venv/bin/cloison "$1"
   fi
 }

@@ -15,7 +15,7 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "LEDGER_DB_USER": "ledger",
     "LEDGER_DB_PASSWORD_FILE": "/run/ledger/db_password",
     "LEDGER_DB_TIMEOUT": "5",  # seconds for one answer of the database
-    "LEDGER_READY_PATIENCE": "1.5",  # the same for /readyz
+    "LEDGER_READY_PATIENCE": "1.5",  # seconds that /readyz waits for the database before it says 503
     "LEDGER_START_PATIENCE": "120",  # seconds the first connection may take before the container gives up
     "LEDGER_WORKERS": "2",  # processes
     "LEDGER_THREADS": "16",  # threads of each

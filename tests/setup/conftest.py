@@ -93,7 +93,8 @@ class World:
             "python3",
             f"{old if version else ''}\n"
             'case "$*" in\n'
-            '  "-m venv --clear "*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;\n'
+            '  "-m venv --clear "*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python"\n'
+            '    printf "#!/bin/bash\\n" >"$4/bin/cloison" && chmod +x "$4/bin/cloison" ;;\n'
             '  "-m pip --disable-pip-version-check --no-input --version") [[ $0 == */.venv/* ]] ;;\n'
             f'  "-m pip"*) {pip} ;;\n'
             f'  *) exec {shlex.quote(sys.executable)} "$@" ;;\n'

@@ -25,7 +25,7 @@ def command(world: World, script: str) -> None:
     """Give the clone's environment a `cloison` command."""
     assert world.run("setup/python").code == 0
     program = world.clone / ".venv/bin/cloison"
-    program.write_text(f'#!/bin/bash\n[[ "$*" != *--help ]] || exit 0\n{script}\n')
+    program.write_text(f"#!/bin/bash\n{script}\n")
     program.chmod(0o755)
 
 
@@ -65,13 +65,14 @@ def test_make_up_again_makes_nothing_again(world: World) -> None:
     assert not [call for call in world.calls()[before:] if "pip" in call or "pull" in call]
 
 
-def test_the_command_takes_over_where_it_can(world: World) -> None:
+def test_the_stack_runs_before_it_is_proven(world: World) -> None:
+    world.docker(UP)
     command(world, "echo cloison $*")
 
     result = world.run("make", "up", CLOISON_PORT=PORT)
 
-    assert "\ncloison up\n" in result.said
-    assert not any("compose up" in call for call in world.calls())
+    assert "\ncloison up" in result.said
+    assert [call for call in world.calls() if "compose up" in call] == ["docker compose up -d --build --wait"]
 
 
 @pytest.mark.parametrize("code", [1, 3])
