@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import gc
 import importlib
-import signal
 import sys
-from types import FrameType
 from typing import Any, Final, NoReturn
 
 import click
 
 from cloison.errors import INTERRUPTED, MISUSED, CloisonError
+from cloison.interrupts import INTERRUPTS, TERMINATED
 
 VERBS: Final = {
     "up": "Start the project, wait until it is healthy, and prove it.",
@@ -26,7 +25,6 @@ VERBS: Final = {
 ALLOCATIONS: Final = 100_000
 """So many objects are made before Python looks for garbage: a command makes little, and a fifth of the time that its
 imports take is looking for it."""
-TERMINATED: Final = 128 + signal.SIGTERM
 
 
 class Verbs(click.Group):
@@ -60,17 +58,11 @@ def cloison() -> None:
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code."""
-    terminated = []
-
-    def leave(_signal: int, _frame: FrameType | None) -> NoReturn:
-        terminated.append(True)
-        raise SystemExit(TERMINATED)  # so that what was opened is closed
-
-    signal.signal(signal.SIGTERM, leave)
+    INTERRUPTS.answer()
     gc.set_threshold(ALLOCATIONS)
     code = _code(argv)
     # Where the signal found us inside a library that swallows everything, the work went on; the word still counts.
-    sys.exit(TERMINATED if terminated else code)
+    sys.exit(TERMINATED if INTERRUPTS.terminated else code)
 
 
 def _code(argv: list[str] | None) -> int:

@@ -22,10 +22,9 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from cloison import netns, ours, waiting
+from cloison import netlink, netns, ours, waiting
 from cloison.misuse import ARRIVED
 from cloison.model import Container
 from cloison.powers import Hop
@@ -125,7 +124,7 @@ class _Trial:
 
     def _link(self, container: str, address: str) -> tuple[str, bytes]:
         """Return name and hardware address of the interface that holds an address inside a container's namespace."""
-        with netns.inside(self._space(container)), IPRoute() as route:
+        with netns.inside(self._space(container)), netlink.routes() as route:
             held = [*route.get_addr(family=socket.AF_INET, address=address)]
             if not held:
                 raise OSError(f"{container} does not hold {address} any more")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from pyroute2 import IPRoute
-
+from cloison import netlink
 from cloison.model import LINK_LOCAL, Facts
 from cloison.outside import is_of_a_segment
 
@@ -55,7 +54,7 @@ def _read() -> tuple[dict[int, str], set[int], list[tuple[str, int]], set[str]]:
     what is sent there arrives nowhere, from wherever it comes (measured, Linux 6.18). A rule that translates it all the
     same is told by `leads`, which finds no address for it. An address that somebody else holds too is not idle.
     """
-    with IPRoute() as route:
+    with netlink.routes() as route:
         found = list(route.get_links())
         told = [(str(message.get("address")), message["index"], message["flags"]) for message in route.get_addr()]
     bridges = {link["index"] for link in found if link.get(("linkinfo", "kind")) == BRIDGE}

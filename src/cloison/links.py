@@ -13,7 +13,7 @@ from typing import Final
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from cloison import netns
+from cloison import netlink, netns
 
 UP: Final = 0x1
 LOOPBACK: Final = 0x8
@@ -55,7 +55,7 @@ def of(descriptor: int, spaces: Collection[int] = ()) -> dict[int, Link]:
 
     Where they end is told if it is in the namespace itself or in one of `spaces`, which are descriptors.
     """
-    with netns.inside(descriptor), IPRoute() as route:
+    with netns.inside(descriptor), netlink.routes() as route:
         numbers = {number: space for space in spaces if (number := _number(route, space)) != NOWHERE}
         here = netns.identity(descriptor)
         ends = {number: netns.identity(space) for number, space in numbers.items()}
@@ -93,7 +93,7 @@ def _link(link: dict[str, int], held: dict[int, list[str]], ends: dict[int, int]
 
 def straight(descriptor: int, address: str) -> int:
     """Return the number of the link on which a namespace takes an address to be a neighbour, 0 where it does not."""
-    with netns.inside(descriptor), IPRoute() as route:
+    with netns.inside(descriptor), netlink.routes() as route:
         try:
             way = next(iter(route.route("get", dst=address)))
         except (NetlinkError, StopIteration):

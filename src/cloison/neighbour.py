@@ -18,10 +18,9 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from cloison import netns, segment, waiting
+from cloison import netlink, netns, segment, waiting
 from cloison.flows import LOOPBACK
 from cloison.hop import ETH_P_IP, HEAD, SENDINGS, packet
 from cloison.misuse import Finding
@@ -123,7 +122,7 @@ def _wire(stack: ExitStack, view: View) -> Wire:
 
 def _link(address: str) -> tuple[str, bytes]:
     """Return name and hardware address of the interface that holds an address where this thread stands."""
-    with IPRoute() as route:
+    with netlink.routes() as route:
         held = [*route.get_addr(family=socket.AF_INET, address=address)]
         if not held:
             raise OSError(f"nobody holds {address} here")

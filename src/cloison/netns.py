@@ -15,7 +15,7 @@ from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Final
 
-from pyroute2 import IPRoute
+from cloison import netlink
 
 LIBC: Final = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET: Final = 0x40000000
@@ -128,7 +128,7 @@ def new() -> int:
 
 def links() -> dict[str, int]:
     """Return the index of the link that holds each address of the calling thread's namespace."""
-    with IPRoute() as route:
+    with netlink.routes() as route:
         return {str(message.get("address")): message["index"] for message in route.get_addr()}
 
 

@@ -22,7 +22,7 @@ from typing import Final
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from cloison import locks, netns
+from cloison import locks, netlink, netns
 from cloison.errors import NotProven
 from cloison.model import version_of
 
@@ -95,10 +95,10 @@ def _segment() -> Iterator[int]:
 
 def _join(link: str, place: Outside) -> None:
     try:
-        with IPRoute() as route:
+        with netlink.routes() as route:
             route.link("add", ifname=link, kind="veth", peer={"ifname": "eth0", "net_ns_fd": place.descriptor})
             _configure(route, link, place.host_addresses)
-        with netns.inside(place.descriptor), IPRoute() as route:
+        with netns.inside(place.descriptor), netlink.routes() as route:
             _configure(route, "lo")
             _configure(route, "eth0", place.addresses)
             for gateway in place.host_addresses:
@@ -120,7 +120,7 @@ def _configure(route: IPRoute, link: str, addresses: tuple[str, ...] = ()) -> No
 
 
 def _remove(link: str) -> None:
-    with IPRoute() as route:
+    with netlink.routes() as route:
         for index in route.link_lookup(ifname=link):
             with suppress(NetlinkError):  # it went away by itself meanwhile
                 route.link("del", index=index)

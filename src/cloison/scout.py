@@ -15,7 +15,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from types import FrameType
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -25,11 +24,11 @@ from cloison.command import Result
 from cloison.commands import proving
 from cloison.errand import Errand, Proven, Staged, Staging, Talk
 from cloison.errors import CloisonError, NotProven
+from cloison.interrupts import INTERRUPTS
 
 ALIVE: Final = 1
 """Seconds between two signs of life."""
 BLOCK: Final = 1 << 16
-TERMINATED: Final = 128 + signal.SIGTERM
 
 
 class Line:
@@ -75,7 +74,7 @@ class Line:
 
 def main() -> NoReturn:
     """Do the errand and leave."""
-    signal.signal(signal.SIGTERM, _leave)
+    INTERRUPTS.answer()
     line = Line()
     try:
         wish = line.hear()
@@ -100,10 +99,6 @@ def _start_by(line: Line) -> Callable[[str, Mapping[str, Any], int], Result]:
         return Result(told.code, told.out, told.err)
 
     return start
-
-
-def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(TERMINATED)  # so that what was opened is closed
 
 
 if __name__ == "__main__":

@@ -16,9 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from typing import Any, Final
 
-from pyroute2 import IPRoute
-
-from cloison import composer, locks, rehearsal
+from cloison import composer, locks, netlink, rehearsal
 from cloison.command import Result
 from cloison.engines.connection import FAILURES, connected
 from cloison.engines.stagehand import TAG, Stagehand
@@ -103,7 +101,7 @@ def _sweep(hand: Stagehand) -> None:
 
 def _surroundings(hand: Stagehand, resolver: str) -> Surroundings:
     networks, subnets = hand.networks()
-    with IPRoute() as route:
+    with netlink.routes() as route:
         addresses = [message.get("address") for message in route.get_addr()]
         routes = [message for message in route.get_routes(table=MAIN_TABLE) if message["type"] == UNICAST]
     ways = [f"{message.get('dst')}/{message['dst_len']}" for message in routes if message["dst_len"]]

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.nftables.main import NFTables
 
-from cloison import netns
+from cloison import netlink, netns
 from cloison.command import NOT_FOUND, run
 from cloison.machine import OFF, MachineFacts, flags, foreign
 
@@ -178,7 +177,7 @@ def _backend() -> str:
 
 def _foreign_tables() -> tuple[str, ...] | None:
     try:
-        with NFTables() as tables:
+        with netlink.tables() as tables:
             found = [(table["nfgen_family"], table.get_attr("NFTA_TABLE_NAME")) for table in tables.get_tables()]
     except (OSError, NetlinkError):  # a kernel without nftables
         return None

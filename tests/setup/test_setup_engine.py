@@ -276,6 +276,23 @@ def test_a_policy_is_put_back_where_the_engine_sets_one_and_nowhere_else(ready: 
 
 
 @pytest.mark.engine
+def test_the_rule_of_a_published_port_goes_and_a_like_one_stays(ready: World) -> None:
+    result = life_of(
+        ready,
+        """
+        setup/engine
+        for two in "198.18.0.2 198.18.0.2" "203.0.113.7 203.0.113.8"; do
+          iptables -t nat -A POSTROUTING -s "${two% *}" -d "${two#* }" -p tcp --dport 80 -j MASQUERADE
+        done
+        setup/engine stop
+        iptables -t nat -S POSTROUTING
+        """,
+    )
+
+    assert ["203.0.113.7/32"] == re.findall("^-A POSTROUTING -s ([^ ]+)", result.said, re.MULTILINE)
+
+
+@pytest.mark.engine
 def test_two_at_once_start_one_engine(ready: World) -> None:
     result = life_of(
         ready, "setup/engine & CLOISON_HELD=1 setup/engine & wait; pgrep -c -x dockerd || true; setup/engine stop"

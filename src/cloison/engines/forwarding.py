@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.nftables.main import NFTables
 
+from cloison import netlink
 from cloison.netns import LIBC
 
 TABLE: Final = "filter"
@@ -88,16 +88,14 @@ def _nft(version: int) -> Iterator[str]:
 def _nft_policies(family: int) -> Iterator[tuple[int, str, str, str]]:
     """Yield family, table, name and policy of the chains that see packets by themselves."""
     try:
-        tables = NFTables(nfgen_family=family)
+        with netlink.tables(family) as tables:
+            chains = list(tables.get_chains())
     except OSError:  # a kernel without nftables knows no such socket
         return
-    try:
-        for chain in tables.get_chains():
-            if (policy := chain.get_attr("NFTA_CHAIN_POLICY")) is not None:
-                name = chain.get_attr("NFTA_CHAIN_NAME")
-                yield chain["nfgen_family"], chain.get_attr("NFTA_CHAIN_TABLE"), name, VERDICTS[policy]
-    finally:
-        tables.close()
+    for chain in chains:
+        if (policy := chain.get_attr("NFTA_CHAIN_POLICY")) is not None:
+            name = chain.get_attr("NFTA_CHAIN_NAME")
+            yield chain["nfgen_family"], chain.get_attr("NFTA_CHAIN_TABLE"), name, VERDICTS[policy]
 
 
 def _legacy(version: int) -> Iterator[str]:

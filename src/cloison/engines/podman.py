@@ -17,8 +17,8 @@ from typing import Any, Final
 import docker
 from docker.errors import NotFound
 from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.nftables.main import NFTables
 
+from cloison import netlink
 from cloison.command import run
 from cloison.compose import DEFAULT_BRIDGE
 from cloison.engines.connection import SECONDS
@@ -137,7 +137,7 @@ def _firewall() -> str:
     if run(["iptables", "--wait", "-S", CHAIN]).code == 0:
         return "iptables"
     try:
-        with NFTables(nfgen_family=INET) as tables:
+        with netlink.tables(INET) as tables:
             names = {table.get("NFTA_TABLE_NAME") for table in tables.get_tables()}
     except (NetlinkError, OSError):
         return ""

@@ -1,0 +1,85 @@
+"""A signal ends the work where it can be ended, and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from cloison.interrupts import TERMINATED, Interrupts
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@pytest.fixture
+def interrupts() -> Iterator[Interrupts]:
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    made = Interrupts()
+    made.answer()
+    yield made
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_signal_interrupts_at_once(interrupts: Interrupts) -> None:
+    with pytest.raises(SystemExit, match=str(TERMINATED)):
+        os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    assert interrupts.terminated
+
+
+@pytest.mark.parametrize(("sent", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_a_signal_waits_for_the_end_of_what_holds_it(
+    interrupts: Interrupts, sent: signal.Signals, error: type[BaseException]
+) -> None:
+    done = []
+
+    def work() -> None:
+        with interrupts.held():
+            with interrupts.held():
+                os.kill(os.getpid(), sent)
+                done.append("inner")
+            done.append("outer")
+
+    with pytest.raises(error):
+        work()
+    assert ["inner", "outer"] == done
+
+
+def test_it_interrupts_once(interrupts: Interrupts) -> None:
+    with pytest.raises(SystemExit), interrupts.held():
+        os.kill(os.getpid(), signal.SIGTERM)
+    with interrupts.held():
+        pass
+
+
+def test_another_thread_holds_nothing(interrupts: Interrupts) -> None:
+    holding, ended = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with interrupts.held():
+            holding.set()
+            ended.wait(10)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    holding.wait(10)
+    try:
+        with pytest.raises(SystemExit):
+            os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_what_nohup_switched_off_stays_off(interrupts: Interrupts) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    interrupts.answer()
+
+    assert signal.SIG_IGN is signal.getsignal(signal.SIGINT)
