@@ -90,9 +90,10 @@ class Volley:
         while at < count:
             start = ctypes.c_void_p(base + at * ctypes.sizeof(_Message))
             sent = LIBC.sendmmsg(descriptor, start, count - at, 0)
-            if sent < 0:
-                yield at, ctypes.get_errno()
-            at += abs(sent)
+            if sent < 0 and (code := ctypes.get_errno()) != errno.EINTR:
+                yield at, code
+                sent = 1
+            at += max(sent, 0)
 
 
 class Catch:

@@ -5,6 +5,7 @@ import os
 import pty
 import signal
 import stat
+import subprocess
 import time
 from pathlib import Path
 
@@ -316,7 +317,19 @@ def test_an_engine_that_does_not_run_is_named(person: Person) -> None:
     done = person.publishes("me/ledger", "--from", "any", settings={"DOCKER_HOST": "unix:///nowhere.sock"})
 
     assert (done.code, done.out) == (3, "")
-    assert "the Docker engine does not answer" in done.err
+    assert "no Docker engine answers at unix:///nowhere.sock: No such file or directory" in done.err
+
+
+def test_the_engine_of_the_context_is_asked(person: Person) -> None:
+    """Which is the one that `docker push` would use."""
+    address = "host=unix:///elsewhere.sock"
+    for arguments in (["create", "away", "--docker", address], ["use", "away"]):
+        subprocess.run(["docker", "context", *arguments], env=person.environment(), check=True, capture_output=True)
+
+    done = person.publishes("me/ledger", "--from", "any")
+
+    assert (done.code, done.out) == (3, "")
+    assert "no Docker engine answers at unix:///elsewhere.sock" in done.err
 
 
 def test_a_terminal_sees_progress_and_stdout_stays_clean(person: Person, registry: Registry, image: Image) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,13 +40,15 @@ def command(
     IMAGE is `me/ledger` on Docker Hub, or `registry.example:5000/team/ledger` on any other registry;
     TAG is `latest` unless it is given. Prints the name by digest, which nobody can move.
     """
+    from cloison.engines.connection import reached
     from cloison.engines.reference import reference
-    from cloison.engines.registry import Images
+    from cloison.engines.registry import SECONDS, Images
 
     target = reference(image)
     login = _login(target, username, password_stdin=password_stdin)
     source = _source(selection) if source is None else source
-    with closing(Images()) as images, _audience() as audience:
+    with reached(SECONDS) as engine, _audience() as audience:
+        images = Images(engine.api)
         identity = images.identity(source)
         audience.say(f"publishing {source} as {target}")
         with images.named(identity, target, audience):

@@ -25,7 +25,7 @@ from cloison.engines.tunnel import SSH, Tunnel
 from cloison.errors import NotProven
 
 SECONDS: Final = 20
-"""How long one question may take before the engine counts as stuck."""
+"""How long one question may take before the engine counts as stuck, unless it is told otherwise."""
 UNIX: Final = "unix://"
 FAILURES: Final = (DockerException, requests.RequestException)
 
@@ -69,8 +69,8 @@ class Reached:
 
 
 @contextmanager
-def reached() -> Iterator[Reached]:
-    """Have a connection to the engine, wherever it is.
+def reached(seconds: int = SECONDS) -> Iterator[Reached]:
+    """Have a connection to the engine, wherever it is; a question that takes longer than `seconds` has failed.
 
     Raises NotProven when none answers.
     """
@@ -79,7 +79,7 @@ def reached() -> Iterator[Reached]:
     with ExitStack() as stack:
         tunnel = stack.enter_context(Tunnel(address)) if address.startswith(SSH) else None
         try:
-            api = _client({**place, "base_url": tunnel.address} if tunnel else place, address)
+            api = _client({**place, "base_url": tunnel.address} if tunnel else place, address, seconds)
         except NotProven as error:
             if not (tunnel and (said := tunnel.said())):
                 raise
@@ -94,7 +94,7 @@ def connected() -> docker.APIClient:
     Raises NotProven when none answers.
     """
     place = _place()
-    return _client(place, str(place["base_url"]))
+    return _client(place, str(place["base_url"]), SECONDS)
 
 
 def socket_path() -> str:
@@ -126,7 +126,7 @@ def _place() -> Mapping[str, Any]:
     return place
 
 
-def _client(place: Mapping[str, Any], address: str) -> docker.APIClient:
+def _client(place: Mapping[str, Any], address: str, seconds: int) -> docker.APIClient:
     """Return a client that speaks the engine's own version of the API.
 
     The library's own way leaves a socket open when nobody answers, hence the try by hand.
@@ -134,7 +134,7 @@ def _client(place: Mapping[str, Any], address: str) -> docker.APIClient:
     try:
         if str(place["base_url"]).startswith(UNIX):
             _called(str(place["base_url"]).removeprefix(UNIX)).close()
-        return _Client(**place, version="auto", timeout=SECONDS)
+        return _Client(**place, version="auto", timeout=seconds)
     except FAILURES as error:
         if not (said := causes.of_the_system(error)):
             raise NotProven(f"the Docker engine at {address} does not answer: {error}") from error

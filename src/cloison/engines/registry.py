@@ -15,9 +15,7 @@ import docker
 import requests
 import urllib3
 from docker.errors import APIError, DockerException, NotFound, NullResource, StreamParseError
-from docker.utils import kwargs_from_env
 
-from cloison import causes
 from cloison.engines.credentials import Login
 from cloison.engines.reference import Reference
 from cloison.engines.refusals import plain, refusal
@@ -46,18 +44,10 @@ class Audience(Protocol):
 
 
 class Images:
-    """The images of one engine. Close it with `close`."""
+    """The images of one engine."""
 
-    def __init__(self) -> None:
-        try:
-            self._api: Any = docker.APIClient(**kwargs_from_env(), version="auto", timeout=SECONDS)
-        except FAILURES as error:
-            said = causes.of_the_system(error) or _said(error)
-            raise NotProven(f"the Docker engine does not answer: {said}. Is it running?") from error
-
-    def close(self) -> None:
-        """Give the connection back."""
-        self._api.close()
+    def __init__(self, api: docker.APIClient) -> None:
+        self._api: Any = api
 
     def identity(self, name: str) -> str:
         """Return the id of a local image.
