@@ -103,4 +103,4 @@ def person(tmp_path: Path) -> Iterator[Person]:
     if plugins.is_dir():  # Compose may live there
         (home / "docker" / "cli-plugins").symlink_to(plugins)
     yield Person(home)
-    assert {path.name for path in (home / "docker").iterdir()} <= {"cli-plugins", "config.json"}
+    assert {path.name for path in (home / "docker").iterdir()} <= {"cli-plugins", "config.json", "contexts"}

@@ -226,6 +226,15 @@ def test_two_proofs_are_compared_in_the_order_of_time(client: FlaskClient, archi
         assert client.get(f"/projects/shop/diff{query}").headers["Location"] == f"/projects/shop/diff/{expected}"
 
 
+def test_a_proof_is_not_held_against_itself(client: FlaskClient, archive: Archive) -> None:
+    only = of(archive)[0]
+
+    page = client.get(f"/projects/shop/diff/{only}/{only}").text
+
+    assert "one and the same proof" in page
+    assert "No door" not in page
+
+
 def test_what_opened_stands_in_the_difference(client: FlaskClient, archive: Archive) -> None:
     newest, older, *_ = of(archive)
     text = re.sub(r"<[^>]+>|\s+", " ", client.get(f"/projects/shop/diff/{older}/{newest}").text)
