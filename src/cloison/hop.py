@@ -22,9 +22,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from pyroute2.netlink.exceptions import NetlinkError
-
-from cloison import netlink, netns, ours, waiting
+from cloison import links, netns, ours, waiting
 from cloison.misuse import ARRIVED
 from cloison.model import Container
 from cloison.powers import Hop
@@ -71,6 +69,8 @@ class _Trial:
         self._stack, self._living = stack, living
         self._announce = stack.enter_context(ours.announcing())
         self._spaces: dict[str, int] = {}
+        self._links: dict[tuple[str, str], links.Link] = {}
+        self._senders: dict[str, socket.socket] = {}
         self._receivers: dict[str, socket.socket] = {}
         self._packets: list[Packet] = []
 
@@ -78,12 +78,11 @@ class _Trial:
         """Make ready what a hop needs; return why it cannot be tried, empty when it can."""
         try:
             start, end = self._address(hop.source, hop.source_network), self._address(hop.target, hop.target_network)
-            link, _ = self._link(hop.source, start)
-            _, hardware = self._link(hop.router, self._address(hop.router, hop.source_network))
+            link = self._link(hop.source, hop.source_network).name
+            hardware = self._link(hop.router, hop.source_network).hardware
             port = self._receiver(hop.target).getsockname()[1]
-            with netns.inside(self._space(hop.source)):
-                sender = self._stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM))
-        except (OSError, NetlinkError) as error:
+            sender = self._sender(hop.source)
+        except OSError as error:
             return f"it could not be tried: {error}"
         number = secrets.token_bytes(NUMBER)
         content = datagram(start, (end, port), number)
@@ -122,14 +121,20 @@ class _Trial:
             self._stack.callback(os.close, self._spaces[container])
         return self._spaces[container]
 
-    def _link(self, container: str, address: str) -> tuple[str, bytes]:
-        """Return name and hardware address of the interface that holds an address inside a container's namespace."""
-        with netns.inside(self._space(container)), netlink.routes() as route:
-            held = [*route.get_addr(family=socket.AF_INET, address=address)]
-            if not held:
-                raise OSError(f"{container} does not hold {address} any more")
-            (link,) = route.get_links(held[0]["index"])
-        return link.get("ifname"), bytes.fromhex(link.get("address").replace(":", ""))
+    def _link(self, container: str, network: str) -> links.Link:
+        """Return the link by which a container sits on a network."""
+        if (container, network) not in self._links:
+            with netns.inside(self._space(container)):
+                self._links[container, network] = links.holder(self._address(container, network))
+        return self._links[container, network]
+
+    def _sender(self, container: str) -> socket.socket:
+        """Have a socket in a container's namespace that sends what it is given; one, for each is slow to close."""
+        if container not in self._senders:
+            with netns.inside(self._space(container)):
+                made = self._stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM))
+            self._senders[container] = made
+        return self._senders[container]
 
     def _receiver(self, container: str) -> socket.socket:
         """Have a socket in a container's namespace, on a port that the kernel chose for us."""

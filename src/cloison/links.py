@@ -1,19 +1,22 @@
 """Reads the links of a network namespace: what addresses they hold, and where they end.
 
-Rule: all of it is asked of the kernel; no packet is sent.
+Rule: all of it is asked of the kernel; no packet is sent. Layouts: linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import errno
+import socket
+import struct
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
-from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from cloison import netlink, netns
+from cloison import netlink, netns, nlmsg
 
 UP: Final = 0x1
 LOOPBACK: Final = 0x8
@@ -22,6 +25,21 @@ CABLE: Final = "veth"
 """The kind of link that ends in another link, in the kernel's words."""
 NOWHERE: Final = 0xFFFFFFFF
 """What the kernel says of a namespace to which no link of the asking one leads."""
+
+
+GET_LINKS, GET_ADDRESSES = 18, 22
+LINK: Final = struct.Struct("=4xiI4x")
+"""An `ifinfomsg`: what is read of it is the number of the link and its flags."""
+ADDRESS: Final = struct.Struct("=B3xi")
+"""An `ifaddrmsg`: the family of an address and the number of its link."""
+HARDWARE, NAME, OTHER_END, MASTER, NATURE, MASK, ITS_SPACE = 1, 3, 5, 10, 18, 29, 37
+"""Attributes of a link: IFLA_ADDRESS, IFNAME, LINK, MASTER, LINKINFO, EXT_MASK, LINK_NETNSID."""
+KIND: Final = 1
+FAR, LOCAL = 1, 2
+"""IFA_ADDRESS and IFA_LOCAL."""
+ASKED: Final = LINK.pack(0, 0) + nlmsg.attribute(MASK, struct.pack("=I", 1 << 3))
+"""All links, without their statistics."""
+FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +55,8 @@ class Link:
     end: tuple[int, int] | None
     bridge: int
     """The number of the bridge that it is a port of, 0 for none."""
+    hardware: bytes
+    """Its hardware address, empty where it has none."""
 
     def strange(self, known: Collection[str]) -> Iterator[str]:
         """Yield its addresses that are not `known`, and an empty one where it has none at all and carries packets.
@@ -55,40 +75,74 @@ def of(descriptor: int, spaces: Collection[int] = ()) -> dict[int, Link]:
 
     Where they end is told if it is in the namespace itself or in one of `spaces`, which are descriptors.
     """
-    with netns.inside(descriptor), netlink.routes() as route:
-        numbers = {number: space for space in spaces if (number := _number(route, space)) != NOWHERE}
-        here = netns.identity(descriptor)
-        ends = {number: netns.identity(space) for number, space in numbers.items()}
-        held: dict[int, list[str]] = {}
-        for message in route.get_addr():
-            # On a link with two ends, `local` is ours and `address` is the other's.
-            address = message.get("local") or message.get("address")
-            held.setdefault(message["index"], []).append(str(address))
-        return {link["index"]: _link(link, held, ends, here) for link in route.get_links()}
+    with netns.inside(descriptor):
+        ends = _ends(spaces) if spaces else {}
+        return {link.number: link for link in _read(ends, netns.identity(descriptor))}
 
 
-def _number(route: IPRoute, space: int) -> int:
-    """Return by what number a namespace knows another, to which one of its links leads."""
-    answer: int = route.get_netnsid(fd=space)["nsid"]
-    return answer
+def holder(address: str) -> Link:
+    """Return the link that holds an address where the calling thread stands.
+
+    Raises OSError when none does.
+    """
+    for link in _read({}, 0):
+        if address in link.addresses:
+            return link
+    raise OSError(errno.EADDRNOTAVAIL, f"nobody holds {address} here")
 
 
-def _link(link: dict[str, int], held: dict[int, list[str]], ends: dict[int, int], here: int) -> Link:
-    number, flags = link["index"], link["flags"]
-    other, space = link.get("link"), link.get("link_netnsid")
-    kind = str(link.get(("linkinfo", "kind")) or "")  # type: ignore[call-overload]  # pyroute2's path of attributes
+def _read(ends: Mapping[int, int], here: int) -> Iterator[Link]:
+    with nlmsg.line() as line:
+        held = _addresses(line)
+        for _, body in nlmsg.dump(line, GET_LINKS, ASKED):
+            yield _link(body, held, ends, here)
+
+
+def _ends(spaces: Collection[int]) -> dict[int, int]:
+    """Return the identity of the namespaces to which a link of this one leads, by the number by which it knows them."""
+    with netlink.routes() as route:
+        numbers = {route.get_netnsid(fd=space)["nsid"]: space for space in spaces}
+    return {number: netns.identity(space) for number, space in numbers.items() if number != NOWHERE}
+
+
+def _addresses(line: socket.socket) -> dict[int, list[str]]:
+    """Return the addresses of this thread's namespace by the number of their link."""
+    held: dict[int, list[str]] = {}
+    for _, body in nlmsg.dump(line, GET_ADDRESSES, ADDRESS.pack(0, 0)):
+        family, number = ADDRESS.unpack_from(body)
+        told = dict(nlmsg.attributes(body, ADDRESS.size))
+        # On a link with two ends, `local` is ours and `address` is the other's.
+        if family in FAMILIES and (address := told.get(LOCAL) or told.get(FAR)):
+            held.setdefault(number, []).append(socket.inet_ntop(family, address))
+    return held
+
+
+def _link(body: memoryview, held: Mapping[int, Sequence[str]], ends: Mapping[int, int], here: int) -> Link:
+    number, flags = LINK.unpack_from(body)
+    told = dict(nlmsg.attributes(body, LINK.size))
+    nature = dict(nlmsg.attributes(told[NATURE], 0)) if NATURE in told else {}
+    kind = _text(nature.get(KIND, b""))
+    other, space = (_number(told[name]) if name in told else None for name in (OTHER_END, ITS_SPACE))
     where = here if space is None else ends.get(space)
-    end = (where, other) if kind == CABLE and where is not None and other is not None else None
     return Link(
         number,
-        str(link.get("ifname")),
+        _text(told[NAME]),
         kind,
         bool(flags & UP),
         bool(flags & LOOPBACK),
         tuple(held.get(number, ())),
-        end,
-        link.get("master") or 0,
+        (where, other) if kind == CABLE and where is not None and other is not None else None,
+        _number(told[MASTER]) if MASTER in told else 0,
+        bytes(told.get(HARDWARE, b"")),
     )
+
+
+def _text(content: bytes | memoryview) -> str:
+    return bytes(content).rstrip(b"\0").decode(errors="surrogateescape")
+
+
+def _number(content: memoryview) -> int:
+    return int.from_bytes(content, sys.byteorder)
 
 
 def straight(descriptor: int, address: str) -> int:

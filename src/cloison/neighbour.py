@@ -20,7 +20,7 @@ from typing import Final
 
 from pyroute2.netlink.exceptions import NetlinkError
 
-from cloison import netlink, netns, segment, waiting
+from cloison import links, netns, segment, waiting
 from cloison.flows import LOOPBACK
 from cloison.hop import ETH_P_IP, HEAD, SENDINGS, packet
 from cloison.misuse import Finding
@@ -113,21 +113,11 @@ def _can_be_tried(door: Publication) -> bool:
 
 def _wire(stack: ExitStack, view: View) -> Wire:
     address, gateway = view.facts.outside_addresses[0], view.facts.outside_gateways[0]
-    _, hardware = _link(gateway)
+    hardware = links.holder(gateway).hardware
     with netns.inside(view.posts[OUTSIDE, ""].descriptor):
-        name, _ = _link(address)
+        name = links.holder(address).name
         sender = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM))
     return Wire(sender, (name, ETH_P_IP, 0, 0, hardware), address)
-
-
-def _link(address: str) -> tuple[str, bytes]:
-    """Return name and hardware address of the interface that holds an address where this thread stands."""
-    with netlink.routes() as route:
-        held = [*route.get_addr(family=socket.AF_INET, address=address)]
-        if not held:
-            raise OSError(f"nobody holds {address} here")
-        (link,) = route.get_links(held[0]["index"])
-    return link.get("ifname"), bytes.fromhex(link.get("address").replace(":", ""))
 
 
 def _ear(stack: ExitStack, view: View, container: str) -> socket.socket:

@@ -12,8 +12,7 @@ nothing is ever written, so a killed prober leaves what any traffic leaves.
 A packet that is just leaving over an entry as it is taken out may be lost, and nobody counts it (__neigh_event_send
 drops what finds its neighbour dead). So whoever waits for silence takes nothing out meanwhile.
 
-Layouts: linux/rtnetlink.h and linux/neighbour.h. pyroute2 knows these messages, and takes as long to read one
-as it takes to send ten probes.
+Layouts: linux/neighbour.h.
 """
 
 from __future__ import annotations
@@ -26,17 +25,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, Self
 
-from cloison import netns
+from cloison import netns, nlmsg
 
-NETLINK_ROUTE: Final = 0
-HEAD: Final = struct.Struct("=IHHII")
-"""Of a message: its length, type, flags, number and port."""
 NEIGHBOUR: Final = struct.Struct("=B3xiHBB")
 """Family, interface, state, flags, type."""
 TABLE: Final = struct.Struct("=B3x")
-ATTRIBUTE: Final = struct.Struct("=HH")
-DONE, FAILED, NEW, DELETE, GET, GET_TABLES = 3, 2, 28, 29, 30, 66
-REQUEST, DUMP = 0x01, 0x300
+NEW, DELETE, GET, GET_TABLES = 28, 29, 30, 66
 DESTINATION: Final = 1
 CEILING, CONFIGURATION, STATISTICS = 4, 5, 7
 """NDTA_THRESH3, NDTA_CONFIG and NDTA_STATS."""
@@ -50,7 +44,6 @@ WRITTEN: Final = 0x10 | 0x40
 """NTF_EXT_LEARNED and NTF_STICKY: somebody put it there."""
 GROUP: Final = 0xFF
 """The first byte of an IPv6 multicast address (RFC 4291 section 2.7)."""
-READ: Final = 1 << 16
 SHARE: Final = 2
 """One in so many free entries of a table is the prober's to use; the others are left to the services."""
 
@@ -96,7 +89,7 @@ class Neighbours:
         self._before = {space.descriptor: frozenset(_found(space.descriptor)) for space in self._spaces}
         for space in [*self._spaces][-1:]:  # one with few links: the kernel tells of each
             with netns.inside(space.descriptor):
-                self._asked = self._stack.enter_context(_line())
+                self._asked = self._stack.enter_context(nlmsg.line())
         self._floor = [table.entries for table in self.fill()]
         return self
 
@@ -126,7 +119,7 @@ class Neighbours:
         self._has_forgotten = True
         for space in self._spaces:
             before = self._before[space.descriptor]
-            with netns.inside(space.descriptor), _line() as line:
+            with netns.inside(space.descriptor), nlmsg.line() as line:
                 came = {entry for entry in _removable(line) if entry not in before}
                 if came:
                     line.send(b"".join(map(_deletion, came)))
@@ -134,19 +127,13 @@ class Neighbours:
 
 
 def _found(descriptor: int) -> list[Entry]:
-    with netns.inside(descriptor), _line() as line:
+    with netns.inside(descriptor), nlmsg.line() as line:
         return [entry for entry, _, _ in _entries(line)]
-
-
-def _line() -> socket.socket:
-    line = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_ROUTE)
-    line.bind((0, 0))
-    return line
 
 
 def _removable(line: socket.socket) -> Iterator[Entry]:
     """Yield the entries on which nothing waits and that nobody wrote there."""
-    for entry, state, flags in [*_entries(line)]:
+    for entry, state, flags in _entries(line):
         is_group = state == NO_QUESTION and entry.family == socket.AF_INET6 and entry.address[0] == GROUP
         if not flags & WRITTEN and (state & RESOLVED or is_group):
             yield entry
@@ -154,17 +141,17 @@ def _removable(line: socket.socket) -> Iterator[Entry]:
 
 def _entries(line: socket.socket) -> Iterator[tuple[Entry, int, int]]:
     """Yield the neighbours of the namespace in which a line was opened, with their states and flags."""
-    for kind, body in _dump(line, GET, NEIGHBOUR.pack(0, 0, 0, 0, 0)):
+    for kind, body in nlmsg.dump(line, GET, NEIGHBOUR.pack(0, 0, 0, 0, 0)):
         family, link, state, flags, _ = NEIGHBOUR.unpack_from(body)
-        address = dict(_attributes(body, NEIGHBOUR.size)).get(DESTINATION)
+        address = dict(nlmsg.attributes(body, NEIGHBOUR.size)).get(DESTINATION)
         if kind == NEW and address and family in (socket.AF_INET, socket.AF_INET6):
             yield Entry(family, link, bytes(address)), state, flags
 
 
 def _fills(line: socket.socket) -> Iterator[Fill]:
     """Yield how full each table is; the messages without a configuration are about single links."""
-    for _, body in _dump(line, GET_TABLES, TABLE.pack(0)):
-        told = dict(_attributes(body, TABLE.size))
+    for _, body in nlmsg.dump(line, GET_TABLES, TABLE.pack(0)):
+        told = dict(nlmsg.attributes(body, TABLE.size))
         if CONFIGURATION in told and CEILING in told and STATISTICS in told:
             yield Fill(
                 int.from_bytes(told[CONFIGURATION][ENTRIES_AT : ENTRIES_AT + 4], sys.byteorder),
@@ -173,36 +160,6 @@ def _fills(line: socket.socket) -> Iterator[Fill]:
             )
 
 
-def _dump(line: socket.socket, kind: int, body: bytes) -> Iterator[tuple[int, memoryview]]:
-    """Ask for everything of a kind and yield the answers: the type and what follows the head of each.
-
-    Raises OSError when the kernel refuses.
-    """
-    line.send(HEAD.pack(HEAD.size + len(body), kind, REQUEST | DUMP, 0, 0) + body)
-    while True:
-        answer = memoryview(line.recv(READ))
-        while answer:
-            length, answered, _, _, _ = HEAD.unpack_from(answer)
-            if answered == DONE:
-                return
-            if answered == FAILED:
-                raise OSError(-struct.unpack_from("=i", answer, HEAD.size)[0], "the kernel tells of no neighbours")
-            yield answered, answer[HEAD.size : length]
-            answer = answer[_aligned(length) :]
-
-
-def _attributes(body: memoryview, at: int) -> Iterator[tuple[int, memoryview]]:
-    while at + ATTRIBUTE.size <= len(body):
-        length, kind = ATTRIBUTE.unpack_from(body, at)
-        yield kind, body[at + ATTRIBUTE.size : at + length]
-        at += _aligned(length)
-
-
 def _deletion(entry: Entry) -> bytes:
-    destination = ATTRIBUTE.pack(ATTRIBUTE.size + len(entry.address), DESTINATION) + entry.address
-    body = NEIGHBOUR.pack(entry.family, entry.link, 0, 0, 0) + destination
-    return HEAD.pack(HEAD.size + len(body), DELETE, REQUEST, 0, 0) + body
-
-
-def _aligned(length: int) -> int:
-    return length + 3 & ~3
+    body = NEIGHBOUR.pack(entry.family, entry.link, 0, 0, 0) + nlmsg.attribute(DESTINATION, entry.address)
+    return nlmsg.message(DELETE, body)

@@ -128,12 +128,14 @@ class View:
             return observation(Outcome.UNREACHABLE, watched=True, evidence=nowhere)
         at = self._link(source, end)
         if end.kind is Kind.CANARY:
-            return Shot(post, end.address, target.canaries[end.protocol], target, end.protocol, at=at)
+            return Shot(
+                post, end.address, target.canaries[end.protocol], target, end.protocol, at=at, network=end.network
+            )
         if end.protocol not in target.canaries:
             return unknown(f"{end.protocol} is not looked at yet")
         if end.protocol is Protocol.UDP and self.prober.unguarded:
             return unknown(self.prober.unguarded)
-        return Shot(post, end.address, end.port, target, end.protocol, at=at)
+        return Shot(post, end.address, end.port, target, end.protocol, at=at, network=end.network)
 
     def _link(self, source: Vantage, end: Endpoint) -> str:
         """Return an own address on the link to use, where the endpoint's address is valid on one link alone."""
@@ -146,7 +148,7 @@ class View:
         """Return an echo request beside the TCP canary of an address."""
         if not isinstance(shot, Shot) or (flow.endpoint.kind, shot.protocol) != (Kind.CANARY, Protocol.TCP):
             return None
-        return Shot(shot.post, shot.address, 0, shot.target, Protocol.ICMP, shot, shot.at)
+        return Shot(shot.post, shot.address, 0, shot.target, Protocol.ICMP, shot, shot.at, shot.network)
 
     def _why_not(self, part: Vantage | Endpoint) -> str:
         if not part.container:

@@ -8,7 +8,6 @@ its raw sockets only listen, and the kernel's filters hide from it what is not i
 
 from __future__ import annotations
 
-import ctypes
 import socket
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -17,11 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from cloison import netns, packet, segment, volley
+from cloison import netns, packet, routes, segment, volley
 from cloison.model import Protocol, version_of
 from cloison.ours import Announce
 
-LIBC: Final = ctypes.CDLL(None, use_errno=True)
 SO_ATTACH_FILTER: Final = 26
 SO_MEMINFO: Final = 55
 SO_RCVBUFFORCE: Final = 33
@@ -32,8 +30,6 @@ BACKLOG: Final = 128
 FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
 ICMP: Final = {4: segment.IPPROTO_ICMP, 6: segment.IPPROTO_ICMPV6}
 ANYWHERE: Final = {4: "0.0.0.0", 6: "::"}  # noqa: S104  # a canary listens on every address
-DISCARD: Final = 9
-"""The port to which a socket is connected to learn its own address; nothing is sent there."""
 TRACKING: Final = Path("/proc/thread-self/net/stat/nf_conntrack")
 TRACKING_FULL: Final = "drop"
 """The column that counts packets for which the connection tracking table had no room."""
@@ -41,8 +37,6 @@ NEIGHBOURS: Final = (Path("/proc/net/stat/arp_cache"), Path("/proc/net/stat/ndis
 """What the kernel counts about the neighbours of all namespaces together: their table is one."""
 TOO_MANY_WAIT: Final = "unresolved_discards"
 """The column that counts packets for which there was no room while their neighbour was being asked for."""
-UNSPECIFIED: Final = struct.pack("=H14x", socket.AF_UNSPEC)
-"""The address to which a socket is connected to have no peer: https://man7.org/linux/man-pages/man2/connect.2.html"""
 TARGET: Final = {4: struct.Struct("=H2x4s8x"), 6: struct.Struct("=H6x16sI")}
 """A `sockaddr_in` and a `sockaddr_in6`, without a port."""
 PIN: Final = {
@@ -123,22 +117,15 @@ class Post:
 
 
 def _ways(wanted: Iterable[tuple[str, str]], links: Mapping[str, int]) -> dict[tuple[str, str], Way | OSError]:
-    with ExitStack() as opened:
-        askers: dict[int, socket.socket] = {}
-        found: dict[tuple[str, str], Way | OSError] = {}
-        for address, at in wanted:
-            version = version_of(address)
-            try:
-                if version not in askers:
-                    askers[version] = opened.enter_context(socket.socket(FAMILIES[version], socket.SOCK_DGRAM))
-                found[address, at] = _way(askers[version], version, address, links.get(at, 0))
-            except OSError as error:
-                found[address, at] = error
-        return found
+    asked = [*wanted]
+    scopes = [links.get(at, 0) for _, at in asked]
+    questions = [(address, scope) for (address, _), scope in zip(asked, scopes, strict=True)]
+    told = zip(asked, scopes, routes.sources(questions), strict=True)
+    return {way: source if isinstance(source, OSError) else _way(source, way[0], scope) for way, scope, source in told}
 
 
-def _way(asker: socket.socket, version: int, address: str, scope: int) -> Way:
-    source = _source(asker, version, address, scope)
+def _way(source: str, address: str, scope: int) -> Way:
+    version = version_of(address)
     layout, level, kind = PIN[version]
     own, far = (socket.inet_pton(FAMILIES[version], end) for end in (source, address))
     pin = layout.pack(0, own) if version == 4 else layout.pack(own, scope)  # noqa: PLR2004  # of IP
@@ -238,15 +225,3 @@ def _counted(path: Path, column: str) -> int:
     head, *rows = (line.split() for line in path.read_text().splitlines())
     at = head.index(column)
     return sum(int(row[at], 16) for row in rows)
-
-
-def _source(asker: socket.socket, version: int, address: str, scope: int) -> str:
-    """Return the own address from which the kernel would send; the asker has no peer before and after.
-
-    A connect that fails leaves something behind, too: the link, where it was to an address of one link alone.
-    """
-    try:
-        asker.connect((address, DISCARD) if version == 4 else (address, DISCARD, 0, scope))  # noqa: PLR2004  # of IP
-        return str(asker.getsockname()[0]).partition("%")[0]
-    finally:
-        LIBC.connect(asker.fileno(), UNSPECIFIED, len(UNSPECIFIED))

@@ -18,7 +18,7 @@ import select
 import socket
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Final, Self
@@ -43,13 +43,16 @@ READERS: Final = {
     Protocol.UDP: packet.read_udp,
     Protocol.ICMP: packet.read_icmp,
 }
-WINDOW: Final = 256
+WINDOW: Final = 512
 """Probes after which the kernel's tables of neighbours are looked at: each may bring several entries."""
 ON_THE_WAY: Final = 0.01
 """Seconds in which what was sent gets where it goes, on any machine that is not busy."""
 COMPANY: Final = 24
 """Posts that are asked about together: the neighbours of so many, and of so many others, fit into half a table."""
 Numbered = tuple[int, Shot]
+Volleys = Mapping[tuple[int, Protocol], Volley]
+SENDERS: Final = 2
+"""Threads that send at once: the kernel leads a packet to its end while it takes it, which needs no Python."""
 
 
 class Prober:
@@ -65,7 +68,7 @@ class Prober:
         self._announce = self._stack.enter_context(announcing())
         self._epoll = self._stack.enter_context(select.epoll())
         self._readers: dict[int, tuple[Post, Protocol, int]] = {}
-        self._volleys = {kind: Volley(*sizes) for kind, sizes in KINDS.items()}
+        self._volleys: list[Volleys] = [{kind: Volley(*sizes) for kind, sizes in KINDS.items()} for _ in range(SENDERS)]
         self._catch = Catch()
 
     def __enter__(self) -> Self:
@@ -175,16 +178,21 @@ class Prober:
 
     def _send_all(self, waiting: Sequence[Numbered], neighbours: Neighbours, *, steadily: bool) -> int:
         """Send shots; return how many were sent before the tables of neighbours began to fill, if `steadily`."""
-        for start in range(0, len(waiting), WINDOW):
-            if start and neighbours.are_filling():
-                if steadily:
-                    return start
-                time.sleep(ON_THE_WAY)
-                neighbours.forget()
-            self._send_window(waiting[start : start + WINDOW])
+        with ThreadPoolExecutor(SENDERS) as pool:
+            for start in range(0, len(waiting), WINDOW):
+                if start and neighbours.are_filling():
+                    if steadily:
+                        return start
+                    time.sleep(ON_THE_WAY)
+                    neighbours.forget()
+                window = waiting[start : start + WINDOW]
+                share = -(-len(window) // SENDERS)
+                shares = [window[at : at + share] for at in range(0, len(window), share)]
+                for _ in pool.map(self._send_share, shares, self._volleys):
+                    pass
         return len(waiting)
 
-    def _send_window(self, window: Iterable[Numbered]) -> None:
+    def _send_share(self, window: Iterable[Numbered], volleys: Volleys) -> None:
         alike: dict[tuple[Post, int, Protocol], list[Numbered]] = defaultdict(list)
         for number, shot in window:
             way = shot.post.ways[shot.address, shot.at]
@@ -196,12 +204,12 @@ class Prober:
                 shot.detail = f"no route ({errno.errorcode.get(way.errno or 0, 'no reason told')})"
         for (sender, version, protocol), shots in alike.items():
             for first in range(0, len(shots), volley.AT_ONCE):
-                self._send(sender.tongues[version].line(protocol), version, shots[first : first + volley.AT_ONCE])
+                room = volleys[version, protocol]
+                self._send(sender.tongues[version].line(protocol), room, shots[first : first + volley.AT_ONCE])
 
-    def _send(self, line: socket.socket, version: int, shots: Sequence[Numbered]) -> None:
+    def _send(self, line: socket.socket, room: Volley, shots: Sequence[Numbered]) -> None:
         """Send shots of one kind."""
         protocol = shots[0][1].protocol
-        room = self._volleys[version, protocol]
         write = WRITERS[protocol]
         for at, (number, shot) in enumerate(shots):
             write(room.bytes, at * volley.SLOT, shot, number, self.token)
@@ -224,21 +232,24 @@ class Prober:
 
 
 def _ordered(waiting: Sequence[Numbered]) -> list[Numbered]:
-    """Return the shots from some posts to some posts after each other, so that few neighbours are needed at a time.
+    """Return the shots into a network after each other, so that few neighbours are needed at a time.
 
-    The rest is left to chance: whatever a burst does to its last ones, it does to others in the next round.
+    Only those who sit on it themselves have its members for neighbours; of a large one, some ask some at a time. The
+    rest is left to chance: whatever a burst does to its last ones, it does to others in the next round.
     """
-    posts = [*{shot.post for _, shot in waiting} | {shot.target for _, shot in waiting}]
-    random.shuffle(posts)
-    at = {made: place for place, made in enumerate(posts)}
-    dice: dict[str, float] = defaultdict(random.random)
+    posts: dict[Post, float] = defaultdict(random.random)
+    addresses: dict[str, float] = defaultdict(random.random)
+    networks: dict[str, float] = defaultdict(random.random)
+    members: dict[str, dict[Post | None, int]] = defaultdict(dict)
+    for _, shot in waiting:
+        seated = members[shot.network]
+        seated.setdefault(shot.target, len(seated) // COMPANY)
 
-    def place(item: Numbered) -> float:
-        """Return one number, as a hundred thousand tuples would take a tenth of a proof's memory."""
+    def place(item: Numbered) -> tuple[float, int, int, float, float]:
         shot = item[1]
-        here = at[shot.post]
-        company = here // COMPANY * len(posts) + at[shot.target] // COMPANY
-        return company * len(posts) + here + dice[shot.address]
+        seated = members[shot.network]
+        source, target = seated.get(shot.post, 0), seated[shot.target]
+        return networks[shot.network], source, target, posts[shot.post], addresses[shot.address]
 
     return sorted(waiting, key=place)
 

@@ -28,6 +28,8 @@ class Shot:
     """Of a hint: the probe to the same address that makes it needless once it is answered."""
     at: str = ""
     """An own address of the post's on the link to use, for an address that is valid on one link alone."""
+    network: str = ""
+    """The network that the address is of: who sits on it, too, has its holder for a neighbour."""
     came_back: Outcome | None = None
     """What the sender got."""
     detail: str = ""

@@ -55,7 +55,7 @@ def same_namespace(world: World, flow: Flow) -> Prediction | None:
     source, target = flow.vantage.place, flow.endpoint.place
     if flow.endpoint.kind is Kind.PUBLISHED:
         return None
-    if {source, target} <= set(world.project.services) and source != target:
+    if source != target and source in world.project.services and target in world.project.services:
         owner = world.owner(source)
         if owner == world.owner(target):
             return opened(f"{source} and {target} live in the network namespace of {owner}")
@@ -66,7 +66,7 @@ def network_mode(world: World, flow: Flow) -> Prediction | None:
     """`host` is the host itself, `none` is nowhere, and `container:NAME` is somewhere the file does not tell."""
     place = flow.vantage.place
     service = world.project.services.get(world.owner(place))
-    if service is None:
+    if service is None or not service.network_mode:
         return None
     modes = {
         "none": shut(f"{place} has network_mode none"),

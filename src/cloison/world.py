@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, cast
@@ -36,16 +37,13 @@ def _remembered(question: Callable[[World, str], R]) -> Callable[[World, str], R
     """Have a question answered once: a hundred thousand flows ask the same few hundred."""
 
     def answer(self: World, name: str) -> R:
-        known = self._answers.get((question, name), MISSING)
-        if known is MISSING:
-            known = self._answers[question, name] = question(self, name)
-        return cast("R", known)
+        answers = self._answers[question]
+        if name not in answers:
+            answers[name] = question(self, name)
+        return cast("R", answers[name])
 
     answer.__doc__ = question.__doc__
     return answer
-
-
-MISSING: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,9 @@ class World:
 
     project: Project
     facts: Facts
-    _answers: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+    _answers: dict[Callable[..., Any], dict[str, Any]] = field(
+        default_factory=lambda: defaultdict(dict), repr=False, compare=False
+    )
 
     @_remembered
     def label(self, network: str) -> str:

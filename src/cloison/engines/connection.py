@@ -69,8 +69,8 @@ class Reached:
 
 
 @contextmanager
-def reached(seconds: int = SECONDS) -> Iterator[Reached]:
-    """Have a connection to the engine, wherever it is; a question that takes longer than `seconds` has failed.
+def reached(seconds: int | None = None) -> Iterator[Reached]:
+    """Have a connection to the engine, wherever it is; a question may take `seconds`, or else SECONDS.
 
     Raises NotProven when none answers.
     """
@@ -79,7 +79,7 @@ def reached(seconds: int = SECONDS) -> Iterator[Reached]:
     with ExitStack() as stack:
         tunnel = stack.enter_context(Tunnel(address)) if address.startswith(SSH) else None
         try:
-            api = _client({**place, "base_url": tunnel.address} if tunnel else place, address, seconds)
+            api = _client({**place, "base_url": tunnel.address} if tunnel else place, address, seconds or SECONDS)
         except NotProven as error:
             if not (tunnel and (said := tunnel.said())):
                 raise
