@@ -125,7 +125,7 @@ class _Trial:
         """Return the link by which a container sits on a network."""
         if (container, network) not in self._links:
             with netns.inside(self._space(container)):
-                self._links[container, network] = links.holder(self._address(container, network))
+                self._links[container, network] = links.holder(self._address(container, network), container)
         return self._links[container, network]
 
     def _sender(self, container: str) -> socket.socket:

@@ -5,7 +5,6 @@ Rule: all of it is asked of the kernel; no packet is sent. Layouts: linux/rtnetl
 
 from __future__ import annotations
 
-import errno
 import socket
 import struct
 import sys
@@ -80,15 +79,15 @@ def of(descriptor: int, spaces: Collection[int] = ()) -> dict[int, Link]:
         return {link.number: link for link in _read(ends, netns.identity(descriptor))}
 
 
-def holder(address: str) -> Link:
-    """Return the link that holds an address where the calling thread stands.
+def holder(address: str, owner: str) -> Link:
+    """Return the link that holds an address where the calling thread stands, which is in the namespace of `owner`.
 
     Raises OSError when none does.
     """
     for link in _read({}, 0):
         if address in link.addresses:
             return link
-    raise OSError(errno.EADDRNOTAVAIL, f"nobody holds {address} here")
+    raise OSError(f"{owner} does not hold {address} any more")
 
 
 def _read(ends: Mapping[int, int], here: int) -> Iterator[Link]:

@@ -18,13 +18,11 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from pyroute2.netlink.exceptions import NetlinkError
-
 from cloison import links, netns, segment, waiting
 from cloison.flows import LOOPBACK
 from cloison.hop import ETH_P_IP, HEAD, SENDINGS, packet
 from cloison.misuse import Finding
-from cloison.model import OUTSIDE, Container, Protocol, Publication, version_of
+from cloison.model import HOST, OUTSIDE, Container, Protocol, Publication, version_of
 from cloison.observe import View
 
 GATE: Final = "loopback-published"
@@ -80,7 +78,7 @@ def _arrived(view: View, tried: Sequence[Try], patience: float) -> set[int]:
         try:
             wire = _wire(stack, view)
             ears = {name: _ear(stack, view, name) for name in sorted({one.container.name for one in tried})}
-        except (OSError, NetlinkError):
+        except OSError:
             return set()  # nothing was tried, and what the version says stands
         try:
             return _fire(wire, tried, [*ears.values()], patience)
@@ -113,9 +111,9 @@ def _can_be_tried(door: Publication) -> bool:
 
 def _wire(stack: ExitStack, view: View) -> Wire:
     address, gateway = view.facts.outside_addresses[0], view.facts.outside_gateways[0]
-    hardware = links.holder(gateway).hardware
+    hardware = links.holder(gateway, HOST).hardware
     with netns.inside(view.posts[OUTSIDE, ""].descriptor):
-        name = links.holder(address).name
+        name = links.holder(address, OUTSIDE).name
         sender = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM))
     return Wire(sender, (name, ETH_P_IP, 0, 0, hardware), address)
 

@@ -20,7 +20,7 @@ from cloison.commands.options import PATIENCE
 from cloison.errand import Errand
 from cloison.errors import NotProven
 from cloison.explain import Case, pings
-from cloison.model import Facts, Flow, Protocol
+from cloison.model import Facts, Flow, Protocol, Vantage
 from cloison.outcome import Reach
 from cloison.proof import Circumstances, FindingPart, Machine, Proof, SkippedPart, Tool
 from cloison.rehearsal import Rehearsal
@@ -93,6 +93,19 @@ def prove_project(
     In a `rehearsal` nobody listens, so the prober does, on every port that the file or the policy names;
     `away` is the outside machine that its containers know.
     """
+    # What was asked, predicted and seen goes before the document is made: it takes as much memory.
+    case, judged, controls, circumstances = _judged(project, patience, talk, rehearsal, away)
+    return assemble.assemble(case, judged, controls, circumstances)
+
+
+def _judged(
+    project: compose.Project,
+    patience: float,
+    talk: Callable[[str], None],
+    rehearsal: Rehearsal | None,
+    away: Outside | None,
+) -> tuple[Case, list[compare.Judged], dict[Vantage, tuple[str, str]], Circumstances]:
+    """Look, and hold against each other what is intended, predicted and seen."""
     from cloison import looking  # resolved() has them ready
     from cloison.engines import choice
 
@@ -116,7 +129,7 @@ def prove_project(
     took = (started, time.monotonic() - clock, patience)
     circumstances = _circumstances(*took, sight, rehearsal)
     circumstances = replace(circumstances, findings=findings, notes=(*circumstances.notes, *_droppers(judged)))
-    return assemble.assemble(case, judged, controls, circumstances)
+    return case, judged, controls, circumstances
 
 
 def _droppers(judged: Iterable[compare.Judged]) -> list[str]:
