@@ -1,0 +1,171 @@
+"""What the kernel tells in its own messages is what its other doors tell."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+import struct
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import groupby
+from typing import Any, cast
+
+import pytest
+
+from cloison import links, listening, netlink, netns, nlmsg, prober, routes
+from cloison.posts import Post
+from cloison.shots import Shot
+
+ADDRESSES = {
+    "a": ("198.51.100.233/29", "2001:db8:c106::1/64", "fe80::233/64"),
+    "b": ("198.51.100.234/29", "2001:db8:c106::2/64"),
+}
+FAR = [*(f"198.51.100.{number}" for number in range(232, 240)), "2001:db8:c106::2", "2001:db8:c106::99"]
+LOST = ["203.0.113.7", "2001:db8:ffff::1"]
+OWN = ["127.0.0.1", "::1", "198.51.100.233", "2001:db8:c106::1"]
+MANY = [f"127.0.{high}.{low}" for high in range(2) for low in range(1, 100)]
+
+
+@contextmanager
+def joined() -> Iterator[tuple[int, int]]:
+    """Have two namespaces with a cable between them; gives their descriptors."""
+    with ExitStack() as stack:
+        spaces = netns.new(), netns.new()
+        for space in spaces:
+            stack.callback(os.close, space)
+        with netns.inside(spaces[0]), netlink.routes() as route:
+            route.link("add", ifname="a", kind="veth", peer={"ifname": "b", "net_ns_fd": spaces[1]})
+        for space, (name, held) in zip(spaces, ADDRESSES.items(), strict=True):
+            with netns.inside(space), netlink.routes() as route:
+                for link in ("lo", name):
+                    route.link("set", index=route.link_lookup(ifname=link)[0], state="up")
+                for address, length in (text.split("/") for text in held):
+                    index = route.link_lookup(ifname=name)[0]
+                    flags = {"flags": 0x02} if ":" in address else {}
+                    route.addr("add", index=index, address=address, prefixlen=int(length), **flags)
+        yield spaces
+
+
+def chosen(address: str) -> str | int:
+    """Return the address from which a socket would send, or the errno of the refusal."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as asker:
+        try:
+            asker.connect((address, 9))
+        except OSError as error:
+            return error.errno or 0
+        return str(asker.getsockname()[0])
+
+
+def test_a_way_starts_where_a_socket_would_send_from() -> None:
+    asked = [*FAR, *OWN, *LOST, *MANY]
+    with joined() as (space, _), netns.inside(space):
+        told = routes.sources([(address, 0) for address in asked])
+        expected = {address: chosen(address) for address in asked if not address.endswith((".232", ".239"))}
+
+    found = {a: said.errno if isinstance(said, OSError) else said for a, said in zip(asked, told, strict=True)}
+    assert expected == {address: found[address] for address in expected}
+    assert {errno.ENETUNREACH} == {found[address] for address in LOST}
+
+
+def test_an_address_of_one_link_alone_starts_on_that_link() -> None:
+    with joined() as (space, _), netns.inside(space):
+        (number,) = (link.number for link in links.of(space).values() if link.name == "a")
+        (told,) = routes.sources([("fe80::1", number)])
+        own = links.of(space)[number].addresses
+
+    assert told in own
+    assert str(told).startswith("fe80:")
+
+
+def test_links_are_what_ip_shows() -> None:
+    with joined() as (space, other), netns.inside(space):
+        shown = json.loads(subprocess.run(["ip", "-j", "-d", "addr"], check=True, capture_output=True).stdout)
+        found = links.of(space, [other])
+        number = next(link.number for link in links.of(other).values() if link.name == "b")
+
+        assert {item["ifname"] for item in shown} == {link.name for link in found.values()}
+        for item in shown:
+            link = found[item["ifindex"]]
+            assert [held["local"] for held in item["addr_info"]] == [*link.addresses]
+            assert bytes.fromhex(item["address"].replace(":", "")) == link.hardware
+            assert item.get("linkinfo", {}).get("info_kind", "") == link.kind
+            assert ("UP" in item["flags"], "LOOPBACK" in item["flags"]) == (link.is_up, link.is_loopback)
+        (cable,) = (link for link in found.values() if link.kind == links.CABLE)
+        assert (netns.identity(other), number) == cable.end
+        assert cable.number == links.holder("198.51.100.233", "a").number
+        with pytest.raises(OSError, match=r"shop does not hold 198\.51\.100\.238 any more"):
+            links.holder("198.51.100.238", "shop")
+
+
+def test_who_listens_is_told_as_the_tables_tell_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with joined() as (space, _), netns.inside(space), ExitStack() as stack:
+        for address in ("127.0.0.1", "0.0.0.0", "::", "::1", "::ffff:127.0.0.1"):
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            made = stack.enter_context(socket.socket(family))
+            made.bind((address, 0))
+            made.listen()
+        port = made.getsockname()[1]
+        stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        told = {*listening.sockets()}
+        monkeypatch.setattr(listening, "_told", lambda: None)
+        tables = {*listening.sockets()}
+
+    assert tables == told
+    assert port in {item.port for item in told if item.address == "127.0.0.1"}
+
+
+class Kernel:
+    """A kernel that answers what it is told to."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self.answers = [*answers]
+
+    def send(self, _question: bytes) -> None:
+        """Take a question."""
+
+    def recv(self, _room: int) -> bytes:
+        """Give the next answer."""
+        return self.answers.pop(0)
+
+
+def dumped(*answers: bytes) -> list[bytes]:
+    """Return what a dump gives from a kernel that says this."""
+    return [bytes(content) for _, content in nlmsg.dump(cast("socket.socket", Kernel(*answers)), 18, b"")]
+
+
+END = nlmsg.message(nlmsg.DONE, struct.pack("=i", 0))
+
+
+def test_a_dump_that_ends_in_an_error_is_no_empty_one() -> None:
+    """A kernel without a part of sock_diag says so where the end is expected."""
+    with pytest.raises(OSError, match="No such file"):
+        dumped(nlmsg.message(nlmsg.DONE, struct.pack("=i", -errno.ENOENT)))
+    with pytest.raises(PermissionError):
+        dumped(nlmsg.message(nlmsg.FAILED, struct.pack("=i", -errno.EPERM)))
+
+
+def test_a_dump_that_was_interrupted_is_asked_for_again() -> None:
+    torn = nlmsg.message(16, b"torn", nlmsg.INTERRUPTED)
+
+    assert [b"good"] == dumped(torn + END, nlmsg.message(16, b"good") + END)
+    assert [b"torn"] == dumped(*[torn + END] * nlmsg.TRIES)
+
+
+def test_a_network_is_asked_about_together() -> None:
+    posts: list[Any] = [object() for _ in range(5)]
+    shots = [
+        Shot(cast("Post", source), f"{network}-{at}", 80, target, network=network)
+        for source in posts
+        for network in ("one", "two", "")
+        for at, target in enumerate(posts)
+    ]
+
+    ordered = [shot for _, shot in prober._ordered([*enumerate(shots)])]  # noqa: SLF001  # it decides how much is asked twice
+
+    assert {*map(id, shots)} == {*map(id, ordered)}
+    assert 3 == len([*groupby(shot.network for shot in ordered)])
+    assert 15 == len([*groupby((shot.network, id(shot.post)) for shot in ordered)])
