@@ -24,8 +24,6 @@ CABLE: Final = "veth"
 """The kind of link that ends in another link, in the kernel's words."""
 NOWHERE: Final = 0xFFFFFFFF
 """What the kernel says of a namespace to which no link of the asking one leads."""
-
-
 GET_LINKS, GET_ADDRESSES = 18, 22
 LINK: Final = struct.Struct("=4xiI4x")
 """An `ifinfomsg`: what is read of it is the number of the link and its flags."""

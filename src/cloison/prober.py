@@ -1,4 +1,4 @@
-"""Sends the probes of many network namespaces at once, from one thread, and hears where they arrive.
+"""Sends the probes of many network namespaces at once, from two threads, and hears in another where they arrive.
 
 A TCP probe sends SYN and never completes the handshake: the namespace's kernel, which knows no such
 connection, answers a SYN-ACK with RST by itself, and the service's `accept` never sees anything.
@@ -21,7 +21,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from cloison import guard, packet, volley
 from cloison.model import Protocol
@@ -49,6 +49,7 @@ ON_THE_WAY: Final = 0.01
 """Seconds in which what was sent gets where it goes, on any machine that is not busy."""
 COMPANY: Final = 24
 """Posts that are asked about together: the neighbours of so many, and of so many others, fit into half a table."""
+T = TypeVar("T")
 Numbered = tuple[int, Shot]
 Volleys = Mapping[tuple[int, Protocol], Volley]
 SENDERS: Final = 2
@@ -237,21 +238,30 @@ def _ordered(waiting: Sequence[Numbered]) -> list[Numbered]:
     Only those who sit on it themselves have its members for neighbours; of a large one, some ask some at a time. The
     rest is left to chance: whatever a burst does to its last ones, it does to others in the next round.
     """
-    posts: dict[Post, float] = defaultdict(random.random)
-    addresses: dict[str, float] = defaultdict(random.random)
-    networks: dict[str, float] = defaultdict(random.random)
-    members: dict[str, dict[Post | None, int]] = defaultdict(dict)
+    posts, networks = _ranks(shot.post for _, shot in waiting), _ranks(shot.network for _, shot in waiting)
+    dice: dict[str, float] = defaultdict(random.random)
+    companies: dict[str, dict[Post | None, int]] = defaultdict(dict)
     for _, shot in waiting:
-        seated = members[shot.network]
+        seated = companies[shot.network]
         seated.setdefault(shot.target, len(seated) // COMPANY)
+    most = 1 + max((len(seated) // COMPANY for seated in companies.values()), default=0)
 
-    def place(item: Numbered) -> tuple[float, int, int, float, float]:
+    def place(item: Numbered) -> float:
+        """Return one number, as a hundred thousand tuples would take a tenth of a proof's memory."""
         shot = item[1]
-        seated = members[shot.network]
+        seated = companies[shot.network]
         source, target = seated.get(shot.post, 0), seated[shot.target]
-        return networks[shot.network], source, target, posts[shot.post], addresses[shot.address]
+        company = (networks[shot.network] * most + source) * most + target
+        return company * len(posts) + posts[shot.post] + dice[shot.address]
 
     return sorted(waiting, key=place)
+
+
+def _ranks(things: Iterable[T]) -> dict[T, int]:
+    """Return a place for each of some things, by chance."""
+    found = [*{*things}]
+    random.shuffle(found)
+    return {thing: place for place, thing in enumerate(found)}
 
 
 def _note(message: packet.Message, shot: Shot, made: Post) -> None:
