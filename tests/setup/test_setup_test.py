@@ -61,6 +61,17 @@ def test_one_that_fails_fails_the_whole(able: World, tool: str) -> None:
     assert result.code == 2
 
 
+def test_what_failed_is_named_in_the_last_lines(able: World) -> None:
+    """Where a log is cut off, they are all that is seen."""
+    passes(able, "pytest", 'echo "FAILED tests/core/test_$1.py::test_$# - it is wrong"; echo much more; exit 1')
+
+    result = able.run("make", "test")
+
+    *_, first, second, last, _ = result.said.splitlines()
+    assert {"FAILED tests/core/test_"} == {line[:23] for line in (first, second)}
+    assert "Tests failed. The lines above name them" in last
+
+
 def test_the_code_s_faults_are_told_all_at_once(able: World) -> None:
     passes(able, "ruff", "echo a fault of ruff; exit 1")
     passes(able, "mypy", "echo a fault of mypy; exit 1")
