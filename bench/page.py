@@ -163,7 +163,7 @@ def _whole(
 
 
 def _milliseconds(said: str, share: str) -> float:
-    """Return a line of wrk's latencies, such as `99%   12.34ms`."""
-    found = re.search(rf"^\s+{share}\s+([\d.]+)(us|ms|s|m)$", said, re.MULTILINE)
+    """Return a line of wrk's latencies, such as `99%   12.34ms` or `99%    1.68s `."""
+    found = re.search(rf"^\s+{share}\s+([\d.]+)(us|ms|s|m) *$", said, re.MULTILINE)
     assert found, said  # noqa: S101  # wrk prints it or fails
     return float(found[1]) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}[found[2]]
