@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
-from pyroute2.netlink.exceptions import NetlinkError
-
-from cloison import netlink, netns, nlmsg
+from cloison import netlink, netns, nlmsg, routes
+from cloison.routes import FAMILIES
 
 UP: Final = 0x1
 LOOPBACK: Final = 0x8
@@ -36,7 +35,6 @@ FAR, LOCAL = 1, 2
 """IFA_ADDRESS and IFA_LOCAL."""
 ASKED: Final = LINK.pack(0, 0) + nlmsg.attribute(MASK, struct.pack("=I", 1 << 3))
 """All links, without their statistics."""
-FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +86,12 @@ def holder(address: str, owner: str) -> Link:
     raise OSError(f"{owner} does not hold {address} any more")
 
 
+def numbers() -> dict[str, int]:
+    """Return the number of the link that holds each address, where the calling thread stands."""
+    with nlmsg.line() as line:
+        return {address: number for number, held in _addresses(line).items() for address in held}
+
+
 def _read(ends: Mapping[int, int], here: int) -> Iterator[Link]:
     with nlmsg.line() as line:
         held = _addresses(line)
@@ -98,8 +102,8 @@ def _read(ends: Mapping[int, int], here: int) -> Iterator[Link]:
 def _ends(spaces: Collection[int]) -> dict[int, int]:
     """Return the identity of the namespaces to which a link of this one leads, by the number by which it knows them."""
     with netlink.routes() as route:
-        numbers = {route.get_netnsid(fd=space)["nsid"]: space for space in spaces}
-    return {number: netns.identity(space) for number, space in numbers.items() if number != NOWHERE}
+        known = {route.get_netnsid(fd=space)["nsid"]: space for space in spaces}
+    return {number: netns.identity(space) for number, space in known.items() if number != NOWHERE}
 
 
 def _addresses(line: socket.socket) -> dict[int, list[str]]:
@@ -109,7 +113,7 @@ def _addresses(line: socket.socket) -> dict[int, list[str]]:
         family, number = ADDRESS.unpack_from(body)
         told = dict(nlmsg.attributes(body, ADDRESS.size))
         # On a link with two ends, `local` is ours and `address` is the other's.
-        if family in FAMILIES and (address := told.get(LOCAL) or told.get(FAR)):
+        if family in FAMILIES.values() and (address := told.get(LOCAL) or told.get(FAR)):
             held.setdefault(number, []).append(socket.inet_ntop(family, address))
     return held
 
@@ -144,9 +148,6 @@ def _number(content: memoryview) -> int:
 
 def straight(descriptor: int, address: str) -> int:
     """Return the number of the link on which a namespace takes an address to be a neighbour, 0 where it does not."""
-    with netns.inside(descriptor), netlink.routes() as route:
-        try:
-            way = next(iter(route.route("get", dst=address)))
-        except (NetlinkError, StopIteration):
-            return 0
-    return 0 if way.get("gateway") else way.get("oif") or 0
+    with netns.inside(descriptor):
+        (way,) = routes.routes([(address, 0)])
+    return 0 if isinstance(way, OSError) or way.has_gateway else way.link

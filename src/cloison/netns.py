@@ -15,8 +15,6 @@ from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Final
 
-from cloison import netlink
-
 LIBC: Final = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET: Final = 0x40000000
 ADDRESSES: Final = Path("/proc/thread-self/net/if_inet6")
@@ -124,12 +122,6 @@ def new() -> int:
             _setns(home)
     finally:
         os.close(home)
-
-
-def links() -> dict[str, int]:
-    """Return the index of the link that holds each address of the calling thread's namespace."""
-    with netlink.routes() as route:
-        return {str(message.get("address")): message["index"] for message in route.get_addr()}
 
 
 def tentative() -> set[str]:

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from cloison import netns, packet, routes, segment, volley
+from cloison import links, netns, packet, routes, segment, volley
 from cloison.model import Protocol, version_of
 from cloison.ours import Announce
+from cloison.routes import FAMILIES
 
 SO_ATTACH_FILTER: Final = 26
 SO_MEMINFO: Final = 55
@@ -27,7 +28,6 @@ DROPS: Final = 8
 """Which number of SO_MEMINFO counts what the socket had no room for."""
 RECEIVE_BUFFER: Final = 8 << 20
 BACKLOG: Final = 128
-FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
 ICMP: Final = {4: segment.IPPROTO_ICMP, 6: segment.IPPROTO_ICMPV6}
 ANYWHERE: Final = {4: "0.0.0.0", 6: "::"}  # noqa: S104  # a canary listens on every address
 TRACKING: Final = Path("/proc/thread-self/net/stat/nf_conntrack")
@@ -107,8 +107,8 @@ class Post:
         unknown = {way for way in wanted if way not in self.ways}
         if unknown:
             with netns.inside(self.descriptor):
-                links = netns.links() if any(at for _, at in unknown) else {}
-                self.ways |= _ways(unknown, links)
+                numbers = links.numbers() if any(at for _, at in unknown) else {}
+                self.ways |= _ways(unknown, numbers)
 
     @property
     def sending_ports(self) -> set[int]:
@@ -116,12 +116,12 @@ class Post:
         return {tongue.sender.getsockname()[1] for tongue in self.tongues.values()}
 
 
-def _ways(wanted: Iterable[tuple[str, str]], links: Mapping[str, int]) -> dict[tuple[str, str], Way | OSError]:
+def _ways(wanted: Iterable[tuple[str, str]], numbers: Mapping[str, int]) -> dict[tuple[str, str], Way | OSError]:
     asked = [*wanted]
-    scopes = [links.get(at, 0) for _, at in asked]
+    scopes = [numbers.get(at, 0) for _, at in asked]
     questions = [(address, scope) for (address, _), scope in zip(asked, scopes, strict=True)]
-    told = zip(asked, scopes, routes.sources(questions), strict=True)
-    return {way: source if isinstance(source, OSError) else _way(source, way[0], scope) for way, scope, source in told}
+    told = zip(asked, scopes, routes.routes(questions), strict=True)
+    return {way: r if isinstance(r, OSError) else _way(r.source, way[0], scope) for way, scope, r in told}
 
 
 def _way(source: str, address: str, scope: int) -> Way:

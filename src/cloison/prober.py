@@ -21,11 +21,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Final, Self, TypeVar
+from typing import Final, Self
 
 from cloison import guard, packet, volley
 from cloison.model import Protocol
 from cloison.neighbours import Neighbours
+from cloison.order import Numbered, ordered
 from cloison.ours import announcing
 from cloison.outcome import Outcome
 from cloison.posts import Ports, Post, Run, Way, post, unresolved
@@ -47,10 +48,6 @@ WINDOW: Final = 512
 """Probes after which the kernel's tables of neighbours are looked at: each may bring several entries."""
 ON_THE_WAY: Final = 0.01
 """Seconds in which what was sent gets where it goes, on any machine that is not busy."""
-COMPANY: Final = 24
-"""Posts that are asked about together: the neighbours of so many, and of so many others, fit into half a table."""
-T = TypeVar("T")
-Numbered = tuple[int, Shot]
 Volleys = Mapping[tuple[int, Protocol], Volley]
 SENDERS: Final = 2
 """Threads that send at once: the kernel leads a packet to its end while it takes it, which needs no Python."""
@@ -157,7 +154,7 @@ class Prober:
         With `steadily` no neighbour is taken out while anything may be on its way: where the tables fill, silence is
         waited for in between. Without it a packet may be lost to that.
         """
-        rest = _ordered(waiting)
+        rest = ordered(waiting)
         while rest:
             with ThreadPoolExecutor(1) as pool:  # the kernel's part of a send lets this thread read meanwhile
                 sending = pool.submit(self._send_all, rest, neighbours, steadily=steadily)
@@ -230,38 +227,6 @@ class Prober:
                 if message and shot:
                     _note(message, shot, made)
         return bool(ready)
-
-
-def _ordered(waiting: Sequence[Numbered]) -> list[Numbered]:
-    """Return the shots into a network after each other, so that few neighbours are needed at a time.
-
-    Only those who sit on it themselves have its members for neighbours; of a large one, some ask some at a time. The
-    rest is left to chance: whatever a burst does to its last ones, it does to others in the next round.
-    """
-    posts, networks = _ranks(shot.post for _, shot in waiting), _ranks(shot.network for _, shot in waiting)
-    dice: dict[str, float] = defaultdict(random.random)
-    companies: dict[str, dict[Post | None, int]] = defaultdict(dict)
-    for _, shot in waiting:
-        seated = companies[shot.network]
-        seated.setdefault(shot.target, len(seated) // COMPANY)
-    most = 1 + max((len(seated) // COMPANY for seated in companies.values()), default=0)
-
-    def place(item: Numbered) -> float:
-        """Return one number, as a hundred thousand tuples would take a tenth of a proof's memory."""
-        shot = item[1]
-        seated = companies[shot.network]
-        source, target = seated.get(shot.post, 0), seated[shot.target]
-        company = (networks[shot.network] * most + source) * most + target
-        return company * len(posts) + posts[shot.post] + dice[shot.address]
-
-    return sorted(waiting, key=place)
-
-
-def _ranks(things: Iterable[T]) -> dict[T, int]:
-    """Return a place for each of some things, by chance."""
-    found = [*{*things}]
-    random.shuffle(found)
-    return {thing: place for place, thing in enumerate(found)}
 
 
 def _note(message: packet.Message, shot: Shot, made: Post) -> None:

@@ -1,4 +1,4 @@
-"""Asks the kernel of a namespace how it would send: from which of its own addresses. No packet is sent.
+"""Asks the kernel of a namespace how it would send: from where, and over what. No packet is sent.
 
 Layouts: linux/rtnetlink.h.
 """
@@ -9,8 +9,9 @@ import errno
 import os
 import socket
 import struct
+import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from cloison import nlmsg
 from cloison.model import version_of
@@ -18,23 +19,31 @@ from cloison.model import version_of
 ROUTE, GET = 24, 26
 BODY: Final = struct.Struct("=BBBBBBBBI")
 """An `rtmsg`: family, length of the destination, and what is not asked for."""
-DESTINATION, LINK, SOURCE = 1, 4, 7
-"""RTA_DST, RTA_OIF, RTA_PREFSRC."""
-FAMILIES: Final = {4: (socket.AF_INET, 32), 6: (socket.AF_INET6, 128)}
+DESTINATION, LINK, GATEWAY, SOURCE, VIA = 1, 4, 5, 7, 18
+"""RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PREFSRC, and RTA_VIA, a gateway of the other version of IP."""
+FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
 AT_ONCE: Final = 64
 """Questions that are asked before answers are read; so many answers have room in a socket."""
 Question = tuple[str, int]
 """An address, and the number of the link to use, 0 for whichever the kernel takes."""
 
 
-def sources(wanted: Sequence[Question]) -> list[str | OSError]:
-    """Return from which of its addresses this thread's namespace would send to each address, or why it cannot."""
-    found: list[str | OSError] = []
+class Route(NamedTuple):
+    """How something would be sent: from which own address, over which link, and whether to a gateway."""
+
+    source: str
+    link: int
+    has_gateway: bool
+
+
+def routes(wanted: Sequence[Question]) -> list[Route | OSError]:
+    """Return how this thread's namespace would send to each address, or why it cannot."""
+    found: list[Route | OSError] = []
     with nlmsg.line() as asked:
         for start in range(0, len(wanted), AT_ONCE):
             questions = wanted[start : start + AT_ONCE]
             asked.send(b"".join(_question(number, *question) for number, question in enumerate(questions)))
-            answers: dict[int, str | OSError] = {}
+            answers: dict[int, Route | OSError] = {}
             while len(answers) < len(questions):
                 for head, content in nlmsg.read(asked):
                     answers[head.number] = _answer(head.kind, content)
@@ -43,18 +52,17 @@ def sources(wanted: Sequence[Question]) -> list[str | OSError]:
 
 
 def _question(number: int, address: str, link: int) -> bytes:
-    family, bits = FAMILIES[version_of(address)]
-    told = nlmsg.attribute(DESTINATION, socket.inet_pton(family, address))
-    if link:
-        told += nlmsg.attribute(LINK, struct.pack("=I", link))
-    body = BODY.pack(family, bits, 0, 0, 0, 0, 0, 0, 0) + told
-    return nlmsg.message(GET, body, number=number)
+    family = FAMILIES[version_of(address)]
+    packed = socket.inet_pton(family, address)
+    told = nlmsg.attribute(DESTINATION, packed) + (nlmsg.attribute(LINK, struct.pack("=I", link)) if link else b"")
+    return nlmsg.message(GET, BODY.pack(family, 8 * len(packed), 0, 0, 0, 0, 0, 0, 0) + told, number=number)
 
 
-def _answer(kind: int, content: memoryview) -> str | OSError:
-    if kind == ROUTE:
-        for name, value in nlmsg.attributes(content, BODY.size):
-            if name == SOURCE:
-                return socket.inet_ntop(content[0], value)
-    refused = nlmsg.refusal(content) if kind == nlmsg.FAILED else None
-    return refused or OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+def _answer(kind: int, content: memoryview) -> Route | OSError:
+    if kind == nlmsg.FAILED and (refused := nlmsg.refusal(content)):
+        return refused
+    told = dict(nlmsg.attributes(content, BODY.size)) if kind == ROUTE else {}
+    if SOURCE not in told or LINK not in told:
+        return OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+    link = int.from_bytes(told[LINK], sys.byteorder)
+    return Route(socket.inet_ntop(content[0], told[SOURCE]), link, GATEWAY in told or VIA in told)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -21,6 +19,7 @@ from cloison.command import Result
 from cloison.engines.connection import FAILURES, connected
 from cloison.engines.stagehand import TAG, Stagehand
 from cloison.errors import NotProven
+from cloison.interrupts import INTERRUPTS
 from cloison.rehearsal import Rehearsal, Surroundings
 
 LOCK: Final = "rehearsal-"
@@ -71,11 +70,11 @@ def _cleared(hand: Stagehand, name: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with _undisturbed():
+        with INTERRUPTS.held():  # a removal takes a second, and half of it would stay for ever
             time.sleep(SETTLING)
             hand.clear(name)
         raise
-    with _undisturbed():
+    with INTERRUPTS.held():
         hand.clear(name)
 
 
@@ -111,17 +110,3 @@ def _surroundings(hand: Stagehand, resolver: str) -> Surroundings:
         resolver=resolver,
         networks={network.name: network for network in networks},
     )
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let nobody interrupt the removal: it takes a second, and half of it would stay for ever."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

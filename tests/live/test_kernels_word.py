@@ -11,11 +11,11 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import groupby
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import pytest
 
-from cloison import links, listening, netlink, netns, nlmsg, prober, routes
+from cloison import links, listening, netlink, netns, nlmsg, order, routes
 from cloison.posts import Post
 from cloison.shots import Shot
 
@@ -63,10 +63,10 @@ def chosen(address: str) -> str | int:
 def test_a_way_starts_where_a_socket_would_send_from() -> None:
     asked = [*FAR, *OWN, *LOST, *MANY]
     with joined() as (space, _), netns.inside(space):
-        told = routes.sources([(address, 0) for address in asked])
+        told = routes.routes([(address, 0) for address in asked])
         expected = {address: chosen(address) for address in asked if not address.endswith((".232", ".239"))}
 
-    found = {a: said.errno if isinstance(said, OSError) else said for a, said in zip(asked, told, strict=True)}
+    found = {a: said.errno if isinstance(said, OSError) else said.source for a, said in zip(asked, told, strict=True)}
     assert expected == {address: found[address] for address in expected}
     assert {errno.ENETUNREACH} == {found[address] for address in LOST}
 
@@ -74,11 +74,25 @@ def test_a_way_starts_where_a_socket_would_send_from() -> None:
 def test_an_address_of_one_link_alone_starts_on_that_link() -> None:
     with joined() as (space, _), netns.inside(space):
         (number,) = (link.number for link in links.of(space).values() if link.name == "a")
-        (told,) = routes.sources([("fe80::1", number)])
+        (told,) = routes.routes([("fe80::1", number)])
         own = links.of(space)[number].addresses
 
-    assert told in own
-    assert str(told).startswith("fe80:")
+    assert isinstance(told, routes.Route)
+    assert (number, False) == (told.link, told.has_gateway)
+    assert told.source in {address for address in own if address.startswith("fe80:")}
+
+
+def test_a_neighbour_is_told_from_what_lies_behind_a_gateway() -> None:
+    with joined() as (space, _):
+        with netns.inside(space), netlink.routes() as route:
+            route.route("add", dst="0.0.0.0/0", gateway="198.51.100.234")
+        number = next(link.number for link in links.of(space).values() if link.name == "a")
+        with netns.inside(space):
+            held = links.numbers()
+
+        assert number == links.straight(space, "198.51.100.234") == held["198.51.100.233"]
+        assert 0 == links.straight(space, "203.0.113.7")
+        assert 0 == links.straight(space, LOST[1])
 
 
 def test_links_are_what_ip_shows() -> None:
@@ -116,6 +130,11 @@ def test_who_listens_is_told_as_the_tables_tell_it(monkeypatch: pytest.MonkeyPat
 
     assert tables == told
     assert port in {item.port for item in told if item.address == "127.0.0.1"}
+
+
+def refused(*_: object) -> NoReturn:
+    """Be a kernel that does not know the question."""
+    raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
 class Kernel:
@@ -164,7 +183,7 @@ def test_a_network_is_asked_about_together() -> None:
         for at, target in enumerate(posts)
     ]
 
-    ordered = [shot for _, shot in prober._ordered([*enumerate(shots)])]  # noqa: SLF001  # it decides how much is asked twice
+    ordered = [shot for _, shot in order.ordered([*enumerate(shots)])]
 
     assert {*map(id, shots)} == {*map(id, ordered)}
     assert 3 == len([*groupby(shot.network for shot in ordered)])
