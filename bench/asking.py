@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from bench.measure import Figure, median_seconds, prove, run, say, seconds
-from cloison.proof import Proof, parse
+from cloison.proof.schema import Proof, parse
 
 UNUSED_PORT: Final = 1
 """What `docker exec` asks in place of a canary: it has none, so a refusal is its answer for "open"."""

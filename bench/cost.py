@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from bench.measure import Figure, run, say
-from cloison.prober import Prober
-from cloison.shots import Shot
+from cloison.probe.probe import Shot
+from cloison.probe.prober import Prober
 
 PROBES: Final = 50_000
 TIMES: Final = 5

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from bench.curve import Curve, drawn, slope
 from bench.measure import COMMAND, ROOT, Figure, run, say, seconds
-from cloison.compare import Judgement
-from cloison.proof import Proof, parse
+from cloison.proof.schema import Proof, parse
+from cloison.verdict.judge import Judgement
 
 SIZES: Final = range(10, 101, 10)
 AT_HOME: Final = 5

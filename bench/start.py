@@ -14,7 +14,7 @@ UNNOTICED: Final = 0.2
 """Seconds."""
 ENDS: Final[dict[tuple[str, ...], int]] = {("--help",): 0, ("--version",): 0, ("prove", "--formt", "json"): 2}
 """What is started, and the exit code it has to end with."""
-IMPORTED: Final = "import cloison.observe, cloison.engines.docker"
+IMPORTED: Final = "import cloison.observe.session, cloison.engine.docker"
 
 
 def figures() -> Iterator[Figure]:

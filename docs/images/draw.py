@@ -14,7 +14,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from cloison.proof import Proof, parse
+from cloison.proof.schema import Proof, parse
 from cloison.reports import terminal
 
 PICTURE: Final = Path(__file__).with_name("proof.svg")

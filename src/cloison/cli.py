@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from cloison.errors import INTERRUPTED, MISUSED, CloisonError
-from cloison.interrupts import INTERRUPTS, TERMINATED
+from cloison.linux.signals import INTERRUPTS, TERMINATED
 
 VERBS: Final = {
     "up": "Start the project, wait until it is healthy, and prove it.",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cloison.interrupts import TERMINATED, Interrupts
+from cloison.linux.signals import TERMINATED, Interrupts
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -12,7 +12,7 @@ from tests.reports.scenes import PROOFS
 
 from cloison.cli import cloison
 from cloison.errors import UsageError
-from cloison.proof import canonical, digest
+from cloison.proof.schema import canonical, digest
 from cloison.reports import html, terminal
 
 

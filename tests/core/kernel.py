@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from cloison.model import HOST, LINK_LOCAL, OUTSIDE, Facts, Flow, Kind, version_of
-from cloison.outcome import Observation, Outcome, observation, unknown
+from cloison.model.facts import HOST, LINK_LOCAL, OUTSIDE, Facts, Flow, Kind, version_of
+from cloison.model.outcome import Observation, Outcome, observation, unknown
 
 UNROUTED_V4: Final = (25, 0)
 """Engines from here on give an internal network no default route over IPv4."""

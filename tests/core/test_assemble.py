@@ -8,13 +8,13 @@ import msgspec
 import pytest
 from tests.core.world import BACK, CIRCUMSTANCES, FRONT, STACK, World, container, label, stranger
 
-from cloison import proof
-from cloison.assemble import assemble
-from cloison.compare import Judgement
-from cloison.explain import Case
-from cloison.model import Endpoint, EngineFacts, Flow, Kind, Protocol, Vantage
-from cloison.outcome import Outcome, Reach
-from cloison.proof import EndpointPart, EnginePart, NetworkPart, ServicePart, SkippedPart, VantagePart, Verdict
+from cloison.model.facts import Endpoint, EngineFacts, Flow, Kind, Protocol, Vantage
+from cloison.model.outcome import Outcome, Reach
+from cloison.proof import schema as proof_schema
+from cloison.proof.build import assemble
+from cloison.proof.schema import EndpointPart, EnginePart, NetworkPart, ServicePart, SkippedPart, VantagePart, Verdict
+from cloison.verdict.judge import Judgement
+from cloison.verdict.reasons import Case
 
 SPY = stranger("spy", (BACK, "172.30.1.66"), project="other")
 BROKEN = "proxy-1 -> app-1:5000 on backend_net"
@@ -251,4 +251,4 @@ def test_the_same_world_gives_the_same_bytes_in_whatever_order_it_is_told(seed: 
         ),
     )
 
-    assert proof.canonical(world.proof()) == proof.canonical(told.proof())
+    assert proof_schema.canonical(world.proof()) == proof_schema.canonical(told.proof())

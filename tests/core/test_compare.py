@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.world import STACK
 
-from cloison.compare import EXIT_CODE, JUDGEMENT, Cause, Judged, Judgement, compare, exit_code, judge
-from cloison.intention import Intent, Intention
-from cloison.model import Flow
-from cloison.outcome import REACH, Observation, Outcome, Reach, observation, unknown
-from cloison.prediction import Prediction
+from cloison.model.facts import Flow
+from cloison.model.outcome import REACH, Observation, Outcome, Reach, observation, unknown
+from cloison.predict.prediction import Prediction
+from cloison.verdict.intent import Intent, Intention
+from cloison.verdict.judge import EXIT_CODE, JUDGEMENT, Cause, Judged, Judgement, compare, exit_code, judge
 
 SEEN = {
     Reach.OPEN: observation(Outcome.ACCEPTED, watched=True, evidence="accepted"),

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.world import BACK, FILE, FRONT, STACK
 
-from cloison import compose
-from cloison.compose import Network, Port, Project, Service
+from cloison.compose import project as compose_project
+from cloison.compose.project import Network, Port, Project, Service
 from cloison.errors import FileError
-from cloison.model import Protocol
+from cloison.model.facts import Protocol
 
 TCP, UDP = Protocol.TCP, Protocol.UDP
 
@@ -19,11 +19,11 @@ TCP, UDP = Protocol.TCP, Protocol.UDP
 def alone(**body: Any) -> Service:
     """Read a project of one service."""
     document = {"name": "one", "services": {"only": body}, "networks": {"net": {"name": "one_net"}}}
-    return compose.project(document).services["only"]
+    return compose_project.project(document).services["only"]
 
 
 def test_a_resolved_file_is_read_as_it_is_drawn() -> None:
-    project = compose.project(FILE)
+    project = compose_project.project(FILE)
 
     assert ("shop", None) == (project.name, project.policy)
     assert {
@@ -47,7 +47,9 @@ def test_a_resolved_file_is_read_as_it_is_drawn() -> None:
     ],
 )  # fmt: skip
 def test_a_network_has_defaults(body: Any, network: Network) -> None:
-    assert network == compose.project({"name": "one", "services": {}, "networks": {"net": body}}).networks["net"]
+    assert (
+        network == compose_project.project({"name": "one", "services": {}, "networks": {"net": body}}).networks["net"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,7 +153,7 @@ def test_a_network_is_found_by_the_engines_name() -> None:
 
 
 def test_a_policy_is_kept_as_it_stands() -> None:
-    assert {"allow": ["a -> b"]} == compose.project({**FILE, "x-cloison": {"allow": ["a -> b"]}}).policy
+    assert {"allow": ["a -> b"]} == compose_project.project({**FILE, "x-cloison": {"allow": ["a -> b"]}}).policy
 
 
 def service(**body: Any) -> dict[str, Any]:
@@ -201,7 +203,7 @@ def service(**body: Any) -> dict[str, Any]:
 )
 def test_what_is_no_resolved_file_is_refused_with_its_position(document: Any, sentence: str) -> None:
     with pytest.raises(FileError) as caught:
-        compose.project(document)
+        compose_project.project(document)
 
     assert sentence in str(caught.value)
 
@@ -210,7 +212,7 @@ def test_namespaces_in_a_circle_are_refused() -> None:
     world = STACK.serving("db", network_mode="service:app").serving("app", network_mode="service:db")
 
     with pytest.raises(FileError, match="go in a circle; name a service that has its own"):
-        compose.project(world.file)
+        compose_project.project(world.file)
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
@@ -258,7 +260,7 @@ def outcome(read: Callable[[Any], Project], document: Any) -> Project | str:
 
 @given(DOCUMENTS)
 def test_any_document_gives_a_project_or_a_sentence(document: Any) -> None:
-    read = outcome(compose.project, document)
+    read = outcome(compose_project.project, document)
 
     assert read
     if isinstance(read, Project):

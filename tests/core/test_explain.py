@@ -6,12 +6,12 @@ from itertools import product
 import pytest
 from tests.core.world import BACK, EVERYWHERE, FRONT, POLICY, STACK, World, container, label, stranger
 
-from cloison.compare import compare
-from cloison.explain import Case, notes, pings, reason
-from cloison.intention import Intent, Intention
-from cloison.model import Container, Protocol, Publication
-from cloison.outcome import Observation, Outcome, Reach, observation, unknown
-from cloison.prediction import Prediction
+from cloison.model.facts import Container, Protocol, Publication
+from cloison.model.outcome import Observation, Outcome, Reach, observation, unknown
+from cloison.predict.prediction import Prediction
+from cloison.verdict.intent import Intent, Intention
+from cloison.verdict.judge import compare
+from cloison.verdict.reasons import Case, notes, pings, reason
 
 OPEN, SHUT, UNKNOWN = Reach.OPEN, Reach.SHUT, Reach.UNKNOWN
 ACCEPTED = observation(Outcome.ACCEPTED, watched=True, evidence="accepted")

@@ -22,8 +22,8 @@ from tests.core.world import (
     stranger,
 )
 
-from cloison import flows
-from cloison.model import HOST, OUTSIDE, Kind, Protocol, Publication, Vantage
+from cloison.model.facts import HOST, OUTSIDE, Kind, Protocol, Publication, Vantage
+from cloison.verdict import flow_enumeration
 
 TCP, UDP = Protocol.TCP, Protocol.UDP
 GATEWAYS_AT = {(address, network) for network, address in GATEWAYS.items()}
@@ -45,7 +45,7 @@ def test_connections_start_at_every_container_the_host_and_the_outside() -> None
         Vantage("proxy", "proxy-1"),
     ]
 
-    assert expected == flows.vantages(STACK.project, STACK.facts)
+    assert expected == flow_enumeration.vantages(STACK.project, STACK.facts)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_connections_start_at_every_container_the_host_and_the_outside() -> None
 def test_a_container_belongs_to_the_project_or_is_a_stranger(project: str, service: str, shown: str) -> None:
     known = replace(container("db", number=9), project=project, service=service)
 
-    assert shown == flows.place(STACK.project, known)
+    assert shown == flow_enumeration.place(STACK.project, known)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_container_belongs_to_the_project_or_is_a_stranger(project: str, servi
     ],
 )
 def test_a_service_without_enough_containers_is_absent(world: World, missing: list[str]) -> None:
-    assert missing == flows.absent(world.project, world.facts)
+    assert missing == flow_enumeration.absent(world.project, world.facts)
 
 
 def test_an_absent_service_keeps_its_flows() -> None:
@@ -221,7 +221,7 @@ def test_what_strangers_publish_or_try_is_their_own_affair() -> None:
 def test_two_canaries_wait_on_every_address_of_the_host_and_outside(
     world: World, at_host: set[tuple[str, str]], outside: set[str]
 ) -> None:
-    ends = flows.endpoints(world.project, world.facts, {})
+    ends = flow_enumeration.endpoints(world.project, world.facts, {})
 
     waiting = {(protocol, address, network) for protocol in (TCP, UDP) for address, network in at_host}
     assert waiting == {(end.protocol, end.address, end.network) for end in ends if end.place == HOST}
@@ -232,7 +232,7 @@ def test_two_canaries_wait_on_every_address_of_the_host_and_outside(
 def test_without_an_outside_there_is_nothing_to_reach_there() -> None:
     facts = replace(STACK.facts, outside_addresses=())
 
-    assert OUTSIDE not in {end.place for end in flows.endpoints(STACK.project, facts, {})}
+    assert OUTSIDE not in {end.place for end in flow_enumeration.endpoints(STACK.project, facts, {})}
 
 
 def test_the_address_that_the_host_has_for_the_proof_alone_is_nobodys_target() -> None:
@@ -325,7 +325,7 @@ def test_the_hosts_canaries_stand_for_the_wall_of_who_lives_in_its_namespace() -
 def test_the_known_ports_are_heard_declared_published_or_of_the_image() -> None:
     world = STACK.serving("proxy", expose=["81"]).running(container("db", number=2, exposed=((TCP, 33060),)))
 
-    known = flows.known_ports(world.project, world.facts)
+    known = flow_enumeration.known_ports(world.project, world.facts)
     assert {
         "app": {(TCP, 5000)},
         "db": {(TCP, 3306), (TCP, 33060)},
@@ -336,18 +336,18 @@ def test_the_known_ports_are_heard_declared_published_or_of_the_image() -> None:
 def test_nothing_is_known_of_who_does_not_run_or_is_not_of_the_project() -> None:
     world = SPY.stopped("db-1").listening("spy", 22)
 
-    assert {"app", "proxy"} == set(flows.known_ports(world.project, world.facts))
+    assert {"app", "proxy"} == set(flow_enumeration.known_ports(world.project, world.facts))
 
 
 def test_a_side_cars_ports_are_those_of_the_namespace_it_lives_in() -> None:
-    assert {(TCP, 3306), (TCP, 9000)} == flows.known_ports(SIDE_CAR.project, SIDE_CAR.facts)["db"]
-    assert "dump" not in flows.known_ports(SIDE_CAR.project, SIDE_CAR.facts)
+    assert {(TCP, 3306), (TCP, 9000)} == flow_enumeration.known_ports(SIDE_CAR.project, SIDE_CAR.facts)["db"]
+    assert "dump" not in flow_enumeration.known_ports(SIDE_CAR.project, SIDE_CAR.facts)
 
 
 def test_a_side_car_of_a_stopped_service_says_nothing_about_its_ports() -> None:
     world = SIDE_CAR.stopped("db-1")
 
-    assert {"app", "proxy"} == set(flows.known_ports(world.project, world.facts))
+    assert {"app", "proxy"} == set(flow_enumeration.known_ports(world.project, world.facts))
 
 
 @pytest.mark.parametrize(
@@ -368,22 +368,25 @@ def test_a_side_car_of_a_stopped_service_says_nothing_about_its_ports() -> None:
     ],
 )
 def test_what_is_not_looked_at_is_said(world: World, passed_over: list[tuple[str, str]]) -> None:
-    assert passed_over == flows.skipped(world.project, world.facts)
+    assert passed_over == flow_enumeration.skipped(world.project, world.facts)
 
 
 def test_a_service_that_was_to_end_and_has_is_not_missed() -> None:
     ended = JOB.running(container("job", pid=0, has_ended=True))
 
-    assert (["job"], []) == (flows.absent(JOB.project, JOB.facts), flows.absent(ended.project, ended.facts))
+    assert (["job"], []) == (
+        flow_enumeration.absent(JOB.project, JOB.facts),
+        flow_enumeration.absent(ended.project, ended.facts),
+    )
 
 
 def test_a_service_that_was_to_end_and_failed_is_missed() -> None:
     failed = JOB.running(container("job", pid=0))
 
-    assert ["job"] == flows.absent(failed.project, failed.facts)
+    assert ["job"] == flow_enumeration.absent(failed.project, failed.facts)
 
 
 def test_a_service_that_was_not_to_end_is_missed_however_it_ended() -> None:
     world = STACK.serving("job", networks={"backend_net": None}).running(container("job", pid=0, has_ended=True))
 
-    assert ["job"] == flows.absent(world.project, world.facts)
+    assert ["job"] == flow_enumeration.absent(world.project, world.facts)

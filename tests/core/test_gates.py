@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from cloison.gates import GATES, SETTINGS, UNLESS, Situation, findings, version
-from cloison.machine import MachineFacts
-from cloison.model import Attachment, Container, EngineFacts, Facts, NetworkFacts, Protocol, Publication
+from cloison.findings.engine_cves import GATES, SETTINGS, UNLESS, Situation, findings, version
+from cloison.findings.host_facts import MachineFacts
+from cloison.model.facts import Attachment, Container, EngineFacts, Facts, NetworkFacts, Protocol, Publication
 
 MEMBER = Container(
     "shop-a-1",

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from cloison import idle
+from cloison.rehearse import idle_image
 
 NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-@pytest.mark.parametrize("name", idle.PROCESSORS)
+@pytest.mark.parametrize("name", idle_image.PROCESSORS)
 def test_the_header_points_at_the_first_instruction(name: str) -> None:
-    processor = idle.PROCESSORS[name]
-    made = idle.program(processor)
-    entry = int.from_bytes(made[24:32], "little") - idle.BASE
+    processor = idle_image.PROCESSORS[name]
+    made = idle_image.program(processor)
+    entry = int.from_bytes(made[24:32], "little") - idle_image.BASE
 
     assert b"\x7fELF" == made[:4]
     assert processor.machine == int.from_bytes(made[18:20], "little")
@@ -29,22 +29,22 @@ def test_the_header_points_at_the_first_instruction(name: str) -> None:
     assert 200 > len(made)
 
 
-@pytest.mark.parametrize("name", idle.PROCESSORS)
+@pytest.mark.parametrize("name", idle_image.PROCESSORS)
 def test_the_layer_holds_the_program_alone_and_is_always_the_same(name: str) -> None:
-    processor = idle.PROCESSORS[name]
-    with tarfile.open(fileobj=io.BytesIO(idle.layer(processor))) as tar:
+    processor = idle_image.PROCESSORS[name]
+    with tarfile.open(fileobj=io.BytesIO(idle_image.layer(processor))) as tar:
         (entry,) = tar.getmembers()
         content = tar.extractfile(entry)
 
-        assert (idle.PATH, 0o555) == (entry.name, entry.mode)
+        assert (idle_image.PATH, 0o555) == (entry.name, entry.mode)
         assert content is not None
-        assert idle.program(processor) == content.read()
-    assert idle.layer(processor) == idle.layer(processor)
+        assert idle_image.program(processor) == content.read()
+    assert idle_image.layer(processor) == idle_image.layer(processor)
 
 
 def test_it_waits_without_work_until_it_is_ended(tmp_path: Path) -> None:
     file = tmp_path / "idle"
-    file.write_bytes(idle.program(idle.PROCESSORS[NAMES[platform.machine()]]))
+    file.write_bytes(idle_image.program(idle_image.PROCESSORS[NAMES[platform.machine()]]))
     file.chmod(0o555)
     with subprocess.Popen([file]) as process:
         time.sleep(0.1)

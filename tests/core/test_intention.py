@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from tests.core.world import BACK, DUAL, FRONT, POLICY, STACK, World, label, stranger
 
-from cloison.intention import Intent, Intention, intended
-from cloison.outcome import Reach
-from cloison.prediction import Prediction
+from cloison.model.outcome import Reach
+from cloison.predict.prediction import Prediction
+from cloison.verdict.intent import Intent, Intention, intended
 
 
 def intents(world: World) -> dict[str, Intention]:

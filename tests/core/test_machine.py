@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cloison.machine import FAMILIES, MachineFacts, flags, foreign
+from cloison.findings.host_facts import FAMILIES, MachineFacts, flags, foreign
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from cloison import misuse
-from cloison.misuse import ARRIVED, SAYS, SENSITIVE, SHARING, WORST_FIRST, findings, routers
-from cloison.powers import Capability, Hold, Hop, Mount, Powers, Process, Socket
+from cloison.findings import container_risks
+from cloison.findings.container_privileges import Capability, Hold, Hop, Mount, Powers, Process, Socket
+from cloison.findings.container_risks import ARRIVED, SAYS, SENSITIVE, SHARING, WORST_FIRST, findings, routers
 
 ALL = (1 << 41) - 1
 DEFAULT = 0xA80425FB
@@ -73,7 +73,7 @@ def test_the_wording_keeps_now_and_perhaps_apart(process: Process, says: str, se
 
     assert says in found.sentence
     assert seen in found.evidence
-    assert set(misuse.NEAR) == set(Hold) - {Hold.NEVER}
+    assert set(container_risks.NEAR) == set(Hold) - {Hold.NEVER}
 
 
 @pytest.mark.parametrize("capability", Capability)

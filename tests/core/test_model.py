@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.world import BACK, DUAL, FRONT, STACK
 
-from cloison.model import Attachment, EngineFacts, Listener, NetworkFacts, Protocol, Publication, version_of
+from cloison.model.facts import Attachment, EngineFacts, Listener, NetworkFacts, Protocol, Publication, version_of
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from cloison.outcome import REACH, Observation, Outcome, Reach, observation, unknown
+from cloison.model.outcome import REACH, Observation, Outcome, Reach, observation, unknown
 
 
 def test_every_outcome_has_a_row_watched_and_unwatched() -> None:

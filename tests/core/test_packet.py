@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloison import packet, segment
-from cloison.packet import Answer, Arrival, Filter, Message, Rejection
-from cloison.segment import ACK, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP, RST, SYN
+from cloison.probe import packets
+from cloison.probe import parse as probe_parse
+from cloison.probe.packets import ACK, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP, RST, SYN
+from cloison.probe.parse import Answer, Arrival, Filter, Message, Rejection
 
 FIN, PSH, URG, ECE, CWR = 0x01, 0x08, 0x20, 0x40, 0x80
 PORT, TOKEN = 40000, 0xFACECAFE
@@ -25,7 +26,7 @@ EITHER = st.sampled_from([4, 6])
 OPTIONS = st.integers(0, 10).map(lambda words: bytes([1]) * 4 * words)
 ICMP = {4: IPPROTO_ICMP, 6: IPPROTO_ICMPV6}
 UNREACHABLE, REQUEST, REPLY = {4: 3, 6: 1}, {4: 8, 6: 128}, {4: 0, 6: 129}
-PSEUDO = {4: segment.pseudo_sum("192.0.2.1", "192.0.2.2"), 6: segment.pseudo_sum("fd00::1", "fd00::2")}
+PSEUDO = {4: packets.pseudo_sum("192.0.2.1", "192.0.2.2"), 6: packets.pseudo_sum("fd00::1", "fd00::2")}
 
 
 def ip(version: int, payload: bytes, protocol: int = IPPROTO_TCP, options: bytes = b"") -> bytes:
@@ -92,17 +93,17 @@ def kept(heard: bytes, only: Filter) -> bool:
 
 def keeps_tcp(version: int, heard: bytes) -> bool:
     """Whether the filter of a raw TCP socket keeps what it hears."""
-    return kept(heard, packet.tcp_filter(version, PORT, TOKEN))
+    return kept(heard, probe_parse.tcp_filter(version, PORT, TOKEN))
 
 
 def keeps_udp(version: int, heard: bytes) -> bool:
     """Whether the filter of a raw UDP socket keeps what it hears."""
-    return kept(heard, packet.udp_filter(version, TOKEN))
+    return kept(heard, probe_parse.udp_filter(version, TOKEN))
 
 
 def keeps_icmp(version: int, heard: bytes) -> bool:
     """Whether the filter of a raw ICMP socket keeps what it hears."""
-    return kept(heard, packet.icmp_filter(version, TOKEN))
+    return kept(heard, probe_parse.icmp_filter(version, TOKEN))
 
 
 # A probe, where it ends.
@@ -110,26 +111,26 @@ def keeps_icmp(version: int, heard: bytes) -> bool:
 
 @given(EITHER, st.tuples(WORD, WORD), NUMBER, OPTIONS)
 def test_a_syn_is_recognised_where_it_ends(version: int, ports: tuple[int, int], number: int, options: bytes) -> None:
-    heard = raw(version, segment.syn(ports, number, TOKEN, PSEUDO[version]), options)
+    heard = raw(version, packets.syn(ports, number, TOKEN, PSEUDO[version]), options)
 
     assert keeps_tcp(version, heard)
-    assert Arrival(number) == packet.read_tcp(version, heard)
+    assert Arrival(number) == probe_parse.read_tcp(version, heard)
 
 
 @given(EITHER, NUMBER, OPTIONS, st.binary(max_size=8))
 def test_a_datagram_is_recognised_where_it_ends(version: int, number: int, options: bytes, more: bytes) -> None:
-    heard = raw(version, udp(segment.payload(number, TOKEN) + more), options)
+    heard = raw(version, udp(packets.payload(number, TOKEN) + more), options)
 
     assert keeps_udp(version, heard)
-    assert Arrival(number) == packet.read_udp(version, heard)
+    assert Arrival(number) == probe_parse.read_udp(version, heard)
 
 
 @given(EITHER, NUMBER, OPTIONS)
 def test_an_echo_request_is_recognised_where_it_ends(version: int, number: int, options: bytes) -> None:
-    heard = raw(version, segment.echo(version, number, TOKEN), options)
+    heard = raw(version, packets.echo(version, number, TOKEN), options)
 
     assert keeps_icmp(version, heard)
-    assert Arrival(number) == packet.read_icmp(version, heard)
+    assert Arrival(number) == probe_parse.read_icmp(version, heard)
 
 
 # What comes back.
@@ -140,22 +141,22 @@ def test_an_answer_names_its_probe(version: int, number: int, flags: int, option
     heard = raw(version, tcp(flags, acknowledged=(number + 1) & 0xFFFFFFFF), options)
 
     assert keeps_tcp(version, heard)
-    assert Answer(number, accepted=flags == SYN | ACK) == packet.read_tcp(version, heard)
+    assert Answer(number, accepted=flags == SYN | ACK) == probe_parse.read_tcp(version, heard)
 
 
 @given(EITHER, NUMBER, OPTIONS)
 def test_an_echo_reply_names_its_probe(version: int, number: int, options: bytes) -> None:
-    heard = raw(version, icmp(REPLY[version], 0, segment.payload(number, TOKEN)), options)
+    heard = raw(version, icmp(REPLY[version], 0, packets.payload(number, TOKEN)), options)
 
     assert keeps_icmp(version, heard)
-    assert Answer(number, accepted=True) == packet.read_icmp(version, heard)
+    assert Answer(number, accepted=True) == probe_parse.read_icmp(version, heard)
 
 
 @VERSIONS
 def test_another_message_with_the_runs_token_is_no_acceptance(version: int) -> None:
-    heard = raw(version, icmp(13, 0, segment.payload(7, TOKEN)))
+    heard = raw(version, icmp(13, 0, packets.payload(7, TOKEN)))
 
-    assert Answer(7, accepted=False) == packet.read_icmp(version, heard)
+    assert Answer(7, accepted=False) == probe_parse.read_icmp(version, heard)
 
 
 @VERSIONS
@@ -172,7 +173,7 @@ def test_flags_that_say_nothing_of_a_handshake_are_passed_over(version: int, fla
     heard = raw(version, tcp(flags, sequence=7, acknowledged=9))
 
     assert keeps_tcp(version, heard)
-    assert read == packet.read_tcp(version, heard)
+    assert read == probe_parse.read_tcp(version, heard)
 
 
 @VERSIONS
@@ -181,7 +182,7 @@ def test_other_segments_say_nothing(version: int, flags: int) -> None:
     heard = raw(version, tcp(flags))
 
     assert not keeps_tcp(version, heard)
-    assert packet.read_tcp(version, heard) is None
+    assert probe_parse.read_tcp(version, heard) is None
 
 
 # The filters.
@@ -222,7 +223,7 @@ def test_the_filter_of_tcp_has_a_row_for_each_kind(
 def test_the_filters_keep_datagrams_and_echoes_of_this_run_alone(
     version: int, token: int, number: int, options: bytes
 ) -> None:
-    body = segment.payload(number, token)
+    body = packets.payload(number, token)
 
     assert (token == TOKEN) is keeps_udp(version, raw(version, udp(body), options))
     for kind in (REQUEST, REPLY):
@@ -242,8 +243,8 @@ MESSAGE = Arrival | Answer | Rejection
 def test_whatever_the_filters_keep_can_be_read(version: int, payload: bytes, options: bytes) -> None:
     heard = raw(version, payload, options)
 
-    assert not keeps_tcp(version, heard) or isinstance(packet.read_tcp(version, heard), MESSAGE)
-    for keeps, read in ((keeps_udp, packet.read_udp), (keeps_icmp, packet.read_icmp)):
+    assert not keeps_tcp(version, heard) or isinstance(probe_parse.read_tcp(version, heard), MESSAGE)
+    for keeps, read in ((keeps_udp, probe_parse.read_udp), (keeps_icmp, probe_parse.read_icmp)):
         assert not keeps(version, heard) or isinstance(read(version, heard), MESSAGE | None)
 
 
@@ -254,7 +255,7 @@ def test_a_segment_that_was_cut_is_dropped_or_read(
     whole = tcp(flags, sequence=number, acknowledged=(number + 1) & 0xFFFFFFFF)
     heard = raw(version, whole[:length], options)
 
-    read = packet.read_tcp(version, heard) if keeps_tcp(version, heard) else None
+    read = probe_parse.read_tcp(version, heard) if keeps_tcp(version, heard) else None
     assert (length >= (16 if flags == SYN else 14)) is (read is not None)
     assert read is None or number == read.number
 
@@ -263,13 +264,13 @@ def test_a_segment_that_was_cut_is_dropped_or_read(
 def test_a_message_or_a_datagram_that_was_cut_names_its_probe_or_none(
     version: int, kind: dict[int, int], number: int, length: int, options: bytes
 ) -> None:
-    body = segment.payload(number, TOKEN)
+    body = packets.payload(number, TOKEN)
     quoted = ip(version, udp(body), IPPROTO_UDP) if kind is UNREACHABLE else body
     message, datagram = icmp(kind[version], 1, quoted)[:length], udp(body)[:length]
 
     for heard, keeps, read in (
-        (raw(version, message, options), keeps_icmp, packet.read_icmp),
-        (raw(version, datagram, options), keeps_udp, packet.read_udp),
+        (raw(version, message, options), keeps_icmp, probe_parse.read_icmp),
+        (raw(version, datagram, options), keeps_udp, probe_parse.read_udp),
     ):
         found = read(version, heard) if keeps(version, heard) else None
         assert found is None or number == found.number
@@ -283,8 +284,8 @@ def test_a_message_or_a_datagram_that_was_cut_names_its_probe_or_none(
     ("protocol", "probe"),
     [
         (IPPROTO_TCP, tcp(SYN, sequence=0xCAFEF00D)[:8]),  # as much as RFC 792 promises
-        (IPPROTO_UDP, udp(segment.payload(0xCAFEF00D, TOKEN))),
-        (None, icmp(8, 0, segment.payload(0xCAFEF00D, TOKEN))),
+        (IPPROTO_UDP, udp(packets.payload(0xCAFEF00D, TOKEN))),
+        (None, icmp(8, 0, packets.payload(0xCAFEF00D, TOKEN))),
     ],
     ids=["a SYN", "a datagram", "an echo request"],
 )
@@ -293,13 +294,13 @@ def test_an_unreachable_names_the_probe_that_it_quotes(version: int, protocol: i
     heard = raw(version, icmp(UNREACHABLE[version], 3, quoted))
 
     expected = {4: "port unreachable", 6: "address unreachable"}[version]
-    assert Rejection(0xCAFEF00D, expected) == packet.read_icmp(version, heard)
+    assert Rejection(0xCAFEF00D, expected) == probe_parse.read_icmp(version, heard)
 
 
 def test_an_unreachable_may_quote_options_of_ipv4() -> None:
     quoted = ip(4, tcp(SYN, sequence=0xCAFEF00D), options=b"\x01" * 8)
 
-    assert Rejection(0xCAFEF00D, "host unreachable") == packet.read_icmp(4, raw(4, icmp(3, 1, quoted)))
+    assert Rejection(0xCAFEF00D, "host unreachable") == probe_parse.read_icmp(4, raw(4, icmp(3, 1, quoted)))
 
 
 @pytest.mark.parametrize(
@@ -321,7 +322,9 @@ def test_an_unreachable_may_quote_options_of_ipv4() -> None:
 def test_a_rejection_says_its_reason(version: int, code: int, reason: str) -> None:
     quoted = ip(version, tcp(SYN, sequence=7))
 
-    assert Rejection(7, reason) == packet.read_icmp(version, raw(version, icmp(UNREACHABLE[version], code, quoted)))
+    assert Rejection(7, reason) == probe_parse.read_icmp(
+        version, raw(version, icmp(UNREACHABLE[version], code, quoted))
+    )
 
 
 @VERSIONS
@@ -349,9 +352,9 @@ def test_a_rejection_says_its_reason(version: int, code: int, reason: str) -> No
     ],
 )
 def test_other_messages_say_nothing(version: int, cut: Callable[[int], bytes]) -> None:
-    assert packet.read_icmp(version, raw(version, cut(version))) is None
+    assert probe_parse.read_icmp(version, raw(version, cut(version))) is None
 
 
 @VERSIONS
 def test_a_short_datagram_says_nothing(version: int) -> None:
-    assert packet.read_udp(version, raw(version, udp(bytes(7)))) is None
+    assert probe_parse.read_udp(version, raw(version, udp(bytes(7)))) is None

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.world import BACK, POLICY, STACK, World, labels
 
-from cloison import policy
+from cloison.compose import policy
+from cloison.compose.policy import Policy, Rule, Toleration
 from cloison.errors import PolicyError
-from cloison.model import Protocol
-from cloison.policy import Policy, Rule, Toleration
+from cloison.model.facts import Protocol
 
 TCP, UDP = Protocol.TCP, Protocol.UDP
 

@@ -6,8 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloison.model import Attachment, Container, EngineFacts, Facts
-from cloison.powers import BEFORE_THE_SPLIT, Capability, Hold, Hop, Mount, Powers, Process, Socket, hops
+from cloison.findings.container_privileges import (
+    BEFORE_THE_SPLIT,
+    Capability,
+    Hold,
+    Hop,
+    Mount,
+    Powers,
+    Process,
+    Socket,
+    hops,
+)
+from cloison.model.facts import Attachment, Container, EngineFacts, Facts
 
 ALL = (1 << 41) - 1
 RAW = 1 << Capability.NET_RAW

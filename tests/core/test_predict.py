@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from tests.core.world import BACK, EVERYWHERE, FRONT, LAN, STACK, World, container, label, stranger
 
-from cloison import predict, walls_v4
-from cloison.model import Endpoint, Flow, Kind, Protocol, Publication, Untold, Vantage
-from cloison.outcome import Reach
-from cloison.prediction import Prediction
-from cloison.world import World as Drawn
+from cloison.model.facts import Endpoint, Flow, Kind, Protocol, Publication, Untold, Vantage
+from cloison.model.outcome import Reach
+from cloison.predict import docker_ipv4, predictor
+from cloison.predict.context import World as Drawn
+from cloison.predict.prediction import Prediction
 
 OPEN, SHUT, UNKNOWN = Reach.OPEN, Reach.SHUT, Reach.UNKNOWN
 ICC_OFF = {"com.docker.network.bridge.enable_icc": "false"}
@@ -286,9 +286,9 @@ def test_every_rule_speaks_somewhere() -> None:
     for world, *_ in ROWS:
         view = Drawn(world.project, world.facts)
         for flow in world.asked():
-            spoken.add(next(rule for rule in walls_v4.RULES if rule(view, flow)))
+            spoken.add(next(rule for rule in docker_ipv4.RULES if rule(view, flow)))
 
-    assert set(walls_v4.RULES) == spoken
+    assert set(docker_ipv4.RULES) == spoken
 
 
 def test_a_prediction_knows_nothing_of_who_listens() -> None:
@@ -318,7 +318,7 @@ def test_a_prediction_knows_nothing_of_who_listens() -> None:
     ],
 )  # fmt: skip
 def test_flows_that_a_proof_does_not_ask_are_predicted_too(flow: Flow, prediction: Prediction) -> None:
-    assert {flow: prediction} == predict.predict(STACK.project, STACK.facts, [flow])
+    assert {flow: prediction} == predictor.predict(STACK.project, STACK.facts, [flow])
 
 
 def test_a_network_that_only_the_file_knows_has_the_files_driver() -> None:

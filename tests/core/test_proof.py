@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from tests.core.world import BACK, STACK, World, stranger
 
-from cloison import proof
-from cloison.outcome import Outcome
-from cloison.proof import Proof, SkippedPart, TolerationPart
+from cloison.model.outcome import Outcome
+from cloison.proof import schema as proof_schema
+from cloison.proof.schema import Proof, SkippedPart, TolerationPart
 
 WORLDS = {
     "proven": (STACK.ruled(), {}),
@@ -33,7 +33,7 @@ WORD = st.from_regex(r"[a-z]+", fullmatch=True)
 def test_a_proof_is_read_back_as_it_was_written(world: World, said: dict[str, Outcome]) -> None:
     written = world.proof(said)
 
-    assert written == proof.parse(proof.canonical(written))
+    assert written == proof_schema.parse(proof_schema.canonical(written))
 
 
 @given(st.lists(TEXT, max_size=3), TEXT, TEXT, WHOLE, st.dictionaries(WORD, WHOLE, max_size=3))
@@ -44,20 +44,20 @@ def test_any_text_and_number_survives(
     coverage = msgspec.structs.replace(found.coverage, absent=notes, skipped=[SkippedPart(what, why)])
     other = msgspec.structs.replace(found, notes=notes, duration_ms=number, totals=totals, coverage=coverage)
 
-    assert other == proof.parse(proof.canonical(other))
-    assert rfc8785.dumps(msgspec.to_builtins(other)) == proof.canonical(other)
+    assert other == proof_schema.parse(proof_schema.canonical(other))
+    assert rfc8785.dumps(msgspec.to_builtins(other)) == proof_schema.canonical(other)
 
 
 def test_every_character_is_written_as_rfc_8785_says() -> None:
     everything = "".join(chr(number) for number in range(sys.maxunicode + 1) if not 0xD800 <= number <= 0xDFFF)
     found = msgspec.structs.replace(STACK.proof(), notes=[everything])
 
-    assert rfc8785.dumps(msgspec.to_builtins(found)) == proof.canonical(found)
+    assert rfc8785.dumps(msgspec.to_builtins(found)) == proof_schema.canonical(found)
 
 
 def test_half_a_surrogate_pair_is_not_written() -> None:
     with pytest.raises(UnicodeEncodeError):
-        proof.canonical(msgspec.structs.replace(STACK.proof(), notes=["\ud83d"]))
+        proof_schema.canonical(msgspec.structs.replace(STACK.proof(), notes=["\ud83d"]))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_what_has_no_canonical_bytes_is_no_document(change: dict[str, Any]) -> N
     document = msgspec.to_builtins(STACK.proof())
 
     with pytest.raises(msgspec.ValidationError):
-        proof.parse(msgspec.json.encode(document | change))
+        proof_schema.parse(msgspec.json.encode(document | change))
 
 
 def backwards(body: Any) -> Any:
@@ -78,15 +78,15 @@ def backwards(body: Any) -> Any:
 
 
 def test_the_bytes_do_not_depend_on_spaces_or_the_order_of_keys() -> None:
-    canonical = proof.canonical(STACK.ruled().proof())
+    canonical = proof_schema.canonical(STACK.ruled().proof())
 
     spread = json.dumps(backwards(json.loads(canonical)), indent=2).encode()
     assert spread != canonical
-    assert canonical == proof.canonical(proof.parse(spread))
+    assert canonical == proof_schema.canonical(proof_schema.parse(spread))
 
 
 def test_the_bytes_are_the_canonical_ones() -> None:
-    canonical = proof.canonical(STACK.ruled().proof())
+    canonical = proof_schema.canonical(STACK.ruled().proof())
 
     plain = json.dumps(json.loads(canonical), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert plain.encode() == canonical
@@ -97,22 +97,24 @@ def test_the_bytes_are_the_canonical_ones() -> None:
 def test_the_pieces_of_a_proof_are_its_bytes(
     world: World, said: dict[str, Outcome], size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proof, "PIECE", size)
+    monkeypatch.setattr(proof_schema, "PIECE", size)
     found = world.proof(said)
 
-    assert proof.canonical(found) == b"".join(proof.pieces(found))
+    assert proof_schema.canonical(found) == b"".join(proof_schema.pieces(found))
 
 
 def test_the_name_of_a_proof_is_the_hash_of_its_bytes() -> None:
     found = STACK.ruled().proof()
 
-    assert hashlib.sha256(proof.canonical(found)).hexdigest() == proof.digest(found)
+    assert hashlib.sha256(proof_schema.canonical(found)).hexdigest() == proof_schema.digest(found)
 
 
 def test_another_proof_has_another_name() -> None:
     found = STACK.ruled().proof()
 
-    assert proof.digest(found) != proof.digest(msgspec.structs.replace(found, duration_ms=found.duration_ms + 1))
+    assert proof_schema.digest(found) != proof_schema.digest(
+        msgspec.structs.replace(found, duration_ms=found.duration_ms + 1)
+    )
 
 
 def test_a_proof_cannot_be_changed() -> None:
@@ -122,14 +124,14 @@ def test_a_proof_cannot_be_changed() -> None:
 
 @pytest.mark.parametrize(("world", "said"), WORLDS.values(), ids=WORLDS)
 def test_a_proof_fits_its_schema(world: World, said: dict[str, Outcome]) -> None:
-    Draft202012Validator.check_schema(proof.schema())
+    Draft202012Validator.check_schema(proof_schema.schema())
 
-    Draft202012Validator(proof.schema()).validate(json.loads(proof.canonical(world.proof(said))))
+    Draft202012Validator(proof_schema.schema()).validate(json.loads(proof_schema.canonical(world.proof(said))))
 
 
 def changed(found: Proof, *path: str | int, value: Any) -> dict[str, Any]:
     """Return the document with another value at one place."""
-    document: dict[str, Any] = json.loads(proof.canonical(found))
+    document: dict[str, Any] = json.loads(proof_schema.canonical(found))
     body: Any = document
     for step in path[:-1]:
         body = body[step]
@@ -158,9 +160,9 @@ def changed(found: Proof, *path: str | int, value: Any) -> dict[str, Any]:
 def test_what_is_no_proof_is_refused_by_the_reader_and_the_schema(path: tuple[str | int, ...], value: Any) -> None:
     document = changed(STACK.ruled().proof(), *path, value=value)
 
-    assert not Draft202012Validator(proof.schema()).is_valid(document)
+    assert not Draft202012Validator(proof_schema.schema()).is_valid(document)
     with pytest.raises(msgspec.ValidationError):
-        proof.parse(json.dumps(document).encode())
+        proof_schema.parse(json.dumps(document).encode())
 
 
 @pytest.mark.parametrize("end", ["vantage", "endpoint"])
@@ -170,21 +172,21 @@ def test_a_flow_that_points_one_past_the_last_is_refused(end: str) -> None:
     document = changed(found, "flows", 0, end, value=past)
 
     with pytest.raises(msgspec.ValidationError, match="that the document does not have"):
-        proof.parse(json.dumps(document).encode())
+        proof_schema.parse(json.dumps(document).encode())
 
 
 def test_a_proof_without_a_part_is_refused() -> None:
-    document = json.loads(proof.canonical(STACK.proof()))
+    document = json.loads(proof_schema.canonical(STACK.proof()))
     del document["coverage"]
 
     with pytest.raises(msgspec.ValidationError, match="coverage"):
-        proof.parse(json.dumps(document).encode())
+        proof_schema.parse(json.dumps(document).encode())
 
 
 @given(st.binary(max_size=60))
 def test_no_bytes_are_taken_for_a_proof(document: bytes) -> None:
     with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
-        proof.parse(document)
+        proof_schema.parse(document)
 
 
 def test_a_policy_is_kept_in_the_words_of_its_file() -> None:

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from cloison.questions import asked_for, question, sent_to_names
+from cloison.audit.dns_leak_check import asked_for, question, sent_to_names
 
 
 def test_a_question_is_one_recursive_query_for_the_ipv4_address_of_a_name_that_nobody_has() -> None:

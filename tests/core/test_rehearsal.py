@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from cloison import compose, flows, policy
-from cloison.model import NetworkFacts, Protocol
-from cloison.rehearsal import LABEL, Rehearsal, Surroundings, rehearsal
+from cloison.compose import policy
+from cloison.compose import project as compose_project
+from cloison.model.facts import NetworkFacts, Protocol
+from cloison.rehearse.compose_file import LABEL, Rehearsal, Surroundings, rehearsal
+from cloison.verdict import flow_enumeration
 
 NAME = "shop-rehearsal-0a1b2c"
 IMAGE = "cloison/idle:0a1b2c"
@@ -256,7 +258,7 @@ def test_a_policy_is_handed_on_as_it_is(rules: Any) -> None:
 
 
 def test_the_doors_of_a_namespace_are_those_of_all_who_live_in_it() -> None:
-    project = compose.project(
+    project = compose_project.project(
         {
             "name": "shop",
             "services": {
@@ -273,7 +275,7 @@ def test_the_doors_of_a_namespace_are_those_of_all_who_live_in_it() -> None:
     assert {
         "db": {(Protocol.TCP, 3306), (Protocol.UDP, 9000), (Protocol.TCP, 22)},
         "app": {(Protocol.TCP, 5000)},
-    } == flows.declared(project, named)
+    } == flow_enumeration.declared(project, named)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cloison import segment
+from cloison.probe import packets
 
 WORD = st.integers(0, 0xFFFF)
 NUMBER = st.integers(0, 0xFFFFFFFF)
@@ -33,7 +33,7 @@ def is_sound(data: bytes) -> bool:
 def test_the_checksum_of_a_syn_is_the_one_of_rfc_9293_over_both_versions_of_ip(
     addresses: tuple[str, str], ports: tuple[int, int], sequence: int, token: int
 ) -> None:
-    sent = segment.syn(ports, sequence, token, segment.pseudo_sum(*addresses))
+    sent = packets.syn(ports, sequence, token, packets.pseudo_sum(*addresses))
 
     packed = b"".join(ip_address(address).packed for address in addresses)
     # The pseudo-headers of RFC 9293 and of RFC 8200: a length and a protocol number, each padded to its width.
@@ -42,35 +42,35 @@ def test_the_checksum_of_a_syn_is_the_one_of_rfc_9293_over_both_versions_of_ip(
 
 
 def test_the_checksum_is_not_zero_by_accident() -> None:
-    pseudo = segment.pseudo_sum("192.0.2.1", "192.0.2.2")
-    first, second = (segment.syn((1, 2), number, 3, pseudo)[16:18] for number in (4, 5))
+    pseudo = packets.pseudo_sum("192.0.2.1", "192.0.2.2")
+    first, second = (packets.syn((1, 2), number, 3, pseudo)[16:18] for number in (4, 5))
 
     assert first != second
 
 
 def test_a_syn_carries_its_ports_its_number_its_token_and_a_segment_size() -> None:
-    sent = segment.syn((40000, 3306), 0xDEADBEEF, 0xFACEC0DE, segment.pseudo_sum("192.0.2.1", "192.0.2.2"))
+    sent = packets.syn((40000, 3306), 0xDEADBEEF, 0xFACEC0DE, packets.pseudo_sum("192.0.2.1", "192.0.2.2"))
 
     assert (40000, 3306, 0xDEADBEEF, 0) == struct.unpack("!HHII", sent[:12])
-    assert (6 << 4, segment.SYN, 0xC0DE) == struct.unpack("!BBH", sent[12:16])
+    assert (6 << 4, packets.SYN, 0xC0DE) == struct.unpack("!BBH", sent[12:16])
     assert (0, b"\x02\x04\x05\xb4") == (int.from_bytes(sent[18:20]), sent[20:])
 
 
 def test_a_datagram_carries_the_token_and_its_number() -> None:
-    assert bytes.fromhex("facec0dedeadbeef") == segment.payload(0xDEADBEEF, 0xFACEC0DE)
+    assert bytes.fromhex("facec0dedeadbeef") == packets.payload(0xDEADBEEF, 0xFACEC0DE)
 
 
 @pytest.mark.parametrize(("version", "kind"), [(4, 8), (6, 128)])
 def test_an_echo_request_has_the_type_of_its_version_and_carries_what_a_datagram_does(version: int, kind: int) -> None:
-    sent = segment.echo(version, 0xDEADBEEF, 0xFACEC0DE)
+    sent = packets.echo(version, 0xDEADBEEF, 0xFACEC0DE)
 
     assert (kind, 0) == (sent[0], sent[1])
-    assert (bytes(4), segment.payload(0xDEADBEEF, 0xFACEC0DE)) == (sent[4:8], sent[8:])
+    assert (bytes(4), packets.payload(0xDEADBEEF, 0xFACEC0DE)) == (sent[4:8], sent[8:])
 
 
 @given(NUMBER, NUMBER)
 def test_an_echo_request_has_the_checksum_of_rfc_792_and_over_ipv6_leaves_it_to_the_kernel(
     number: int, token: int
 ) -> None:
-    assert is_sound(segment.echo(4, number, token))
-    assert bytes(2) == segment.echo(6, number, token)[2:4]
+    assert is_sound(packets.echo(4, number, token))
+    assert bytes(2) == packets.echo(6, number, token)[2:4]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cloison.compose import Project, project
-from cloison.flows import flows
-from cloison.leads import Lead, translations
-from cloison.model import (
+from cloison.compose.project import Project, project
+from cloison.model.facts import (
     Attachment,
     Container,
     EngineFacts,
@@ -19,8 +17,10 @@ from cloison.model import (
     Publication,
     Untold,
 )
-from cloison.outcome import Reach
-from cloison.predict import predict
+from cloison.model.outcome import Reach
+from cloison.observe.dnat_rules import Lead, translations
+from cloison.predict.predictor import predict
+from cloison.verdict.flow_enumeration import flows
 
 NETWORKS = (
     NetworkFacts("p_back", internal=True, subnets=("10.1.0.0/24",)),

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from tests.core.world import BACK, DUAL, EVERYWHERE, FRONT, STACK, World, container, label, stranger
 
-from cloison import predict, walls_podman
-from cloison.model import EngineFacts, Protocol, Publication, Untold, version_of
-from cloison.outcome import Reach
-from cloison.prediction import Prediction
-from cloison.world import World as Drawn
+from cloison.model.facts import EngineFacts, Protocol, Publication, Untold, version_of
+from cloison.model.outcome import Reach
+from cloison.predict import podman as predict_podman
+from cloison.predict import predictor
+from cloison.predict.context import World as Drawn
+from cloison.predict.prediction import Prediction
 
 OPEN, SHUT, UNKNOWN = Reach.OPEN, Reach.SHUT, Reach.UNKNOWN
 OWN, EDGE = "shop_own_net", "shop_edge_net"
@@ -168,7 +169,7 @@ ROWS = [
 
 def predictions(world: World) -> dict[str, Prediction]:
     """Return what is predicted, by label."""
-    return {label(f): found for f, found in predict.predict(world.project, world.facts, world.asked()).items()}
+    return {label(f): found for f, found in predictor.predict(world.project, world.facts, world.asked()).items()}
 
 
 @pytest.mark.parametrize(("world", "flow", "reach", "rule"), ROWS)
@@ -192,10 +193,10 @@ def test_every_rule_speaks_somewhere() -> None:
     for world, *_ in ROWS:
         view = Drawn(world.project, world.facts)
         for flow in world.asked():
-            rules = walls_podman.RULES if version_of(flow.endpoint.address) == 4 else walls_podman.RULES_V6
+            rules = predict_podman.RULES if version_of(flow.endpoint.address) == 4 else predict_podman.RULES_V6
             spoken.add(next(rule for rule in rules if rule(view, flow)))
 
-    assert {*walls_podman.RULES, *walls_podman.RULES_V6} == spoken
+    assert {*predict_podman.RULES, *predict_podman.RULES_V6} == spoken
 
 
 def test_each_engine_has_rules_of_its_own() -> None:

@@ -19,12 +19,12 @@ from tests.core.world import (
     stranger,
 )
 
-from cloison import predict, walls_v4, walls_v6
-from cloison.compare import Cause, Judgement
-from cloison.intention import Intent
-from cloison.model import Endpoint, Flow, Kind, Protocol, Publication, Vantage
-from cloison.outcome import Outcome, Reach, observation
-from cloison.world import World as Drawn
+from cloison.model.facts import Endpoint, Flow, Kind, Protocol, Publication, Vantage
+from cloison.model.outcome import Outcome, Reach, observation
+from cloison.predict import docker_ipv4, docker_ipv6, predictor
+from cloison.predict.context import World as Drawn
+from cloison.verdict.intent import Intent
+from cloison.verdict.judge import Cause, Judgement
 
 OPEN, SHUT, UNKNOWN = Reach.OPEN, Reach.SHUT, Reach.UNKNOWN
 ROUTED_V6 = {"com.docker.network.bridge.gateway_mode_ipv6": "routed"}
@@ -307,9 +307,9 @@ def test_every_rule_over_ipv6_speaks_somewhere() -> None:
         view = Drawn(world.project, world.facts)
         for flow in world.asked():
             if ":" in flow.endpoint.address:
-                spoken.add(next(rule for rule in walls_v6.RULES if rule(view, flow)))
+                spoken.add(next(rule for rule in docker_ipv6.RULES if rule(view, flow)))
 
-    assert spoken >= {rule for rule in walls_v6.RULES if rule not in walls_v4.EITHER}
+    assert spoken >= {rule for rule in docker_ipv6.RULES if rule not in docker_ipv4.EITHER}
 
 
 @pytest.mark.parametrize("world", [OLD, V24, V26, V27, V28, UNTOLD, FILTERED, UNREAD, BEHIND, BEFORE, SPY, AGENT])
@@ -330,7 +330,7 @@ def test_a_published_port_of_who_has_ipv6_nowhere_is_led_by_the_proxy_past_every
     world = on(BEHIND, "28.5.2").serving("app", networks=None, ports=[{"target": 5000, "published": "5000"}])
 
     flow = Flow(Vantage("db", "db-1"), end)
-    assert OPEN is predict.predict(world.project, world.facts, [flow])[flow].reach
+    assert OPEN is predictor.predict(world.project, world.facts, [flow])[flow].reach
 
 
 # From a file and facts to a verdict.

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from tests.core.world import BACK, EVERYWHERE, FRONT, LAN, POLICY, STACK, Said, World, container, label, stranger
 from tests.core.worlds import SURPRISES, disturbed, files, policies, sound
 
-from cloison import predict, proof
-from cloison.compare import Cause, Judged, Judgement, compare, exit_code
 from cloison.errors import PolicyError
-from cloison.flows import absent, flows, vantages
-from cloison.intention import Intent
-from cloison.model import Flow, Protocol, Publication, version_of
-from cloison.outcome import Observation, Outcome, Reach, observation, unknown
+from cloison.model.facts import Flow, Protocol, Publication, version_of
+from cloison.model.outcome import Observation, Outcome, Reach, observation, unknown
+from cloison.predict import predictor
+from cloison.proof import schema as proof_schema
+from cloison.verdict.flow_enumeration import absent, flows, vantages
+from cloison.verdict.intent import Intent
+from cloison.verdict.judge import Cause, Judged, Judgement, compare, exit_code
 
 RULED = STACK.ruled()
 QUIET = RULED.found()
@@ -435,9 +436,9 @@ def test_every_flow_is_predicted_intended_and_judged_once(world: World) -> None:
 @given(disturbed(), st.sampled_from(["docker", "podman"]))
 def test_a_flow_is_predicted_alike_alone_and_among_others(world: World, engine: str) -> None:
     facts = replace(world.facts, engine=replace(world.facts.engine, name=engine))
-    together = predict.predict(world.project, facts, world.asked())
+    together = predictor.predict(world.project, facts, world.asked())
 
-    assert together == {flow: predict.predict(world.project, facts, [flow])[flow] for flow in world.asked()}
+    assert together == {flow: predictor.predict(world.project, facts, [flow])[flow] for flow in world.asked()}
 
 
 @given(disturbed())
@@ -462,7 +463,7 @@ def test_every_running_container_of_the_project_is_looked_from_and_at(world: Wor
 def test_a_drawn_world_has_a_proof_that_can_be_read_back(world: World) -> None:
     found = world.proof()
 
-    assert found == proof.parse(proof.canonical(found))
+    assert found == proof_schema.parse(proof_schema.canonical(found))
 
 
 @given(files())

@@ -16,11 +16,9 @@ from typing import Any, Final, Self
 
 from tests.core import kernel
 
-from cloison import compare, compose, flows, intention, policy, predict
-from cloison.assemble import assemble
-from cloison.compare import Judged
-from cloison.explain import Case
-from cloison.model import (
+from cloison.compose import policy
+from cloison.compose import project as compose_project
+from cloison.model.facts import (
     LINK_LOCAL,
     OUTSIDE,
     WILDCARD,
@@ -37,10 +35,17 @@ from cloison.model import (
     Publication,
     version_of,
 )
-from cloison.outcome import Observation, Outcome
-from cloison.prediction import Prediction
-from cloison.proof import Circumstances, Machine, Proof, Tool
-from cloison.walls_v6 import FILTERED
+from cloison.model.outcome import Observation, Outcome
+from cloison.predict import predictor
+from cloison.predict.docker_ipv6 import FILTERED
+from cloison.predict.prediction import Prediction
+from cloison.proof.build import assemble
+from cloison.proof.schema import Circumstances, Machine, Proof, Tool
+from cloison.verdict import flow_enumeration
+from cloison.verdict import intent as verdict_intent
+from cloison.verdict import judge as verdict_judge
+from cloison.verdict.judge import Judged
+from cloison.verdict.reasons import Case
 
 BACK: Final = "shop_backend_net"
 FRONT: Final = "shop_frontend_net"
@@ -90,9 +95,9 @@ class World:
     facts: Facts
 
     @property
-    def project(self) -> compose.Project:
+    def project(self) -> compose_project.Project:
         """The file as the core reads it."""
-        return compose.project(self.file)
+        return compose_project.project(self.file)
 
     # What its owner writes.
 
@@ -215,23 +220,23 @@ class World:
         project = self.project
         rules = policy.policy(project)
         if rules:
-            policy.check_ports(rules, flows.known_ports(project, self.facts))
+            policy.check_ports(rules, flow_enumeration.known_ports(project, self.facts))
         return rules
 
     def asked(self) -> list[Flow]:
         """Return the flows of the proof."""
         project, rules = self.project, self.rules
         named = {service: policy.named_ports(rules, service) for service in project.services}
-        asked = flows.flows(project, self.facts, named)
+        asked = flow_enumeration.flows(project, self.facts, named)
         if rules:
             policy.check_cover(rules, asked)
         return asked
 
     def predicted(self) -> dict[Flow, Prediction]:
         """Return what file and facts say."""
-        return predict.predict(self.project, self.facts, self.asked())
+        return predictor.predict(self.project, self.facts, self.asked())
 
-    def intended(self) -> dict[Flow, intention.Intention]:
+    def intended(self) -> dict[Flow, verdict_intent.Intention]:
         """Return what the owner wants."""
         return self._intended(self.predicted())
 
@@ -242,10 +247,10 @@ class World:
     def judged(self, said: Said | None = None) -> list[Judged]:
         """Return the judged matrix."""
         predicted = self.predicted()
-        return compare.compare(self._intended(predicted), predicted, self._observed(predicted, said))
+        return verdict_judge.compare(self._intended(predicted), predicted, self._observed(predicted, said))
 
-    def _intended(self, predicted: Mapping[Flow, Prediction]) -> dict[Flow, intention.Intention]:
-        return intention.intended(self.project, self.rules, predicted)
+    def _intended(self, predicted: Mapping[Flow, Prediction]) -> dict[Flow, verdict_intent.Intention]:
+        return verdict_intent.intended(self.project, self.rules, predicted)
 
     def _observed(self, asked: Iterable[Flow], said: Said | None) -> dict[Flow, Observation]:
         others: dict[str, Outcome | Observation | None] = {**(said or {})}

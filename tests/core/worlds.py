@@ -8,8 +8,18 @@ from typing import Any, Final
 from hypothesis import strategies as st
 from tests.core.world import World, container, stranger
 
-from cloison.model import HOST, WILDCARD, Container, EngineFacts, Facts, Listener, NetworkFacts, Protocol, Publication
-from cloison.outcome import REACH, observation
+from cloison.model.facts import (
+    HOST,
+    WILDCARD,
+    Container,
+    EngineFacts,
+    Facts,
+    Listener,
+    NetworkFacts,
+    Protocol,
+    Publication,
+)
+from cloison.model.outcome import REACH, observation
 
 NAMES: Final = ("a", "b", "c")
 NETWORKS: Final = ("n1", "n2", "n3")

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cloison import proof
-from cloison.outcome import Reach
-from cloison.proof import FlowPart, Proof
+from cloison.model.outcome import Reach
+from cloison.proof import schema as proof_schema
+from cloison.proof.schema import FlowPart, Proof
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 COMMAND: Final = Path(sys.executable).with_name("cloison")
@@ -50,7 +50,7 @@ class Machine:
         words = ("rehearse", "-f", file, "-p", folder.name.replace("_", ""), "--patience", PATIENCE, "--format", "json")
         done = self.enter(COMMAND, *words)
         assert done.stdout, done.stderr
-        return proof.parse(done.stdout.encode())
+        return proof_schema.parse(done.stdout.encode())
 
     @property
     def state(self) -> Path:

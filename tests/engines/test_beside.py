@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from tests.engines.machine import Machine, running
 
-from cloison import idle
+from cloison.rehearse import idle_image
 
 pytestmark = pytest.mark.engine
 
-IMPORT = ("docker", "import", "--change", f'ENTRYPOINT ["/{idle.PATH}"]', "-", "idle")
+IMPORT = ("docker", "import", "--change", f'ENTRYPOINT ["/{idle_image.PATH}"]', "-", "idle")
 
 
 @pytest.fixture
@@ -27,7 +27,9 @@ def machine() -> Iterator[Machine]:
 
 def occupied(machine: Machine) -> Machine:
     """Have a container there."""
-    layer = idle.layer(idle.PROCESSORS[machine.enter("docker", "version", "-f", "{{.Server.Arch}}").stdout.strip()])
+    layer = idle_image.layer(
+        idle_image.PROCESSORS[machine.enter("docker", "version", "-f", "{{.Server.Arch}}").stdout.strip()]
+    )
     subprocess.run(["setup/beside", "enter", machine.suite, *IMPORT], check=True, input=layer, capture_output=True)
     assert 0 == machine.enter("docker", "run", "--detach", "--publish", "80", "--name", "one", "idle").returncode
     return machine

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from tests.engines.machine import Machine, disputed, door, running
 
-from cloison.outcome import Reach
-from cloison.proof import FlowPart, Proof
+from cloison.model.outcome import Reach
+from cloison.proof.schema import FlowPart, Proof
 
 pytestmark = pytest.mark.engine
 

@@ -8,18 +8,27 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final
 
-from cloison import compare, compose, drawn, flows, intention, plan, planning, policy, predict, proof, rehearsal
-from cloison.assemble import assemble
-from cloison.compose import Project
-from cloison.drawn import Assumptions
+from cloison.compose import policy
+from cloison.compose import project as compose_project
+from cloison.compose.policy import Policy
+from cloison.compose.project import Project
 from cloison.errors import CloisonError
-from cloison.explain import Case
-from cloison.model import Container, Facts, NetworkFacts
-from cloison.outcome import REACH, observation
-from cloison.policy import Policy
-from cloison.proof import Circumstances, Machine, SkippedPart, Tool
-from cloison.rehearsal import Surroundings
-from cloison.reports import planned, terminal
+from cloison.model.facts import Container, Facts, NetworkFacts
+from cloison.model.outcome import REACH, observation
+from cloison.plan import planner, synthetic_facts
+from cloison.plan import schema as plan_schema
+from cloison.plan.synthetic_facts import Assumptions
+from cloison.predict import predictor
+from cloison.proof import schema as proof_schema
+from cloison.proof.build import assemble
+from cloison.proof.schema import Circumstances, Machine, SkippedPart, Tool
+from cloison.rehearse import compose_file
+from cloison.rehearse.compose_file import Surroundings
+from cloison.reports import plan_terminal, terminal
+from cloison.verdict import flow_enumeration
+from cloison.verdict import intent as verdict_intent
+from cloison.verdict import judge as verdict_judge
+from cloison.verdict.reasons import Case
 
 TOOL: Final = Tool("cloison", "0.1.0")
 MACHINE: Final = Machine("lab", "Linux 6.18")
@@ -62,7 +71,7 @@ def check_sentence(said: str) -> None:
 
 
 def _through(document: Mapping[str, Any], chances: Chances) -> None:
-    project = compose.project(document)
+    project = compose_project.project(document)
     rules = policy.policy(project)
     _rehearse(document)
     _prove(project, rules, chances)
@@ -70,40 +79,40 @@ def _through(document: Mapping[str, Any], chances: Chances) -> None:
 
 
 def _plan(project: Project, chances: Chances) -> None:
-    found = planning.plan(project, Assumptions(chances.engine, chances.external), TOOL)
-    assert found == plan.parse(proof.canonical(found))
+    found = planner.plan(project, Assumptions(chances.engine, chances.external), TOOL)
+    assert found == plan_schema.parse(proof_schema.canonical(found))
     if not chances.seed % RENDERED:
-        assert planned.render(found, color=True, width=80, strict=True)
+        assert plan_terminal.render(found, color=True, width=80, strict=True)
 
 
 def _rehearse(document: Mapping[str, Any]) -> None:
     lent = NetworkFacts("lent", internal=True, subnets=("198.18.0.0/24",))
     around = Surroundings(("198.18.0.0/24", "fd00::/48"), ("127.0.0.1", "192.0.2.1"), networks={"lent": lent})
-    played = rehearsal.rehearsal(document, "shop-rehearsal-1", "cloison/idle:1", around)
-    policy.policy(compose.project(played.document))
+    played = compose_file.rehearsal(document, "shop-rehearsal-1", "cloison/idle:1", around)
+    policy.policy(compose_project.project(played.document))
     assert all((*played.notes, *(word for pair in played.left_out for word in pair)))
 
 
 def _prove(project: Project, rules: Policy | None, chances: Chances) -> None:
     """Judge the project on an engine that did as the file says, but for what went wrong, with anything seen."""
     dice = Random(chances.seed)  # noqa: S311  # an example, not a secret
-    facts = disturbed(drawn.drawn(drawn.clipped(project), Assumptions(chances.engine)), dice)
+    facts = disturbed(synthetic_facts.drawn(synthetic_facts.clipped(project), Assumptions(chances.engine)), dice)
     if rules:
-        policy.check_ports(rules, flows.known_ports(project, facts))
+        policy.check_ports(rules, flow_enumeration.known_ports(project, facts))
     named = {service: policy.named_ports(rules, service) for service in project.services}
-    asked = flows.flows(project, facts, named)
+    asked = flow_enumeration.flows(project, facts, named)
     if rules:
-        policy.check_cover(rules, asked, flows.finished(project, facts))
-    predicted = predict.predict(project, facts, asked)
-    intended = intention.intended(project, rules, predicted)
+        policy.check_cover(rules, asked, flow_enumeration.finished(project, facts))
+    predicted = predictor.predict(project, facts, asked)
+    intended = verdict_intent.intended(project, rules, predicted)
     observed = {flow: dice.choice(SEEN) for flow in asked}
-    judged = compare.compare(intended, predicted, observed)
+    judged = verdict_judge.compare(intended, predicted, observed)
     controls = {flow.vantage: ("", dice.choice(["", "it answered"])) for flow in asked}
     left_out = tuple(SkippedPart("something", "no reason") for _ in range(dice.randrange(2)))
     found = assemble(
         Case(project, facts, rules), judged, controls, Circumstances(TOOL, MACHINE, NOW, 1234, 1000, (), left_out)
     )
-    assert found == proof.parse(proof.canonical(found))
+    assert found == proof_schema.parse(proof_schema.canonical(found))
     if not chances.seed % RENDERED:
         assert terminal.render(found, color=True, width=80, strict=True)
 

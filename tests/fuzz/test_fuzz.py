@@ -14,8 +14,8 @@ from tests.fuzz.documents import JSON, documents
 from tests.fuzz.example import CHANCES, DOCUMENTS, check
 from tests.fuzz.pipeline import Chances, check_sentence, tried
 
-from cloison import composer
-from cloison.composer import Selection
+from cloison.engine import compose_cli
+from cloison.engine.compose_cli import Selection
 from cloison.errors import FileError
 
 FAST = settings(
@@ -62,7 +62,7 @@ def resolved(folder: Path, text: str) -> str:
     file.write_text(text, encoding="utf-8", errors="replace")
     said, document = "", dict[str, Any]()
     try:
-        document |= composer.resolved(Selection(files=(str(file),), project="shop"))
+        document |= compose_cli.resolved(Selection(files=(str(file),), project="shop"))
     except FileError as error:
         said = str(error)
     if said:

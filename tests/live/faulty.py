@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from tests.live.lab import IMAGE, docker
 
-from cloison import looking
-from cloison.observe import View
-from cloison.prober import Prober
+from cloison.observe import session as observe_session
+from cloison.observe.observer import View
+from cloison.probe.prober import Prober
 
 BLOCK = 1 << 16
 MOMENTS: dict[str, tuple[Any, str, int]] = {
-    "listed": (looking, "_visit", 1),
+    "listed": (observe_session, "_visit", 1),
     "posted": (Prober, "guard", 1),
     # Two rounds find out who listens, and two more are the proof.
     "between the rounds": (Prober, "_round", 4),

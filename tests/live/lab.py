@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cloison.commands.proving import Request, prove
-from cloison.compare import Judgement
-from cloison.composer import Selection
-from cloison.proof import FlowPart, Proof
+from cloison.engine.compose_cli import Selection
+from cloison.proof.schema import FlowPart, Proof
+from cloison.verdict.judge import Judgement
+from cloison.workflow.local_proof import Request, prove
 
 IMAGE = "cloison/ledger:latest"
 """An image with Python that the stack has built already."""

@@ -28,9 +28,10 @@ from tests.live.faulty import hearing
 from tests.live.lab import POLICY, Lab, docker, three_tiers
 from tests.live.test_leftovers import links, namespaces, soon
 
-from cloison import locks, ours
-from cloison.commands.proving import prove_project
-from cloison.compose import Project, project
+from cloison.compose.project import Project, project
+from cloison.linux import file_lock
+from cloison.probe import socket_registry
+from cloison.workflow.local_proof import prove_project
 
 PATIENCE = 0.05
 MARGIN = 8
@@ -82,7 +83,7 @@ def soaked(lab: Lab, count: int, jobs: int) -> Soaked:
     found += list(_grown([held for _, held in told]))
     found += ["links are left"] if links() else []
     found += [] if soon(lambda: namespaces() <= spaces) else ["namespaces are left"]
-    found += ["announced sockets are left"] if locks.known(ours.LOCK) else []
+    found += ["announced sockets are left"] if file_lock.known(socket_registry.LOCK) else []
     return Soaked(Counter(word for word, _ in told), found, seconds)
 
 

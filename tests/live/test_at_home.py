@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.live.lab import POLICY, Lab, bad, docker, service, three_tiers
 
-from cloison.outcome import Reach
+from cloison.model.outcome import Reach
 
 pytestmark = pytest.mark.engine
 PORT = 47002

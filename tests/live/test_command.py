@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests.live.lab import POLICY, Lab, docker, three_tiers
 
-from cloison.proof import canonical, parse
+from cloison.proof.schema import canonical, parse
 
 pytestmark = pytest.mark.engine
 COMMAND = str(Path(sys.executable).parent / "cloison")

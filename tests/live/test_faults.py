@@ -19,15 +19,17 @@ import pytest
 from tests.live.faulty import address, hearing, stuck
 from tests.live.lab import Lab, bad, docker, doors, service, three_tiers
 
-from cloison import descriptors, guard, posts
-from cloison.commands.proving import Request, prove
-from cloison.compare import Judgement
-from cloison.engines import connection
-from cloison.engines import docker as engine
+from cloison.engine import connection
+from cloison.engine import docker as engine
 from cloison.errors import NotProven
-from cloison.model import Container
-from cloison.outcome import Reach
-from cloison.proof import Proof
+from cloison.linux import fd_limit
+from cloison.model.facts import Container
+from cloison.model.outcome import Reach
+from cloison.probe import sockets as probe_sockets
+from cloison.probe import udp_guard
+from cloison.proof.schema import Proof
+from cloison.verdict.judge import Judgement
+from cloison.workflow.local_proof import Request, prove
 
 pytestmark = pytest.mark.engine
 COMMAND = str(Path(sys.executable).parent / "cloison")
@@ -73,7 +75,7 @@ def test_a_pid_that_became_somebody_elses_is_not_taken_for_the_container(
 
 def test_where_the_connection_table_is_full_silence_means_nothing(hearer: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     counted = itertools.count()
-    monkeypatch.setattr(posts, "_untracked", lambda: next(counted))
+    monkeypatch.setattr(probe_sockets, "_untracked", lambda: next(counted))
 
     proof = hearer.prove(PATIENCE)
 
@@ -83,7 +85,7 @@ def test_where_the_connection_table_is_full_silence_means_nothing(hearer: Lab, m
 
 
 def test_where_our_sockets_lose_packets_silence_means_nothing(hearer: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(posts, "RECEIVE_BUFFER", 1)
+    monkeypatch.setattr(probe_sockets, "RECEIVE_BUFFER", 1)
 
     proof = hearer.prove(PATIENCE)
 
@@ -100,7 +102,7 @@ def test_without_the_kernels_guard_no_datagram_is_aimed_at_a_service(
     def refuse(*_: object) -> int:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(guard, missing, refuse)
+    monkeypatch.setattr(udp_guard, missing, refuse)
     proof = hearer.prove(PATIENCE)
 
     found = bad(proof)
@@ -204,7 +206,7 @@ def test_a_limit_beyond_reach_is_said_with_its_number(monkeypatch: pytest.Monkey
     monkeypatch.setattr(resource, "setrlimit", _refuse)
 
     with pytest.raises(NotProven, match=r"looking at 100000 places takes about 1600\d\d\d open files"):
-        descriptors.allow(100_000)
+        fd_limit.allow(100_000)
 
 
 def _refuse(*_: object) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from cloison import netns
-from cloison.engines.forwarding import forward_policy, other_policies
+from cloison.linux import netns
+from cloison.linux.netfilter import forward_policy, other_policies
 
 pytestmark = pytest.mark.engine
 BACKENDS = ("iptables-nft", "iptables-legacy")

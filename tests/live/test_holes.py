@@ -13,10 +13,11 @@ from tests.live.lab import service
 from tests.live.meddling import Tampering
 from tests.live.tools import Walls
 
-from cloison import compose, composer
-from cloison.compare import Judgement
-from cloison.model import STRANGER, Protocol, version_of
-from cloison.proof import FlowPart, Proof
+from cloison.compose import project as compose_project
+from cloison.engine import compose_cli
+from cloison.model.facts import STRANGER, Protocol, version_of
+from cloison.proof.schema import FlowPart, Proof
+from cloison.verdict.judge import Judgement
 
 pytestmark = pytest.mark.engine
 
@@ -49,7 +50,7 @@ def walls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walls]:
                 "x-cloison": POLICY,
             }
         )
-        running = Walls(made, compose.project(composer.resolved(made.selection)))
+        running = Walls(made, compose_project.project(compose_cli.resolved(made.selection)))
         assert whole(running) == SOUND
         yield running
 

@@ -12,8 +12,9 @@ import pytest
 from pyroute2 import IPRoute
 from tests.live.lab import Lab, three_tiers
 
-from cloison import hosts, netns
-from cloison.model import Container, EngineFacts, Facts, NetworkFacts, Protocol, Publication
+from cloison.linux import netns
+from cloison.model.facts import Container, EngineFacts, Facts, NetworkFacts, Protocol, Publication
+from cloison.observe import host_addresses
 
 pytestmark = pytest.mark.engine
 ADDRESS: Final = "fd00:e65e:3837::1"
@@ -44,7 +45,7 @@ def bridged(*, port: str) -> Iterator[None]:
 @pytest.mark.parametrize(("port", "expected"), [("down", False), ("up", True)])
 def test_an_address_is_one_when_somebody_is_on_its_bridge(port: str, expected: object) -> None:
     with bridged(port=port):
-        found = hosts.with_addresses(FACTS).host_addresses
+        found = host_addresses.with_addresses(FACTS).host_addresses
 
     assert expected == (ADDRESS in found)
 
@@ -55,7 +56,7 @@ def test_an_address_at_which_a_port_is_published_is_asked_about_all_the_same() -
     facts = Facts(FACTS.engine, (holder,), FACTS.networks)
 
     with bridged(port="down"):
-        assert ADDRESS in hosts.with_addresses(facts).host_addresses
+        assert ADDRESS in host_addresses.with_addresses(facts).host_addresses
 
 
 def test_a_network_with_nobody_on_it_leaves_a_proof_whole(lab: Lab) -> None:

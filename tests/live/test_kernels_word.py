@@ -15,9 +15,11 @@ from typing import Any, NoReturn, cast
 
 import pytest
 
-from cloison import links, listening, netlink, netns, nlmsg, order, routes
-from cloison.posts import Post
-from cloison.shots import Shot
+from cloison.linux import interfaces, listening_sockets, netns, pyroute, route_lookup
+from cloison.linux import netlink as linux_netlink
+from cloison.probe import schedule as probe_schedule
+from cloison.probe.probe import Shot
+from cloison.probe.sockets import Post
 
 ADDRESSES = {
     "a": ("198.51.100.233/29", "2001:db8:c106::1/64", "fe80::233/64"),
@@ -36,10 +38,10 @@ def joined() -> Iterator[tuple[int, int]]:
         spaces = netns.new(), netns.new()
         for space in spaces:
             stack.callback(os.close, space)
-        with netns.inside(spaces[0]), netlink.routes() as route:
+        with netns.inside(spaces[0]), pyroute.routes() as route:
             route.link("add", ifname="a", kind="veth", peer={"ifname": "b", "net_ns_fd": spaces[1]})
         for space, (name, held) in zip(spaces, ADDRESSES.items(), strict=True):
-            with netns.inside(space), netlink.routes() as route:
+            with netns.inside(space), pyroute.routes() as route:
                 for link in ("lo", name):
                     route.link("set", index=route.link_lookup(ifname=link)[0], state="up")
                 for address, length in (text.split("/") for text in held):
@@ -63,7 +65,7 @@ def chosen(address: str) -> str | int:
 def test_a_way_starts_where_a_socket_would_send_from() -> None:
     asked = [*FAR, *OWN, *LOST, *MANY]
     with joined() as (space, _), netns.inside(space):
-        told = routes.routes([(address, 0) for address in asked])
+        told = route_lookup.routes([(address, 0) for address in asked])
         expected = {address: chosen(address) for address in asked if not address.endswith((".232", ".239"))}
 
     found = {a: said.errno if isinstance(said, OSError) else said.source for a, said in zip(asked, told, strict=True)}
@@ -73,33 +75,33 @@ def test_a_way_starts_where_a_socket_would_send_from() -> None:
 
 def test_an_address_of_one_link_alone_starts_on_that_link() -> None:
     with joined() as (space, _), netns.inside(space):
-        (number,) = (link.number for link in links.of(space).values() if link.name == "a")
-        (told,) = routes.routes([("fe80::1", number)])
-        own = links.of(space)[number].addresses
+        (number,) = (link.number for link in interfaces.of(space).values() if link.name == "a")
+        (told,) = route_lookup.routes([("fe80::1", number)])
+        own = interfaces.of(space)[number].addresses
 
-    assert isinstance(told, routes.Route)
+    assert isinstance(told, route_lookup.Route)
     assert (number, False) == (told.link, told.has_gateway)
     assert told.source in {address for address in own if address.startswith("fe80:")}
 
 
 def test_a_neighbour_is_told_from_what_lies_behind_a_gateway() -> None:
     with joined() as (space, _):
-        with netns.inside(space), netlink.routes() as route:
+        with netns.inside(space), pyroute.routes() as route:
             route.route("add", dst="0.0.0.0/0", gateway="198.51.100.234")
-        number = next(link.number for link in links.of(space).values() if link.name == "a")
+        number = next(link.number for link in interfaces.of(space).values() if link.name == "a")
         with netns.inside(space):
-            held = links.numbers()
+            held = interfaces.numbers()
 
-        assert number == links.straight(space, "198.51.100.234") == held["198.51.100.233"]
-        assert 0 == links.straight(space, "203.0.113.7")
-        assert 0 == links.straight(space, LOST[1])
+        assert number == interfaces.straight(space, "198.51.100.234") == held["198.51.100.233"]
+        assert 0 == interfaces.straight(space, "203.0.113.7")
+        assert 0 == interfaces.straight(space, LOST[1])
 
 
 def test_links_are_what_ip_shows() -> None:
     with joined() as (space, other), netns.inside(space):
         shown = json.loads(subprocess.run(["ip", "-j", "-d", "addr"], check=True, capture_output=True).stdout)
-        found = links.of(space, [other])
-        number = next(link.number for link in links.of(other).values() if link.name == "b")
+        found = interfaces.of(space, [other])
+        number = next(link.number for link in interfaces.of(other).values() if link.name == "b")
 
         assert {item["ifname"] for item in shown} == {link.name for link in found.values()}
         for item in shown:
@@ -108,11 +110,11 @@ def test_links_are_what_ip_shows() -> None:
             assert bytes.fromhex(item["address"].replace(":", "")) == link.hardware
             assert item.get("linkinfo", {}).get("info_kind", "") == link.kind
             assert ("UP" in item["flags"], "LOOPBACK" in item["flags"]) == (link.is_up, link.is_loopback)
-        (cable,) = (link for link in found.values() if link.kind == links.CABLE)
+        (cable,) = (link for link in found.values() if link.kind == interfaces.CABLE)
         assert (netns.identity(other), number) == cable.end
-        assert cable.number == links.holder("198.51.100.233", "a").number
+        assert cable.number == interfaces.holder("198.51.100.233", "a").number
         with pytest.raises(OSError, match=r"shop does not hold 198\.51\.100\.238 any more"):
-            links.holder("198.51.100.238", "shop")
+            interfaces.holder("198.51.100.238", "shop")
 
 
 def test_who_listens_is_told_as_the_tables_tell_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,9 +126,9 @@ def test_who_listens_is_told_as_the_tables_tell_it(monkeypatch: pytest.MonkeyPat
             made.listen()
         port = made.getsockname()[1]
         stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-        told = {*listening.sockets()}
-        monkeypatch.setattr(listening, "_told", lambda: None)
-        tables = {*listening.sockets()}
+        told = {*listening_sockets.sockets()}
+        monkeypatch.setattr(listening_sockets, "_told", lambda: None)
+        tables = {*listening_sockets.sockets()}
 
     assert tables == told
     assert port in {item.port for item in told if item.address == "127.0.0.1"}
@@ -153,25 +155,25 @@ class Kernel:
 
 def dumped(*answers: bytes) -> list[bytes]:
     """Return what a dump gives from a kernel that says this."""
-    return [bytes(content) for _, content in nlmsg.dump(cast("socket.socket", Kernel(*answers)), 18, b"")]
+    return [bytes(content) for _, content in linux_netlink.dump(cast("socket.socket", Kernel(*answers)), 18, b"")]
 
 
-END = nlmsg.message(nlmsg.DONE, struct.pack("=i", 0))
+END = linux_netlink.message(linux_netlink.DONE, struct.pack("=i", 0))
 
 
 def test_a_dump_that_ends_in_an_error_is_no_empty_one() -> None:
     """A kernel without a part of sock_diag says so where the end is expected."""
     with pytest.raises(OSError, match="No such file"):
-        dumped(nlmsg.message(nlmsg.DONE, struct.pack("=i", -errno.ENOENT)))
+        dumped(linux_netlink.message(linux_netlink.DONE, struct.pack("=i", -errno.ENOENT)))
     with pytest.raises(PermissionError):
-        dumped(nlmsg.message(nlmsg.FAILED, struct.pack("=i", -errno.EPERM)))
+        dumped(linux_netlink.message(linux_netlink.FAILED, struct.pack("=i", -errno.EPERM)))
 
 
 def test_a_dump_that_was_interrupted_is_asked_for_again() -> None:
-    torn = nlmsg.message(16, b"torn", nlmsg.INTERRUPTED)
+    torn = linux_netlink.message(16, b"torn", linux_netlink.INTERRUPTED)
 
-    assert [b"good"] == dumped(torn + END, nlmsg.message(16, b"good") + END)
-    assert [b"torn"] == dumped(*[torn + END] * nlmsg.TRIES)
+    assert [b"good"] == dumped(torn + END, linux_netlink.message(16, b"good") + END)
+    assert [b"torn"] == dumped(*[torn + END] * linux_netlink.TRIES)
 
 
 def test_a_network_is_asked_about_together() -> None:
@@ -183,7 +185,7 @@ def test_a_network_is_asked_about_together() -> None:
         for at, target in enumerate(posts)
     ]
 
-    ordered = [shot for _, shot in order.ordered([*enumerate(shots)])]
+    ordered = [shot for _, shot in probe_schedule.ordered([*enumerate(shots)])]
 
     assert {*map(id, shots)} == {*map(id, ordered)}
     assert 3 == len([*groupby(shot.network for shot in ordered)])

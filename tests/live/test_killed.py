@@ -16,17 +16,19 @@ from tests.live.faulty import address
 from tests.live.lab import Lab, docker, three_tiers
 from tests.live.test_leftovers import links, namespaces, soon
 
-from cloison import locks, ours
-from cloison.proof import Proof
+from cloison.linux import file_lock
+from cloison.probe import socket_registry
+from cloison.proof.schema import Proof
 
 pytestmark = pytest.mark.engine
 PATIENCE = 0.1
 HEAD = """
 import os, signal, sys, time
-from cloison import cli, looking, outside
-from cloison.engines.stagehand import Stagehand
-from cloison.observe import View
-from cloison.prober import Prober
+from cloison import cli
+from cloison.observe import external_host, session
+from cloison.rehearse.resources import Stagehand
+from cloison.observe.observer import View
+from cloison.probe.prober import Prober
 
 def stop(owner, name, number=1, after=False, act=None):
     real, calls = getattr(owner, name), []
@@ -50,9 +52,9 @@ def wait(*given):
     time.sleep(60)
 """
 STAGES = {
-    "joined": "stop(outside, '_join', after=True, act=say)",
+    "joined": "stop(external_host, '_join', after=True, act=say)",
     "first post": "stop(Prober, 'post', number=2, after=True, act=say)",
-    "posted": "stop(looking, '_visit', number=3, after=True, act=say)",
+    "posted": "stop(session, '_visit', number=3, after=True, act=say)",
     "guarded": "stop(Prober, 'guard', after=True, act=say)",
     "asking who listens": "stop(Prober, '_round', number=2, act=say)",
     "between the rounds": "stop(Prober, '_round', number=4, act=say)",
@@ -82,7 +84,7 @@ def test_a_proof_killed_at_any_stage_leaves_nothing(hearer: Lab, stage: str) -> 
     assert soon(lambda: not links())
     assert soon(lambda: namespaces() == before)
     assert 0 == hearer.prove(PATIENCE).verdict.exit_code
-    assert set() == locks.known(ours.LOCK)
+    assert set() == file_lock.known(socket_registry.LOCK)
     for port in json.loads(said.splitlines()[0]):
         _assert_heard_from(port, hearer)
 
@@ -138,26 +140,26 @@ def test_a_proof_beside_another_sees_the_same(hearer: Lab) -> None:
 
 
 def test_what_was_announced_is_known_until_its_holder_is_gone() -> None:
-    with ours.announcing() as announce, socket.socket() as made:
+    with socket_registry.announcing() as announce, socket.socket() as made:
         announce(made)
         inode = int(Path(f"/proc/self/fd/{made.fileno()}").readlink().name.strip("socket:[]"))
-        assert inode in ours.announced()
-        with ours.announcing():  # which sweeps
-            assert inode in ours.announced()
+        assert inode in socket_registry.announced()
+        with socket_registry.announcing():  # which sweeps
+            assert inode in socket_registry.announced()
 
-    assert inode not in ours.announced()
+    assert inode not in socket_registry.announced()
 
 
 def test_a_name_that_is_given_back_while_one_takes_it_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     real = fcntl.flock
 
     def swept(descriptor: int, kind: int) -> None:
-        (locks.FOLDER / "swept").unlink()
+        (file_lock.FOLDER / "swept").unlink()
         real(descriptor, kind)
 
     monkeypatch.setattr(fcntl, "flock", swept)
 
-    assert locks.take("swept") is None
+    assert file_lock.take("swept") is None
 
 
 def test_a_rehearsal_killed_while_it_clears_is_cleared_by_the_next(lab: Lab) -> None:
@@ -170,7 +172,7 @@ def test_a_rehearsal_killed_while_it_clears_is_cleared_by_the_next(lab: Lab) -> 
         again.communicate(timeout=60)
 
     assert (-9, 0) == (process.returncode, again.returncode)
-    assert not [name for name in locks.known("rehearsal-") if name.startswith(lab.name)]
+    assert not [name for name in file_lock.known("rehearsal-") if name.startswith(lab.name)]
     assert "" == docker("ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={lab.name}")
     assert [] == [name for name in docker("network", "ls", "--format", "{{.Name}}").split() if lab.name in name]
     assert soon(lambda: not links())

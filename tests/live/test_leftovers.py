@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from tests.live.lab import Lab, docker
 
-from cloison import outside
 from cloison.errors import NotProven
+from cloison.observe import external_host
 
 pytestmark = pytest.mark.engine
 COMMAND = str(Path(sys.executable).parent / "cloison")
@@ -25,7 +25,7 @@ def links() -> set[str]:
     """Return the prover's own links on this machine."""
     shown = subprocess.run(["ip", "-o", "link"], check=True, capture_output=True, text=True)
     names = {line.split(": ")[1].partition("@")[0] for line in shown.stdout.splitlines()}
-    return {name for name in names if name.startswith(outside.LINK)}
+    return {name for name in names if name.startswith(external_host.LINK)}
 
 
 def namespaces() -> int:
@@ -111,9 +111,9 @@ def test_proofs_at_once_do_not_disturb_each_other(tiers: Lab) -> None:
 
 
 def test_when_every_segment_is_taken_the_sentence_says_so(tiers: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outside, "SEGMENTS", 1)
+    monkeypatch.setattr(external_host, "SEGMENTS", 1)
 
-    with outside.joined(), pytest.raises(NotProven, match="proofs are running on this machine already"):
+    with external_host.joined(), pytest.raises(NotProven, match="proofs are running on this machine already"):
         tiers.prove()
 
 

@@ -12,13 +12,16 @@ from typing import NamedTuple
 
 import pytest
 
-from cloison import neighbours, netns, posts, prober, shots, volley
-from cloison.model import Protocol
-from cloison.neighbours import Neighbours
-from cloison.outcome import Outcome
-from cloison.posts import Way
-from cloison.prober import Prober
-from cloison.shots import Shot
+from cloison.linux import mmsg, neighbor_table, netns
+from cloison.linux.neighbor_table import Neighbours
+from cloison.model.facts import Protocol
+from cloison.model.outcome import Outcome
+from cloison.probe import probe as probe_probe
+from cloison.probe import prober
+from cloison.probe import sockets as probe_sockets
+from cloison.probe.probe import Shot
+from cloison.probe.prober import Prober
+from cloison.probe.sockets import Way
 
 pytestmark = pytest.mark.engine
 A, B = "cloison-neighbour-a", "cloison-neighbour-b"
@@ -160,7 +163,7 @@ def probing(spaces: tuple[Space, Space]) -> Iterator[tuple[Prober, list[Shot]]]:
 def test_probes_arrive_while_room_is_made_all_the_time(
     spaces: tuple[Space, Space], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(neighbours, "SHARE", 1 << 20)
+    monkeypatch.setattr(neighbor_table, "SHARE", 1 << 20)
     monkeypatch.setattr(prober, "WINDOW", 1)
     with probing(spaces) as (made, fired):
         made.fire(fired, PATIENCE)
@@ -192,7 +195,7 @@ def test_an_answer_that_may_be_lost_is_not_called_missing(spaces: tuple[Space, S
         asked, told = fired[0], fired[TRIED]
         for shot in (asked, told):
             shot.arrived = (shot.target,) if shot.target else ()
-            shots.settle(shot, "packets were lost")
+            probe_probe.settle(shot, "packets were lost")
 
     assert [Protocol.TCP, Protocol.UDP] == [asked.protocol, told.protocol]
     assert [Outcome.ERROR, Outcome.ARRIVED] == [asked.outcome, told.outcome]
@@ -201,7 +204,7 @@ def test_an_answer_that_may_be_lost_is_not_called_missing(spaces: tuple[Space, S
 def test_many_packets_go_and_come_whatever_one_of_them_meets(spaces: tuple[Space, Space]) -> None:
     with probing(spaces) as (made, fired):
         first = fired[0]
-        many = [Shot(first.post, first.address, first.port, first.target) for _ in range(3 * volley.AT_ONCE + 3)]
+        many = [Shot(first.post, first.address, first.port, first.target) for _ in range(3 * mmsg.AT_ONCE + 3)]
         nowhere = Shot(first.post, "192.0.2.1", 9)
         made.fire([*many, nowhere], PATIENCE)
 
@@ -226,7 +229,7 @@ def test_a_way_that_fails_does_not_spoil_the_next(spaces: tuple[Space, Space]) -
     """The kernel keeps the link of a failed connect to an address that is valid on one link alone."""
     nowhere, own = ("fe80::77", "a link that went"), ("2001:db8:c106::1", "")
     with netns.inside(spaces[0].descriptor):
-        found = posts._ways([nowhere, own], {nowhere[1]: 99})  # noqa: SLF001  # in this order
+        found = probe_sockets._ways([nowhere, own], {nowhere[1]: 99})  # noqa: SLF001  # in this order
 
     assert isinstance(found[nowhere], OSError)
     assert isinstance(found[own], Way)

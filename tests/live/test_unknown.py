@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import pytest
 from tests.live.lab import POLICY, Lab, bad, docker, rule, service, three_tiers
 
-from cloison.compare import Judgement
 from cloison.errors import NotProven
+from cloison.verdict.judge import Judgement
 
 pytestmark = pytest.mark.engine
 

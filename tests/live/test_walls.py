@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.live.lab import IMAGE, POLICY, Lab, bad, docker, doors, rule, service, three_tiers
 
-from cloison.compare import Judgement
+from cloison.verdict.judge import Judgement
 
 pytestmark = pytest.mark.engine
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from tests.live.lab import PATIENCE, Lab, docker
 
-from cloison.commands.proving import prove_project
-from cloison.compose import Project
-from cloison.proof import Proof
+from cloison.compose.project import Project
+from cloison.proof.schema import Proof
+from cloison.workflow.local_proof import prove_project
 
 NETWORKS = ("front", "back")
 ENDING = 10

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from tests.plan.world import ALLOW, POLICY, planned, service, shop
 
-from cloison.plan import Plan
-from cloison.reports import planned as report
+from cloison.plan.schema import Plan
+from cloison.reports import plan_terminal as report
 
 FOLDER: Final = Path(__file__).parent / "golden"
 

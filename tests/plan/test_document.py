@@ -15,10 +15,10 @@ import msgspec
 import pytest
 from tests.plan.scenes import PLANS
 
-from cloison import proof
-from cloison.plan import parse, schema
-from cloison.proof import canonical, digest
-from cloison.reports.plan_schema import render
+from cloison.plan.schema import parse, schema
+from cloison.proof import schema as proof_schema
+from cloison.proof.schema import canonical, digest
+from cloison.reports.json_schema import render
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 VALIDATOR: Final = jsonschema.Draft202012Validator(schema())
@@ -45,14 +45,15 @@ def document(name: str = "breached") -> dict[str, Any]:
 def test_the_published_schema_is_that_of_the_code() -> None:
     published = (DOCS / "plan.schema.json").read_text()
 
-    assert published == render(), "python -m cloison.reports.plan_schema > docs/plan.schema.json"
+    assert published == render("plan"), "python -m cloison.reports.json_schema plan > docs/plan.schema.json"
 
 
 def test_the_schema_is_printed_on_request(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "cloison.reports.plan_schema")
-    runpy.run_module("cloison.reports.plan_schema", run_name="__main__")
+    monkeypatch.delitem(sys.modules, "cloison.reports.json_schema")
+    monkeypatch.setattr(sys, "argv", ["json_schema", "plan"])
+    runpy.run_module("cloison.reports.json_schema", run_name="__main__")
 
-    assert capsys.readouterr().out == render()
+    assert capsys.readouterr().out == render("plan")
 
 
 def test_the_schema_is_a_schema() -> None:
@@ -97,7 +98,7 @@ def test_a_flow_without_its_end_is_refused() -> None:
 @pytest.mark.parametrize("name", PLANS)
 def test_a_plan_is_never_taken_for_a_proof(name: str) -> None:
     with pytest.raises(msgspec.ValidationError):
-        proof.parse(canonical(PLANS[name]()))
+        proof_schema.parse(canonical(PLANS[name]()))
 
 
 def test_the_name_of_a_plan_is_the_checksum_of_its_file() -> None:

@@ -10,14 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.plan.world import Document, service, shop
 
-from cloison import compose, flows
-from cloison.drawn import MOST, POOL, POOL_V6, Assumptions, clipped, drawn
+from cloison.compose import project as compose_project
 from cloison.errors import FileError
-from cloison.model import Facts, Kind, Protocol, version_of
+from cloison.model.facts import Facts, Kind, Protocol, version_of
+from cloison.plan.synthetic_facts import MOST, POOL, POOL_V6, Assumptions, clipped, drawn
+from cloison.verdict import flow_enumeration
 
 
 def facts(document: Document, **assumed: str) -> Facts:
-    return drawn(clipped(compose.project(document)), Assumptions(**assumed))
+    return drawn(clipped(compose_project.project(document)), Assumptions(**assumed))
 
 
 def publications(found: Facts, name: str) -> list[tuple[str, int, str, int]]:
@@ -114,8 +115,8 @@ def test_only_declared_ports_are_listened_on_and_a_guests_are_its_owners() -> No
 
 
 def test_a_port_that_only_the_policy_names_is_asked_and_is_no_listener() -> None:
-    project = compose.project(shop())
-    asked = flows.flows(project, drawn(project, Assumptions()), {"db": {(Protocol.TCP, 5432)}})
+    project = compose_project.project(shop())
+    asked = flow_enumeration.flows(project, drawn(project, Assumptions()), {"db": {(Protocol.TCP, 5432)}})
     kinds = {f.endpoint.service_port: f.endpoint.kind for f in asked if f.endpoint.place == "db"}
 
     assert {0: Kind.CANARY, 3306: Kind.LISTENER, 5432: Kind.DECLARED} == kinds

@@ -14,8 +14,8 @@ from typing import Any, Final
 import jsonschema
 import pytest
 
-from cloison.plan import parse, schema
-from cloison.proof import canonical, digest
+from cloison.plan.schema import parse, schema
+from cloison.proof.schema import canonical, digest
 
 ROOT: Final = Path(__file__).parents[2]
 COMMAND: Final = str(Path(sys.executable).parent / "cloison")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloison import partition as partitioning
-from cloison.partition import Group, Pair, Partition, partition
+from cloison.plan import clique_cover as partitioning
+from cloison.plan.clique_cover import Group, Pair, Partition, partition
 
 NAMES = "abcdef"
 PAIRS = [frozenset(pair) for pair in combinations(NAMES, 2)]

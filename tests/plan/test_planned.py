@@ -9,12 +9,12 @@ import pytest
 from tests.plan.scenes import FOLDER, LOOKS, PLANS, shown
 from tests.plan.world import ALLOW, POLICY, arrows, planned, remarks, service, shop
 
-from cloison.compare import Judgement
 from cloison.errors import PolicyError
-from cloison.outcome import Reach
-from cloison.plan import ProposalPart, ProposedNetworkPart
-from cloison.remarks import Kind
-from cloison.reports import planned as report
+from cloison.model.outcome import Reach
+from cloison.plan.lint import Kind
+from cloison.plan.schema import ProposalPart, ProposedNetworkPart
+from cloison.reports import plan_terminal as report
+from cloison.verdict.judge import Judgement
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 

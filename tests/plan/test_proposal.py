@@ -9,16 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.plan.world import ALLOW, POLICY, planned, service, shop
 
-from cloison import compose, planning, policy
-from cloison import proposal as proposing
-from cloison.drawn import Assumptions
-from cloison.model import HOST, OUTSIDE, Flow, Kind
-from cloison.needs import needs
-from cloison.outcome import Reach
-from cloison.partition import Group
-from cloison.planning import Paper, follow, on_paper
-from cloison.policy import Rule
-from cloison.proposal import propose
+from cloison.compose import policy
+from cloison.compose import project as compose_project
+from cloison.compose.policy import Rule
+from cloison.model.facts import HOST, OUTSIDE, Flow, Kind
+from cloison.model.outcome import Reach
+from cloison.plan import planner
+from cloison.plan import segmentation as proposing
+from cloison.plan.clique_cover import Group
+from cloison.plan.planner import Paper, follow, on_paper
+from cloison.plan.requirements import needs
+from cloison.plan.segmentation import propose
+from cloison.plan.synthetic_facts import Assumptions
 
 NAMES = ("a", "b", "c", "d")
 NETWORKS = ("n1", "n2", "n3")
@@ -49,7 +51,7 @@ def _bodies(draw: st.DrawFn, name: str, names: list[str]) -> dict[str, Any]:
 
 def papers(document: dict[str, Any], engine: str) -> tuple[Paper, Paper]:
     """Return a project as it is drawn, and as it is when its proposal is followed, for what is allowed alone."""
-    project, assumed = compose.project(document), Assumptions(engine)
+    project, assumed = compose_project.project(document), Assumptions(engine)
     before = on_paper(project, policy.policy(project), assumed)
     ground = before.ground
     assert ground
@@ -116,7 +118,7 @@ def test_a_proposal_that_is_followed_needs_no_other(document: dict[str, Any], en
 
 @given(documents(), st.sampled_from(ENGINES))
 def test_what_is_shut_on_the_oldest_engine_is_shut_on_a_newer_one(document: dict[str, Any], engine: str) -> None:
-    project = compose.project({key: body for key, body in document.items() if key != "x-cloison"})
+    project = compose_project.project({key: body for key, body in document.items() if key != "x-cloison"})
     old, new = (
         on_paper(project, None, Assumptions(version)).open_pairs() for version in (Assumptions().engine, engine)
     )
@@ -199,7 +201,7 @@ def test_long_names_make_short_ones() -> None:
     document = {"name": "long", "services": services, "networks": {"all": {}, "x": {}}, "x-cloison": {"allow": allow}}
 
     assert planned(document).proposal is not None
-    assert planning.plan(compose.project(document), Assumptions(), planned(document).tool).proposal
+    assert planner.plan(compose_project.project(document), Assumptions(), planned(document).tool).proposal
 
 
 def test_a_new_network_of_many_has_a_name_that_can_be_read() -> None:

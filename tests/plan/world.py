@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cloison import compose, planning
-from cloison.drawn import Assumptions
-from cloison.plan import Plan
-from cloison.proof import Tool
+from cloison.compose import project as compose_project
+from cloison.plan import planner
+from cloison.plan.schema import Plan
+from cloison.plan.synthetic_facts import Assumptions
+from cloison.proof.schema import Tool
 
 TOOL: Final = Tool("cloison", "0.1.0")
 Document = Mapping[str, Any]
@@ -57,7 +58,7 @@ POLICY: Final[dict[str, Any]] = {"allow": ALLOW, "tolerate": TOLERATE}
 
 def planned(document: Document, **assumed: str) -> Plan:
     """Return the plan of a document."""
-    return planning.plan(compose.project(document), Assumptions(**assumed), TOOL)
+    return planner.plan(compose_project.project(document), Assumptions(**assumed), TOOL)
 
 
 def arrows(plan: Plan, judgement: str) -> set[str]:

@@ -13,7 +13,7 @@ import docker
 import pytest
 from tests.podman.tiers import IMAGE
 
-from cloison import netns
+from cloison.linux import netns
 
 ROOM = Path(__file__).parents[2] / "setup" / "podman"
 LINKS = {"bin": "usr/bin", "lib": "usr/lib", "lib64": "usr/lib64", "sbin/python": "/usr/bin/python3"}

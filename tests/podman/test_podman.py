@@ -16,9 +16,9 @@ from tests.live.lab import docker as command
 from tests.podman.tiers import small, tiers
 from tests.rehearse.projects import differences
 
-from cloison.compare import Judgement
-from cloison.outcome import Reach
-from cloison.proof import FlowPart, Proof
+from cloison.model.outcome import Reach
+from cloison.proof.schema import FlowPart, Proof
+from cloison.verdict.judge import Judgement
 
 pytestmark = pytest.mark.engine
 UNPREDICTED = "what Podman makes of IPv6 is not predicted"

@@ -13,8 +13,8 @@ import pytest
 from docker.errors import ImageNotFound
 from tests.live.lab import Lab, docker
 
-from cloison import idle
-from cloison.engines.connection import connected
+from cloison.engine.connection import connected
+from cloison.rehearse import idle_image
 
 NUMBERS = itertools.count()
 REPOSITORY = "cloison/powers"
@@ -25,8 +25,8 @@ def image() -> Iterator[str]:
     """An image that holds nothing but a program that waits."""
     name = f"{REPOSITORY}:{os.getpid()}"
     with closing(connected()) as api:
-        layer = idle.layer(idle.PROCESSORS[api.version()["Arch"]])
-        changes = [f'ENTRYPOINT ["/{idle.PATH}"]']
+        layer = idle_image.layer(idle_image.PROCESSORS[api.version()["Arch"]])
+        changes = [f'ENTRYPOINT ["/{idle_image.PATH}"]']
         api.import_image_from_data(layer, repository=REPOSITORY, tag=str(os.getpid()), changes=changes)
         try:
             yield name
@@ -46,7 +46,7 @@ class Idlers(Lab):
 
     def exec(self, service: str, *options: str) -> None:
         """Start the idle program once more in a container."""
-        docker("exec", "--detach", *options, self.container(service), f"/{idle.PATH}")
+        docker("exec", "--detach", *options, self.container(service), f"/{idle_image.PATH}")
 
 
 def made(folder: Path) -> Iterator[Idlers]:

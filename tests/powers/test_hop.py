@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from tests.powers.conftest import Idlers
 
-from cloison import hop, inside, misuse
-from cloison.engines.connection import connected
-from cloison.engines.docker import Docker
-from cloison.misuse import ARRIVED, Finding
-from cloison.model import Facts
-from cloison.powers import Hop, hops
+from cloison.audit import container_inspect, forwarding_check
+from cloison.engine.connection import connected
+from cloison.engine.docker import Docker
+from cloison.findings import container_risks
+from cloison.findings.container_privileges import Hop, hops
+from cloison.findings.container_risks import ARRIVED, Finding
+from cloison.model.facts import Facts
 
 pytestmark = pytest.mark.engine
 PATIENCE = 0.4
@@ -37,9 +38,9 @@ def facts(idlers: Idlers, image: str) -> Iterator[Facts]:
 
 
 def found(facts: Facts) -> dict[str, Finding]:
-    powers = inside.read(facts.containers)
-    tried = hop.tried(hops(facts, misuse.routers(powers)), facts.containers, PATIENCE)
-    return {f.where.split("-")[1]: f for f in misuse.findings(powers, tried) if "route" in f.what}
+    powers = container_inspect.read(facts.containers)
+    tried = forwarding_check.tried(hops(facts, container_risks.routers(powers)), facts.containers, PATIENCE)
+    return {f.where.split("-")[1]: f for f in container_risks.findings(powers, tried) if "route" in f.what}
 
 
 def test_what_forwards_is_proven_by_a_packet_that_arrived(facts: Facts, idlers: Idlers) -> None:
@@ -53,7 +54,7 @@ def test_what_forwards_is_proven_by_a_packet_that_arrived(facts: Facts, idlers: 
 
 def test_what_does_not_forward_carries_nothing(facts: Facts, idlers: Idlers) -> None:
     ways = hops(facts, [idlers.container("wall"), idlers.container("router")])
-    results = hop.tried(ways, facts.containers, PATIENCE)
+    results = forwarding_check.tried(ways, facts.containers, PATIENCE)
 
     assert len(ways) == 4
     assert {result for way, result in results.items() if way.router == idlers.container("router")} == {ARRIVED}
@@ -77,7 +78,7 @@ def test_who_went_is_no_router(facts: Facts, idlers: Idlers) -> None:
     idlers.compose("kill", "far")
     idlers.compose("rm", "--force", "far")
 
-    results = hop.tried(ways, facts.containers, PATIENCE)
+    results = forwarding_check.tried(ways, facts.containers, PATIENCE)
     assert [result for result in results.values() if not result.startswith("it could not be tried: ")] == []
 
 
@@ -93,12 +94,12 @@ def test_a_seat_that_was_given_up_is_said(facts: Facts, idlers: Idlers) -> None:
 
     docker("network", "disconnect", f"{idlers.name}_one", idlers.container("router"))
 
-    (result,) = hop.tried([way], facts.containers, PATIENCE).values()
+    (result,) = forwarding_check.tried([way], facts.containers, PATIENCE).values()
     assert "does not hold" in result
 
 
 def test_the_datagram_is_a_good_one() -> None:
-    packet = hop.datagram("192.0.2.1", ("192.0.2.2", 4000), b"hello, you there")
+    packet = forwarding_check.datagram("192.0.2.1", ("192.0.2.2", 4000), b"hello, you there")
 
     head = struct.unpack("!10H", packet[:20])
     total = sum(head)

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from tests.powers.conftest import NUMBERS, Idlers, made
 
-from cloison import inside
-from cloison.engines.connection import connected, socket_path
-from cloison.engines.docker import Docker
-from cloison.misuse import findings
-from cloison.model import Container
-from cloison.powers import Capability, Hold, Powers
+from cloison.audit import container_inspect
+from cloison.engine.connection import connected, socket_path
+from cloison.engine.docker import Docker
+from cloison.findings.container_privileges import Capability, Hold, Powers
+from cloison.findings.container_risks import findings
+from cloison.model.facts import Container
 
 pytestmark = pytest.mark.engine
 RAW = Capability.NET_RAW
@@ -104,7 +104,7 @@ def containers(lab: Idlers) -> dict[str, Container]:
 def read(running: Idlers) -> dict[str, Powers]:
     """What each of them has."""
     known = containers(running)
-    by_name = {powers.container: powers for powers in inside.read(known.values(), [socket_path()])}
+    by_name = {powers.container: powers for powers in container_inspect.read(known.values(), [socket_path()])}
     return {service: by_name[container.name] for service, container in known.items()}
 
 
@@ -202,7 +202,7 @@ def test_a_mount_is_known_by_its_place_on_the_host(read: dict[str, Powers]) -> N
 def test_every_process_counts_and_not_the_first_alone(running: Idlers) -> None:
     running.exec("user", "--user", "0")
 
-    (powers,) = inside.read([containers(running)["user"]])
+    (powers,) = container_inspect.read([containers(running)["user"]])
     assert {process.is_root for process in powers.processes} == {True, False}
     assert hold(powers) is Hold.NOW
     assert said(powers) == {"net-raw", "root"}
@@ -211,11 +211,11 @@ def test_every_process_counts_and_not_the_first_alone(running: Idlers) -> None:
 def test_who_went_is_said_to_be_unread(running: Idlers) -> None:
     gone = replace(containers(running)["plain"], pid=2**22 - 1)
 
-    (powers,) = inside.read([gone])
+    (powers,) = container_inspect.read([gone])
     (found,) = findings([powers])
     assert found.what == "unread"
     assert "No such file" in found.evidence
 
 
 def test_who_does_not_run_is_not_read(running: Idlers) -> None:
-    assert inside.read([replace(containers(running)["plain"], pid=0)]) == []
+    assert container_inspect.read([replace(containers(running)["plain"], pid=0)]) == []

@@ -12,10 +12,12 @@ import pytest
 from tests.live.lab import docker
 from tests.powers.conftest import Idlers
 
-from cloison import attackers, netns, survey
-from cloison.engines.connection import connected, socket_path
-from cloison.engines.docker import Docker
-from cloison.machine import MachineFacts
+from cloison.audit import host_inspect
+from cloison.audit import run as audit_run
+from cloison.engine.connection import connected, socket_path
+from cloison.engine.docker import Docker
+from cloison.findings.host_facts import MachineFacts
+from cloison.linux import netns
 
 pytestmark = pytest.mark.engine
 
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.engine
 @pytest.fixture(scope="module")
 def facts() -> MachineFacts:
     """The machine of the engine."""
-    return survey.machine(socket_path())
+    return host_inspect.machine(socket_path())
 
 
 def setting(name: str) -> bool:
@@ -55,7 +57,7 @@ def test_the_daemon_is_the_one_that_listens(facts: MachineFacts) -> None:
 
 def test_without_a_daemon_nothing_is_said_of_it(tmp_path: Path) -> None:
     """In a network namespace of its own there is no daemon, and nobody listens on that socket."""
-    code = f"from cloison import survey; f = survey.machine({str(tmp_path / 'none')!r}); print(f.flags, f.raw_rules)"
+    code = f"from cloison.audit import host_inspect; f = host_inspect.machine({str(tmp_path / 'none')!r}); print(f.flags, f.raw_rules)"
     descriptor = netns.new()
     try:
         with netns.inside(descriptor):
@@ -72,7 +74,7 @@ def test_what_could_be_misused_is_found_of_a_project_and_its_engine(idlers: Idle
     with closing(Docker(connected())) as engine:
         known = engine.facts(idlers.name, frozenset())
     real, idle = (
-        attackers.findings(attackers.Beside(idlers.name, known, socket_path(), 0.1, idle=idle))
+        audit_run.findings(audit_run.Beside(idlers.name, known, socket_path(), 0.1, idle=idle))
         for idle in (False, True)
     )
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 from tests.reports.scenes import PROOFS
 from tests.reports.world import seen_as, service, world
 
-from cloison.model import HOST, OUTSIDE, Flow
-from cloison.outcome import Observation, Outcome
-from cloison.proof import canonical
+from cloison.model.facts import HOST, OUTSIDE, Flow
+from cloison.model.outcome import Observation, Outcome
+from cloison.proof.schema import canonical
 
 SCENES: Final = tuple(PROOFS)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cloison.engines import credentials
 from cloison.errors import UsageError
+from cloison.publish import credentials
 
 AUTH = base64.b64encode(b"me:secret").decode()
 Write = Callable[..., Path]

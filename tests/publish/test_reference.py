@@ -2,8 +2,8 @@
 
 import pytest
 
-from cloison.engines.reference import Reference, reference
 from cloison.errors import UsageError
+from cloison.publish.image_reference import Reference, reference
 
 DIGEST = f"sha256:{'0' * 64}"
 

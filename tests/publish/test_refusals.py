@@ -2,9 +2,9 @@
 
 import pytest
 
-from cloison.engines.credentials import Login, given
-from cloison.engines.reference import reference
-from cloison.engines.refusals import ADVICE, refusal
+from cloison.publish.credentials import Login, given
+from cloison.publish.error_advice import ADVICE, refusal
+from cloison.publish.image_reference import reference
 
 TARGET = reference("registry.example:5000/team/ledger:1")
 WORDS = {"host": TARGET.host, "path": TARGET.path, "tag": TARGET.tag, "user": "me"}

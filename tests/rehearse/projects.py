@@ -14,9 +14,9 @@ from typing import Any
 from pyroute2 import IPRoute
 
 from cloison.commands.rehearse import rehearse
-from cloison.composer import Selection
-from cloison.outcome import Reach
-from cloison.proof import FlowPart, Proof
+from cloison.engine.compose_cli import Selection
+from cloison.model.outcome import Reach
+from cloison.proof.schema import FlowPart, Proof
 
 PATIENCE = 0.3
 OPTION = "com.docker.network.bridge."

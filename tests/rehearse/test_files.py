@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from tests.rehearse.projects import rehearsed
 
-from cloison.composer import Selection
+from cloison.engine.compose_cli import Selection
 from cloison.errors import FileError
-from cloison.proof import Proof
+from cloison.proof.schema import Proof
 
 pytestmark = pytest.mark.engine
 FILES = Path(__file__).parent / "files"

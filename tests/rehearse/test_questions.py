@@ -14,10 +14,16 @@ from typing import Any
 
 import pytest
 
-from cloison import compose, composer, looking, netns, outside, questions, stage
-from cloison.composer import Selection
-from cloison.engines import choice
-from cloison.observe import View
+from cloison.audit import dns_leak_check
+from cloison.compose import project as compose_project
+from cloison.engine import compose_cli
+from cloison.engine import select as engine_select
+from cloison.engine.compose_cli import Selection
+from cloison.linux import netns
+from cloison.observe import external_host
+from cloison.observe import session as observe_session
+from cloison.observe.observer import View
+from cloison.rehearse import environment as rehearse_environment
 
 pytestmark = pytest.mark.engine
 PATIENCE = 0.5
@@ -38,18 +44,18 @@ def view(tmp_path_factory: pytest.TempPathFactory) -> Iterator[View]:
     """A rehearsal that is looked at."""
     file = tmp_path_factory.mktemp("questions") / "compose.json"
     file.write_text(json.dumps(FILE))
-    document = composer.resolved(Selection(files=(str(file),), project=f"questions{os.getpid()}"))
+    document = compose_cli.resolved(Selection(files=(str(file),), project=f"questions{os.getpid()}"))
     with ExitStack() as stack:
-        away = stack.enter_context(outside.joined())
-        played = stack.enter_context(stage.staged(document, lambda _: None, resolver=away.addresses[0]))
-        engine = stack.enter_context(closing(choice.engine()))
-        yield stack.enter_context(looking.looking(engine, compose.project(played.document), None, away))
+        away = stack.enter_context(external_host.joined())
+        played = stack.enter_context(rehearse_environment.staged(document, lambda _: None, resolver=away.addresses[0]))
+        engine = stack.enter_context(closing(engine_select.engine()))
+        yield stack.enter_context(observe_session.looking(engine, compose_project.project(played.document), None, away))
 
 
 @contextmanager
 def relay(view: View, container: str) -> Iterator[None]:
     """Do what an engine with the hole does: listen inside a container, and ask on from the host's namespace."""
-    target = (view.facts.outside_addresses[0], questions.PORT)
+    target = (view.facts.outside_addresses[0], dns_leak_check.PORT)
     ended = threading.Event()
     with netns.inside(view.posts["", container].descriptor):
         listening = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -57,7 +63,7 @@ def relay(view: View, container: str) -> Iterator[None]:
     def carry() -> None:
         while not ended.is_set():
             if select.select([listening], [], [], 0.05)[0]:
-                asking.sendto(listening.recv(questions.READ), target)
+                asking.sendto(listening.recv(dns_leak_check.READ), target)
 
     with listening, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         listening.bind(RELAY)
@@ -75,40 +81,40 @@ def container(view: View, service: str) -> str:
 
 
 def test_a_question_that_the_host_asks_on_is_heard(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(questions, "ENGINES_RESOLVER", RELAY)
+    monkeypatch.setattr(dns_leak_check, "ENGINES_RESOLVER", RELAY)
     back = container(view, "back")
 
     with relay(view, back):
-        (found,) = questions.let_out(view, PATIENCE)
+        (found,) = dns_leak_check.let_out(view, PATIENCE)
 
-    assert (questions.GATE, back) == (found.what, found.where)
+    assert (dns_leak_check.GATE, back) == (found.what, found.where)
     assert found.evidence.endswith(f"came out to the outside machine, from {view.facts.outside_gateways[0]}")
 
 
 def test_who_has_a_way_out_is_not_asked_about(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(questions, "ENGINES_RESOLVER", RELAY)
+    monkeypatch.setattr(dns_leak_check, "ENGINES_RESOLVER", RELAY)
 
     with relay(view, container(view, "both")), relay(view, container(view, "front")):
-        assert [] == questions.let_out(view, PATIENCE)
+        assert [] == dns_leak_check.let_out(view, PATIENCE)
 
 
 def test_the_engine_of_this_machine_keeps_questions_in(view: View) -> None:
     """It is mended: by its makers from 23.0.11, 25.0.5 and 26.0 on, and by Debian in 20.10.24 as well."""
-    assert [] == questions.let_out(view, PATIENCE)
+    assert [] == dns_leak_check.let_out(view, PATIENCE)
 
 
 def test_a_question_is_a_question_for_a_name_that_nobody_has() -> None:
-    asked = questions.question(b"abc")
+    asked = dns_leak_check.question(b"abc")
     _, flags, *counts = struct.unpack("!6H", asked[:12])
 
     assert (0x0100, [1, 0, 0, 0]) == (flags, counts)
     assert b"\x03abc\x07cloison\x07invalid\x00" + struct.pack("!2H", 1, 1) == asked[12:]
-    assert asked[:2] != questions.question(b"abc")[:2] or asked[:2] != questions.question(b"abc")[:2]
+    assert asked[:2] != dns_leak_check.question(b"abc")[:2] or asked[:2] != dns_leak_check.question(b"abc")[:2]
 
 
 @pytest.mark.parametrize(
     ("datagram", "label"),
-    [(questions.question(b"abc"), b"abc"), (b"", b""), (bytes(12), b""), (bytes(12) + b"\x05ab", b"ab")],
+    [(dns_leak_check.question(b"abc"), b"abc"), (b"", b""), (bytes(12), b""), (bytes(12) + b"\x05ab", b"ab")],
 )
 def test_what_is_asked_for_is_read_from_any_datagram(datagram: bytes, label: bytes) -> None:
-    assert label == questions.asked_for(datagram)
+    assert label == dns_leak_check.asked_for(datagram)

@@ -16,13 +16,15 @@ from typing import Any
 import pytest
 from tests.live.lab import docker
 
-from cloison import composer, idle, locks
-from cloison.composer import Selection
-from cloison.engines.connection import connected
-from cloison.engines.stagehand import Stagehand
-from cloison.proof import Proof, canonical, parse
-from cloison.rehearsal import LABEL
-from cloison.stage import staged
+from cloison.engine import compose_cli
+from cloison.engine.compose_cli import Selection
+from cloison.engine.connection import connected
+from cloison.linux import file_lock
+from cloison.proof.schema import Proof, canonical, parse
+from cloison.rehearse import idle_image
+from cloison.rehearse.compose_file import LABEL
+from cloison.rehearse.environment import staged
+from cloison.rehearse.resources import Stagehand
 
 pytestmark = pytest.mark.engine
 COMMAND = str(Path(sys.executable).parent / "cloison")
@@ -65,7 +67,7 @@ def write(folder: Path, document: dict[str, Any]) -> None:
 def left(folder: Path) -> set[str]:
     """Return the rehearsals of a project of which the engine or the machine still has something."""
     with closing(connected()) as api:
-        names = Stagehand(api).rehearsals() | locks.known("rehearsal-")
+        names = Stagehand(api).rehearsals() | file_lock.known("rehearsal-")
     return {name for name in names if name.startswith(f"{folder.name}-rehearsal-")}
 
 
@@ -145,14 +147,14 @@ def test_the_document_is_a_proof_like_any_other(project: Path) -> None:
 
 
 def test_nothing_of_the_file_runs(project: Path) -> None:
-    document = composer.resolved(Selection(files=(str(project / "compose.yaml"),)))
+    document = compose_cli.resolved(Selection(files=(str(project / "compose.yaml"),)))
     with staged(document, lambda _: None) as played:
         names = docker("ps", "--filter", f"label={LABEL}={played.name}", "--format", "{{.Names}}").split()
         bodies = json.loads(docker("inspect", *names))
         size = docker("image", "inspect", bodies[0]["Image"], "--format", "{{.Size}}")
 
     assert 4 == len(bodies)
-    assert [[f"/{idle.PATH}"]] * 4 == [body["Config"]["Entrypoint"] for body in bodies]
+    assert [[f"/{idle_image.PATH}"]] * 4 == [body["Config"]["Entrypoint"] for body in bodies]
     assert not any(body["Mounts"] or body["Config"]["Cmd"] for body in bodies)
     assert "secret" not in str(bodies)
     assert 1024 > int(size)
@@ -166,7 +168,7 @@ def test_a_project_that_runs_is_not_disturbed_by_its_own_rehearsal(project: Path
         mark = {"image": hand.build(name), "labels": {LABEL: name}}
         body = {"container_name": name, "ports": ["127.0.0.1:18099:80"], "networks": {"net": {}}}
         nets = {"net": {"name": name, "labels": {LABEL: name}, "ipam": {"config": [{"subnet": "198.19.231.0/28"}]}}}
-        lock = locks.take(f"rehearsal-{name}")
+        lock = file_lock.take(f"rehearsal-{name}")
         assert lock is not None
         write(project, {"services": {"it": body | mark}, "networks": nets})
         try:
@@ -179,7 +181,7 @@ def test_a_project_that_runs_is_not_disturbed_by_its_own_rehearsal(project: Path
             assert {name} == left(project)
         finally:
             hand.clear(name)
-            locks.forget(f"rehearsal-{name}", lock)
+            file_lock.forget(f"rehearsal-{name}", lock)
 
 
 @pytest.mark.parametrize("sent", [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"])
@@ -214,8 +216,8 @@ def test_what_a_killed_rehearsal_left_is_removed_by_the_next(project: Path, tmp_
 
 def is_over(folder: Path) -> bool:
     """Whether nobody works on a project's rehearsals any more: a Compose that was left alone ends its work first."""
-    for file in locks.FOLDER.glob(f"rehearsal-{folder.name}-*"):
-        lock = locks.take(file.name)
+    for file in file_lock.FOLDER.glob(f"rehearsal-{folder.name}-*"):
+        lock = file_lock.take(file.name)
         if lock is None:
             return False
         os.close(lock)

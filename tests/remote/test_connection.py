@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tests.remote.people import NUMBER
 
-from cloison.engines.connection import Reached, reached
+from cloison.engine.connection import Reached, reached
 from cloison.errors import NotProven
 
 ROOT = Path(__file__).parents[2]

@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 from tests.live.lab import docker
 
-from cloison.engines import connection, packing, scout_image
-from cloison.engines.packing import Interpreter, copied
+from cloison.engine import connection
 from cloison.errors import NotProven
+from cloison.remote import agent_image, image_context
+from cloison.remote.image_context import Interpreter, copied
 
 pytestmark = pytest.mark.engine
 LOCKED = Path(__file__).parents[2] / "requirements/run.txt"
@@ -34,7 +35,7 @@ def names(context: bytes) -> set[str]:
 def test_a_context_holds_the_program_and_what_it_runs_on() -> None:
     found = names(copied())
 
-    assert {"Dockerfile", "site/cloison/scout.py", "site/cloison/engines/scout.Dockerfile"} <= found
+    assert {"Dockerfile", "site/cloison/agent.py", "site/cloison/remote/agent.Dockerfile"} <= found
     assert {"site/msgspec/__init__.py", "site/pyroute2/__init__.py", "site/docker/__init__.py"} <= found
     assert not {name for name in found if "pytest" in name or "mypy" in name.split("/") or name.endswith(".pyc")}
 
@@ -63,17 +64,17 @@ def test_for_another_python_nothing_is_fetched_that_is_not_locked(
 ) -> None:
     altered = tmp_path / "altered.txt"
     altered.write_text(LOCKED.read_text().replace("sha256:", "sha256:0000"))
-    monkeypatch.setattr(packing, "_locked", lambda: altered)
+    monkeypatch.setattr(image_context, "_locked", lambda: altered)
 
     with pytest.raises(NotProven, match=r"the packages for Python 3\.13 on aarch64 could not be fetched"):
-        packing.fetched(Interpreter("3.13", "cpython-313-aarch64-linux-gnu"))
+        image_context.fetched(Interpreter("3.13", "cpython-313-aarch64-linux-gnu"))
 
 
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The tag of an image that is not there yet."""
-    monkeypatch.setattr(packing, "digest", lambda: "0123456789abtest")
-    tag = f"{scout_image.REPOSITORY}:{version('cloison')}-0123456789ab"
+    monkeypatch.setattr(image_context, "digest", lambda: "0123456789abtest")
+    tag = f"{agent_image.REPOSITORY}:{version('cloison')}-0123456789ab"
     yield tag
     docker("image", "rm", tag)
 
@@ -81,9 +82,9 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_packages_of_another_python_are_fetched_when_ours_do_not_fit(
     fresh: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packing, "running", lambda: Interpreter("3.99", "cpython-399-x86_64-linux-gnu"))
+    monkeypatch.setattr(image_context, "running", lambda: Interpreter("3.99", "cpython-399-x86_64-linux-gnu"))
     with connection.reached() as engine:
-        made = scout_image.image(engine.api, lambda _: None)
+        made = agent_image.image(engine.api, lambda _: None)
 
     said = docker("run", "--rm", "--entrypoint", "python", made, "-c", "import msgspec; print(msgspec.__file__)")
     assert (fresh, "/opt/cloison/msgspec/__init__.py") == (made, said)
@@ -92,12 +93,12 @@ def test_packages_of_another_python_are_fetched_when_ours_do_not_fit(
 def test_an_image_is_built_once(fresh: str) -> None:
     said: list[str] = []
     with connection.reached() as engine:
-        first = scout_image.image(engine.api, said.append)
+        first = agent_image.image(engine.api, said.append)
         (document,) = json.loads(docker("image", "inspect", first))
-        again = scout_image.image(engine.api, said.append)
+        again = agent_image.image(engine.api, said.append)
 
     assert (fresh, fresh, 1) == (first, again, len(said))
-    assert document["Config"]["Entrypoint"] == ["python", "-m", "cloison.scout"]
+    assert document["Config"]["Entrypoint"] == ["python", "-m", "cloison.agent"]
 
 
 def load(*tags: str, made: str = "2020-01-01T00:00:00Z", **labels: str) -> str:
@@ -126,7 +127,7 @@ def load(*tags: str, made: str = "2020-01-01T00:00:00Z", **labels: str) -> str:
 
 
 def test_a_build_removes_what_earlier_versions_left_and_nothing_else(fresh: str) -> None:
-    ours, label = f"{scout_image.REPOSITORY}:0.0", {scout_image.BUILT_ON: "python:3"}
+    ours, label = f"{agent_image.REPOSITORY}:0.0", {agent_image.BUILT_ON: "python:3"}
     left = {load(f"{ours}-left", **label), load(f"{ours}-one", f"{ours}-two", **label)}
     kept = {
         load(f"{ours}-today", made=datetime.now(UTC).isoformat(), **label),
@@ -137,7 +138,7 @@ def test_a_build_removes_what_earlier_versions_left_and_nothing_else(fresh: str)
     user = docker("create", f"{ours}-used")
     try:
         with connection.reached() as engine:
-            assert fresh == scout_image.image(engine.api, lambda _: None)
+            assert fresh == agent_image.image(engine.api, lambda _: None)
         there = {*docker("images", "--all", "--quiet", "--no-trunc").split()}
 
         assert (kept, set()) == (kept & there, left & there)
@@ -147,9 +148,9 @@ def test_a_build_removes_what_earlier_versions_left_and_nothing_else(fresh: str)
 
 
 def test_a_base_that_is_not_to_be_had_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(scout_image.BASE, "127.0.0.1:1/nobody/python:1")
+    monkeypatch.setenv(agent_image.BASE, "127.0.0.1:1/nobody/python:1")
     with connection.reached() as engine, pytest.raises(NotProven, match="which the engine cannot get") as caught:
-        scout_image.image(engine.api, lambda _: None)
+        agent_image.image(engine.api, lambda _: None)
 
     assert "127.0.0.1:1/nobody/python:1" in str(caught.value)
 
@@ -162,10 +163,10 @@ def import_nothing(tag: str) -> None:
 
 
 def test_a_base_without_python_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(scout_image.BASE, "cloison/without:python")
+    monkeypatch.setenv(agent_image.BASE, "cloison/without:python")
     import_nothing("cloison/without:python")
     try:
         with connection.reached() as engine, pytest.raises(NotProven, match="has no python to build the scout on"):
-            scout_image.image(engine.api, lambda _: None)
+            agent_image.image(engine.api, lambda _: None)
     finally:
         docker("image", "rm", "cloison/without:python")

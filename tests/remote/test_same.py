@@ -17,9 +17,9 @@ from tests.live.lab import Lab, bad, docker, three_tiers
 from tests.remote.people import COMMAND, SOCKET, Person, person
 from tests.remote.ways import Way
 
-from cloison.engines import tunnel
-from cloison.errand import LABEL
-from cloison.proof import Proof, canonical, parse
+from cloison.engine import ssh_tunnel
+from cloison.proof.schema import Proof, canonical, parse
+from cloison.remote.protocol import LABEL
 
 pytestmark = pytest.mark.engine
 OF_THE_MOMENT = ("started", "duration_ms")
@@ -137,16 +137,16 @@ exec env -u DOCKER_HOST "$@"
 
 def test_what_a_killed_command_left_of_its_tunnel_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    folders = {name: tmp_path / f"{tunnel.PREFIX}{name}" for name in ("left", "held", "young")}
+    folders = {name: tmp_path / f"{ssh_tunnel.PREFIX}{name}" for name in ("left", "held", "young")}
     for name, folder in folders.items():
         folder.mkdir()
-        (folder / tunnel.WORDS).touch()
+        (folder / ssh_tunnel.WORDS).touch()
         if name != "young":
             os.utime(folder, (0, 0))
 
-    with (folders["held"] / tunnel.WORDS).open() as words:
+    with (folders["held"] / ssh_tunnel.WORDS).open() as words:
         fcntl.flock(words, fcntl.LOCK_EX)
-        with tunnel.Tunnel("ssh://far"):
+        with ssh_tunnel.Tunnel("ssh://far"):
             pass
 
     assert ["held", "young"] == [name for name, folder in sorted(folders.items()) if folder.exists()]

@@ -16,10 +16,10 @@ from tests.live.lab import IMAGE, Lab, docker
 from tests.remote.people import NUMBER, SOCKET, Person
 from tests.remote.ways import Way
 
-from cloison import netns
-from cloison.engines import scouts
-from cloison.errand import LABEL
 from cloison.errors import NotProven
+from cloison.linux import netns
+from cloison.remote import agent_container
+from cloison.remote.protocol import LABEL
 
 pytestmark = pytest.mark.engine
 SECONDS = 60
@@ -29,7 +29,9 @@ def tokens(user: Person) -> set[str]:
     """Return the scouts whose commands run in this user's home, or ran there."""
     folder = user.home / ".cache/cloison"
     return (
-        {path.name.removeprefix(scouts.LOCK) for path in folder.glob(f"{scouts.LOCK}*")} if folder.exists() else set()
+        {path.name.removeprefix(agent_container.LOCK) for path in folder.glob(f"{agent_container.LOCK}*")}
+        if folder.exists()
+        else set()
     )
 
 
@@ -60,7 +62,7 @@ def runs(user: Person) -> bool:
 def inspected(user: Person) -> dict[str, Any]:
     """Return the engine's document about this user's scout."""
     (token,) = found(user)
-    document: list[dict[str, Any]] = json.loads(docker("inspect", f"cloison-{scouts.LOCK}{token}"))
+    document: list[dict[str, Any]] = json.loads(docker("inspect", f"cloison-{agent_container.LOCK}{token}"))
     return document[0]
 
 
@@ -158,7 +160,7 @@ def test_an_engine_that_dies_proves_nothing(tiers: Lab, user: Person, over_tcp: 
 @contextmanager
 def left(token: str) -> Iterator[str]:
     """Have a scout that was made and never started."""
-    name = f"cloison-{scouts.LOCK}{token}"
+    name = f"cloison-{agent_container.LOCK}{token}"
     docker("create", "--name", name, "--label", f"{LABEL}={token}", IMAGE)
     try:
         yield name
@@ -169,7 +171,7 @@ def left(token: str) -> Iterator[str]:
 def test_what_a_killed_command_left_unstarted_is_known_by_its_lock(tiers: Lab, user: Person) -> None:
     token, folder = secrets.token_hex(8), user.home / ".cache/cloison"
     folder.mkdir(parents=True)
-    (folder / f"{scouts.LOCK}{token}").touch()
+    (folder / f"{agent_container.LOCK}{token}").touch()
     for path in (folder.parent, folder, *folder.iterdir()):
         os.chown(path, NUMBER, NUMBER)
 
@@ -188,7 +190,7 @@ def test_the_scout_of_another_machine_is_left_in_peace_while_it_is_young(
         tiers.prove()
         assert name in docker("ps", "--all", "--format", "{{.Names}}").split()
 
-        monkeypatch.setattr(scouts, "UNSTARTED", 0)
+        monkeypatch.setattr(agent_container, "UNSTARTED", 0)
         time.sleep(1.1)
         tiers.prove()
         assert name not in docker("ps", "--all", "--format", "{{.Names}}").split()

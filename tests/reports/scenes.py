@@ -10,12 +10,12 @@ from typing import Any, Final
 from msgspec import structs
 from tests.reports.world import WHEN, World, seen_as, service, world
 
-from cloison import gates, misuse
-from cloison.machine import MachineFacts
-from cloison.model import HOST, OUTSIDE, Attachment, Container, Flow, Kind, Protocol, Vantage, version_of
-from cloison.outcome import Observation, Outcome, observation, unknown
-from cloison.powers import Hop, Mount, Powers, Process, Socket
-from cloison.proof import FindingPart, Proof
+from cloison.findings import container_risks, engine_cves
+from cloison.findings.container_privileges import Hop, Mount, Powers, Process, Socket
+from cloison.findings.host_facts import MachineFacts
+from cloison.model.facts import HOST, OUTSIDE, Attachment, Container, Flow, Kind, Protocol, Vantage, version_of
+from cloison.model.outcome import Observation, Outcome, observation, unknown
+from cloison.proof.schema import FindingPart, Proof
 
 SHARED: Final = "Docker has no policy inside a network; `cloison enforce` closes these"
 POLICY: Final[dict[str, Any]] = {
@@ -221,8 +221,8 @@ def misused(more: int = 0) -> Proof:
     powers[2] = replace(powers[2], networks=("shop_back", "shop_front"), forwarding=("eth0", "eth1"))
     way = Hop("shop-proxy-1", "shop-app-1", "shop_back", "shop-mail-1", "shop_front")
     there = stack()
-    held = misuse.findings(powers, {way: misuse.ARRIVED})
-    known = gates.findings(gates.Situation(there.facts, MachineFacts(resolvers=("127.0.0.53",)), "shop"))
+    held = container_risks.findings(powers, {way: container_risks.ARRIVED})
+    known = engine_cves.findings(engine_cves.Situation(there.facts, MachineFacts(resolvers=("127.0.0.53",)), "shop"))
     parts = [FindingPart(f.what, f.where, f.sentence, f.evidence, f.source) for f in [*held, *known]]
     return structs.replace(there.proof(), findings=parts)
 

@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from cloison.compare import Cause, Judgement
-from cloison.intention import Intent
-from cloison.model import HOST, OUTSIDE, Kind
-from cloison.outcome import Outcome, Reach
-from cloison.proof import EndpointPart, FlowPart, NetworkPart, VantagePart
+from cloison.model.facts import HOST, OUTSIDE, Kind
+from cloison.model.outcome import Outcome, Reach
+from cloison.proof.schema import EndpointPart, FlowPart, NetworkPart, VantagePart
 from cloison.reports.advice import Advice, advice
-from cloison.reports.reading import Scene, Seen
+from cloison.reports.topology import Scene, Seen
+from cloison.verdict.intent import Intent
+from cloison.verdict.judge import Cause, Judgement
 
 NETWORKS = {
     name: NetworkPart(name=name, key=name.removeprefix("shop_"), driver="bridge", internal=internal, external=False)

@@ -17,10 +17,10 @@ import msgspec
 import pytest
 from tests.reports.scenes import PROOFS
 
-from cloison.compare import Judgement
-from cloison.proof import Proof, canonical, digest, parse, schema
+from cloison.proof.schema import Proof, canonical, digest, parse, schema
 from cloison.reports import REPORTS, Look
-from cloison.reports.schema import render
+from cloison.reports.json_schema import render
+from cloison.verdict.judge import Judgement
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 SMALL: Final[dict[str, Any]] = {
@@ -102,14 +102,15 @@ def is_proof(text: bytes) -> bool:
 def test_the_published_schema_is_that_of_the_code() -> None:
     published = (DOCS / "proof.schema.json").read_text()
 
-    assert published == render(), "python -m cloison.reports.schema > docs/proof.schema.json"
+    assert published == render("proof"), "python -m cloison.reports.json_schema proof > docs/proof.schema.json"
 
 
 def test_the_schema_is_printed_on_request(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "cloison.reports.schema")
-    runpy.run_module("cloison.reports.schema", run_name="__main__")
+    monkeypatch.delitem(sys.modules, "cloison.reports.json_schema")
+    monkeypatch.setattr(sys, "argv", ["json_schema", "proof"])
+    runpy.run_module("cloison.reports.json_schema", run_name="__main__")
 
-    assert capsys.readouterr().out == render()
+    assert capsys.readouterr().out == render("proof")
 
 
 def test_the_schema_is_a_schema() -> None:

@@ -5,12 +5,12 @@ import pytest
 from tests.reports.scenes import PROOFS, STACK
 from tests.reports.world import seen_as, service, world
 
-from cloison.compare import Judgement
-from cloison.outcome import Outcome, Reach
-from cloison.proof import Proof
-from cloison.reports.doors import WORST_FIRST, Door, arrows, cell, door, in_order, listed, matrix, passages
-from cloison.reports.grid import LONGEST, grid, short_names
-from cloison.reports.reading import Seen, scene, seen
+from cloison.model.outcome import Outcome, Reach
+from cloison.proof.schema import Proof
+from cloison.reports.matrix import WORST_FIRST, Door, arrows, cell, door, in_order, listed, matrix, passages
+from cloison.reports.table_layout import LONGEST, grid, short_names
+from cloison.reports.topology import Seen, scene, seen
+from cloison.verdict.judge import Judgement
 
 
 def told(proof: Proof, judgement: Judgement, reach: Reach = Reach.OPEN) -> Seen:

@@ -9,12 +9,12 @@ import pytest
 from tests.reports.scenes import PROOFS, STACK, stack
 from tests.reports.world import seen_as, service
 
-from cloison.model import OUTSIDE, Flow, Protocol, version_of
-from cloison.outcome import Observation, Outcome
-from cloison.proof import Proof
+from cloison.model.facts import OUTSIDE, Flow, Protocol, version_of
+from cloison.model.outcome import Observation, Outcome
+from cloison.proof.schema import Proof
 from cloison.reports import terminal
-from cloison.reports.doors import Door, matrix, named
-from cloison.reports.findings import findings
+from cloison.reports.action_items import findings
+from cloison.reports.matrix import Door, matrix, named
 
 BACK_V6 = {**STACK["networks"], "back": {"name": "shop_back", "internal": True, "enable_ipv6": True}}
 TCP, UDP = Protocol.TCP, Protocol.UDP

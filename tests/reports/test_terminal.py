@@ -9,14 +9,14 @@ from tests.reports.goldens import FOLDER, GOLDENS, Golden
 from tests.reports.scenes import PROOFS, stack
 from tests.reports.world import seen_as
 
-from cloison.compare import Judgement
-from cloison.model import Flow
-from cloison.outcome import Observation, Outcome
-from cloison.proof import Proof, SkippedPart
+from cloison.model.facts import Flow
+from cloison.model.outcome import Observation, Outcome
+from cloison.proof.schema import Proof, SkippedPart
 from cloison.reports import REPORTS, Look, terminal
-from cloison.reports.doors import FEW, matrix
-from cloison.reports.faces import DRIFT, FACES, LEGEND, MARKS, legend
-from cloison.reports.misuse import MOST
+from cloison.reports.matrix import FEW, matrix
+from cloison.reports.risk_section import MOST
+from cloison.reports.symbols import DRIFT, FACES, LEGEND, MARKS, legend
+from cloison.verdict.judge import Judgement
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 SCENES = sorted(PROOFS)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from cloison import assemble, compare, compose, flows, intention, policy, predict
-from cloison.explain import Case
-from cloison.model import (
+from cloison.compose import policy
+from cloison.compose import project as compose_project
+from cloison.model.facts import (
     HOST,
     OUTSIDE,
     WILDCARD,
@@ -25,9 +25,15 @@ from cloison.model import (
     Publication,
     Vantage,
 )
-from cloison.outcome import Observation, Outcome, Reach, observation, unknown
-from cloison.prediction import Prediction
-from cloison.proof import Circumstances, Machine, Proof, Tool
+from cloison.model.outcome import Observation, Outcome, Reach, observation, unknown
+from cloison.predict import predictor
+from cloison.predict.prediction import Prediction
+from cloison.proof import build as proof_build
+from cloison.proof.schema import Circumstances, Machine, Proof, Tool
+from cloison.verdict import flow_enumeration
+from cloison.verdict import intent as verdict_intent
+from cloison.verdict import judge as verdict_judge
+from cloison.verdict.reasons import Case
 
 WHEN: Final = "2026-01-02T03:04:05.678Z"
 CIRCUMSTANCES: Final = Circumstances(Tool("cloison", "0.1.0"), Machine("vm", "Linux 6.1.0"), WHEN, 1382, 1000)
@@ -47,7 +53,7 @@ Controls = Mapping[str, tuple[str, str]]
 class World:
     """A project and the engine that runs it as its file says."""
 
-    project: compose.Project
+    project: compose_project.Project
     facts: Facts
 
     def with_facts(self, change: Callable[[Container], Container], *strangers: Container) -> World:
@@ -69,12 +75,12 @@ class World:
         rules = policy.policy(self.project)
         case = Case(self.project, self.facts, rules)
         named = {service: policy.named_ports(rules, service) for service in self.project.services}
-        asked = flows.flows(self.project, self.facts, named)
-        predicted = predict.predict(self.project, self.facts, asked)
-        intended = intention.intended(self.project, rules, predicted)
+        asked = flow_enumeration.flows(self.project, self.facts, named)
+        predicted = predictor.predict(self.project, self.facts, asked)
+        intended = verdict_intent.intended(self.project, rules, predicted)
         observed = {flow: missing(flow) or seen(flow) or as_predicted(flow, predicted[flow]) for flow in asked}
         passed = {flow.vantage: (controls or {}).get(flow.vantage.place, (gone(flow.vantage), "")) for flow in asked}
-        return assemble.assemble(case, compare.compare(intended, predicted, observed), passed, CIRCUMSTANCES)
+        return proof_build.assemble(case, verdict_judge.compare(intended, predicted, observed), passed, CIRCUMSTANCES)
 
 
 def missing(flow: Flow) -> Observation | None:
@@ -110,7 +116,7 @@ def seen_as(flow: Flow, outcome: Outcome) -> Observation:
 
 def world(document: Mapping[str, Any]) -> World:
     """Return the engine that runs a resolved Compose document exactly as it says."""
-    project = compose.project({"name": "shop", **document})
+    project = compose_project.project({"name": "shop", **document})
     names = sorted({network.name for network in project.networks.values()})
     spoken = {network.name for network in project.networks.values() if network.ipv6}
     subnets = {
@@ -147,7 +153,9 @@ def _whole(start: str) -> str:
     return f"{start}/64" if ":" in start else f"{start}0/24"
 
 
-def container(project: compose.Project, service: str, number: int, subnets: Mapping[str, tuple[str, ...]]) -> Container:
+def container(
+    project: compose_project.Project, service: str, number: int, subnets: Mapping[str, tuple[str, ...]]
+) -> Container:
     """Return one container of a service, with its seats and publications as the file says."""
     body = project.services[service]
     last = 10 * (sorted(project.services).index(service) + 1) + number

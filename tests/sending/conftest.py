@@ -10,9 +10,9 @@ import pytest
 from tests.sending import ledgers
 from tests.sending.ledgers import TOKEN
 
-from cloison.ledger.address import Ledger
-from cloison.ledger.delivery import Delivery, Limits
-from cloison.ledger.spool import Spool, Waiting, spool
+from cloison.ledger_client.config import Ledger
+from cloison.ledger_client.delivery import Delivery, Limits
+from cloison.ledger_client.spool import Spool, Waiting, spool
 
 
 @pytest.fixture

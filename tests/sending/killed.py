@@ -11,9 +11,10 @@ import signal
 import sys
 from pathlib import Path
 
-from cloison.ledger import client, delivery  # noqa: F401  # its files are opened before the steps count
-from cloison.ledger.address import Ledger
-from cloison.ledger.spool import spool
+from cloison.ledger_client import delivery
+from cloison.ledger_client import http as ledger_client_http  # noqa: F401  # its files are opened before the steps count
+from cloison.ledger_client.config import Ledger
+from cloison.ledger_client.spool import spool
 
 STEPS = {
     "fcntl.flock",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cloison.errors import UsageError
-from cloison.ledger.address import TOKEN, ledger
+from cloison.ledger_client.config import TOKEN, ledger
 
 SECRET = "clo_abcDEF-._~+/=="
 

@@ -10,11 +10,11 @@ from tests.reports.scenes import holding
 from tests.sending import ledgers
 from tests.sending.ledgers import TOKEN, status
 
-from cloison.commands import delivering, options
-from cloison.commands.delivering import Courier
+from cloison.commands import ledger_delivery, options
+from cloison.commands.ledger_delivery import Courier
 from cloison.commands.options import Recipient
 from cloison.errors import UsageError
-from cloison.proof import digest
+from cloison.proof.schema import digest
 
 Made = Callable[..., Courier]
 
@@ -25,7 +25,7 @@ def made(server: ledgers.Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("CLOISON_LEDGER_TOKEN", TOKEN)
 
     def made(url: str = "", *, required: bool = False) -> Courier:
-        courier = delivering.courier(Recipient(url or server.url, None, required))
+        courier = ledger_delivery.courier(Recipient(url or server.url, None, required))
         assert courier
         return courier
 
@@ -35,9 +35,9 @@ def made(server: ledgers.Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_without_a_ledger_nobody_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOISON_LEDGER_TOKEN", TOKEN)
 
-    assert delivering.courier(Recipient()) is None
+    assert ledger_delivery.courier(Recipient()) is None
     with pytest.raises(UsageError, match="add --ledger URL"):
-        delivering.courier(Recipient(required=True))
+        ledger_delivery.courier(Recipient(required=True))
 
 
 def test_a_proof_is_on_the_disk_before_it_is_sent(made: Made, server: ledgers.Ledger, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from tests.sending import ledgers
 from tests.sending.conftest import Sender
 from tests.sending.ledgers import TOKEN, status
 
-from cloison.ledger.delivery import Delivery
+from cloison.ledger_client.delivery import Delivery
 
 ONE, TWO, THREE = b'{"n":1}', b'{"n":2}', b'{"n":3}'
 PAGE = "<html>Welcome to the network of this hotel</html>"

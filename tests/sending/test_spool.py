@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from cloison.errors import UsageError
-from cloison.ledger import spool as room
-from cloison.ledger.spool import Spool, home, spool
+from cloison.ledger_client import spool as room
+from cloison.ledger_client.spool import Spool, home, spool
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from tests.publish.world import PASSWORD, Person, Registry
 from tests.stack.conftest import Shop, Stack, run
 from tests.stack.test_way_in import CHROMIUM
 
-from cloison import netns, outside
+from cloison.linux import netns
+from cloison.observe import external_host
 
 pytestmark = [pytest.mark.stack, pytest.mark.engine]
 
@@ -78,7 +79,7 @@ def the_page_answers(stack: Stack) -> None:
 def port_5000_is_closed_on_the_host_and_from_outside(stack: Stack) -> None:
     """Check 3: on the host's addresses, and for another machine at the application's own address too."""
     (seat,) = stack.inspect("app")["NetworkSettings"]["Networks"].values()
-    with outside.joined() as away:
+    with external_host.joined() as away:
         gateway, *_ = away.host_addresses
         assert not _is_open("127.0.0.1", 5000)
         with netns.inside(away.descriptor):

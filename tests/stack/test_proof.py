@@ -18,9 +18,9 @@ import pytest
 from tests.live.lab import bad, docker, rule
 from tests.stack.conftest import ROOT, Stack
 
-from cloison.commands.proving import prove_project
-from cloison.compose import Project, project
-from cloison.proof import Proof, parse
+from cloison.compose.project import Project, project
+from cloison.proof.schema import Proof, parse
+from cloison.workflow.local_proof import prove_project
 
 pytestmark = pytest.mark.stack
 COMMAND = str(Path(sys.executable).parent / "cloison")

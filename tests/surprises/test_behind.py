@@ -15,10 +15,10 @@ from pyroute2.netlink.exceptions import NetlinkError
 from tests.live.lab import docker, rule
 from tests.powers.conftest import Idlers
 
-from cloison import netns
-from cloison.model import EngineFacts
-from cloison.outcome import Reach
-from cloison.proof import Proof
+from cloison.linux import netns
+from cloison.model.facts import EngineFacts
+from cloison.model.outcome import Reach
+from cloison.proof.schema import Proof
 
 pytestmark = pytest.mark.engine
 OPEN, SHUT = Reach.OPEN, Reach.SHUT

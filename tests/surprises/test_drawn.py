@@ -15,10 +15,10 @@ import pytest
 from tests.live.lab import docker
 from tests.rehearse.projects import rehearsed
 
-from cloison.composer import Selection
-from cloison.model import EngineFacts, version_of
-from cloison.outcome import Reach
-from cloison.proof import Proof
+from cloison.engine.compose_cli import Selection
+from cloison.model.facts import EngineFacts, version_of
+from cloison.model.outcome import Reach
+from cloison.proof.schema import Proof
 
 pytestmark = pytest.mark.engine
 OPEN, SHUT, UNKNOWN = Reach.OPEN, Reach.SHUT, Reach.UNKNOWN

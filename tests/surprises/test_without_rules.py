@@ -11,15 +11,16 @@ from typing import Any
 import pytest
 from tests.engines.machine import COMMAND, PATIENCE, Machine, door, running
 
-from cloison import idle, proof
-from cloison.outcome import Reach
-from cloison.proof import Proof
+from cloison.model.outcome import Reach
+from cloison.proof import schema as proof_schema
+from cloison.proof.schema import Proof
+from cloison.rehearse import idle_image
 
 pytestmark = pytest.mark.engine
 OPEN, SHUT = Reach.OPEN, Reach.SHUT
 SUITE = "trixie"
 IMAGE = "idle"
-IMPORT = ("docker", "import", "--change", f'ENTRYPOINT ["/{idle.PATH}"]', "-", IMAGE)
+IMPORT = ("docker", "import", "--change", f'ENTRYPOINT ["/{idle_image.PATH}"]', "-", IMAGE)
 FLUSH = ("sh", "-c", "iptables -F && iptables -t nat -F && iptables -P FORWARD ACCEPT")
 """What a restart of a packet filter's own service does."""
 FILE: dict[str, Any] = {
@@ -47,7 +48,7 @@ def project(tmp_path: Path) -> Iterator[tuple[Machine, Path]]:
     file.write_text(json.dumps(FILE))
     with running(SUITE) as machine:
         architecture = machine.enter("docker", "version", "-f", "{{.Server.Arch}}").stdout.strip()
-        layer = idle.layer(idle.PROCESSORS[architecture])
+        layer = idle_image.layer(idle_image.PROCESSORS[architecture])
         subprocess.run(["setup/beside", "enter", SUITE, *IMPORT], check=True, input=layer, capture_output=True)
         up = machine.enter("docker", "compose", "-f", file, "-p", "bare", "up", "--detach")
         assert 0 == up.returncode, up.stderr
@@ -57,9 +58,9 @@ def project(tmp_path: Path) -> Iterator[tuple[Machine, Path]]:
 def test_a_flush_of_the_hosts_rules_is_seen_as_drift(project: tuple[Machine, Path]) -> None:
     machine, file = project
     prove = (COMMAND, "prove", "-f", file, "-p", "bare", "--patience", PATIENCE, "--format", "json")
-    before = proof.parse(machine.enter(*prove).stdout.encode())
+    before = proof_schema.parse(machine.enter(*prove).stdout.encode())
     assert 0 == machine.enter(*FLUSH).returncode
-    after = proof.parse(machine.enter(*prove).stdout.encode())
+    after = proof_schema.parse(machine.enter(*prove).stdout.encode())
 
     walls, drift = seen(before, "*")
     assert ({SHUT}, {False}) == ({*walls.values()}, drift)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cloison.commands import options
-from cloison.composer import Selection
+from cloison.engine.compose_cli import Selection
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -16,6 +16,6 @@ def command(selection: Selection, arguments: tuple[str, ...]) -> None:
 
     Everything that `docker compose down` takes can follow, e.g. `cloison down --volumes`.
     """
-    from cloison import composer
+    from cloison.engine import compose_cli
 
-    composer.down(selection, arguments)
+    compose_cli.down(selection, arguments)

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from cloison.composer import Selection
+from cloison.engine.compose_cli import Selection
 from cloison.reports import REPORTS
 
 R = TypeVar("R")

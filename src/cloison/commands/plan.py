@@ -9,12 +9,12 @@ import click
 
 from cloison.commands import options
 from cloison.commands.options import Shown
-from cloison.composer import Selection
+from cloison.engine.compose_cli import Selection
 from cloison.errors import BREACHED
-from cloison.model import OLDEST
+from cloison.model.facts import OLDEST
 
 if TYPE_CHECKING:
-    from cloison.plan import Plan
+    from cloison.plan.schema import Plan
 
 REPORTS: Final = ("terminal", "json")
 VERSION: Final = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?([-+~.].*)?")
@@ -54,26 +54,28 @@ def command(selection: Selection, engine: str, external: str | None, shown: Show
     """
     from importlib.metadata import version
 
-    from cloison import compose, composer, planning
-    from cloison.commands import showing
-    from cloison.compare import Judgement
-    from cloison.drawn import Assumptions
-    from cloison.proof import Tool
+    from cloison.commands import output as commands_output
+    from cloison.compose import project as compose_project
+    from cloison.engine import compose_cli
+    from cloison.plan import planner
+    from cloison.plan.synthetic_facts import Assumptions
+    from cloison.proof.schema import Tool
+    from cloison.verdict.judge import Judgement
 
-    places = showing.place(shown.formats, shown.output, stem="plan")
-    project = compose.project(composer.resolved(selection))
-    found = planning.plan(project, Assumptions(engine, external or ""), Tool("cloison", version("cloison")))
+    places = commands_output.place(shown.formats, shown.output, stem="plan")
+    project = compose_project.project(compose_cli.resolved(selection))
+    found = planner.plan(project, Assumptions(engine, external or ""), Tool("cloison", version("cloison")))
     for name, path in places.items():
-        showing.put(path, _report(name, found, strict=shown.strict))
+        commands_output.put(path, _report(name, found, strict=shown.strict))
     return BREACHED if shown.strict and found.totals[Judgement.TOLERATED] else found.verdict.exit_code
 
 
 def _report(name: str, found: Plan, *, strict: bool) -> str:
-    from cloison.commands import showing
-    from cloison.proof import canonical
-    from cloison.reports import planned
+    from cloison.commands import output as commands_output
+    from cloison.proof.schema import canonical
+    from cloison.reports import plan_terminal
 
     if name == "json":
         return canonical(found).decode()
-    look = showing.look(strict=strict)
-    return planned.render(found, color=look.color, width=look.width, strict=look.strict)
+    look = commands_output.look(strict=strict)
+    return plan_terminal.render(found, color=look.color, width=look.width, strict=look.strict)

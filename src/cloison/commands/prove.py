@@ -6,7 +6,7 @@ import click
 
 from cloison.commands import options
 from cloison.commands.options import Recipient, Report
-from cloison.composer import Selection
+from cloison.engine.compose_cli import Selection
 
 
 @click.command()
@@ -21,7 +21,8 @@ def command(selection: Selection, report: Report, recipient: Recipient) -> int:
     in a container, and no service sees a connection. As root on the engine's machine it looks itself;
     elsewhere a short-lived container looks in its stead.
     """
-    from cloison.commands import delivering, showing
+    from cloison.commands import ledger_delivery
+    from cloison.commands import output as commands_output
 
-    showing.place(report.formats, report.output)
-    return showing.prove_and_show(selection, report, delivering.courier(recipient))
+    commands_output.place(report.formats, report.output)
+    return commands_output.prove_and_show(selection, report, ledger_delivery.courier(recipient))

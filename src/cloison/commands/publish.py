@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cloison.commands import options
-from cloison.composer import Selection
+from cloison.engine.compose_cli import Selection
 from cloison.errors import FileError, UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from cloison.engines.credentials import Login
-    from cloison.engines.reference import Reference
-    from cloison.engines.registry import Audience
+    from cloison.publish.credentials import Login
+    from cloison.publish.image_reference import Reference
+    from cloison.publish.push import Audience
 
 
 @click.command()
@@ -40,9 +40,9 @@ def command(
     IMAGE is `me/ledger` on Docker Hub, or `registry.example:5000/team/ledger` on any other registry;
     TAG is `latest` unless it is given. Prints the name by digest, which nobody can move.
     """
-    from cloison.engines.connection import reached
-    from cloison.engines.reference import reference
-    from cloison.engines.registry import SECONDS, Images
+    from cloison.engine.connection import reached
+    from cloison.publish.image_reference import reference
+    from cloison.publish.push import SECONDS, Images
 
     target = reference(image)
     login = _login(target, username, password_stdin=password_stdin)
@@ -58,7 +58,7 @@ def command(
 
 
 def _login(target: Reference, user: str | None, *, password_stdin: bool) -> Login:
-    from cloison.engines import credentials
+    from cloison.publish import credentials
 
     if password_stdin != (user is not None):
         raise UsageError("--username and --password-stdin go together: a password on the command line could be seen")
@@ -82,10 +82,10 @@ def _password() -> str:
 
 def _source(selection: Selection) -> str:
     """Return the one image that the project builds."""
-    from cloison import composer
+    from cloison.engine import compose_cli
 
     try:
-        document = composer.resolved(selection)
+        document = compose_cli.resolved(selection)
     except FileError as error:
         raise UsageError(f"{error}; without a Compose project, name the image: --from LOCAL_IMAGE") from error
     return built(document)

@@ -9,10 +9,10 @@ import click
 
 from cloison.commands import options
 from cloison.commands.options import Report
-from cloison.composer import Selection
+from cloison.engine.compose_cli import Selection
 
 if TYPE_CHECKING:
-    from cloison.proof import Proof
+    from cloison.proof.schema import Proof
 
 
 @click.command()
@@ -26,12 +26,12 @@ def command(selection: Selection, report: Report) -> int:
     Nothing of the file runs, nothing is downloaded, and no port or name of a running project is
     touched. Needs the engine, as `cloison prove` does.
     """
-    from cloison.commands import showing
+    from cloison.commands import output as commands_output
 
-    showing.place(report.formats, report.output)
-    with showing.status() as talk:
+    commands_output.place(report.formats, report.output)
+    with commands_output.status() as talk:
         proof = rehearse(selection, report.patience, talk)
-    return showing.show(proof, report)
+    return commands_output.show(proof, report)
 
 
 def rehearse(selection: Selection, patience: float, talk: Callable[[str], None] = lambda _: None) -> Proof:
@@ -39,11 +39,11 @@ def rehearse(selection: Selection, patience: float, talk: Callable[[str], None] 
 
     Raises a CloisonError when there is nothing to judge: see `errors`.
     """
-    from cloison.commands import proving
+    from cloison.workflow import local_proof
 
     talk("resolving the Compose file")
-    document = proving.resolved(selection, "cloison.stage", *proving.FOR_LOOKING)
-    from cloison.commands import sending
-    from cloison.errand import Errand
+    document = local_proof.resolved(selection, "cloison.rehearse.environment", *local_proof.FOR_LOOKING)
+    from cloison.remote.protocol import Errand
+    from cloison.workflow import prove as workflow_prove
 
-    return sending.answer(Errand(dict(document), patience, is_rehearsal=True), talk)
+    return workflow_prove.answer(Errand(dict(document), patience, is_rehearsal=True), talk)

@@ -14,7 +14,7 @@ from cloison.errors import UsageError
 from cloison.reports import REPORTS
 
 if TYPE_CHECKING:
-    from cloison.proof import Proof
+    from cloison.proof.schema import Proof
 
 STDIN: Final = "-"
 
@@ -28,10 +28,10 @@ def command(file: str, shown: Shown) -> int:
     FILE is the document, or - for what comes on stdin. Needs no engine and no root. The exit code is
     the proof's own, as it was when it was made.
     """
-    from cloison.commands import showing
+    from cloison.commands import output as commands_output
 
-    showing.place(shown.formats, shown.output)
-    return showing.show(stored(file), shown)
+    commands_output.place(shown.formats, shown.output)
+    return commands_output.show(stored(file), shown)
 
 
 def stored(file: str) -> Proof:
@@ -42,7 +42,7 @@ def stored(file: str) -> Proof:
     """
     import msgspec
 
-    from cloison.proof import canonical, parse
+    from cloison.proof.schema import canonical, parse
 
     called = "stdin" if file == STDIN else file
     document = _read(file)

@@ -6,7 +6,7 @@ import click
 
 from cloison.commands import options
 from cloison.commands.options import Recipient, Report
-from cloison.composer import Selection
+from cloison.engine.compose_cli import Selection
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -19,11 +19,16 @@ def command(selection: Selection, report: Report, recipient: Recipient, argument
 
     Everything that `docker compose up` takes can follow, e.g. `cloison up --build`.
     """
-    from cloison import compose, composer, policy
-    from cloison.commands import delivering, showing
+    from cloison.commands import ledger_delivery
+    from cloison.commands import output as commands_output
+    from cloison.compose import policy
+    from cloison.compose import project as compose_project
+    from cloison.engine import compose_cli
 
-    showing.place(report.formats, report.output)
-    courier = delivering.courier(recipient)
-    policy.policy(compose.project(composer.resolved(selection)))  # what is wrong is told before anything starts
-    composer.up(selection, arguments)
-    return showing.prove_and_show(selection, report, courier)
+    commands_output.place(report.formats, report.output)
+    courier = ledger_delivery.courier(recipient)
+    policy.policy(
+        compose_project.project(compose_cli.resolved(selection))
+    )  # what is wrong is told before anything starts
+    compose_cli.up(selection, arguments)
+    return commands_output.prove_and_show(selection, report, courier)

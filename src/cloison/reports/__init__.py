@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from cloison.proof import Proof
+    from cloison.proof.schema import Proof
 
 
 @dataclass(frozen=True, slots=True)

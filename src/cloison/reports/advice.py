@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cloison.compare import Cause, Judgement
-from cloison.model import ANY_PORT, HOST, OUTSIDE, STRANGER, Kind
-from cloison.outcome import Outcome, Reach
-from cloison.reports.limits import over_bare_v6, over_v6
-from cloison.reports.reading import Scene, Seen, called
+from cloison.model.facts import ANY_PORT, HOST, OUTSIDE, STRANGER, Kind
+from cloison.model.outcome import Outcome, Reach
+from cloison.reports.scope import over_bare_v6, over_v6
+from cloison.reports.topology import Scene, Seen, called
+from cloison.verdict.judge import Cause, Judgement
 
 RECREATE: Final = "docker compose up -d --force-recreate {}"
 DISCONNECT: Final = "docker network disconnect {} {}"

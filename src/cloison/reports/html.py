@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cloison.proof import Proof, digest
+from cloison.proof.schema import Proof, digest
 from proofview import sheet
 
 

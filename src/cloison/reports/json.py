@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cloison.proof import Proof, pieces
+from cloison.proof.schema import Proof, pieces
 
 
 def parts(proof: Proof) -> Iterator[str]:

@@ -11,14 +11,14 @@ from typing import Final
 
 from rich.text import Text
 
-from cloison.compare import Judgement
-from cloison.proof import Proof, digest
-from cloison.reports.doors import FEW, Matrix, matrix, passages
-from cloison.reports.findings import accepted, drifted, findings, limited
-from cloison.reports.misuse import misuse
-from cloison.reports.paper import paragraph, printed, said
-from cloison.reports.parts import Entries, covered, many, picture, spaced, to_act_on, tolerated
-from cloison.reports.reading import called, scene, seen
+from cloison.proof.schema import Proof, digest
+from cloison.reports.action_items import accepted, drifted, findings, limited
+from cloison.reports.matrix import FEW, Matrix, matrix, passages
+from cloison.reports.risk_section import misuse
+from cloison.reports.sections import Entries, covered, many, picture, spaced, to_act_on, tolerated
+from cloison.reports.text import paragraph, printed, said
+from cloison.reports.topology import called, scene, seen
+from cloison.verdict.judge import Judgement
 
 NARROWEST: Final = 40
 VERDICTS: Final = {

@@ -1,0 +1,225 @@
+"""Reads from the kernel what running containers have: see `powers`.
+
+Rule: nothing is run or opened in a container; a directory of its is listed through a descriptor that
+follows no link, for its links lead where it wants. A process belongs to the container whose
+identity stands in its control group, so a PID that went to somebody else is not taken for it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from cloison.findings.container_privileges import Mount, Powers, Process, Socket
+from cloison.linux import netns
+from cloison.model.facts import Container
+
+PROC: Final = Path("/proc")
+KINDS: Final = ("cgroup", "ipc", "net", "pid", "user", "uts")
+ENGINE_SOCKETS: Final = (
+    "/run/docker.sock",
+    "/run/docker/containerd/containerd.sock",
+    "/run/containerd/containerd.sock",
+    "/run/podman/podman.sock",
+    "/run/crio/crio.sock",
+)
+"""Where engines listen: https://docs.docker.com/reference/cli/dockerd/#daemon-socket-option and their like."""
+NOBODYS: Final = frozenset({"all", "default", "lo"})
+"""Names under net.ipv4.conf that are no link to anybody."""
+MEMORY: Final = 1
+"""The major number of /dev/mem and its kin."""
+MEMORY_MINORS: Final = frozenset({1, 2, 4})
+"""/dev/mem, /dev/kmem and /dev/port lead into the machine's memory: the kernel's admin-guide/devices.txt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What the machine is compared with."""
+
+    machine: int
+    namespaces: Mapping[str, int]
+    mounts: Mapping[str, Sequence[Mount]]
+    """By file system."""
+    sockets: tuple[Socket, ...]
+
+
+def read(containers: Iterable[Container], sockets: Iterable[str] = ()) -> list[Powers]:
+    """Return what each of the running containers has; `sockets` are more places where an engine listens."""
+    running = [container for container in containers if container.pid]
+    host, members, spaces = _host(sockets), _members(running), _spaces(running)
+    return [_read(container, host, members[container.identity], spaces) for container in running]
+
+
+def _read(container: Container, host: Host, members: Sequence[int], spaces: Mapping[str, tuple[str, ...]]) -> Powers:
+    held = Powers(container.name, spaces.get(container.name, ()), machine=host.machine, sockets=host.sockets)
+    folder = PROC / str(container.pid)
+    try:
+        forwarding, forwarding_ipv6 = _forwarding(container.pid)
+        return replace(
+            held,
+            processes=tuple(sorted({found for pid in {container.pid, *members} for found in _process(pid)})),
+            shared=frozenset(kind for kind in KINDS if _namespace(folder, kind) == host.namespaces[kind]),
+            mounts=tuple(_sourced(_mounts(folder), host.mounts)),
+            devices=tuple(sorted(_devices(folder))),
+            forwarding=forwarding,
+            forwarding_ipv6=forwarding_ipv6,
+        )
+    except OSError as error:
+        return replace(held, unread=f"{error.strerror}: {error.filename or folder}")
+
+
+def _host(sockets: Iterable[str]) -> Host:
+    own = PROC / "thread-self"  # the process itself may stand elsewhere: its other threads visit namespaces
+    mounts = _mounts(own)
+    by_device: dict[str, list[Mount]] = defaultdict(list)
+    for mount in mounts:
+        by_device[mount.device].append(mount)
+    return Host(
+        machine=int(_status(own)["CapBnd"], 16),
+        namespaces={kind: _namespace(own, kind) for kind in KINDS},
+        mounts=by_device,
+        sockets=tuple(_sockets(mounts, {os.path.realpath(path) for path in (*ENGINE_SOCKETS, *sockets)})),
+    )
+
+
+def _namespace(folder: Path, kind: str) -> int:
+    return (folder / "ns" / kind).stat().st_ino
+
+
+def _spaces(containers: Iterable[Container]) -> dict[str, tuple[str, ...]]:
+    """Return the networks of every container; those that share a namespace share its seats."""
+    living: dict[int, list[Container]] = defaultdict(list)
+    for container in containers:
+        with suppress(OSError):  # it went; reading it says so
+            living[_namespace(PROC / str(container.pid), "net")].append(container)
+    seats = {key: sorted({s.network for c in group for s in c.attachments}) for key, group in living.items()}
+    return {c.name: tuple(seats[key]) for key, group in living.items() for c in group}
+
+
+def _members(containers: Sequence[Container]) -> dict[str, list[int]]:
+    """Return the processes of every container, in one pass over all of them."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for entry in PROC.iterdir():
+        if entry.name.isdecimal():
+            with suppress(OSError):  # it ended meanwhile
+                groups = (entry / "cgroup").read_text()
+                for container in containers:
+                    if container.identity in groups:
+                        found[container.identity].append(int(entry.name))
+    return found
+
+
+def _status(folder: Path) -> dict[str, str]:
+    pairs = (line.partition(":") for line in (folder / "status").read_text(errors="replace").splitlines())
+    return {key: value.strip() for key, _, value in pairs}
+
+
+def _process(pid: int) -> Iterator[Process]:
+    folder = PROC / str(pid)
+    try:
+        status, root = _status(folder), _root(folder)
+    except (FileNotFoundError, ProcessLookupError):
+        return  # it ended meanwhile
+    real, effective, *_ = status["Uid"].split()
+    yield Process(
+        name=status["Name"],
+        is_root=root in (int(real), int(effective)),
+        effective=int(status["CapEff"], 16),
+        permitted=int(status["CapPrm"], 16),
+        bounding=int(status["CapBnd"], 16),
+        no_new_privs=status["NoNewPrivs"] == "1",
+    )
+
+
+def _root(folder: Path) -> int:
+    """Return the machine's number of the user that is 0 in a process's user namespace."""
+    for line in (folder / "uid_map").read_text().splitlines():
+        inner, outer, _ = map(int, line.split())
+        if inner == 0:
+            return outer
+    return -1
+
+
+def _mounts(folder: Path) -> list[Mount]:
+    """Read a table of mounts: https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html."""
+    found = []
+    for line in (folder / "mountinfo").read_text(errors="surrogateescape").splitlines():
+        _, _, device, root, target, options, *_ = line.split(" ")
+        writable = "rw" in options.split(",")
+        found.append(Mount(device, _spelled(root), _spelled(target), writable))
+    return found
+
+
+def _spelled(path: str) -> str:
+    """Undo the octal escapes of the table."""
+    for escape, char in ((r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", "\\")):
+        path = path.replace(escape, char)
+    return path
+
+
+def _sourced(mounts: Iterable[Mount], on_host: Mapping[str, Sequence[Mount]]) -> Iterator[Mount]:
+    """Add to the mounts where they lie on the host; those of no file system of the host's keep an empty source."""
+    for mount in mounts:
+        above = [known for known in on_host.get(mount.device, ()) if _is_below(mount.root, known.root)]
+        # The longest root is the nearest; of several mounts of the same, the shortest path is the one people know.
+        nearest = max(above, key=lambda known: (len(known.root), -len(known.target)), default=None)
+        source = os.path.normpath(f"{nearest.target}/{_rest(mount.root, nearest.root)}") if nearest else ""
+        yield replace(mount, source=source.replace("//", "/"))
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _rest(path: str, folder: str) -> str:
+    return path.removeprefix(folder.rstrip("/")).lstrip("/")
+
+
+def _sockets(mounts: Sequence[Mount], paths: Iterable[str]) -> Iterator[Socket]:
+    """Yield the engine's sockets that are there, with the file system in which each lies."""
+    for path in sorted(paths):
+        with suppress(OSError):
+            if not stat.S_ISSOCK(os.lstat(path).st_mode):
+                continue
+            above = max((m for m in mounts if _is_below(path, m.target)), key=lambda m: len(m.target))
+            yield Socket(path, above.device, f"{above.root.rstrip('/')}/{_rest(path, above.target)}")
+
+
+def _devices(folder: Path) -> Iterator[str]:
+    """Yield the block devices under /dev, and what leads into memory: what no container has by itself."""
+    descriptor = os.open(folder / "root" / "dev", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        with os.scandir(descriptor) as entries:
+            for entry in entries:
+                found = entry.stat(follow_symlinks=False)
+                if stat.S_ISBLK(found.st_mode) or _is_memory(found):
+                    yield f"/dev/{entry.name}"
+    finally:
+        os.close(descriptor)
+
+
+def _is_memory(found: os.stat_result) -> bool:
+    major, minor = os.major(found.st_rdev), os.minor(found.st_rdev)
+    return stat.S_ISCHR(found.st_mode) and major == MEMORY and minor in MEMORY_MINORS
+
+
+def _forwarding(pid: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the interfaces of a process's namespace that forward IPv4, and those that forward IPv6."""
+    descriptor = netns.of_process(pid)
+    try:
+        with netns.inside(descriptor):
+            return _links("ipv4"), _links("ipv6")
+    finally:
+        os.close(descriptor)
+
+
+def _links(family: str) -> tuple[str, ...]:
+    """Read the settings of this thread's namespace; /proc/sys/net shows those of whoever opens it."""
+    settings = sorted(Path(f"/proc/sys/net/{family}/conf").glob("*/forwarding"))
+    return tuple(p.parent.name for p in settings if p.parent.name not in NOBODYS and p.read_text().strip() == "1")

@@ -1,0 +1,100 @@
+"""Proves and shows: the report goes to stdout or to a file, the talk to stderr."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from cloison.commands.ledger_delivery import Courier
+from cloison.commands.options import Report, Shown
+from cloison.engine.compose_cli import Selection
+from cloison.errors import BREACHED, UsageError
+from cloison.proof.schema import Proof
+from cloison.reports import REPORTS, Look
+from cloison.verdict.judge import Judgement
+from cloison.workflow.local_proof import Request, prove
+
+PEOPLE: Final = "terminal"
+PIPED_WIDTH: Final = 100
+
+
+def prove_and_show(selection: Selection, report: Report, courier: Courier | None) -> int:
+    """Prove the project, show the reports, have the proof delivered, and return the exit code."""
+    with status() as talk:
+        proof = prove(Request(selection, report.patience), talk)
+    parcel = courier.take(proof) if courier else None
+    code = show(proof, report)
+    return parcel.send(code) if parcel else code
+
+
+def show(proof: Proof, report: Shown) -> int:
+    """Show the reports of a proof and return the exit code."""
+    for name, path in place(report.formats, report.output).items():
+        put(path, REPORTS[name](proof, look(strict=report.strict)))
+    tolerated = proof.totals[Judgement.TOLERATED] > 0
+    return BREACHED if report.strict and tolerated else proof.verdict.exit_code
+
+
+def place(formats: tuple[str, ...], output: Path | None, stem: str = "proof") -> dict[str, Path | None]:
+    """Return where each report goes, None for stdout; `stem` is what files in a directory are called.
+
+    Raises UsageError when two would share one place, before any work is done.
+    """
+    others = [name for name in formats if name != PEOPLE]
+    if output is None:
+        if len(formats) > 1:
+            raise UsageError(f"{len(formats)} reports cannot share stdout; say with --output where {others[0]} goes")
+        return dict.fromkeys(formats)
+    if not others:
+        raise UsageError("--output takes the other reports; the terminal's goes to stdout. Add --format json or html")
+    folder = output if len(others) > 1 or output.is_dir() else output.parent
+    if len(others) == 1 and not folder.is_dir():
+        raise UsageError(f"{output}: there is no directory {folder}")
+    single = len(others) == 1 and not output.is_dir()
+    return {name: None if name == PEOPLE else output if single else output / f"{stem}.{name}" for name in formats}
+
+
+def look(*, strict: bool) -> Look:
+    """Return how a report for people is to look on this stdout (https://no-color.org)."""
+    if not sys.stdout.isatty():
+        return Look(color=False, width=PIPED_WIDTH, strict=strict)
+    return Look(color=not os.environ.get("NO_COLOR"), width=shutil.get_terminal_size().columns, strict=strict)
+
+
+def put(path: Path | None, text: str | Iterator[str]) -> None:
+    """Hand a report over: into a file, or on stdout where there is none."""
+    parts = [text] if isinstance(text, str) else text
+    if path is None:
+        sys.stdout.writelines(parts)
+    else:
+        _write(path, parts)
+
+
+def _write(path: Path, parts: Iterable[str]) -> None:
+    """Write a whole file or none: who reads it at any moment finds a proof."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            file.writelines(parts)
+        Path(file.name).chmod(0o644)
+        Path(file.name).replace(path)
+    except OSError as error:
+        raise UsageError(f"{path}: the report could not be written: {error.strerror}") from error
+
+
+@contextmanager
+def status() -> Iterator[Callable[[str], None]]:
+    """Have a line on stderr that says what goes on; nothing where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console  # 100 ms that only a terminal pays
+
+    with Console(stderr=True).status("looking") as line:
+        yield line.update

@@ -1,0 +1,1 @@
+"""The Compose file as Compose resolved it, and the policy that stands in it."""

@@ -1,0 +1,235 @@
+"""The Compose file as Compose itself resolved it.
+
+Rule: the input is the document that `docker compose config --format json` prints. Nothing here
+parses YAML, merges files or interpolates variables. What of the document matters is a form in `composed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from ipaddress import ip_address
+from typing import Any, Final
+
+from cloison.compose.schema import HIGHEST_PORT, DocumentForm, NetworkForm, PortForm, ServiceForm, read
+from cloison.compose.suggest import suggestion
+from cloison.errors import FileError, PolicyError
+from cloison.model.facts import HOST, OUTSIDE, Protocol
+
+POLICY_KEY: Final = "x-cloison"
+DEFAULT_BRIDGE: Final = "bridge"
+"""The engine's own network, and the network mode that asks for it."""
+COMPLETED: Final = "service_completed_successfully"
+MODES: Final = ("", "none", "host", DEFAULT_BRIDGE)
+LENDERS: Final = ("service", "container")
+"""What has a namespace to lend; a name follows, after a colon."""
+ALIASES: Final = {"default": DEFAULT_BRIDGE}
+"""Other words for a network mode: https://github.com/moby/moby/blob/v20.10.24/runconfig/hostconfig_unix.go"""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network of the file: `key` is its name in the file, `name` the engine's."""
+
+    key: str
+    name: str
+    internal: bool = False
+    external: bool = False
+    driver: str = "bridge"
+    options: Mapping[str, str] = field(default_factory=dict)
+    ipv6: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A published port of the file; `host_port` is 0 where the engine chooses it, from a range too."""
+
+    target: int
+    protocol: Protocol
+    host_port: int = 0
+    host_address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service of the file; `networks` are engine names, `exposed` is (protocol, port)."""
+
+    name: str
+    networks: tuple[str, ...] = ()
+    network_mode: str = ""
+    ports: tuple[Port, ...] = ()
+    exposed: tuple[tuple[Protocol, int], ...] = ()
+    replicas: int = 1
+    ends: bool = False
+    """Whether another service waits for this one to complete."""
+    priorities: Mapping[str, int] = field(default_factory=dict)
+    """Which network the file would rather have as gateway (`gw_priority`), by engine name; 0 where it does not say."""
+
+    @property
+    def shares_namespace_with(self) -> str:
+        """The service whose namespace this one lives in, empty when it has its own."""
+        mode, _, name = self.network_mode.partition(":")
+        return name if mode == "service" else ""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A resolved Compose file. `policy` is what stands under `x-cloison`, None without it."""
+
+    name: str
+    services: Mapping[str, Service]
+    networks: Mapping[str, Network]
+    policy: Any = None
+
+    def network_named(self, name: str) -> Network | None:
+        """Return the file's network whose engine name is `name`."""
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Network]:
+        # Two keys may name one network of the engine; the first is the one that is meant.
+        return {network.name: network for network in reversed([*self.networks.values()])}
+
+    def seats(self, service: str) -> tuple[str, ...]:
+        """Return the engine names of the networks that the file gives to `service`, through a shared namespace too."""
+        known = self.services.get(service)
+        if known is None:
+            return ()
+        owner = known.shares_namespace_with
+        return self.seats(owner) if owner else known.networks
+
+    def priority(self, service: str, network: str) -> int:
+        """Return how much the file wants a network to be the gateway of `service`."""
+        known = self.services.get(self.owner(service))
+        return known.priorities.get(network, 0) if known else 0
+
+    def owner(self, service: str) -> str:
+        """Return the service in whose namespace `service` lives: itself, or the one that it names."""
+        owner = self.services[service].shares_namespace_with if service in self.services else ""
+        return self.owner(owner) if owner else service
+
+
+def project(document: Mapping[str, Any]) -> Project:
+    """Read the document of `docker compose config --format json`.
+
+    Raises FileError when it is not such a document, PolicyError when its policy is empty.
+    """
+    whole = read(document, DocumentForm, "the resolved Compose file")
+    networks = {key: _network(key, read(body or {}, NetworkForm, f"networks.{key}")) for key, body in _items(whole)}
+    bodies = {name: read(body, ServiceForm, f"services.{name}") for name, body in whole.services.items()}
+    awaited = {name for body in bodies.values() for name in _awaited(body)}
+    services = {name: _service(name, body, networks, ends=name in awaited) for name, body in bodies.items()}
+    _check_namespaces(services)
+    if POLICY_KEY in document and document[POLICY_KEY] is None:
+        raise PolicyError(f"{POLICY_KEY}: it says nothing; list what is allowed, or take the line out")
+    return Project(whole.name, services, networks, document.get(POLICY_KEY))
+
+
+def _awaited(body: ServiceForm) -> Iterable[str]:
+    """Return the services whose end this one waits for."""
+    return (name for name, link in (body.depends_on or {}).items() if link.condition == COMPLETED)
+
+
+def _items(document: DocumentForm) -> Iterable[tuple[str, Any]]:
+    return (document.networks or {}).items()
+
+
+def _check_namespaces(services: Mapping[str, Service]) -> None:
+    """Refuse a namespace that nobody owns: `service:NAME` without that service, or in a circle."""
+    for service in services.values():
+        lender, seen = service, {service.name}
+        while owner := lender.shares_namespace_with:
+            if owner not in services or owner in seen:
+                unknown = f'no service "{owner}"{suggestion(owner, services)}'
+                what = "the namespaces go in a circle; name a service that has its own" if owner in seen else unknown
+                raise FileError(f"services.{service.name}.network_mode: {what}")
+            lender = services[owner]
+            seen.add(owner)
+
+
+def _network(key: str, body: NetworkForm) -> Network:
+    return Network(
+        key=key,
+        name=body.name or key,
+        internal=bool(body.internal),
+        external=bool(body.external),
+        driver=body.driver or "bridge",
+        options={k: str(v) for k, v in (body.driver_opts or {}).items()},
+        ipv6=bool(body.enable_ipv6),
+    )
+
+
+def _service(name: str, body: ServiceForm, networks: Mapping[str, Network], *, ends: bool) -> Service:
+    if name in (HOST, OUTSIDE):
+        raise FileError(f'services.{name}: "{name}" is a word of the policy language; give the service another name')
+    where, mode = f"services.{name}", _mode(name, body.network_mode or "")
+    seats = {_seat(where, key, networks): seat for key, seat in (body.networks or {}).items()}
+    return Service(
+        name=name,
+        networks=(DEFAULT_BRIDGE,) if mode == DEFAULT_BRIDGE else tuple(sorted(seats)),
+        network_mode=mode,
+        ports=tuple(_port(f"{where}.ports[{i}]", port) for i, port in enumerate(body.ports or ())),
+        exposed=tuple(pair for text in body.expose or () for pair in _exposed(f"{where}.expose", text)),
+        replicas=_replicas(body),
+        ends=ends,
+        priorities={network: seat.gw_priority for network, seat in seats.items() if seat and seat.gw_priority},
+    )
+
+
+def _seat(where: str, key: str, networks: Mapping[str, Network]) -> str:
+    if key not in networks:
+        raise FileError(f'{where}.networks: no network "{key}"{suggestion(key, networks)}')
+    return networks[key].name
+
+
+def _mode(service: str, text: str) -> str:
+    """Refuse a mode that names a network of the engine's: the file alone would not tell who is on it."""
+    mode = ALIASES.get(text, text)
+    lender, _, name = mode.partition(":")
+    if mode not in MODES and not (lender in LENDERS and name):
+        raise FileError(
+            f'services.{service}.network_mode: "{text}" is a network that the file does not describe; '
+            "write it under `networks:`, with `external: true`"
+        )
+    return mode
+
+
+def _port(where: str, port: PortForm) -> Port:
+    published = port.published or "0"
+    first = _span(f"{where}.published", published).start if published != "0" else 0
+    return Port(
+        target=port.target,
+        protocol=Protocol(port.protocol),
+        host_port=0 if "-" in published else first,
+        host_address=_address(f"{where}.host_ip", port.host_ip or ""),
+    )
+
+
+def _address(where: str, text: str) -> str:
+    try:
+        if text:
+            ip_address(text)
+    except ValueError:
+        raise FileError(f'{where}: "{text}" is not an address; write one of the host, e.g. "127.0.0.1"') from None
+    return text
+
+
+def _exposed(where: str, text: str) -> list[tuple[Protocol, int]]:
+    """Read `5000`, `5000/udp` or `3000-3005`."""
+    ports, _, protocol = text.lower().partition("/")
+    return [(Protocol(protocol or "tcp"), port) for port in _span(where, ports)]
+
+
+def _span(where: str, text: str) -> range:
+    """Read `5000` or `3000-3005`."""
+    first, _, last = text.partition("-")
+    span = range(int(first), int(last or first) + 1)
+    if not span or span[0] < 1 or span[-1] > HIGHEST_PORT:
+        raise FileError(f'{where}: "{text}" is not a port; ports go from 1 to {HIGHEST_PORT}, ranges upwards')
+    return span
+
+
+def _replicas(body: ServiceForm) -> int:
+    wanted = (body.deploy.replicas if body.deploy else None, body.scale)
+    return next((number for number in wanted if number is not None), 1)

@@ -1,0 +1,104 @@
+"""Asks Compose: resolves the file, starts and stops the project.
+
+Rule: the file is read by Compose itself, with the options and variables that its user knows
+(`-f`, `-p`, `--profile`, `--env-file`, COMPOSE_FILE, `.env`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cloison.errors import FileError, NotProven, UsageError
+from cloison.linux.subprocesses import Result, run, run_apart, run_visibly
+
+PLUGIN: Final = ("docker", "compose")
+STAND_ALONE: Final = ("docker-compose",)
+FOREIGN: Final = ("COMPOSE_PROFILES", "COMPOSE_REMOVE_ORPHANS", "DOCKER_DEFAULT_PLATFORM")
+"""Variables that mean the user's own project and its images."""
+STARTING: Final = 300
+"""Seconds for the largest project's networks and idle containers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which project is meant: Compose's own global options."""
+
+    files: tuple[str, ...] = ()
+    project: str = ""
+    profiles: tuple[str, ...] = ()
+    env_files: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> list[str]:
+        """The options as Compose takes them."""
+        given = (("--file", self.files), ("--profile", self.profiles), ("--env-file", self.env_files))
+        options = [word for flag, values in given for value in values for word in (flag, value)]
+        return [*options, "--project-name", self.project] if self.project else options
+
+
+def resolved(selection: Selection) -> Mapping[str, Any]:
+    """Return the document of `docker compose config`.
+
+    Raises FileError with Compose's own sentence when the file is missing or wrong, NotProven
+    when there is no Compose to ask.
+    """
+    result = run([*PLUGIN, *selection.options, "config", "--format", "json"])
+    if result.code != 0 and (program := _program()) != PLUGIN:
+        result = run([*program, *selection.options, "config", "--format", "json"])
+    if result.code != 0:
+        raise FileError(f"the Compose file cannot be resolved: {result.last_line}")
+    try:
+        document: Mapping[str, Any] = json.loads(result.out)
+    except RecursionError as error:
+        raise FileError("the Compose file cannot be resolved: it is nested too deeply to be read") from error
+    return document
+
+
+def up(selection: Selection, arguments: tuple[str, ...]) -> None:
+    """Start the project and wait until it is healthy.
+
+    Raises NotProven when Compose says that it did not come up.
+    """
+    code = run_visibly([*_program(), *selection.options, "up", "--detach", "--wait", *arguments])
+    if code != 0:
+        raise NotProven(
+            f"`docker compose up` ended with exit code {code}; its own words stand above. "
+            "`docker compose logs` shows what the services said"
+        )
+
+
+def start(name: str, document: Mapping[str, Any], *, keep: int) -> Result:
+    """Start a document as the project `name`, untouched by the variables and files of the user's own project.
+
+    Nothing is built or pulled. The descriptor `keep` stays open in Compose for as long as it works.
+    """
+    options = ("--project-name", name, "--env-file", os.devnull, "--file", "-")
+    words = ("up", "--detach", "--no-build", "--pull", "never", "--quiet-pull")
+    env = {key: value for key, value in os.environ.items() if key not in FOREIGN}
+    return run_apart([*_program(), *options, *words], json.dumps(document), keep=keep, seconds=STARTING, env=env)
+
+
+def down(selection: Selection, arguments: tuple[str, ...]) -> None:
+    """Stop the project and remove its containers and networks; volumes stay unless `arguments` ask for it.
+
+    Raises UsageError when Compose refuses.
+    """
+    code = run_visibly([*_program(), *selection.options, "down", *arguments])
+    if code != 0:
+        raise UsageError(f"`docker compose down` ended with exit code {code}; its own words stand above")
+
+
+def _program() -> tuple[str, ...]:
+    """Return the words that start Compose v2: the plugin's, else the stand-alone program's.
+
+    Raises NotProven when there is neither. Asking costs as much as the work itself, so it is asked
+    only when it matters.
+    """
+    for words in (PLUGIN, STAND_ALONE):
+        if run([*words, "version"]).code == 0:
+            return words
+    raise NotProven("Docker Compose v2 is not installed; see https://docs.docker.com/compose/install/linux/")

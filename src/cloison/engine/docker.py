@@ -1,0 +1,183 @@
+"""Docker Engine through its API, on this machine.
+
+Rule: everything that Docker says is read here and leaves as values of the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Final
+
+import docker
+from docker.errors import NotFound
+
+from cloison.engine import docker_firewall
+from cloison.engine.connection import FAILURES
+from cloison.errors import NotProven
+from cloison.linux.netfilter import forward_policy
+from cloison.model.facts import Attachment, Container, EngineFacts, Facts, NetworkFacts, Protocol, Publication
+from cloison.predict.docker_ipv4 import DIRECT_ROUTING_CLOSED
+from cloison.predict.docker_ipv6 import FILTERED
+from cloison.remote.protocol import LABEL as SCOUT
+
+AT_ONCE: Final = 4
+"""How many containers the engine is asked about at the same time."""
+NOBODYS: Final = frozenset({"host", "none"})
+"""Networks on which nobody meets anybody."""
+PROJECT: Final = "com.docker.compose.project"
+SERVICE: Final = "com.docker.compose.service"
+LINK_NAME: Final = "com.docker.network.bridge.name"
+LENT: Final = "container:"
+"""How the network mode begins of a container that lives in another's namespace."""
+ONE_OFF: Final = "com.docker.compose.oneoff"
+Document = Mapping[str, Any]
+
+
+class Docker:
+    """One engine, through a client that it closes with `close`."""
+
+    def __init__(self, api: docker.APIClient) -> None:
+        self._api = api
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._api.close()
+
+    def facts(self, project: str, networks: frozenset[str]) -> Facts:
+        """Return the facts; see the Protocol."""
+        try:
+            version = self._api.version()
+            containers = self.containers(project, networks)
+            named = {seat.network for c in containers for seat in c.attachments} | networks
+            found = tuple(filter(None, (self._network(name) for name in sorted(named))))
+            engine = self._engine(version)
+        except FAILURES as error:
+            raise NotProven(f"the engine stopped answering: {error}") from error
+        return Facts(engine, containers, found)
+
+    def containers(self, project: str, networks: frozenset[str]) -> tuple[Container, ...]:
+        """Return the containers; see the Protocol."""
+        try:
+            listed = [item for item in self._api.containers(all=True) if SCOUT not in (item.get("Labels") or {})]
+            # A container may sit on a network that the file does not give it, and meet strangers there.
+            held = {name for item in listed if _is_of(item, project) for name in _networks(item)}
+            near = {item["Id"] for item in listed if _is_near(item, project, networks | held - NOBODYS)}
+            lodgers = {item["Id"] for item in listed if _is_running(item) and _lender(item) in near}
+            inspected = self._inspected(sorted(near | lodgers))
+            inspected += self._inspected({*map(_lender, inspected)} - near - {""})
+        except FAILURES as error:
+            raise NotProven(f"the engine stopped answering: {error}") from error
+        return tuple(sorted(map(_container, inspected)))
+
+    def _inspected(self, identities: Iterable[str]) -> list[Document]:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return [document for document in pool.map(self._container, identities) if document]
+
+    def _engine(self, version: Document) -> EngineFacts:
+        engine = EngineFacts(
+            "docker",
+            version.get("Version", ""),
+            forward_policy(4),
+            forward_policy(6),
+            platform=(version.get("Platform") or {}).get("Name", ""),
+            has_userland_proxy=docker_firewall.has_userland_proxy(),
+        )
+        engine = replace(engine, filters_ipv6=engine.release >= FILTERED or docker_firewall.has_ipv6_rules())
+        if engine.release < DIRECT_ROUTING_CLOSED:
+            return engine  # asking for the raw table could load a module that nobody here needs
+        return replace(engine, guards_addresses=docker_firewall.guards_addresses())
+
+    def _container(self, identity: str) -> Document | None:
+        try:
+            document: Document = self._api.inspect_container(identity)
+        except NotFound:  # it was removed between the two questions
+            return None
+        return document
+
+    def _network(self, name: str) -> NetworkFacts | None:
+        try:
+            return network(self._api.inspect_network(name))
+        except NotFound:
+            return None
+
+
+def _lender(item: Document) -> str:
+    """Return the identity of the container in whose namespace another lives, empty for none.
+
+    Who lives there needs no network of its own: it is where its lender is.
+    """
+    mode = (item.get("HostConfig") or {}).get("NetworkMode") or ""
+    return mode.removeprefix(LENT) if mode.startswith(LENT) else ""
+
+
+def _is_near(item: Document, project: str, networks: frozenset[str]) -> bool:
+    return _is_of(item, project) or (_is_running(item) and not networks.isdisjoint(_networks(item)))
+
+
+def _is_running(item: Document) -> bool:
+    return bool(item.get("State") == "running")
+
+
+def _is_of(item: Document, project: str) -> bool:
+    return bool((item.get("Labels") or {}).get(PROJECT) == project)
+
+
+def _networks(item: Document) -> Document:
+    held: Document = (item.get("NetworkSettings") or {}).get("Networks") or {}
+    return held
+
+
+def _container(document: Document) -> Container:
+    labels = document["Config"].get("Labels") or {}
+    state, settings = document["State"], document["NetworkSettings"]
+    running = state.get("Running", False) and not state.get("Restarting", False)
+    return Container(
+        name=document["Name"].lstrip("/"),
+        identity=document["Id"],
+        project=labels.get(PROJECT, ""),
+        service=labels.get(SERVICE, ""),
+        pid=state.get("Pid", 0) if running else 0,
+        started=state.get("StartedAt", ""),
+        network_mode=document["HostConfig"].get("NetworkMode", ""),
+        attachments=tuple(sorted(_attachments(settings.get("Networks") or {}))),
+        publications=tuple(sorted(_publications(settings.get("Ports") or {}))),
+        exposed=tuple(sorted(map(_port, document["Config"].get("ExposedPorts") or {}))),
+        one_off=labels.get(ONE_OFF) == "True",
+        has_ended=state.get("Status") == "exited" and state.get("ExitCode") == 0,
+    )
+
+
+def _attachments(networks: Document) -> Iterator[Attachment]:
+    for name, seat in networks.items():
+        if seat.get("IPAddress") or seat.get("GlobalIPv6Address"):
+            yield Attachment(name, seat.get("IPAddress") or "", seat.get("GlobalIPv6Address") or "")
+
+
+def _publications(ports: Document) -> Iterator[Publication]:
+    for text, bindings in ports.items():
+        protocol, port = _port(text)
+        for binding in bindings or ():
+            if not binding["HostPort"]:
+                continue  # a routed network opens the container's own port: https://github.com/moby/moby/pull/47871
+            yield Publication(binding["HostIp"], int(binding["HostPort"]), protocol, port)
+
+
+def _port(text: str) -> tuple[Protocol, int]:
+    port, _, protocol = text.partition("/")
+    return Protocol(protocol or "tcp"), int(port)
+
+
+def network(document: Document) -> NetworkFacts:
+    """Read a network as the API tells it."""
+    pools = [pool for pool in (document.get("IPAM") or {}).get("Config") or () if pool.get("Subnet")]
+    options = document.get("Options") or {}
+    return NetworkFacts(
+        name=document["Name"],
+        driver=document.get("Driver", ""),
+        internal=bool(document.get("Internal")),
+        subnets=tuple(pool["Subnet"] for pool in pools),
+        options=tuple(sorted(options.items())),
+        link=options.get(LINK_NAME) or f"br-{document['Id'][:12]}",
+    )

@@ -1,0 +1,167 @@
+"""What a container really has: capabilities, namespaces, mounts, devices, and whether it forwards.
+
+Rule: what is held now and what could be had are two things; nothing here calls the second the first.
+A capability that is missing from the bounding set can never be had.
+https://man7.org/linux/man-pages/man7/capabilities.7.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import permutations
+from typing import Final
+
+from cloison.model.facts import Container, Facts
+
+
+class Capability(IntEnum):
+    """The capabilities that matter for walls, by the kernel's own numbers (linux/capability.h)."""
+
+    DAC_READ_SEARCH = 2
+    NET_ADMIN = 12
+    NET_RAW = 13
+    SYS_MODULE = 16
+    SYS_RAWIO = 17
+    SYS_PTRACE = 19
+    SYS_ADMIN = 21
+    BPF = 39
+
+
+BEFORE_THE_SPLIT: Final = (1 << 38) - 1
+"""The capabilities that every engine knows. PERFMON, BPF and CHECKPOINT_RESTORE were split off SYS_ADMIN,
+which still contains them; older engines cannot give them by name, not even to a privileged container."""
+
+
+class Hold(IntEnum):
+    """How near a capability is, the nearest last."""
+
+    NEVER = 0
+    BY_PROGRAM = 1
+    """A program with setuid root or file capabilities would give it; whether the image has one was not looked at."""
+    BY_EXEC = 2
+    """The process is root, so that any program which it starts has it."""
+    NOW = 3
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Process:
+    """A process of a container; `is_root` means user 0 of the container."""
+
+    name: str
+    is_root: bool
+    effective: int
+    permitted: int
+    bounding: int
+    no_new_privs: bool
+
+    def hold(self, capability: Capability) -> Hold:
+        """Return how near a capability is.
+
+        With no_new_privs nobody gains any by starting a program, root neither: the kernel cuts what is
+        gained down to what was permitted before.
+        https://www.kernel.org/doc/html/latest/userspace-api/no_new_privs.html
+        """
+        bit = 1 << capability
+        if (self.effective | self.permitted) & bit:
+            return Hold.NOW
+        if self.no_new_privs or not self.bounding & bit:
+            return Hold.NEVER
+        return Hold.BY_EXEC if self.is_root else Hold.BY_PROGRAM
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mount:
+    """A mount of a container: `root` is its place in the file system `device`, `source` its path on the host."""
+
+    device: str
+    root: str
+    target: str
+    writable: bool
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Socket:
+    """A socket of the host: its path, and where it lies in the file system `device`."""
+
+    path: str
+    device: str
+    root: str
+
+    def is_in(self, mount: Mount) -> bool:
+        """Whether it can be reached through a mount; that a mount is read-only does not hinder connecting."""
+        below = mount.root.rstrip("/") + "/"
+        return mount.device == self.device and (self.root == mount.root or self.root.startswith(below))
+
+
+@dataclass(frozen=True, slots=True)
+class Powers:
+    """What a running container has.
+
+    `shared` are the kinds of namespaces that it shares with the host. `machine` are the capabilities
+    that can be had on this machine at all. `forwarding` are the interfaces on which its kernel takes
+    packets that are meant for others. `unread` says why the rest is missing.
+    """
+
+    container: str
+    networks: tuple[str, ...] = ()
+    processes: tuple[Process, ...] = ()
+    machine: int = 0
+    shared: frozenset[str] = frozenset()
+    mounts: tuple[Mount, ...] = ()
+    sockets: tuple[Socket, ...] = ()
+    devices: tuple[str, ...] = ()
+    forwarding: tuple[str, ...] = ()
+    forwarding_ipv6: tuple[str, ...] = ()
+    unread: str = ""
+
+    def nearest(self, capability: Capability) -> tuple[Hold, Process | None]:
+        """Return how near a capability is to any of its processes, and to which."""
+        held = [(process.hold(capability), process) for process in self.processes]
+        return max(held, key=lambda item: item[0], default=(Hold.NEVER, None))
+
+    @property
+    def rules_machine(self) -> bool:
+        """Whether its capabilities count outside it: not those of a user namespace of its own."""
+        return "user" in self.shared
+
+    @property
+    def all_powerful(self) -> Process | None:
+        """Return a process that holds every capability that can be had on this machine: `privileged`."""
+        every = self.machine & BEFORE_THE_SPLIT | 1 << Capability.SYS_ADMIN
+        return next((process for process in self.processes if process.effective & every == every), None)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Hop:
+    """A way over a container that sits on two networks: from a container of one to a container of the other."""
+
+    router: str
+    source: str
+    source_network: str
+    target: str
+    target_network: str
+
+
+def hops(facts: Facts, routers: Iterable[str]) -> list[Hop]:
+    """Return one way for every pair of networks of every router where somebody sits on one of them alone."""
+    living = {c.name: c for c in facts.containers if c.pid}
+    return [
+        Hop(name, source.name, near, target.name, far)
+        for name in routers
+        for near, far in permutations(sorted(_seats(living[name])), 2)
+        for source in _only_on(near, far, living.values())
+        for target in _only_on(far, near, living.values())
+    ]
+
+
+def _only_on(network: str, without: str, containers: Iterable[Container]) -> Iterator[Container]:
+    """Yield the first container that sits on one network and not on the other."""
+    found = (c for c in containers if network in (seats := _seats(c)) and without not in seats)
+    yield from (first for first in (next(found, None),) if first)
+
+
+def _seats(container: Container) -> set[str]:
+    return {seat.network for seat in container.attachments if seat.address}

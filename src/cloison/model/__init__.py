@@ -1,0 +1,1 @@
+"""The words of a proof: flows, the facts about an engine, and what an outcome means."""

@@ -1,0 +1,126 @@
+"""The outside machine: a namespace joined to the host by a veth pair, for the length of one proof.
+
+It plays the neighbour on the LAN and the internet at once. Its addresses come from TEST-NET-2
+(198.51.100.0/24, RFC 5737) and from 2001:db8::/32 (RFC 3849), cut into segments so that several
+proofs can run at once; the third address of a segment belongs to nobody and serves as the negative
+control.
+
+Rule: a segment is taken by a lock that the kernel drops with the process. Whoever takes a segment
+first removes what a killed proof may have left on it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from pathlib import Path
+from typing import Final
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from cloison.errors import NotProven
+from cloison.linux import file_lock, netns, pyroute
+from cloison.model.facts import version_of
+
+BASES: Final = (IPv4Network("198.51.100.0/24"), IPv6Network("2001:db8:c105::/48"))
+PREFIX: Final = {4: 29, 6: 64}
+SEGMENTS: Final = 32
+LINK: Final = "cloison"
+NO_DUPLICATES: Final = 0x02
+"""IFA_F_NODAD: an IPv6 address is good at once, without a second of asking whether somebody has it."""
+SWITCH: Final = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
+HOST_AT, OUTSIDE_AT, NOBODY_AT = 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """A joined outside machine. Addresses are one of each version of IP that the host speaks."""
+
+    descriptor: int
+    """Its network namespace."""
+    addresses: tuple[str, ...]
+    host_addresses: tuple[str, ...]
+    """The host's addresses on the shared segment."""
+    nobodies: tuple[str, ...]
+    """Addresses of the segment that no machine holds."""
+
+
+def is_of_a_segment(address: str) -> bool:
+    """Whether an address belongs to the outside segments, this proof's or another's."""
+    return any(ip_address(address) in base for base in BASES)
+
+
+@contextmanager
+def joined() -> Iterator[Outside]:
+    """Have an outside machine joined to the host.
+
+    Raises NotProven when every segment is in use or the link cannot be made.
+    """
+    with _segment() as number:
+        place = Outside(netns.new(), *(_addresses(number, at) for at in (OUTSIDE_AT, HOST_AT, NOBODY_AT)))
+        link = f"{LINK}{number}"
+        try:
+            _remove(link)
+            _join(link, place)
+            yield place
+        finally:
+            _remove(link)
+            os.close(place.descriptor)
+
+
+def _addresses(number: int, at: int) -> tuple[str, ...]:
+    """Return an address of a segment in each version of IP that the host speaks."""
+    speaks_ipv6 = SWITCH.exists() and SWITCH.read_text().strip() == "0"
+    bases = BASES if speaks_ipv6 else BASES[:1]
+    return tuple(str(base[number * 2 ** (base.max_prefixlen - PREFIX[base.version]) + at]) for base in bases)
+
+
+@contextmanager
+def _segment() -> Iterator[int]:
+    for number in range(SEGMENTS):
+        lock = file_lock.take(f"segment-{number}")
+        if lock is None:
+            continue
+        try:
+            yield number
+        finally:
+            os.close(lock)
+        return
+    raise NotProven(f"{SEGMENTS} proofs are running on this machine already; try again when one has ended")
+
+
+def _join(link: str, place: Outside) -> None:
+    try:
+        with pyroute.routes() as route:
+            route.link("add", ifname=link, kind="veth", peer={"ifname": "eth0", "net_ns_fd": place.descriptor})
+            _configure(route, link, place.host_addresses)
+        with netns.inside(place.descriptor), pyroute.routes() as route:
+            _configure(route, "lo")
+            _configure(route, "eth0", place.addresses)
+            for gateway in place.host_addresses:
+                route.route("add", dst=DEFAULT[version_of(gateway)], gateway=gateway)
+    except NetlinkError as error:
+        raise NotProven(f"the outside machine could not be joined to the host: {error}") from error
+
+
+DEFAULT: Final = {4: "0.0.0.0/0", 6: "::/0"}
+
+
+def _configure(route: IPRoute, link: str, addresses: tuple[str, ...] = ()) -> None:
+    index = route.link_lookup(ifname=link)[0]
+    for address in addresses:
+        version = version_of(address)
+        flags = {"flags": NO_DUPLICATES} if version == 6 else {}  # noqa: PLR2004  # of IP
+        route.addr("add", index=index, address=address, prefixlen=PREFIX[version], **flags)
+    route.link("set", index=index, state="up")
+
+
+def _remove(link: str) -> None:
+    with pyroute.routes() as route:
+        for index in route.link_lookup(ifname=link):
+            with suppress(NetlinkError):  # it went away by itself meanwhile
+                route.link("del", index=index)

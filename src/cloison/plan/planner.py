@@ -1,0 +1,198 @@
+"""A plan from beginning to end: the file drawn, asked, predicted, held against the policy, and drawn anew.
+
+Rule: what is predicted stands where a proof has what was observed, so that both are judged by the same table.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from cloison.compose import policy
+from cloison.compose.policy import Policy
+from cloison.compose.project import Project
+from cloison.errors import BREACHED, PROVEN, UNPROVEN
+from cloison.model.facts import HOST, EngineFacts, Facts, Flow, Protocol
+from cloison.model.outcome import Observation, Outcome, Reach
+from cloison.plan import synthetic_facts
+from cloison.plan.lint import remarks
+from cloison.plan.requirements import Ground, allowed, needs
+from cloison.plan.schema import (
+    AssumedPart,
+    PlacePart,
+    Plan,
+    PlanCoverage,
+    PlannedFlow,
+    PlanVerdict,
+    ProposalPart,
+    ProposedNetworkPart,
+    RemarkPart,
+    SeatsPart,
+)
+from cloison.plan.segmentation import Proposal, block, propose, redrawn
+from cloison.plan.synthetic_facts import Assumptions
+from cloison.predict import predictor
+from cloison.predict.prediction import Prediction
+from cloison.proof import build as proof_build
+from cloison.proof.schema import SkippedPart, Tool
+from cloison.verdict import flow_enumeration
+from cloison.verdict import intent as verdict_intent
+from cloison.verdict import judge as verdict_judge
+from cloison.verdict.intent import Intention
+from cloison.verdict.judge import Judged, Judgement
+from cloison.verdict.reasons import reason, unneeded
+
+TAKEN_FOR: Final = {Reach.OPEN: Outcome.ACCEPTED, Reach.SHUT: Outcome.SILENT, Reach.UNKNOWN: Outcome.ERROR}
+"""What a prediction is taken for, to be judged like an observation."""
+WORDS: Final[dict[int, Literal["sound", "breached", "undecided"]]] = {
+    PROVEN: "sound",
+    BREACHED: "breached",
+    UNPROVEN: "undecided",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A project as it is drawn: the facts, the policy, and what is predicted and intended of every flow."""
+
+    project: Project
+    facts: Facts
+    rules: Policy | None
+    predicted: Mapping[Flow, Prediction]
+    intended: Mapping[Flow, Intention]
+
+    @property
+    def ground(self) -> Ground | None:
+        """The same for whoever asks what the policy needs; None without a policy."""
+        return Ground(self.project, self.rules, self.predicted, self.intended) if self.rules else None
+
+    def judged(self) -> list[Judged]:
+        """Return the judged matrix."""
+        taken = {flow: Observation(TAKEN_FOR[p.reach], p.reach, p.rule) for flow, p in self.predicted.items()}
+        return verdict_judge.compare(self.intended, self.predicted, taken)
+
+    def open_pairs(self) -> set[tuple[str, str]]:
+        """Return who reaches whom at any port, without the host, which reaches and is reached by everybody."""
+        pairs = {(f.vantage.place, f.endpoint.place) for f, p in self.predicted.items() if p.reach is Reach.OPEN}
+        return {(source, target) for source, target in pairs if HOST not in (source, target) and source != target}
+
+
+def on_paper(project: Project, rules: Policy | None, assumed: Assumptions) -> Paper:
+    """Draw a project, and predict and intend every flow of it."""
+    facts = synthetic_facts.drawn(project, assumed, _named(rules, HOST))
+    asked = flow_enumeration.flows(project, facts, {name: _named(rules, name) for name in project.services})
+    plain = predictor.predict(project, facts, asked)
+    predicted = {flow: synthetic_facts.doubt(project, facts, flow) or said for flow, said in plain.items()}
+    intended = verdict_intent.intended(project, rules, predicted)
+    return Paper(project, facts, rules, predicted, intended)
+
+
+def _named(rules: Policy | None, place: str) -> set[tuple[Protocol, int]]:
+    """Return the ports of a place that the policy names, also where it only tolerates."""
+    tolerated = [toleration.rule for toleration in rules.tolerate if toleration.rule] if rules else []
+    ports = {(rule.protocol, rule.port) for rule in tolerated if rule.target == place and rule.port is not None}
+    return {*policy.named_ports(rules, place), *ports}
+
+
+def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
+    """Return the plan of a resolved Compose file.
+
+    Raises PolicyError when the policy names what the project does not have, FileError when it cannot be drawn.
+    """
+    paper = on_paper(synthetic_facts.clipped(project), policy.policy(project), assumed)
+    if paper.rules:
+        policy.check_cover(paper.rules, paper.predicted)
+    judged = paper.judged()
+    places, ends = sorted({f.vantage for f in paper.predicted}), sorted({f.endpoint for f in paper.predicted})
+    where = ({v: i for i, v in enumerate(places)}, {end: i for i, end in enumerate(ends)})
+    code = verdict_judge.exit_code(judged, complete=bool(judged))
+    counted = Counter(item.judgement for item in judged)
+    unknown = sum(item.prediction.reach is Reach.UNKNOWN for item in judged)
+    skipped = [SkippedPart(what, why) for what, why in flow_enumeration.skipped(paper.project, paper.facts)]
+    engine = paper.facts.engine
+    return Plan(
+        schema_version="2",
+        tool=tool,
+        verdict=PlanVerdict("drawn" if code == PROVEN and paper.rules is None else WORDS[code], code),
+        project=proof_build.project_part(project, paper.facts),
+        assumed=_assumed(engine, assumed.external),
+        policy=proof_build.policy_part(paper.rules),
+        vantages=[PlacePart(v.place, v.container) for v in places],
+        endpoints=[proof_build.endpoint_part(end) for end in ends],
+        flows=[_flow(item, where[0][item.flow.vantage], where[1][item.flow.endpoint]) for item in judged],
+        totals={word.value: counted[word] for word in Judgement},
+        coverage=PlanCoverage(len(judged), unknown, skipped),
+        remarks=[RemarkPart(r.where, r.kind, r.says) for r in remarks(project, paper.facts, paper.ground)],
+        proposal=_proposal(paper, assumed),
+        notes=unneeded(paper.rules, judged),
+    )
+
+
+def _assumed(engine: EngineFacts, external: str) -> AssumedPart:
+    return AssumedPart(
+        engine=engine.name,
+        version=engine.version,
+        forward_policy=engine.forward_policy,
+        forward_policy_v6=engine.forward_policy_v6,
+        filters_ipv6=engine.filters_ipv6,
+        has_userland_proxy=engine.has_userland_proxy,
+        guards_addresses=engine.guards_addresses,
+        external=external,
+    )
+
+
+def _flow(item: Judged, vantage: int, endpoint: int) -> PlannedFlow:
+    return PlannedFlow(
+        vantage=vantage,
+        endpoint=endpoint,
+        intended=item.intention.intent,
+        intended_by=item.intention.where,
+        predicted=item.prediction.reach,
+        rule=item.prediction.rule,
+        judgement=item.judgement,
+        reason=reason(item),
+    )
+
+
+def _proposal(paper: Paper, assumed: Assumptions) -> ProposalPart | None:
+    ground = paper.ground
+    found = propose(paper.project, needs(ground)) if ground else None
+    return _proposed(ground, paper, found, assumed) if ground and found else None
+
+
+def _proposed(ground: Ground, paper: Paper, found: Proposal, assumed: Assumptions) -> ProposalPart:
+    after = follow(paper, found, assumed)
+    before, then = paper.open_pairs(), after.open_pairs()
+    return ProposalPart(
+        networks=[ProposedNetworkPart(n.key, n.internal, list(n.members), n.is_new) for n in found.networks],
+        services=[SeatsPart(name, list(keys)) for name, keys in sorted(found.changed.items())],
+        dropped=list(found.dropped),
+        opens=_arrows(then - before),
+        shuts=_arrows(before - then),
+        leaves_open=_arrows(excess(ground, then)),
+        exact=found.exact,
+        yaml=block(found),
+    )
+
+
+def follow(paper: Paper, proposal: Proposal, assumed: Assumptions) -> Paper:
+    """Draw the project as it is when the proposal is followed, with what its policy allows."""
+    rules = Policy(paper.rules.allow, ()) if paper.rules else None
+    return on_paper(redrawn(paper.project, proposal), rules, assumed)
+
+
+def excess(ground: Ground, pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return the open pairs of which the policy allows neither direction.
+
+    Two services that meet reach each other at every port, so one direction that is allowed brings the other along.
+    """
+    owner = ground.project.owner
+    named = {frozenset({owner(rule.source), owner(rule.target)}) for rule in ground.rules.allow}
+    meant = allowed(ground) | named
+    return {(a, b) for a, b in pairs if frozenset({owner(a), owner(b)}) not in meant}
+
+
+def _arrows(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    return [f"{source} -> {target}" for source, target in sorted(pairs)]

@@ -1,0 +1,54 @@
+"""What the Compose file and the engine's facts say about every flow, with the rule that decides.
+
+Rule: each kind of engine has a table of rules for each version of IP. A table is read from top to
+bottom and the first rule that speaks decides. Nothing here knows what was observed; where the facts
+do not decide, the prediction is `unknown` and says what is missing.
+
+Rule: of a port that is not published, rules see which ports of the file lead to it and nothing else. So they are
+asked once for all ports of an address that look alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Final
+
+from cloison.compose.project import Project
+from cloison.model.facts import Endpoint, Facts, Flow, Kind, version_of
+from cloison.predict import docker_ipv4, docker_ipv6, podman
+from cloison.predict.context import World
+from cloison.predict.prediction import Prediction, Rules, unknown
+
+RULES: Final[Mapping[str, Mapping[int, Rules]]] = {
+    "docker": {4: docker_ipv4.RULES, 6: docker_ipv6.RULES},
+    "podman": {4: podman.RULES, 6: podman.RULES_V6},
+}
+"""By the engine's name, as its facts tell it, and the version of IP."""
+
+
+def predict(project: Project, facts: Facts, flows: Iterable[Flow]) -> dict[Flow, Prediction]:
+    """Return the prediction of every flow by the rules of the engine that the facts are of."""
+    world, tables = World(project, facts), RULES[facts.engine.name]
+    looks: dict[Endpoint, Hashable] = {}
+    said: dict[tuple[str, Hashable], Prediction] = {}
+    predicted: dict[Flow, Prediction] = {}
+    for flow in flows:
+        place, end = flow.vantage.place, flow.endpoint
+        look = looks.get(end) or looks.setdefault(end, _look(world, end))
+        known = said.get((place, look))
+        if known is None:
+            known = said[place, look] = _first(world, flow, tables[version_of(end.address)])
+        predicted[flow] = known
+    return predicted
+
+
+def _look(world: World, end: Endpoint) -> Hashable:
+    """Return what rules may see of an endpoint."""
+    if end.kind is Kind.PUBLISHED:
+        return end
+    return end.place, end.container, end.network, end.address, (*world.ports(end),)
+
+
+def _first(world: World, flow: Flow, rules: Rules) -> Prediction:
+    said = (rule(world, flow) for rule in rules)
+    return next(filter(None, said), unknown("no rule speaks about this flow"))

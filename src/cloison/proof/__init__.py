@@ -1,0 +1,1 @@
+"""The proof document: its schema, and how it is built."""

@@ -1,0 +1,156 @@
+"""Puts the proof document together from what was asked, predicted, intended and seen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from cloison.compose.policy import Policy
+from cloison.compose.project import Project
+from cloison.errors import BREACHED, PROVEN, UNPROVEN
+from cloison.model.facts import Endpoint, Facts, Vantage
+from cloison.model.outcome import Reach
+from cloison.proof.schema import (
+    Circumstances,
+    Coverage,
+    EndpointPart,
+    EnginePart,
+    FlowPart,
+    NetworkPart,
+    PolicyPart,
+    ProjectPart,
+    Proof,
+    ServicePart,
+    SkippedPart,
+    TolerationPart,
+    VantagePart,
+    Verdict,
+)
+from cloison.verdict import flow_enumeration as asking
+from cloison.verdict.judge import Judged, Judgement, exit_code
+from cloison.verdict.reasons import Case, notes, reason
+
+
+def assemble(
+    case: Case,
+    judged: Sequence[Judged],
+    controls: Mapping[Vantage, tuple[str, str]],
+    circumstances: Circumstances,
+) -> Proof:
+    """Put the document together. `controls` holds the positive and the negative control of every vantage."""
+    project, facts, rules = case.project, case.facts, case.policy
+    vantages, ends = sorted(controls), sorted({item.flow.endpoint for item in judged})
+    coverage = _coverage(project, facts, judged, circumstances.left_out)
+    code = exit_code(judged, complete=coverage.complete)
+    return Proof(
+        schema_version="2",
+        tool=circumstances.tool,
+        verdict=Verdict(WORDS[code], code),
+        project=project_part(project, facts),
+        machine=circumstances.machine,
+        engine=msgspec.convert(facts.engine, EnginePart, from_attributes=True),
+        started=circumstances.started,
+        duration_ms=circumstances.duration_ms,
+        patience_ms=circumstances.patience_ms,
+        policy=policy_part(rules),
+        vantages=[VantagePart(v.place, v.container, *controls[v]) for v in vantages],
+        endpoints=[endpoint_part(end) for end in ends],
+        flows=_flows(judged, vantages, ends),
+        totals=_totals(judged),
+        findings=list(circumstances.findings),
+        coverage=coverage,
+        notes=[*circumstances.notes, *notes(case, judged)],
+    )
+
+
+WORDS: Final[dict[int, Literal["proven", "breached", "unproven"]]] = {
+    PROVEN: "proven",
+    BREACHED: "breached",
+    UNPROVEN: "unproven",
+}
+
+
+def project_part(project: Project, facts: Facts) -> ProjectPart:
+    """Return the project, with the networks of the file and of the engine."""
+    names = {network.name for network in facts.networks} | {n.name for n in project.networks.values()}
+    return ProjectPart(
+        project.name,
+        [ServicePart(s.name, list(project.seats(s.name)), s.replicas) for _, s in sorted(project.services.items())],
+        [_network(project, facts, name) for name in sorted(names)],
+    )
+
+
+def _network(project: Project, facts: Facts, name: str) -> NetworkPart:
+    fact, drawn = facts.network(name), project.network_named(name)
+    return NetworkPart(
+        name=name,
+        key=drawn.key if drawn else "",
+        driver=fact.driver if fact else drawn.driver if drawn else "",
+        internal=fact.internal if fact else bool(drawn and drawn.internal),
+        external=bool(drawn and drawn.external),
+    )
+
+
+def policy_part(rules: Policy | None) -> PolicyPart | None:
+    """Return the policy as the file says it."""
+    if rules is None:
+        return None
+    tolerated = [TolerationPart(toleration.text, toleration.why) for toleration in rules.tolerate]
+    return PolicyPart([rule.text for rule in rules.allow], tolerated)
+
+
+def endpoint_part(end: Endpoint) -> EndpointPart:
+    """Return an endpoint."""
+    return EndpointPart(
+        end.place, end.container, end.kind, end.protocol, end.service_port, end.network, end.address, end.port
+    )
+
+
+def _flows(judged: Sequence[Judged], vantages: Sequence[Vantage], ends: Sequence[Endpoint]) -> list[FlowPart]:
+    vantage_at = {vantage: position for position, vantage in enumerate(vantages)}
+    end_at = {end: position for position, end in enumerate(ends)}
+    said = _reasons(judged)
+    return [
+        FlowPart(
+            vantage=vantage_at[item.flow.vantage],
+            endpoint=end_at[item.flow.endpoint],
+            intended=item.intention.intent,
+            intended_by=item.intention.where,
+            predicted=item.prediction.reach,
+            rule=item.prediction.rule,
+            observed=item.observation.reach,
+            outcome=item.observation.outcome,
+            evidence=item.observation.evidence,
+            judgement=item.judgement,
+            cause=item.cause,
+            drift=item.drift,
+            reason=said[_answers(item)],
+        )
+        for item in judged
+    ]
+
+
+def _reasons(judged: Iterable[Judged]) -> dict[tuple[int, int, int], str]:
+    """Return the reason of every three answers: each is one object however many flows share it."""
+    return {answers: reason(item) for answers, item in {_answers(item): item for item in judged}.items()}
+
+
+def _answers(item: Judged) -> tuple[int, int, int]:
+    return id(item.intention), id(item.prediction), id(item.observation)
+
+
+def _totals(judged: Iterable[Judged]) -> dict[str, int]:
+    counted = Counter(item.judgement for item in judged)
+    drifted = sum(item.drift for item in judged)
+    return {**{word.value: counted[word] for word in Judgement}, "drift": drifted}
+
+
+def _coverage(project: Project, facts: Facts, judged: Sequence[Judged], left_out: Sequence[SkippedPart]) -> Coverage:
+    absent = asking.absent(project, facts)
+    unknown = sum(item.observation.reach is Reach.UNKNOWN for item in judged)
+    skipped = [*left_out, *(SkippedPart(what, why) for what, why in asking.skipped(project, facts))]
+    complete = bool(judged) and not (absent or left_out)
+    return Coverage(len(judged), unknown, absent, skipped, complete=complete)

@@ -1,0 +1,1 @@
+"""Pushes an image to a registry and reads its digest back."""

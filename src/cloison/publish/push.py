@@ -1,0 +1,173 @@
+"""The way of an image from the engine to a registry, and the digest's way back.
+
+Rule: an image counts as published when the registry itself, asked again, names the digest that was pushed
+and hands out bytes that have it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, Final, Protocol
+
+import docker
+import requests
+import urllib3
+from docker.errors import APIError, DockerException, NotFound, NullResource, StreamParseError
+
+from cloison.errors import NotProven, PublishError, UsageError
+from cloison.publish.credentials import Login
+from cloison.publish.error_advice import plain, refusal
+from cloison.publish.image_reference import Reference
+
+SECONDS: Final = 300
+"""How long the engine may be silent: it says nothing while a registry puts a large layer together."""
+FAILURES: Final = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, StreamParseError)
+BAD_REQUEST: Final = 400
+SAID: Final = re.compile(r"\S+: digest: (?P<digest>[a-z0-9]+:[0-9a-f]{64}) size: \d+")
+"""How an engine with containerd's image store tells the digest; the others tell it in `aux` as well
+(https://github.com/moby/moby/issues/48331)."""
+Event = Mapping[str, Any]
+
+
+class Audience(Protocol):
+    """Who is told how it goes."""
+
+    def say(self, sentence: str) -> None:
+        """Take a sentence."""
+        ...
+
+    def advance(self, done: int, total: int) -> None:
+        """Take the bytes that are done, and how many there are as far as is known."""
+        ...
+
+
+class Images:
+    """The images of one engine."""
+
+    def __init__(self, api: docker.APIClient) -> None:
+        self._api: Any = api
+
+    def identity(self, name: str) -> str:
+        """Return the id of a local image.
+
+        Raises UsageError when there is no such image, NotProven when the engine does not answer.
+        """
+        try:
+            found = self._find(name)
+        except FAILURES as error:
+            if isinstance(error, NullResource) or getattr(error, "status_code", 0) == BAD_REQUEST:
+                raise UsageError(f'"{name}" is no name of an image: {_said(error)}') from error
+            raise NotProven(f"the Docker engine stopped answering: {_said(error)}") from error
+        if not found:
+            raise UsageError(f'there is no local image "{name}"; build it first, or see `docker images` for its name')
+        return str(found["Id"])
+
+    @contextmanager
+    def named(self, identity: str, target: Reference, audience: Audience) -> Iterator[None]:
+        """Have the image carry the target's name, and give the name back when the block fails.
+
+        Raises PublishError when the engine does not give it the name.
+        """
+        try:
+            holder, before = self._find(str(target)), self._find(identity)
+        except FAILURES as error:
+            raise NotProven(f"the Docker engine stopped answering: {_said(error)}") from error
+        try:
+            self._tag(identity, target)
+            yield
+        except BaseException:
+            with suppress(*FAILURES, PublishError):  # what failed first is what the person has to know
+                self._undo(target, holder, before, audience)
+            raise
+
+    def _tag(self, identity: str, target: Reference) -> None:
+        try:
+            self._api.tag(identity, target.repository, target.tag)
+        except FAILURES as error:
+            raise PublishError(f"the engine cannot name the image {target}: {_said(error)}") from error
+
+    def _undo(self, target: Reference, holder: Event, before: Event, audience: Audience) -> None:
+        now = self._find(before["Id"])
+        for digest in set(now.get("RepoDigests", ())) - set(before["RepoDigests"]):
+            self._api.remove_image(digest, noprune=True)
+        if holder:
+            self._tag(holder["Id"], target)
+        elif before["RepoTags"]:
+            self._api.remove_image(str(target), noprune=True)
+        else:  # an image goes with its last name, and this one is not ours
+            audience.say(f"{target} stays as a local name: the image has no other")
+
+    def _find(self, name: str) -> Event:
+        """Return an image, an empty one when there is none."""
+        try:
+            found: Event = self._api.inspect_image(name)
+        except NotFound:
+            return {}
+        return {**found, "RepoTags": found.get("RepoTags") or (), "RepoDigests": found.get("RepoDigests") or ()}
+
+    def push(self, target: Reference, login: Login, audience: Audience) -> str:
+        """Push the image of this name and return its digest as the engine tells it.
+
+        Raises PublishError when the registry does not take it.
+        """
+        digest, waiting, layers = "", False, dict[str, tuple[int, int]]()
+        for event in _events(self._api.push, target, target.tag, login):
+            digest = _digest(event) or digest
+            if not waiting and str(event.get("status")).startswith("Retrying"):
+                waiting = True
+                audience.say(f"{target.host} has trouble; the engine tries again for up to a minute")
+            layers.update(_layer(event))
+            audience.advance(sum(done for done, _ in layers.values()), sum(total for _, total in layers.values()))
+        if not digest:
+            raise PublishError(f"{target}: the engine ended the push without naming a digest; is its log any wiser?")
+        return digest
+
+    def read_back(self, target: Reference, login: Login, digest: str) -> None:
+        """Ask the registry for the tag, then for the bytes behind the digest, which the engine checks.
+
+        Raises PublishError when it names another digest, or holds other bytes, than were pushed.
+        """
+        try:
+            told = self._api.inspect_distribution(str(target), auth_config=dict(login.words))["Descriptor"]["digest"]
+        except FAILURES as error:
+            raise PublishError(f"{target} was pushed but not found again: {_refusal(error, target, login)}") from error
+        if told != digest:
+            raise PublishError(
+                f"{target}: {digest} was pushed, but {target.host} answers {plain(told)}; someone else "
+                "moved the tag meanwhile, or the registry cannot be trusted"
+            )
+        for _ in _events(self._api.pull, target, digest, login):
+            pass
+
+
+def _events(call: Callable[..., Iterator[Event]], target: Reference, what: str, login: Login) -> Iterator[Event]:
+    """Yield what the engine says about a push or pull; its complaint is a PublishError."""
+    try:
+        for event in call(target.repository, tag=what, stream=True, decode=True, auth_config=dict(login.words)):
+            if "error" in event:
+                raise PublishError(f"{target} is not published: {refusal(str(event['error']), target, login)}")
+            yield event
+    except FAILURES as error:
+        raise PublishError(f"{target} is not published: {_refusal(error, target, login)}") from error
+
+
+def _digest(event: Event) -> str:
+    told = (event.get("aux") or {}).get("Digest")
+    match = SAID.fullmatch(str(event.get("status")))
+    return str(told or (match and match["digest"]) or "")
+
+
+def _layer(event: Event) -> dict[str, tuple[int, int]]:
+    detail = event.get("progressDetail") or {}
+    total = detail.get("total", 0)
+    return {event["id"]: (min(detail.get("current", 0), total), total)} if total and "id" in event else {}
+
+
+def _refusal(error: Exception, target: Reference, login: Login) -> str:
+    return refusal(_said(error), target, login)
+
+
+def _said(error: Exception) -> str:
+    return plain(str(error.explanation or error) if isinstance(error, APIError) else str(error))

@@ -1,0 +1,167 @@
+"""Packs the running program and the packages that it runs on, as the context of the scout's image.
+
+Rules:
+  - What is packed is what runs here: the program's own modules, and the files that each package's RECORD names.
+  - Compiled packages fit one Python, processor and C library. Where the image has others, the same locked packages are
+    fetched for it with the user's own pip, whose index and certificates are set up already.
+  - The same program gives the same digest, so that its image is found again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import sys
+import sysconfig
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from cloison.errors import NotProven
+from cloison.linux.subprocesses import run
+
+PROGRAM: Final = "cloison"
+SITE: Final = "site"
+LOCKED: Final = "agent.requirements.txt"
+"""The locked packages inside an installed program; in a clone they are in requirements/run.txt."""
+LOCKED_IN_CLONE: Final = Path("requirements/run.txt")
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+PLATFORMS: Final = {
+    "gnu": ("manylinux_2_5", "manylinux1", "manylinux_2_12", "manylinux2010", "manylinux_2_17", "manylinux2014"),
+    "musl": ("musllinux_1_1", "musllinux_1_2"),
+}
+"""By the C library: what every image of the last years can load (https://peps.python.org/pep-0600/, /pep-0656/)."""
+FETCHING: Final = 300
+"""Seconds for pip."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """A Python: its version, like 3.11, and the interface of its packages, like cpython-311-x86_64-linux-gnu."""
+
+    version: str
+    interface: str
+
+    @property
+    def processor(self) -> str:
+        """The processor that it runs on."""
+        return self.interface.split("-")[2]
+
+    @property
+    def platforms(self) -> list[str]:
+        """The platforms for which packages fit it, in the words of pip."""
+        return [f"{libc}_{self.processor}" for libc in PLATFORMS.get(self.interface.split("-")[-1], ())]
+
+
+ASK: Final = "import sys, sysconfig; print('%d.%d' % sys.version_info[:2], sysconfig.get_config_var('SOABI'))"
+"""How a Python is asked for its version and interface."""
+
+
+def running() -> Interpreter:
+    """Return the Python that runs here."""
+    return Interpreter(f"{sys.version_info[0]}.{sys.version_info[1]}", str(sysconfig.get_config_var("SOABI")))
+
+
+@cache
+def digest() -> str:
+    """Return what names the program and the packages that it runs on."""
+    packages = (f"{item.name} {item.version}\n{item.read_text('RECORD')}" for item in _packages())
+    own = (name.encode() + content for name, content in _program())
+    return hashlib.sha256(b"\0".join([*own, *sorted(text.encode() for text in packages)])).hexdigest()
+
+
+def copied() -> bytes:
+    """Return a context with the packages that are installed here.
+
+    Raises NotProven when one does not say which files it has.
+    """
+    return _context(_installed())
+
+
+def fetched(target: Interpreter) -> bytes:
+    """Return a context with the locked packages for another Python.
+
+    Raises NotProven when pip cannot get them.
+    """
+    platforms = [f"--platform={platform}" for platform in target.platforms]
+    with tempfile.TemporaryDirectory(prefix="cloison-") as folder:
+        words = ["-m", "pip", "install", "--quiet", "--no-input", "--no-deps", "--only-binary=:all:", "--no-compile"]
+        chosen = [*platforms, f"--python-version={target.version}", "--implementation=cp", "--target", folder]
+        locked = ["--require-hashes", "--requirement", str(_locked())]
+        result = run([sys.executable, *words, *chosen, *locked], seconds=FETCHING)
+        if result.code != 0:
+            raise NotProven(
+                f"the packages for Python {target.version} on {target.processor} could not be fetched: "
+                f"{result.last_line}; let pip reach its index, or name an image with Python {running().version} "
+                "in CLOISON_PYTHON_IMAGE"
+            )
+        root = Path(folder)
+        return _context((str(path.relative_to(root)), path.read_bytes()) for path in root.rglob("*") if path.is_file())
+
+
+def _context(packages: Iterator[tuple[str, bytes]]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        _add(tar, "Dockerfile", files("cloison.remote").joinpath("agent.Dockerfile").read_bytes())
+        for name, content in sorted([*_program(), *packages]):
+            _add(tar, f"{SITE}/{name}", content)
+    return buffer.getvalue()
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = len(content), 0o644
+    tar.addfile(member, io.BytesIO(content))
+
+
+def _program() -> list[tuple[str, bytes]]:
+    """Return the program's own files, and the metadata that tells its version."""
+    own = distribution(PROGRAM)
+    root = Path(str(files(PROGRAM)))
+    modules = (path for path in root.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    metadata = f"{PROGRAM}-{own.version}.dist-info/METADATA", (own.read_text("METADATA") or "").encode()
+    return sorted([metadata, *((f"{PROGRAM}/{path.relative_to(root)}", path.read_bytes()) for path in modules)])
+
+
+def _installed() -> Iterator[tuple[str, bytes]]:
+    for package in _packages():
+        if package.files is None:
+            raise NotProven(f"the package {package.name} is installed without a list of its files")
+        for path in package.files:
+            if ".." not in path.parts and path.suffix != ".pyc":
+                yield str(path), Path(str(path.locate())).read_bytes()
+
+
+def _packages() -> list[Distribution]:
+    """Return the packages that the program needs, those that they need, and so on."""
+    found: dict[str, Distribution] = {}
+    waiting = list(_needs(distribution(PROGRAM)))
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        try:
+            found[name] = distribution(name)
+        except PackageNotFoundError:  # of another system
+            continue
+        waiting += _needs(found[name])
+    return [found[name] for name in sorted(found)]
+
+
+def _needs(package: Distribution) -> Iterator[str]:
+    for line in package.requires or ():
+        match = NAME.match(line)
+        if match and "extra ==" not in line:
+            yield re.sub(r"[-_.]+", "-", match[0]).lower()
+
+
+def _locked() -> Path:
+    installed = Path(str(files("cloison.remote").joinpath(LOCKED)))
+    return installed if installed.is_file() else Path(str(files(PROGRAM))).parents[1] / LOCKED_IN_CLONE

@@ -1,0 +1,30 @@
+"""Prints the JSON Schema of a document: `python -m cloison.reports.json_schema proof > docs/proof.schema.json`.
+
+Input: the document's name, `proof` or `plan`. Output: JSON Schema 2020-12 on standard output.
+Rule: the schema is made from the types that encode the document, so the two cannot differ.
+Source: https://json-schema.org/draft/2020-12/schema
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from cloison.plan import schema as plan_schema
+from cloison.proof import schema as proof_schema
+
+SCHEMAS: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {
+    "proof": proof_schema.schema,
+    "plan": plan_schema.schema,
+}
+
+
+def render(document: str) -> str:
+    """Return the published schema of a document, with its newline."""
+    return json.dumps(SCHEMAS[document](), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render(sys.argv[1]))

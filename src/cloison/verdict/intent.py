@@ -1,0 +1,118 @@
+"""What is intended of every flow: by the policy, or, without one, by the walls that the file draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+from cloison.compose.policy import Policy, Toleration
+from cloison.compose.project import Project
+from cloison.model.facts import HOST, OUTSIDE, Endpoint, Flow, Kind, Vantage
+from cloison.model.outcome import Reach
+from cloison.predict.prediction import Prediction
+
+
+class Intent(StrEnum):
+    """What the owner wants of a flow."""
+
+    OPEN = "open"
+    SHUT = "shut"
+    TOLERATED = "tolerated"
+    OPTIONAL = "optional"
+    """Allowed, and not needed here: by a star, or because the file carries the door at another address."""
+    UNJUDGED = "unjudged"
+    """From the host, and not named by the policy."""
+    UNDECIDED = "undecided"
+    """There is no policy, and the file alone cannot say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intention:
+    """What is wanted of one flow, and which line of the policy says so (empty: the default)."""
+
+    intent: Intent
+    where: str = ""
+    why: str = ""
+
+
+def intended(
+    project: Project,
+    rules: Policy | None,
+    predicted: Mapping[Flow, Prediction],
+) -> dict[Flow, Intention]:
+    """Return what is intended of every flow of `predicted`."""
+    if rules is None:
+        return {flow: _as_drawn(flow, said) for flow, said in predicted.items()}
+    is_open = [flow for flow, said in predicted.items() if said.reach is Reach.OPEN]
+    carried, published = {_door(flow) for flow in is_open}, {_door(flow) for flow in is_open if _is_published(flow)}
+    return {
+        flow: _intention(project, rules, flow, said.reach, (carried, published)) for flow, said in predicted.items()
+    }
+
+
+LINES: Final = 1 << 12
+"""Lines of a policy whose words are kept."""
+BARE: Final = {intent: Intention(intent) for intent in Intent}
+"""What no line of the policy says: one object for all flows."""
+AS_DRAWN: Final = {Reach.OPEN: Intent.OPEN, Reach.SHUT: Intent.SHUT, Reach.UNKNOWN: Intent.UNDECIDED}
+
+
+def _as_drawn(flow: Flow, said: Prediction) -> Intention:
+    """Return what the file draws, which is not always what the engine makes of it."""
+    if flow.vantage.place == HOST:
+        return BARE[Intent.UNJUDGED]
+    if flow.endpoint.place == HOST and said.reach is not Reach.SHUT:
+        return BARE[Intent.OPTIONAL]  # what the host offers is its owner's, and the file needs none of it
+    return BARE[Intent.SHUT if said.is_unwalled else AS_DRAWN[said.reach]]
+
+
+def _intention(
+    project: Project,
+    rules: Policy,
+    flow: Flow,
+    reach: Reach,
+    doors: tuple[set[tuple[Vantage, Endpoint]], set[tuple[Vantage, Endpoint]]],
+) -> Intention:
+    carried, published = doors
+    for rule in rules.allow:
+        if rule.names(flow):
+            # A star allows everything it covers and needs only what the file carries.
+            optional = reach is not Reach.OPEN and (rule.is_wide or _door(flow) in carried)
+            optional |= _is_side_door(flow) and _door(flow) in published
+            return _said(Intent.OPTIONAL if optional else Intent.OPEN, rule.where)
+    for toleration in rules.tolerate:
+        if _tolerates(project, toleration, flow):
+            return _said(Intent.TOLERATED, toleration.where, toleration.why)
+    return BARE[Intent.UNJUDGED if flow.vantage.place == HOST else Intent.SHUT]
+
+
+@lru_cache(LINES)
+def _said(intent: Intent, where: str, why: str = "") -> Intention:
+    """Return one object for all flows of which a line of the policy says the same."""
+    return Intention(intent, where, why)
+
+
+def _is_published(flow: Flow) -> bool:
+    return flow.endpoint.kind is Kind.PUBLISHED
+
+
+def _is_side_door(flow: Flow) -> bool:
+    """Whether a flow comes from outside to a container's own address: it may, and nobody counts on it."""
+    return flow.vantage.place == OUTSIDE and not _is_published(flow)
+
+
+def _door(flow: Flow) -> tuple[Vantage, Endpoint]:
+    """Return what all addresses of one door have in common: any one of them serves who is allowed through."""
+    end = flow.endpoint
+    return flow.vantage, Endpoint(end.place, end.container, Kind.LISTENER, end.protocol, end.service_port, "", "", 0)
+
+
+def _tolerates(project: Project, toleration: Toleration, flow: Flow) -> bool:
+    if toleration.rule:
+        return toleration.rule.names(flow)
+    name = project.networks[toleration.network].name
+    members = (project.seats(flow.vantage.place), project.seats(flow.endpoint.place))
+    return flow.endpoint.network == name and all(name in seats for seats in members)
