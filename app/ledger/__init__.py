@@ -6,12 +6,12 @@ from typing import Any
 from flask import Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from ledger import api, errors, gate, health, people, running, views
+from ledger import accounts, api, authorization, errors, health, observability, views
+from ledger.accounts import authentication, csrf
 from ledger.archive.store import Archive
 from ledger.database import engine_for, ping
-from ledger.once import Once
-from ledger.people import csrf, doorkeeper
 from ledger.settings import Settings
+from ledger.single_flight import Once
 
 __all__ = ["create_app"]
 
@@ -25,16 +25,16 @@ def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
     app.extensions["archive"] = Archive(engine)
     app.extensions["readiness"] = Once(lambda: ping(engine), patience=settings.ready_patience)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the page's order is the document's order
-    running.init_app(app)  # first, so that it sees every request and every answer
+    observability.init_app(app)  # first, so that it sees every request and every answer
     app.register_blueprint(health.bp)
     app.register_blueprint(api.bp)
-    people.init_app(app)
+    accounts.init_app(app)
     views.init_app(app)
     errors.init_app(app)
     app.after_request(_forbid_keeping)
     # One hop and one only: the proxy sets these headers itself, so what a client claimed never gets here.
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
-    gate.init_app(app, doorkeeper.identify)
+    authorization.init_app(app, authentication.identify)
     csrf.init_app(app)
     return app
 

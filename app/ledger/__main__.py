@@ -12,11 +12,11 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ledger.archive import commands as keeping
+from ledger.accounts import cli as accounts_cli
+from ledger.archive import cli as keeping
 from ledger.database import engine_for
 from ledger.migrate import migrate_when_reachable
-from ledger.people import commands
-from ledger.running import metrics
+from ledger.observability import metrics
 from ledger.settings import Settings
 
 FIGURES: Final = Path("/tmp/figures")  # noqa: S108 - the container's own tmpfs, where the processes share their counts
@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     top.set_defaults(run=serve)
     verbs = top.add_subparsers(title="verbs", metavar="VERB")
     verbs.add_parser("migrate", help="bring the tables up to date").set_defaults(run=migrate)
-    commands.add_to(verbs)
+    accounts_cli.add_to(verbs)
     keeping.add_to(verbs)
     return top
 

@@ -13,12 +13,12 @@ import msgspec
 from flask import Blueprint, Response, abort, current_app, request
 from flask.typing import ResponseReturnValue
 
-from ledger.archive.document import Refused
-from ledger.archive.lines import ProofLine, Spell
+from cloison_view.difference import Change, difference
+from ledger.archive.records import ProofLine, Spell
 from ledger.archive.store import MOST, Archive
-from ledger.gate import Demand, demands, principal
-from ledger.large import LARGE, Place, place
-from proofview.difference import Change, difference
+from ledger.archive.validate import Refused
+from ledger.authorization import Demand, demands, principal
+from ledger.upload_limit import LARGE, Place, place
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
 

@@ -8,8 +8,8 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
+from ledger.content_negotiation import prefers_json
 from ledger.database import FULL, code
-from ledger.negotiate import prefers_json
 
 # What a person can do about it; any other status shows werkzeug's own sentence.
 SENTENCES: Final = {

@@ -4,7 +4,7 @@ from flask import Blueprint, current_app
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
-from ledger.gate import Demand, demands
+from ledger.authorization import Demand, demands
 
 bp = Blueprint("health", __name__)
 

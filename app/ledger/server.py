@@ -4,7 +4,7 @@ from typing import Any
 
 from gunicorn.workers import gthread
 
-from ledger.running import logs, metrics
+from ledger.observability import logs, metrics
 from ledger.settings import Settings
 
 _settings = Settings.from_environment()

@@ -5,9 +5,9 @@ import json
 import pymysql
 from flask import Flask, render_template_string, request
 
-from proofview.evidence import evidence
-from proofview.matrix import matrix
-from proofview.picture import picture
+from cloison_view.diagram import picture
+from cloison_view.evidence import evidence
+from cloison_view.matrix import matrix
 
 app = Flask(__name__)
 

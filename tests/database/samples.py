@@ -8,8 +8,8 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Engine
 
-from ledger import moment
-from ledger.people import projects
+from ledger import clock as ledger_clock
+from ledger.accounts import projects
 
 DOOR: Final = {"intended": "shut", "predicted": "shut", "observed": "shut", "judgement": "holds"}
 OPEN: Final = {"intended": "shut", "predicted": "shut", "observed": "open", "judgement": "breach"}
@@ -103,4 +103,4 @@ def add_project(engine: Engine, *names: str) -> None:
     """Make projects."""
     with engine.begin() as connection:
         for name in names:
-            projects.add(connection, name, moment.now())
+            projects.add(connection, name, ledger_clock.now())

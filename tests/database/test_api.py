@@ -24,9 +24,9 @@ from tests.database.samples import OPEN, add_project, document, proof
 from tests.database.samples import body as body_of
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from ledger import api, errors, gate, large
+from ledger import api, authorization, errors, upload_limit
 from ledger.archive.store import Archive
-from ledger.gate import Principal
+from ledger.authorization import Principal
 from ledger.settings import DEFAULTS, Settings
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def app(engine: Engine) -> Flask:
     add_project(engine, "shop")
     app.register_blueprint(api.bp)
     errors.init_app(app)
-    gate.init_app(app, lambda: TOKENS.get(request.headers.get("Authorization", "").removeprefix("Bearer ")))
+    authorization.init_app(app, lambda: TOKENS.get(request.headers.get("Authorization", "").removeprefix("Bearer ")))
     return app
 
 
@@ -266,10 +266,10 @@ def with_notes(*notes: str) -> bytes:
 def test_a_large_proof_waits_for_another_and_a_small_one_does_not(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(large, "PATIENCE", 0.05)
-    app.config["SETTINGS"] = replace(app.config["SETTINGS"], proof_limit=4 * large.LARGE)
-    big = with_notes("x" * 2 * large.LARGE)
-    with large.place() as taken:
+    monkeypatch.setattr(upload_limit, "PATIENCE", 0.05)
+    app.config["SETTINGS"] = replace(app.config["SETTINGS"], proof_limit=4 * upload_limit.LARGE)
+    big = with_notes("x" * 2 * upload_limit.LARGE)
+    with upload_limit.place() as taken:
         taken.take_for(None)
         plain = send(client, big)
         packed = send(client, gzip.compress(big), Content_Encoding="gzip")

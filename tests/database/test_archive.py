@@ -14,14 +14,14 @@ from sqlalchemy import text
 from tests.database import samples
 from tests.database.samples import proof
 
-from ledger.archive.document import Refused
+from ledger.accounts.errors import Refused as NotAdded
 from ledger.archive.store import Archive
-from ledger.people.errors import Refused as NotAdded
+from ledger.archive.validate import Refused
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from ledger.archive.lines import Spell
+    from ledger.archive.records import Spell
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.pool import StaticPool
 
 from ledger import create_app
-from ledger.people.passwords import Passwords
+from ledger.accounts.passwords import Passwords
 from ledger.settings import Settings
 
 QUICK = PasswordHasher(memory_cost=8, time_cost=1, parallelism=1)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ledger.once import Once
+from ledger.single_flight import Once
 
 
 def test_who_comes_while_it_is_asked_gets_the_same_answer() -> None:

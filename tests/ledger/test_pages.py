@@ -8,7 +8,7 @@ from flask import request
 from sqlalchemy.exc import OperationalError
 
 from ledger import create_app
-from ledger.gate import Demand, demands
+from ledger.authorization import Demand, demands
 
 if TYPE_CHECKING:
     from flask import Flask

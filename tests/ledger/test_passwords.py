@@ -9,9 +9,9 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 from tests.ledger.conftest import QUICK
 
-from ledger.people import passwords, secret
-from ledger.people.errors import Busy, Refused
-from ledger.people.passwords import HASHER, Passwords, acceptable
+from ledger.accounts import passwords, secret_tokens
+from ledger.accounts.errors import Busy, Refused
+from ledger.accounts.passwords import HASHER, Passwords, acceptable
 
 
 class Slow(PasswordHasher):
@@ -100,7 +100,7 @@ def test_a_hash_of_other_parameters_is_outdated() -> None:
 
 
 def test_a_password_that_we_make_may_be_one() -> None:
-    made = {secret.password() for _ in range(100)}
+    made = {secret_tokens.password() for _ in range(100)}
 
     assert len(made) == 100
     for password in made:

@@ -10,9 +10,9 @@ import pytest
 from flask import Flask, g
 from sqlalchemy import create_engine, text
 
-from ledger import running
-from ledger.gate import Demand, demands
-from ledger.running import logs, statements
+from ledger import observability
+from ledger.authorization import Demand, demands
+from ledger.observability import logs, sql_comments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ def client() -> FlaskClient:
     app = Flask(__name__)
     app.extensions["engine"] = create_engine("sqlite://")
     asked: list[str] = app.extensions.setdefault("asked", [])
-    running.init_app(app)
+    observability.init_app(app)
 
     @app.route("/ask/<name>", methods=["GET", "POST"])
     @demands(Demand.NOTHING)
@@ -119,7 +119,7 @@ def test_a_failure_has_its_trace_in_one_line(client: FlaskClient, lines: Lines) 
 def test_each_statement_carries_the_number() -> None:
     app = Flask(__name__)
     engine = create_engine("sqlite://")
-    statements.init_app(engine)
+    sql_comments.init_app(engine)
     seen: list[str] = []
 
     from sqlalchemy import event  # noqa: PLC0415 - beside what it listens to

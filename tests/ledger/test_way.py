@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger.people.way import safe
+from ledger.accounts.safe_redirect import safe
 
 
 @pytest.mark.parametrize("path", ["/", "/projects/a?only=changes", "/projects/a%2Fb", "/a//b", "/?next=//x"])

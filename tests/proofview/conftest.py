@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from tests.proofview.documents import HOSTILE, crowded, document, renamed
 
-from proofview.sheet import sheet
+from cloison_view.page import sheet
 
 NAME = "ab" * 32
 

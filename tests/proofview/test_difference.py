@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.proofview.documents import SCENES, document, flow, small
 
-from proofview.difference import Change, difference
+from cloison_view.difference import Change, difference
 
 
 def one(observed: str) -> list[dict[str, object]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.proofview.documents import SCENES, document, flow, small
 
-from proofview.doors import doors
+from cloison_view.connections import doors
 
 
 def test_a_door_gathers_every_container_and_every_address() -> None:

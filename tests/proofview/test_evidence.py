@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from tests.proofview.documents import SCENES, document, endpoint, flow, small
 
-from proofview.acts import acts
-from proofview.doors import doors
-from proofview.evidence import Entry, Origin, origins
+from cloison_view.action_items import acts
+from cloison_view.connections import doors
+from cloison_view.evidence import Entry, Origin, origins
 
 
 def whole(*flows: dict[str, Any]) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from tests.proofview.documents import HOSTILE, SCENES, crowded, document, renamed
 
-from proofview.doors import doors
-from proofview.layout import layout
-from proofview.scenery import scenery
-from proofview.shapes import Layout, Rect
-from proofview.ways import ways
+from cloison_view.connections import doors
+from cloison_view.edges import ways
+from cloison_view.layout import layout
+from cloison_view.svg_shapes import Layout, Rect
+from cloison_view.topology import scenery
 
 
 @cache

@@ -7,8 +7,8 @@ import re
 import pytest
 from tests.proofview.documents import SCENES, crowded, document
 
-from proofview.doors import doors
-from proofview.matrix import Matrix, matrix, table
+from cloison_view.connections import doors
+from cloison_view.matrix import Matrix, matrix, table
 
 
 def made(scene: str) -> Matrix:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.proofview.documents import crowded, document
 
-from proofview.scenery import scenery
+from cloison_view.topology import scenery
 
 
 def test_the_network_nearest_to_the_outside_comes_first_and_its_members_too() -> None:

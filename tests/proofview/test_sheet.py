@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.proofview.documents import HOSTILE, SCENES, crowded, document, renamed
 
-from proofview.sheet import body, sheet
+from cloison_view.page import body, sheet
 
 NAME = "ab" * 32
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from tests.proofview.documents import SCENES, crowded, document
 
-from proofview.doors import Door, doors
-from proofview.scenery import scenery
-from proofview.ways import Ways, face, ways
-from proofview.words import ATTENTION
+from cloison_view.connections import Door, doors
+from cloison_view.edges import Ways, face, ways
+from cloison_view.labels import ATTENTION
+from cloison_view.topology import scenery
 
 
 def chosen(scene: str) -> Ways:

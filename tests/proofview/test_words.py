@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from proofview.doors import Door
-from proofview.words import columns, cut, in_order, listed, many, ports, shown
+from cloison_view.connections import Door
+from cloison_view.labels import columns, cut, in_order, listed, many, ports, shown
 
 
 @pytest.mark.parametrize(

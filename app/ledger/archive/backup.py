@@ -41,7 +41,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DataError, IntegrityError
 
-from ledger.archive import adding
+from ledger.archive import insert as archive_insert
 
 FORM: Final = 1
 STAYS: Final = frozenset({"alembic_version", "visits"})
@@ -169,7 +169,7 @@ def _restore_body(connection: Connection, name: str, body: bytes) -> None:
             "INSERT INTO document (proof_id, body, size) SELECT id, :body, :size FROM proof"
             " WHERE id = :id AND digest = :digest"
         ),
-        {"id": int(number), "digest": bytes.fromhex(digest), "body": adding.pack(body), "size": len(body)},
+        {"id": int(number), "digest": bytes.fromhex(digest), "body": archive_insert.pack(body), "size": len(body)},
     )
     if done.rowcount != 1:
         raise Unfit(f"proofs/{name}: the backup's table of proofs has no such row.")
@@ -212,7 +212,7 @@ def _bodies(connection: Connection) -> Iterator[tuple[int, str, bytes]]:
     )
     while rows := connection.execute(query, {"last": last, "most": BODIES}).all():
         for row in rows:
-            yield row.id, row.digest.hex(), adding.unpack(row.body)
+            yield row.id, row.digest.hex(), archive_insert.unpack(row.body)
         last = rows[-1].id
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, bindparam, text
 
-from ledger.archive import adding
+from ledger.archive import insert as archive_insert
 from ledger.database import transaction
 
 ONCE: Final = 1000  # proofs in one transaction, so that nobody who sends one waits long
@@ -86,5 +86,5 @@ def _remove(connection: Connection, *, project: int, some: Sequence[int]) -> int
     if doomed:
         connection.execute(text("DELETE FROM document WHERE proof_id = :id"), doomed)
         connection.execute(text("DELETE FROM proof WHERE id = :id"), doomed)
-        adding.refresh(connection, project, more=-len(doomed))
+        archive_insert.refresh(connection, project, more=-len(doomed))
     return len(doomed)

@@ -13,12 +13,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Row, RowMapping, text
 
-from ledger import moment
-from ledger.archive import adding, document
-from ledger.archive.lines import Kept, Page, ProjectLine, ProofLine, Spell
+from ledger import clock as ledger_clock
+from ledger.archive import insert as archive_insert
+from ledger.archive import validate as archive_validate
+from ledger.archive.records import Kept, Page, ProjectLine, ProofLine, Spell
 from ledger.database import transaction
 
-WORDS: Final = {letter: word for word, letter in adding.WORD_LETTERS.items()}
+WORDS: Final = {letter: word for word, letter in archive_insert.WORD_LETTERS.items()}
 MOST: Final = 500  # lines of one answer
 LINE: Final = (
     "{0}.id, {0}.digest, {0}.word, {0}.exit_code, {0}.started, {0}.received, {0}.duration_ms, {0}.tool, {0}.engine,"
@@ -49,15 +50,15 @@ class Archive:
 
     def keep(self, project: str, body: bytes) -> Kept:
         """Keep a proof: on disk when this returns. Refused when it is none."""
-        new = document.read(body)
-        packed = adding.pack(body)
-        received = moment.now()
+        new = archive_validate.read(body)
+        packed = archive_insert.pack(body)
+        received = ledger_clock.now()
 
         def work(connection: Connection) -> bool:
             number = _number(connection, project, lock=True)
             if _find(connection, number, new.digest) is not None:
                 return False
-            adding.add(connection, number, new, received, packed)
+            archive_insert.add(connection, number, new, received, packed)
             return True
 
         return Kept(new.digest.hex(), transaction(self._engine, work))
@@ -122,7 +123,7 @@ class Archive:
                 ),
                 {"project": _number(connection, project), "digest": _bytes(digest)},
             ).one_or_none()
-        return None if row is None else adding.unpack(row.body)
+        return None if row is None else archive_insert.unpack(row.body)
 
     def neighbours(self, project: str, digest: str) -> tuple[str | None, str | None]:
         """Return the names of the proofs before and after one."""

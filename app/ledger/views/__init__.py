@@ -9,11 +9,13 @@ from typing import Final
 
 from flask import Flask
 
-import proofview
-from ledger.views import ages, badge, diff, doors, fresh, project, proofs, shown, trend, words
+import cloison_view
+from cloison_view.labels import called
+from cloison_view.labels import shown as seen
+from ledger.views import badge, diff, http_cache, project, proof_fragments, proofs, time_format, trend
+from ledger.views import connections as views_connections
+from ledger.views import labels as views_labels
 from ledger.views.fragments import Fragments
-from proofview.words import called
-from proofview.words import shown as seen
 
 ROOM: Final = (
     32 * 2**20
@@ -23,19 +25,21 @@ PAGES_ROOM: Final = 4 * 2**20  # and of whole pages, which last for a minute; ap
 
 def init_app(app: Flask) -> None:
     """Register the pages and what their templates use."""
-    here, views = Path(app.root_path), Path(proofview.__file__).parent
-    app.extensions["edition"] = fresh.edition(
+    here, views = Path(app.root_path), Path(cloison_view.__file__).parent
+    app.extensions["edition"] = http_cache.edition(
         *(root / kind for root in (here, views) for kind in ("templates", "static"))
     )
     app.extensions["fragments"] = Fragments(ROOM)
     app.extensions["pages"] = Fragments(PAGES_ROOM)
-    for bp in (project.bp, proofs.bp, diff.bp, doors.bp, badge.bp, shown.bp):
+    for bp in (project.bp, proofs.bp, diff.bp, views_connections.bp, badge.bp, proof_fragments.bp):
         app.register_blueprint(bp)
-    for telling in (ages.ago, ages.clock, ages.day, ages.hour, ages.iso):
+    for telling in (time_format.ago, time_format.clock, time_format.day, time_format.hour, time_format.iso):
         app.add_template_filter(telling)
-    app.add_template_filter(words.port, "port")
+    app.add_template_filter(views_labels.port, "port")
     app.add_template_filter(called)
     app.add_template_filter(seen, "shown")
-    app.add_template_test(shown.is_urgent, "urgent")
-    app.jinja_env.globals.update(asset=fresh.asset, counts=words.counts, sentence=words.sentence, trend=trend.trend)
-    fresh.init_app(app)
+    app.add_template_test(proof_fragments.is_urgent, "urgent")
+    app.jinja_env.globals.update(
+        asset=http_cache.asset, counts=views_labels.counts, sentence=views_labels.sentence, trend=trend.trend
+    )
+    http_cache.init_app(app)

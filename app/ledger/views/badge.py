@@ -5,10 +5,11 @@ from typing import Final
 from flask import Blueprint, Response, abort, request
 from flask.typing import ResponseReturnValue
 
-from ledger.gate import Demand, demands
-from ledger.views import ages, fresh, words
-from ledger.views.reading import archive
-from ledger.views.shield import shield
+from ledger.authorization import Demand, demands
+from ledger.views import http_cache, time_format
+from ledger.views import labels as views_labels
+from ledger.views.badge_svg import shield
+from ledger.views.queries import archive
 
 bp = Blueprint("badge", __name__)
 
@@ -23,7 +24,11 @@ def show(key: str) -> ResponseReturnValue:
     if found is None:
         abort(404, "There is no badge at this address.")
     last = found[1]
-    drawn = shield(last.word, ages.short(last.started, fresh.this_minute())) if last else shield(words.NONE, None)
+    drawn = (
+        shield(last.word, time_format.short(last.started, http_cache.this_minute()))
+        if last
+        else shield(views_labels.NONE, None)
+    )
     response = Response(drawn, mimetype="image/svg+xml")
     response.headers["Cache-Control"] = f"public, max-age={KEPT}"
     response.add_etag()

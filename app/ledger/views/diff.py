@@ -3,9 +3,9 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from ledger.gate import Demand, demands
-from ledger.views import fresh, shown
-from ledger.views.reading import archive, the_project, the_proof
+from ledger.authorization import Demand, demands
+from ledger.views import http_cache, proof_fragments
+from ledger.views.queries import archive, the_project, the_proof
 
 bp = Blueprint("diff", __name__, url_prefix="/projects/<project>/diff")
 
@@ -27,8 +27,8 @@ def choose(project: str) -> ResponseReturnValue:
 @demands(Demand.READER)
 def show(project: str, old: str, new: str) -> ResponseReturnValue:
     """Show what opened and what closed from one proof to the other."""
-    before, after, now = the_proof(project, old), the_proof(project, new), fresh.this_minute()
-    return fresh.answer(
+    before, after, now = the_proof(project, old), the_proof(project, new), http_cache.this_minute()
+    return http_cache.answer(
         (now, before, after),
         lambda: render_template(
             "diff.html",
@@ -36,6 +36,6 @@ def show(project: str, old: str, new: str) -> ResponseReturnValue:
             before=before,
             after=after,
             now=now,
-            changes=shown.difference(project, old, new),
+            changes=proof_fragments.difference(project, old, new),
         ),
     )

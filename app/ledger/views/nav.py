@@ -4,7 +4,7 @@ from collections.abc import Hashable
 
 from flask import g
 
-from ledger.people import csrf
+from ledger.accounts import csrf
 
 
 def shows() -> Hashable:

@@ -3,10 +3,11 @@
 from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from ledger.archive.lines import ProjectLine
-from ledger.gate import Demand, demands, principal
-from ledger.views import fresh, shown, words
-from ledger.views.reading import archive, the_project
+from ledger.archive.records import ProjectLine
+from ledger.authorization import Demand, demands, principal
+from ledger.views import http_cache, proof_fragments
+from ledger.views import labels as views_labels
+from ledger.views.queries import archive, the_project
 
 bp = Blueprint("project", __name__)
 
@@ -17,15 +18,15 @@ def index() -> ResponseReturnValue:
     """Show every project that the person may read."""
     who = principal()
     lines = sorted(archive().projects(None if who.is_administrator else who.reads), key=_urgency)
-    now = fresh.this_minute()
-    return fresh.answer((now, lines), lambda: render_template("projects.html", lines=lines, now=now))
+    now = http_cache.this_minute()
+    return http_cache.answer((now, lines), lambda: render_template("projects.html", lines=lines, now=now))
 
 
 @bp.get("/projects/<project>")
 @demands(Demand.READER)
 def show(project: str) -> ResponseReturnValue:
     """Show a project by its last proof, and what changed last."""
-    line, now = the_project(project), fresh.this_minute()
+    line, now = the_project(project), http_cache.this_minute()
 
     def render() -> str:
         if line.last is None:
@@ -35,18 +36,20 @@ def show(project: str) -> ResponseReturnValue:
             "project.html",
             line=line,
             now=now,
-            **shown.pieces(project, line.last.digest),
-            changes=shown.difference(project, before, line.changed.digest) if before and line.changed else None,
+            **proof_fragments.pieces(project, line.last.digest),
+            changes=proof_fragments.difference(project, before, line.changed.digest)
+            if before and line.changed
+            else None,
             before=before,
             badge=url_for("badge.show", key=line.badge_key),
         )
 
-    return fresh.answer((now, line), render)
+    return http_cache.answer((now, line), render)
 
 
 def _urgency(line: ProjectLine) -> tuple[int, str]:
-    word = line.last.word if line.last else words.NONE
-    return words.URGENCY.get(word, words.URGENCY[words.UNPROVEN]), line.name
+    word = line.last.word if line.last else views_labels.NONE
+    return views_labels.URGENCY.get(word, views_labels.URGENCY[views_labels.UNPROVEN]), line.name
 
 
 def _before(line: ProjectLine) -> str:
@@ -55,4 +58,4 @@ def _before(line: ProjectLine) -> str:
     if changed is None:
         return ""
     key = ("before", line.name, line.proofs, line.last, changed.digest, changed.changes)
-    return shown.fragments().get(repr(key), lambda: archive().neighbours(line.name, changed.digest)[0] or "")
+    return proof_fragments.fragments().get(repr(key), lambda: archive().neighbours(line.name, changed.digest)[0] or "")

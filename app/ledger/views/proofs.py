@@ -5,9 +5,9 @@ from typing import Final
 from flask import Blueprint, Response, abort, render_template, request
 from flask.typing import ResponseReturnValue
 
-from ledger.gate import Demand, demands
-from ledger.views import fresh, shown
-from ledger.views.reading import archive, the_body, the_project, the_proof
+from ledger.authorization import Demand, demands
+from ledger.views import http_cache, proof_fragments
+from ledger.views.queries import archive, the_body, the_project, the_proof
 
 bp = Blueprint("proofs", __name__, url_prefix="/projects/<project>/proofs")
 
@@ -20,12 +20,12 @@ def index(project: str) -> ResponseReturnValue:
     """Show the history, newest first, all of it or only what changed something."""
     only_changes = request.args.get("only") == "changes"
     before = request.args.get("before")
-    line, now = the_project(project), fresh.this_minute()
+    line, now = the_project(project), http_cache.this_minute()
     try:
         page = archive().proofs(project, before=before, limit=LINES, only_changes=only_changes)
     except ValueError as error:
         abort(400, str(error))
-    return fresh.answer(
+    return http_cache.answer(
         (now, line, page, before, only_changes),
         lambda: render_template("proofs.html", line=line, page=page, now=now, only_changes=only_changes, before=before),
     )
@@ -35,9 +35,9 @@ def index(project: str) -> ResponseReturnValue:
 @demands(Demand.READER)
 def show(project: str, digest: str) -> ResponseReturnValue:
     """Show one proof."""
-    proof, now = the_proof(project, digest), fresh.this_minute()
+    proof, now = the_proof(project, digest), http_cache.this_minute()
     older, newer = archive().neighbours(project, digest)
-    return fresh.answer(
+    return http_cache.answer(
         (now, proof, older, newer),
         lambda: render_template(
             "proof.html",
@@ -46,9 +46,9 @@ def show(project: str, digest: str) -> ResponseReturnValue:
             older=older,
             newer=newer,
             now=now,
-            **shown.pieces(project, digest),
-            changes=shown.difference(project, older, digest) if older else None,
-            facts=shown.facts(project, digest),
+            **proof_fragments.pieces(project, digest),
+            changes=proof_fragments.difference(project, older, digest) if older else None,
+            facts=proof_fragments.facts(project, digest),
         ),
     )
 
@@ -63,5 +63,5 @@ def download(project: str, digest: str) -> ResponseReturnValue:
         response = Response(the_body(project, digest), mimetype="application/json")
         response.headers["Content-Disposition"] = f'attachment; filename="{project}-{digest[:12]}.json"'
     response.set_etag(digest)
-    response.headers["Cache-Control"] = fresh.KEEP_AND_ASK
+    response.headers["Cache-Control"] = http_cache.KEEP_AND_ASK
     return response

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from markupsafe import Markup
 
-from ledger.views import ages
+from ledger.views import time_format
 
 WIDTH: Final = 1000  # the picture's own units; the page stretches it
 HEIGHT: Final = 20
@@ -56,19 +56,19 @@ class Scale:
     @classmethod
     def over(cls, spells: Iterable[Spell], now: datetime) -> "Scale":
         """Span some spells, up to now."""
-        starts = [ages.utc(spell.since) for spell in spells]
-        return cls(min(starts, default=ages.utc(now)), max([*starts, ages.utc(now)]))
+        starts = [time_format.utc(spell.since) for spell in spells]
+        return cls(min(starts, default=time_format.utc(now)), max([*starts, time_format.utc(now)]))
 
     def at(self, moment: datetime) -> float:
         """Return where a moment is."""
         whole = (self.end - self.start).total_seconds() or 1
-        share = (ages.utc(moment) - self.start).total_seconds() / whole
+        share = (time_format.utc(moment) - self.start).total_seconds() / whole
         return round(min(max(share, 0), 1) * WIDTH, 1)
 
 
 def timeline(spells: Iterable[Spell], scale: Scale) -> Markup:
     """Draw the spells of one door."""
-    ordered = sorted(spells, key=lambda spell: ages.utc(spell.since))
+    ordered = sorted(spells, key=lambda spell: time_format.utc(spell.since))
     label = "; ".join(_sentence(spell) for spell in ordered[-3:])
     bands = Markup("").join(_band(spell, scale) for spell in ordered)
     return FRAME.format(label=label, width=WIDTH, height=HEIGHT, bands=bands)
@@ -89,5 +89,5 @@ def _band(spell: Spell, scale: Scale) -> Markup:
 
 
 def _sentence(spell: Spell) -> str:
-    until = f"until {ages.clock(spell.until)}" if spell.until else "until now"
-    return f"{spell.observed} from {ages.clock(spell.since)} {until} ({spell.judgement})"
+    until = f"until {time_format.clock(spell.until)}" if spell.until else "until now"
+    return f"{spell.observed} from {time_format.clock(spell.since)} {until} ({spell.judgement})"

@@ -9,14 +9,19 @@ from typing import Final
 
 from markupsafe import Markup
 
-from ledger.views import words
+from ledger.views import labels as views_labels
 
 BARS: Final = 30
 STEP: Final = 7
 WIDTH: Final = 5
 HEIGHT: Final = 24
 # A good verdict is a short bar, so that the eye finds the others.
-TALL: Final[Mapping[str, int]] = {words.NONE: 2, words.PROVEN: 8, words.UNPROVEN: 16, words.BREACHED: HEIGHT}
+TALL: Final[Mapping[str, int]] = {
+    views_labels.NONE: 2,
+    views_labels.PROVEN: 8,
+    views_labels.UNPROVEN: 16,
+    views_labels.BREACHED: HEIGHT,
+}
 
 FRAME: Final = Markup(
     '<svg class="trend" role="img" aria-label="{label}" width="{width}" height="{height}"'
@@ -29,11 +34,15 @@ BAR: Final = Markup('<rect class="bar {word}" x="{x}" y="{y}" width="{width}" he
 def trend(verdicts: tuple[str, ...]) -> Markup:
     """Draw verdicts, oldest first; the newest stands at the right edge, and a mark where no proof was yet."""
     last = verdicts[-BARS:]
-    label = f"Last {len(last)} proofs: {words.tally(last)}" if len(last) > 1 else f"One proof: {words.tally(last)}"
+    label = (
+        f"Last {len(last)} proofs: {views_labels.tally(last)}"
+        if len(last) > 1
+        else f"One proof: {views_labels.tally(last)}"
+    )
     return FRAME.format(label=label, width=BARS * STEP, height=HEIGHT, bars=Markup("").join(_bars(last)))
 
 
 def _bars(verdicts: tuple[str, ...]) -> Iterator[Markup]:
-    for place, word in enumerate((words.NONE,) * (BARS - len(verdicts)) + verdicts):
-        tall = TALL.get(word, TALL[words.UNPROVEN])
+    for place, word in enumerate((views_labels.NONE,) * (BARS - len(verdicts)) + verdicts):
+        tall = TALL.get(word, TALL[views_labels.UNPROVEN])
         yield BAR.format(word=word, x=place * STEP + STEP - WIDTH, y=HEIGHT - tall, width=WIDTH, height=tall)

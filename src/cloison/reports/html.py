@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from cloison.proof.schema import Proof, digest
-from proofview import sheet
+from cloison_view import page as cloison_view_page
 
 
 def render(proof: Proof) -> str:
     """Return the page; what it shows is made from the document alone, as in the ledger."""
-    return sheet.sheet(msgspec.to_builtins(proof), digest(proof))
+    return cloison_view_page.sheet(msgspec.to_builtins(proof), digest(proof))

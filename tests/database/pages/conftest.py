@@ -16,8 +16,8 @@ from tests.database.samples import add_project
 from werkzeug.serving import make_server
 
 from ledger import create_app
+from ledger.accounts.passwords import Passwords
 from ledger.archive.store import Archive
-from ledger.people.passwords import Passwords
 
 # What the proxy sends with every answer.
 (POLICY,) = re.findall(

@@ -268,7 +268,7 @@ def test_doors_are_shown_since_when_and_by_which_proof(client: FlaskClient, arch
 def test_every_door_is_on_one_of_the_pages(
     client: FlaskClient, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledger.views.doors.SPELLS", 20)
+    monkeypatch.setattr("ledger.views.connections.SPELLS", 20)
     path, seen = "/projects/shop/doors", []
     while path:
         text = client.get(path).text

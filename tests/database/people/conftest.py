@@ -13,11 +13,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import Connection, Engine
 from werkzeug.test import TestResponse
 
-from ledger import create_app, moment
+from ledger import clock as ledger_clock
+from ledger import create_app
+from ledger.accounts import audit, projects, tokens, users
+from ledger.accounts.passwords import Passwords
+from ledger.accounts.tables import ACCOUNT
 from ledger.database import transaction
-from ledger.people import accounts, audit, projects, tokens
-from ledger.people.passwords import Passwords
-from ledger.people.tables import ACCOUNT
 
 QUICK = PasswordHasher(memory_cost=8, time_cost=1, parallelism=1)
 PASSWORD = "four words without sense"
@@ -70,8 +71,8 @@ class World:
         hashed = QUICK.hash(PASSWORD)
 
         def work(connection: Connection) -> int:
-            number = accounts.add(connection, name, hashed, is_administrator=is_administrator, now=moment.now())
-            accounts.let_read(connection, number, reads)
+            number = users.add(connection, name, hashed, is_administrator=is_administrator, now=ledger_clock.now())
+            users.let_read(connection, number, reads)
             return number
 
         return int(self.do(work))
@@ -79,7 +80,7 @@ class World:
     def token(self, project: str, name: str, **scopes: bool) -> str:
         """Make a token."""
         may = {"may_read": False, "may_write": False, **scopes}
-        made: str = self.do(lambda c: tokens.make(c, project, name, **may, now=moment.now()))
+        made: str = self.do(lambda c: tokens.make(c, project, name, **may, now=ledger_clock.now()))
         return made
 
     def browser(self, address: str = "192.0.2.1") -> Browser:
@@ -111,7 +112,7 @@ def world(engine: Engine) -> World:
     app = create_app({"ENGINE": engine, "PASSWORDS": Passwords(QUICK)})
     made = World(app, engine)
     for name in ("ours", "theirs"):
-        made.do(functools.partial(projects.add, name=name, now=moment.now()))
+        made.do(functools.partial(projects.add, name=name, now=ledger_clock.now()))
     made.add("ada", is_administrator=True)
     made.add("rita", "ours")
     made.add("theo", "theirs")

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger import moment
-from ledger.people import accounts, audit
-from ledger.people.audit import Author, Deed
+from ledger import clock as ledger_clock
+from ledger.accounts import audit, users
+from ledger.accounts.audit import Author, Deed
 
 if TYPE_CHECKING:
     from tests.database.people.conftest import Browser, World
@@ -27,7 +27,7 @@ def test_somebody_is_added_with_a_password_that_is_shown_once(world: "World", ad
     answer = ada.send("/admin/users", name="Nora", projects=["ours", "theirs"])
 
     assert world.browser().log_in("nora", shown(answer)).status_code == 303
-    assert world.do(lambda c: accounts.whole(c, "nora")).reads == ("ours", "theirs")
+    assert world.do(lambda c: users.whole(c, "nora")).reads == ("ours", "theirs")
     assert ("ada", "added account", "nora, reader, reads ours, theirs") in world.log()
     assert shown(answer) not in str(world.log())
     assert shown(answer) not in ada.get("/admin/users/nora").text
@@ -48,13 +48,13 @@ def test_who_cannot_be_added_is_told_beside_the_field(
 
     assert answer.status_code == 422
     assert told in answer.text
-    assert "x" not in [account.name for account in world.do(accounts.every)]
+    assert "x" not in [account.name for account in world.do(users.every)]
 
 
 def test_what_somebody_reads_is_what_is_ticked(world: "World", ada: "Browser") -> None:
     ada.send("/admin/users/rita/projects", page="/admin/users/rita", projects=["theirs"])
 
-    assert world.do(lambda c: accounts.whole(c, "rita")).reads == ("theirs",)
+    assert world.do(lambda c: users.whole(c, "rita")).reads == ("theirs",)
     assert world.log()[-1] == ("ada", "changed readable projects", "rita: theirs")
 
 
@@ -128,7 +128,7 @@ def test_the_log_tells_from_where_and_in_which_request(world: "World", ada: "Bro
 def test_the_log_is_read_page_by_page(world: "World", ada: "Browser") -> None:
     def fill(connection: object) -> None:
         for n in range(audit.PAGE):
-            audit.write(connection, Author("somebody"), Deed.PROJECT, f"entry-{n}-", moment.now())  # type: ignore[arg-type]
+            audit.write(connection, Author("somebody"), Deed.PROJECT, f"entry-{n}-", ledger_clock.now())  # type: ignore[arg-type]
 
     world.do(fill)
     first = ada.get("/admin/audit").text
@@ -140,6 +140,6 @@ def test_the_log_is_read_page_by_page(world: "World", ada: "Browser") -> None:
 
 
 def test_the_log_cuts_what_is_too_long(world: "World") -> None:
-    world.do(lambda c: audit.write(c, Author("w" * 999), Deed.PROJECT, "a" * 999, moment.now()))
+    world.do(lambda c: audit.write(c, Author("w" * 999), Deed.PROJECT, "a" * 999, ledger_clock.now()))
 
     assert len(world.entries()[0].about) == 255

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ledger.__main__ import main, parser
-from ledger.people import accounts, commands, tokens
+from ledger.accounts import cli as accounts_cli
+from ledger.accounts import tokens, users
 
 if TYPE_CHECKING:
     from tests.database.people.conftest import World
@@ -23,7 +24,7 @@ def run(world: "World", capsys: pytest.CaptureFixture[str]) -> Callable[..., Sai
 
     def ran(*argv: str) -> Said:
         arguments = parser().parse_args(argv)
-        code = commands.run(world.engine, commands.VERBS[argv[0]], arguments)
+        code = accounts_cli.run(world.engine, accounts_cli.VERBS[argv[0]], arguments)
         printed = capsys.readouterr()
         return code, printed.out, printed.err
 
@@ -54,7 +55,7 @@ def test_a_user_is_added_with_what_he_reads(world: "World", run: Callable[..., S
 
     assert (code, said) == (0, "ledger: added nora; this password is shown once\n")
     assert world.browser_of("nora", password.strip()).get("/account").status_code == 200
-    assert world.do(lambda c: accounts.whole(c, "nora")).reads == ("ours",)
+    assert world.do(lambda c: users.whole(c, "nora")).reads == ("ours",)
     assert world.log()[0] == ("command line", "added account", "nora, reader, reads ours")
 
 

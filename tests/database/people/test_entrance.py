@@ -8,11 +8,11 @@ from argon2 import PasswordHasher
 from sqlalchemy import func, update
 from tests.database.people.conftest import PASSWORD, QUICK
 
-from ledger import moment
-from ledger.people import accounts, secret, sessions
-from ledger.people.errors import Busy
-from ledger.people.passwords import Passwords
-from ledger.people.tables import ATTEMPT, SESSION
+from ledger import clock as ledger_clock
+from ledger.accounts import secret_tokens, sessions, users
+from ledger.accounts.errors import Busy
+from ledger.accounts.passwords import Passwords
+from ledger.accounts.tables import ATTEMPT, SESSION
 
 if TYPE_CHECKING:
     from tests.database.people.conftest import Browser, World
@@ -65,7 +65,7 @@ def test_wrong_is_told_alike_whatever_was_wrong(world: "World", name: str, passw
 
 
 def test_a_disabled_account_is_told_nothing_else(world: "World") -> None:
-    world.do(lambda c: accounts.stand(c, accounts.whole(c, "rita").id, is_administrator=False, disabled=moment.now()))
+    world.do(lambda c: users.stand(c, users.whole(c, "rita").id, is_administrator=False, disabled=ledger_clock.now()))
     answer = world.browser().log_in("rita")
 
     assert answer.status_code == 422
@@ -143,14 +143,14 @@ def test_a_login_makes_a_new_session_and_ends_the_old_one(world: "World") -> Non
     browser.client.post("/login", data={"csrf": page, "name": "rita", "password": PASSWORD})
 
     assert cookie(browser) != first
-    assert world.do(lambda c: sessions.find(c, first, moment.now())) is None
+    assert world.do(lambda c: sessions.find(c, first, ledger_clock.now())) is None
 
 
 def test_the_database_knows_no_session_by_itself(world: "World") -> None:
     browser = world.browser_of("rita")
     kept = world.do(lambda c: c.scalar(SESSION.select().with_only_columns(SESSION.c.hash)))
 
-    assert kept == secret.digest(cookie(browser))
+    assert kept == secret_tokens.digest(cookie(browser))
 
 
 def test_a_logout_ends_the_session_and_not_only_the_cookie(world: "World") -> None:
@@ -173,7 +173,7 @@ def test_a_logout_ends_the_session_and_not_only_the_cookie(world: "World") -> No
 )
 def test_a_session_ends_by_itself(world: "World", column: str, age: timedelta, still: bool) -> None:  # noqa: FBT001
     browser = world.browser_of("rita")
-    world.do(lambda c: c.execute(update(SESSION).values({column: moment.now() - age})))
+    world.do(lambda c: c.execute(update(SESSION).values({column: ledger_clock.now() - age})))
 
     assert is_in(browser) is still
 
@@ -181,7 +181,7 @@ def test_a_session_ends_by_itself(world: "World", column: str, age: timedelta, s
 def test_using_a_session_keeps_it_and_is_written_down_once_a_minute(world: "World") -> None:
     browser = world.browser_of("rita")
     for age, written in ((timedelta(seconds=30), False), (timedelta(minutes=5), True)):
-        before = moment.now().replace(microsecond=0) - age
+        before = ledger_clock.now().replace(microsecond=0) - age
         with world.engine.begin() as connection:
             connection.execute(update(SESSION).values(last_seen=before))
         assert is_in(browser)
@@ -235,10 +235,10 @@ def test_a_bad_new_password_changes_nothing(world: "World", fields: dict[str, st
 def test_an_old_hash_is_made_anew_at_the_login(world: "World") -> None:
     world.add("olga")
     weak = PasswordHasher(memory_cost=8, time_cost=2, parallelism=1).hash(PASSWORD)
-    world.do(lambda c: accounts.rehash(c, accounts.whole(c, "olga").id, weak))
+    world.do(lambda c: users.rehash(c, users.whole(c, "olga").id, weak))
     world.browser_of("olga")
 
-    assert "m=8,t=1,p=1" in world.do(lambda c: accounts.whole(c, "olga")).password
+    assert "m=8,t=1,p=1" in world.do(lambda c: users.whole(c, "olga")).password
     assert world.browser().log_in("olga").status_code == 303
 
 
@@ -253,7 +253,7 @@ def test_a_password_that_changes_while_it_is_looked_at_lets_nobody_in(world: "Wo
         def matches(self, kept: str | None, password: str) -> bool:
             """Look at it, and have it changed by somebody else before the answer."""
             is_right = super().matches(kept, password)
-            world.do(lambda c: accounts.give_password(c, accounts.whole(c, "rita").id, self.hashed(NEW)))
+            world.do(lambda c: users.give_password(c, users.whole(c, "rita").id, self.hashed(NEW)))
             return is_right
 
     world.app.extensions["passwords"] = Meanwhile(QUICK)

@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import select
 from tests.database.samples import DOOR, body, document
 
-from ledger import moment
-from ledger.people import tokens
-from ledger.people.tables import PROJECT
+from ledger import clock as ledger_clock
+from ledger.accounts import tokens
+from ledger.accounts.tables import PROJECT
 
 if TYPE_CHECKING:
     from tests.database.people.conftest import Browser, World
@@ -86,7 +86,7 @@ class Route:
 
 ROUTES: Final = (
     Route("GET", "/static/<path:filename>", everybody(200), "/static/ledger.css"),
-    Route("GET", "/static/proofview/<path:filename>", everybody(200), "/static/proofview/view.css"),
+    Route("GET", "/static/cloison_view/<path:filename>", everybody(200), "/static/cloison_view/view.css"),
     Route("GET", "/healthz", everybody(200)),
     Route("GET", "/metrics", everybody(200)),  # the proxy lets nobody through to it
     Route("GET", "/readyz", everybody(200)),
@@ -170,7 +170,7 @@ def kept(world: "World") -> dict[str, str]:
 def asking(world: "World") -> dict[str, Callable[[Route], int]]:
     """Return how each role asks."""
     revoked = world.token("ours", "revoked", may_read=True, may_write=True)
-    world.do(lambda c: tokens.revoke(c, tokens.of(c, "ours")[0].id, moment.now()))
+    world.do(lambda c: tokens.revoke(c, tokens.of(c, "ours")[0].id, ledger_clock.now()))
     bearers = {
         "read token": world.token("ours", "reads", may_read=True),
         "write token": world.token("ours", "writes", may_write=True),

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select, update
 
-from ledger import moment
-from ledger.people import throttle
-from ledger.people.tables import ATTEMPT
-from ledger.people.throttle import FREE, FREE_OF_ADDRESS, LONGEST
+from ledger import clock as ledger_clock
+from ledger.accounts import rate_limit
+from ledger.accounts.rate_limit import FREE, FREE_OF_ADDRESS, LONGEST
+from ledger.accounts.tables import ATTEMPT
 
 if TYPE_CHECKING:
     from tests.database.people.conftest import World
@@ -24,7 +24,7 @@ def fail(world: "World", name: str, times: int, *, address: str = "192.0.2.1") -
 
 def pass_time(world: "World", seconds: float) -> None:
     """Let every failure be older."""
-    ago = moment.now() - timedelta(seconds=seconds)
+    ago = ledger_clock.now() - timedelta(seconds=seconds)
     world.do(lambda c: c.execute(update(ATTEMPT).values(last=ago)))
 
 
@@ -76,7 +76,7 @@ def test_a_client_cannot_say_where_it_comes_from(world: "World") -> None:
     ],
 )
 def test_a_neighbour_of_the_same_64_is_the_same(one: str, other: str | None, same: bool) -> None:  # noqa: FBT001
-    assert (throttle.origin(one) == throttle.origin(other)) is same
+    assert (rate_limit.origin(one) == rate_limit.origin(other)) is same
 
 
 def test_waiting_is_told_and_ends(world: "World") -> None:
@@ -95,11 +95,11 @@ def test_waiting_is_told_and_ends(world: "World") -> None:
     [(0, 0), (FREE - 1, 0), (FREE, 1), (FREE + 1, 2), (FREE + 4, 16), (FREE + 9, LONGEST), (1000, LONGEST)],
 )
 def test_waiting_grows_and_has_an_end(failures: int, pause: float) -> None:
-    assert throttle.wait(failures, FREE, timedelta()) == pause
+    assert rate_limit.wait(failures, FREE, timedelta()) == pause
 
 
 def test_a_clock_that_was_set_back_makes_nobody_wait_longer() -> None:
-    assert throttle.wait(FREE, FREE, timedelta(hours=-1)) == 1
+    assert rate_limit.wait(FREE, FREE, timedelta(hours=-1)) == 1
 
 
 def test_knocking_while_one_has_to_wait_makes_it_no_longer(world: "World") -> None:
@@ -155,7 +155,7 @@ def test_a_right_password_forgives_the_account(world: "World") -> None:
 
 def test_failures_of_yesterday_are_forgotten(world: "World") -> None:
     fail(world, "rita", FREE)
-    pass_time(world, throttle.FORGOTTEN.total_seconds() + 1)
+    pass_time(world, rate_limit.FORGOTTEN.total_seconds() + 1)
     assert fail(world, "rita", 1) == [422]
     world.browser_of("theo")
 
@@ -163,10 +163,10 @@ def test_failures_of_yesterday_are_forgotten(world: "World") -> None:
 
 
 def test_many_at_once_slip_through_no_more_than_one_by_one(world: "World") -> None:
-    counted = throttle.buckets("rita", "192.0.2.1", None)
-    now = moment.now()
+    counted = rate_limit.buckets("rita", "192.0.2.1", None)
+    now = ledger_clock.now()
     with ThreadPoolExecutor(8) as crowd:
-        pauses = list(crowd.map(lambda _: world.do(lambda c: throttle.admit(c, counted, now)), range(24)))
+        pauses = list(crowd.map(lambda _: world.do(lambda c: rate_limit.admit(c, counted, now)), range(24)))
 
     assert sum(pause == 0 for pause in pauses) == FREE
 

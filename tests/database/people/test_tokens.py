@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import event, update
 from sqlalchemy.exc import OperationalError
 
-from ledger import moment
-from ledger.gate import Demand, Principal, demands, principal
-from ledger.people import tokens
-from ledger.people.tables import TOKEN
+from ledger import clock as ledger_clock
+from ledger.accounts import tokens
+from ledger.accounts.tables import TOKEN
+from ledger.authorization import Demand, Principal, demands, principal
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -79,7 +79,7 @@ def test_a_session_is_no_token_and_a_token_no_session(world: "World", program: "
 def test_a_revoked_token_is_worthless_from_then_on(world: "World", program: "FlaskClient") -> None:
     token = world.token("ours", "r", may_read=True)
     assert ask(program, f"Bearer {token}").status_code == 200
-    world.do(lambda c: tokens.revoke(c, tokens.of(c, "ours")[0].id, moment.now()))
+    world.do(lambda c: tokens.revoke(c, tokens.of(c, "ours")[0].id, ledger_clock.now()))
 
     assert ask(program, f"Bearer {token}").status_code == 401
 
@@ -98,7 +98,7 @@ def test_a_use_is_written_down_once_a_minute(world: "World", program: "FlaskClie
         ask(program, f"Bearer {token}")
     assert written == ["token", "audit"]  # the first use is told, too
 
-    world.do(lambda c: c.execute(update(TOKEN).values(last_used=moment.now() - timedelta(seconds=61))))
+    world.do(lambda c: c.execute(update(TOKEN).values(last_used=ledger_clock.now() - timedelta(seconds=61))))
     written.clear()
     for _ in range(5):
         ask(program, f"Bearer {token}")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ledger.views import ages
+from ledger.views import time_format
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -25,15 +25,15 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
     ],
 )
 def test_an_age_is_told_in_its_largest_unit(before: timedelta, told: str, short: str) -> None:
-    assert (told, short) == (ages.ago(NOW - before, NOW), ages.short(NOW - before, NOW))
+    assert (told, short) == (time_format.ago(NOW - before, NOW), time_format.short(NOW - before, NOW))
 
 
 def test_what_lies_ahead_is_not_called_new() -> None:
-    assert ages.ago(NOW + timedelta(days=3), NOW) == "ahead of this clock by 3 days"
-    assert ages.short(NOW + timedelta(days=3), NOW) == "ahead"
+    assert time_format.ago(NOW + timedelta(days=3), NOW) == "ahead of this clock by 3 days"
+    assert time_format.short(NOW + timedelta(days=3), NOW) == "ahead"
 
 
 def test_a_moment_of_the_database_is_utc() -> None:
-    assert ages.iso(datetime(2026, 1, 2, 3, 4, 5)) == "2026-01-02T03:04:05Z"  # noqa: DTZ001 - as the database gives it
-    assert ages.clock(NOW) == "24 Nov 2026, 12:00 UTC"
-    assert ages.day(NOW) == "24 Nov 2026"
+    assert time_format.iso(datetime(2026, 1, 2, 3, 4, 5)) == "2026-01-02T03:04:05Z"  # noqa: DTZ001 - as the database gives it
+    assert time_format.clock(NOW) == "24 Nov 2026, 12:00 UTC"
+    assert time_format.day(NOW) == "24 Nov 2026"

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from ledger.views import shield, trend
+from ledger.views import badge_svg, trend
 from ledger.views.timeline import LEAST, WIDTH, Scale, timeline
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -82,7 +82,7 @@ def test_a_line_of_no_length_does_not_divide_by_it() -> None:
 
 @pytest.mark.parametrize("word", ["proven", "breached", "unproven", "none", "novel"])
 def test_a_badge_says_its_word(word: str) -> None:
-    root = ET.fromstring(shield.shield(word, "3 h"))  # noqa: S314 - ours
+    root = ET.fromstring(badge_svg.shield(word, "3 h"))  # noqa: S314 - ours
 
     assert f"isolation: {word} · 3 h" == root.attrib["aria-label"]
 
@@ -93,13 +93,13 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("colour", sorted({*shield.COLOURS.values(), "#3b4451"}))
+@pytest.mark.parametrize("colour", sorted({*badge_svg.COLOURS.values(), "#3b4451"}))
 def test_white_can_be_read_on_every_colour_of_a_badge(colour: str) -> None:
     assert 1.05 / (luminance(colour) + 0.05) >= 4.5
 
 
 def test_nothing_drawn_needs_a_style_or_a_script() -> None:
     spells = [Seen("open", '"><script>', NOW)]
-    drawn = [trend.trend(('"><b>',)), timeline(spells, Scale.over(spells, NOW)), shield.shield("<i>", None)]
+    drawn = [trend.trend(('"><b>',)), timeline(spells, Scale.over(spells, NOW)), badge_svg.shield("<i>", None)]
 
     assert not re.search(r"<script|<b>|<i>|style=|\son\w+=", "".join(drawn))

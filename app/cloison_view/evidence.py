@@ -1,0 +1,169 @@
+"""Tells of every pair of places what was looked at: ports, what was meant, predicted and seen, rule, reason, addresses.
+
+Rule: flows of one pair that were meant, predicted, seen and judged alike for the same rule are one entry, and sentences
+that differ in their addresses alone stand there once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from cloison_view.connections import WORST_FIRST, Document, Door, doors
+from cloison_view.labels import ATTENTION, listed, many, ports
+from cloison_view.markup import Anchors, rendered
+
+ALIKE: Final = ("intended", "intended_by", "predicted", "observed", "judgement", "cause", "drift", "rule")
+"""What flows of one entry have in common."""
+SENTENCES: Final = 6
+"""So many sentences of one entry are told; the rest is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Flows of one pair that are alike."""
+
+    ports: str
+    flow: dict[str, Any]
+    """The first of them."""
+    reasons: tuple[str, ...]
+    addresses: tuple[str, ...]
+    """For each outcome, where it was met."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What leads from one place to another, the worst first."""
+
+    anchor: str
+    target: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def needs_action(self) -> bool:
+        """Whether somebody has to act on it."""
+        return any(entry.flow["judgement"] in ATTENTION for entry in self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What leads from one place."""
+
+    anchor: str
+    source: str
+    pairs: tuple[Pair, ...]
+    controls: tuple[str, ...]
+    """Of its vantages that could not be trusted, why."""
+
+    @property
+    def summary(self) -> str:
+        """What there is to it."""
+        acted_on = sum(pair.needs_action for pair in self.pairs)
+        counted = [many(len(self.pairs), "target"), *([f"{acted_on} to act on"] if acted_on else [])]
+        return ", ".join(counted)
+
+    @property
+    def needs_action(self) -> bool:
+        """Whether somebody has to act on something of it."""
+        return any(pair.needs_action for pair in self.pairs)
+
+
+def evidence(proof: Document, gathered: Iterable[Door] | None = None) -> Markup:
+    """Return all evidence as markup; `gathered` are the proof's doors where the caller has them already."""
+    return rendered("evidence.html", origins=origins(proof, doors(proof) if gathered is None else gathered))
+
+
+def origins(proof: Document, gathered: Iterable[Door]) -> list[Origin]:
+    """Return the evidence of every place from which something was asked, or to which a picture may lead."""
+    anchors = Anchors(proof)
+    replicated = _replicated(proof)
+    pairs: dict[str, list[Pair]] = {place: [] for place in anchors.places}
+    for (source, target), group in groupby(sorted(gathered), key=attrgetter("source", "target")):
+        entries = _entries(proof, list(group), with_container=source in replicated)
+        pairs[source].append(Pair(anchors.pair(source, target), target, entries))
+    return [
+        Origin(
+            anchors.place(place),
+            place,
+            tuple(sorted(found, key=lambda pair: (not pair.needs_action, anchors.places.index(pair.target)))),
+            tuple(_controls(proof, place)),
+        )
+        for place, found in pairs.items()
+    ]
+
+
+def _replicated(proof: Document) -> frozenset[str]:
+    """Return the places with several vantages."""
+    names = [part["place"] for part in proof["vantages"]]
+    return frozenset(name for name in names if names.count(name) > 1)
+
+
+def _controls(proof: Document, place: str) -> Iterable[str]:
+    for part in proof["vantages"]:
+        failed = part["positive_control"] or part["negative_control"]
+        if part["place"] == place and failed:
+            yield f"{part['container'] or place}: {failed}"
+
+
+def _entries(proof: Document, gathered: Sequence[Door], *, with_container: bool) -> tuple[Entry, ...]:
+    kinds: dict[tuple[Any, ...], list[tuple[Door, dict[str, Any]]]] = {}
+    for door in gathered:
+        for position in door.flows:
+            flow = proof["flows"][position]
+            kinds.setdefault(tuple(flow[name] for name in ALIKE), []).append((door, flow))
+    found = (_entry(proof, alike, with_container=with_container) for alike in kinds.values())
+    return tuple(sorted(found, key=lambda entry: WORST_FIRST.index(entry.flow["judgement"])))
+
+
+def _entry(proof: Document, alike: list[tuple[Door, dict[str, Any]]], *, with_container: bool) -> Entry:
+    flows = [flow for _, flow in alike]
+    names = ports(dict.fromkeys(door for door, _ in alike))
+    return Entry(
+        ports=listed(names, 8).replace("*", "any other"),
+        flow=flows[0],
+        reasons=_reasons(proof, flows),
+        addresses=_addresses(proof, flows, with_container=with_container),
+    )
+
+
+def _reasons(proof: Document, flows: Iterable[dict[str, Any]]) -> tuple[str, ...]:
+    """Return the sentences that differ in more than an address: the first of each kind."""
+    told: dict[str, list[str]] = {}
+    for flow in flows:
+        end = proof["endpoints"][flow["endpoint"]]
+        told.setdefault(_without(flow["reason"], end), []).append(flow["reason"])
+    said = [
+        reasons[0] + (f" ({len(set(reasons)) - 1} more alike)" if len(set(reasons)) > 1 else "")
+        for reasons in told.values()
+    ]
+    rest = [f"and {many(len(said) - SENTENCES, 'sentence')} more"] if len(said) > SENTENCES else []
+    return (*said[:SENTENCES], *rest)
+
+
+def _without(sentence: str, end: dict[str, Any]) -> str:
+    """Return a sentence without what is the address's own."""
+    for own in (end["address"], end["container"], f"port {end['port']} ", "the canary ", "SYN", "datagram"):
+        sentence = sentence.replace(own, "") if own else sentence
+    return sentence
+
+
+def _addresses(proof: Document, flows: Iterable[dict[str, Any]], *, with_container: bool) -> tuple[str, ...]:
+    met: dict[str, dict[str, None]] = {}
+    for flow in flows:
+        end = proof["endpoints"][flow["endpoint"]]
+        start = proof["vantages"][flow["vantage"]]["container"] if with_container else ""
+        said = f"{flow['outcome']}{f' from {start}' if start else ''}"
+        met.setdefault(said, {})[_address(end)] = None
+    return tuple(f"{said}: {', '.join(addresses)}" for said, addresses in met.items())
+
+
+def _address(end: dict[str, Any]) -> str:
+    """Return an address; with its port where that is not the service's own."""
+    if end["port"] == end["service_port"]:
+        return end["address"] or "no address"
+    return f"{end['address'] or 'no address'} port {end['port']}"

@@ -1,0 +1,78 @@
+"""Who asks: a browser by its session, a program by its token."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from flask import current_app, g, request
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from ledger import clock as ledger_clock
+from ledger.accounts import audit, cookies, rate_limit, sessions, tokens
+from ledger.accounts.audit import Author, Deed
+from ledger.accounts.cookies import Cookie
+from ledger.accounts.tokens import Token
+from ledger.authorization import Principal
+from ledger.database import transaction
+
+
+def identify() -> Principal | None:
+    """Return who asks. Who brings an Authorization header is what it says, whatever cookies come with it."""
+    kind, _, given = request.headers.get("Authorization", "").partition(" ")
+    if kind:
+        return _program(given.strip()) if kind.lower() == "bearer" else None
+    given = cookies.given(Cookie.SESSION)
+    return _person(given) if given else None
+
+
+def author(who: str = "") -> Author:
+    """Return who acts in this request, for the audit log."""
+    return Author(who or g.principal.name, rate_limit.address(request.remote_addr), g.get("request_id", ""))
+
+
+def engine() -> Engine:
+    """Return the database."""
+    found: Engine = current_app.extensions["engine"]
+    return found
+
+
+def _program(given: str) -> Principal | None:
+    with engine().connect() as connection:
+        token = tokens.find(connection, given)
+    if token is None:
+        return None
+    name, project = f"token {token.project}/{token.name}", frozenset({token.project})
+    now = ledger_clock.now()
+    if not tokens.is_fresh(token, now):
+        _write_down(lambda connection: _use(connection, token, author(name), now))
+    return Principal(
+        name,
+        is_person=False,
+        reads=project if token.may_read else frozenset(),
+        writes=project if token.may_write else frozenset(),
+    )
+
+
+def _use(connection: Connection, token: Token, who: Author, now: datetime) -> None:
+    if tokens.use(connection, token, now) and token.last_used is None:
+        audit.write(connection, who, Deed.FIRST_USE, f"{token.project}/{token.name}", now)
+
+
+def _person(given: str) -> Principal | None:
+    now = ledger_clock.now()
+    with engine().connect() as connection:
+        session = sessions.find(connection, given, now)
+    if session is None:
+        return None
+    if not sessions.is_fresh(session, now):
+        _write_down(lambda connection: sessions.see(connection, session, now))
+    g.session = session
+    return Principal(session.name, is_person=True, is_administrator=session.is_administrator, reads=session.reads)
+
+
+def _write_down(work: Callable[[Connection], None]) -> None:
+    """Note that somebody was here. A database that can only be read can still be read."""
+    try:
+        transaction(engine(), work)
+    except SQLAlchemyError as error:
+        current_app.logger.warning("a use could not be written down: %s", str(error).splitlines()[:1])

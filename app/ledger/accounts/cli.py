@@ -1,0 +1,168 @@
+"""What the operator of the stack does from its command line, inside the app container.
+
+Rules: a secret is the only thing that goes to stdout; what is said about it goes to stderr. No secret is taken as an
+argument, where every process could read it. What cannot be done is one sentence, and exit code 1.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, Engine
+
+from ledger import clock as ledger_clock
+from ledger.accounts import audit, projects, rate_limit, secret_tokens, tokens, users
+from ledger.accounts.audit import Author, Deed
+from ledger.accounts.errors import Refused
+from ledger.accounts.passwords import HASHER
+from ledger.database import engine_for, transaction
+from ledger.settings import Settings
+
+OPERATOR: Final = Author("command line")
+FIRST: Final = "admin"
+
+Arguments = argparse.Namespace
+Verb = Callable[[Connection, Arguments, datetime], str | None]
+
+
+def first_administrator(connection: Connection, _arguments: Arguments, now: datetime) -> str | None:
+    """Make the account `admin` if no administrator can log in, and print its password."""
+    if users.administrators(connection):
+        _say("there is an administrator already")
+        return None
+    password = secret_tokens.password()
+    hashed = HASHER.hash(password)
+    known = users.by_name(connection, FIRST)
+    if known:
+        users.give_password(connection, known.id, hashed)
+        users.stand(connection, known.id, is_administrator=True, disabled=None)
+    else:
+        users.add(connection, FIRST, hashed, is_administrator=True, now=now)
+    audit.write(connection, OPERATOR, Deed.ACCOUNT, f"{FIRST}, administrator", now)
+    _say(f"made the administrator {FIRST}; this password is shown once")
+    return password
+
+
+def add_user(connection: Connection, arguments: Arguments, now: datetime) -> str:
+    """Add an account, and print its password."""
+    name, password = users.plain(arguments.name), secret_tokens.password()
+    hashed = HASHER.hash(password)
+    number = users.add(connection, name, hashed, is_administrator=arguments.administrator, now=now)
+    users.let_read(connection, number, arguments.project)
+    standing = "administrator" if arguments.administrator else "reader"
+    reads = ", ".join(sorted(arguments.project)) or "nothing"
+    audit.write(connection, OPERATOR, Deed.ACCOUNT, f"{name}, {standing}, reads {reads}", now)
+    _say(f"added {name}; this password is shown once")
+    return password
+
+
+def reset_password(connection: Connection, arguments: Arguments, now: datetime) -> str:
+    """Give an account another password, print it, and log the account out everywhere."""
+    account = users.whole(connection, users.plain(arguments.name))
+    password = secret_tokens.password()
+    users.give_password(connection, account.id, HASHER.hash(password))
+    rate_limit.release(connection, account.name)
+    audit.write(connection, OPERATOR, Deed.RESET, account.name, now)
+    _say(f"{account.name} has another password; it is shown once")
+    if account.disabled:
+        _say(f"{account.name} is disabled and cannot log in before an administrator ends that")
+    return password
+
+
+def add_project(connection: Connection, arguments: Arguments, now: datetime) -> None:
+    """Add a project; one that is there already stays as it is."""
+    if arguments.name in projects.names(connection):
+        _say(f"there is a project {arguments.name} already")
+        return
+    projects.add(connection, arguments.name, now)
+    audit.write(connection, OPERATOR, Deed.PROJECT, arguments.name, now)
+    _say(f"added the project {arguments.name}")
+
+
+def new_token(connection: Connection, arguments: Arguments, now: datetime) -> str:
+    """Make a token of a project, and print it."""
+    project, name = arguments.project, arguments.name
+    if arguments.replace:
+        for old in tokens.of(connection, project):
+            if old.name == name and not old.revoked:
+                _revoke(connection, old.id, now)
+    scopes = {"may_read": arguments.read, "may_write": arguments.write}
+    given = tokens.make(connection, project, name, **scopes, now=now)
+    audit.write(connection, OPERATOR, Deed.TOKEN, tokens.told(project, name, **scopes), now)
+    _say(f"made the token {name} of {project}; it is shown once")
+    return given
+
+
+def revoke_token(connection: Connection, arguments: Arguments, now: datetime) -> None:
+    """Make a token of a project worthless."""
+    known = [token for token in tokens.of(connection, arguments.project) if token.name == arguments.name]
+    good = [token for token in known if not token.revoked]
+    if not good:
+        raise Refused(f"{arguments.project} has no token {arguments.name} that could be revoked.")
+    for token in good:
+        _revoke(connection, token.id, now)
+    _say(f"revoked the token {arguments.name} of {arguments.project}")
+
+
+def check_token(connection: Connection, arguments: Arguments, _now: datetime) -> None:
+    """Tell by the exit code whether the token on stdin may add to a project."""
+    token = tokens.find(connection, sys.stdin.readline().strip())
+    if token is None or token.project != arguments.project or not token.may_write:
+        raise Refused(f"This token may not add to {arguments.project}.")
+    _say(f"this token may add to {arguments.project}")
+
+
+VERBS: Final[Mapping[str, Verb]] = {
+    "first-administrator": first_administrator,
+    "add-user": add_user,
+    "reset-password": reset_password,
+    "add-project": add_project,
+    "new-token": new_token,
+    "revoke-token": revoke_token,
+    "check-token": check_token,
+}
+
+
+def add_to(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add these verbs to the command line; each leaves a `run` that takes settings and arguments."""
+    parser = {name: verbs.add_parser(name, help=verb.__doc__, description=verb.__doc__) for name, verb in VERBS.items()}
+    for name, verb in VERBS.items():
+        parser[name].set_defaults(run=_running(verb))
+    for name in ("add-user", "reset-password", "add-project"):
+        parser[name].add_argument("name")
+    parser["add-user"].add_argument("--administrator", action="store_true", help="reads everything, manages people")
+    parser["add-user"].add_argument("--project", action="append", default=[], help="a project to read; may be repeated")
+    for name in ("new-token", "revoke-token", "check-token"):
+        parser[name].add_argument("project")
+    for name in ("new-token", "revoke-token"):
+        parser[name].add_argument("name", help="who or what has the token")
+    parser["new-token"].add_argument("--read", action="store_true", help="it may read its project")
+    parser["new-token"].add_argument("--write", action="store_true", help="it may add proofs to its project")
+    parser["new-token"].add_argument("--replace", action="store_true", help="revoke the one that has this name")
+
+
+def run(engine: Engine, verb: Verb, arguments: Arguments) -> int:
+    """Do it in one transaction, then print what is to be printed; return the exit code."""
+    try:
+        printed = transaction(engine, lambda connection: verb(connection, arguments, ledger_clock.now()))
+    except Refused as refused:
+        _say(str(refused))
+        return 1
+    if printed is not None:
+        sys.stdout.write(f"{printed}\n")
+    return 0
+
+
+def _running(verb: Verb) -> Callable[[Settings, Arguments], int]:
+    return lambda settings, arguments: run(engine_for(settings), verb, arguments)
+
+
+def _revoke(connection: Connection, number: int, now: datetime) -> None:
+    token = tokens.revoke(connection, number, now)
+    audit.write(connection, OPERATOR, Deed.REVOCATION, f"{token.project}/{token.name}", now)
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"ledger: {sentence}\n")

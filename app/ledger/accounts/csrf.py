@@ -1,0 +1,68 @@
+"""That a form was sent from a page of ours.
+
+Rules:
+- Every request that changes something and is let in by a cookie carries a token bound to that cookie: its HMAC. What is
+  let in by an Authorization header needs none, for no other site can make a browser send one.
+- The login's own form is bound to a cookie that its page gives, so nobody can be logged in to another's account.
+- Where the browser tells which site a request comes from, a foreign one is refused whatever it carries. `Origin: null`
+  tells nothing: our own pages send it, because their Referrer-Policy is no-referrer.
+"""
+
+import hmac
+from typing import Final
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, g, request
+from markupsafe import Markup
+
+from ledger.accounts import cookies, secret_tokens
+from ledger.accounts.cookies import Cookie
+from ledger.authorization import TOKENS, demand_of
+
+FIELD: Final = "csrf"
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+STALE: Final = (
+    "This form is out of date, or it was not sent from a page of this ledger. Open the page again and repeat."
+)
+
+
+def init_app(app: Flask) -> None:
+    """Check every form, after the gate; to be called after the gate's own."""
+    app.jinja_env.globals["form_token"] = form_token
+    app.after_request(_give_visitor)
+
+    @app.before_request
+    def _check() -> None:
+        if request.method in SAFE or request.endpoint is None or demand_of(app, request.endpoint) in TOKENS:
+            return
+        if _is_foreign() or not hmac.compare_digest(request.form.get(FIELD, "").encode(), token().encode()):
+            abort(403, STALE)
+
+
+def form_token() -> Markup:
+    """Return the hidden field that each form has."""
+    return Markup('<input type="hidden" name="{}" value="{}">').format(FIELD, token())
+
+
+def token() -> str:
+    """Return what a form of this browser carries."""
+    bound_to = cookies.given(Cookie.SESSION) if g.get("session") else _visitor()
+    return hmac.digest(bound_to.encode(), b"form", "sha256").hex()
+
+
+def _visitor() -> str:
+    if "visitor" not in g:
+        g.visitor = cookies.given(Cookie.VISITOR) or secret_tokens.new()
+    visitor: str = g.visitor
+    return visitor
+
+
+def _give_visitor(response: Response) -> Response:
+    if g.get("visitor") and g.visitor != cookies.given(Cookie.VISITOR):
+        cookies.give(response, Cookie.VISITOR, g.visitor)
+    return response
+
+
+def _is_foreign() -> bool:
+    site, origin = request.headers.get("Sec-Fetch-Site", "none"), request.headers.get("Origin", "null")
+    return site not in {"same-origin", "none"} or (origin != "null" and urlsplit(origin).netloc != request.host)

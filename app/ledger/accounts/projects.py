@@ -1,0 +1,42 @@
+"""The names of projects, for those who let people and tokens into them."""
+
+import re
+import secrets
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from ledger.accounts.errors import Refused
+from ledger.accounts.tables import PROJECT
+
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
+NAME_IS: Final = (
+    "A project's name is the one that Compose gives it: 1 to 63 small letters, digits, dots, dashes or underscores, "
+    "beginning with a letter or digit."
+)
+
+
+def names(connection: Connection) -> list[str]:
+    """Return every project, by name."""
+    return list(connection.scalars(select(PROJECT.c.name).order_by(PROJECT.c.name)))
+
+
+def add(connection: Connection, name: str, now: datetime) -> None:
+    """Add a project."""
+    if not NAME.fullmatch(name):
+        raise Refused(NAME_IS, "name")
+    values = {"name": name, "created": now, "badge_key": secrets.token_hex(16)}
+    try:
+        connection.execute(insert(PROJECT).values(values))
+    except IntegrityError as error:
+        raise Refused(f"There is a project {name} already.", "name") from error
+
+
+def number(connection: Connection, name: str) -> int:
+    """Return a project's id."""
+    found: int | None = connection.scalar(select(PROJECT.c.id).where(PROJECT.c.name == name))
+    if found is None:
+        raise Refused(f"There is no project {name}.", "project")
+    return found

@@ -1,0 +1,115 @@
+"""Sessions of browsers, and the marks of browsers that an account knows.
+
+Rules: the database knows a secret by its SHA-256 alone. A session ends when it was idle for long, when it is old, at
+logout, with its password, and with its account. When it was last seen is written at most once a minute.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, Table, delete, insert, select, update
+
+from ledger.accounts import secret_tokens
+from ledger.accounts.tables import ACCOUNT, DEVICE, MEMBERSHIP, PROJECT, SESSION
+
+IDLE: Final = timedelta(hours=8)
+OLDEST: Final = timedelta(days=7)
+KNOWN: Final = timedelta(days=180)
+GRAIN: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who is logged in, and what he reads."""
+
+    hash: bytes
+    account: int
+    name: str
+    is_administrator: bool
+    reads: frozenset[str]
+    last_seen: datetime
+
+
+def begin(connection: Connection, account: int, now: datetime) -> str:
+    """Begin a session and return its secret."""
+    return _keep(connection, SESSION, account, now, OLDEST)
+
+
+def mark(connection: Connection, account: int, now: datetime) -> str:
+    """Return a mark by which the account knows this browser again."""
+    return _keep(connection, DEVICE, account, now, KNOWN)
+
+
+def knows(connection: Connection, name: str, given: str | None, now: datetime) -> bytes | None:
+    """Return the mark, hashed, when it is one that the account of this name gave."""
+    if not given:
+        return None
+    found = (
+        select(DEVICE.c.hash)
+        .join(ACCOUNT, ACCOUNT.c.id == DEVICE.c.account_id)
+        .where(DEVICE.c.hash == secret_tokens.digest(given), DEVICE.c.ends > now, ACCOUNT.c.name == name)
+    )
+    return connection.scalar(found)
+
+
+def find(connection: Connection, given: str, now: datetime) -> Session | None:
+    """Return a session that has not ended, in one question."""
+    columns = (SESSION.c.hash, SESSION.c.last_seen, ACCOUNT.c.id, ACCOUNT.c.name, ACCOUNT.c.is_administrator)
+    rows = connection.execute(
+        select(*columns, PROJECT.c.name.label("project"))
+        .select_from(SESSION)
+        .join(ACCOUNT, ACCOUNT.c.id == SESSION.c.account_id)
+        .outerjoin(MEMBERSHIP, MEMBERSHIP.c.account_id == ACCOUNT.c.id)
+        .outerjoin(PROJECT, PROJECT.c.id == MEMBERSHIP.c.project_id)
+        .where(
+            SESSION.c.hash == secret_tokens.digest(given),
+            SESSION.c.ends > now,
+            SESSION.c.last_seen > now - IDLE,
+            ACCOUNT.c.disabled.is_(None),
+        )
+    ).all()
+    if not rows:
+        return None
+    first, reads = rows[0], frozenset(row.project for row in rows if row.project is not None)
+    return Session(first.hash, first.id, first.name, bool(first.is_administrator), reads, first.last_seen)
+
+
+def is_fresh(session: Session, now: datetime) -> bool:
+    """Tell whether its use was written down in the last minute."""
+    return now - session.last_seen < GRAIN
+
+
+def see(connection: Connection, session: Session, now: datetime) -> None:
+    """Write down that a session is used."""
+    mine = (SESSION.c.hash == session.hash) & (SESSION.c.last_seen < now)
+    connection.execute(update(SESSION).where(mine).values(last_seen=now))
+
+
+def end(connection: Connection, given: str) -> None:
+    """End a session."""
+    connection.execute(delete(SESSION).where(SESSION.c.hash == secret_tokens.digest(given)))
+
+
+def unmark(connection: Connection, given: str) -> None:
+    """Forget a mark."""
+    connection.execute(delete(DEVICE).where(DEVICE.c.hash == secret_tokens.digest(given)))
+
+
+def forget(connection: Connection, now: datetime) -> None:
+    """Drop what has ended."""
+    connection.execute(delete(SESSION).where(SESSION.c.ends < now))
+    connection.execute(delete(DEVICE).where(DEVICE.c.ends < now))
+
+
+def _keep(connection: Connection, table: Table, account: int, now: datetime, length: timedelta) -> str:
+    given = secret_tokens.new()
+    values = {
+        "hash": secret_tokens.digest(given),
+        "account_id": account,
+        "created": now,
+        "last_seen": now,
+        "ends": now + length,
+    }
+    connection.execute(insert(table).values(values))
+    return given

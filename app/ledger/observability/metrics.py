@@ -1,0 +1,117 @@
+"""Figures for Prometheus, of all processes together, at /metrics.
+
+Who wants the figures stands on backend_net: the proxy lets nobody through to them, and what came through a proxy all
+the same does not get them here.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from flask import Flask, Response, abort, g, request
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from sqlalchemy import Engine, event
+
+from ledger.authorization import Demand, demands
+from ledger.observability.requests import HEADER, route, took
+
+TOGETHER: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""The library's name for where processes share their figures; it is read when the library is imported."""
+METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+REQUESTS: Final = Counter("ledger_requests", "Requests answered.", ["method", "route", "status"])
+SECONDS: Final = Histogram("ledger_request_seconds", "From request to answer.", ["route"], buckets=BUCKETS)
+BUSY: Final = Gauge("ledger_requests_in_progress", "Requests being answered.", multiprocess_mode="livesum")
+CONNECTIONS: Final = Gauge(
+    "ledger_database_connections", "Connections of the pool.", ["state"], multiprocess_mode="livesum"
+)
+STATEMENTS: Final = Counter("ledger_database_statements", "SQL statements of requests.", ["route"])
+DATABASE: Final = Counter("ledger_database_seconds", "Seconds that requests waited for SQL statements.", ["route"])
+PROOFS: Final = Counter("ledger_proofs", "Proofs that were sent, by what became of them.", ["outcome"])
+LOGINS: Final = Counter("ledger_logins", "Attempts to log in, by what became of them.", ["outcome"])
+
+OUTCOMES: Final[Mapping[str, tuple[Counter, Mapping[int, str]]]] = {
+    # the view that answers, what counts it, and what its answers mean
+    "api.add": (PROOFS, {201: "kept", 200: "known", 422: "refused", 413: "too large", 507: "no room"}),
+    "entrance.log_in": (LOGINS, {303: "let in", 422: "refused", 429: "throttled"}),
+}
+
+
+def prepare(directory: Path) -> None:
+    """Let the processes that start from here share their figures, beginning at nothing."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    os.environ[TOGETHER] = str(directory)
+
+
+def forget(process: int) -> None:
+    """Take what only a living process has out of the figures."""
+    if TOGETHER in os.environ:
+        mark_process_dead(process)  # type: ignore[no-untyped-call]
+
+
+def init_app(app: Flask) -> None:
+    """Count what is asked and answered, and serve the figures."""
+    app.add_url_rule("/metrics", "metrics", figures)
+    app.before_request(_begin)
+    app.teardown_request(lambda _: BUSY.dec())
+    app.after_request(_count)
+    _watch(app.extensions["engine"])
+
+
+def _begin() -> None:
+    BUSY.inc()
+
+
+def _watch(engine: Engine) -> None:
+    """Follow the connections of the pool as they open, are taken, come back and close."""
+    opened, used = CONNECTIONS.labels("open"), CONNECTIONS.labels("in use")
+    event.listen(engine, "connect", lambda *_: opened.inc())
+    event.listen(engine, "close", lambda *_: opened.dec())
+    event.listen(engine, "close_detached", lambda *_: opened.dec())
+    event.listen(engine, "checkout", lambda *_: used.inc())
+    event.listen(engine, "checkin", lambda *_: used.dec())
+
+
+@demands(Demand.NOTHING)
+def figures() -> Response:
+    """Return the figures."""
+    if HEADER in request.headers:  # the proxy gives each request one
+        abort(404)
+    registry = REGISTRY
+    if TOGETHER in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def _count(response: Response) -> Response:
+    rule = route()
+    if rule == "/metrics":
+        return response
+    REQUESTS.labels(_method(), rule, response.status_code).inc()
+    SECONDS.labels(rule).observe(took())
+    if g.spent.statements:
+        STATEMENTS.labels(rule).inc(g.spent.statements)
+        DATABASE.labels(rule).inc(g.spent.seconds)
+    counter, meanings = OUTCOMES.get(request.endpoint or "", (None, {}))
+    if counter is not None:
+        counter.labels(meanings.get(response.status_code, "failed")).inc()
+    return response
+
+
+def _method() -> str:
+    """Return the method, where it is one: a stranger could name a new one each time, and each name is kept."""
+    return request.method if request.method in METHODS else "other"

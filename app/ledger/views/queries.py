@@ -1,0 +1,53 @@
+"""What the pages ask the archive for, and what they say when it has no such thing."""
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from flask import abort, current_app, g
+
+from ledger.archive.records import ProjectLine, ProofLine
+from ledger.archive.store import Archive
+
+Found = TypeVar("Found")
+
+
+def archive() -> Archive:
+    """Return where the proofs are kept."""
+    return cast("Archive", current_app.extensions["archive"])
+
+
+def the_project(name: str) -> ProjectLine:
+    """Return a project's line, or 404."""
+    lines = archive().projects(frozenset({name}))
+    if not lines:
+        abort(404, f"There is no project {name}.")
+    return lines[0]
+
+
+def the_proof(project: str, digest: str) -> ProofLine:
+    """Return a proof's line, or 404."""
+    return _found(archive().line, project, digest)
+
+
+def the_body(project: str, digest: str) -> bytes:
+    """Return the bytes of a proof, or 404."""
+    return _found(archive().body, project, digest)
+
+
+def _found(ask: Callable[[str, str], Found | None], project: str, digest: str) -> Found:
+    try:
+        found = ask(project, digest)
+    except LookupError as error:  # an administrator may ask for any name
+        abort(404, str(error))
+    if found is None:
+        abort(404, f"{project} has no proof {digest[:12]}… A repeat may have been thinned out.")
+    return found
+
+
+def document(project: str, digest: str) -> dict[str, Any]:
+    """Return a proof as its reader needs it; parsed once in a request, however many pieces are made of it."""
+    read: dict[str, dict[str, Any]] = g.setdefault("documents", {})
+    if digest not in read:
+        read[digest] = json.loads(the_body(project, digest))
+    return read[digest]
