@@ -1,6 +1,6 @@
 """What programs ask: proofs in, proofs and what they say out. The token says which project is meant.
 
-Described by openapi.json, which is served beside it; tests/database/test_api.py holds the two together.
+Described by openapi.json, which is served beside it; tests/ledger/mariadb/test_api.py holds the two together.
 """
 
 import zlib

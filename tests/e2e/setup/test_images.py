@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.e2e.setup.conftest import World
+
+AIRGAP = "COMPOSE_FILE=compose.yml:compose.airgap.yml"
+REGISTRY = "COMPOSE_FILE=compose.yml"
+NO_REGISTRY = {'"manifest inspect"*': "exit 1", '"pull"*': "exit 1"}
+
+
+@pytest.fixture
+def prepared(world: World) -> World:
+    """A machine that can do all, and whose images/build says that it was called."""
+    assert world.run("setup/python").code == 0
+    world.fake("mmdebstrap", "exit 0")
+    recipe(world, "exit 0")
+    return world
+
+
+def recipe(world: World, script: str) -> None:
+    build = world.clone / "images" / "build"
+    build.parent.mkdir(exist_ok=True)
+    build.write_text(f"#!/bin/bash\necho images/build bundle=$CLOISON_CA_BUNDLE >>{world.home}/calls\n{script}\n")
+    build.chmod(0o755)
+
+
+def was_built(world: World) -> bool:
+    return any(call.startswith("images/build") for call in world.calls())
+
+
+def pulled(world: World) -> list[str]:
+    return [call.split()[-1] for call in world.calls() if call.startswith("docker pull")]
+
+
+# ── the choice ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_registry_in_reach_gives_all_images_that_are_missing(prepared: World) -> None:
+    result = prepared.run("setup/images")
+
+    assert result.code == 0
+    assert "The base images come from their registry. This is written into .env" in result.said
+    assert REGISTRY in prepared.dotenv.read_text().splitlines()
+    assert pulled(prepared) == ["base:1", "db:1", "proxy:1"]
+    assert not was_built(prepared)
+
+
+def test_images_that_are_here_need_no_registry(prepared: World) -> None:
+    prepared.docker({'"image inspect"*': "exit 0"})
+
+    result = prepared.run("setup/images")
+
+    assert "All images are here already." in result.said
+    assert not any("manifest" in call for call in prepared.calls())
+
+
+def test_no_registry_means_images_from_packages(prepared: World) -> None:
+    prepared.docker(NO_REGISTRY)
+
+    result = prepared.run("setup/images")
+
+    assert result.code == 0
+    assert "No registry in reach: the base images are built here from Debian packages." in result.said
+    assert AIRGAP in prepared.dotenv.read_text().splitlines()
+    assert was_built(prepared)
+
+
+def test_a_registry_that_hangs_is_not_waited_for(prepared: World) -> None:
+    prepared.docker({'"manifest inspect"*': "sleep 300", '"pull"*': "sleep 300"})
+
+    result = prepared.run("setup/images", CLOISON_ANSWER_LIMIT="1")
+
+    assert result.code == 0
+    assert "No registry in reach" in result.said
+    assert was_built(prepared)
+
+
+@pytest.mark.parametrize("pull", ["sleep 300", "exit 1", '[[ "$*" == *base* ]]'])
+def test_a_registry_that_answers_and_does_not_deliver_is_given_up(prepared: World, pull: str) -> None:
+    prepared.docker({'"pull"*': pull})
+
+    result = prepared.run("setup/images", CLOISON_PULL_LIMIT="1")
+
+    assert result.code == 0
+    assert "The registry answers and does not deliver: the base images are built here" in result.said
+    assert AIRGAP in prepared.dotenv.read_text().splitlines()
+
+
+def test_an_engine_that_reaches_what_its_client_does_not_is_asked_too(prepared: World) -> None:
+    prepared.docker({'"manifest inspect"*': "exit 1"})
+
+    prepared.run("setup/images")
+
+    assert REGISTRY in prepared.dotenv.read_text().splitlines()
+
+
+def test_the_air_gap_can_be_asked_for(prepared: World) -> None:
+    result = prepared.run("setup/images", CLOISON_AIRGAP="1")
+
+    assert "as CLOISON_AIRGAP=1 asks" in result.said
+    assert AIRGAP in prepared.dotenv.read_text().splitlines()
+    assert pulled(prepared) == []
+
+
+def test_the_registry_can_be_insisted_on(prepared: World) -> None:
+    prepared.docker(NO_REGISTRY)
+
+    result = prepared.run("setup/images", CLOISON_AIRGAP="0")
+
+    assert result.code == 1
+    assert "The images could not be pulled, and CLOISON_AIRGAP=0 forbids building them here." in result.said
+    assert not was_built(prepared)
+
+
+def test_an_air_gap_is_yes_or_no(prepared: World) -> None:
+    result = prepared.run("setup/images", CLOISON_AIRGAP="perhaps")
+
+    assert result.code == 1
+    assert 'CLOISON_AIRGAP is "perhaps". It is 1 (build the base images here) or 0 (pull them).' in result.said
+
+
+def test_the_choice_is_kept_when_the_network_changes(prepared: World) -> None:
+    prepared.run("setup/images")
+    prepared.docker(NO_REGISTRY)
+
+    result = prepared.run("setup/images")
+
+    assert result.code == 1
+    assert "an earlier choice in .env is the registry. Check the registry and docker login, or run" in result.said
+    assert not was_built(prepared)
+
+
+def test_the_user_s_own_compose_file_decides(prepared: World) -> None:
+    prepared.dotenv.write_text(f"{AIRGAP}:mine.yml\n")
+
+    result = prepared.run("setup/images")
+
+    assert "The stack is COMPOSE_FILE=compose.yml:compose.airgap.yml:mine.yml, as .env says." in result.said
+    assert prepared.dotenv.read_text() == f"{AIRGAP}:mine.yml\n"
+    assert was_built(prepared)
+
+
+def test_the_user_s_lines_in_dotenv_stay_as_they_are(prepared: World) -> None:
+    mine = "# mine\nLEDGER_WORKERS='4'\n\n  export ODD = x=y \n\n"
+    prepared.dotenv.write_text(mine)
+    prepared.dotenv.chmod(0o600)
+
+    prepared.run("setup/images")
+    prepared.run("setup/images", CLOISON_AIRGAP="1")
+
+    text = prepared.dotenv.read_text()
+    assert text.startswith(mine)
+    assert text.count("COMPOSE_FILE=") == 1
+    assert prepared.dotenv.stat().st_mode & 0o777 == 0o600
+
+
+# ── what can go wrong ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_no_room_for_images(prepared: World) -> None:
+    prepared.fake("df", "echo header; echo / 0 0 2097151 0 /")
+
+    result = prepared.run("setup/images")
+
+    assert result.code == 1
+    assert "Docker needs 3 GB in /, and 1 GB are free. Make room there (docker system prune" in result.said
+    assert pulled(prepared) == []
+
+
+def test_the_room_of_another_machine_is_not_measured_here(prepared: World) -> None:
+    prepared.docker({'"context inspect"*': "echo ssh://elsewhere"})
+    prepared.fake("df", "echo header; echo / 0 0 1 0 /")
+
+    assert prepared.run("setup/images").code == 0
+
+
+def test_a_build_that_fails_shows_why(prepared: World) -> None:
+    prepared.docker(NO_REGISTRY)
+    recipe(prepared, "echo the mirror does not answer; exit 1")
+
+    result = prepared.run("setup/images")
+
+    assert result.code == 1
+    assert "    | the mirror does not answer" in result.said
+    assert "The base images could not be built from Debian packages. See the lines above" in result.said
+
+
+def test_images_from_packages_need_apt(prepared: World) -> None:
+    prepared.docker(NO_REGISTRY)
+    (prepared.home / "bin" / "mmdebstrap").unlink()
+
+    result = prepared.run("setup/images")
+
+    assert result.code == 1
+    assert "mmdebstrap, which makes images from Debian packages, is missing, and it can be" in result.said
+
+
+# ── certificates ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", ["CLOISON_CA_BUNDLE", "SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"])
+def test_the_machine_s_own_certificates_are_trusted_in_builds(prepared: World, name: str) -> None:
+    bundle = prepared.home / "corporate.pem"
+    bundle.write_text("-----BEGIN CERTIFICATE-----\n")
+
+    result = prepared.run("env", f"{name}={bundle}", "setup/images", CLOISON_AIRGAP="1")
+
+    assert (f"(from {name}; CLOISON_CA_BUNDLE names others)" in result.said) == (name != "CLOISON_CA_BUNDLE")
+    assert f"images/build bundle={bundle}" in prepared.calls()
+    assert f"CLOISON_CA_BUNDLE={bundle}" in prepared.dotenv.read_text().splitlines()
+    assert (prepared.clone / "app/ca/given.crt").read_text() == bundle.read_text()
+
+
+def test_a_bundle_without_certificates_is_refused(prepared: World) -> None:
+    result = prepared.run("setup/images", CLOISON_CA_BUNDLE="/nowhere.pem")
+
+    assert result.code == 1
+    assert "CLOISON_CA_BUNDLE names /nowhere.pem, which holds no certificate that can be read." in result.said
+
+
+def test_a_machine_whose_own_bundle_is_missing_is_not_stopped_by_that(prepared: World) -> None:
+    assert prepared.run("setup/images", SSL_CERT_FILE="/nowhere.pem").code == 0

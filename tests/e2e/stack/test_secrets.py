@@ -1,0 +1,89 @@
+"""Where the passwords are, and everywhere they are not."""
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.e2e.stack.conftest import SERVICES, run, soon
+
+if TYPE_CHECKING:
+    from tests.e2e.stack.conftest import Stack
+
+pytestmark = pytest.mark.stack
+
+
+def passwords(stack: "Stack") -> list[str]:
+    return [
+        stack.inside("db", "cat", path).strip() for path in ("/run/ledger/db_password", "/run/mysqld/root_password")
+    ]
+
+
+def test_they_are_long_and_differ(stack: "Stack") -> None:
+    application, root = passwords(stack)
+
+    assert (len(application), len(root)) == (40, 40)
+    assert application != root
+
+
+def test_they_are_nowhere_to_be_read(stack: "Stack") -> None:
+    places = {
+        "log": stack.compose("logs"),
+        "resolved file": stack.compose("config"),
+        "inspect": json.dumps([stack.inspect(service) for service in SERVICES]),
+        "volumes": run("docker", "volume", "inspect", "tp-networks_db_password", "tp-networks_db_data").stdout,
+        "image": run("docker", "history", "--no-trunc", stack.image("app")).stdout,
+        "processes": run("ps", "axeww").stdout,
+    }
+    found = [(where, secret) for where, text in places.items() for secret in passwords(stack) if secret in text]
+
+    assert found == []
+
+
+def test_no_process_has_them_in_its_environment(stack: "Stack") -> None:
+    for service in ("db", "app"):
+        pid = stack.inspect(service)["State"]["Pid"]
+        environment = run("cat", f"/proc/{pid}/environ").stdout
+
+        assert not any(secret in environment for secret in passwords(stack))
+
+
+def test_none_is_on_the_disk(stack: "Stack") -> None:
+    for secret in passwords(stack):
+        hit = stack.inside("db", "grep", "-rlF", secret, "/var/lib/mysql", check=False)
+
+        assert hit == ""
+
+
+def test_only_who_needs_them_may_read_them(stack: "Stack") -> None:
+    shown = stack.inside("db", "stat", "-c", "%a %u:%g %n", "/run/ledger", "/run/ledger/db_password", ROOT_FILE)
+
+    assert shown.splitlines() == [
+        "2750 999:10001 /run/ledger",
+        "640 999:10001 /run/ledger/db_password",
+        f"600 999:999 {ROOT_FILE}",
+    ]
+
+
+ROOT_FILE = "/run/mysqld/root_password"
+
+
+def test_the_application_reads_its_own_and_changes_nothing(stack: "Stack") -> None:
+    assert stack.inside("app", "cat", "/run/ledger/db_password").strip() == passwords(stack)[0]
+    assert stack.inside("app", "sh", "-c", "echo x > /run/ledger/x || echo refused") == "refused\n"
+
+
+def test_the_proxy_has_none(stack: "Stack") -> None:
+    targets = {mount["Destination"] for mount in stack.inspect("proxy")["Mounts"]}
+
+    assert not any(target.startswith("/run") for target in targets)
+
+
+def test_a_restart_of_the_database_makes_new_ones_and_nobody_notices(stack: "Stack") -> None:
+    old = passwords(stack)
+    started = stack.inspect("app")["State"]["StartedAt"]
+    run("docker", "restart", stack.name("db"))
+    soon(lambda: stack.get("/readyz").status == 200, "the application came in with the new password")
+
+    assert set(passwords(stack)).isdisjoint(old)
+    assert stack.inspect("app")["State"]["StartedAt"] == started
+    assert stack.as_root("SELECT 1") == "1\n"

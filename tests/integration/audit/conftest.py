@@ -1,0 +1,66 @@
+"""Containers that have this and that: they idle, and what they have is read from outside."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docker.errors import ImageNotFound
+from tests.integration.compose_project import Lab, docker
+
+from cloison.engine.connection import connected
+from cloison.rehearse import idle_image
+
+NUMBERS = itertools.count()
+REPOSITORY = "cloison/powers"
+
+
+@pytest.fixture(scope="session")
+def image() -> Iterator[str]:
+    """An image that holds nothing but a program that waits."""
+    name = f"{REPOSITORY}:{os.getpid()}"
+    with closing(connected()) as api:
+        layer = idle_image.layer(idle_image.PROCESSORS[api.version()["Arch"]])
+        changes = [f'ENTRYPOINT ["/{idle_image.PATH}"]']
+        api.import_image_from_data(layer, repository=REPOSITORY, tag=str(os.getpid()), changes=changes)
+        try:
+            yield name
+        finally:
+            with suppress(ImageNotFound):  # another folder's tests may have had the same
+                api.remove_image(name, force=True)
+
+
+class Idlers(Lab):
+    """A project of idle containers."""
+
+    def start(self, image: str, services: dict[str, Any], **more: Any) -> None:
+        """Bring the project up."""
+        bodies = {name: {"image": image, "stop_grace_period": "0s"} | body for name, body in services.items()}
+        self.write({"services": bodies, **more})
+        self.compose("up", "--detach")
+
+    def exec(self, service: str, *options: str) -> None:
+        """Start the idle program once more in a container."""
+        docker("exec", "--detach", *options, self.container(service), f"/{idle_image.PATH}")
+
+
+def made(folder: Path) -> Iterator[Idlers]:
+    """Have a project in a folder, taken away afterwards."""
+    lab = Idlers(folder)
+    folder.mkdir()
+    try:
+        yield lab
+    finally:
+        if (folder / "compose.json").exists():
+            lab.compose("down", "--volumes", "--remove-orphans", "--timeout", "0")
+
+
+@pytest.fixture
+def idlers(tmp_path: Path) -> Iterator[Idlers]:
+    """An empty project."""
+    yield from made(tmp_path / f"powers{os.getpid()}x{next(NUMBERS)}")

@@ -1,0 +1,221 @@
+"""What is read of real containers is what they were given."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.integration.audit.conftest import NUMBERS, Idlers, made
+
+from cloison.audit import container_inspect
+from cloison.engine.connection import connected, socket_path
+from cloison.engine.docker import Docker
+from cloison.findings.container_privileges import Capability, Hold, Powers
+from cloison.findings.container_risks import findings
+from cloison.model.facts import Container
+
+pytestmark = pytest.mark.engine
+RAW = Capability.NET_RAW
+EVERY = (
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_ADMIN",
+    "NET_RAW",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_CHROOT",
+    "SYS_PTRACE",
+    "SYS_PACCT",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_NICE",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "MKNOD",
+    "LEASE",
+    "AUDIT_WRITE",
+    "AUDIT_CONTROL",
+    "SETFCAP",
+    "MAC_OVERRIDE",
+    "MAC_ADMIN",
+    "SYSLOG",
+    "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_READ",
+)
+"""The capabilities by their numbers, as far as every engine knows them.
+
+What the machine itself does not have, the engine cannot give, not even by `privileged`: so they are given one by one.
+"""
+BOUNDING = int(Path("/proc/self/status").read_text().partition("CapBnd:")[2].split()[0], 16)
+BLOCKS = sorted(str(entry) for entry in Path("/dev").iterdir() if entry.is_block_device())[:2]
+SERVICES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "dropped": {"cap_drop": ["ALL"]},
+    "admin": {"cap_add": ["NET_ADMIN", "SYS_PTRACE", "DAC_READ_SEARCH"]},
+    "user": {"user": "1000:1000"},
+    "locked": {"user": "1000:1000", "security_opt": ["no-new-privileges:true"]},
+    "almighty": {"cap_add": [name for i, name in enumerate(EVERY) if BOUNDING >> i & 1]},
+    "disks": {"devices": [f"{path}:{path}" for path in BLOCKS]},
+    "watcher": {"pid": "host", "cap_add": ["SYS_PTRACE"]},
+    "neighbour": {"network_mode": "host"},
+    "sidecar": {"network_mode": "service:plain"},
+    "alone": {"network_mode": "none"},
+    "talker": {"ipc": "host", "uts": "host"},
+    "ruler": {"volumes": [f"{os.path.realpath(socket_path())}:/engine.sock:ro"]},
+    "nested": {"volumes": ["/run:/host/run:ro"]},
+    "writer": {"volumes": ["/etc:/host/etc", "data:/data", "/etc/hostname:/name"]},
+    "reader": {"volumes": ["/etc:/host/etc:ro"]},
+}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, image: str) -> Iterator[Idlers]:
+    """One container for each thing that can be given."""
+    for lab in made(tmp_path_factory.mktemp("powers") / f"powers{os.getpid()}x{next(NUMBERS)}"):
+        lab.start(image, SERVICES, volumes={"data": {}})
+        yield lab
+
+
+def containers(lab: Idlers) -> dict[str, Container]:
+    with closing(Docker(connected())) as engine:
+        return {c.service: c for c in engine.containers(lab.name, frozenset())}
+
+
+@pytest.fixture(scope="module")
+def read(running: Idlers) -> dict[str, Powers]:
+    """What each of them has."""
+    known = containers(running)
+    by_name = {powers.container: powers for powers in container_inspect.read(known.values(), [socket_path()])}
+    return {service: by_name[container.name] for service, container in known.items()}
+
+
+def said(powers: Powers) -> set[str]:
+    return {finding.what for finding in findings([powers])}
+
+
+def hold(powers: Powers, capability: Capability = RAW) -> Hold:
+    return powers.nearest(capability)[0]
+
+
+def test_everybody_could_be_read(read: dict[str, Powers]) -> None:
+    assert {service: powers.unread for service, powers in read.items()} == dict.fromkeys(SERVICES, "")
+
+
+def test_a_default_container_forges_packets_and_is_root(read: dict[str, Powers]) -> None:
+    assert hold(read["plain"]) is Hold.NOW
+    assert said(read["plain"]) == {"net-raw", "root"}
+
+
+def test_what_is_dropped_can_never_be_had(read: dict[str, Powers]) -> None:
+    assert hold(read["dropped"]) is Hold.NEVER
+    assert said(read["dropped"]) == {"root"}
+
+
+def test_what_is_added_is_there(read: dict[str, Powers]) -> None:
+    assert said(read["admin"]) == {"net-raw", "net-admin", "dac-read-search", "root"}
+
+
+def test_a_user_could_have_it_by_a_program(read: dict[str, Powers]) -> None:
+    assert hold(read["user"]) is Hold.BY_PROGRAM
+    assert said(read["user"]) == {"net-raw"}
+
+
+def test_no_new_privileges_means_never(read: dict[str, Powers]) -> None:
+    assert hold(read["locked"]) is Hold.NEVER
+    assert said(read["locked"]) == set()
+
+
+def test_every_capability_is_said_once(read: dict[str, Powers]) -> None:
+    assert said(read["almighty"]) == {"privileged", "root"}
+
+
+def test_a_machines_disk_is_a_device_that_counts(read: dict[str, Powers]) -> None:
+    assert BLOCKS
+    assert tuple(BLOCKS) == read["disks"].devices
+    assert said(read["disks"]) == {"devices", "net-raw", "root"}
+    assert read["plain"].devices == ()
+
+
+def test_the_machines_processes_are_seen_and_can_be_changed(read: dict[str, Powers]) -> None:
+    assert said(read["watcher"]) == {"host-pid", "sys-ptrace", "net-raw", "root"}
+    assert "sys-ptrace" not in said(read["admin"])
+
+
+def test_the_machines_network_is_told_from_one_of_its_own(read: dict[str, Powers]) -> None:
+    assert said(read["neighbour"]) == {"host-network", "net-raw", "root"}
+    assert read["neighbour"].networks == ()
+
+
+def test_a_sidecar_has_the_seats_of_its_owner(read: dict[str, Powers]) -> None:
+    assert read["sidecar"].networks == read["plain"].networks != ()
+    assert said(read["sidecar"]) == {"net-raw", "root"}
+
+
+def test_who_has_no_network_has_nobody_to_fool(read: dict[str, Powers]) -> None:
+    assert hold(read["alone"]) is Hold.NOW
+    assert said(read["alone"]) == {"root"}
+
+
+def test_shared_memory_and_name_of_the_machine(read: dict[str, Powers]) -> None:
+    assert said(read["talker"]) == {"host-ipc", "host-uts", "net-raw", "root"}
+
+
+@pytest.mark.parametrize(("service", "target"), [("ruler", "/engine.sock"), ("nested", "/host/run")])
+def test_the_engines_socket_is_found_wherever_it_lies(read: dict[str, Powers], service: str, target: str) -> None:
+    (found, *_) = [finding for finding in findings([read[service]]) if finding.what == "engine-socket"]
+
+    assert found.evidence == f"{os.path.realpath(socket_path())} of the host lies in its mount {target}"
+
+
+def test_a_directory_that_rules_the_machine_counts_when_it_is_writable(read: dict[str, Powers]) -> None:
+    (found,) = [finding for finding in findings([read["writer"]]) if finding.what == "host-directory"]
+
+    assert found.evidence == "/etc of the host is its /host/etc, writable"
+    assert said(read["reader"]) == {"net-raw", "root"}
+
+
+def test_a_mount_is_known_by_its_place_on_the_host(read: dict[str, Powers]) -> None:
+    (mount,) = [mount for mount in read["writer"].mounts if mount.target == "/name"]
+
+    assert mount.source == "/etc/hostname"
+
+
+def test_every_process_counts_and_not_the_first_alone(running: Idlers) -> None:
+    running.exec("user", "--user", "0")
+
+    (powers,) = container_inspect.read([containers(running)["user"]])
+    assert {process.is_root for process in powers.processes} == {True, False}
+    assert hold(powers) is Hold.NOW
+    assert said(powers) == {"net-raw", "root"}
+
+
+def test_who_went_is_said_to_be_unread(running: Idlers) -> None:
+    gone = replace(containers(running)["plain"], pid=2**22 - 1)
+
+    (powers,) = container_inspect.read([gone])
+    (found,) = findings([powers])
+    assert found.what == "unread"
+    assert "No such file" in found.evidence
+
+
+def test_who_does_not_run_is_not_read(running: Idlers) -> None:
+    assert container_inspect.read([replace(containers(running)["plain"], pid=0)]) == []

@@ -1,0 +1,231 @@
+"""What a person with root does to a running project, each taken back when its block ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tests.integration.compose_project import PATIENCE, Lab, docker
+
+from cloison.compose.project import Project
+from cloison.proof.schema import Proof
+from cloison.workflow.local_proof import prove_project
+
+NETWORKS = ("front", "back")
+ENDING = 10
+"""Seconds for a process of ours to end."""
+
+
+def run(*words: str, given: str = "") -> str:
+    """Run a program of the machine and return what it printed."""
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=60, input=given or None)
+    assert done.returncode == 0, f"{' '.join(words)}: {done.stderr}"
+    return done.stdout.strip()
+
+
+@dataclass(slots=True)
+class Walls:
+    """A running project as those who meddle with it see it; `project` is what its file says."""
+
+    lab: Lab
+    project: Project
+
+    def prove(self) -> Proof:
+        """Prove the project without reading its file anew."""
+        return prove_project(self.project, PATIENCE)
+
+    def container(self, service: str) -> str:
+        """Return the name of a service's container."""
+        return self.lab.container(service)
+
+    def network(self, key: str) -> str:
+        """Return the engine's name of a network."""
+        return f"{self.lab.name}_{key}"
+
+    def address(self, service: str, network: str = "back") -> str:
+        """Return the IPv4 address of a service on a network."""
+        return str(self._inspected(service)["NetworkSettings"]["Networks"][self.network(network)]["IPAddress"])
+
+    def published(self, service: str) -> list[tuple[str, str]]:
+        """Return the addresses and ports of the host that lead to a service."""
+        ports = self._inspected(service)["NetworkSettings"]["Ports"]
+        return [(door["HostIp"], door["HostPort"]) for doors in ports.values() for door in doors or ()]
+
+    def subnet(self, network: str) -> str:
+        """Return the IPv4 subnet of a network."""
+        return str(self._network(network)["IPAM"]["Config"][0]["Subnet"])
+
+    def spare(self, network: str, number: int) -> str:
+        """Return an address of a network, with its prefix, that the engine gives to nobody here."""
+        return f"{self.subnet(network).rpartition('.')[0]}.{number}/24"
+
+    def bridge(self, network: str) -> str:
+        """Return the host's link that carries a network."""
+        return f"br-{self._network(network)['Id'][:12]}"
+
+    def within(self, service: str, *words: str, given: str = "") -> str:
+        """Run a program of the machine in the network namespace of a service."""
+        return run("nsenter", "--target", self.process(service), "--net", *words, given=given)
+
+    def link(self, service: str) -> str:
+        """Return the link of a service; the engine gives it another name when it is taken away and given back."""
+        found = json.loads(self.within(service, "ip", "-json", "-4", "address", "show", "up", "to", self[service]))
+        return next(str(link["ifname"]) for link in found if link)
+
+    def far_end(self, service: str) -> str:
+        """Return the host's link in which the link of a service ends."""
+        number = json.loads(self.within(service, "ip", "-json", "link", "show", self.link(service)))[0]["link_index"]
+        return next(
+            str(found["ifname"]) for found in json.loads(run("ip", "-json", "link")) if found["ifindex"] == number
+        )
+
+    def process(self, service: str) -> str:
+        """Return the process of a service."""
+        return str(self._inspected(service)["State"]["Pid"])
+
+    def __getitem__(self, word: str) -> str:
+        """Return what a word of a rule stands for: `back` a subnet, `back_bridge` its link, `db` an address, `port`."""
+        name, _, of = word.partition("_")
+        if of == "link":
+            return self.link(name)
+        if word == "port":
+            return self.published("proxy")[0][1]
+        if name in NETWORKS:
+            return self.bridge(name) if of else self.subnet(name)
+        return self.address(name, of or ("front" if name == "guest" else "back"))
+
+    def _inspected(self, service: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(docker("inspect", self.container(service)))[0]
+        return found
+
+    def _network(self, network: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(docker("network", "inspect", self.network(network)))[0]
+        return found
+
+
+@contextmanager
+def tables_as_they_were(*families: str) -> Iterator[None]:
+    """Put the host's packet filter back, rule by rule, whatever becomes of it."""
+    kept = {family: run(f"{family}-save") for family in families or ("iptables",)}
+    try:
+        yield
+    finally:
+        for family, rules in kept.items():
+            run(f"{family}-restore", given=f"{rules}\n")
+
+
+@contextmanager
+def done(words: tuple[str, ...], undone: tuple[str, ...]) -> Iterator[None]:
+    """Have run one command, and run the other afterwards."""
+    run(*words)
+    try:
+        yield
+    finally:
+        run(*undone)
+
+
+@contextmanager
+def setting(path: str, value: str, walls: Walls | None = None, service: str = "") -> Iterator[None]:
+    """Have a value in a setting of the kernel's, on the host or in a service's namespace."""
+
+    def ask(*words: str) -> str:
+        return walls.within(service, *words) if walls else run(*words)
+
+    before = ask("cat", f"/proc/sys/{path}")
+    ask("sh", "-c", f"echo {value} > /proc/sys/{path}")
+    try:
+        yield
+    finally:
+        ask("sh", "-c", f"echo {before} > /proc/sys/{path}")
+
+
+@contextmanager
+def rules_within(walls: Walls, service: str, *rules: str) -> Iterator[None]:
+    """Have rules in the packet filter of a service's own namespace; they are written as iptables takes them."""
+    for text in rules:
+        walls.within(service, "iptables", "--wait", *text.split())
+    try:
+        yield
+    finally:
+        for text in reversed(rules):
+            walls.within(service, "iptables", "--wait", *text.replace("-I ", "-D ").split())
+
+
+@contextmanager
+def cable(walls: Walls, *ends: tuple[str, str]) -> Iterator[None]:
+    """Have a pair of links made by hand: each end is a service, empty for the host, and an address, empty for none.
+
+    They are called `hand0` and `hand1`.
+    """
+    run("ip", "link", "add", "hand0", "type", "veth", "peer", "name", "hand1")
+    try:
+        for number, (service, address) in enumerate(ends):
+            link = f"hand{number}"
+            if service:
+                run("ip", "link", "set", link, "netns", walls.process(service))
+            for words in ([("addr", "add", address, "dev", link)] if address else []) + [("link", "set", link, "up")]:
+                _at(walls, service, "ip", *words)
+        for number, (service, _) in enumerate(ends):
+            _await_carrier(walls, service, f"hand{number}")
+        yield
+    finally:
+        _at(walls, ends[0][0], "ip", "link", "del", "hand0")
+
+
+def _at(walls: Walls, service: str, *words: str) -> str:
+    return walls.within(service, *words) if service else run(*words)
+
+
+def _await_carrier(walls: Walls, service: str, link: str) -> None:
+    """Wait until the kernel has noticed that both ends are there: before that, IPv6 has no way over it."""
+    for _ in range(100):
+        if json.loads(_at(walls, service, "ip", "-json", "link", "show", link))[0]["operstate"] == "UP":
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{link} has no carrier")
+
+
+@contextmanager
+def process(*words: str, says: str = "ready") -> Iterator[None]:
+    """Have a process running that has said it is ready."""
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as made:
+        try:
+            assert made.stdout is not None
+            assert made.stdout.readline().strip() == says, f"{' '.join(words)} did not start"
+            yield
+        finally:
+            made.terminate()
+            made.wait(ENDING)
+
+
+LISTENING = """
+import socket, time
+made = socket.create_server(("0.0.0.0", {port}))
+print("ready", flush=True)
+time.sleep(300)
+"""
+RELAYING = """
+import socket, threading
+def carry(source, target):
+    while data := source.recv(4096):
+        target.sendall(data)
+made = socket.create_server(("0.0.0.0", {port}))
+print("ready", flush=True)
+while True:
+    near, _ = made.accept()
+    far = socket.create_connection(({address!r}, {target}))
+    for pair in ((near, far), (far, near)):
+        threading.Thread(target=carry, args=pair, daemon=True).start()
+"""
+
+
+def python(code: str, walls: Walls | None = None, service: str = "") -> tuple[str, ...]:
+    """Return the command that runs a program in Python, on the host or in a service's namespace."""
+    way = ("nsenter", "--target", walls.process(service), "--net") if walls else ()
+    return (*way, sys.executable, "-c", code)

@@ -1,0 +1,105 @@
+"""Containers that come, go and change at any moment of a proof: what was not looked at throughout is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import pytest
+from tests.integration.compose_project import IMAGE, Lab, bad, docker, three_tiers
+from tests.integration.prober_faults import at
+
+pytestmark = pytest.mark.engine
+PATIENCE = 0.1
+DURING = ("listed", "posted", "between the rounds")
+Act = Callable[[Lab], object]
+LEAVING: dict[str, Act] = {
+    "killed": lambda lab: docker("kill", lab.container("db")),
+    "restarted": lambda lab: docker("restart", "--time", "0", lab.container("db")),
+    "removed": lambda lab: docker("rm", "--force", lab.container("db")),
+    "replaced": lambda lab: lab.compose("up", "--detach", "--no-deps", "--force-recreate", "db"),
+    "elsewhere": lambda lab: docker("network", "disconnect", f"{lab.name}_back", lab.container("db")),
+}
+COMING: dict[str, Act] = {
+    "scaled": lambda lab: lab.compose("up", "--detach", "--no-deps", "--scale", "app=2", "app"),
+    "stranger": lambda lab: docker(
+        *("run", "--detach", "--rm", "--name", f"{lab.name}-stranger", "--network", f"{lab.name}_front"),
+        *("--entrypoint", "sleep", IMAGE, "600"),
+    ),
+}
+
+
+@pytest.fixture
+def changing(tiers: Lab) -> Iterator[Lab]:
+    """The three tiers; whatever a test does to them is undone."""
+    yield tiers
+    with suppress(AssertionError):  # most tests have no stranger
+        docker("rm", "--force", f"{tiers.name}-stranger")
+    tiers.up(three_tiers(), "--force-recreate", "--timeout", "0")
+
+
+@pytest.mark.parametrize("moment", DURING)
+@pytest.mark.parametrize("act", ["killed", "restarted"])
+def test_who_leaves_during_the_proof_is_unknown(
+    changing: Lab, act: str, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(monkeypatch, moment, lambda: LEAVING[act](changing))
+
+    _assert_unknown_db(changing)
+
+
+@pytest.mark.parametrize(
+    ("act", "moment"),
+    [("replaced", "listed"), ("replaced", "posted"), ("removed", "between the rounds"), ("elsewhere", "posted")],
+)
+def test_who_is_replaced_during_the_proof_is_unknown(
+    changing: Lab, act: str, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(monkeypatch, moment, lambda: LEAVING[act](changing))
+
+    _assert_unknown_db(changing)
+
+
+def _assert_unknown_db(lab: Lab) -> None:
+    proof = lab.prove(PATIENCE)
+
+    found = bad(proof)
+    assert (3, {"unknown"}) == (proof.verdict.exit_code, found["app", "db:3306"])
+    assert {"unknown"} == found["outside", "db:3306"] == found["db", "app:5000"]
+    assert {"unknown"} == {word for words in found.values() for word in words}
+
+
+@pytest.mark.parametrize(
+    ("act", "moment", "who"),
+    [
+        ("stranger", "listed", "stranger"),
+        ("stranger", "between the rounds", "stranger"),
+        ("scaled", "posted", "app-2"),
+    ],
+)
+def test_who_comes_during_the_proof_makes_it_incomplete(
+    changing: Lab, act: str, moment: str, who: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(monkeypatch, moment, lambda: COMING[act](changing))
+
+    proof = changing.prove(PATIENCE)
+
+    assert (3, {}) == (proof.verdict.exit_code, bad(proof))
+    assert [f"container {changing.name}-{who}"] == [part.what for part in proof.coverage.skipped]
+
+
+@pytest.mark.parametrize("moment", DURING)
+def test_who_is_paused_is_proven_by_its_kernel(changing: Lab, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    at(monkeypatch, moment, lambda: docker("pause", changing.container("db")))
+    try:
+        proof = changing.prove(PATIENCE)
+    finally:
+        docker("unpause", changing.container("db"))
+
+    assert 0 == proof.verdict.exit_code
+
+
+def test_what_happens_afterwards_is_the_next_proofs(changing: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    at(monkeypatch, "over", lambda: LEAVING["killed"](changing))
+
+    assert (0, 3) == (changing.prove(PATIENCE).verdict.exit_code, changing.prove(PATIENCE).verdict.exit_code)

@@ -1,0 +1,114 @@
+"""Every hole of the catalogue is found and named on a real engine, and is gone when it is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.integration.compose_project import service
+from tests.integration.observe.blocking_faults import BLOCKAGES
+from tests.integration.observe.fault_builders import Tampering
+from tests.integration.observe.host_changes import Walls
+from tests.integration.observe.opening_faults import HOLES
+from tests.integration.project_fixtures import labs
+
+from cloison.compose import project as compose_project
+from cloison.engine import compose_cli
+from cloison.model.facts import STRANGER, Protocol, version_of
+from cloison.proof.schema import FlowPart, Proof
+from cloison.verdict.judge import Judgement
+
+pytestmark = pytest.mark.engine
+
+POLICY: dict[str, Any] = {
+    "allow": ["outside -> proxy:80", "proxy -> app:5000", "app -> db:3306", "app -> db:5353/udp"],
+    "tolerate": [
+        {"network": "back", "why": "no policy inside a network"},
+        {"network": "front", "why": "no policy inside a network"},
+        {"flow": "proxy -> outside", "why": "a published port needs it"},
+        {"flow": "guest -> outside", "why": "its network has a way out"},
+        {"flow": "guest -> proxy", "why": "a published port is a door for everybody"},
+        {"flow": "* -> host", "why": "every bridge has an address of the host's"},
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def walls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walls]:
+    """Two networks with a service on both and a guest on one, up for the whole module."""
+    for made in labs(tmp_path_factory.mktemp("walls")):
+        made.up(
+            {
+                "services": {
+                    "db": service(3306, datagrams=[5353], networks=["back"], expose=["3306", "5353/udp"]),
+                    "app": service(5000, networks=["back"], expose=["5000"]),
+                    "proxy": service(80, networks=["front", "back"], ports=["198.19.255.1::80"]),
+                    "guest": service(7000, networks=["front"]),
+                },
+                "networks": {"front": {}, "back": {"internal": True}},
+                "x-cloison": POLICY,
+            }
+        )
+        running = Walls(made, compose_project.project(compose_cli.resolved(made.selection)))
+        assert whole(running) == SOUND
+        yield running
+
+
+@pytest.mark.parametrize("hole", HOLES, ids=lambda hole: hole.name.replace(" ", "-"))
+def test_a_hole_is_found_and_named(walls: Walls, hole: Tampering) -> None:
+    check(walls, hole)
+
+
+@pytest.mark.parametrize("blockage", BLOCKAGES, ids=lambda blockage: blockage.name.replace(" ", "-"))
+def test_a_needed_door_that_does_not_open_is_found_and_named(walls: Walls, blockage: Tampering) -> None:
+    check(walls, blockage)
+
+
+def check(walls: Walls, hole: Tampering) -> None:
+    """Prove while something is done, and again when it is taken back."""
+    with hole.make(walls):
+        proof = walls.prove()
+
+    found = said(proof)
+    assert hole.verdict == proof.verdict.word
+    assert {door: {hole.word} for door in hole.wanted} == {door: found.get(door) for door in hole.wanted}
+    if hole.only:
+        assert {*hole.wanted} == {door for door, words in found.items() if hole.word in words}
+    assert hole.says in sentences(proof)
+    assert whole(walls) == SOUND
+
+
+SOUND = ("proven", 0, 0)
+
+
+def whole(walls: Walls) -> tuple[str, int, int]:
+    """Return what a proof comes to: its word, and how many flows are not as drawn, or not known."""
+    proof = walls.prove()
+    return proof.verdict.word, proof.totals["drift"], proof.totals["unknown"]
+
+
+def said(proof: Proof) -> dict[str, set[str]]:
+    """Return the worst words about every door, as people write it: the causes of a breach, else the judgement."""
+    found: dict[str, dict[Judgement, set[str]]] = {}
+    for flow in proof.flows:
+        words = found.setdefault(_door(proof, flow), {})
+        words.setdefault(flow.judgement, set()).add(str(flow.cause or flow.judgement))
+    return {door: words[max(words, key=list(Judgement).index)] for door, words in found.items()}
+
+
+def sentences(proof: Proof) -> str:
+    """Return all that a proof says in sentences."""
+    skipped = [f"{part.what}: {part.why}" for part in proof.coverage.skipped]
+    return "\n".join([*proof.notes, *skipped, *(flow.reason for flow in proof.flows)])
+
+
+def _door(proof: Proof, flow: FlowPart) -> str:
+    source, end = proof.vantages[flow.vantage].place, proof.endpoints[flow.endpoint]
+    protocol = "" if end.protocol == Protocol.TCP else f"/{end.protocol}"
+    version = " over IPv6" if version_of(end.address) == 6 else ""
+    return f"{_short(source)} -> {_short(end.place)}:{end.service_port or '*'}{protocol}{version}"
+
+
+def _short(place: str) -> str:
+    return STRANGER[:-1] if place.startswith(STRANGER) else place

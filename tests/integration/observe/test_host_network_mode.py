@@ -1,0 +1,31 @@
+"""A service in the host's own network namespace is behind no wall, and its address on every bridge is a door."""
+
+from __future__ import annotations
+
+import pytest
+from tests.integration.compose_project import POLICY, Lab, bad, docker, service, three_tiers
+
+from cloison.model.outcome import Reach
+
+pytestmark = pytest.mark.engine
+PORT = 47002
+
+
+def test_what_lives_on_the_host_answers_everybody_at_every_address_of_the_host(lab: Lab) -> None:
+    document = three_tiers()
+    document["services"]["node"] = service(PORT, network_mode="host")
+    document["x-cloison"] = POLICY | {"allow": [*POLICY["allow"], "node -> *"]}
+    lab.up(document)
+    gateway = docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", f"{lab.name}_front")
+
+    proof = lab.prove()
+
+    flows = [
+        flow
+        for flow in proof.flows
+        for end in (proof.endpoints[flow.endpoint],)
+        if (proof.vantages[flow.vantage].place, end.place, end.service_port) == ("outside", "node", PORT)
+    ]
+    assert gateway in {proof.endpoints[flow.endpoint].address for flow in flows}
+    assert {Reach.OPEN} == {flow.observed for flow in flows}
+    assert {"file"} == bad(proof)["outside", f"node:{PORT}"]

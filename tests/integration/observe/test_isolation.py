@@ -1,0 +1,255 @@
+"""Holes and blockages made on a running project are found and named; what is sound is said to hold."""
+
+from __future__ import annotations
+
+import pytest
+from tests.integration.compose_project import IMAGE, POLICY, Lab, bad, docker, doors, rule, service, three_tiers
+
+from cloison.verdict.judge import Judgement
+
+pytestmark = pytest.mark.engine
+
+
+def test_sound_walls_are_proven(tiers: Lab) -> None:
+    proof = tiers.prove()
+
+    assert (proof.verdict.word, proof.verdict.exit_code) == ("proven", 0)
+    assert proof.totals["drift"] + proof.totals["unknown"] == 0
+    assert doors(proof)["proxy", "app:5000"] == doors(proof)["outside", "proxy:80"] == Judgement.HOLDS
+
+
+def test_what_members_of_one_network_can_do_is_tolerated_by_name(tiers: Lab) -> None:
+    proof = tiers.prove()
+
+    tolerated = {door for door, word in doors(proof).items() if word is Judgement.TOLERATED}
+    assert {("proxy", "db:3306"), ("db", "app:5000"), ("proxy", "outside:*"), ("db", "host:*")} < tolerated
+
+
+def test_a_second_seat_behind_the_files_back_is_drift(tiers: Lab) -> None:
+    network = f"{tiers.name}_front"
+    docker("network", "connect", network, tiers.container("db"))
+    try:
+        proof = tiers.prove()
+    finally:
+        docker("network", "disconnect", network, tiers.container("db"))
+
+    found = bad(proof)
+    assert {"drift"} == found["proxy", "db:3306"] == found["db", "outside:*"]
+    reasons = [flow.reason for flow in proof.flows if flow.cause == "drift"]
+    assert any("the file does not put db on front" in reason for reason in reasons)
+    assert tiers.prove().verdict.word == "proven"
+
+
+def test_a_wall_that_the_file_does_not_draw_is_the_files_breach(lab: Lab) -> None:
+    document = three_tiers()
+    document["networks"]["back"] = {}
+    lab.up(document)
+
+    found = bad(lab.prove())
+
+    assert {"file"} == found["db", "outside:*"] == found["app", "outside:*"]
+
+
+def test_a_published_database_is_the_files_breach(lab: Lab) -> None:
+    document = three_tiers()
+    document["services"]["db"] |= {"ports": ["198.19.255.1::3306"], "networks": ["back", "front"]}
+    lab.up(document)
+
+    found = bad(lab.prove())
+
+    assert {"file"} == found["outside", "db:3306"]
+
+
+def test_a_port_that_internal_keeps_unpublished_is_noted(lab: Lab) -> None:
+    document = three_tiers()
+    document["services"]["db"]["ports"] = ["198.19.255.1::3306"]
+    lab.up(document)
+
+    proof = lab.prove()
+
+    assert ("outside", "db:3306") not in bad(proof)
+    assert any("publishes db:3306/tcp, but the engine does not" in note for note in proof.notes)
+
+
+def test_a_firewall_rule_that_opens_the_wall_between_bridges_is_drift(tiers: Lab) -> None:
+    with rule("DOCKER-USER", "-j", "ACCEPT"):
+        found = bad(tiers.prove())
+
+    assert {"drift"} == found["outside", "db:3306"] == found["db", "outside:*"]
+    assert tiers.prove().verdict.word == "proven"
+
+
+def test_a_way_in_without_a_way_back_is_open(tiers: Lab) -> None:
+    """Forged packets and datagrams need no answer: what arrives has got in."""
+    network = docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", f"{tiers.name}_back")
+    with rule("DOCKER-USER", "-d", network, "-j", "ACCEPT"):
+        proof = tiers.prove()
+
+    assert {"drift"} == bad(proof)["outside", "db:3306"]
+    assert "arrived" in {flow.outcome for flow in proof.flows if flow.cause == "drift"}
+
+
+def test_a_stranger_on_the_network_is_named(tiers: Lab) -> None:
+    name = f"{tiers.name}-stranger"
+    docker("run", "-d", "--rm", "--name", name, "--network", f"{tiers.name}_back", "--entrypoint", "sleep",
+           "--label", "com.docker.compose.project=another", "cloison/ledger:latest", "600")  # fmt: skip
+    try:
+        proof = tiers.prove()
+    finally:
+        docker("rm", "-f", name)
+
+    assert {"drift"} == bad(proof)[f"stranger:{name}", "db:3306"]
+    assert any(f"{name} of project another is on" in note for note in proof.notes)
+
+
+def test_a_dropped_packet_on_a_needed_way_is_broken(tiers: Lab) -> None:
+    target = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    with rule("DOCKER-USER", "-d", docker("inspect", "-f", target, tiers.container("app")), "-j", "DROP"):
+        proof = tiers.prove()
+
+    assert {"broken"} == bad(proof)["proxy", "app:5000"]
+    assert proof.verdict.exit_code == 1
+
+
+def test_a_rejected_packet_on_a_needed_way_is_broken(tiers: Lab) -> None:
+    target = docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", tiers.container("db"))
+    reset = ("-p", "tcp", "--dport", "3306", "-j", "REJECT", "--reject-with", "tcp-reset")
+    with rule("DOCKER-USER", "-d", target, *reset):
+        proof = tiers.prove()
+
+    assert {"broken"} == bad(proof)["app", "db:3306"]
+    assert {"refused"} == {f.outcome for f in proof.flows if f.judgement is Judgement.BROKEN}
+
+
+def test_a_lost_seat_on_a_needed_network_is_broken(tiers: Lab) -> None:
+    network = f"{tiers.name}_back"
+    docker("network", "disconnect", network, tiers.container("app"))
+    try:
+        proof = tiers.prove()
+    finally:
+        docker("network", "connect", "--alias", "app", network, tiers.container("app"))
+
+    assert {"broken"} == bad(proof)["proxy", "app:5000"] == bad(proof)["app", "db:3306"]
+
+
+def test_a_needed_port_on_which_nobody_listens_is_broken(lab: Lab) -> None:
+    document = three_tiers()
+    document["services"]["app"] = service(5001, networks=["back"], expose=["5000"])
+    lab.up(document)
+
+    proof = lab.prove()
+
+    assert {"broken"} == bad(proof)["proxy", "app:5000"]
+    assert any("nobody answers" in flow.reason for flow in proof.flows)
+
+
+def test_a_door_that_is_led_elsewhere_is_not_taken_for_the_one_that_is_meant(tiers: Lab) -> None:
+    """A DNAT behind the file's back leads the published port into the database, which answers gladly."""
+    target = docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", tiers.container("db"))
+    doors_of = "{{range .NetworkSettings.Ports}}{{range .}}{{.HostIp}} {{.HostPort}} {{end}}{{end}}"
+    words = docker("inspect", "-f", doors_of, tiers.container("proxy")).split()
+    port = words[words.index("198.19.255.1") + 1]
+    astray = ("-p", "tcp", "-d", "198.19.255.1", "--dport", port, "-j", "DNAT", "--to-destination", f"{target}:3306")
+    tracked = ("-m", "conntrack")
+    with (
+        rule("-t", "nat", "PREROUTING", *astray),
+        rule("DOCKER-USER", "-d", target, *tracked, "--ctstate", "DNAT", "-j", "ACCEPT"),
+        rule("DOCKER-USER", "-s", target, *tracked, "--ctdir", "REPLY", "-j", "ACCEPT"),
+    ):
+        proof = tiers.prove()
+
+    assert {"unknown"} == bad(proof)["outside", "proxy:80"]
+    assert any(f"seen inside {tiers.container('db')}, which is not where" in flow.reason for flow in proof.flows)
+
+
+def test_without_a_policy_the_walls_of_the_file_are_judged(lab: Lab) -> None:
+    document = three_tiers()
+    del document["x-cloison"]
+    lab.up(document)
+
+    with rule("DOCKER-USER", "-j", "ACCEPT"):
+        opened = lab.prove()
+
+    assert (lab.prove().verdict.word, opened.policy) == ("proven", None)
+    assert {"drift"} == bad(opened)["outside", "db:3306"]
+
+
+def test_several_containers_of_a_service_are_all_looked_at(lab: Lab) -> None:
+    document = three_tiers()
+    document["services"]["app"]["deploy"] = {"replicas": 2}
+    lab.up(document)
+
+    proof = lab.prove()
+
+    assert proof.verdict.word == "proven"
+    assert sum(vantage.place == "app" for vantage in proof.vantages) == 2
+    assert doors(proof)["app", "app:5000"] == Judgement.TOLERATED
+
+
+def test_namespaces_that_are_shared_are_one_machine(lab: Lab) -> None:
+    document = three_tiers()
+    document["services"]["side"] = service(7000, network_mode="service:app")
+    document["x-cloison"] = POLICY | {"allow": [*POLICY["allow"], "side -> *", "proxy -> side:5000"]}
+    lab.up(document)
+
+    proof = lab.prove()
+
+    assert ("proven", 0) == (proof.verdict.word, proof.totals["drift"])
+    assert Judgement.HOLDS == doors(proof)["side", "db:3306"]
+
+
+def test_a_stranger_on_a_network_that_only_the_engine_gives_is_met(tiers: Lab) -> None:
+    container, name = tiers.container("db"), f"{tiers.name}-stranger"
+    docker("run", "-d", "--rm", "--name", name, "--entrypoint", "sleep", IMAGE, "600")
+    docker("network", "connect", "bridge", container)
+    try:
+        found = bad(tiers.prove())
+    finally:
+        docker("network", "disconnect", "bridge", container)
+        docker("rm", "-f", name)
+
+    assert {"drift"} == found[f"stranger:{name}", "db:3306"] == found["db", "outside:*"]
+
+
+def test_a_service_that_was_to_end_and_has_is_not_missed(lab: Lab) -> None:
+    document = three_tiers()
+    document["services"]["job"] = {"image": IMAGE, "entrypoint": ["true"], "networks": ["back"]}
+    document["services"]["app"]["depends_on"] = {"job": {"condition": "service_completed_successfully"}}
+    lab.up(document)
+
+    proof = lab.prove()
+
+    assert ("proven", []) == (proof.verdict.word, proof.coverage.absent)
+    assert any(part.what == "service job" for part in proof.coverage.skipped)
+
+
+def test_a_container_with_the_name_of_a_place_is_no_place(lab: Lab) -> None:
+    document = three_tiers()
+    document["services"]["app"]["container_name"] = "outside"
+    lab.up(document)
+
+    proof = lab.prove()
+
+    assert ("proven", 0) == (proof.verdict.word, proof.totals["drift"])
+    assert Judgement.HOLDS == doors(proof)["outside", "proxy:80"] == doors(proof)["outside", "app:5000"]
+
+
+def test_a_listener_for_ipv6_alone_is_not_taken_for_ipv4(lab: Lab) -> None:
+    document = three_tiers()
+    document["services"]["app"] = service(5000, address="::", family="AF_INET6", networks=["back"], expose=["5000"])
+    lab.up(document)
+
+    assert {"broken"} == bad(lab.prove())["proxy", "app:5000"]
+
+
+def test_other_peoples_bridges_are_left_alone(tiers: Lab) -> None:
+    name = f"{tiers.name}_others"
+    docker("network", "create", name)
+    try:
+        gateway = docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", name)
+        asked = {end.address for end in tiers.prove().endpoints}
+    finally:
+        docker("network", "rm", name)
+
+    assert gateway not in asked
+    assert "198.19.255.1" in asked

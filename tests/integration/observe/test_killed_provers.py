@@ -1,0 +1,178 @@
+"""Provers that are killed wherever they stand leave nothing, and provers that run at once do not see each other."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from tests.integration.compose_project import Lab, docker, three_tiers
+from tests.integration.observe.test_leftovers import links, namespaces, soon
+from tests.integration.prober_faults import address
+
+from cloison.linux import file_lock
+from cloison.probe import socket_registry
+from cloison.proof.schema import Proof
+
+pytestmark = pytest.mark.engine
+PATIENCE = 0.1
+HEAD = """
+import os, signal, sys, time
+from cloison import cli
+from cloison.observe import external_host, session
+from cloison.rehearse.resources import Stagehand
+from cloison.observe.observer import View
+from cloison.probe.prober import Prober
+
+def stop(owner, name, number=1, after=False, act=None):
+    real, calls = getattr(owner, name), []
+    def hooked(*given, **named):
+        calls.append(name)
+        if after:
+            result = real(*given, **named)
+        if len(calls) == number:
+            act(*given)
+            os.kill(os.getpid(), signal.SIGKILL) if act is say else None
+        return result if after else real(*given, **named)
+    setattr(owner, name, hooked)
+
+def say(*given):
+    posts = [made for one in given[:1] if isinstance(one, Prober) for made in one.posts]
+    ports = [port for made in posts if made.name == "host" for port in made.sending_ports]
+    print(ports, flush=True)
+
+def wait(*given):
+    say(*given)
+    time.sleep(60)
+"""
+STAGES = {
+    "joined": "stop(external_host, '_join', after=True, act=say)",
+    "first post": "stop(Prober, 'post', number=2, after=True, act=say)",
+    "posted": "stop(session, '_visit', number=3, after=True, act=say)",
+    "guarded": "stop(Prober, 'guard', after=True, act=say)",
+    "asking who listens": "stop(Prober, '_round', number=2, act=say)",
+    "between the rounds": "stop(Prober, '_round', number=4, act=say)",
+    "over": "stop(View, '_changed', after=True, act=say)",
+}
+RAN = "sys.exit(cli.main(sys.argv[1:]))"
+
+
+def started(hook: str, *words: str) -> subprocess.Popen[str]:
+    """Start the command in a process of its own, with a hook in it."""
+    return subprocess.Popen(
+        [sys.executable, "-c", f"{HEAD}\n{hook}\n{RAN}", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_proof_killed_at_any_stage_leaves_nothing(hearer: Lab, stage: str) -> None:
+    before = namespaces()
+
+    with started(STAGES[stage], "prove", *hearer.selection.options, "--patience", "0.2") as process:
+        said, error = process.communicate(timeout=30)
+
+    assert -9 == process.returncode, error
+    assert soon(lambda: not links())
+    assert soon(lambda: namespaces() == before)
+    assert 0 == hearer.prove(PATIENCE).verdict.exit_code
+    assert set() == file_lock.known(socket_registry.LOCK)
+    for port in json.loads(said.splitlines()[0]):
+        _assert_heard_from(port, hearer)
+
+
+def _assert_heard_from(port: int, lab: Lab) -> None:
+    """A datagram from the very port from which the killed prover sent its own comes to the service again."""
+    before = docker("logs", lab.container("app"))
+    with socket.socket(type=socket.SOCK_DGRAM) as sender, suppress(OSError):  # another program has the port by now
+        sender.bind(("0.0.0.0", port))
+        sender.sendto(b"hello", (address(lab.container("app")), 5300))
+        assert soon(lambda: f"{port}))" in docker("logs", lab.container("app")).removeprefix(before))
+
+
+def test_while_a_proof_lasts_its_datagrams_reach_no_service(hearer: Lab) -> None:
+    """The counterpart: were the guard not there, the tests above would prove nothing."""
+    before = docker("logs", hearer.container("app"))
+
+    assert 0 == hearer.prove(PATIENCE).verdict.exit_code
+
+    assert before == docker("logs", hearer.container("app"))
+
+
+@contextmanager
+def in_the_middle(lab: Lab) -> Iterator[None]:
+    """Have another proof of the same project stand between its rounds."""
+    hook = "stop(Prober, '_round', number=4, act=wait)"
+    with started(hook, "prove", *lab.selection.options, "--patience", "0.2") as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline().startswith("[")
+            yield
+        finally:
+            process.kill()
+
+
+def asked(proof: Proof) -> list[tuple[object, ...]]:
+    """Return the endpoints of a proof that do not differ from run to run."""
+    return sorted(
+        (end.place, end.kind, end.protocol, end.service_port, end.network)
+        for end in proof.endpoints
+        if end.kind != "canary"
+    )
+
+
+def test_a_proof_beside_another_sees_the_same(hearer: Lab) -> None:
+    alone = hearer.prove(PATIENCE)
+
+    with in_the_middle(hearer):
+        beside = hearer.prove(PATIENCE)
+
+    assert (0, 0) == (alone.verdict.exit_code, beside.verdict.exit_code)
+    assert asked(alone) == asked(beside)
+
+
+def test_what_was_announced_is_known_until_its_holder_is_gone() -> None:
+    with socket_registry.announcing() as announce, socket.socket() as made:
+        announce(made)
+        inode = int(Path(f"/proc/self/fd/{made.fileno()}").readlink().name.strip("socket:[]"))
+        assert inode in socket_registry.announced()
+        with socket_registry.announcing():  # which sweeps
+            assert inode in socket_registry.announced()
+
+    assert inode not in socket_registry.announced()
+
+
+def test_a_name_that_is_given_back_while_one_takes_it_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = fcntl.flock
+
+    def swept(descriptor: int, kind: int) -> None:
+        (file_lock.FOLDER / "swept").unlink()
+        real(descriptor, kind)
+
+    monkeypatch.setattr(fcntl, "flock", swept)
+
+    assert file_lock.take("swept") is None
+
+
+def test_a_rehearsal_killed_while_it_clears_is_cleared_by_the_next(lab: Lab) -> None:
+    lab.write(three_tiers())
+    rehearse = ("rehearse", *lab.selection.options, "--patience", "0.2")
+
+    with started("stop(Stagehand, '_next', number=2, after=True, act=say)", *rehearse) as process:
+        process.communicate(timeout=60)
+    with started("", *rehearse) as again:
+        again.communicate(timeout=60)
+
+    assert (-9, 0) == (process.returncode, again.returncode)
+    assert not [name for name in file_lock.known("rehearsal-") if name.startswith(lab.name)]
+    assert "" == docker("ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={lab.name}")
+    assert [] == [name for name in docker("network", "ls", "--format", "{{.Name}}").split() if lab.name in name]
+    assert soon(lambda: not links())

@@ -1,0 +1,29 @@
+"""Hundreds of proofs are nothing to a service, whether it hears TCP or UDP."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from tests.integration.observe.soak_proofs import running, soaked, traces
+from tests.integration.observe.test_leftovers import soon
+from tests.integration.prober_faults import address
+
+pytestmark = pytest.mark.engine
+PROOFS = 200
+
+
+def test_two_hundred_proofs_leave_no_trace(tmp_path: Path) -> None:
+    with running(tmp_path / f"trace{os.getpid()}") as lab:
+        done = soaked(lab, PROOFS, jobs=2)
+
+        assert (Counter(proven=PROOFS), []) == (done.words, done.differences)
+        # The counterpart: what does come to the service shows in all that was compared.
+        app, before = lab.container("app"), traces(lab)
+        with socket.socket(type=socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"hello", (address(app), 5300))
+        assert soon(lambda: traces(lab)[app] != before[app])
+        assert traces(lab)[f"{app} Udp InDatagrams"] != before[f"{app} Udp InDatagrams"]

@@ -1,0 +1,179 @@
+"""What could not be looked at is unknown, whatever it was."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from tests.integration.compose_project import POLICY, Lab, bad, docker, rule, service, three_tiers
+
+from cloison.errors import NotProven
+from cloison.verdict.judge import Judgement
+
+pytestmark = pytest.mark.engine
+
+
+@contextmanager
+def later(seconds: float, *words: str) -> Iterator[None]:
+    """Have docker do something while a proof runs."""
+
+    def act() -> None:
+        time.sleep(seconds)
+        docker(*words)
+
+    thread = threading.Thread(target=act)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def test_a_stopped_container_is_unknown(lab: Lab) -> None:
+    lab.up(three_tiers())
+    lab.compose("stop", "--timeout", "0", "app")
+
+    proof = lab.prove()
+
+    assert (proof.verdict.word, proof.verdict.exit_code) == ("unproven", 3)
+    assert proof.coverage.absent == ["app"]
+    assert {"unknown"} == bad(proof)["proxy", "app:5000"] == bad(proof)["outside", "app:*"]
+
+
+def test_a_missing_replica_is_unknown(lab: Lab) -> None:
+    document = three_tiers()
+    document["services"]["app"]["deploy"] = {"replicas": 2}
+    lab.up(document)
+    docker("kill", f"{lab.name}-app-2")
+
+    assert lab.prove().verdict.exit_code == 3
+
+
+@pytest.mark.parametrize("act", ["kill", "restart"])
+def test_a_container_that_leaves_during_the_proof_is_unknown(lab: Lab, act: str) -> None:
+    lab.up(three_tiers())
+
+    with later(1.5, *((act, "--time", "0") if act == "restart" else (act,)), lab.container("db")):
+        proof = lab.prove(patience=5)
+
+    assert proof.verdict.exit_code == 3
+    assert {"unknown"} == bad(proof)["app", "db:3306"] == bad(proof)["outside", "db:3306"]
+
+
+def test_a_container_that_changes_its_networks_during_the_proof_is_unknown(lab: Lab) -> None:
+    lab.up(three_tiers())
+
+    with later(1.5, "network", "connect", f"{lab.name}_front", lab.container("db")):
+        proof = lab.prove(patience=5)
+
+    assert proof.verdict.exit_code != 0
+    assert {"unknown"} == bad(proof)["outside", "db:3306"]
+
+
+def test_a_paused_container_is_proven_like_any_other(lab: Lab) -> None:
+    """Its kernel answers for it: the walls are the kernel's, not the process's."""
+    lab.up(three_tiers())
+    docker("pause", lab.container("db"))
+    try:
+        proof = lab.prove()
+    finally:
+        docker("unpause", lab.container("db"))
+
+    assert proof.verdict.word == "proven"
+
+
+def test_where_something_answers_for_every_address_nothing_is_proven(lab: Lab) -> None:
+    lab.up(three_tiers())
+    subnet = docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", f"{lab.name}_front")
+
+    with socket.create_server(("0.0.0.0", 0)) as answering:
+        port = str(answering.getsockname()[1])
+        with rule("-t", "nat", "PREROUTING", "-s", subnet, "-p", "tcp", "-j", "REDIRECT", "--to-ports", port):
+            proof = lab.prove()
+
+    failed = [vantage.place for vantage in proof.vantages if vantage.negative_control]
+    assert (failed, proof.verdict.exit_code) == (["proxy"], 3)
+    assert {"unknown"} == bad(proof)["proxy", "outside:*"]
+
+
+def test_who_listens_in_the_hosts_namespace_is_told_apart(lab: Lab) -> None:
+    document = three_tiers()
+    document["services"]["node"] = service(47001, address="127.0.0.1", network_mode="host")
+    document["x-cloison"] = POLICY | {"allow": [*POLICY["allow"], "node -> *"]}
+    lab.up(document)
+
+    proof = lab.prove()
+
+    assert (0, 0, {}) == (proof.verdict.exit_code, proof.totals["drift"], bad(proof))
+    assert [] == proof.coverage.skipped
+
+
+def test_a_way_out_that_passes_the_host_by_is_not_told(lab: Lab) -> None:
+    """A tunnel inside the container: what it carries, nobody sees from here."""
+    lab.up(three_tiers())
+    inside = ("nsenter", "-t", docker("inspect", "-f", "{{.State.Pid}}", lab.container("db")), "-n", "ip")
+    subprocess.run([*inside, "link", "add", "tunnel", "type", "veth", "peer", "name", "far"], check=True)
+    subprocess.run([*inside, "addr", "add", "198.18.254.1/30", "dev", "tunnel"], check=True)
+    subprocess.run([*inside, "link", "set", "tunnel", "up"], check=True)
+    subprocess.run([*inside, "link", "set", "far", "up"], check=True)
+    subprocess.run([*inside, "route", "replace", "default", "via", "198.18.254.2"], check=True)
+
+    proof = lab.prove()
+
+    assert (3, {"unknown"}) == (proof.verdict.exit_code, bad(proof)["db", "outside:*"])
+    assert any("does not lead through this host" in flow.reason for flow in proof.flows)
+
+
+def test_a_network_past_the_host_is_not_told(lab: Lab) -> None:
+    subprocess.run(["ip", "link", "add", "cloisonlan", "type", "veth", "peer", "name", "cloisonfar"], check=True)
+    try:
+        document = three_tiers()
+        document["networks"]["lan"] = {"driver": "macvlan", "driver_opts": {"parent": "cloisonlan"}}
+        document["services"]["db"]["networks"] = ["back", "lan"]
+        lab.up(document)
+        proof = lab.prove()
+        lab.compose("down", "--timeout", "0")
+    finally:
+        subprocess.run(["ip", "link", "del", "cloisonlan"], check=True)
+
+    assert (3, {"unknown"}) == (proof.verdict.exit_code, bad(proof)["outside", "db:3306"])
+    assert bad(proof)["db", "outside:*"] == {"unknown"}
+
+
+def test_a_project_that_does_not_run_is_not_proven(lab: Lab) -> None:
+    lab.write(three_tiers())
+
+    with pytest.raises(NotProven, match=r"no container of project .* is running"):
+        lab.prove()
+
+
+def test_an_engine_that_does_not_answer_proves_nothing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.write(three_tiers())
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+
+    with pytest.raises(NotProven, match="no Docker engine answers at unix:///nowhere"):
+        lab.prove()
+
+
+def test_a_remote_engine_that_does_not_answer_proves_nothing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.write(three_tiers())
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+
+    with pytest.raises(NotProven, match="no Docker engine answers"):
+        lab.prove()
+
+
+def test_no_flow_of_a_missing_service_is_said_to_hold(lab: Lab) -> None:
+    lab.up(three_tiers())
+    subprocess.run(["docker", "rm", "-f", lab.container("db")], check=True, capture_output=True)
+
+    proof = lab.prove()
+
+    about = [f for f in proof.flows if "db" in (proof.vantages[f.vantage].place, proof.endpoints[f.endpoint].place)]
+    assert about
+    assert {Judgement.UNKNOWN} == {flow.judgement for flow in about}

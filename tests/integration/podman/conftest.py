@@ -1,0 +1,72 @@
+"""A Podman of the tests' own; every test stands on its machine and speaks to its socket."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+import pytest
+from tests.integration.podman.podman_tiers import IMAGE
+
+from cloison.linux import netns
+
+ROOM = Path(__file__).parents[3] / "setup" / "podman"
+LINKS = {"bin": "usr/bin", "lib": "usr/lib", "lib64": "usr/lib64", "sbin/python": "/usr/bin/python3"}
+"""The image: what a program of Debian looks for, all of it in the room's own /usr."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A running Podman: its socket, and the process in whose network namespace it is."""
+
+    socket: str
+    process: int
+
+
+def room(verb: str) -> dict[str, str]:
+    """Start or stop the Podman of the tests and return what it said."""
+    done = subprocess.run([ROOM, verb], check=False, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, f"setup/podman {verb}: {done.stderr}"
+    return dict(line.split("=", 1) for line in done.stdout.splitlines())
+
+
+@pytest.fixture(scope="module")
+def podman() -> Iterator[Room]:
+    """The Podman, with an image in which Python runs."""
+    said = room("start")
+    try:
+        made = Room(said["socket"], int(said["process"]))
+        client = docker.APIClient(base_url=f"unix://{made.socket}", version="auto")
+        try:
+            client.import_image_from_data(_links(), repository=IMAGE)
+        finally:
+            client.close()
+        yield made
+    finally:
+        room("stop")
+
+
+@pytest.fixture(autouse=True)
+def there(podman: Room, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Stand on the machine of the Podman."""
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{podman.socket}")
+    with Path(f"/proc/{podman.process}/ns/net").open() as namespace, netns.inside(namespace.fileno()):
+        yield
+
+        here = Path(netns.OWN).stat().st_ino
+        assert netns.identity(namespace.fileno()) == here, "something led this thread to another machine"
+
+
+def _links() -> bytes:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name, target in LINKS.items():
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = tarfile.SYMTYPE, target
+            tar.addfile(entry)
+    return archive.getvalue()

@@ -1,0 +1,127 @@
+"""Files in the style of those that people run are rehearsed as they are: only their networks are needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.integration.rehearse.random_projects import rehearsed
+
+from cloison.engine.compose_cli import Selection
+from cloison.errors import FileError
+from cloison.proof.schema import Proof
+
+pytestmark = pytest.mark.engine
+FILES = Path(__file__).parent / "files"
+Arrow = tuple[str, str, int]
+
+
+def of(*names: str, profiles: tuple[str, ...] = ()) -> Proof:
+    """Rehearse files of the folder."""
+    return rehearsed(Selection(files=tuple(str(FILES / name) for name in names), profiles=profiles))
+
+
+def arrows(proof: Proof, *, observed: str = "open") -> set[Arrow]:
+    """Return (source, target, port) of every flow that was seen `observed`, 0 for any other port."""
+    return {
+        (proof.vantages[flow.vantage].place, proof.endpoints[flow.endpoint].place, end.service_port)
+        for flow in proof.flows
+        for end in (proof.endpoints[flow.endpoint],)
+        if flow.observed == observed
+    }
+
+
+def differing(proof: Proof) -> list[str]:
+    """Return the reasons of all flows that are not as predicted."""
+    return [flow.reason for flow in proof.flows if flow.drift or flow.observed == "unknown"]
+
+
+STYLES: list[tuple[tuple[str, ...], str, set[Arrow], set[Arrow]]] = [
+    (
+        ("nextcloud.yml",),
+        "proven",
+        {("outside", "app", 80), ("app", "db", 0), ("app", "outside", 0), ("cron", "redis", 0)},
+        {("outside", "db", 0), ("db", "outside", 0), ("cron", "outside", 0)},
+    ),
+    (
+        ("wordpress.yml",),
+        "breached",  # before Engine 28 a port that is published on the loopback alone is open to the neighbours
+        {("host", "wordpress", 80), ("wordpress", "db", 3306)},
+        {("outside", "db", 3306), ("outside", "db", 33060)},
+    ),
+    (
+        ("gitea.yml",),
+        "proven",
+        {("outside", "server", 3000), ("outside", "server", 22), ("server", "db", 0)},
+        {("outside", "db", 0)},
+    ),
+    (
+        ("immich.yml",),
+        "proven",
+        {("outside", "immich-server", 2283), ("redis", "outside", 0)},
+        {("outside", "database", 0), ("outside", "immich-machine-learning", 0)},
+    ),
+    (
+        ("traefik.yml",),
+        "proven",  # with a service in the host's namespace too: who holds a socket there is read from the kernel
+        {("outside", "traefik", 80), ("outside", "traefik", 443), ("metrics", "whoami", 0), ("whoami", "whoami", 0)},
+        {("outside", "whoami", 0)},
+    ),
+    (
+        ("vpn.yml",),
+        "proven",
+        {("outside", "gluetun", 8090), ("outside", "gluetun", 8888), ("indexer", "outside", 0)},
+        {("outside", "gluetun", 0)},
+    ),
+    (
+        ("extended/compose.yml",),
+        "proven",
+        {("outside", "web", 8000), ("worker", "db", 0), ("worker", "worker", 0)},
+        {("worker", "outside", 0), ("db", "outside", 0)},
+    ),
+    (
+        ("several/compose.yml", "several/compose.prod.yml"),
+        "proven",
+        {("outside", "edge", 443), ("edge", "api", 9000)},
+        {("outside", "api", 9000), ("api", "outside", 0)},
+    ),
+]
+
+
+@pytest.mark.parametrize(("names", "verdict", "opened", "shut"), STYLES, ids=[row[0][0] for row in STYLES])
+def test_a_file_is_rehearsed_as_it_is(
+    names: tuple[str, ...], verdict: str, opened: set[Arrow], shut: set[Arrow]
+) -> None:
+    proof = of(*names)
+
+    assert [] == differing(proof)
+    assert verdict == proof.verdict.word
+    assert opened <= arrows(proof)
+    assert shut <= arrows(proof, observed="shut")
+    assert shut.isdisjoint(arrows(proof))
+
+
+def test_what_a_profile_adds_is_rehearsed_where_it_is_asked_for() -> None:
+    assert ("outside", "proxy", 443) in arrows(of("immich.yml", profiles=("edge",)))
+
+
+def test_what_stands_in_is_said() -> None:
+    said = "\n".join((*of("traefik.yml").notes, *of("several/compose.yml", "several/compose.prod.yml").notes))
+
+    assert "a rehearsal of files: " in said
+    assert "network proxy is external: a fresh network stood in for proxy" in said
+    assert "edge:443 is published on 203.0.113.80, which is no address of this machine" in said
+
+
+def test_what_cannot_be_rehearsed_is_never_proven() -> None:
+    proof = of("home.yml")
+
+    assert "unproven" == proof.verdict.word
+    assert {"network lan", "service tail"} <= {item.what for item in proof.coverage.skipped}
+    assert "tail" not in {service.name for service in proof.project.services}
+    assert any("tail -> pihole:53 was not judged" in note for note in proof.notes)
+
+
+def test_what_compose_refuses_is_told_in_its_own_words() -> None:
+    with pytest.raises(FileError, match=r"nowhere\.env"):
+        of("required.yml")

@@ -1,0 +1,168 @@
+"""Surprises that the file itself draws, rehearsed once on the machine's own engine: predicted, and seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from tests.integration.compose_project import docker
+from tests.integration.rehearse.random_projects import rehearsed
+
+from cloison.engine.compose_cli import Selection
+from cloison.model.facts import EngineFacts, version_of
+from cloison.model.outcome import Reach
+from cloison.proof.schema import Proof
+
+pytestmark = pytest.mark.engine
+OPEN, SHUT, UNKNOWN = Reach.OPEN, Reach.SHUT, Reach.UNKNOWN
+IPV4, IPV6, LINK_LOCAL = r"[\d.]+$", "2001:db8:", "fe80:"
+"""How addresses look: those with IPv6 are the outside's segment, and one link's alone."""
+ANYWHERE = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
+
+
+def service(*networks: str, **more: Any) -> dict[str, Any]:
+    return {"image": "nobody/has-this:1", "networks": [*networks], "expose": ["81"]} | more
+
+
+def document(elsewhere: str) -> dict[str, Any]:
+    """Return a project that publishes one port on an address of the host `elsewhere` than where the outside stands."""
+    quiet = {"com.docker.network.bridge.enable_icc": "false"}
+    return {
+        "services": {
+            "way": service("plain", ports=["80"]),
+            "loop": service("plain", ports=["127.0.0.1::80", "127.0.0.1::53/udp"]),
+            "far": service("plain", ports=[f"{elsewhere}::80"]),
+            "guest": service("other"),
+            "back": service("inner"),
+            "left": service("quiet"),
+            "right": service("quiet", ports=["80"]),
+        },
+        "networks": {
+            "plain": {},
+            "other": {},
+            "quiet": {"driver_opts": quiet},
+            "inner": {"internal": True, "enable_ipv6": True, "ipam": {"config": [{"subnet": "fd5c:c105:77::/64"}]}},
+        },
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A proof, and the port of a process of the host's that listens everywhere."""
+
+    proof: Proof
+    port: int
+    elsewhere: str
+
+    def reach(self, source: str, target: str, port: int, network: str = "", starts: str = IPV4) -> set[Reach]:
+        """Return what was seen of a door, on addresses of a network that match; all of it was predicted."""
+        ends = self.proof.endpoints
+        wanted = f"{self.proof.project.name}_{network}" if network else ""
+        flows = [
+            flow
+            for flow in self.proof.flows
+            for end in (ends[flow.endpoint],)
+            if (self.proof.vantages[flow.vantage].place, end.place, end.service_port) == (source, target, port)
+            and end.network == wanted
+            and re.match(starts, end.address)
+        ]
+        assert [] == [flow.reason for flow in flows if flow.drift]
+        return {flow.observed for flow in flows}
+
+    @property
+    def release(self) -> tuple[int, int]:
+        """Major and minor version of the engine."""
+        return EngineFacts("docker", self.proof.engine.version).release
+
+    def evidence(self, what: str) -> dict[str, str]:
+        """Return the evidence of the findings of a kind, by where they are."""
+        return {finding.where: finding.evidence for finding in self.proof.findings if finding.what == what}
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+    elsewhere = docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
+    file = tmp_path_factory.mktemp("drawn") / "compose.json"
+    file.write_text(json.dumps(document(elsewhere)))
+    with ExitStack() as stack:
+        port = 0
+        for family, anywhere in ANYWHERE.items():
+            made = stack.enter_context(socket.socket(family))
+            if family == socket.AF_INET6:
+                made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            made.bind((anywhere, port))
+            made.listen()
+            port = made.getsockname()[1]
+        project = Selection(files=(str(file),), project=f"drawn{os.getpid()}")
+        yield Seen(rehearsed(project), port, elsewhere)
+
+
+def test_a_port_on_the_loopback_lets_a_neighbour_in_before_engine_28(seen: Seen) -> None:
+    """The neighbour shares the wire: it puts a frame for 127.0.0.1 there. Datagrams are left to the version."""
+    found = seen.evidence("loopback-published")
+    loop = f"{seen.proof.project.name}-loop-1"
+
+    assert ({loop, "engine"} if seen.release < (28, 0) else set()) == found.keys()
+    assert all("arrived at port 80" in found[where] for where in found if where == loop)
+    assert all("version" in found[where] for where in found if where == "engine")
+
+
+def test_a_published_port_answers_on_the_containers_own_address_before_engine_28(seen: Seen) -> None:
+    expected = OPEN if seen.release < (28, 0) else SHUT
+
+    assert {expected} == seen.reach("outside", "way", 80, "plain") == seen.reach("outside", "loop", 80, "plain")
+
+
+def test_a_port_on_one_address_of_the_host_answers_from_another_segment(seen: Seen) -> None:
+    asked = {end.address for end in seen.proof.endpoints if (end.place, end.kind) == ("far", "published")}
+
+    assert {seen.elsewhere} == asked
+    assert {OPEN} == seen.reach("outside", "far", 80)
+
+
+def test_an_internal_network_reaches_what_listens_on_the_host(seen: Seen) -> None:
+    assert {OPEN} == seen.reach("back", "host", seen.port, "inner")
+    assert {SHUT} == seen.reach("back", "outside", 0)
+
+
+def test_an_internal_network_reaches_the_hosts_link_local_address(seen: Seen) -> None:
+    assert {OPEN} == seen.reach("back", "host", seen.port, "inner", LINK_LOCAL)
+
+
+def test_whoever_has_a_way_out_reaches_what_listens_on_the_host(seen: Seen) -> None:
+    assert {OPEN} == seen.reach("guest", "host", seen.port, "other") == seen.reach("left", "host", seen.port, "quiet")
+
+
+def test_a_port_is_published_over_ipv6_for_who_has_none(seen: Seen) -> None:
+    doors = [end for end in seen.proof.endpoints if (end.place, end.kind, end.service_port) == ("way", "published", 80)]
+    own = [end for end in seen.proof.endpoints if end.place == "way" and end.network]
+
+    assert {4, 6} == {version_of(end.address) for end in doors}
+    assert {4} == {version_of(end.address) for end in own}
+    assert {OPEN} == seen.reach("outside", "way", 80, starts=IPV6)
+
+
+def test_what_inter_container_communication_off_shuts_is_not_predicted(seen: Seen) -> None:
+    ends, vantages = seen.proof.endpoints, seen.proof.vantages
+    between = [f for f in seen.proof.flows if (vantages[f.vantage].place, ends[f.endpoint].place) == ("left", "right")]
+    between = [flow for flow in between if ends[flow.endpoint].network]
+
+    assert {UNKNOWN} == {flow.predicted for flow in between}
+    assert {"quiet has inter-container communication off, which is known to leak"} == {flow.rule for flow in between}
+    assert UNKNOWN not in {flow.observed for flow in between}
+
+
+def test_a_published_port_leads_past_inter_container_communication_that_is_off(seen: Seen) -> None:
+    assert {OPEN} == seen.reach("left", "right", 80)
+
+
+def test_a_published_port_is_a_door_for_other_networks(seen: Seen) -> None:
+    assert {SHUT} == seen.reach("guest", "way", 80, "plain")
+    assert {OPEN} == seen.reach("guest", "way", 80)

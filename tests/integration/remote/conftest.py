@@ -1,0 +1,34 @@
+"""Fixtures of the tests in which the prober may not look itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.integration.project_fixtures import built, lab, tiers
+from tests.integration.remote.engine_endpoints import Way, tcp, tls
+from tests.integration.remote.ordinary_user import Person, person
+
+__all__ = ["built", "lab", "tiers"]
+
+
+@pytest.fixture
+def user() -> Iterator[Person]:
+    """An ordinary user who may ask the engine."""
+    with person() as made:
+        yield made
+
+
+@pytest.fixture
+def over_tcp() -> Iterator[Way]:
+    """The engine on a port of this machine, as another machine's would be."""
+    with tcp() as made:
+        yield made
+
+
+@pytest.fixture
+def over_tls(tmp_path: Path) -> Iterator[Way]:
+    """The engine behind certificates, its own and the client's."""
+    with tls(tmp_path) as made:
+        yield made

@@ -1,0 +1,196 @@
+"""The scout has what it needs and nothing more, and is gone however its command ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from tests.integration.compose_project import IMAGE, Lab, docker
+from tests.integration.remote.engine_endpoints import Way
+from tests.integration.remote.ordinary_user import NUMBER, SOCKET, Person
+
+from cloison.errors import NotProven
+from cloison.linux import netns
+from cloison.remote import agent_container
+from cloison.remote.protocol import LABEL
+
+pytestmark = pytest.mark.engine
+SECONDS = 60
+
+
+def tokens(user: Person) -> set[str]:
+    """Return the scouts whose commands run in this user's home, or ran there."""
+    folder = user.home / ".cache/cloison"
+    return (
+        {path.name.removeprefix(agent_container.LOCK) for path in folder.glob(f"{agent_container.LOCK}*")}
+        if folder.exists()
+        else set()
+    )
+
+
+def found(user: Person) -> dict[str, str]:
+    """Return this user's scouts that the engine still has, and their states."""
+    states: dict[str, str] = {}
+    for token in tokens(user):
+        shown = docker("ps", "--all", "--filter", f"label={LABEL}={token}", "--format", "{{.State}}")
+        states |= {token: shown} if shown else {}
+    return states
+
+
+def soon(condition: Callable[[], bool]) -> bool:
+    """Whether something comes true before the patience of this file ends."""
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return condition()
+
+
+def runs(user: Person) -> bool:
+    """Whether a scout of this user is at work."""
+    return "running" in found(user).values()
+
+
+def inspected(user: Person) -> dict[str, Any]:
+    """Return the engine's document about this user's scout."""
+    (token,) = found(user)
+    document: list[dict[str, Any]] = json.loads(docker("inspect", f"cloison-{agent_container.LOCK}{token}"))
+    return document[0]
+
+
+def test_a_scout_has_four_capabilities_and_a_root_that_it_cannot_write(tiers: Lab, user: Person) -> None:
+    with user.start("prove", *tiers.selection.options, "--patience", "5") as process:
+        assert soon(lambda: runs(user))
+        document = inspected(user)
+        out, err = process.communicate(timeout=SECONDS)
+
+    host = document["HostConfig"]
+    assert (0, "", True) == (process.returncode, err, out.startswith("PROVEN"))
+    assert {"SYS_ADMIN", "SYS_PTRACE", "NET_ADMIN", "NET_RAW"} == {c.removeprefix("CAP_") for c in host["CapAdd"]}
+    assert (["ALL"], False, True, True) == (
+        host["CapDrop"],
+        host["Privileged"],
+        host["ReadonlyRootfs"],
+        host["AutoRemove"],
+    )
+    assert "no-new-privileges" in host["SecurityOpt"]
+    assert ("host", "host") == (host["PidMode"], host["NetworkMode"])
+    assert {"/run/cloison", SOCKET, "/sys/fs/cgroup"} == {mount["Destination"] for mount in document["Mounts"]}
+
+
+@pytest.mark.parametrize("missing", netns.CAPABILITIES)
+def test_no_capability_can_be_spared(tiers: Lab, over_tcp: Way, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    for name, value in over_tcp.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(netns, "CAPABILITIES", {name: n for name, n in netns.CAPABILITIES.items() if name != missing})
+
+    try:
+        code = tiers.prove().verdict.exit_code
+    except NotProven as error:
+        code = error.exit_code
+
+    assert 3 == code
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("verb", ["prove", "rehearse"])
+def test_an_interrupted_command_takes_its_scout_along(
+    tiers: Lab, user: Person, verb: str, sent: signal.Signals, code: int
+) -> None:
+    with user.start(verb, *tiers.selection.options, "--patience", "30") as process:
+        assert soon(lambda: runs(user))
+        time.sleep(1.5)
+        process.send_signal(sent)
+        _, said = process.communicate(timeout=SECONDS)
+
+    assert code == process.returncode
+    assert "Traceback" not in said
+    assert ({}, set()) == (found(user), tokens(user))
+    assert not rehearsals(tiers)
+
+
+def rehearsals(lab: Lab) -> str:
+    """Return the containers and networks of a project's rehearsals."""
+    wanted = ("--format", "{{.Names}}", "--filter", f"name={lab.name}-rehearsal-")
+    return docker("ps", "--all", *wanted) + docker("network", "ls", "--format", "{{.Name}}", *wanted[2:])
+
+
+@pytest.mark.parametrize("moment", [0.5, 0.8, 1.1, 1.4, 2.0])
+def test_a_killed_command_leaves_no_scout_after_the_next(tiers: Lab, user: Person, moment: float) -> None:
+    with user.start("prove", *tiers.selection.options, "--patience", "30") as process:
+        time.sleep(moment)
+        process.kill()
+
+    assert soon(lambda: not runs(user))
+    code, _, err = user.run("prove", *tiers.selection.options)
+
+    assert (0, "") == (code, err)
+    assert ({}, set()) == (found(user), tokens(user))
+
+
+def test_a_killed_rehearsal_is_cleared_by_its_scout(tiers: Lab, user: Person) -> None:
+    with user.start("rehearse", *tiers.selection.options, "--patience", "30") as process:
+        assert soon(lambda: rehearsals(tiers).count("-app-") > 0)
+        process.kill()
+
+    assert soon(lambda: not rehearsals(tiers))
+    assert soon(lambda: not found(user))
+
+
+def test_an_engine_that_dies_proves_nothing(tiers: Lab, user: Person, over_tcp: Way) -> None:
+    with user.start("prove", *tiers.selection.options, "--patience", "30", **over_tcp.environment) as process:
+        assert soon(lambda: runs(user))
+        over_tcp.close()
+        out, said = process.communicate(timeout=SECONDS)
+
+    assert (3, "") == (process.returncode, out)
+    assert "ended without a proof" in said or "cannot run the scout" in said
+    assert "Traceback" not in said
+    assert soon(lambda: not found(user))
+
+
+@contextmanager
+def left(token: str) -> Iterator[str]:
+    """Have a scout that was made and never started."""
+    name = f"cloison-{agent_container.LOCK}{token}"
+    docker("create", "--name", name, "--label", f"{LABEL}={token}", IMAGE)
+    try:
+        yield name
+    finally:
+        docker("rm", "--force", name) if name in docker("ps", "--all", "--format", "{{.Names}}").split() else None
+
+
+def test_what_a_killed_command_left_unstarted_is_known_by_its_lock(tiers: Lab, user: Person) -> None:
+    token, folder = secrets.token_hex(8), user.home / ".cache/cloison"
+    folder.mkdir(parents=True)
+    (folder / f"{agent_container.LOCK}{token}").touch()
+    for path in (folder.parent, folder, *folder.iterdir()):
+        os.chown(path, NUMBER, NUMBER)
+
+    with left(token) as name:
+        user.run("prove", *tiers.selection.options)
+
+        assert name not in docker("ps", "--all", "--format", "{{.Names}}").split()
+
+
+def test_the_scout_of_another_machine_is_left_in_peace_while_it_is_young(
+    tiers: Lab, over_tcp: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key, value in over_tcp.environment.items():
+        monkeypatch.setenv(key, value)
+    with left(secrets.token_hex(8)) as name:
+        tiers.prove()
+        assert name in docker("ps", "--all", "--format", "{{.Names}}").split()
+
+        monkeypatch.setattr(agent_container, "UNSTARTED", 0)
+        time.sleep(1.1)
+        tiers.prove()
+        assert name not in docker("ps", "--all", "--format", "{{.Names}}").split()

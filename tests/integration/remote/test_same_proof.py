@@ -1,0 +1,220 @@
+"""Whoever asks, and from wherever: the proof is the one that root gets on the engine's machine."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.integration.compose_project import Lab, bad, docker, three_tiers
+from tests.integration.remote.engine_endpoints import Way
+from tests.integration.remote.ordinary_user import COMMAND, SOCKET, Person, person
+
+from cloison.engine import ssh_tunnel
+from cloison.proof.schema import Proof, canonical, parse
+from cloison.remote.protocol import LABEL
+
+pytestmark = pytest.mark.engine
+OF_THE_MOMENT = ("started", "duration_ms")
+TRIES = 3
+SEGMENT = re.compile(rb"198\.51\.100\.(\d+)")
+
+
+def lasting(proof: Proof) -> dict[str, Any]:
+    """Return all of a proof but when it was made, how long that took, and which segment was free."""
+    text = SEGMENT.sub(lambda found: b"segment.%d" % (int(found[1]) % 8), canonical(proof))
+    document: dict[str, Any] = json.loads(text)
+    return {key: value for key, value in document.items() if key not in OF_THE_MOMENT}
+
+
+def asked(user: Person, lab: Lab, **environment: str) -> Proof:
+    """Prove a project as an ordinary user."""
+    words = ("prove", *lab.selection.options, "--format", "json", "--patience", "0.4")
+    code, out, err = user.run(*words, **environment)
+    assert (code, err) in ((0, ""), (1, "")), err
+    proof = parse(out.encode())
+    assert out.encode() == canonical(proof)
+    return proof
+
+
+def assert_same(one: Callable[[], Proof], other: Callable[[], Proof]) -> None:
+    """Compare two proofs of the same walls.
+
+    A difference counts when it comes again: whoever makes a network on this engine opens walls for some milliseconds.
+    """
+    for _ in range(TRIES - 1):
+        if lasting(one()) == lasting(other()):
+            return
+    assert lasting(one()) == lasting(other())
+
+
+@contextmanager
+def living(environment: Mapping[str, str]) -> Iterator[None]:
+    """Stand in an environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        yield
+
+
+def elsewhere(lab: Lab, environment: Mapping[str, str]) -> Proof:
+    """Prove a project as root, with the engine that an environment names."""
+    with living(environment):
+        return lab.prove()
+
+
+def scouts() -> list[str]:
+    """Return the scouts that the engine has, running or not."""
+    return docker("ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.ID}} {{.State}}").splitlines()
+
+
+def test_an_ordinary_user_gets_roots_proof(tiers: Lab, user: Person) -> None:
+    assert_same(tiers.prove, lambda: asked(user, tiers))
+    assert [] == scouts()
+
+
+def test_a_wall_that_fell_is_seen_by_the_scout_as_well(lab: Lab, user: Person) -> None:
+    lab.up(three_tiers(allow=["outside -> proxy:80"]))
+
+    assert_same(lab.prove, lambda: asked(user, lab))
+    assert ("proxy", "app:5000") in bad(asked(user, lab))
+
+
+def test_an_engine_at_a_tcp_address(tiers: Lab, user: Person, over_tcp: Way) -> None:
+    assert_same(tiers.prove, lambda: asked(user, tiers, **over_tcp.environment))
+
+
+def test_root_with_an_engine_elsewhere(tiers: Lab, over_tcp: Way) -> None:
+    assert_same(tiers.prove, lambda: elsewhere(tiers, over_tcp.environment))
+
+
+def test_an_engine_behind_certificates(tiers: Lab, user: Person, over_tls: Way) -> None:
+    assert_same(tiers.prove, lambda: asked(user, tiers, **over_tls.environment))
+
+
+@pytest.mark.parametrize("missing", ["--bounding-set=-sys_admin", "--bounding-set=-net_raw"])
+def test_root_who_may_not_enter_namespaces(tiers: Lab, missing: str) -> None:
+    def asked_by_half_a_root() -> Proof:
+        words = [COMMAND, "prove", *tiers.selection.options, "--format", "json", "--patience", "0.4"]
+        done = subprocess.run(["setpriv", missing, *words], check=True, capture_output=True)
+        return parse(done.stdout)
+
+    assert_same(tiers.prove, asked_by_half_a_root)
+
+
+@pytest.mark.parametrize("chosen", ["by variable", "as current"])
+def test_an_engine_of_a_docker_context(tiers: Lab, over_tls: Way, chosen: str) -> None:
+    folder, address = over_tls.environment["DOCKER_CERT_PATH"], over_tls.environment["DOCKER_HOST"]
+    files = f"ca={folder}/ca.pem,cert={folder}/cert.pem,key={folder}/key.pem"
+    with person() as other:
+        far = {"DOCKER_CONFIG": str(other.home / ".docker")}
+        with living(far):
+            docker("context", "create", "far", "--docker", f"host={address},{files}")
+            if chosen == "by variable":
+                (other.home / ".docker/config.json").write_text("{}")  # the library finds contexts beside one alone
+                far["DOCKER_CONTEXT"] = "far"
+            else:
+                docker("context", "use", "far")
+
+        assert_same(tiers.prove, lambda: elsewhere(tiers, far))
+
+
+FAKE = """#!/bin/sh
+# Stands in for ssh: says what it was told, and is the other machine itself.
+echo "$@" >> '{log}'
+while [ "$1" != -- ]; do shift; done
+shift 2
+exec env -u DOCKER_HOST "$@"
+"""
+
+
+def test_what_a_killed_command_left_of_its_tunnel_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folders = {name: tmp_path / f"{ssh_tunnel.PREFIX}{name}" for name in ("left", "held", "young")}
+    for name, folder in folders.items():
+        folder.mkdir()
+        (folder / ssh_tunnel.WORDS).touch()
+        if name != "young":
+            os.utime(folder, (0, 0))
+
+    with (folders["held"] / ssh_tunnel.WORDS).open() as words:
+        fcntl.flock(words, fcntl.LOCK_EX)
+        with ssh_tunnel.Tunnel("ssh://far"):
+            pass
+
+    assert ["held", "young"] == [name for name, folder in sorted(folders.items()) if folder.exists()]
+
+
+def test_an_engine_behind_ssh(tiers: Lab, user: Person) -> None:
+    log = user.home / "asked"
+    program = user.home / "ssh"
+    program.write_text(FAKE.format(log=log))
+    program.chmod(0o755)
+
+    path = f"{user.home}:{os.environ['PATH']}"
+    assert_same(tiers.prove, lambda: asked(user, tiers, DOCKER_HOST="ssh://me@Far:2222", PATH=path))
+    said = {line.partition(" -T ")[2] for line in log.read_text().splitlines()}
+    assert {"-o ConnectTimeout=15 -o BatchMode=yes -l me -p 2222 -- Far docker system dial-stdio"} == said
+
+
+def test_a_rehearsal_by_an_ordinary_user(tiers: Lab, user: Person) -> None:
+    code, out, err = user.run("rehearse", *tiers.selection.options, "--format", "json")
+
+    assert (0, "") == (code, err)
+    proof = parse(out.encode())
+    assert proof.project.name.startswith(f"{tiers.name}-rehearsal-")
+    assert len(proof.flows) == len(tiers.prove().flows)
+    assert "" == docker("ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={proof.project.name}")
+    assert [] == scouts()
+
+
+@pytest.mark.parametrize(
+    ("policy", "sentence"),
+    [
+        ({"allow": ["proxy -> apii:5000"]}, 'x-cloison.allow[0]: no service "apii" (did you mean "app"?)'),
+        ({"allow": ["proxy -> app:5001"]}, 'x-cloison.allow[0]: service "app" has no port 5001/tcp; it has 5000/tcp'),
+    ],
+)
+def test_a_wrong_policy_has_the_same_code_and_sentence(
+    tiers: Lab, user: Person, policy: dict[str, Any], sentence: str
+) -> None:
+    document = json.loads((tiers.folder / "compose.json").read_text()) | {"x-cloison": policy}
+    (tiers.folder / "wrong.json").write_text(json.dumps(document))
+
+    code, out, err = user.run("prove", "-f", str(tiers.folder / "wrong.json"), "-p", tiers.name)
+
+    assert (2, "", 1) == (code, out, err.count("\n"))
+    assert err.startswith(f"cloison: {sentence}")
+
+
+def test_a_project_that_does_not_run_has_the_same_sentence(lab: Lab, user: Person) -> None:
+    lab.write(three_tiers())
+
+    code, out, err = user.run("prove", *lab.selection.options)
+
+    assert (3, "") == (code, out)
+    assert f'cloison: no container of project "{lab.name}" is running' in err
+
+
+def test_who_may_not_ask_the_engine_is_told_what_to_do(tiers: Lab) -> None:
+    with person(asks=False) as stranger:
+        code, out, err = stranger.run("prove", *tiers.selection.options)
+
+    assert (3, "") == (code, out)
+    assert f"this user may not ask the Docker engine at unix://{SOCKET}; run it again with sudo" in err
+
+
+def test_an_engine_that_is_not_there(tiers: Lab, user: Person) -> None:
+    for address, words in {"tcp://127.0.0.1:1": "no Docker engine answers", "ssh://": "names no machine"}.items():
+        code, out, err = user.run("prove", *tiers.selection.options, DOCKER_HOST=address)
+
+        assert (3, "") == (code, out)
+        assert words in err
+        assert "Traceback" not in err

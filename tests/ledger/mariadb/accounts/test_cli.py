@@ -1,0 +1,141 @@
+"""The operator's command line."""
+
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ledger.__main__ import main, parser
+from ledger.accounts import cli as accounts_cli
+from ledger.accounts import tokens, users
+
+if TYPE_CHECKING:
+    from tests.ledger.mariadb.accounts.conftest import World
+
+    from ledger.settings import Settings
+
+Said = tuple[int, str, str]
+
+
+@pytest.fixture
+def run(world: "World", capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """Run a verb and return its exit code, what it printed, and what it said."""
+
+    def ran(*argv: str) -> Said:
+        arguments = parser().parse_args(argv)
+        code = accounts_cli.run(world.engine, accounts_cli.VERBS[argv[0]], arguments)
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return ran
+
+
+def test_the_first_administrator_is_made_once(world: "World", run: Callable[..., Said]) -> None:
+    assert run("first-administrator") == (0, "", "ledger: there is an administrator already\n")
+    world.nobody()
+    code, password, said = run("first-administrator")
+
+    assert (code, said) == (0, "ledger: made the administrator admin; this password is shown once\n")
+    assert world.browser_of("admin", password.strip()).get("/admin/users").status_code == 200
+    assert run("first-administrator")[:2] == (0, "")
+    assert password.strip() not in str(world.log())
+
+
+def test_an_admin_who_is_none_any_more_becomes_one_again(world: "World", run: Callable[..., Said]) -> None:
+    world.nobody()
+    world.add("admin")
+    password = run("first-administrator")[1].strip()
+
+    assert world.browser_of("admin", password).get("/admin/users").status_code == 200
+
+
+def test_a_user_is_added_with_what_he_reads(world: "World", run: Callable[..., Said]) -> None:
+    code, password, said = run("add-user", "nora", "--project", "ours")
+
+    assert (code, said) == (0, "ledger: added nora; this password is shown once\n")
+    assert world.browser_of("nora", password.strip()).get("/account").status_code == 200
+    assert world.do(lambda c: users.whole(c, "nora")).reads == ("ours",)
+    assert world.log()[0] == ("command line", "added account", "nora, reader, reads ours")
+
+
+def test_a_forgotten_password_is_replaced(world: "World", run: Callable[..., Said]) -> None:
+    assert world.browser_of("rita", run("reset-password", "rita")[1].strip()).get("/account").status_code == 200
+
+
+def test_a_project_is_there_afterwards(world: "World", run: Callable[..., Said]) -> None:
+    assert run("add-project", "new-one") == (0, "", "ledger: added the project new-one\n")
+    assert run("add-project", "new-one") == (0, "", "ledger: there is a project new-one already\n")
+
+
+def test_a_token_is_made_replaced_and_revoked(world: "World", run: Callable[..., Said]) -> None:
+    first = run("new-token", "ours", "make up", "--write")[1].strip()
+    assert run("new-token", "ours", "make up", "--write")[0] == 1
+    second = run("new-token", "ours", "make up", "--write", "--replace")[1].strip()
+    assert world.do(lambda c: tokens.find(c, first)) is None
+    assert world.do(lambda c: tokens.find(c, second)).may_write
+
+    assert run("revoke-token", "ours", "make up")[0] == 0
+    assert world.do(lambda c: tokens.find(c, second)) is None
+    assert [what for _, what, _ in world.log()] == ["made token", "revoked token", "made token", "revoked token"]
+
+
+@pytest.mark.parametrize(
+    ("project", "scopes", "code"),
+    [("ours", {"may_write": True}, 0), ("ours", {"may_read": True}, 1), ("theirs", {"may_write": True}, 1)],
+)
+def test_a_token_is_checked_for_what_it_is_needed_for(  # noqa: PLR0913, PLR0917
+    world: "World",
+    run: Callable[..., Said],
+    monkeypatch: pytest.MonkeyPatch,
+    project: str,
+    scopes: dict[str, bool],
+    code: int,
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(world.token(project, "x", **scopes) + "\n"))
+
+    assert run("check-token", "ours")[0] == code
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("add-user", "rita"), "There is an account rita already."),
+        (("add-user", "No!"), "A name has 1 to 63 small letters"),
+        (("add-user", "x", "--project", "nowhere"), "There is no project nowhere."),
+        (("reset-password", "nobody"), "There is no account nobody."),
+        (("add-project", "No!"), "A project's name is the one that Compose gives it"),
+        (("new-token", "nowhere", "x", "--read"), "There is no project nowhere."),
+        (("new-token", "ours", "x"), "choose one or both"),
+        (("revoke-token", "ours", "x"), "ours has no token x that could be revoked."),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    world: "World", run: Callable[..., Said], argv: tuple[str, ...], said: str
+) -> None:
+    before = world.log()
+    code, printed, told = run(*argv)
+
+    assert (code, printed) == (1, "")
+    assert told.startswith("ledger: ")
+    assert said in told
+    assert told.count("\n") == 1
+    assert world.log() == before
+
+
+def test_the_command_line_reaches_the_database_of_the_settings(
+    world: "World", database_settings: "Settings", monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LEDGER_DB_HOST", database_settings.db_host)
+    monkeypatch.setenv("LEDGER_DB_PASSWORD_FILE", str(database_settings.db_password_file))
+
+    assert main(["add-project", "by-main"]) == 0
+    assert main(["migrate"]) == 0
+    assert "added the project by-main" in capsys.readouterr().err
+
+
+def test_without_a_database_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("LEDGER_DB_PASSWORD_FILE", "/nowhere")
+
+    assert main(["add-project", "x"]) == 1
+    assert capsys.readouterr().err.startswith("ledger: the database does not answer: ")

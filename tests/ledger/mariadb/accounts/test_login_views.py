@@ -1,0 +1,280 @@
+"""Logging in, logging out, one's own password."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from argon2 import PasswordHasher
+from sqlalchemy import func, update
+from tests.ledger.mariadb.accounts.conftest import PASSWORD, QUICK
+
+from ledger import clock as ledger_clock
+from ledger.accounts import secret_tokens, sessions, users
+from ledger.accounts.errors import Busy
+from ledger.accounts.passwords import Passwords
+from ledger.accounts.tables import ATTEMPT, SESSION
+
+if TYPE_CHECKING:
+    from tests.ledger.mariadb.accounts.conftest import Browser, World
+
+NEW = "another four words at least"
+
+
+def is_in(browser: "Browser") -> bool:
+    """Tell whether somebody is logged in."""
+    return browser.get("/account").status_code == 200
+
+
+def cookie(browser: "Browser", name: str = "session") -> str:
+    """Return what the browser keeps."""
+    found = browser.client.get_cookie(name)
+    return found.value if found else ""
+
+
+def test_a_stranger_learns_that_the_service_is_up_and_nothing_else(world: "World") -> None:
+    answer = world.browser().get("/")
+
+    assert answer.status_code == 200
+    assert "The ledger is up" in answer.text
+    assert "ours" not in answer.text
+
+
+def test_who_logs_in_is_led_to_the_projects(world: "World") -> None:
+    browser = world.browser()
+
+    assert browser.log_in("rita").headers["Location"] == "/"
+    assert browser.get("/").headers["Location"] == "/projects"
+    assert world.log() == [("rita", "logged in", "rita")]
+
+
+def test_a_name_may_be_typed_with_capitals_and_blanks(world: "World") -> None:
+    assert world.browser().log_in(" Rita ").status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("name", "password"), [("rita", "wrong"), ("nobody", PASSWORD), ("no name at all!", ""), ("", "")]
+)
+def test_wrong_is_told_alike_whatever_was_wrong(world: "World", name: str, password: str) -> None:
+    browser = world.browser()
+    answer = browser.log_in(name, password)
+
+    assert answer.status_code == 422
+    assert "There is no account with this name and this password." in answer.text
+    assert 'aria-describedby="name-error"' in answer.text
+    assert not cookie(browser)
+
+
+def test_a_disabled_account_is_told_nothing_else(world: "World") -> None:
+    world.do(lambda c: users.stand(c, users.whole(c, "rita").id, is_administrator=False, disabled=ledger_clock.now()))
+    answer = world.browser().log_in("rita")
+
+    assert answer.status_code == 422
+    assert "There is no account with this name and this password." in answer.text
+
+
+def test_an_account_that_does_not_exist_costs_as_many_hashes(world: "World") -> None:
+    hashes: list[str] = []
+
+    class Counting(PasswordHasher):
+        def verify(self, hash: str | bytes, password: str | bytes) -> bool:  # type: ignore[override]  # noqa: A002
+            """Count what is worked on."""
+            hashes.append(str(hash))
+            return super().verify(hash, password)
+
+    world.app.extensions["passwords"] = Passwords(Counting(memory_cost=8, time_cost=1, parallelism=1))
+    world.browser().log_in("rita", "wrong")
+    world.browser().log_in("nobody", "wrong")
+
+    assert len(hashes) == 2
+    assert len({kept.rsplit("$", 2)[0] for kept in hashes}) == 1
+
+
+@pytest.mark.parametrize(
+    ("way", "led_to"),
+    [
+        ("/projects/ours?page=2", "/projects/ours?page=2"),
+        ("//evil.example", "/"),
+        ("https://evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("", "/"),
+    ],
+)
+def test_a_login_leads_to_where_it_was_asked_for_and_never_elsewhere(world: "World", way: str, led_to: str) -> None:
+    assert world.browser().log_in("rita", way=way).headers["Location"] == led_to
+
+
+def test_a_page_leads_to_the_login_and_back(world: "World") -> None:
+    asked = world.browser().get("/admin/tokens?project=ours")
+
+    assert asked.status_code == 303
+    assert asked.headers["Location"] == "/login?next=/admin/tokens?project%3Dours"
+
+
+def test_the_cookies_are_out_of_reach(world: "World") -> None:
+    given = world.browser().log_in("rita").headers.getlist("Set-Cookie")
+
+    kept = [line for line in given if not line.startswith("visitor=;")]
+    assert [line.partition("=")[0] for line in kept] == ["session", "device"]
+    assert all("HttpOnly; Path=/; SameSite=Lax" in line and "Secure" not in line for line in kept)
+
+
+def test_over_https_the_cookies_are_bound_to_this_host(world: "World") -> None:
+    browser = world.browser()
+    browser.headers["X-Forwarded-Proto"] = "https"
+    browser.headers["Referer"] = "https://localhost/login"
+    page = browser.client.get("/login", headers=browser.headers, base_url="https://localhost")
+
+    (line,) = page.headers.getlist("Set-Cookie")
+    assert line.startswith("__Host-visitor=")
+    assert "Secure" in line
+    assert "Domain" not in line
+
+
+def test_a_login_makes_a_new_session_and_ends_the_old_one(world: "World") -> None:
+    browser = world.browser()
+    browser.client.set_cookie("session", "chosen by somebody else")
+    browser.log_in("rita")
+    first = cookie(browser)
+    assert first != "chosen by somebody else"
+
+    browser.client.delete_cookie("session")
+    page = browser.form_token("/login")
+    browser.client.set_cookie("session", first)
+    browser.client.post("/login", data={"csrf": page, "name": "rita", "password": PASSWORD})
+
+    assert cookie(browser) != first
+    assert world.do(lambda c: sessions.find(c, first, ledger_clock.now())) is None
+
+
+def test_the_database_knows_no_session_by_itself(world: "World") -> None:
+    browser = world.browser_of("rita")
+    kept = world.do(lambda c: c.scalar(SESSION.select().with_only_columns(SESSION.c.hash)))
+
+    assert kept == secret_tokens.digest(cookie(browser))
+
+
+def test_a_logout_ends_the_session_and_not_only_the_cookie(world: "World") -> None:
+    browser = world.browser_of("rita")
+    value = cookie(browser)
+    browser.send("/logout", page="/account")
+    assert not cookie(browser)
+
+    browser.client.set_cookie("session", value)
+    assert not is_in(browser)
+
+
+@pytest.mark.parametrize(
+    ("column", "age", "still"),
+    [
+        ("last_seen", timedelta(hours=7, minutes=50), True),
+        ("last_seen", timedelta(hours=8, minutes=1), False),
+        ("ends", timedelta(), False),
+    ],
+)
+def test_a_session_ends_by_itself(world: "World", column: str, age: timedelta, still: bool) -> None:  # noqa: FBT001
+    browser = world.browser_of("rita")
+    world.do(lambda c: c.execute(update(SESSION).values({column: ledger_clock.now() - age})))
+
+    assert is_in(browser) is still
+
+
+def test_using_a_session_keeps_it_and_is_written_down_once_a_minute(world: "World") -> None:
+    browser = world.browser_of("rita")
+    for age, written in ((timedelta(seconds=30), False), (timedelta(minutes=5), True)):
+        before = ledger_clock.now().replace(microsecond=0) - age
+        with world.engine.begin() as connection:
+            connection.execute(update(SESSION).values(last_seen=before))
+        assert is_in(browser)
+
+        seen = world.do(lambda c: c.scalar(SESSION.select().with_only_columns(SESSION.c.last_seen)))
+        assert (seen != before) is written
+
+
+def test_disabling_somebody_ends_his_sessions_at_once(world: "World") -> None:
+    browser = world.browser_of("rita")
+    world.browser_of("ada").send("/admin/users/rita/standing", page="/admin/users/rita", disabled="1")
+
+    assert not is_in(browser)
+
+
+def test_a_new_password_ends_every_other_session(world: "World") -> None:
+    here, there = world.browser_of("rita"), world.browser_of("rita")
+    before = cookie(here)
+    answer = here.send("/account", password=PASSWORD, new=NEW, again=NEW)
+
+    assert answer.status_code == 303
+    assert "Every other browser" in here.get(answer.headers["Location"]).text
+    assert cookie(here) != before
+    assert is_in(here)
+    assert not is_in(there)
+    assert world.browser().log_in("rita", PASSWORD).status_code == 422
+    assert world.browser().log_in("rita", NEW).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"password": "wrong", "new": NEW, "again": NEW}, "This is not your password."),
+        ({"password": PASSWORD, "new": NEW, "again": "other"}, "These two are not the same."),
+        ({"password": PASSWORD, "new": "short", "again": "short"}, "at least 12 characters"),
+        ({"password": PASSWORD, "new": "x" * 300, "again": "x" * 300}, "at most 256 characters"),
+        ({"password": PASSWORD, "new": "the famous Rita sings", "again": "the famous Rita sings"}, "too easy"),
+        ({"password": PASSWORD, "new": "aaaaaaaabbbb", "again": "aaaaaaaabbbb"}, "too easy"),
+    ],
+)
+def test_a_bad_new_password_changes_nothing(world: "World", fields: dict[str, str], told: str) -> None:
+    browser = world.browser_of("rita")
+    answer = browser.send("/account", **fields)
+
+    assert answer.status_code == 422
+    assert told in answer.text
+    assert is_in(browser)
+    assert world.browser().log_in("rita").status_code == 303
+
+
+def test_an_old_hash_is_made_anew_at_the_login(world: "World") -> None:
+    world.add("olga")
+    weak = PasswordHasher(memory_cost=8, time_cost=2, parallelism=1).hash(PASSWORD)
+    world.do(lambda c: users.rehash(c, users.whole(c, "olga").id, weak))
+    world.browser_of("olga")
+
+    assert "m=8,t=1,p=1" in world.do(lambda c: users.whole(c, "olga")).password
+    assert world.browser().log_in("olga").status_code == 303
+
+
+def test_a_password_is_looked_for_nowhere_in_the_log(world: "World") -> None:
+    world.browser().log_in(PASSWORD, "typed into the wrong field")
+
+    assert world.log() == [("nobody", "login refused", "a name that no account has")]
+
+
+def test_a_password_that_changes_while_it_is_looked_at_lets_nobody_in(world: "World") -> None:
+    class Meanwhile(Passwords):
+        def matches(self, kept: str | None, password: str) -> bool:
+            """Look at it, and have it changed by somebody else before the answer."""
+            is_right = super().matches(kept, password)
+            world.do(lambda c: users.give_password(c, users.whole(c, "rita").id, self.hashed(NEW)))
+            return is_right
+
+    world.app.extensions["passwords"] = Meanwhile(QUICK)
+    browser = world.browser()
+    answer = browser.log_in("rita")
+
+    assert answer.status_code == 422
+    assert "This account was changed a moment ago." in answer.text
+    assert not cookie(browser)
+
+
+def test_who_is_sent_away_for_a_crowd_has_tried_nothing(world: "World") -> None:
+    class Crowded(Passwords):
+        def matches(self, kept: str | None, password: str) -> bool:  # noqa: ARG002
+            """Have no room."""
+            raise Busy
+
+    world.app.extensions["passwords"] = Crowded(QUICK)
+    answer = world.browser().log_in("rita")
+
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "3"
+    assert "Many people are logging in at this moment" in answer.text
+    assert world.do(lambda c: c.scalar(ATTEMPT.select().with_only_columns(func.max(ATTEMPT.c.failures)))) == 0

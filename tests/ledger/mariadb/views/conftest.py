@@ -1,0 +1,91 @@
+"""The pages in front of a real database, asked directly or by a browser."""
+
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask, Response
+from flask.testing import FlaskClient
+from playwright.sync_api import Browser, sync_playwright
+from sqlalchemy import Engine
+from tests.ledger.mariadb.accounts.conftest import QUICK, World
+from tests.ledger.mariadb.views.sample_history import LIFE, life
+from tests.ledger.sample_proofs import add_project
+from werkzeug.serving import make_server
+
+from ledger import create_app
+from ledger.accounts.passwords import Passwords
+from ledger.archive.store import Archive
+
+# What the proxy sends with every answer.
+(POLICY,) = re.findall(
+    r'Content-Security-Policy "([^"]+)"', (Path(__file__).parents[4] / "proxy" / "nginx.conf").read_text("utf-8")
+)
+
+
+@pytest.fixture
+def archive(engine: Engine) -> Archive:
+    """Return an archive with a project that has a life, and two that have none."""
+    archive = Archive(engine)
+    for name in ("shop", "new", "secret"):
+        add_project(engine, name)
+    for body in life(LIFE[-14:]):
+        archive.keep("shop", body)
+    return archive
+
+
+@pytest.fixture
+def world(engine: Engine, archive: Archive) -> World:
+    """Return the ledger with ada, who reads two projects, bob, who reads none, and root."""
+    made = World(create_app({"ENGINE": engine, "PASSWORDS": Passwords(QUICK)}), engine)
+    made.add("ada", "shop", "new")
+    made.add("bob")
+    made.add("root", is_administrator=True)
+    return made
+
+
+@pytest.fixture
+def app(world: World) -> Flask:
+    return world.app
+
+
+@pytest.fixture
+def client(world: World) -> FlaskClient:
+    """Return ada's browser."""
+    return world.browser_of("ada").client
+
+
+@pytest.fixture
+def root(world: World) -> FlaskClient:
+    """Return an administrator's browser."""
+    return world.browser_of("root").client
+
+
+@pytest.fixture
+def address(app: Flask) -> Iterator[str]:
+    """Serve the pages with the proxy's policy, and return where."""
+
+    @app.after_request
+    def with_policy(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = POLICY
+        return response
+
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")  # its loop runs while it is open, and nobody else may run one
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -1,0 +1,302 @@
+"""What the pages answer, and what an answer costs the database."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, event
+from tests.ledger.mariadb.accounts.conftest import World
+from tests.ledger.mariadb.views.sample_history import digest, proof
+from tests.ledger.sample_proofs import add_project
+
+from ledger.archive.store import Archive
+
+
+@contextmanager
+def statements(engine: Engine) -> Iterator[list[str]]:
+    """Collect what the database is asked."""
+    asked: list[str] = []
+
+    def hear(*args: object) -> None:
+        asked.append(str(args[2]))
+
+    event.listen(engine, "before_cursor_execute", hear)
+    try:
+        yield asked
+    finally:
+        event.remove(engine, "before_cursor_execute", hear)
+
+
+def of(archive: Archive) -> list[str]:
+    """Return the names of shop's proofs, newest first."""
+    return [line.digest for line in archive.proofs("shop", limit=500).lines]
+
+
+def paths(archive: Archive) -> list[str]:
+    """Return an address of every page."""
+    newest, older, *_ = of(archive)
+    return [
+        "/projects",
+        "/projects/shop",
+        "/projects/new",
+        "/projects/shop/proofs",
+        "/projects/new/proofs",
+        "/projects/shop/proofs?only=changes",
+        f"/projects/shop/proofs/{newest}",
+        f"/projects/shop/diff/{older}/{newest}",
+        "/projects/shop/doors",
+        "/projects/shop/doors?target=db&port=3306&protocol=tcp",
+        "/projects/new/doors",
+    ]
+
+
+def test_pages_need_nothing_inline_and_nothing_from_elsewhere(client: FlaskClient, archive: Archive) -> None:
+    for path in [*paths(archive), "/nowhere"]:
+        text = client.get(path).text
+        # The one address in full that may stand in a page is the ledger's own, to be copied.
+        text = text.replace("http://localhost", "").replace("http://www.w3.org/2000/svg", "")
+
+        assert not re.search(r"<style|style=|<script(?! defer src=\"/)|\son\w+=|https?://", text), path
+
+
+def test_the_project_page_tells_verdict_change_and_badge(client: FlaskClient, archive: Archive) -> None:
+    text = client.get("/projects/shop").text
+
+    assert "breached" in text
+    assert "What changed last" in text
+    assert f"/badge/{archive.projects(frozenset({'shop'}))[0].badge_key}.svg" in text
+
+
+def test_a_project_without_a_proof_says_how_to_send_one(client: FlaskClient) -> None:
+    assert "cloison prove --ledger http://localhost" in client.get("/projects/new").text
+
+
+def test_somebody_without_a_project_is_told_whom_to_ask(world: World) -> None:
+    assert "An administrator of this ledger can" in world.browser_of("bob").get("/projects").text
+
+
+@pytest.mark.parametrize("path", ["", "/proofs", "/diff", "/doors", f"/proofs/{'0' * 64}", f"/proofs/{'0' * 64}.json"])
+@pytest.mark.parametrize("project", ["secret", "nowhere"])
+def test_what_somebody_may_not_read_does_not_exist(client: FlaskClient, project: str, path: str) -> None:
+    assert client.get(f"/projects/{project}{path}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/projects/nowhere",
+        "/projects/nowhere/proofs",
+        "/projects/nowhere/doors",
+        "/projects/nowhere/diff",
+        f"/projects/nowhere/proofs/{'0' * 64}",
+        f"/projects/shop/proofs/{'0' * 64}",
+        f"/projects/shop/proofs/{'0' * 64}.json",
+        f"/projects/shop/proofs/{'x' * 64}",
+        f"/projects/shop/diff/{'0' * 64}/{'0' * 64}",
+        f"/projects/shop/diff?old={'0' * 64}",
+    ],
+)
+def test_what_is_not_there_is_not_found(root: FlaskClient, path: str) -> None:
+    assert root.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["doors?port=65536", "doors?port=x", "doors?port=²", "doors?protocol=sctp", "doors?skip=-1", "proofs?before=x"],
+)
+def test_a_question_that_makes_no_sense_is_refused_with_a_sentence(client: FlaskClient, query: str) -> None:
+    answer = client.get(f"/projects/shop/{query}")
+
+    assert answer.status_code == 400
+    assert query.partition("?")[2].partition("=")[0] in answer.text
+
+
+def test_projects_that_need_somebody_come_first(root: FlaskClient, archive: Archive, engine: Engine) -> None:
+    for name, scene in {"a-holds": "tolerated", "b-open": "breach", "c-unsure": "unknown"}.items():
+        add_project(engine, name)
+        archive.keep(name, proof(scene, datetime.now(UTC)))
+
+    assert ["b-open", "shop", "c-unsure", "new", "secret", "a-holds"] == re.findall(
+        r'<h2><a href="/projects/([^"]+)"', root.get("/projects").text
+    )
+
+
+def test_no_verdict_but_proven_is_called_proven(world: World, archive: Archive, engine: Engine) -> None:
+    add_project(engine, "unsure")
+    archive.keep("unsure", proof("unknown", datetime.now(UTC)))
+    world.add("eve", "unsure")
+    client = world.browser_of("eve").client
+    badge = client.get(f"/badge/{archive.projects(frozenset({'unsure'}))[0].badge_key}.svg").text
+
+    for text in (client.get("/projects").text, client.get("/projects/unsure").text, badge):
+        assert not re.search(r"\bproven\b", text, re.IGNORECASE)
+
+
+def test_who_has_the_page_is_told_that_it_is_still_so(client: FlaskClient, archive: Archive) -> None:
+    for path in paths(archive):
+        first = client.get(path)
+        again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+
+        assert (again.status_code, again.data) == (304, b""), path
+        assert first.headers["Cache-Control"] == again.headers["Cache-Control"] == "private, no-cache"
+        assert "Cookie" in first.headers["Vary"]
+
+
+def test_a_new_proof_makes_a_new_page(client: FlaskClient, archive: Archive) -> None:
+    listed = [path for path in paths(archive) if "/shop" in path and "/diff/" not in path]
+    tags = {path: client.get(path).headers["ETag"] for path in listed}
+    archive.keep("shop", proof("tolerated", datetime.now(UTC) + timedelta(seconds=1)))
+
+    for path, tag in tags.items():
+        assert client.get(path, headers={"If-None-Match": tag}).status_code == 200, path
+
+
+def test_one_person_s_page_is_not_another_s(client: FlaskClient, root: FlaskClient) -> None:
+    tag = client.get("/projects/shop").headers["ETag"]
+
+    assert root.get("/projects/shop", headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_the_page_of_an_ended_session_is_not_that_of_the_next(client: FlaskClient, world: World) -> None:
+    tag = client.get("/projects/shop").headers["ETag"]
+    again = world.browser_of("ada").client
+
+    assert again.get("/projects/shop", headers={"If-None-Match": tag}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [("/projects", 3), ("/projects/shop", 3), ("/projects/shop/proofs", 5), ("/projects/shop/doors?target=db", 5)],
+)
+def test_a_page_that_was_made_before_costs_a_few_questions(
+    client: FlaskClient, engine: Engine, archive: Archive, path: str, most: int
+) -> None:
+    client.get(path)
+    with statements(engine) as asked:
+        client.get(path)
+
+    assert len(asked) <= most, asked
+    assert not any("document" in statement for statement in asked)
+
+
+def test_a_proof_is_downloaded_as_it_was_sent(client: FlaskClient, archive: Archive) -> None:
+    newest = of(archive)[0]
+    answer = client.get(f"/projects/shop/proofs/{newest}.json")
+
+    assert digest(answer.data) == newest
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="shop-{newest[:12]}.json"'
+    again = client.get(f"/projects/shop/proofs/{newest}.json", headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.status_code == 304
+
+
+def test_the_history_goes_on_where_it_was_cut(
+    client: FlaskClient, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.views.proofs.LINES", 5)
+    path, seen = "/projects/shop/proofs", []
+    while path:
+        text = client.get(path).text
+        seen += re.findall(r'name="new" value="(\w+)"', text)
+        more = re.search(r'rel="next" href="([^"]+)"', text)
+        path = more[1].replace("&amp;", "&") if more else ""
+
+    assert of(archive) == seen
+
+
+def test_only_changes_leaves_the_repeats_out(client: FlaskClient, archive: Archive) -> None:
+    text = client.get("/projects/shop/proofs?only=changes").text
+    changed = [line.digest for line in archive.proofs("shop", limit=500, only_changes=True).lines]
+
+    assert changed == re.findall(r'name="new" value="(\w+)"', text)
+
+
+def test_two_proofs_are_compared_in_the_order_of_time(client: FlaskClient, archive: Archive) -> None:
+    newest, older, *_, oldest = of(archive)
+
+    for query, expected in {
+        "": f"{older}/{newest}",
+        f"?old={newest}&new={oldest}": f"{oldest}/{newest}",
+        f"?new={older}": f"{of(archive)[2]}/{older}",
+        f"?new={oldest}": f"{oldest}/{oldest}",
+    }.items():
+        assert client.get(f"/projects/shop/diff{query}").headers["Location"] == f"/projects/shop/diff/{expected}"
+
+
+def test_a_proof_is_not_held_against_itself(client: FlaskClient, archive: Archive) -> None:
+    only = of(archive)[0]
+
+    page = client.get(f"/projects/shop/diff/{only}/{only}").text
+
+    assert "one and the same proof" in page
+    assert "No door" not in page
+
+
+def test_what_opened_stands_in_the_difference(client: FlaskClient, archive: Archive) -> None:
+    newest, older, *_ = of(archive)
+    text = re.sub(r"<[^>]+>|\s+", " ", client.get(f"/projects/shop/diff/{older}/{newest}").text)
+    text = re.sub(r"\s+", " ", text)
+
+    assert "Opened 5 doors" in text
+    assert "outside → to db 3306/tcp shut" in text
+    assert "proxy → to app 5000/tcp open as predicted open other than predicted" in text
+
+
+def test_neighbours_lead_through_the_history(client: FlaskClient, archive: Archive) -> None:
+    path, seen = f"/projects/shop/proofs/{of(archive)[0]}", []
+    while path:
+        seen.append(path.rpartition("/")[2])
+        older = re.search(r'rel="prev" href="([^"]+)"', client.get(path).text)
+        path = older[1] if older else ""
+
+    assert of(archive) == seen
+
+
+def test_doors_are_shown_since_when_and_by_which_proof(client: FlaskClient, archive: Archive) -> None:
+    text = client.get("/projects/shop/doors?source=outside&target=db&port=3306&protocol=tcp").text
+    spells = archive.spells("shop", source="outside", target="db", port=3306, protocol="tcp")
+
+    assert text.count("<li class=") == 1
+    for spell in spells:
+        assert f"/projects/shop/proofs/{spell.since_digest}" in text
+        assert f'class="band {spell.judgement}"' in text
+
+
+def test_every_door_is_on_one_of_the_pages(
+    client: FlaskClient, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.views.connections.SPELLS", 20)
+    path, seen = "/projects/shop/doors", []
+    while path:
+        text = client.get(path).text
+        seen += re.findall(r'<table>\s*<caption class="spoken">([^<]+),', text)
+        more = re.search(r'rel="next" href="([^"]+)"', text)
+        path = more[1].replace("&amp;", "&") if more else ""
+    doors = {(s.target, s.port, s.protocol, s.source) for s in archive.spells("shop", limit=500)}
+
+    assert len(doors) == len(seen)
+
+
+def test_a_badge_is_for_everybody_and_kept_for_a_minute(app: Flask, archive: Archive) -> None:
+    client = app.test_client()
+    keys = {line.name: line.badge_key for line in archive.projects(None)}
+    shop, new = client.get(f"/badge/{keys['shop']}.svg"), client.get(f"/badge/{keys['new']}.svg")
+
+    assert (shop.mimetype, shop.headers["Cache-Control"]) == ("image/svg+xml", "public, max-age=60")
+    assert re.search(r"isolation: breached · \d+ (min|h)", shop.text)
+    assert "isolation: none" in new.text
+    assert "shop" not in shop.text
+    assert client.get(f"/badge/{keys['shop']}.svg", headers={"If-None-Match": shop.headers["ETag"]}).status_code == 304
+    assert client.get(f"/badge/{'0' * 32}.svg").status_code == 404
+
+
+def test_files_are_kept_for_good_under_their_edition_and_no_other(client: FlaskClient) -> None:
+    address = re.search(r'href="(/static/ledger\.css\?edition=\w+)"', client.get("/projects").text)
+    assert address is not None
+
+    for path, is_kept in {address[1]: True, "/static/ledger.css?edition=of-yesterday": False}.items():
+        with client.get(path) as answer:
+            assert is_kept is ("immutable" in answer.headers["Cache-Control"])

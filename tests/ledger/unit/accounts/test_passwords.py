@@ -1,0 +1,122 @@
+"""Hashing passwords: how much at once, what is kept, what may be one."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
+
+import pytest
+from argon2 import PasswordHasher, extract_parameters
+from tests.ledger.unit.conftest import QUICK
+
+from ledger.accounts import passwords, secret_tokens
+from ledger.accounts.errors import Busy, Refused
+from ledger.accounts.passwords import HASHER, Passwords, acceptable
+
+
+class Slow(PasswordHasher):
+    """Hashes when it is let, and counts how many do at once."""
+
+    go: ClassVar[threading.Event]
+    at_once: ClassVar[list[int]]
+    now: ClassVar[int] = 0
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> bool:  # type: ignore[override]  # noqa: A002
+        """Wait, then do it."""
+        Slow.now += 1
+        Slow.at_once.append(Slow.now)
+        Slow.go.wait(5)
+        Slow.now -= 1
+        return super().verify(hash, password)
+
+
+@pytest.fixture
+def slow() -> Slow:
+    Slow.go, Slow.at_once, Slow.now = threading.Event(), [], 0
+    return Slow(memory_cost=8, time_cost=1, parallelism=1)
+
+
+def test_a_flood_holds_few_threads_and_one_hash_of_memory(slow: Slow) -> None:
+    kept = slow.hash("right")
+    guard = Passwords(slow, waiting=3, patience=5)
+    with ThreadPoolExecutor(16) as crowd:
+        asked = [crowd.submit(guard.matches, kept, "right") for _ in range(16)]
+        deadline = time.monotonic() + 5
+        while sum(each.done() for each in asked) < 12 and time.monotonic() < deadline:
+            time.sleep(0.001)
+        refused = [each for each in asked if each.done()]
+        Slow.go.set()
+
+    assert len(refused) == 12
+    assert all(isinstance(each.exception(), Busy) for each in refused)
+    assert [each.result() for each in asked if each not in refused] == [True] * 4
+    assert max(Slow.at_once) == 1
+
+
+def test_waiting_for_a_turn_ends(slow: Slow) -> None:
+    guard = Passwords(slow, patience=0.02)
+    with ThreadPoolExecutor(2) as crowd:
+        first = crowd.submit(guard.matches, None, "x")
+        deadline = time.monotonic() + 5
+        while not Slow.at_once and time.monotonic() < deadline:
+            time.sleep(0.001)
+        second = crowd.submit(guard.matches, None, "x")
+        with pytest.raises(Busy):
+            second.result()
+        Slow.go.set()
+        assert first.result() is False
+
+    assert guard.matches(slow.hash("x"), "x")
+
+
+def test_parameters_are_at_least_what_owasp_asks_for() -> None:
+    parameters = extract_parameters(HASHER.hash("x"))
+
+    assert parameters.type.name == "ID"
+    assert parameters.memory_cost >= 19 * 1024
+    assert parameters.time_cost >= 2
+
+
+def test_the_same_letters_are_the_same_password_however_they_were_typed() -> None:
+    guard = Passwords(QUICK)
+
+    assert guard.matches(guard.hashed("caf\u00e9 au lait"), "cafe\u0301 au lait")
+
+
+def test_what_is_too_long_is_not_the_password_it_begins_with() -> None:
+    guard = Passwords(QUICK)
+
+    assert not guard.matches(guard.hashed("x" * passwords.LONGEST), "x" * 10_000)
+
+
+@pytest.mark.parametrize("kept", [None, "", "no hash at all"])
+def test_nothing_matches_what_is_no_hash(kept: str | None) -> None:
+    assert not Passwords(QUICK).matches(kept, "")
+
+
+def test_a_hash_of_other_parameters_is_outdated() -> None:
+    assert Passwords(QUICK).is_outdated(PasswordHasher(memory_cost=16, time_cost=1, parallelism=1).hash("x"))
+    assert not Passwords(QUICK).is_outdated(QUICK.hash("x"))
+
+
+def test_a_password_that_we_make_may_be_one() -> None:
+    made = {secret_tokens.password() for _ in range(100)}
+
+    assert len(made) == 100
+    for password in made:
+        acceptable(password, password, "admin")
+
+
+@pytest.mark.parametrize(
+    ("password", "again", "field"),
+    [
+        ("a" * 11, "a" * 11, "new"),
+        ("four words it has", "four words", "again"),
+        ("rita has a sister", "rita has a sister", "new"),
+    ],
+)
+def test_what_may_not_be_a_password_is_told_at_its_field(password: str, again: str, field: str) -> None:
+    with pytest.raises(Refused) as refused:
+        acceptable(password, again, "rita")
+
+    assert refused.value.field == field

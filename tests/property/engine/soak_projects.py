@@ -1,0 +1,74 @@
+"""Rehearses random projects for as long as one likes: `make soak SEED=1000 COUNT=300`.
+
+Every project in which prediction and engine disagree is shown with its seed, which brings it back.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from tests.integration.rehearse.random_projects import Differences, differences, random_project
+
+from cloison.errors import CloisonError
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of one seed; what differs is rehearsed again."""
+
+    seed: int
+    flows: int
+    once: list[str]
+    twice: list[str]
+
+
+@click.command()
+@click.option("--seed", default=1000, show_default=True, help="The first project.")
+@click.option("--count", default=100, show_default=True, help="How many projects.")
+@click.option("--jobs", default=2, show_default=True, help="How many at the same time.")
+def soak(seed: int, count: int, jobs: int) -> NoReturn:
+    """Rehearse COUNT random projects and compare what is predicted with what the engine does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    started = time.monotonic()
+    with ThreadPoolExecutor(jobs) as pool:
+        tried = [_shown(found) for found in pool.map(_tried, range(seed, seed + count))]
+    once, twice = sum(bool(found.once) for found in tried), sum(bool(found.twice) for found in tried)
+    click.echo(
+        f"{count} projects, {sum(found.flows for found in tried)} flows, {time.monotonic() - started:.0f} s: "
+        f"{twice} differ, {once - twice} differed once and not again"
+    )
+    sys.exit(bool(twice))
+
+
+def _tried(seed: int) -> Tried:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            first = differences(seed, Path(folder))
+        except CloisonError as error:  # engines choose a port once, and another rehearsal's canary may sit on it
+            first = Differences(0, {(): str(error)})
+        try:
+            again = first.again(seed, Path(folder)) if first.found else {}
+        except CloisonError as error:
+            again = {(): str(error)}
+    return Tried(seed, first.flows, [*first.found.values()], [*again.values()])
+
+
+def _shown(found: Tried) -> Tried:
+    if found.once:
+        word = "differs" if found.twice else "differed once and not again"
+        click.echo(f"seed {found.seed} {word}: {json.dumps(random_project(found.seed))}")
+        click.echo("".join(f"  {line}\n" for line in found.twice or found.once))
+    return found
+
+
+if __name__ == "__main__":
+    soak()

@@ -1,0 +1,61 @@
+"""Sends documents that nobody chose through the core for as long as one likes: `make soak SEED=1000 DOCUMENTS=100000`.
+
+The first that ends with neither a result nor a sentence is made small and shown, with the seed that brings it back.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, Final, NoReturn
+
+import click
+from hypothesis import HealthCheck, given, seed, settings
+from tests.property.core_pipeline import Chances
+from tests.property.document_example import CHANCES, DOCUMENTS, EACH, check
+
+BATCH: Final = 100
+"""Examples under one seed."""
+Told = tuple[int, Counter[str], str]
+
+
+@click.command()
+@click.option("--seed", "first", default=1000, show_default=True, help="The first batch.")
+@click.option("--count", default=100_000, show_default=True, help="How many documents, at least.")
+@click.option("--jobs", default=2, show_default=True, help="How many processes.")
+def soak(first: int, count: int, jobs: int) -> NoReturn:
+    """Send COUNT documents through the core."""
+    started, met, crashed = time.monotonic(), Counter[str](), 0
+    with ProcessPoolExecutor(jobs) as pool:
+        for number, found, crash in pool.map(batch, range(first, first + -(-count // (BATCH * EACH)))):
+            met += found
+            if crash:
+                crashed += 1
+                click.echo(f"seed {number} crashes:\n{crash}")
+    told = ", ".join(f"{times} {word}" for word, times in sorted(met.items()))
+    click.echo(f"{met.total()} documents, {time.monotonic() - started:.0f} s: {told}; {crashed} seeds crash")
+    sys.exit(bool(crashed))
+
+
+def batch(number: int) -> Told:
+    """Try the examples of one seed; return what they came to, and how the smallest one crashed."""
+    met: Counter[str] = Counter()
+
+    @seed(number)
+    @settings(max_examples=BATCH, deadline=None, database=None, suppress_health_check=[*HealthCheck])
+    @given(DOCUMENTS, CHANCES)
+    def examples(document: dict[str, Any], chances: Chances) -> None:
+        met.update(check(document, chances))
+
+    try:
+        examples()
+    except BaseException as error:  # noqa: BLE001  # whatever it is, it is shown with its seed
+        return number, met, "".join(traceback.format_exception(error))
+    return number, met, ""
+
+
+if __name__ == "__main__":
+    soak()

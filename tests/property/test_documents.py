@@ -1,0 +1,114 @@
+"""Whatever stands in a Compose file, the core ends with a result or with one sentence that says where."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from tests.property.core_pipeline import Chances, check_sentence, tried
+from tests.property.document_example import CHANCES, DOCUMENTS, check
+from tests.property.document_strategies import JSON, documents
+
+from cloison.engine import compose_cli
+from cloison.engine.compose_cli import Selection
+from cloison.errors import FileError
+
+FAST = settings(
+    deadline=None, derandomize=True, database=None, suppress_health_check=[*HealthCheck], phases=[Phase.generate]
+)
+ALWAYS = {"passed", "FileError", "PolicyError"}
+
+
+def test_every_document_ends_with_a_result_or_a_sentence() -> None:
+    met: Counter[str] = Counter()
+
+    @settings(FAST, max_examples=80)
+    @given(DOCUMENTS, CHANCES)
+    def example(document: dict[str, Any], chances: Chances) -> None:
+        met.update(check(document, chances))
+
+    example()
+
+    assert ALWAYS == met.keys()
+    assert met["passed"] > met.total() / 5, f"examples that are refused at once try little: {met}"
+
+
+@settings(FAST, max_examples=200)
+@given(JSON, CHANCES)
+def test_what_is_no_document_at_all_ends_with_a_sentence(body: Any, chances: Chances) -> None:
+    assert isinstance(tried(body, chances), FileError)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["no place", "services.a: one line\nand another", 'services.a: no service "x"; and nothing that is known'],
+)
+def test_a_sentence_that_helps_nobody_is_found(said: str) -> None:
+    with pytest.raises(AssertionError):
+        check_sentence(said)
+
+
+# ── through Compose itself ──────────────────────────────────────────────────────────────────────────────────
+
+
+def resolved(folder: Path, text: str) -> str:
+    """Have Compose read a file, and the core what Compose prints; return what it came to."""
+    file = folder / "compose.yaml"
+    file.write_text(text, encoding="utf-8", errors="replace")
+    said, document = "", dict[str, Any]()
+    try:
+        document |= compose_cli.resolved(Selection(files=(str(file),), project="shop"))
+    except FileError as error:
+        said = str(error)
+    if said:
+        assert said.isprintable()
+        assert said.startswith("the Compose file cannot be resolved: ")
+        return "Compose"
+    refused = tried(document, Chances())
+    return type(refused).__name__ if refused else "passed"
+
+
+def test_what_compose_takes_is_read_and_what_it_refuses_is_told(tmp_path: Path) -> None:
+    met: set[str] = set()
+
+    @settings(FAST, max_examples=12)
+    @given(documents(), st.booleans())
+    def example(document: dict[str, Any], spread: bool) -> None:  # noqa: FBT001  # hypothesis passes by name
+        met.add(resolved(tmp_path, json.dumps(document, indent=2 if spread else None, ensure_ascii=False)))
+
+    example()
+
+    assert {"Compose", "passed"} <= met
+
+
+IMAGE = "services: {a: {image: x}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "came"),
+    [
+        ("", "Compose"),
+        ("services: [", "Compose"),
+        ("\x00", "Compose"),
+        ("services: {a: {image: x, network_mode: lent}}", "FileError"),
+        ("services: {a: {image: x, network_mode: default, expose: [80/TCP]}}", "passed"),
+        ("services: {a: {image: x, scale: 20000}}", "FileError"),
+        ("services: {a: {image: x, expose: [80/quic]}}", "FileError"),
+        ("services: {a: {image: x, ports: ['[::1]:80:80', '8000-8002:80', '127.0.0.1::80/udp']}}", "passed"),
+        (IMAGE + "x-cloison: {allow: [&one 'outside -> a', *one], 1: 2}", "Compose"),
+        (IMAGE + "x-cloison: {allow: [&one 'outside -> a', *one], on: 2}", "PolicyError"),
+        (IMAGE + "x-cloison: !!binary aGk=", "PolicyError"),
+        (IMAGE + "x-cloison: 2026-01-01", "PolicyError"),
+        (IMAGE + "x-cloison: {allow: [.inf, 0x10, 1e400]}", "Compose"),
+        (IMAGE + 'x-cloison: {tolerate: [{flow: "* -> *", why: "\\e[31m\\u2028\\0"}]}', "passed"),
+        (IMAGE + "x-cloison: " + "[" * 500 + "]" * 500, "PolicyError"),
+        (IMAGE + "x-cloison: " + "[" * 1100 + "]" * 1100, "Compose"),
+    ],
+)
+def test_an_odd_file_ends_where_it_should(tmp_path: Path, text: str, came: str) -> None:
+    assert came == resolved(tmp_path, text)

@@ -1,0 +1,76 @@
+"""Between two proofs a door opens, closes, or changes otherwise, and is named once."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.cloison_view.sample_documents import SCENES, document, flow, small
+
+from cloison_view.difference import Change, difference
+
+
+def one(observed: str) -> list[dict[str, object]]:
+    """Return the flows of a document in which app's door to db is like this."""
+    return [] if observed == "absent" else [flow(observed=observed)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [
+        ("shut", "open", "opened"),
+        ("absent", "open", "opened"),
+        ("open", "shut", "closed"),
+        ("open", "absent", "closed"),
+        ("unknown", "open", "changed"),
+        ("open", "unknown", "changed"),
+        ("shut", "unknown", "changed"),
+        ("unknown", "shut", "changed"),
+        ("absent", "shut", "changed"),
+        ("absent", "unknown", "changed"),
+        ("shut", "absent", "changed"),
+        ("unknown", "absent", "changed"),
+    ],
+)
+def test_what_happened_to_a_door(before: str, after: str, kind: str) -> None:
+    found = difference(small(*one(before)), small(*one(after)))
+
+    assert {kind: 1} == {
+        name: len(part)
+        for name, part in (("opened", found.opened), ("closed", found.closed), ("changed", found.changed))
+        if part
+    }
+    assert (before, after) == next(iter(found)).passage
+    assert ("app", "db", "tcp", 3306) == next(iter(found)).door.key
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"intended": "tolerated"}, {"predicted": "open"}, {"judgement": "unknown"}, {"drift": True}],
+)
+def test_a_door_that_stays_shut_has_changed_when_anything_said_of_it_has(change: dict[str, object]) -> None:
+    found = difference(small(flow()), small(flow(**change)))
+
+    assert (0, 0, 1) == (len(found.opened), len(found.closed), len(found.changed))
+
+
+def test_an_address_more_is_no_change() -> None:
+    assert 0 == len(difference(small(flow()), small(flow(), flow(vantage=1, endpoint=1, evidence="another"))))
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_a_proof_does_not_differ_from_itself(scene: str) -> None:
+    assert 0 == len(difference(document(scene), document(scene)))
+
+
+def test_what_opened_one_way_closed_the_other_way() -> None:
+    there = difference(document("tolerated"), document("breach"))
+    back = difference(document("breach"), document("tolerated"))
+
+    assert there.opened
+    assert [c.door.key for c in there.opened] == [c.door.key for c in back.closed]
+    assert [c.door.key for c in there.closed] == [c.door.key for c in back.opened]
+    assert [c.door.key for c in there.changed] == [c.door.key for c in back.changed]
+
+
+def test_a_change_without_a_door_is_no_change() -> None:
+    with pytest.raises(ValueError, match="one proof at least"):
+        _ = Change(None, None).door

@@ -1,0 +1,115 @@
+"""Evidence is whole: every flow is in an entry, and what is alike stands there once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.unit.cloison_view.sample_documents import SCENES, document, endpoint, flow, small
+
+from cloison_view.action_items import acts
+from cloison_view.connections import doors
+from cloison_view.evidence import Entry, Origin, origins
+
+
+def whole(*flows: dict[str, Any]) -> dict[str, Any]:
+    """Return the small document with an empty project."""
+    return {**small(*flows), "project": {"name": "shop", "services": [], "networks": []}}
+
+
+def entries(proof: dict[str, Any]) -> list[Entry]:
+    return [entry for origin in of(proof) for pair in origin.pairs for entry in pair.entries]
+
+
+def of(proof: dict[str, Any]) -> list[Origin]:
+    return origins(proof, doors(proof))
+
+
+def test_flows_that_differ_in_their_address_alone_are_one_entry() -> None:
+    (entry,) = entries(
+        whole(
+            flow(vantage=2, reason="lost at 198.18.0.2"),
+            flow(vantage=2, endpoint=1, reason="lost at 2001:db8::2"),
+            flow(vantage=2, endpoint=2, reason="lost at 198.18.0.2"),
+        )
+    )
+
+    assert "3306, any other" == entry.ports
+    assert ("lost at 198.18.0.2 (1 more alike)",) == entry.reasons
+    assert ("silent: 198.18.0.2, 2001:db8::2",) == entry.addresses
+
+
+def test_another_rule_is_another_entry_and_the_worst_comes_first() -> None:
+    found = entries(whole(flow(), flow(endpoint=1, rule="another"), flow(endpoint=2, judgement="breach")))
+
+    assert ["breach", "holds", "holds"] == [entry.flow["judgement"] for entry in found]
+
+
+def test_of_several_containers_it_says_which() -> None:
+    (entry,) = entries(whole(flow(), flow(vantage=1, outcome="refused")))
+
+    assert ("silent from shop-app-1: 198.18.0.2", "refused from shop-app-2: 198.18.0.2") == entry.addresses
+
+
+def test_many_sentences_are_counted() -> None:
+    (entry,) = entries(whole(*(flow(reason=f"sentence {'x' * i}") for i in range(9))))
+
+    assert 7 == len(entry.reasons)
+    assert "and 3 sentences more" == entry.reasons[-1]
+
+
+def test_the_hosts_port_is_told_where_it_is_not_the_services_own() -> None:
+    proof = whole(flow(endpoint=0), flow(endpoint=1))
+    proof["endpoints"][0] = {**endpoint("db", 3306, "192.0.2.2"), "port": 3307}
+    proof["endpoints"][1] = endpoint("db", 3306, "")
+
+    (entry,) = entries(proof)
+    assert ("silent from shop-app-1: 192.0.2.2 port 3307, no address",) == entry.addresses
+
+
+def test_a_vantage_that_cannot_be_trusted_is_told() -> None:
+    controls = {origin.source: origin.controls for origin in of(document("unknown"))}
+
+    assert any("its own canary could not be reached" in text for text in controls["proxy"])
+
+
+def test_what_needs_action_comes_first_and_is_counted() -> None:
+    (app,) = [origin for origin in of(document("breach")) if origin.source == "app"]
+
+    assert app.needs_action
+    assert [True, True] == [pair.needs_action for pair in app.pairs[:2]]
+    assert app.summary.endswith("2 to act on")
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_every_pair_that_was_asked_has_its_evidence(scene: str) -> None:
+    proof = document(scene)
+
+    assert len({(d.source, d.target) for d in doors(proof)}) == sum(len(origin.pairs) for origin in of(proof))
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_every_door_that_needs_action_is_in_an_act(scene: str) -> None:
+    proof = document(scene)
+    wanted = {(d.judgement, d.source) for d in doors(proof) if d.judgement in ("breach", "broken", "unknown")}
+
+    found = acts(proof, doors(proof))
+    assert {(word, source.removeprefix("stranger:")) for word, source in wanted} == {
+        (act.word, source) for act in found for source, _ in act.sources
+    }
+
+
+def test_an_act_says_who_reaches_what_and_why() -> None:
+    proof = document("breach")
+    found = {act.sentence: act for act in acts(proof, doors(proof))}
+
+    act = found["app, db reach outside (any port)"]
+    assert ("breach", "file") == (act.word, act.cause)
+    assert ("meant to be shut, and open by the file: back is not internal, so app has egress",) == act.reasons
+
+
+def test_reasons_beyond_a_few_are_counted() -> None:
+    proof = whole(*(flow(judgement="breach", rule=f"rule {i}", reason=f"reason {i}") for i in range(5)))
+
+    (act,) = acts(proof, doors(proof))
+    assert (3, "and 2 reasons of the same kind") == (len(act.reasons), act.more)

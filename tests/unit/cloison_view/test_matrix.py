@@ -1,0 +1,83 @@
+"""A cell says what is intended, predicted and observed, in this order, and the worst word."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from tests.unit.cloison_view.sample_documents import SCENES, crowded, document
+
+from cloison_view.connections import doors
+from cloison_view.matrix import Matrix, matrix, table
+
+
+def made(scene: str) -> Matrix:
+    proof = document(scene)
+    return table(proof, doors(proof))
+
+
+def cells(found: Matrix) -> dict[tuple[str, str, str], tuple[str, str]]:
+    """Return the marks and the word of every cell by source, target and port."""
+    return {
+        (row.source, column.target, column.label): (cell.marks, cell.judgement)
+        for row in found.rows
+        for column, cell in zip(found.columns, row.cells, strict=True)
+        if cell
+    }
+
+
+def test_marks_stand_for_intended_predicted_observed() -> None:
+    found = cells(made("breach"))
+
+    assert ("●●●", "holds") == found["app", "db", "3306"]
+    assert ("◐●●", "tolerated") == found["app", "db", "*"]
+    assert ("○●●", "breach") == found["outside", "db", "3306"]
+    assert ("○○○", "holds") == found["outside", "db", "*"]
+    assert ("-●●", "unjudged") == found["host", "db", "3306"]
+
+
+def test_the_outside_and_the_host_are_the_last_columns_and_named_ports_come_first() -> None:
+    columns = [(column.target, column.label) for column in made("tolerated").columns]
+
+    assert ("app", "5000") == columns[0]
+    assert ["outside", "host"] == [target for target, _ in columns[-2:]]
+
+
+def test_tcp_and_udp_share_a_column_until_they_differ() -> None:
+    assert [("db", "3306"), ("db", "*")] == [(c.target, c.label) for c in made("tolerated").columns if c.target == "db"]
+    assert ["3306", "*", "*/udp"] == [c.label for c in made("udp").columns if c.target == "db"]
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_every_door_that_needs_action_has_a_cell_that_says_so(scene: str) -> None:
+    found = made(scene)
+    wanted = {(d.source, d.target) for d in doors(document(scene)) if d.judgement in ("breach", "broken", "unknown")}
+
+    assert wanted == {
+        (row.source, column.target)
+        for row in found.rows
+        for column, cell in zip(found.columns, row.cells, strict=True)
+        if cell and cell.needs_action
+    }
+
+
+def test_the_filter_leaves_rows_and_columns_with_something_to_act_on() -> None:
+    found = made("breach")
+
+    assert {"outside", "app", "db", "proxy"} == {row.source for row in found.rows if row.needs_action}
+    busy = {(c.target, c.label) for c, is_busy in zip(found.columns, found.busy, strict=True) if is_busy}
+    assert {("app", "*"), ("db", "3306"), ("proxy", "80"), ("proxy", "*"), ("outside", "*")} == busy
+
+
+def test_there_is_no_filter_where_nothing_needs_action() -> None:
+    assert "checkbox" not in matrix(document("holds"))
+    assert "checkbox" in matrix(document("breach"))
+
+
+def test_many_columns_are_dense() -> None:
+    assert "pv-dense" in matrix(crowded(20))
+    assert "pv-dense" not in matrix(document("holds"))
+
+
+def test_a_table_of_nothing_has_no_columns() -> None:
+    assert not re.search("<td", matrix({**document("holds"), "flows": []}))

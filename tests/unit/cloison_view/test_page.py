@@ -1,0 +1,139 @@
+"""The page of a proof needs nothing but itself, tells everything, and obeys nobody's names."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from tests.unit.cloison_view.sample_documents import HOSTILE, SCENES, crowded, document, renamed
+
+from cloison_view.page import body, sheet
+
+NAME = "ab" * 32
+
+
+class Page(HTMLParser):
+    """What a browser finds in a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {}
+        self.inside = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep a tag."""
+        self.tags.append((tag, dict(attrs)))
+        self.inside = tag
+
+    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002  # the parser's signature
+        """Be outside of it again."""
+        self.inside = ""
+
+    def handle_data(self, data: str) -> None:
+        """Keep a text."""
+        self.texts.setdefault(self.inside, []).append(data)
+
+    def all(self, name: str) -> list[str]:
+        """Return every value of an attribute."""
+        return [attributes[name] or "" for _, attributes in self.tags if name in attributes]
+
+
+def page(proof: dict[str, Any]) -> Page:
+    return Page(sheet(proof, NAME))
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_it_refers_to_nothing_but_itself_and_to_nothing_that_is_not_there(scene: str) -> None:
+    found = page(document(scene))
+
+    anchors = set(found.all("id"))
+    assert len(anchors) == len(found.all("id"))
+    assert set() == {link for link in found.all("href") if link[:1] != "#" or link[1:] not in anchors}
+    assert [] == found.all("src") + found.all("style") + found.all("srcset")
+
+
+def test_its_policy_names_style_and_script_by_their_checksums() -> None:
+    found = page(document("breach"))
+    (policy,) = [a["content"] or "" for tag, a in found.tags if tag == "meta" and "http-equiv" in a]
+
+    for tag in ("style", "script"):
+        (text,) = found.texts[tag]
+        checksum = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{checksum}'" in policy
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize("evil", HOSTILE)
+@pytest.mark.parametrize("scene", ["breach", "stranger", "unknown", "misused"])
+def test_no_name_makes_markup(scene: str, evil: str) -> None:
+    tame = page(document(scene))
+    found = page(renamed(document(scene), evil))
+
+    assert {tag for tag, _ in tame.tags} == {tag for tag, _ in found.tags}
+    assert [1, 1] == [sum(tag == name for tag, _ in found.tags) for name in ("script", "style")]
+    assert {name for _, a in tame.tags for name in a} == {name for _, a in found.tags for name in a}
+    assert all(re.fullmatch(r"#[a-z0-9-]+", link) for link in found.all("href"))
+
+
+def test_no_name_is_run_as_a_template() -> None:
+    assert "{{ 7 * 7 }}" in sheet(renamed(document("breach"), "{{ 7 * 7 }}"), NAME)
+
+
+def test_nothing_unseen_gets_onto_the_page() -> None:
+    assert not re.search("[\u202e\u2066\u0000]", sheet(renamed(document("stranger"), HOSTILE[5]), NAME))
+
+
+def test_the_body_is_the_same_in_a_page_of_somebody_elses() -> None:
+    proof = document("twelve")
+
+    assert body(proof, NAME) in sheet(proof, NAME)
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_it_tells_what_the_document_tells(scene: str) -> None:
+    proof = document(scene)
+    text = " ".join(part for texts in page(proof).texts.values() for part in texts)
+
+    words = [NAME, proof["project"]["name"], *proof["notes"], *(part["sentence"] for part in proof["findings"])]
+    words += [part["why"] for part in (proof["policy"] or {"tolerate": []})["tolerate"]]
+    words += [part["why"] for part in proof["coverage"]["skipped"]] + proof["coverage"]["absent"]
+    assert [] == [word for word in words if word not in text]
+
+
+def test_many_entries_leave_the_picture_in_sight() -> None:
+    text = sheet(crowded(60), NAME)
+
+    assert 10 == text[: text.index('pv-rest"')].count('pv-links"')
+    assert 'pv-rest"' not in sheet(document("breach"), NAME)
+
+
+def test_a_proof_without_a_policy_says_so() -> None:
+    assert "The file has no policy" in sheet(document("no-policy"), NAME)
+    assert "The file has no policy" not in sheet(document("holds"), NAME)
+
+
+def test_a_proof_of_nothing_is_a_page_too() -> None:
+    proof = {**document("holds"), "vantages": [], "endpoints": [], "flows": []}
+    proof["verdict"] = {"word": "unproven", "exit_code": 3}
+    proof["coverage"] = {**proof["coverage"], "complete": False, "skipped": [{"what": "app", "why": "it is new"}]}
+
+    text = sheet(proof, NAME)
+    assert "Nothing was judged" in text
+    assert "not complete" in text
+    assert "it is new" in text
+
+
+def test_the_same_proof_gives_the_same_bytes() -> None:
+    assert sheet(document("twelve"), NAME) == sheet(document("twelve"), NAME)
+
+
+def test_sixty_services_stay_below_six_megabytes() -> None:
+    assert len(sheet(crowded(60), NAME).encode()) < 6_000_000

@@ -1,0 +1,60 @@
+"""Who sits where: as the file draws it, and as the engine has it."""
+
+from __future__ import annotations
+
+from tests.unit.cloison_view.sample_documents import crowded, document
+
+from cloison_view.topology import scenery
+
+
+def test_the_network_nearest_to_the_outside_comes_first_and_its_members_too() -> None:
+    found = scenery(document("tolerated"))
+
+    assert [("front", False), ("back", True)] == [(item.label, item.internal) for item in found.networks]
+    assert ["proxy", "app", "db"] == [place.name for place in found.places]
+
+
+def test_networks_with_a_common_member_stand_side_by_side() -> None:
+    labels = [network.label for network in scenery(crowded(60)).networks]
+
+    assert [f"n{i}" for i in range(10)] == labels
+
+
+def test_a_seat_that_the_file_does_not_give_is_uninvited() -> None:
+    places = {place.name: place for place in scenery(document("breach")).places}
+
+    assert {"shop_back": "held", "shop_front": "uninvited"} == places["app"].seats
+
+
+def test_a_seat_that_nobody_takes_is_empty() -> None:
+    proof = document("tolerated")
+    for end in proof["endpoints"]:
+        if end["place"] == "proxy" and end["network"] == "shop_front":
+            end["address"] = ""
+
+    places = {place.name: place for place in scenery(proof).places}
+
+    assert {"shop_back": "held", "shop_front": "empty"} == places["proxy"].seats
+
+
+def test_a_service_of_which_no_container_was_met_sits_where_the_file_puts_it() -> None:
+    proof = document("tolerated")
+    proof["endpoints"] = []
+
+    places = {place.name: place for place in scenery(proof).places}
+
+    assert {"shop_back": "held", "shop_front": "held"} == places["proxy"].seats
+
+
+def test_a_stranger_comes_last_and_goes_by_its_containers_name() -> None:
+    last = scenery(document("stranger")).places[-1]
+
+    assert last.is_stranger
+    assert ("blog-cron-1", {"shop_back": "uninvited"}) == (last.label, last.seats)
+
+
+def test_a_network_that_the_project_does_not_have_goes_by_the_engines_name() -> None:
+    proof = document("tolerated")
+    proof["endpoints"][0] = {**proof["endpoints"][0], "network": "elsewhere"}
+
+    assert "elsewhere" in [network.label for network in scenery(proof).networks]

@@ -1,0 +1,7 @@
+"""A ledger to send to."""
+
+from __future__ import annotations
+
+from tests.unit.ledger_client.conftest import server
+
+__all__ = ["server"]

@@ -1,0 +1,123 @@
+"""What the command does with a proof: kept before it is shown, sent after, and the exit code is the verdict's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.unit.ledger_client import fake_ledger
+from tests.unit.ledger_client.fake_ledger import TOKEN, status
+from tests.unit.reports.sample_proofs import holding
+
+from cloison.commands import ledger_delivery, options
+from cloison.commands.ledger_delivery import Courier
+from cloison.commands.options import Recipient
+from cloison.errors import UsageError
+from cloison.proof.schema import digest
+
+Made = Callable[..., Courier]
+
+
+@pytest.fixture
+def made(server: fake_ledger.Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("CLOISON_LEDGER_TOKEN", TOKEN)
+
+    def made(url: str = "", *, required: bool = False) -> Courier:
+        courier = ledger_delivery.courier(Recipient(url or server.url, None, required))
+        assert courier
+        return courier
+
+    return made
+
+
+def test_without_a_ledger_nobody_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOISON_LEDGER_TOKEN", TOKEN)
+
+    assert ledger_delivery.courier(Recipient()) is None
+    with pytest.raises(UsageError, match="add --ledger URL"):
+        ledger_delivery.courier(Recipient(required=True))
+
+
+def test_a_proof_is_on_the_disk_before_it_is_sent(made: Made, server: fake_ledger.Ledger, tmp_path: Path) -> None:
+    parcel = made().take(holding())
+
+    assert parcel.waiting
+    assert tmp_path in parcel.waiting.path.parents
+    assert [] == server.posted
+    assert 0 == parcel.send(0)
+    assert [digest(holding())] == server.stored
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_a_failed_sending_changes_the_exit_code_only_where_that_is_asked_for(
+    required: bool,  # noqa: FBT001  # pytest passes by name
+    made: Made,
+    server: fake_ledger.Ledger,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server.always = status(503)
+    parcel = made(required=required).take(holding())
+
+    assert [3 if required else 0, 1, 3] == [parcel.send(code) for code in (0, 1, 3)]
+    told = capsys.readouterr()
+    assert "" == told.out
+    assert told.err.startswith(f"cloison: {server.url} has not got the proof: it answered 503")
+
+
+def test_a_proof_that_arrives_changes_no_exit_code(made: Made) -> None:
+    courier = made(required=True)
+
+    assert 1 == courier.take(holding()).send(1)
+    assert 0 == courier.take(holding()).send(0)
+
+
+def test_a_disk_that_takes_nothing_has_the_proof_sent_at_once(
+    made: Made, server: fake_ledger.Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cloison").write_text("a file where the folder would be")
+
+    parcel = made(required=True).take(holding())
+
+    assert "the proof cannot be kept in" in capsys.readouterr().err
+    assert 0 == parcel.send(0)
+    assert [digest(holding())] == server.stored
+
+
+def test_a_spool_that_cannot_be_read_is_told(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parcel = made(required=True).take(holding())
+    assert parcel.waiting
+    parcel.waiting.path.unlink()
+    parcel.waiting.path.mkdir()
+
+    assert 3 == parcel.send(0)
+    assert "cannot be sent: Is a directory" in capsys.readouterr().err
+
+
+def test_who_interrupts_learns_where_the_proof_waits(
+    made: Made, server: fake_ledger.Ledger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parcel = made().take(holding())
+
+    def interrupted(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(parcel.delivery), "send", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        parcel.send(0)
+    assert "waits in" in capsys.readouterr().err
+
+
+def test_an_open_way_is_warned_of_before_any_work(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    made("http://ledger.example")
+
+    assert "http://ledger.example is not encrypted" in capsys.readouterr().err
+
+
+def test_no_option_takes_a_token() -> None:
+    @options.recipient
+    def nothing(recipient: Recipient) -> None: ...
+
+    names = {name for option in nothing.__click_params__ for name in option.opts}  # type: ignore[attr-defined]
+    assert {"--ledger", "--ledger-token-file", "--ledger-required"} == names

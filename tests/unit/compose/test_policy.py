@@ -1,0 +1,301 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.fake_engine import BACK, POLICY, STACK, World, labels
+
+from cloison.compose import policy
+from cloison.compose.policy import Policy, Rule, Toleration
+from cloison.errors import PolicyError
+from cloison.model.facts import Protocol
+
+TCP, UDP = Protocol.TCP, Protocol.UDP
+
+
+def read(raw: Any, world: World = STACK) -> Policy | None:
+    """Read a policy of the stack."""
+    return policy.policy(World({**world.file, "x-cloison": raw}, world.facts).project)
+
+
+def test_a_file_without_a_policy_has_none() -> None:
+    assert policy.policy(STACK.project) is None
+
+
+def test_a_policy_that_says_nothing_is_refused() -> None:
+    with pytest.raises(PolicyError, match="x-cloison: it says nothing"):
+        read(None)
+
+
+@pytest.mark.parametrize("raw", [{}, {"allow": None, "tolerate": None}, {"allow": [], "tolerate": []}])
+def test_an_empty_policy_allows_nothing(raw: dict[str, Any]) -> None:
+    assert Policy((), ()) == read(raw)
+
+
+@pytest.mark.parametrize(
+    ("text", "arrow"),
+    [
+        ("app -> db:3306", ("app", "db", 3306, TCP)),
+        ("app->db", ("app", "db", None, TCP)),
+        ("  app  ->  db:53/udp ", ("app", "db", 53, UDP)),
+        ("outside -> proxy:80/tcp", ("outside", "proxy", 80, TCP)),
+        ("* -> *", ("*", "*", None, TCP)),
+        ("host -> db:65535", ("host", "db", 65535, TCP)),
+        ("proxy -> outside", ("proxy", "outside", None, TCP)),
+    ],
+)
+def test_an_arrow_is_read(text: str, arrow: tuple[str, str, int | None, Protocol]) -> None:
+    assert Policy((Rule(*arrow, "x-cloison.allow[0]", " ".join(text.split())),), ()) == read({"allow": [text]})
+
+
+def test_tolerations_say_what_and_why() -> None:
+    rules = read(POLICY)
+
+    assert rules is not None
+    assert ["network backend_net", "proxy -> outside", "* -> host"] == [item.text for item in rules.tolerate]
+    assert [f"x-cloison.tolerate[{i}]" for i in range(3)] == [item.where for item in rules.tolerate]
+    assert "Docker has no policy inside a network." == rules.tolerate[0].why
+
+
+def test_a_reason_is_trimmed() -> None:
+    expected = Policy((), (Toleration("known", "x-cloison.tolerate[0]", network="backend_net"),))
+
+    assert expected == read({"tolerate": [{"network": "backend_net", "why": " known\n"}]})
+
+
+def tolerating(**body: Any) -> dict[str, Any]:
+    return {"tolerate": [{"why": "known", **body}]}
+
+
+@pytest.mark.parametrize(
+    ("raw", "sentence"),
+    [
+        ([], "x-cloison: expected a mapping with allow, tolerate, found []"),
+        ("allow", "x-cloison: expected a mapping with allow, tolerate, found 'allow'"),
+        ({"alow": []}, 'x-cloison: no key "alow" (did you mean "allow"?)'),
+        ({"forbid": []}, 'x-cloison: no key "forbid"; known are allow, tolerate'),
+        ({"allow": "app -> db"}, "x-cloison.allow: expected a list, found 'app -> db'"),
+        ({"allow": {}}, "x-cloison.allow: expected a list, found {}"),
+        ({"allow": ["app to db"]}, "x-cloison.allow[0]: 'app to db' is not a flow; write \"source -> target"),
+        ({"allow": ["app -> db:3306", 3]}, "x-cloison.allow[1]: 3 is not a flow"),
+        ({"allow": ["app -> db:"]}, "is not a flow"),
+        ({"allow": ["app -> db:-1"]}, "is not a flow"),
+        ({"allow": ["app -> db:123456"]}, "is not a flow"),
+        ({"allow": ["app -> db:3306/"]}, "is not a flow"),
+        ({"allow": ["app -> "]}, "is not a flow"),
+        ({"allow": ["app -> dbb:3306"]}, 'x-cloison.allow[0]: no service "dbb" (did you mean "db"?)'),
+        ({"allow": ["apq -> db:3306"]}, 'x-cloison.allow[0]: no service "apq" (did you mean "app"?)'),
+        ({"allow": ["zzz -> db"]}, 'no service "zzz"; known are *, app, db, host, outside, proxy'),
+        ({"allow": ["app -> db -> db"]}, "is not a flow"),
+        ({"allow": ["app -> db:0"]}, "x-cloison.allow[0]: 0 is not a port; ports go from 1 to 65535"),
+        ({"allow": ["app -> db:65536"]}, "65536 is not a port"),
+        ({"allow": ["app -> db:53/icmp"]}, 'x-cloison.allow[0]: no protocol "icmp"; write tcp or udp'),
+        ({"tolerate": ["proxy -> outside"]}, "x-cloison.tolerate[0]: expected a mapping with flow, network, why"),
+        ({"tolerate": [{"flow": "proxy -> outside"}]}, "x-cloison.tolerate[0]: a toleration says why"),
+        (tolerating(flow="proxy -> outside", why=" "), "a toleration says why"),
+        (tolerating(flow="proxy -> outside", why=1), "a toleration says why"),
+        (tolerating(), "x-cloison.tolerate[0]: a toleration names either a `flow:` or a `network:`"),
+        (tolerating(flow="a -> b", network="backend_net"), "names either a `flow:` or a `network:`"),
+        (tolerating(flow="db -> outsid"), 'x-cloison.tolerate[0].flow: no service "outsid" (did you mean "outside"?)'),
+        (tolerating(network="backend-net"), '[0].network: no network "backend-net" (did you mean "backend_net"?)'),
+        (tolerating(network=BACK), "no network"),
+        (tolerating(network=["backend_net"]), "x-cloison.tolerate[0].network: no network"),
+        (tolerating(network=None), "x-cloison.tolerate[0].network: no network"),
+        (tolerating(network="backend_net", because="x"), 'x-cloison.tolerate[0]: no key "because"'),
+    ],
+)  # fmt: skip
+def test_what_is_no_policy_is_refused_with_its_position(raw: Any, sentence: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        read(raw)
+
+    assert sentence in str(caught.value)
+
+
+def test_a_project_without_networks_has_none_to_suggest() -> None:
+    bare = World({"name": "bare", "services": {}}, STACK.facts)
+
+    with pytest.raises(PolicyError, match="known are none"):
+        read(tolerating(network="net"), bare)
+
+
+NAMES = st.sampled_from(["app", "db", "proxy", "host", "outside", "*", "dump", "", "->", "app:80"])
+ARROWS = st.builds(
+    "{}{}{}{}{}".format,
+    NAMES,
+    st.sampled_from([" -> ", "->", " - > ", "\n->\t"]),
+    NAMES,
+    st.sampled_from(["", ":", ":0", ":80", ":٨٠", ":99999", ":3306"]),
+    st.sampled_from(["", "/", "/tcp", "/udp", "/sctp", "/TCP", "/x"]),
+)
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | ARROWS
+RAW = st.recursive(
+    VALUES,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["allow", "tolerate", "flow", "network", "why"]) | st.text(max_size=4), inner)
+    ),
+    max_leaves=20,
+)
+TOLERATIONS = st.fixed_dictionaries(
+    {},
+    optional={"flow": ARROWS | RAW, "network": st.sampled_from(["backend_net", "x"]) | RAW, "why": st.just("w") | RAW},
+)
+SHAPED = st.fixed_dictionaries({}, optional={"allow": st.lists(ARROWS | RAW), "tolerate": st.lists(TOLERATIONS | RAW)})
+
+
+@given(RAW | SHAPED)
+def test_anything_is_a_policy_or_refused_with_a_sentence(raw: Any) -> None:
+    try:
+        said: Policy | str | None = read(raw)
+    except PolicyError as error:
+        said = str(error)
+
+    assert isinstance(said, Policy) or str(said).startswith("x-cloison")
+
+
+@given(st.lists(ARROWS))
+def test_a_rule_that_is_read_names_places_and_a_port_that_exist(texts: list[str]) -> None:
+    places = {"app", "db", "proxy", "host", "outside", "*"}
+    for text in texts:
+        try:
+            rules = read({"allow": [text]})
+        except PolicyError:
+            continue
+        assert rules is not None
+        assert {rules.allow[0].source, rules.allow[0].target} <= places
+        assert rules.allow[0].port is None or 0 < rules.allow[0].port < 65536
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("app -> db:3306", ["app-1 -> db-1:3306 on backend_net"]),
+        ("app -> db", [f"app-1 -> db-1:{port} on backend_net" for port in ("*", "*/udp", "3306")]),
+        ("proxy -> outside", ["proxy-1 -> outside:*", "proxy-1 -> outside:*/udp"]),
+        ("* -> db:3306", [f"{name} -> db-1:3306 on backend_net" for name in ("app-1", "host", "outside", "proxy-1")]),
+        ("host -> db:3306", ["host -> db-1:3306 on backend_net"]),
+        ("db -> db", []),
+        ("app -> db:3306/udp", []),
+        ("app -> db:3307", []),
+    ],
+)
+def test_a_rule_speaks_about_the_flows_that_it_names(text: str, named: list[str]) -> None:
+    rules = read({"allow": [text]})
+
+    assert rules is not None
+    assert named == labels(flow for flow in STACK.asked() if rules.allow[0].names(flow))
+
+
+def test_a_published_port_is_named_by_the_port_of_its_service() -> None:
+    rules = read({"allow": ["outside -> proxy:80"]})
+
+    assert rules is not None
+    assert "outside -> proxy-1:80 at 192.0.2.10:8080" in labels(f for f in STACK.asked() if rules.allow[0].names(f))
+
+
+@pytest.mark.parametrize(
+    ("rules", "sentence"),
+    [
+        (
+            {"allow": ["app -> db:5432"]},
+            'x-cloison.allow[0]: service "db" has no port 5432/tcp; it has 3306/tcp. A port that nobody listens on yet',
+        ),
+        (tolerating(flow="app -> db:5432"), 'x-cloison.tolerate[0].flow: service "db" has no port 5432/tcp'),
+        ({"allow": ["app -> db:3306/udp"]}, 'service "db" has no port 3306/udp'),
+        ({"allow": ["app -> mute:1"]}, 'service "mute" has no port 1/tcp; nothing in it listens.'),
+    ],
+)
+def test_a_port_that_a_running_service_does_not_have_is_refused(rules: dict[str, Any], sentence: str) -> None:
+    known = {"db": {(TCP, 3306)}, "mute": set[tuple[Protocol, int]]()}
+    parsed = read(rules, STACK.serving("mute"))
+
+    assert parsed is not None
+    with pytest.raises(PolicyError) as caught:
+        policy.check_ports(parsed, known)
+
+    assert sentence in str(caught.value)
+    assert str(caught.value).endswith(" can be declared with `expose`")
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"allow": ["app -> db:3306"]},
+        {"allow": ["app -> db"]},
+        {"allow": ["app -> proxy:81"]},  # it does not run: nothing is known of it
+        {"allow": ["* -> *:81"]},
+        tolerating(network="backend_net"),
+        tolerating(flow="app -> outside"),
+    ],
+)
+def test_a_port_that_is_known_or_cannot_be_known_is_accepted(rules: dict[str, Any]) -> None:
+    parsed = read(rules)
+
+    assert parsed is not None
+    policy.check_ports(parsed, {"db": {(TCP, 3306)}})
+
+
+@pytest.mark.parametrize("text", ["db -> db", "host -> outside", "outside -> host", "* -> *:81"])
+def test_a_rule_that_covers_no_flow_is_refused(text: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        STACK.ruled({"allow": [text]}).asked()
+
+    assert str(caught.value).startswith(f'x-cloison.allow[0]: "{text}" covers no flow of this project; ')
+
+
+def test_the_outside_is_looked_at_as_a_whole_and_has_no_ports() -> None:
+    with pytest.raises(PolicyError) as caught:
+        read({"allow": ["app -> outside:443"]})
+
+    sentence = 'x-cloison.allow[0]: "outside" is looked at as a whole, not by port; write "app -> outside"'
+    assert sentence == str(caught.value)
+
+
+def test_a_port_of_the_host_may_be_named() -> None:
+    rules = read({"allow": ["app -> host:5432"]})
+
+    assert rules is not None
+    asked = STACK.listening("", 22, 5432).asked()
+    assert [
+        "app-1 -> host:5432 at 192.0.2.10",
+        "app-1 -> host:5432 on backend_net",
+        "app-1 -> host:5432 on frontend_net",
+    ] == labels(flow for flow in asked if rules.allow[0].names(flow))
+
+
+def test_a_port_of_the_host_on_which_nobody_listens_is_refused() -> None:
+    with pytest.raises(PolicyError) as caught:
+        STACK.listening("", 22).ruled({"allow": ["app -> host:5432"]}).asked()
+
+    sentence = (
+        'x-cloison.allow[0]: "app -> host:5432" covers no flow of this project; '
+        "nobody is known to listen on port 5432/tcp of the host where others get; "
+        'have it listen on more than loopback, or write "app -> host", which covers every port'
+    )
+    assert sentence == str(caught.value)
+
+
+def test_a_rule_about_a_service_that_has_ended_needs_no_flow() -> None:
+    world = STACK.serving("job", networks={"backend_net": None}).ruled({"allow": ["job -> db:3306"]})
+    rules = world.rules
+    assert rules is not None
+
+    policy.check_cover(rules, [], finished={"job"})
+    with pytest.raises(PolicyError):
+        policy.check_cover(rules, [])
+
+
+def test_the_ports_that_are_asked_are_those_that_the_policy_allows() -> None:
+    rules = read({"allow": ["app -> db:3306", "proxy -> db:53/udp", "app -> proxy", "* -> *:1"]})
+
+    assert {(TCP, 3306), (UDP, 53)} == policy.named_ports(rules, "db")
+    assert set() == policy.named_ports(rules, "proxy") == policy.named_ports(None, "db")
+
+
+def test_a_rule_about_a_side_car_means_the_namespace_that_it_lives_in() -> None:
+    rules = read({"allow": ["app -> dump:9000"]}, STACK.serving("dump", network_mode="service:db"))
+
+    assert rules is not None
+    assert ("db", "app -> dump:9000") == (rules.allow[0].target, rules.allow[0].text)

@@ -1,0 +1,218 @@
+"""Every way in which a ledger can fail, and what becomes of the proofs that wait."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.unit.ledger_client import fake_ledger
+from tests.unit.ledger_client.conftest import Sender
+from tests.unit.ledger_client.fake_ledger import TOKEN, status
+
+from cloison.ledger_client.delivery import Delivery
+
+ONE, TWO, THREE = b'{"n":1}', b'{"n":2}', b'{"n":3}'
+PAGE = "<html>Welcome to the network of this hotel</html>"
+
+
+def names(*documents: bytes) -> list[str]:
+    return [hashlib.sha256(document).hexdigest() for document in documents]
+
+
+def test_a_proof_arrives_with_its_token_and_leaves_the_disk(sender: Sender, server: fake_ledger.Ledger) -> None:
+    assert sender.send(ONE)
+
+    assert names(ONE) == server.stored
+    assert [] == sender.waiting
+    assert f"Bearer {TOKEN}" == server.headers[0]["Authorization"]
+    assert "/api/v1/proofs" == server.headers[0]["path"]
+    assert [f"{server.url} has the proof {names(ONE)[0][:12]}"] == sender.said
+
+
+KEPT = {
+    "500": (status(500), "answered 500 Internal Server Error: detail of 500; 1 proof waits in"),
+    "502 of a proxy": (status(502, PAGE), "answered 502 Bad Gateway; 1 proof waits in"),
+    "503": (status(503), "answered 503"),
+    "429": (status(429, Retry_After="7"), "(it asks for 7 s of patience); 1 proof waits in"),
+    "401": (status(401), "does not open to the token of a test: it answered 401 Unauthorized: detail of 401; mend"),
+    "403": (status(403), "does not open to the token of a test: it answered 403"),
+    "404": (status(404, PAGE), "is no ledger as it seems: it answered 404"),
+    "a page for all": (status(200, PAGE), "it answered 200 and did not name the proof; is it a ledger?"),
+    "another digest": (status(201, {"digest": "0" * 64}), "it answered 201 and did not name the proof"),
+    "a list": (status(200, []), "did not name the proof"),
+    "an endless answer": (status(200, "x" * 100_000), "did not name the proof"),
+    "400 of a proxy": (status(400, PAGE), "is no ledger as it seems: it answered 400"),
+    "a steering answer": (status(500, {"error": {"detail": "\x1b[2J\nred"}}), "Error: [2J red; 1 proof waits"),
+    "silence": (fake_ledger.hang, "has not got the proof: it d"),
+    "a trickle": (fake_ledger.trickle, "has not got the proof: it did not answer within 1 s; 1 proof waits"),
+    "no word": (fake_ledger.vanish, "has not got the proof: "),
+}
+
+
+@pytest.mark.parametrize(("wrong", "sentence"), KEPT.values(), ids=KEPT)
+def test_what_is_not_acknowledged_stays_and_arrives_later(
+    wrong: fake_ledger.Wrong, sentence: str, sender: Sender, server: fake_ledger.Ledger
+) -> None:
+    server.always = wrong
+
+    assert not sender.send(ONE)
+    assert names(ONE) == sender.waiting
+    assert 1 == len(sender.said)
+    assert sentence in sender.said[0]
+    assert TOKEN not in sender.said[0]
+
+    server.always = None
+    assert sender.send(TWO)
+    assert names(ONE, TWO) == server.stored
+    assert [] == sender.waiting
+    assert f"{server.url} has the proof {names(TWO)[0][:12]}, and 1 proof that waited" == sender.said[1]
+
+
+@pytest.mark.parametrize("wrong", [fake_ledger.vanish_keeping, fake_ledger.half_an_answer])
+def test_what_the_ledger_kept_and_could_not_say_is_there_once(
+    wrong: fake_ledger.Wrong, sender: Sender, server: fake_ledger.Ledger
+) -> None:
+    server.wrongs = [wrong]
+
+    assert not sender.send(ONE)
+    assert sender.send(TWO)
+    assert names(ONE, TWO) == server.stored
+    assert names(ONE, ONE, TWO) == server.posted
+
+
+REFUSED = {
+    "400": (status(400), "detail of 400"),
+    "413": (status(413), "detail of 413"),
+    "413 of a proxy": (status(413, PAGE), "it answered 413"),
+    "422": (status(422), "detail of 422"),
+}
+
+
+@pytest.mark.parametrize(("wrong", "reason"), REFUSED.values(), ids=REFUSED)
+def test_what_is_refused_is_set_aside_and_holds_up_nobody(
+    wrong: fake_ledger.Wrong, reason: str, sender: Sender, server: fake_ledger.Ledger
+) -> None:
+    server.wrongs = [wrong]
+    sender.keep(ONE)
+
+    assert sender.send(TWO)
+    assert names(TWO) == server.stored
+    assert [] == sender.waiting
+    aside = sender.spool.folder / "refused"
+    assert {f"{names(ONE)[0]}.json.gz", f"{names(ONE)[0]}.reason"} == {path.name for path in aside.iterdir()}
+    assert reason in (aside / f"{names(ONE)[0]}.reason").read_text()
+    assert reason in sender.said[0]
+    assert str(aside) in sender.said[0]
+
+
+def test_a_refused_latest_proof_has_not_arrived(sender: Sender, server: fake_ledger.Ledger) -> None:
+    server.wrongs = [status(422)]
+
+    assert not sender.send(ONE)
+    assert 1 == len(sender.said)
+
+
+def test_what_the_disk_has_damaged_is_set_aside(sender: Sender, server: fake_ledger.Ledger) -> None:
+    for damaged in sender.keep(ONE, TWO):
+        damaged.path.write_bytes(damaged.path.read_bytes()[:-9])
+
+    assert sender.send(THREE)
+    assert names(THREE) == server.stored
+    assert "the disk holds other bytes than were written" in sender.said[0]
+
+
+def test_a_redirection_is_told_and_not_followed(sender: Sender, server: fake_ledger.Ledger) -> None:
+    with fake_ledger.running() as other:
+        server.always = status(307, PAGE, Location=f"{other.url}/api/v1/proofs")
+
+        assert not sender.send(ONE)
+        assert [] == other.headers
+        assert f"it points to {other.url}/api/v1/proofs; is that the ledger's address?" in sender.said[0]
+
+
+def test_a_ledger_that_is_away_gets_everything_in_order_when_it_is_back(
+    sender: Sender, server: fake_ledger.Ledger
+) -> None:
+    there = sender.ledger
+    sender.ledger = replace(there, url="http://127.0.0.1:1")
+    assert not sender.send(ONE)
+    assert not sender.send(TWO)
+    assert "http://127.0.0.1:1 has not got the proof: Connection refused; 2 proofs wait in" in sender.said[1]
+
+    sender.ledger = there
+    assert sender.send(THREE)
+    assert names(ONE, TWO, THREE) == server.stored
+
+
+def test_nothing_is_tried_further_when_the_ledger_is_away(sender: Sender, server: fake_ledger.Ledger) -> None:
+    server.always = status(500)
+    sender.keep(ONE, TWO)
+    sender.send(THREE)
+
+    assert names(ONE) == server.posted
+
+
+def test_one_run_sends_so_many_and_the_next_ones_the_rest(sender: Sender, server: fake_ledger.Ledger) -> None:
+    sender.limits = replace(sender.limits, many=2)
+    sender.keep(ONE, TWO)
+
+    assert not sender.send(THREE)
+    assert names(ONE, TWO) == server.stored
+    assert f"{server.url} has 2 proofs that waited; 1 proof waits in {sender.spool.folder}" in sender.said[0]
+    assert sender.send(b"{}")
+    assert names(ONE, TWO, THREE, b"{}") == server.stored
+
+
+def test_no_further_proof_is_begun_when_the_time_is_up(sender: Sender, server: fake_ledger.Ledger) -> None:
+    sender.limits = replace(sender.limits, budget=0.2)
+    server.always = fake_ledger.slowly
+    sender.keep(ONE)
+
+    assert not sender.send(TWO)
+    assert names(ONE) == server.stored
+
+
+def test_a_netrc_does_not_replace_the_token(
+    sender: Sender, server: fake_ledger.Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+
+    assert sender.send(ONE)
+    assert f"Bearer {TOKEN}" == server.headers[0]["Authorization"]
+
+
+def test_a_proxy_does_not_see_what_stays_on_this_machine(
+    sender: Sender, server: fake_ledger.Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fake_ledger.running() as proxy:
+        for name in ("http_proxy", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        monkeypatch.delenv("no_proxy", raising=False)
+
+        assert sender.send(ONE)
+        assert [] == proxy.headers
+
+
+def test_while_another_sends_the_proof_waits_its_turn(sender: Sender, server: fake_ledger.Ledger) -> None:
+    sender.keep(ONE)
+    with sender.spool.held("sending", 1) as is_mine:
+        assert is_mine
+        assert not sender.send(TWO)
+
+    assert [] == server.posted
+    assert "another cloison has been sending" in sender.said[0]
+    assert "2 proofs wait in" in sender.said[0]
+
+
+def test_a_proof_that_no_disk_keeps_is_sent_all_the_same(sender: Sender, server: fake_ledger.Ledger) -> None:
+    delivery = Delivery(sender.ledger, sender.spool, sender.said.append, sender.limits)
+    assert delivery.send_only(names(ONE)[0], gzip.compress(ONE))
+    server.always = status(422)
+    assert not delivery.send_only(names(TWO)[0], gzip.compress(TWO))
+
+    assert names(ONE) == server.stored
+    assert "will not have the proof: it answered 422" in sender.said[1]

@@ -1,0 +1,81 @@
+"""Senders killed at every step, and several at once: what was kept arrives once, in order."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.unit.ledger_client import fake_ledger
+from tests.unit.ledger_client.conftest import Sender
+
+PROGRAM = Path(__file__).with_name("self_killing_sender.py")
+ONE, TWO, THREE, LAST = b'{"n":1}', b'{"n":2}', b'{"n":3}', b'{"n":4}'
+STEPS = 60
+"""More than a sender of three proofs takes; the run that is not killed ends the search."""
+
+
+def name(document: bytes) -> str:
+    return hashlib.sha256(document).hexdigest()
+
+
+def start(sender: Sender, number: int, document: bytes) -> subprocess.Popen[bytes]:
+    """Start a sender that is killed at this step."""
+    state = sender.spool.folder.parent.parent
+    words = [sys.executable, str(PROGRAM), str(state), sender.ledger.url, str(number), document.decode()]
+    return subprocess.Popen(words, stdout=subprocess.DEVNULL)
+
+
+def test_killed_at_every_step_nothing_is_lost_or_there_twice(sender: Sender, server: fake_ledger.Ledger) -> None:
+    killed = 0
+    for number in range(1, STEPS):
+        server.stored.clear()
+        sender.keep(ONE, TWO)
+        with start(sender, number, THREE) as process:
+            code = process.wait(30)
+        has_third = name(THREE) in [*sender.waiting, *server.stored]
+        assert sender.send(LAST)
+
+        assert [name(ONE), name(TWO), *[name(THREE)] * has_third, name(LAST)] == server.stored, f"step {number}"
+        assert [] == sender.waiting
+        assert [] == [*sender.spool.folder.rglob("*.unfinished")]
+        assert not (sender.spool.folder / "refused").exists()
+        if code == 0:
+            break
+        killed += 1
+        assert -9 == code
+
+    assert 20 < killed < STEPS - 1
+
+
+@pytest.mark.parametrize("wrong", [fake_ledger.kill_before, fake_ledger.kill_keeping])
+@pytest.mark.parametrize("before", range(3))
+def test_killed_while_the_ledger_works_nothing_is_lost_or_there_twice(
+    before: int, wrong: fake_ledger.Wrong, sender: Sender, server: fake_ledger.Ledger
+) -> None:
+    sender.keep(ONE, TWO)
+    server.wrongs = [*[fake_ledger.well] * before, wrong]
+    server.always = fake_ledger.slowly
+    with start(sender, 0, THREE) as process:
+        server.victim = process.pid
+        assert -9 == process.wait(30)
+    server.always = None
+
+    assert sender.send(LAST)
+    assert [name(one) for one in (ONE, TWO, THREE, LAST)] == server.stored
+    assert [] == sender.waiting
+
+
+def test_two_senders_at_once_send_everything_once(sender: Sender, server: fake_ledger.Ledger) -> None:
+    kept = [one.digest for one in sender.keep(*(b"[%d]" % number for number in range(10)))]
+    running = [start(sender, 0, b"{%d}" % number) for number in range(4)]
+    for process in running:
+        with process:
+            assert 0 == process.wait(60)
+
+    assert kept == server.stored[:10]
+    assert {name(b"{%d}" % number) for number in range(4)} == set(server.stored[10:])
+    assert server.stored == server.posted, "nobody sends what another has sent"
+    assert [] == sender.waiting

@@ -1,0 +1,95 @@
+"""Sample plans; `python -m tests.unit.plan.sample_plans` writes their reports anew: read the difference first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from tests.unit.plan.sample_documents import ALLOW, POLICY, planned, service, shop
+
+from cloison.plan.schema import Plan
+from cloison.reports import plan_terminal as report
+
+FOLDER: Final = Path(__file__).parent / "golden"
+
+
+def sound() -> Plan:
+    """Return three tiers that the policy excuses, and a network that is wider than it needs."""
+    return planned(shop(POLICY))
+
+
+def smallest() -> Plan:
+    """Return three tiers that meet only whom they need."""
+    document = shop(
+        {**POLICY, "tolerate": [{"network": key, "why": "x"} for key in ("ab", "bc")] + POLICY["tolerate"][1:]},
+        app=service("ab", "bc", expose=(5000,)),
+        db=service("bc", expose=(3306,)),
+        proxy=service("ab", "front", ports=("8080:80",)),
+    )
+    document["networks"] = {key: {"name": f"shop_{key}", "internal": key != "front"} for key in ("ab", "bc", "front")}
+    return planned(document)
+
+
+def breached() -> Plan:
+    """Return a database that is published, an application with a way out, and a needed door that is shut."""
+    services = {
+        "app": service("front", expose=(5000,)),
+        "db": service("back", expose=(3306,), ports=("3306:3306",)),
+        "cache": service("front", "back", expose=(6379,), scale=9),
+    }
+    document = shop({"allow": [*ALLOW, "app -> cache:6380"], "tolerate": POLICY["tolerate"][2:]}, **services)
+    document["networks"]["back"]["internal"] = False
+    return planned(document)
+
+
+def undecided() -> Plan:
+    """Return what the file alone does not decide: borrowed networks, other drivers, the host's namespace."""
+    services = {
+        "proxy": service("back", "edge", ports=(":80", "127.0.0.1:9000:9000", "53:53/udp")),
+        "lan": service("lan", expose=(80,)),
+        "agent": {"network_mode": "host"},
+        "db": service("back", expose=(3306,), ports=("[::1]:3306:3306",)),
+    }
+    document = shop(POLICY, **services)
+    document["networks"]["edge"] = {"name": "edge", "external": True}
+    document["networks"]["lan"] = {"name": "shop_lan", "driver": "macvlan"}
+    return planned(document)
+
+
+def without_policy() -> Plan:
+    """Return a file that says nothing about what is meant."""
+    return planned(shop())
+
+
+def ipv6() -> Plan:
+    """Return a database on an internal network with IPv6, which is no wall before Engine 27."""
+    document = shop(POLICY)
+    document["networks"]["back"]["enable_ipv6"] = True
+    return planned(document)
+
+
+PLANS: Final[Mapping[str, Callable[[], Plan]]] = {
+    "sound": sound,
+    "smallest": smallest,
+    "breached": breached,
+    "undecided": undecided,
+    "without-policy": without_policy,
+    "ipv6": ipv6,
+}
+LOOKS: Final[Mapping[str, dict[str, Any]]] = {
+    **{name: {"plan": name} for name in PLANS},
+    "sound-strict-narrow": {"plan": "sound", "strict": True, "width": 60},
+    "sound-color": {"plan": "sound", "color": True},
+}
+
+
+def shown(plan: str, **look: Any) -> str:
+    """Return the report of a plan."""
+    return report.render(PLANS[plan](), **{"color": False, "width": 100, "strict": False, **look})
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for name, look in LOOKS.items():
+        (FOLDER / f"{name}.txt").write_text(shown(**look))

@@ -1,0 +1,270 @@
+"""Plans and their reports: verdicts, what is remarked and where, and the words of a drawing."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from tests.unit.plan.sample_documents import ALLOW, POLICY, arrows, planned, remarks, service, shop
+from tests.unit.plan.sample_plans import FOLDER, LOOKS, PLANS, shown
+
+from cloison.errors import PolicyError
+from cloison.model.outcome import Reach
+from cloison.plan.lint import Kind
+from cloison.plan.schema import ProposalPart, ProposedNetworkPart
+from cloison.reports import plan_terminal as report
+from cloison.verdict.judge import Judgement
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_a_report_is_the_stored_one(name: str) -> None:
+    stored = (FOLDER / f"{name}.txt").read_text()
+
+    assert stored == shown(**LOOKS[name]), (
+        "if this is meant: python -m tests.unit.plan.sample_plans, and read the difference"
+    )
+
+
+def test_no_stored_report_is_left_over() -> None:
+    assert {f"{name}.txt" for name in LOOKS} == {path.name for path in FOLDER.iterdir()}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_a_report_never_says_that_something_was_seen(name: str) -> None:
+    text = shown(name)
+
+    assert not re.search(r"PROVEN|\bproven\b|\bobserved\b|was accepted|looked at;$|(?<!:) reaches |\bdrift\b", text)
+    assert "nothing was looked at" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_colour_changes_no_letter_and_lines_stay_short(name: str) -> None:
+    assert shown(name) == ANSI.sub("", shown(name, color=True))
+    assert [] == [line for line in shown(name).splitlines() if len(line) > 100 or line != line.rstrip()]
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "code"),
+    [
+        ("sound", "sound", 0),
+        ("smallest", "sound", 0),
+        ("breached", "breached", 1),
+        ("undecided", "breached", 1),
+        ("without-policy", "drawn", 0),
+    ],
+)
+def test_the_verdict_is_that_of_the_worst_flow(name: str, word: str, code: int) -> None:
+    verdict = PLANS[name]().verdict
+
+    assert (word, code) == (verdict.word, verdict.exit_code)
+
+
+def test_what_is_not_known_alone_is_undecided() -> None:
+    document = shop({"allow": ["app -> db:3306"], "tolerate": [{"flow": "* -> host", "why": "x"}]})
+    document["services"] = {"app": service("edge"), "db": service("edge", expose=(3306,))}
+    document["networks"] = {"edge": {"external": True}}
+    plan = planned(document)
+
+    assert ("undecided", 3) == (plan.verdict.word, plan.verdict.exit_code)
+    assert {"app -> db:3306", "db -> app:*"} <= arrows(plan, "unknown")
+
+
+def test_a_breach_that_the_file_opens_and_a_needed_door_that_it_shuts_are_told_apart() -> None:
+    plan = planned(shop({"allow": [*ALLOW, "db -> outside"]}))
+
+    assert {"proxy -> db:3306", "proxy -> db:*", "proxy -> outside:*"} <= arrows(plan, "breach")
+    assert {"db -> outside:*"} == arrows(plan, "broken")
+    assert "every network of db is internal" in next(f.reason for f in plan.flows if f.judgement == "broken")
+
+
+def test_a_needed_port_that_the_file_does_not_publish_is_broken() -> None:
+    plan = planned(shop(POLICY, proxy=service("back", "front", expose=(80,))), engine="28.0")
+
+    assert {"outside -> proxy:80"} == arrows(plan, "broken")
+
+
+@pytest.mark.parametrize(("engine", "shut"), [("20.10", False), ("27.3", False), ("28.0", True)])
+def test_a_port_for_the_host_alone_is_open_to_neighbours_before_engine_28(engine: str, shut: bool) -> None:  # noqa: FBT001
+    document = shop({**POLICY, "allow": ALLOW[1:]}, proxy=service("back", "front", ports=("127.0.0.1:8080:80",)))
+
+    assert shut is ("outside -> proxy:80" not in arrows(planned(document, engine=engine), "breach"))
+
+
+@pytest.mark.parametrize(
+    ("allow", "sentence"),
+    [
+        (["proxy -> apii:5000"], r'x-cloison.allow\[0\]: no service "apii"'),
+        (["host -> outside"], r'"host -> outside" covers no flow'),
+        (["app -> app"], r'"app -> app" covers no flow'),
+    ],
+)
+def test_a_policy_that_means_nothing_is_refused(allow: list[str], sentence: str) -> None:
+    with pytest.raises(PolicyError, match=sentence):
+        planned(shop({"allow": allow}))
+
+
+def test_a_port_that_the_file_does_not_declare_is_believed_and_said() -> None:
+    tolerated = [{"flow": "proxy -> app:9999", "why": "x"}, *POLICY["tolerate"]]
+    plan = planned(shop({"allow": [*ALLOW, "app -> db:33060"], "tolerate": tolerated}))
+
+    assert 0 == plan.verdict.exit_code
+    assert [
+        (
+            "x-cloison.allow[3]",
+            "port 33060/tcp of db is not declared in the file (`expose`), so the policy is believed",
+        ),
+        (
+            "x-cloison.tolerate[0].flow",
+            "port 9999/tcp of app is not declared in the file (`expose`), so the policy is believed",
+        ),
+    ] == remarks(plan, "undeclared")
+    assert {"app -> db:33060"} <= arrows(plan, "holds")
+
+
+def test_a_toleration_of_nothing_is_said() -> None:
+    assert (
+        "x-cloison.tolerate[1] (db -> outside)"
+        in planned(
+            shop({**POLICY, "tolerate": [*POLICY["tolerate"][:1], {"flow": "db -> outside", "why": "x"}]})
+        ).notes[0]
+    )
+
+
+LAN: dict[str, Any] = {
+    "lan": {"driver": "macvlan"},
+    "edge": {"name": "edge", "external": True},
+    "bare": {"driver_opts": {"com.docker.network.bridge.gateway_mode_ipv4": "nat-unprotected"}},
+    "v6": {"enable_ipv6": True},
+    "i6": {"enable_ipv6": True, "internal": True},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "key", "says"),
+    [
+        ("published", service("front", ports=("80:80",)), "x.ports", "for everyone, on every address of the host"),
+        ("published", service("front", ports=("0.0.0.0:80:80",)), "x.ports", "for everyone, on 0.0.0.0"),
+        ("published", service("front", ports=("10.0.0.5:80:80",)), "x.ports", "for who reaches 10.0.0.5"),
+        ("published", service("front", ports=("127.0.0.1:80:80",)), "x.ports", "for the host alone, on 127.0.0.1"),
+        ("published", service("front", ports=("[::]:53:53/udp",)), "x.ports", "x:53/udp, for everyone, on ::"),
+        ("published", service("front", ports=(":80",)), "x.ports", "a port of the host, which the engine chooses"),
+        ("published", service("lan", ports=("80:80",)), "x.ports", "if one of its networks is a bridge"),
+        ("unpublished", service("back", ports=("80:80",)), "x.ports", "Docker Swarm publishes it all the same"),
+        ("unpublished", service(network_mode="host", ports=("80:80",)), "x.ports", "with network_mode host"),
+        ("egress", service("front"), "x.networks", "x has a way out to the internet, over front"),
+        ("egress", service(network_mode="bridge"), "x.networks", "over bridge"),
+        ("bridges", service("front", "back"), "x.networks", "x joins back and front"),
+        ("host-mode", service(network_mode="host"), "x.network_mode", "x lives on the host itself"),
+        ("company", service("back"), "networks.back", "app and x, db and proxy, db and x"),
+        ("untold", service("edge"), "networks.edge", "edge is external"),
+        ("untold", service("lan"), "networks.lan", "lan has the driver macvlan"),
+        ("untold", service("bare"), "networks.bare", "nat-unprotected on newer engines alone: --engine 28.0 predicts"),
+        ("ipv6", service("v6"), "networks.v6.enable_ipv6", "before Docker Engine 27 v6 has no wall over IPv6: whoever"),
+        ("ipv6", service("i6"), "networks.i6.enable_ipv6", "no wall over IPv6, although it is internal: whoever"),
+        ("replicas", service("back", scale=7), "x.deploy.replicas", "4 of 7 replicas"),
+    ],
+)  # fmt: skip
+def test_what_the_file_says_is_remarked_at_its_key(kind: str, body: dict[str, Any], key: str, says: str) -> None:
+    document = shop(POLICY, x=body)
+    document["networks"] |= LAN
+    where = key.replace("x.", "services.x.", 1)
+    found = [text for place, text in remarks(planned(document), kind) if place == where]
+
+    assert any(says in text for text in found), found
+
+
+def test_a_gateway_mode_that_the_engine_knows_is_not_remarked() -> None:
+    document = shop()
+    document["networks"] |= {"bare": LAN["bare"]}
+
+    assert [] == remarks(planned(document, engine="28.0"), "untold")
+    assert ["networks.bare"] == [where for where, _ in remarks(planned(document), "untold")]
+
+
+@pytest.mark.parametrize(("engine", "count"), [("20.10", 1), ("26.1", 1), ("27.0", 0), ("28.5", 0)])
+def test_ipv6_is_remarked_where_the_engine_has_no_walls_over_it(engine: str, count: int) -> None:
+    document = shop(POLICY)
+    document["networks"]["back"]["enable_ipv6"] = True
+
+    assert count == len(remarks(planned(document, engine=engine), "ipv6"))
+
+
+@pytest.mark.parametrize("body", [{"external": True}, {"driver": "macvlan"}])
+def test_ipv6_of_a_network_that_is_not_predicted_is_not_remarked(body: dict[str, Any]) -> None:
+    document = shop(POLICY)
+    document["networks"]["lan"] = {**body, "enable_ipv6": True}
+
+    assert [] == remarks(planned(document), "ipv6")
+
+
+def test_an_internal_network_with_ipv6_is_a_breach_by_the_file_before_engine_27_and_sound_from_then_on() -> None:
+    document = shop(POLICY)
+    document["networks"]["back"]["enable_ipv6"] = True
+    old, new = (planned(document, engine=engine) for engine in ("20.10", "27.0"))
+
+    assert {"outside -> db:3306", "outside -> db:*", "db -> outside:*"} <= arrows(old, "breach")
+    assert ["outside -> db", "db -> outside"] == [
+        arrow
+        for arrow in ("outside -> db", "db -> outside")
+        if not any(a.startswith(arrow) for a in arrows(new, "breach"))
+    ]
+
+
+def test_every_kind_of_remark_is_tried() -> None:
+    tried = next(
+        mark for mark in test_what_the_file_says_is_remarked_at_its_key.pytestmark if mark.name == "parametrize"
+    )
+
+    assert {*Kind} - {"undeclared"} == {row[0] for row in tried.args[1]}
+
+
+def test_every_judgement_to_act_on_has_an_entry() -> None:
+    assert {*Judgement} - {Judgement.HOLDS, Judgement.UNJUDGED} == set(report.ENTRIES)
+
+
+def test_who_lives_on_the_host_is_on_its_bridges_and_nobody_knows_where_else() -> None:
+    document = shop(agent=service(network_mode="host"), far=service("lan"))
+    document["networks"] |= LAN
+    plan = planned(document)
+    found = {
+        plan.endpoints[flow.endpoint].place: flow.predicted
+        for flow in plan.flows
+        if plan.vantages[flow.vantage].place == "agent"
+    }
+
+    assert (Reach.OPEN, Reach.UNKNOWN) == (found["db"], found["far"])
+
+
+def test_a_proposal_that_changes_no_door_has_no_effects() -> None:
+    alone = ProposedNetworkPart("back", internal=True, members=["db"], is_new=True)
+    nothing = ProposalPart([alone], [], [], opens=[], shuts=[], leaves_open=[], exact=True, yaml="")
+
+    assert [] == list(report._effects(nothing))  # noqa: SLF001  # what is not there leaves no line
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"allow": [*ALLOW, "proxy -> host:5432"]},
+        {"allow": ALLOW, "tolerate": [{"flow": "proxy -> host:5432", "why": "the old database"}]},
+    ],
+)
+def test_a_port_of_the_host_that_the_policy_names_is_believed_and_said(policy: dict[str, Any]) -> None:
+    plan = planned(shop(policy))
+    ports = {end.service_port for end in plan.endpoints if end.place == "host"}
+    judged = {
+        (plan.vantages[flow.vantage].place, flow.predicted, flow.judgement)
+        for flow in plan.flows
+        if plan.endpoints[flow.endpoint].place == "host" and plan.endpoints[flow.endpoint].service_port == 5432
+    }
+    meant = Judgement.HOLDS if len(policy) == 1 else Judgement.TOLERATED
+
+    assert {0, 5432} == ports
+    assert ("proxy", Reach.OPEN, meant) in judged
+    assert ("app", Reach.OPEN, Judgement.BREACH) in judged
+    assert ["port 5432/tcp of host is the machine's own, so the policy is believed"] == [
+        remark.says for remark in plan.remarks if remark.kind is Kind.UNDECLARED
+    ]

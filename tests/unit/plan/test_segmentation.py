@@ -1,0 +1,212 @@
+"""The networks that are proposed: what they shut and open by the same prediction, on files that nobody chose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.plan.sample_documents import ALLOW, POLICY, planned, service, shop
+
+from cloison.compose import policy
+from cloison.compose import project as compose_project
+from cloison.compose.policy import Rule
+from cloison.model.facts import HOST, OUTSIDE, Flow, Kind
+from cloison.model.outcome import Reach
+from cloison.plan import planner
+from cloison.plan import segmentation as proposing
+from cloison.plan.clique_cover import Group
+from cloison.plan.planner import Paper, follow, on_paper
+from cloison.plan.requirements import needs
+from cloison.plan.segmentation import propose
+from cloison.plan.synthetic_facts import Assumptions
+
+NAMES = ("a", "b", "c", "d")
+NETWORKS = ("n1", "n2", "n3")
+ENGINES = ("20.10", "28.0")
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw a file and a policy about it."""
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, unique=True))
+    services = {name: draw(_bodies(name, names)) for name in names}
+    networks = {key: {"name": f"shop_{key}", "internal": draw(st.booleans())} for key in NETWORKS}
+    places = [*names, OUTSIDE, "*"]
+    doors = ["*", OUTSIDE, *(f"{name}{port}" for name in names for port in ("", ":80", ":81"))]
+    arrow = st.builds("{} -> {}".format, st.sampled_from(places), st.sampled_from(doors))
+    rules = {"allow": draw(st.lists(arrow, max_size=5))}
+    return {"name": "shop", "services": services, "networks": networks, "x-cloison": rules}
+
+
+@st.composite
+def _bodies(draw: st.DrawFn, name: str, names: list[str]) -> dict[str, Any]:
+    if name != names[0] and draw(st.integers(0, 6)) == 0:
+        return {"network_mode": f"service:{names[0]}"}
+    ports = draw(st.sampled_from([(), (), (f"808{NAMES.index(name)}:80",), (f"127.0.0.1:909{NAMES.index(name)}:80",)]))
+    seats = draw(st.lists(st.sampled_from(NETWORKS), min_size=1, unique=True))
+    return service(*seats, expose=(80,), ports=ports, scale=draw(st.integers(1, 2)))
+
+
+def papers(document: dict[str, Any], engine: str) -> tuple[Paper, Paper]:
+    """Return a project as it is drawn, and as it is when its proposal is followed, for what is allowed alone."""
+    project, assumed = compose_project.project(document), Assumptions(engine)
+    before = on_paper(project, policy.policy(project), assumed)
+    ground = before.ground
+    assert ground
+    found = propose(project, needs(ground))
+    return before, follow(before, found, assumed) if found else before
+
+
+def between(paper: Paper, flow: Flow) -> bool:
+    """Whether a flow goes from the addresses of one service to those of another."""
+    owner, services = paper.project.owner, paper.project.services
+    ends = {owner(flow.vantage.place), owner(flow.endpoint.place)}
+    return ends <= {*services} and len(ends) == 2 and flow.endpoint.kind is not Kind.PUBLISHED
+
+
+def speaks(paper: Paper, rule: Rule, flow: Flow) -> bool:
+    """Whether a rule speaks about two services, at any port and in any direction."""
+    owner = paper.project.owner
+    ends = [owner(flow.vantage.place), owner(flow.endpoint.place)]
+    arrow = [name if name == "*" else owner(name) for name in (rule.source, rule.target)]
+    return any(all(a in ("*", b) for a, b in zip(arrow, pair, strict=True)) for pair in (ends, ends[::-1]))
+
+
+@given(documents(), st.sampled_from(ENGINES))
+def test_nobody_meets_whom_the_policy_does_not_let_it_meet(document: dict[str, Any], engine: str) -> None:
+    _, after = papers(document, engine)
+
+    assert after.rules
+    met = [flow for flow, said in after.predicted.items() if between(after, flow) and said.reach is Reach.OPEN]
+    assert [] == [flow for flow in met if not any(speaks(after, rule, flow) for rule in after.rules.allow)]
+
+
+@given(documents(), st.sampled_from(ENGINES))
+def test_every_door_that_is_named_between_services_opens(document: dict[str, Any], engine: str) -> None:
+    _, after = papers(document, engine)
+
+    assert after.rules
+    for rule in after.rules.allow:
+        asked = [flow for flow in after.predicted if not rule.is_wide and rule.names(flow) and between(after, flow)]
+        ways = {(flow.vantage, flow.endpoint.container, flow.endpoint.service_port) for flow in asked}
+        opened = [flow for flow in asked if after.predicted[flow].reach is Reach.OPEN]
+        assert ways == {(flow.vantage, flow.endpoint.container, flow.endpoint.service_port) for flow in opened}
+
+
+@given(documents(), st.sampled_from(ENGINES))
+def test_a_way_out_is_only_for_who_needs_it(document: dict[str, Any], engine: str) -> None:
+    before, after = papers(document, engine)
+
+    assert before.ground
+    wanted = needs(before.ground)
+    owner = after.project.owner
+    opened = [flow for flow, said in after.predicted.items() if said.reach is Reach.OPEN]
+    outward = {flow.vantage.place for flow in opened if flow.endpoint.place == OUTSIDE}
+    free = {owner(name) for name in outward - {HOST}}
+    assert wanted.outward == free
+
+
+@given(documents(), st.sampled_from(ENGINES))
+def test_a_proposal_that_is_followed_needs_no_other(document: dict[str, Any], engine: str) -> None:
+    _, after = papers(document, engine)
+
+    assert after.ground
+    assert propose(after.project, needs(after.ground)) is None
+
+
+@given(documents(), st.sampled_from(ENGINES))
+def test_what_is_shut_on_the_oldest_engine_is_shut_on_a_newer_one(document: dict[str, Any], engine: str) -> None:
+    project = compose_project.project({key: body for key, body in document.items() if key != "x-cloison"})
+    old, new = (
+        on_paper(project, None, Assumptions(version)).open_pairs() for version in (Assumptions().engine, engine)
+    )
+
+    assert new <= old
+
+
+def test_three_tiers_on_one_network_become_three_networks() -> None:
+    proposal = planned(shop(POLICY)).proposal
+
+    assert proposal
+    assert (["db -> proxy", "proxy -> db"], [], []) == (proposal.shuts, proposal.opens, proposal.leaves_open)
+    assert [("app", ["app-proxy", "back"]), ("proxy", ["app-proxy", "front"])] == [
+        (part.service, part.networks) for part in proposal.services
+    ]
+    assert (
+        "services:\n  app:\n    networks: [app-proxy, back]\n  proxy:\n    networks: [app-proxy, front]\n"
+        "networks:\n  app-proxy:\n    internal: true\n"
+    ) == proposal.yaml
+
+
+def test_a_door_that_the_file_shuts_is_opened() -> None:
+    proposal = planned(
+        shop({"allow": ALLOW}, db=service("store", expose=(3306,)))
+        | {"networks": {key: {"name": f"shop_{key}", "internal": key != "front"} for key in ("back", "front", "store")}}
+    ).proposal
+
+    assert proposal
+    assert ["app -> db", "db -> app"] == proposal.opens
+
+
+def test_a_network_that_stops_being_internal_says_so() -> None:
+    document = shop({"allow": ["outside -> app:80"]}, app=service("back", ports=("80:80",)))
+    del document["services"]["db"], document["services"]["proxy"]
+
+    proposal = planned(document).proposal
+
+    assert proposal
+    assert "networks:\n  back:\n    internal: false\n" == proposal.yaml
+    assert ["app -> outside", "outside -> app"] == proposal.opens
+
+
+def test_who_needs_nobody_needs_no_network() -> None:
+    proposal = planned(shop({"allow": ALLOW}, cron=service("back"))).proposal
+
+    assert proposal
+    assert "  cron:\n    network_mode: none\n" in proposal.yaml
+
+
+def test_networks_that_are_not_the_files_to_give_stay() -> None:
+    document = shop({"allow": ALLOW}, db=service("back", "edge", expose=(3306,)))
+    document["networks"]["edge"] = {"name": "edge", "external": True}
+
+    proposal = planned(document).proposal
+
+    assert proposal
+    assert "edge" not in proposal.dropped
+    seats = {part.service: part.networks for part in proposal.services}
+    assert "edge" in seats.get("db", ["edge"])
+
+
+@pytest.mark.parametrize("name", ["null", "1st", "on"])
+def test_a_name_that_yaml_would_not_take_for_a_text_is_quoted(name: str) -> None:
+    document = shop({"allow": [*ALLOW]}, **{name: service("back")})
+
+    proposal = planned(document).proposal
+
+    assert proposal
+    assert f'  "{name}":\n    network_mode: none\n' in proposal.yaml
+
+
+def test_without_a_policy_nothing_is_proposed() -> None:
+    assert planned(shop()).proposal is None
+
+
+def test_long_names_make_short_ones() -> None:
+    names = [f"a-service-with-a-long-name-{number}" for number in range(3)]
+    allow = [f"{a} -> {b}:80" for a, b in (names[:2], names[1:], names[::2])]
+    services = {name: service("all", expose=(80,)) for name in names}
+    document = {"name": "long", "services": services, "networks": {"all": {}, "x": {}}, "x-cloison": {"allow": allow}}
+
+    assert planned(document).proposal is not None
+    assert planner.plan(compose_project.project(document), Assumptions(), planned(document).tool).proposal
+
+
+def test_a_new_network_of_many_has_a_name_that_can_be_read() -> None:
+    group = Group(tuple(f"a-service-with-a-long-name-{number}" for number in range(3)), outward=True)
+    first = "a-service-with-a-long-name-0-and-2-more-outside"
+
+    assert first == proposing._new_key(group, {"x"})  # noqa: SLF001  # a row of the naming rule
+    assert f"{first}-2" == proposing._new_key(group, {first})  # noqa: SLF001  # same

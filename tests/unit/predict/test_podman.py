@@ -1,0 +1,206 @@
+"""One row for each sentence that a rule of Podman's can say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.unit.fake_engine import BACK, DUAL, EVERYWHERE, FRONT, STACK, World, container, label, stranger
+
+from cloison.model.facts import EngineFacts, Protocol, Publication, Untold, version_of
+from cloison.model.outcome import Reach
+from cloison.predict import podman as predict_podman
+from cloison.predict import predictor
+from cloison.predict.context import World as Drawn
+from cloison.predict.prediction import Prediction
+
+OPEN, SHUT, UNKNOWN = Reach.OPEN, Reach.SHUT, Reach.UNKNOWN
+OWN, EDGE = "shop_own_net", "shop_edge_net"
+
+
+def on(world: World, version: str = "5.4.2", policy: str = "ACCEPT", **facts: Any) -> World:
+    """Return the world on Podman: over nftables, with the loose source check, bridges not filtered."""
+    told = {"firewall": "nftables", "source_check": "2", **facts}
+    return replace(world, facts=replace(world.facts, engine=EngineFacts("podman", version, policy, **told)))
+
+
+def lent(world: World, *, isolate: str | None) -> World:
+    """Return the world in which others lend the proxy's network."""
+    options = () if isolate is None else (("isolate", isolate),)
+    return world.drawing("frontend_net", external=True).made(FRONT, options=options)
+
+
+PODMAN = on(STACK)
+OLD = on(
+    STACK.serving("old", network_mode="bridge")
+    .made("bridge", subnets=("172.17.0.0/16",), options=(("isolate", "false"),))
+    .running(container("old", ("bridge", "172.17.0.2")))
+)
+OTHER = (
+    STACK.drawing("own_net", name=OWN)
+    .made(OWN, subnets=("172.30.3.0/24",))
+    .serving("web", networks={"own_net": None})
+    .running(container("web", (OWN, "172.30.3.2")))
+)
+TWO = on(OTHER)
+WIDE = on(
+    OTHER.drawing("edge_net", name=EDGE)
+    .made(EDGE, subnets=("172.30.4.0/24",))
+    .serving("proxy", networks={"frontend_net": None, "backend_net": None, "own_net": None})
+    .joined("proxy-1", OWN, "172.30.3.3")
+)
+HELD = on(
+    STACK.serving("db", ports=[{"target": 3306, "published": "3306"}]).publishing(
+        "db-1", Publication(EVERYWHERE, 3306, Protocol.TCP, 3306)
+    )
+)
+TLS = on(
+    STACK.serving("tls", network_mode="service:proxy").running(container("tls", network_mode="container:id-of-proxy-1"))
+)
+TWICE = TLS.serving("proxy", scale=2)
+AGENT = on(
+    STACK.serving("agent", network_mode="host")
+    .running(container("agent", network_mode="host"))
+    .listening("agent-1", 9000)
+)
+UNTOLD = on(replace(STACK, facts=replace(STACK.facts, untold=(Untold("db-1", "hand0", "10.99.9.2", ("app-1",)),))))
+BARE = on(STACK.serving("bare", networks={}).running(container("bare")))
+SPY = on(STACK.running(stranger("spy", (BACK, "172.30.1.66"))))
+DRIFTED = on(STACK.joined("db-1", FRONT, "172.30.2.9"))
+FILTERED: dict[str, Any] = {"filters_bridges": True}
+
+WALL = "outside -> proxy-1:* on frontend_net"
+INNER = "outside -> db-1:3306 on backend_net"
+SIDE = "outside -> proxy-1:* on backend_net"
+PUBLISHED = "outside -> proxy-1:80 at 192.0.2.10:8080"
+ACROSS = "web-1 -> proxy-1:80 on frontend_net"
+NO_POLICY = "Podman has no policy inside a network"
+DROPPED = "the host's FORWARD policy is DROP, and no rule of Podman's is asked before it"
+ROWS = [
+    # Inside a network.
+    (PODMAN, "app-1 -> db-1:3306 on backend_net", OPEN, f"app and db share backend_net, and {NO_POLICY}"),
+    (on(STACK, policy="DROP"), "app-1 -> db-1:3306 on backend_net", OPEN, NO_POLICY),
+    (on(STACK, **FILTERED), "app-1 -> db-1:3306 on backend_net", OPEN, NO_POLICY),
+    (on(STACK, policy="DROP", **FILTERED), "app-1 -> db-1:3306 on backend_net", SHUT, DROPPED),
+    (on(STACK, policy="", **FILTERED), "app-1 -> db-1:3306 on backend_net", UNKNOWN, "could not be read"),
+    (DRIFTED, "proxy-1 -> db-1:3306 on frontend_net", SHUT, "the file does not put db on frontend_net"),
+    (DRIFTED, INNER.replace("backend", "frontend"), SHUT, "the file does not put db on frontend_net"),
+    # Between two.
+    (TWO, ACROSS, SHUT, "Podman isolates own_net and frontend_net from each other"),
+    (on(OTHER, "4.2.0"), ACROSS, UNKNOWN, "Podman does not tell whether it isolates own_net and frontend_net"),
+    (on(OTHER, "6.0.0"), ACROSS, UNKNOWN, "one is isolated strictly"),
+    (on(lent(OTHER, isolate="true")), ACROSS, SHUT, "Podman isolates own_net and frontend_net"),
+    (on(lent(OTHER, isolate="strict")), ACROSS, UNKNOWN, "one is isolated strictly"),
+    (on(lent(OTHER, isolate="false")), ACROSS, OPEN, "Podman does not isolate own_net and frontend_net"),
+    (on(lent(OTHER, isolate="false"), policy="DROP"), ACROSS, SHUT, DROPPED),
+    (on(lent(OTHER, isolate="false"), policy="DROP", firewall="iptables"), ACROSS, OPEN, "does not isolate"),
+    (on(lent(OTHER, isolate="false"), policy="DROP", firewall=""), ACROSS, UNKNOWN, "it cannot be told where"),
+    (on(lent(OTHER, isolate=None)), ACROSS, UNKNOWN, "does not tell whether"),
+    (OLD, "old-1 -> proxy-1:80 on frontend_net", OPEN, "Podman does not isolate bridge and frontend_net"),
+    (OLD, "old-1 -> db-1:3306 on backend_net", OPEN, "backend_net is internal, which keeps nobody out on Podman"),
+    (TWO, "web-1 -> db-1:3306 on backend_net", OPEN, "backend_net is internal, which keeps nobody out"),
+    (on(OTHER, "4.3.1"), "web-1 -> db-1:3306 on backend_net", UNKNOWN, "Podman before 5 may have left a rule behind"),
+    (on(OTHER, "4.3.1"), ACROSS, SHUT, "Podman isolates own_net and frontend_net from each other"),
+    (OLD, "db-1 -> proxy-1:80 on frontend_net", SHUT, "every network of db is internal, so it has no way out"),
+    # From outside.
+    (PODMAN, WALL, OPEN, "whoever routes to frontend_net through the host gets there"),
+    (PODMAN, SIDE, OPEN, "whoever routes to backend_net through the host gets there"),
+    (PODMAN, INNER, SHUT, "db has no way back to the outside over backend_net"),
+    (on(STACK, source_check="0"), INNER, OPEN, "internal or not"),
+    (on(STACK, source_check="1"), INNER, SHUT, "db has no way back"),
+    (on(STACK, source_check="1"), WALL, OPEN, "internal or not"),
+    (on(STACK, source_check="1"), SIDE, SHUT, "proxy has no way back to the outside over backend_net"),
+    (on(WIDE, source_check="1"), WALL, UNKNOWN, "Podman chooses by chance by which of its networks proxy answers"),
+    (on(STACK, source_check=""), INNER, UNKNOWN, "rp_filter could not be read"),
+    (on(STACK, policy="DROP", firewall="iptables"), WALL, SHUT, DROPPED),
+    (on(STACK, policy=""), WALL, UNKNOWN, "the host's FORWARD policy could not be read"),
+    (PODMAN, PUBLISHED, OPEN, "port 8080 of the host is published for everyone"),
+    (on(STACK, policy="DROP", firewall="iptables"), PUBLISHED, SHUT, DROPPED),
+    # To the outside, and to the host.
+    (PODMAN, "proxy-1 -> outside:*", OPEN, "frontend_net is not internal, so proxy has egress"),
+    (on(STACK, policy="DROP"), "proxy-1 -> outside:*", SHUT, DROPPED),
+    (on(STACK, policy="DROP", firewall="iptables"), "proxy-1 -> outside:*", OPEN, "so proxy has egress"),
+    (PODMAN, "db-1 -> outside:*", SHUT, "every network of db is internal"),
+    (PODMAN, "db-1 -> host:* on backend_net", OPEN, "the host has an address on backend_net, internal or not"),
+    (PODMAN, "db-1 -> host:* on frontend_net", SHUT, "every network of db is internal"),
+    (TWO, "web-1 -> host:* on backend_net", OPEN, "the host answers on its address of backend_net for whoever"),
+    (BARE, "bare-1 -> outside:*", SHUT, "the file gives bare no network"),
+    (SPY, "spy -> db-1:3306 on backend_net", SHUT, "the file does not know spy"),
+    # Published ports, from containers.
+    (TWO, "web-1 -> proxy-1:80 at 192.0.2.10:8080", SHUT, "Podman isolates own_net and frontend_net"),
+    (WIDE, "web-1 -> proxy-1:80 at 192.0.2.10:8080", UNKNOWN, "Podman chooses by chance which of their networks"),
+    (OLD, "old-1 -> proxy-1:80 at 192.0.2.10:8080", OPEN, "Podman does not isolate bridge and frontend_net"),
+    (PODMAN, "db-1 -> proxy-1:80 at 192.0.2.10:8080", SHUT, "every network of db is internal"),
+    (PODMAN, "db-1 -> proxy-1:80 at 172.30.1.1:8080", SHUT, "db gets there over backend_net, which is internal"),
+    (
+        on(STACK.serving("app", networks={"frontend_net": None})),
+        "app-1 -> proxy-1:80 at 172.30.2.1:8080",
+        OPEN,
+        "a published port is a door for its own network, too",
+    ),
+    (TLS, "tls-1 -> proxy-1:80 at 192.0.2.10:8080", SHUT, "tls and proxy live in one network namespace"),
+    (TWICE, "tls-1 -> proxy-1:80 at 192.0.2.10:8080", UNKNOWN, "with which container of proxy tls shares"),
+    (HELD, "outside -> db-1:3306 at 192.0.2.10:3306", OPEN, "Podman leads the port nowhere, and answers on it itself"),
+    (HELD, "host -> db-1:3306 at 192.0.2.10:3306", OPEN, "every network of db is internal: Podman leads the port"),
+    (HELD, "proxy-1 -> db-1:3306 at 192.0.2.10:3306", OPEN, "answers on it itself"),
+    (HELD, "app-1 -> db-1:3306 at 172.30.1.1:3306", OPEN, "answers on it itself"),
+    (HELD, "app-1 -> db-1:3306 at 192.0.2.10:3306", SHUT, "every network of app is internal"),
+    # Who lives on the host.
+    (AGENT, "outside -> agent-1:9000 at 192.0.2.10", OPEN, "agent has network_mode host, and no rule of the engine's"),
+    (AGENT, "db-1 -> agent-1:9000 on backend_net", OPEN, "the host has an address on backend_net, internal or not"),
+    (AGENT, "db-1 -> agent-1:9000 at 192.0.2.10", SHUT, "every network of db is internal, so it has no way out"),
+    (AGENT, "proxy-1 -> agent-1:9000 at 192.0.2.10", OPEN, "the host answers on all of its addresses"),
+    # What is Docker's, too.
+    (UNTOLD, "app-1 -> db-1:3306 at 10.99.9.2", SHUT, "neither the file nor the engine gives db the address 10.99.9.2"),
+    (PODMAN, "host -> db-1:3306 on backend_net", OPEN, "the host has an address on every bridge"),
+    (PODMAN, "host -> proxy-1:80 at 127.0.0.1:8080", OPEN, "the host publishes the port on this address"),
+    (on(STACK.serving("proxy", ports=[])), PUBLISHED, SHUT, "the file does not publish proxy:80 there"),
+    (TLS, "tls-1 -> proxy-1:80 on frontend_net", OPEN, "live in the network namespace of proxy"),
+    (on(STACK.serving("db", network_mode="none")), "db-1 -> outside:*", SHUT, "db has network_mode none"),
+    (on(STACK.made(FRONT, driver="macvlan")), "proxy-1 -> outside:*", UNKNOWN, "uses the driver macvlan"),
+    # Over IPv6.
+    (on(DUAL), "app-1 -> db-1:3306 on backend_net over IPv6", UNKNOWN, "what Podman makes of IPv6 is not predicted"),
+    (on(DUAL), "outside -> db-1:3306 on backend_net over IPv6", UNKNOWN, "what Podman makes of IPv6 is not predicted"),
+    (on(DUAL), "host -> db-1:3306 on backend_net over IPv6", OPEN, "the host has an address on every bridge"),
+    (on(STACK.dual("frontend_net")), "db-1 -> outside:* over IPv6", SHUT, "the file gives db no IPv6 address"),
+]  # fmt: skip
+
+
+def predictions(world: World) -> dict[str, Prediction]:
+    """Return what is predicted, by label."""
+    return {label(f): found for f, found in predictor.predict(world.project, world.facts, world.asked()).items()}
+
+
+@pytest.mark.parametrize(("world", "flow", "reach", "rule"), ROWS)
+def test_a_flow_is_predicted_by_the_first_rule_that_speaks(world: World, flow: str, reach: Reach, rule: str) -> None:
+    found = predictions(world)[flow]
+
+    assert reach is found.reach
+    assert rule in found.rule
+
+
+@pytest.mark.parametrize("world", {id(row[0]): row[0] for row in ROWS}.values())
+def test_every_flow_is_predicted_by_a_rule(world: World) -> None:
+    found = predictions(world)
+
+    assert found
+    assert "no rule speaks about this flow" not in {prediction.rule for prediction in found.values()}
+
+
+def test_every_rule_speaks_somewhere() -> None:
+    spoken = set()
+    for world, *_ in ROWS:
+        view = Drawn(world.project, world.facts)
+        for flow in world.asked():
+            rules = predict_podman.RULES if version_of(flow.endpoint.address) == 4 else predict_podman.RULES_V6
+            spoken.add(next(rule for rule in rules if rule(view, flow)))
+
+    assert {*predict_podman.RULES, *predict_podman.RULES_V6} == spoken
+
+
+def test_each_engine_has_rules_of_its_own() -> None:
+    docker, podman = predictions(STACK), predictions(PODMAN)
+
+    assert docker.keys() == podman.keys()
+    assert (SHUT, OPEN) == (docker[SIDE].reach, podman[SIDE].reach)

@@ -1,0 +1,144 @@
+"""A hole that is open over one version of IP or one protocol alone cannot be overlooked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from tests.unit.reports.sample_project import seen_as, service
+from tests.unit.reports.sample_proofs import PROOFS, STACK, stack
+
+from cloison.model.facts import OUTSIDE, Flow, Protocol, version_of
+from cloison.model.outcome import Observation, Outcome
+from cloison.proof.schema import Proof
+from cloison.reports import terminal
+from cloison.reports.action_items import findings
+from cloison.reports.matrix import Door, matrix, named
+
+BACK_V6 = {**STACK["networks"], "back": {"name": "shop_back", "internal": True, "enable_ipv6": True}}
+TCP, UDP = Protocol.TCP, Protocol.UDP
+Way = tuple[Protocol, int]
+
+
+def shown(proof: Proof) -> str:
+    return terminal.render(proof, color=False, width=200, strict=False)
+
+
+def opened(*ways: Way, door: int = 0) -> Callable[[Flow], Observation | None]:
+    """Let the outside reach one door of db in these ways, and nothing else of what has IPv6."""
+
+    def seen(flow: Flow) -> Observation | None:
+        end = flow.endpoint
+        if flow.vantage.place != OUTSIDE or end.port == 8080:
+            return None
+        way = (end.protocol, version_of(end.address))
+        is_open = end.place == "db" and end.service_port == door and way in ways
+        return seen_as(flow, Outcome.ACCEPTED if is_open else Outcome.SILENT)
+
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("ways", "words", "mark"),
+    [
+        ([(TCP, 4), (UDP, 4), (TCP, 6), (UDP, 6)], "", ""),
+        ([(TCP, 6), (UDP, 6)], " over IPv6 only", "/v6"),
+        ([(TCP, 4), (UDP, 4)], " over IPv4 only", "/v4"),
+        ([(UDP, 4), (UDP, 6)], " over UDP only", "/udp"),
+        ([(TCP, 4), (TCP, 6)], " over TCP only", "/tcp"),
+        ([(UDP, 6)], " over UDP IPv6 only", "/udp/v6"),
+    ],
+)
+def test_a_hole_over_one_way_alone_is_named_in_the_matrix_and_in_its_sentence(
+    ways: list[Way], words: str, mark: str
+) -> None:
+    proof = stack(networks=BACK_V6).proof(opened(*ways))
+    found = matrix(proof).cells[OUTSIDE, Door("db", "", 0)]
+
+    assert (found.limit.words, found.limit.mark) == (words, mark)
+    assert re.search(rf"outside │.* BREACH{mark}≠? ", shown(proof))
+
+
+def test_ways_that_have_nothing_in_common_are_listed() -> None:
+    proof = stack(networks=BACK_V6).proof(opened((TCP, 4), (UDP, 6)))
+    found = matrix(proof).cells[OUTSIDE, Door("db", "", 0)]
+
+    assert (found.limit.words, found.limit.mark) == (" over TCP IPv4 and UDP IPv6 only", "/part")
+    assert "/part not over every protocol and version of IP" in shown(proof)
+
+
+def test_two_causes_of_one_door_say_which_is_over_ipv6_and_neither_says_only() -> None:
+    report = shown(stack(networks=BACK_V6).proof(opened((TCP, 4), (UDP, 4), (TCP, 6), (UDP, 6))))
+
+    assert "  BREACH (drift)  outside reaches db:* at 198.18.0.21 on back\n" in report
+    assert "  BREACH (file)  outside reaches db:* over IPv6 at 2001:db8:f000:1::21 on back\n" in report
+
+
+def test_a_source_without_ipv6_is_not_said_to_get_out_over_ipv4_only() -> None:
+    report = shown(stack(**{"x-cloison": {"allow": ["outside -> proxy:80"]}}).proof())
+
+    assert "  BREACH (file)  proxy reaches outside at 198.51.100.2\n" in report
+
+
+def test_what_is_broken_over_ipv6_is_not_said_to_be_unreachable_over_ipv6_only() -> None:
+    def seen(flow: Flow) -> Observation | None:
+        lost = (flow.vantage.place, flow.endpoint.place, version_of(flow.endpoint.address)) == ("app", "db", 6)
+        return seen_as(flow, Outcome.SILENT) if lost else None
+
+    report = shown(stack(networks=BACK_V6).proof(seen))
+
+    assert "  BROKEN  app does not reach db:3306 over IPv6 at 2001:db8:f000:1::21 on back\n" in report
+    assert "BROKEN/v6" in report
+
+
+def test_link_local_addresses_are_not_spelled_out() -> None:
+    world = stack(networks=BACK_V6, **{"x-cloison": {"allow": ["outside -> proxy:80"]}})
+    report = shown(world.near(("shop_back", "fe80::1"), ("shop_back", "fe80::42:1")).proof())
+
+    assert "its link-local address on back" in report
+    assert "fe80" not in report.partition("Coverage")[0].replace("at fe80", "")
+
+
+def test_many_ports_of_the_host_are_one_finding_and_one_column() -> None:
+    proof = PROOFS["host"]()
+    ports = [passage for item in findings(proof, strict=False) for passage in item.passages if len(passage.doors) > 1]
+
+    assert [len(passage.doors) for passage in ports] == [6, 7]
+    assert "6 ports" in shown(proof)
+
+
+def test_a_few_ports_of_the_host_are_named() -> None:
+    ports = [Door("host", "tcp", port) for port in (22, 111, 2049)]
+
+    assert named(ports) == ["host:22", "host:111", "host:2049"]
+    assert named([*ports, Door("host", "udp", 53), Door("host", "", 0)]) == [
+        "host: 4 ports (22, 111, 2049 and 53/udp)",
+        "host:*",
+    ]
+
+
+def test_many_ports_of_a_service_are_named() -> None:
+    assert len(named([Door("db", "tcp", port) for port in range(1, 9)])) == 8
+
+
+def test_a_port_of_the_host_that_is_open_over_ipv6_alone_is_not_counted_with_the_others() -> None:
+    world = stack(networks=BACK_V6, **{"x-cloison": {"allow": ["outside -> proxy:80"]}})
+    ports = [(TCP, port) for port in (22, 111, 2049, 5432, 9100)]
+
+    def seen(flow: Flow) -> Observation | None:
+        shut = flow.endpoint.service_port == 5432 and version_of(flow.endpoint.address) == 4
+        return seen_as(flow, Outcome.SILENT) if shut and flow.vantage.place != "host" else None
+
+    report = shown(world.serving(*ports).proof(seen))
+
+    assert "host: 4 ports (22, 111, 2049 and 9100) at" in report
+    assert "reach host:5432 over IPv6 only at" in report
+    assert "BREACH/v6" in report
+
+
+def test_sources_that_reach_the_same_door_share_a_sentence() -> None:
+    services = {name: service(5000, "back") for name in ("app", "job", "web")}
+    report = shown(stack(services=services, **{"x-cloison": {"allow": ["app -> job", "job -> app"]}}).proof())
+
+    assert "  BREACH (file)  app, job, web reach host at 192.0.2.2; 198.18.0.1 on back; " in report

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+from tests.unit.reports.golden_reports import FOLDER, GOLDENS, Golden
+from tests.unit.reports.sample_project import seen_as
+from tests.unit.reports.sample_proofs import PROOFS, stack
+
+from cloison.model.facts import Flow
+from cloison.model.outcome import Observation, Outcome
+from cloison.proof.schema import Proof, SkippedPart
+from cloison.reports import REPORTS, Look, terminal
+from cloison.reports.matrix import FEW, matrix
+from cloison.reports.risk_section import MOST
+from cloison.reports.symbols import DRIFT, FACES, LEGEND, MARKS, legend
+from cloison.verdict.judge import Judgement
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+SCENES = sorted(PROOFS)
+
+
+def shown(proof: Proof, **changes: Any) -> str:
+    return terminal.render(proof, **{"color": False, "width": 100, "strict": False, **changes})
+
+
+@pytest.mark.parametrize("golden", GOLDENS, ids=lambda golden: golden.name)
+def test_a_report_is_the_stored_one(golden: Golden) -> None:
+    made = golden.made()
+
+    assert golden.path.read_text() == made, (
+        "if this is meant: python -m tests.unit.reports.golden_reports, and read the difference"
+    )
+
+
+def test_no_stored_report_is_left_over() -> None:
+    assert {golden.path for golden in GOLDENS} == set(FOLDER.iterdir())
+
+
+@pytest.mark.parametrize("judgement", Judgement)
+def test_every_judgement_has_a_face_and_an_entry(judgement: Judgement) -> None:
+    when_open, when_shut = FACES[judgement]
+    label, *sentences = terminal.ENTRIES[judgement]
+
+    assert {when_open, when_shut} <= set(LEGEND)
+    assert label == judgement.upper()
+    assert all(said.format(source="a", door="b", where=" at c").endswith("b at c") for said in sentences)
+    assert judgement in terminal.TOTALS
+
+
+def test_faces_differ_in_shape_and_not_in_colour_alone() -> None:
+    shapes = [face.symbol for face in LEGEND]
+
+    assert len(shapes) == len(set(shapes))
+    assert all(DRIFT.symbol not in shape for shape in shapes)
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_colour_changes_no_letter(scene: str) -> None:
+    proof = PROOFS[scene]()
+    colored = shown(proof, color=True)
+
+    assert "\x1b[" in colored
+    assert ANSI.sub("", colored) == shown(proof)
+
+
+@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_piped_report_is_plain(scene: str, strict: bool) -> None:  # noqa: FBT001
+    lines = shown(PROOFS[scene](), strict=strict).split("\n")
+
+    assert lines[-1] == ""
+    assert [line for line in lines if "\x1b" in line or line != line.rstrip() or len(line) > 100] == []
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_the_environment_changes_nothing(scene: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    proof = PROOFS[scene]()
+    before = shown(proof), shown(proof, color=True)
+    for name, value in {"COLUMNS": "30", "NO_COLOR": "1", "FORCE_COLOR": "1", "TERM": "dumb"}.items():
+        monkeypatch.setenv(name, value)
+
+    assert before == (shown(proof), shown(proof, color=True))
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_the_legend_names_what_is_in_use_and_nothing_else(scene: str) -> None:
+    found = matrix(PROOFS[scene]())
+    cells = found.cells.values()
+    used = {FACES[cell.word][not cell.is_open] for cell in cells}
+    limits = {face for mark, face in MARKS.items() if any(mark in cell.limit.mark for cell in cells)}
+    drift = {DRIFT} if any(cell.drift for cell in cells) else set()
+
+    assert set(legend(cells)) == used | limits | drift
+
+
+def test_strict_lists_what_is_tolerated_and_counts_it() -> None:
+    report = shown(PROOFS["tolerated"](), strict=True)
+
+    assert report.startswith("BREACHED  shop")
+    assert "With --strict, what is tolerated counts as a breach." in report
+    assert "  TOLERATED  proxy -> db:3306 at 198.18.0.21 on back\n" in report
+
+
+def test_strict_is_silent_where_nothing_is_tolerated() -> None:
+    proof = PROOFS["holds"]()
+
+    assert shown(proof) == shown(proof, strict=True)
+
+
+def test_breaches_come_before_broken_doors_and_these_before_what_is_not_known() -> None:
+    proofs = [PROOFS[name]() for name in ("breach", "broken", "unknown")]
+    labels = [re.findall(r"^  (BREACH|BROKEN|UNKNOWN)", shown(proof), re.MULTILINE) for proof in proofs]
+
+    assert [sorted(found) for found in labels] == labels
+
+
+def test_many_reasons_of_one_kind_are_counted() -> None:
+    def seen(flow: Flow) -> Observation | None:
+        inward = flow.vantage.place in ("outside", "app", "db") and flow.endpoint.network in ("shop_back", "shop_front")
+        return seen_as(flow, Outcome.ACCEPTED) if inward else None
+
+    report = shown(stack().proof(seen))
+
+    assert len(re.findall("^  BREACH", report, re.MULTILINE)) > FEW
+    assert "         and 1 reason of the same kind\n" in report
+
+
+def test_drift_is_shown_before_what_the_file_opens() -> None:
+    causes = re.findall(r"^  BREACH \((\w+)\)", shown(PROOFS["breach"]()), re.MULTILINE)
+
+    assert causes == sorted(causes)
+    assert set(causes) == {"drift", "file"}
+
+
+def test_a_proof_of_nothing_is_not_called_fine() -> None:
+    proof = PROOFS["holds"]()
+    empty = msgspec.structs.replace(
+        proof,
+        verdict=msgspec.structs.replace(proof.verdict, word="unproven", exit_code=3),
+        vantages=[],
+        endpoints=[],
+        flows=[],
+        totals={},
+        coverage=msgspec.structs.replace(proof.coverage, flows=0, complete=False),
+    )
+    report = shown(empty)
+
+    assert report.startswith("NOT PROVEN  shop · docker 20.10.24 · 0 flows")
+    assert "Nothing was judged" in report
+    assert "0 asked, 0 not known: nothing" in report
+
+
+def test_what_was_skipped_says_why() -> None:
+    proof = PROOFS["holds"]()
+    skipped = [SkippedPart("dns:53/udp", "udp is not looked at yet")]
+    partial = msgspec.structs.replace(proof, coverage=msgspec.structs.replace(proof.coverage, skipped=skipped))
+
+    assert "  skipped   dns:53/udp: udp is not looked at yet\n" in shown(partial)
+
+
+def test_the_document_cannot_move_the_cursor() -> None:
+    proof = PROOFS["holds"]()
+    evil = msgspec.structs.replace(proof, notes=["\x1b[2Jgone\u202e\r\nPROVEN"])
+    report = shown(evil)
+
+    assert "  - \\x1b[2Jgone\\u202e PROVEN\n" in report
+
+
+def test_a_command_is_never_broken() -> None:
+    report = shown(PROOFS["breach"](), width=40)
+
+    assert "$ docker network disconnect shop_front shop-app-1\n" in report
+
+
+def test_the_registry_renders_by_name() -> None:
+    proof = PROOFS["holds"]()
+
+    assert REPORTS["terminal"](proof, Look()) == shown(proof)
+    assert REPORTS["terminal"](proof, Look(color=True, width=80)) == shown(proof, color=True, width=80)
+
+
+def test_what_could_be_misused_is_said_once_for_all_of_whom_it_is_true() -> None:
+    proof = PROOFS["misused-by-many"]()
+    report = shown(proof, width=10**4)
+
+    kinds = {(item.what, item.sentence) for item in proof.findings}
+    assert len(proof.findings) > 100
+    assert len(kinds) == sum(line.startswith("    seen ") for line in report.splitlines())
+    assert "and 54 more: can forge packets" in report
+
+
+def test_one_more_than_many_is_still_named() -> None:
+    proof = PROOFS["misused-by-many"]()
+    forgers = [item for item in proof.findings if item.what == "net-raw"]
+    few = msgspec.structs.replace(proof, findings=forgers[: MOST + 1])
+
+    assert all(item.where in shown(few) for item in few.findings)
+
+
+def test_what_could_be_misused_changes_no_verdict() -> None:
+    plain, misused = (PROOFS[name]() for name in ("tolerated", "misused"))
+
+    assert plain.verdict == misused.verdict
+    assert shown(plain, strict=True).splitlines()[0] == shown(misused, strict=True).splitlines()[0]

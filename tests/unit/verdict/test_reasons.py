@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from tests.unit.fake_engine import BACK, EVERYWHERE, FRONT, POLICY, STACK, World, container, label, stranger
+
+from cloison.model.facts import Container, Protocol, Publication
+from cloison.model.outcome import Observation, Outcome, Reach, observation, unknown
+from cloison.predict.prediction import Prediction
+from cloison.verdict.intent import Intent, Intention
+from cloison.verdict.judge import compare
+from cloison.verdict.reasons import Case, notes, pings, reason
+
+OPEN, SHUT, UNKNOWN = Reach.OPEN, Reach.SHUT, Reach.UNKNOWN
+ACCEPTED = observation(Outcome.ACCEPTED, watched=True, evidence="accepted")
+ARRIVED = observation(Outcome.ARRIVED, watched=True, evidence="arrived, RST came back")
+SILENT = observation(Outcome.SILENT, watched=True, evidence="lost twice")
+UNSEEN = unknown("db stopped during the proof")
+ICC_OFF = {"com.docker.network.bridge.enable_icc": "false"}
+
+
+def said(intent: Intent, predicted: Reach, seen: Observation, why: str = "") -> str:
+    """Return the reason of one judged flow."""
+    flow = STACK.asked()[0]
+    return reason(compare({flow: Intention(intent, "", why)}, {flow: Prediction(predicted, "R")}, {flow: seen})[0])
+
+
+@pytest.mark.parametrize(
+    ("intent", "predicted", "seen", "sentence"),
+    [
+        (Intent.OPEN, OPEN, ACCEPTED, "open as intended: R"),
+        (Intent.SHUT, SHUT, SILENT, "shut as intended: lost twice"),
+        (Intent.OPTIONAL, SHUT, SILENT, "shut as intended: lost twice"),
+        (Intent.OPTIONAL, SHUT, ACCEPTED, "as intended, but not as the file draws it (R): accepted"),
+        (Intent.TOLERATED, OPEN, SILENT, "as intended, but not as the file draws it (R): lost twice"),
+        (Intent.SHUT, OPEN, SILENT, "as intended, but not as the file draws it (R): lost twice"),
+        (Intent.SHUT, UNKNOWN, SILENT, "shut as intended: lost twice"),
+        (Intent.UNJUDGED, OPEN, ACCEPTED, "open, and the policy does not judge the host: R"),
+        (Intent.UNJUDGED, SHUT, SILENT, "shut, and the policy does not judge the host: lost twice"),
+        (Intent.UNJUDGED, OPEN, SILENT, "not judged, and not as the file draws it (R): lost twice"),
+        (Intent.OPEN, OPEN, ARRIVED, "needed, but nobody answers: arrived, RST came back"),
+        (Intent.OPEN, SHUT, SILENT, "needed, but shut by the file: R"),
+        (Intent.OPEN, OPEN, SILENT, "needed and drawn open (R), but shut: lost twice"),
+        (Intent.OPEN, UNKNOWN, SILENT, "needed, but shut: lost twice"),
+        (Intent.SHUT, OPEN, ACCEPTED, "meant to be shut, and open by the file: R"),
+        (
+            Intent.SHUT,
+            SHUT,
+            ACCEPTED,
+            "meant to be shut, and open behind the file's back: accepted; by the file it is shut, for R",
+        ),
+        (Intent.SHUT, UNKNOWN, ACCEPTED, "meant to be shut, and open: accepted; the file alone does not tell, for R"),
+        (Intent.UNDECIDED, UNKNOWN, ACCEPTED, "open, and neither a policy nor the file says whether it may be: R"),
+        (Intent.UNDECIDED, UNKNOWN, SILENT, "shut, and neither a policy nor the file says whether it may be: R"),
+        (Intent.SHUT, SHUT, UNSEEN, "not known: db stopped during the proof"),
+        (Intent.OPEN, OPEN, UNSEEN, "not known: db stopped during the proof"),
+    ],
+)
+def test_a_reason_says_what_was_meant_and_what_is(
+    intent: Intent, predicted: Reach, seen: Observation, sentence: str
+) -> None:
+    assert sentence == said(intent, predicted, seen)
+
+
+@pytest.mark.parametrize("why", ["Docker has no policy inside a network", "Docker has no policy inside a network."])
+def test_a_toleration_says_why_without_a_second_full_stop(why: str) -> None:
+    expected = "open and tolerated, because Docker has no policy inside a network"
+
+    assert expected == said(Intent.TOLERATED, OPEN, ACCEPTED, why)
+
+
+@pytest.mark.parametrize(
+    ("intent", "predicted", "seen"), [*product(Intent, Reach, [ACCEPTED, ARRIVED, SILENT, UNSEEN])]
+)
+def test_every_judged_flow_has_a_reason_and_none_claims_what_is_not(
+    intent: Intent, predicted: Reach, seen: Observation
+) -> None:
+    sentence = said(intent, predicted, seen)
+
+    assert sentence
+    assert ("not known" in sentence) is (seen is UNSEEN)
+    assert predicted is OPEN or "open by the file" not in sentence
+    assert predicted is SHUT or "by the file it is shut" not in sentence
+
+
+def test_braces_in_a_name_are_only_braces() -> None:
+    found = replace(ACCEPTED, evidence="{rule} {}")
+
+    assert "{rule} {}" in said(Intent.SHUT, SHUT, found)
+
+
+def noted(world: World) -> list[str]:
+    """Return the notes of a proof."""
+    return notes(Case(world.project, world.facts, world.rules), world.judged())
+
+
+def test_a_proof_without_egress_strangers_or_idle_tolerations_needs_no_note() -> None:
+    world = STACK.drawing("frontend_net", internal=True).made(FRONT, internal=True).publishing("proxy-1")
+
+    assert [] == noted(world.serving("proxy", ports=None))
+
+
+@pytest.mark.parametrize(
+    ("spy", "note"),
+    [
+        (stranger("spy", (FRONT, "172.30.2.66"), (BACK, "172.30.1.66")), f"spy is on {BACK}, {FRONT}"),
+        (stranger("spy", (BACK, "172.30.1.66"), project="other"), "spy of project other is on shop_backend_net"),
+        (stranger("spy", project="shop"), "spy of project shop is on no network"),
+    ],
+)  # fmt: skip
+def test_a_stranger_is_named_with_where_it_sits(spy: Container, note: str) -> None:
+    assert f"{note}, and the file does not know it" in noted(STACK.running(spy))
+
+
+def test_a_stranger_that_stopped_is_not_worth_a_note() -> None:
+    world = STACK.running(replace(stranger("spy", (BACK, "172.30.1.66")), pid=0))
+
+    assert not [note for note in noted(world) if "spy" in note]
+
+
+def test_a_port_that_the_engine_does_not_publish_is_noted_once_however_many_replicas() -> None:
+    world = STACK.serving("proxy", scale=2).publishing("proxy-1").running(container("proxy", number=2))
+
+    found = [note for note in noted(world) if "publishes" in note]
+    assert ["the file publishes proxy:80/tcp, but the engine does not"] == [note.split(" (")[0] for note in found]
+
+
+def test_a_port_that_is_published_elsewhere_is_published() -> None:
+    world = STACK.publishing("proxy-1", Publication(EVERYWHERE, 1, Protocol.TCP, 80))
+
+    assert not [note for note in noted(world) if "publishes" in note]
+
+
+def test_a_toleration_that_covers_nothing_open_is_not_needed_any_more() -> None:
+    idle = {"network": "frontend_net", "why": "habit"}
+
+    found = noted(STACK.ruled(tolerate=[*POLICY["tolerate"], idle]))
+    assert ["x-cloison.tolerate[3] (network frontend_net) is not needed any more: nothing that it covers is open"] == [
+        note for note in found if "needed" in note
+    ]
+
+
+def test_a_toleration_that_could_not_be_looked_at_may_still_be_needed() -> None:
+    world = STACK.ruled()
+    said = {label(f): UNSEEN for f, i in world.intended().items() if i.intent is Intent.TOLERATED}
+
+    found = notes(Case(world.project, world.facts, world.rules), world.judged(said))
+    assert not [note for note in found if "needed" in note]
+
+
+def test_who_reaches_the_internet_is_summed_up() -> None:
+    world = STACK.drawing("backend_net", internal=False).made(BACK, internal=False)
+
+    assert "egress: app, db, proxy can reach the internet" in noted(world)
+
+
+def test_where_only_echo_requests_get_through_is_said_once_for_two_places() -> None:
+    asked = [flow for flow in STACK.asked() if flow.vantage.place in ("app", "db") and flow.endpoint.place == "proxy"]
+
+    assert [
+        "ICMP: echo requests of app get to proxy, TCP and UDP do not",
+        "ICMP: echo requests of db get to proxy, TCP and UDP do not",
+    ] == pings(reversed(asked))
+    assert [] == pings([])
+
+
+def test_notes_stand_in_one_order_whatever_order_the_engine_tells() -> None:
+    spies = (stranger("zoe", (BACK, "172.30.1.67")), stranger("ann", (BACK, "172.30.1.66")))
+
+    assert noted(STACK.running(*spies)) == noted(STACK.running(*reversed(spies)))
