@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from bench import asking, cost, page, scale, start
+from bench import other_tools, page_load, probe_cost, scale, start_up
 from bench.measure import ROOT, Figure, run, say, table
 
 UNLIMITED: Final = "./proxy/rate-off.conf"
@@ -67,11 +67,11 @@ def stack() -> Iterator[None]:
 
 def measured() -> Iterator[Figure]:
     """Run everything, in an order in which nothing disturbs the next."""
-    yield from start.figures()
-    yield from cost.figures()
+    yield from start_up.figures()
+    yield from probe_cost.figures()
     with stack():
-        yield from page.figures(PORT)
-        yield from asking.figures()
+        yield from page_load.figures(PORT)
+        yield from other_tools.figures()
     yield from scale.figures()
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bench.curve import Curve, drawn, slope
+from bench.chart import Curve, drawn, slope
 from bench.measure import COMMAND, ROOT, Figure, run, say, seconds
 from cloison.proof.schema import Proof, parse
 from cloison.verdict.judge import Judgement

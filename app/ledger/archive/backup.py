@@ -41,7 +41,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DataError, IntegrityError
 
-from ledger.archive import insert as archive_insert
+from ledger.archive import insert_proof as archive_insert
 
 FORM: Final = 1
 STAYS: Final = frozenset({"alembic_version", "visits"})

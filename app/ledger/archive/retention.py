@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, bindparam, text
 
-from ledger.archive import insert as archive_insert
+from ledger.archive import insert_proof as archive_insert
 from ledger.database import transaction
 
 ONCE: Final = 1000  # proofs in one transaction, so that nobody who sends one waits long

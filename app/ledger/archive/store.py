@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, Row, RowMapping, text
 
 from ledger import clock as ledger_clock
-from ledger.archive import insert as archive_insert
+from ledger.archive import insert_proof as archive_insert
 from ledger.archive import validate as archive_validate
 from ledger.archive.records import Kept, Page, ProjectLine, ProofLine, Spell
 from ledger.database import transaction

@@ -15,7 +15,7 @@ from cloison_view.labels import shown as seen
 from ledger.views import badge, diff, http_cache, project, proof_fragments, proofs, time_format, trend
 from ledger.views import connections as views_connections
 from ledger.views import labels as views_labels
-from ledger.views.fragments import Fragments
+from ledger.views.fragment_cache import Fragments
 
 ROOM: Final = (
     32 * 2**20

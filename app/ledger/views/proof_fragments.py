@@ -14,7 +14,7 @@ from cloison_view.diagram import picture
 from cloison_view.difference import Change, between
 from cloison_view.evidence import evidence
 from cloison_view.matrix import matrix
-from ledger.views.fragments import Fragments
+from ledger.views.fragment_cache import Fragments
 from ledger.views.queries import document
 
 bp = Blueprint(

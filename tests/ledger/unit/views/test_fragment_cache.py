@@ -3,7 +3,7 @@
 import threading
 from sys import getsizeof
 
-from ledger.views.fragments import OVERHEAD, Fragments
+from ledger.views.fragment_cache import OVERHEAD, Fragments
 
 SMALL = getsizeof("x" * 100) + OVERHEAD
 
