@@ -9,30 +9,30 @@ help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 up: ## engine, images, stack, proof, and the address to open
-	@setup/up
+	@setup/up.sh
 
 down: ## stop the stack and keep its data
-	@setup/down
+	@setup/down.sh
 
 clean: ## remove everything that was made, after asking (YES=1: without asking)
-	@setup/clean
+	@setup/clean.sh
 
 prove: ## prove the running stack again
-	@setup/prove
+	@setup/prove.sh
 
 test: ## every check and every test, from a fresh clone
-	@setup/test $(ARGS)
+	@setup/test.sh $(ARGS)
 
 soak: ## what nobody chose, for longer: make soak SEED=1000 DOCUMENTS=100000 COUNT=300
-	@setup/soak both '$(or $(SEED),1000)' '$(or $(DOCUMENTS),100000)' '$(or $(COUNT),100)'
+	@setup/soak.sh both '$(or $(SEED),1000)' '$(or $(DOCUMENTS),100000)' '$(or $(COUNT),100)'
 
 lint: ## what can be said about the code without running it
-	@setup/lint
+	@setup/lint.sh
 
 fmt: ## put the code into shape
-	@setup/python dev
+	@setup/python.sh dev
 	@.venv/bin/ruff check --fix --quiet || true
 	@.venv/bin/ruff format
 
 bench: ## the benchmarks, into docs/benchmarks.md
-	@setup/bench
+	@setup/bench.sh

@@ -12,12 +12,12 @@ from typing import Final
 from bench import other_tools, page_load, probe_cost, scale, start_up
 from bench.measure import ROOT, Figure, run, say, table
 
-UNLIMITED: Final = "./proxy/rate-off.conf"
+NO_RATE_LIMIT: Final = "./proxy/rate-off.conf"
 PORT: Final = 18091
-OWN: Final = {
+STACK_ENVIRONMENT: Final = {
     "COMPOSE_PROJECT_NAME": "cloison-bench",
     "CLOISON_PORT": str(PORT),
-    "CLOISON_RATE_FILE": UNLIMITED,
+    "CLOISON_RATE_FILE": NO_RATE_LIMIT,
 }
 """The stack of the benchmarks is one of their own: what they make in it goes with it, and nobody's data are touched."""
 TEXT: Final = """# Benchmarks
@@ -55,17 +55,17 @@ seconds depend on the machine, ratios hardly.
 @contextmanager
 def stack() -> Iterator[None]:
     """Have a stack running without its rate limit, and nothing of it afterwards."""
-    os.environ |= OWN
+    os.environ |= STACK_ENVIRONMENT
     try:
         run("docker", "compose", "up", "-d", "--wait")
         yield
     finally:
         run("docker", "compose", "down", "--volumes")
-        for name in OWN:
+        for name in STACK_ENVIRONMENT:
             del os.environ[name]
 
 
-def measured() -> Iterator[Figure]:
+def all_figures() -> Iterator[Figure]:
     """Run everything, in an order in which nothing disturbs the next."""
     yield from start_up.figures()
     yield from probe_cost.figures()
@@ -77,7 +77,7 @@ def measured() -> Iterator[Figure]:
 
 def main() -> int:
     """Measure, write the page, and fail when a goal is missed."""
-    found = list(measured())
+    found = list(all_figures())
     version = run("docker", "version", "-f", "{{.Server.Version}}").strip()
     machine = (
         f"{os.cpu_count()} cores, Linux {platform.release()}, Docker {version}, Python {platform.python_version()}."

@@ -28,43 +28,44 @@ Points = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class LineChart:
     """What is drawn: a title, what stands at the axes, and the lines by their names."""
 
     title: str
-    across: str
-    up: str
+    horizontal: str
+    vertical: str
     lines: Mapping[str, Points]
 
 
 def slope(points: Points) -> float:
     """Return how much the second number grows with the first, by least squares."""
-    across, up = (sum(point[at] for point in points) / len(points) for at in (0, 1))
-    spread = sum((x - across) ** 2 for x, _ in points)
-    return sum((x - across) * (y - up) for x, y in points) / spread
+    horizontal, vertical = (sum(point[at] for point in points) / len(points) for at in (0, 1))
+    spread = sum((x - horizontal) ** 2 for x, _ in points)
+    return sum((x - horizontal) * (y - vertical) for x, y in points) / spread
 
 
-def drawn(curve: Curve) -> str:
+def render_svg(chart: LineChart) -> str:
     """Return the picture."""
-    everything = [point for points in curve.lines.values() for point in points]
+    everything = [point for points in chart.lines.values() for point in points]
     right, top = _round(max(x for x, _ in everything)), _round(max(y for _, y in everything))
     body = [*_grid(right, top)]
-    for number, (name, points) in enumerate(curve.lines.items()):
-        places = [_place(x / right, y / top) for x, y in points]
+    for number, (name, points) in enumerate(chart.lines.items()):
+        places = [_to_svg(x / right, y / top) for x, y in points]
         body.append(f'<polyline class="line s{number}" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in places)}"/>')
         body += [f'<circle class="s{number}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>' for x, y in places]
         body.append(f'<rect class="s{number}" x="{LEFT + 12 + 230 * number}" y="40" width="14" height="4"/>')
         body.append(f'<text x="{LEFT + 32 + 230 * number}" y="47">{escape(name)}</text>')
+    turned = f"translate(18 {HEIGHT / 2}) rotate(-90)"
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="t">',
-            f'<title id="t">{escape(curve.title)}</title>',
+            f'<title id="t">{escape(chart.title)}</title>',
             f"<style>{STYLE}</style>",
             f'<rect class="back" width="{WIDTH}" height="{HEIGHT}"/>',
-            f'<text class="title" x="{LEFT}" y="25">{escape(curve.title)}</text>',
+            f'<text class="title" x="{LEFT}" y="25">{escape(chart.title)}</text>',
             *body,
-            f'<text x="{WIDTH / 2}" y="{HEIGHT - 12}" text-anchor="middle">{escape(curve.across)}</text>',
-            f'<text transform="translate(18 {HEIGHT / 2}) rotate(-90)" text-anchor="middle">{escape(curve.up)}</text>',
+            f'<text x="{WIDTH / 2}" y="{HEIGHT - 12}" text-anchor="middle">{escape(chart.horizontal)}</text>',
+            f'<text transform="{turned}" text-anchor="middle">{escape(chart.vertical)}</text>',
             "</svg>\n",
         ]
     )
@@ -74,15 +75,15 @@ def _grid(right: float, top: float) -> list[str]:
     body = []
     for step in range(STEPS + 1):
         part = step / STEPS
-        (x, _), (_, y) = _place(part, 0), _place(0, part)
+        (x, _), (_, y) = _to_svg(part, 0), _to_svg(0, part)
         body.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         body.append(f'<text x="{LEFT - 8}" y="{y + 5:.1f}" text-anchor="end">{part * top:g}</text>')
         body.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 22}" text-anchor="middle">{part * right:,.0f}</text>')
     return body
 
 
-def _place(across: float, up: float) -> tuple[float, float]:
-    return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
+def _to_svg(horizontal: float, vertical: float) -> tuple[float, float]:
+    return LEFT + horizontal * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - vertical * (HEIGHT - TOP - BOTTOM)
 
 
 def _round(most: float) -> float:

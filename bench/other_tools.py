@@ -14,7 +14,7 @@ UNUSED_PORT: Final = 1
 """What `docker exec` asks in place of a canary: it has none, so a refusal is its answer for "open"."""
 NMAP_LIMIT: Final = 60
 """Seconds after which nmap gives up on an address: a dropped address would take it many minutes."""
-TRY: Final = {
+CONNECT_COMMANDS: Final = {
     "bash": "timeout 1 bash -c '</dev/tcp/{address}/{port}'",
     "nc": "nc -w 1 {address} {port} </dev/null",
     "python": "python -c 'import socket; socket.create_connection((\"{address}\", {port}), 1)'",
@@ -28,32 +28,32 @@ def figures() -> Iterator[Figure]:
     ours = median_seconds(prove)
     proof = parse(prove().encode())
     patience = proof.patience_ms / 1000
-    asked = f"{len(proof.flows)} flows in {ours:.2f} s"
-    yield Figure("proof ÷ the one wait for silence (lower is better)", asked, f"{patience:.2f} s", ours / patience)
+    probes = f"{len(proof.flows)} flows in {ours:.2f} s"
+    yield Figure("proof ÷ the one wait for silence (lower is better)", probes, f"{patience:.2f} s", ours / patience)
     say("the same questions by docker exec, one by one")
-    count, theirs = by_exec(proof)
-    yield Figure("`docker exec`, one by one ÷ proof", asked, f"{count} of them in {theirs:.1f} s", theirs / ours, 30)
+    count, theirs = measure_docker_exec(proof)
+    yield Figure("`docker exec`, one by one ÷ proof", probes, f"{count} of them in {theirs:.1f} s", theirs / ours, 30)
     say("nmap on all ports, from each namespace")
-    places, theirs = by_nmap(proof)
-    told = f"all ports of {places} addresses in {theirs:.0f} s, {NMAP_LIMIT} s an address at most"
-    yield Figure("`nmap -p-` from each namespace ÷ proof", asked, told, theirs / ours, 50, at_least=True)
+    places, theirs = measure_nmap(proof)
+    summary = f"all ports of {places} addresses in {theirs:.0f} s, {NMAP_LIMIT} s an address at most"
+    yield Figure("`nmap -p-` from each namespace ÷ proof", probes, summary, theirs / ours, 50, at_least=True)
 
 
-def by_exec(proof: Proof) -> tuple[int, float]:
+def measure_docker_exec(proof: Proof) -> tuple[int, float]:
     """Ask what containers can reach, by running a tool inside each; return how many questions and seconds."""
     tools = {container: _tool(container) for container in _containers(proof)}
-    asked = [
+    probes = [
         (vantage.container, end.address, end.port or UNUSED_PORT)
         for flow in proof.flows
         if (vantage := proof.vantages[flow.vantage]).container and (end := proof.endpoints[flow.endpoint]).address
     ]
 
     def ask() -> None:
-        for container, address, port in asked:
-            words = TRY[tools[container]].format(address=address, port=port)
+        for container, address, port in probes:
+            words = CONNECT_COMMANDS[tools[container]].format(address=address, port=port)
             subprocess.run(["docker", "exec", container, "sh", "-c", words], capture_output=True, check=False)
 
-    return len(asked), seconds(ask)
+    return len(probes), seconds(ask)
 
 
 def _containers(proof: Proof) -> list[str]:
@@ -61,14 +61,14 @@ def _containers(proof: Proof) -> list[str]:
 
 
 def _tool(container: str) -> str:
-    for tool in TRY:
+    for tool in CONNECT_COMMANDS:
         found = subprocess.run(["docker", "exec", container, tool, "--help"], capture_output=True, check=False)
         if found.returncode in (0, 1):
             return tool
-    raise SystemExit(f"{container} has none of {', '.join(TRY)}: nothing to compare with")
+    raise SystemExit(f"{container} has none of {', '.join(CONNECT_COMMANDS)}: nothing to compare with")
 
 
-def by_nmap(proof: Proof) -> tuple[int, float]:
+def measure_nmap(proof: Proof) -> tuple[int, float]:
     """Scan what each container's flows end at; return how many addresses and how many seconds."""
     targets: dict[str, set[str]] = defaultdict(set)
     for flow in proof.flows:

@@ -26,7 +26,7 @@ SECONDS: Final = 6.0
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadResult:
     """What wrk found: requests a second, and milliseconds."""
 
     rate: float
@@ -41,36 +41,36 @@ def twin(document: bytes) -> Iterator[None]:
     os.environ |= {"CLOISON_DB_IMAGE": services["db"]["image"], "CLOISON_APP_IMAGE": services["app"]["image"]}
     try:
         run(*TWIN, "up", "-d", "--wait")
-        status, said = _ask(TWIN_PORT, "POST", "/naive", document, {"Content-Type": "application/json"})
+        status, output = _request(TWIN_PORT, "POST", "/naive", document, {"Content-Type": "application/json"})
         if status != 200:  # noqa: PLR2004
-            raise SystemExit(f"the twin did not take the proof: {status} {said[:200]!r}")
+            raise SystemExit(f"the twin did not take the proof: {status} {output[:200]!r}")
         yield
     finally:
         run(*TWIN, "down", "-v", "-t", "0")
 
 
-def load(url: str, *headers: str) -> Loaded:
+def load(url: str, *headers: str) -> LoadResult:
     """Load a page; every answer must be a good one."""
     extra = [word for header in headers for word in ("-H", header)]
     run(*LOAD[:-2], "2s", *extra, url)
-    said = run(*LOAD, *extra, url)
-    bad = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
+    output = run(*LOAD, *extra, url)
+    bad = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
     if bad:
         raise SystemExit(f"{url} answered {bad[1]} requests with an error; the figure would be worthless")
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
-    assert rate, said  # noqa: S101  # wrk prints it or fails
-    return Loaded(float(rate[1]), _milliseconds(said, "50%"), _milliseconds(said, "99%"))
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
+    assert rate, output  # noqa: S101  # wrk prints it or fails
+    return LoadResult(float(rate[1]), _milliseconds(output, "50%"), _milliseconds(output, "99%"))
 
 
 def figures(port: int) -> Iterator[Figure]:
     """Measure both pages, and how fast proofs are kept, in one run."""
     say("the project's page through the proxy, and its naive twin")
     document = run(COMMAND, "prove", "--format", "json", check=False).encode()
-    token = _prepared()
-    _keep(port, token, document)
-    cookie = _logged_in(port)
+    token = _create_project()
+    _send_proof(port, token, document)
+    cookie = _log_in(port)
     url = f"http://127.0.0.1:{port}/projects/{PROJECT}"
-    if "<svg" not in _ask(port, "GET", f"/projects/{PROJECT}", None, {"Cookie": cookie})[1].decode():
+    if "<svg" not in _request(port, "GET", f"/projects/{PROJECT}", None, {"Cookie": cookie})[1].decode():
         raise SystemExit(f"{url} does not show the proof; the figure would be worthless")
     ours = load(url, f"Cookie: {cookie}")
     with twin(document):
@@ -80,32 +80,32 @@ def figures(port: int) -> Iterator[Figure]:
     yield Figure("page: naive twin's median ÷ our p99", f"{ours.p99:.0f} ms", f"{theirs.median:.0f} ms",
                  theirs.median / ours.p99, 1)  # fmt: skip
     say("proofs kept a second")
-    rates = {senders: _kept_a_second(port, token, document, senders) for senders in SENDERS}
+    rates = {senders: _proofs_per_second(port, token, document, senders) for senders in SENDERS}
     one, many = rates.values()
     yield Figure(
         f"proofs kept a second, on disk: {SENDERS[1]} senders ÷ one", f"{many:.0f}/s", f"{one:.0f}/s", many / one
     )
 
 
-def _prepared() -> str:
+def _create_project() -> str:
     """Make the project and return a token of it."""
     ledger = ("docker", "compose", "exec", "-T", "app", "python", "-m", "ledger")
     run(*ledger, "add-project", PROJECT)
     return run(*ledger, "new-token", PROJECT, "bench", "--read", "--write", "--replace").strip()
 
 
-def _logged_in(port: int) -> str:
+def _log_in(port: int) -> str:
     """Return the cookie of a reader of the project, made anew."""
     ledger = ("docker", "compose", "exec", "-T", "app", "python", "-m", "ledger")
     name = f"bench-{int(time.time())}"
     password = run(*ledger, "add-user", name, "--project", PROJECT).strip()
-    status, page, headers = _whole(port, "GET", "/login", None, {})
+    status, page, headers = _request_with_headers(port, "GET", "/login", None, {})
     visitor = _cookie(headers, "visitor")
     token = re.search(r'name="csrf" value="(\w+)"', page.decode())
     assert token, (status, page[:500])  # noqa: S101  # the form has it or the figure is worthless
     form = urlencode({"csrf": token[1], "name": name, "password": password, "next": "/"}, quote_via=quote).encode()
     given = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": visitor}
-    status, page, headers = _whole(port, "POST", "/login", form, given)
+    status, page, headers = _request_with_headers(port, "POST", "/login", form, given)
     return _cookie(headers, "session")
 
 
@@ -116,7 +116,7 @@ def _cookie(headers: list[tuple[str, str]], name: str) -> str:
     )  # fmt: skip
 
 
-def _kept_a_second(port: int, token: str, document: bytes, senders: int) -> float:
+def _proofs_per_second(port: int, token: str, document: bytes, senders: int) -> float:
     """Send different proofs as fast as they are acknowledged."""
     end = time.monotonic() + SECONDS
     whole: dict[str, Any] = json.loads(document)
@@ -127,7 +127,7 @@ def _kept_a_second(port: int, token: str, document: bytes, senders: int) -> floa
         while time.monotonic() < end:
             started = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(stamp / 1000 + first + senders * kept))
             whole_of_mine = {**whole, "started": f"{started}.{first:03}Z"}
-            _keep(
+            _send_proof(
                 port,
                 token,
                 json.dumps(whole_of_mine, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(),
@@ -139,18 +139,18 @@ def _kept_a_second(port: int, token: str, document: bytes, senders: int) -> floa
         return sum(pool.map(send, range(senders))) / SECONDS
 
 
-def _keep(port: int, token: str, document: bytes) -> None:
+def _send_proof(port: int, token: str, document: bytes) -> None:
     given = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Content-Encoding": "gzip"}
-    status, said = _ask(port, "POST", "/api/v1/proofs", gzip.compress(document, 1), given)
+    status, output = _request(port, "POST", "/api/v1/proofs", gzip.compress(document, 1), given)
     if status not in {200, 201}:
-        raise SystemExit(f"the ledger did not keep a proof: {status} {said[:300]!r}")
+        raise SystemExit(f"the ledger did not keep a proof: {status} {output[:300]!r}")
 
 
-def _ask(port: int, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
-    return _whole(port, method, path, body, headers)[:2]
+def _request(port: int, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
+    return _request_with_headers(port, method, path, body, headers)[:2]
 
 
-def _whole(
+def _request_with_headers(
     port: int, method: str, path: str, body: bytes | None, headers: dict[str, str]
 ) -> tuple[int, bytes, list[tuple[str, str]]]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
@@ -162,8 +162,8 @@ def _whole(
         connection.close()
 
 
-def _milliseconds(said: str, share: str) -> float:
+def _milliseconds(output: str, share: str) -> float:
     """Return a line of wrk's latencies, such as `99%   12.34ms` or `99%    1.68s `."""
-    found = re.search(rf"^\s+{share}\s+([\d.]+)(us|ms|s|m) *$", said, re.MULTILINE)
-    assert found, said  # noqa: S101  # wrk prints it or fails
+    found = re.search(rf"^\s+{share}\s+([\d.]+)(us|ms|s|m) *$", output, re.MULTILINE)
+    assert found, output  # noqa: S101  # wrk prints it or fails
     return float(found[1]) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}[found[2]]

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from bench.measure import Figure, run, say
-from cloison.probe.probe import Shot
+from cloison.probe.probe import Probe
 from cloison.probe.prober import Prober
 
 PROBES: Final = 50_000
-TIMES: Final = 5
-ENDS: Final = {"cloison-bench-a": "198.51.100.241", "cloison-bench-b": "198.51.100.242"}
+RUNS: Final = 5
+ADDRESSES: Final = {"cloison-bench-a": "198.51.100.241", "cloison-bench-b": "198.51.100.242"}
 SOURCE: Final = Path(__file__).with_name("cost.c")
 NO_WAIT: Final = 0.02
 """Seconds: every probe is answered, so there is no silence to wait for."""
@@ -26,12 +26,12 @@ NO_WAIT: Final = 0.02
 @contextmanager
 def two_namespaces() -> Iterator[list[str]]:
     """Have two namespaces joined by a veth pair; gives their names."""
-    names = [*ENDS]
+    names = [*ADDRESSES]
     try:
         for name in names:
             run("ip", "netns", "add", name)
         run("ip", "link", "add", "far", "netns", names[0], "type", "veth", "peer", "name", "far", "netns", names[1])
-        for name, address in ENDS.items():
+        for name, address in ADDRESSES.items():
             run("ip", "-n", name, "addr", "add", f"{address}/29", "dev", "far")
             run("ip", "-n", name, "link", "set", "far", "up")
         yield names
@@ -44,33 +44,33 @@ def figures() -> Iterator[Figure]:
     """Measure both, the best of several times: whatever else the machine does only makes a loop slower."""
     say(f"{PROBES} probes between two namespaces, by the prober and by a loop in C")
     with two_namespaces() as names:
-        ours = min(by_prober(names) for _ in range(TIMES))
-        theirs = min(by_loop(names) for _ in range(TIMES))
+        ours = min(measure_prober(names) for _ in range(RUNS))
+        theirs = min(measure_c_loop(names) for _ in range(RUNS))
     what = "processor time of a probe ÷ that of a bare SYN loop in C (lower is better)"
     yield Figure(what, f"{ours:.1f} µs", f"{theirs:.1f} µs", ours / theirs, 3, at_most=True)
 
 
-def by_prober(names: list[str]) -> float:
+def measure_prober(names: list[str]) -> float:
     """Return the microseconds of processor time that a probe takes, answered by a RST and seen to arrive."""
     opened = [os.open(f"/run/netns/{name}", os.O_RDONLY) for name in names]
     try:
         with Prober() as prober:
-            here, there = (prober.post(name, opened[at]) for at, name in enumerate(names))
-            address = [*ENDS.values()][1]
-            shots = [Shot(here, address, 10_000 + number % 50_000, there) for number in range(PROBES)]
+            here, there = (prober.open_sockets(name, opened[at]) for at, name in enumerate(names))
+            address = [*ADDRESSES.values()][1]
+            probes = [Probe(here, address, 10_000 + number % 50_000, there) for number in range(PROBES)]
             begun = time.process_time()
-            prober.fire(shots, NO_WAIT)
+            prober.send(probes, NO_WAIT)
             return 1e6 * (time.process_time() - begun) / PROBES
     finally:
         for descriptor in opened:
             os.close(descriptor)
 
 
-def by_loop(names: list[str]) -> float:
+def measure_c_loop(names: list[str]) -> float:
     """Return the same of the loop in C."""
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "cost"
         run("gcc", "-O2", "-o", str(program), str(SOURCE))
-        words = ["ip", "netns", "exec", names[0], str(program), *ENDS.values(), str(PROBES)]
+        words = ["ip", "netns", "exec", names[0], str(program), *ADDRESSES.values(), str(PROBES)]
         done = subprocess.run(words, check=True, capture_output=True, text=True)
         return float(done.stdout.split()[0])

@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bench.chart import Curve, drawn, slope
+from bench.chart import LineChart, render_svg, slope
 from bench.measure import COMMAND, ROOT, Figure, run, say, seconds
 from cloison.proof.schema import Proof, parse
 from cloison.verdict.judge import Judgement
 
 SIZES: Final = range(10, 101, 10)
-AT_HOME: Final = 5
+SERVICES_PER_NETWORK: Final = 5
 """Services that share their first network: each sits on that and on the next one, so a network has ten members."""
 PORT: Final = 8000
-TIMES: Final = 3
+RUNS: Final = 3
 """How often the largest project is proven; the best counts, for others work on the machine too."""
 SECONDS: Final = 10
 MEGABYTES: Final = 200
@@ -48,17 +48,24 @@ class Point:
 
 def document(services: int) -> dict[str, Any]:
     """Return the Compose file: a chain of networks, every service on two of them."""
-    networks = max(SIZES) // AT_HOME
-    seats = {number: (number // AT_HOME, (number // AT_HOME + 1) % networks) for number in range(services)}
+    networks = max(SIZES) // SERVICES_PER_NETWORK
+    attachments = {
+        number: (number // SERVICES_PER_NETWORK, (number // SERVICES_PER_NETWORK + 1) % networks)
+        for number in range(services)
+    }
     return {
         "name": "cloison-scale",
         "services": {
-            f"s{number:03}": {"image": IMAGE, "stop_grace_period": "0s", "networks": [f"n{seat}" for seat in pair]}
-            for number, pair in seats.items()
+            f"s{number:03}": {
+                "image": IMAGE,
+                "stop_grace_period": "0s",
+                "networks": [f"n{network}" for network in pair],
+            }
+            for number, pair in attachments.items()
         },
         "networks": {
-            f"n{seat}": {"enable_ipv6": True, "ipam": {"config": [{"subnet": POOL.format(seat)}]}}
-            for seat in sorted({seat for pair in seats.values() for seat in pair})
+            f"n{network}": {"enable_ipv6": True, "ipam": {"config": [{"subnet": POOL.format(network)}]}}
+            for network in sorted({network for pair in attachments.values() for network in pair})
         },
     }
 
@@ -77,7 +84,7 @@ def image() -> Iterator[None]:
 
 
 @contextmanager
-def growing() -> Iterator[Iterator[tuple[int, Path]]]:
+def growing_project() -> Iterator[Iterator[tuple[int, Path]]]:
     """Have the synthetic project running, larger with every step; gives its size and its file."""
     with tempfile.TemporaryDirectory() as folder, image():
         path = Path(folder) / "compose.json"
@@ -99,7 +106,7 @@ def _compose(path: Path, *words: str) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def proven(path: Path) -> tuple[Proof, Point]:
+def prove_project(path: Path) -> tuple[Proof, Point]:
     """Prove a project as a user does."""
     output = path.with_name("proof.json")
     words = [COMMAND, "prove", "-f", str(path), "--format", "json", "--output", str(output)]
@@ -121,57 +128,61 @@ def figures() -> Iterator[Figure]:
     """Measure every size, and draw the curve."""
     say(f"a project that grows to {max(SIZES)} services over both versions of IP")
     points: list[Point] = []
-    with growing() as steps:
+    with growing_project() as steps:
         for size, path in steps:
-            times = TIMES if size == max(SIZES) else 1
-            found = [proven(path) for _ in range(times)]
+            times = RUNS if size == max(SIZES) else 1
+            found = [prove_project(path) for _ in range(times)]
             points.append(min((point for _, point in found), key=lambda point: point.wall))
             say(f"  {points[-1]}")
         proof, _ = found[-1]
-        theirs = by_container(proof)
-    PICTURE.write_text(drawn(curve(points)))
-    yield from judged(points, proof, theirs)
+        theirs = measure_container_probes(proof)
+    PICTURE.write_text(render_svg(chart(points)))
+    yield from evaluate(points, proof, theirs)
 
 
-def judged(points: list[Point], proof: Proof, each: float) -> Iterator[Figure]:
+def evaluate(points: list[Point], proof: Proof, each: float) -> Iterator[Figure]:
     """Return what the points come to; `each` is what a probe by a container of its own takes."""
     last, networks = points[-1], len(proof.project.networks)
-    told = f"{last.flows} flows in {last.wall:.1f} s, {last.processor:.1f} s of them processor time"
+    summary = f"{last.flows} flows in {last.wall:.1f} s, {last.processor:.1f} s of them processor time"
     size = f"{last.services} services on {networks} networks, both versions of IP"
-    yield Figure(f"{SECONDS} s ÷ proof of {size}", told, f"{SECONDS} s", SECONDS / last.wall, 1)
+    yield Figure(f"{SECONDS} s ÷ proof of {size}", summary, f"{SECONDS} s", SECONDS / last.wall, 1)
     memory = f"{last.megabytes:.0f} MB"
     yield Figure(f"{MEGABYTES} MB ÷ memory of that proof", memory, f"{MEGABYTES} MB", MEGABYTES / last.megabytes, 1)
     half = points[len(points) // 2 - 1]
     small, large = (1e6 * point.processor / point.flows for point in (half, last))
     what = f"processor time a flow, {last.services} services ÷ {half.services} (1: it grows with the flows alone)"
     yield Figure(what, f"{large:.0f} µs", f"{small:.0f} µs", large / small, 1.25, at_most=True)
-    asked = sum(bool(proof.vantages[flow.vantage].container) for flow in proof.flows)
-    told = f"{asked} of them, by {SAMPLE} that were timed: {asked * each / 3600:.1f} h"
+    probes = sum(bool(proof.vantages[flow.vantage].container) for flow in proof.flows)
+    summary = f"{probes} of them, by {SAMPLE} that were timed: {probes * each / 3600:.1f} h"
     yield Figure(
-        f"a container a probe, one by one ÷ proof of {size}", f"{last.wall:.1f} s", told, asked * each / last.wall, 30
+        f"a container a probe, one by one ÷ proof of {size}",
+        f"{last.wall:.1f} s",
+        summary,
+        probes * each / last.wall,
+        30,
     )
 
 
-def by_container(proof: Proof) -> float:
+def measure_container_probes(proof: Proof) -> float:
     """Return the seconds that a probe takes by a container of its own in the namespace of another."""
     containers = [vantage.container for vantage in proof.vantages if vantage.container]
     addresses = [end.address for end in proof.endpoints if end.container and "." in end.address and end.port == PORT]
-    asked = [*zip(containers, addresses, strict=False)][:SAMPLE]
+    probes = [*zip(containers, addresses, strict=False)][:SAMPLE]
 
     def ask() -> None:
-        for container, address in asked:
+        for container, address in probes:
             words = ["docker", "run", "--rm", "--network", f"container:{container}", IMAGE, address, str(PORT)]
             subprocess.run(words, capture_output=True, check=False)
 
-    return seconds(ask) / len(asked)
+    return seconds(ask) / len(probes)
 
 
-def curve(points: list[Point]) -> Curve:
+def chart(points: list[Point]) -> LineChart:
     """Return the picture of how time grows with flows."""
     wall = [(float(point.flows), point.wall) for point in points]
     processor = [(float(point.flows), point.processor) for point in points]
     each = 1e6 * slope(processor)
-    return Curve(
+    return LineChart(
         f"A proof of {points[0].services} to {points[-1].services} services: {each:.0f} µs of processor time a flow",
         "flows",
         "seconds",

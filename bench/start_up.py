@@ -9,25 +9,25 @@ from typing import Final
 
 from bench.measure import COMMAND, Figure, median_seconds, say
 
-TIMES: Final = 20
-UNNOTICED: Final = 0.2
+RUNS: Final = 20
+START_GOAL: Final = 0.2
 """Seconds."""
-ENDS: Final[dict[tuple[str, ...], int]] = {("--help",): 0, ("--version",): 0, ("prove", "--formt", "json"): 2}
+EXIT_CODES: Final[dict[tuple[str, ...], int]] = {("--help",): 0, ("--version",): 0, ("prove", "--formt", "json"): 2}
 """What is started, and the exit code it has to end with."""
 IMPORTED: Final = "import cloison.observe.session, cloison.engine.docker"
 
 
 def figures() -> Iterator[Figure]:
     """Measure the command, and what a proof imports while Compose reads the file."""
-    say(f"starting, {TIMES} times each")
+    say(f"starting, {RUNS} times each")
     bare = _median([sys.executable, "-c", ""], 0)
-    for words, code in ENDS.items():
+    for words, code in EXIT_CODES.items():
         ours = _median([COMMAND, *words], code)
-        told = f"{1000 * ours:.0f} ms (Python alone {1000 * bare:.0f} ms)"
-        yield Figure(f"200 ms ÷ `cloison {' '.join(words)}`", told, "200 ms", UNNOTICED / ours, 1)
+        summary = f"{1000 * ours:.0f} ms (Python alone {1000 * bare:.0f} ms)"
+        yield Figure(f"200 ms ÷ `cloison {' '.join(words)}`", summary, "200 ms", START_GOAL / ours, 1)
     ours = _median([sys.executable, "-c", IMPORTED], 0)
-    told = f"{1000 * ours:.0f} ms"
-    yield Figure("what a proof imports ÷ Python alone (lower is better)", told, f"{1000 * bare:.0f} ms", ours / bare)
+    summary = f"{1000 * ours:.0f} ms"
+    yield Figure("what a proof imports ÷ Python alone (lower is better)", summary, f"{1000 * bare:.0f} ms", ours / bare)
 
 
 def _median(words: Sequence[str], code: int) -> float:
@@ -38,4 +38,4 @@ def _median(words: Sequence[str], code: int) -> float:
                 f"{' '.join(words)} ended with {done.returncode}, not {code}; the figure would be worthless"
             )
 
-    return median_seconds(start, TIMES)
+    return median_seconds(start, RUNS)

@@ -1,4 +1,4 @@
-"""Sums up what needs action: doors of one word and one cause that lead to one place are one entry."""
+"""Sums up what needs action: connections of one judgement and one cause that lead to one place are one entry."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cloison_view.connections import WORST_FIRST, Document, Door
-from cloison_view.labels import ATTENTION, called, in_order, listed, many, ports, shown
+from cloison_view.connections import WORST_FIRST, Document, ProofConnection
+from cloison_view.labels import ACTIONABLE, display_name, join_names, pluralize, ports, shown, sort_places
 from cloison_view.markup import Anchors
 
-NAMED: Final = 8
+MAX_SOURCES: Final = 8
 """So many sources are named."""
-TOLD: Final = 3
-"""So many reasons are told."""
+MAX_REASONS: Final = 3
+"""So many reasons are given."""
 SENTENCES: Final = {
     "breach": ("reaches", "reach"),
     "broken": ("does not reach", "do not reach"),
@@ -22,10 +22,10 @@ SENTENCES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class ActionItem:
     """One entry of what needs action."""
 
-    word: str
+    judgement: str
     cause: str
     sentence: str
     reasons: tuple[str, ...]
@@ -35,45 +35,49 @@ class Act:
     """Each source with the anchor of its evidence."""
 
 
-def acts(proof: Document, gathered: Iterable[Door]) -> list[Act]:
+def action_items(proof: Document, gathered: Iterable[ProofConnection]) -> list[ActionItem]:
     """Return what needs action, the worst first."""
     anchors = Anchors(proof)
-    kinds: dict[tuple[str, str, str], list[tuple[Door, dict[str, Any]]]] = {}
-    for door in gathered:
-        if door.judgement in ATTENTION:
-            for flow in _worst(proof, door):
-                kinds.setdefault((door.judgement, flow["cause"] or "", door.target), []).append((door, flow))
+    kinds: dict[tuple[str, str, str], list[tuple[ProofConnection, dict[str, Any]]]] = {}
+    for connection in gathered:
+        if connection.judgement in ACTIONABLE:
+            for flow in _worst(proof, connection):
+                kinds.setdefault((connection.judgement, flow["cause"] or "", connection.target), []).append(
+                    (connection, flow)
+                )
     found = sorted(kinds, key=lambda kind: (WORST_FIRST.index(kind[0]), kind[1], anchors.places.index(kind[2])))
-    return [_act(kind, kinds[kind], anchors) for kind in found]
+    return [_action_item(kind, kinds[kind], anchors) for kind in found]
 
 
-def _worst(proof: Document, door: Door) -> list[dict[str, Any]]:
-    flows = [proof["flows"][position] for position in door.flows]
-    return [flow for flow in flows if flow["judgement"] == door.judgement]
+def _worst(proof: Document, connection: ProofConnection) -> list[dict[str, Any]]:
+    flows = [proof["flows"][position] for position in connection.flows]
+    return [flow for flow in flows if flow["judgement"] == connection.judgement]
 
 
-def _act(kind: tuple[str, str, str], found: Sequence[tuple[Door, dict[str, Any]]], anchors: Anchors) -> Act:
-    word, cause, target = kind
-    sources = in_order(door.source for door, _ in found)
-    where = ", ".join(ports(door for door, _ in found)).replace("*", "any port")
-    verb = SENTENCES[word][len(sources) > 1]
-    names = listed([shown(called(source)) for source in sources], NAMED)
+def _action_item(
+    kind: tuple[str, str, str], found: Sequence[tuple[ProofConnection, dict[str, Any]]], anchors: Anchors
+) -> ActionItem:
+    judgement, cause, target = kind
+    sources = sort_places(connection.source for connection, _ in found)
+    where = ", ".join(ports(connection for connection, _ in found)).replace("*", "any port")
+    verb = SENTENCES[judgement][len(sources) > 1]
+    names = join_names([shown(display_name(source)) for source in sources], MAX_SOURCES)
     reasons = _reasons(found)
-    rest = len(reasons) - TOLD
-    return Act(
-        word,
+    rest = len(reasons) - MAX_REASONS
+    return ActionItem(
+        judgement,
         cause,
-        f"{names} {verb} {shown(called(target))} ({where})",
-        tuple(reasons[:TOLD]),
-        f"and {many(rest, 'reason')} of the same kind" if rest > 0 else "",
-        tuple((called(source), anchors.pair(source, target)) for source in sources),
+        f"{names} {verb} {shown(display_name(target))} ({where})",
+        tuple(reasons[:MAX_REASONS]),
+        f"and {pluralize(rest, 'reason')} of the same kind" if rest > 0 else "",
+        tuple((display_name(source), anchors.pair(source, target)) for source in sources),
     )
 
 
-def _reasons(found: Iterable[tuple[Door, dict[str, Any]]]) -> list[str]:
+def _reasons(found: Iterable[tuple[ProofConnection, dict[str, Any]]]) -> list[str]:
     """Return one reason for each rule and outcome, the names of the sources aside."""
-    told: dict[tuple[str, str], str] = {}
-    for door, flow in found:
-        rule = flow["rule"].replace(called(door.source), "")
-        told.setdefault((rule, flow["outcome"]), flow["reason"])
-    return list(dict.fromkeys(told.values()))
+    first_reasons: dict[tuple[str, str], str] = {}
+    for connection, flow in found:
+        rule = flow["rule"].replace(display_name(connection.source), "")
+        first_reasons.setdefault((rule, flow["outcome"]), flow["reason"])
+    return list(dict.fromkeys(first_reasons.values()))

@@ -1,6 +1,6 @@
-"""Gathers the flows of a proof document into doors: one place, one port of another, whatever the address.
+"""Gathers the flows of a proof document into connections: one place, one port of another, whatever the address.
 
-Rule: a door is as bad as its worst flow and as open as its most open one. Port 0 is a canary's and stands for any
+Rule: a connection is as bad as its worst flow and as open as its most open one. Port 0 is a canary's and stands for any
 other port, once for each protocol.
 """
 
@@ -27,7 +27,7 @@ REACH: Final = (OPEN, UNKNOWN, SHUT)
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Door:
+class ProofConnection:
     """What one place can do at one port of another: three matrices, one word."""
 
     source: str
@@ -44,7 +44,7 @@ class Door:
 
     @property
     def key(self) -> Key:
-        """What makes it the same door in another proof."""
+        """What makes it the same connection in another proof."""
         return self.source, self.target, self.protocol, self.port
 
     @property
@@ -53,30 +53,30 @@ class Door:
         return self.intended, self.predicted, self.observed, self.judgement, self.drift
 
 
-def doors(proof: Document) -> tuple[Door, ...]:
-    """Return the doors that a proof speaks of, sorted."""
+def connections(proof: Document) -> tuple[ProofConnection, ...]:
+    """Return the connections that a proof speaks of, sorted."""
     vantages, endpoints, flows = proof["vantages"], proof["endpoints"], proof["flows"]
     found: dict[Key, list[int]] = {}
     for position, flow in enumerate(flows):
         end = endpoints[flow["endpoint"]]
         key = vantages[flow["vantage"]]["place"], end["place"], end["protocol"], end["service_port"]
         found.setdefault(key, []).append(position)
-    return tuple(_door(key, found[key], flows) for key in sorted(found))
+    return tuple(_connection(key, found[key], flows) for key in sorted(found))
 
 
-def _door(key: Key, positions: list[int], flows: list[Mapping[str, Any]]) -> Door:
+def _connection(key: Key, positions: list[int], flows: list[Mapping[str, Any]]) -> ProofConnection:
     gathered = [flows[position] for position in positions]
-    return Door(
+    return ProofConnection(
         *key,
-        intended=first(INTENDED, (flow["intended"] for flow in gathered)),
-        predicted=first(REACH, (flow["predicted"] for flow in gathered)),
-        observed=first(REACH, (flow["observed"] for flow in gathered)),
-        judgement=first(WORST_FIRST, (flow["judgement"] for flow in gathered)),
+        intended=first_in_order(INTENDED, (flow["intended"] for flow in gathered)),
+        predicted=first_in_order(REACH, (flow["predicted"] for flow in gathered)),
+        observed=first_in_order(REACH, (flow["observed"] for flow in gathered)),
+        judgement=first_in_order(WORST_FIRST, (flow["judgement"] for flow in gathered)),
         drift=any(flow["drift"] for flow in gathered),
         flows=tuple(positions),
     )
 
 
-def first(order: tuple[str, ...], words: Iterable[str]) -> str:
+def first_in_order(order: tuple[str, ...], words: Iterable[str]) -> str:
     """Return which of the words comes first in an order."""
-    return min({*words}, key=order.index)  # flows of one door nearly always say the same
+    return min({*words}, key=order.index)  # flows of one connection nearly always say the same

@@ -1,4 +1,4 @@
-"""Draws a proof: networks as lines, services as boxes on them, host and outside at the edges, doors as arrows.
+"""Draws a proof: networks as lines, services as boxes on them, host and outside at the borders, connections as arrows.
 
 Rule: whatever an arrow says by its colour it says by its stroke and its label too. Everything links to its evidence.
 """
@@ -10,20 +10,20 @@ from typing import Final
 
 from markupsafe import Markup
 
-from cloison_view.connections import Document, Door, doors
-from cloison_view.edges import ALLOWED, FACES, NEEDED, TOLERATED, Ways, ways
-from cloison_view.labels import called, listed, many, shown
-from cloison_view.layout import layout, words
-from cloison_view.markup import Anchors, rendered
+from cloison_view.connections import Document, ProofConnection, connections
+from cloison_view.edges import ALLOWED, CATEGORIES, NEEDED, TOLERATED, EdgeSet, edges
+from cloison_view.labels import display_name, join_names, pluralize, shown
+from cloison_view.layout import arrow_label, layout
+from cloison_view.markup import Anchors, render_template
 from cloison_view.svg_shapes import Arrow, Layout, Point
-from cloison_view.topology import scenery
+from cloison_view.topology import read_topology
 
 HEAD: Final = {"breach": 15, "broken": 13}
 """How long an arrow's head is, where it has more to say than the others."""
-HUES: Final = 6
+COLOR_COUNT: Final = 6
 """So many colours the networks' lines have."""
 SIZES: Final = {"small": 680, "middle": 1000}
-"""Up to so wide a picture may be enlarged."""
+"""Up to so wide a diagram may be enlarged."""
 LEGEND: Final = {
     "breach": "open, and meant to be shut",
     "broken": "needed, and does not answer",
@@ -42,23 +42,23 @@ SENTENCES: Final = {
 }
 
 
-def picture(proof: Document, gathered: Iterable[Door] | None = None) -> Markup:
-    """Return the picture as SVG in a figure; `gathered` are the proof's doors where the caller has them already."""
-    seen = scenery(proof)
-    found = ways(proof, doors(proof) if gathered is None else gathered, seen)
-    drawn = layout(seen, found)
-    return rendered(
-        "picture.html",
+def diagram(proof: Document, gathered: Iterable[ProofConnection] | None = None) -> Markup:
+    """Return the diagram as SVG in a figure; `gathered` are the proof's connections if the caller has them already."""
+    topology = read_topology(proof)
+    found = edges(proof, connections(proof) if gathered is None else gathered, topology)
+    drawn = layout(topology, found)
+    return render_template(
+        "diagram.html",
         name=proof["project"]["name"],
         drawn=drawn,
         anchors=Anchors(proof),
         legend=_legend(drawn),
-        implied=[many(number, f"door {word}", f"doors {word}") for word, number in sorted(found.implied.items())],
+        undrawn=[pluralize(number, f"door {word}", f"doors {word}") for word, number in sorted(found.undrawn.items())],
         summary=_summary(found),
         path=path,
         head=head,
         sentence=sentence,
-        hues=HUES,
+        hues=COLOR_COUNT,
         size=next((name for name, most in SIZES.items() if drawn.width <= most), "large"),
     )
 
@@ -71,31 +71,33 @@ def path(points: tuple[Point, ...]) -> str:
 def head(arrow: Arrow) -> str:
     """Return the corners of an arrow's head; the last stretch is always level."""
     (before, _), (x, y) = arrow.points[-2:]
-    size = HEAD.get(arrow.face, 10)
+    size = HEAD.get(arrow.category, 10)
     back = x - size if x > before else x + size
     return path(((x, y), (back, y - size / 2), (back, y + size / 2)))
 
 
 def sentence(arrow: Arrow) -> str:
     """Return an arrow in words."""
-    sources = listed([shown(called(way.source)) for way in arrow.ways])
-    target = shown(called(arrow.ways[0].target))
-    at = words(NEEDED, arrow.ways)
-    said = SENTENCES[arrow.face].format(source=sources, target=target, ports=at if "any" in at else f"port {at}")
+    sources = join_names([shown(display_name(edge.source)) for edge in arrow.edges])
+    target = shown(display_name(arrow.edges[0].target))
+    at = arrow_label(NEEDED, arrow.edges)
+    said = SENTENCES[arrow.category].format(source=sources, target=target, ports=at if "any" in at else f"port {at}")
     return f"{said}; the file predicts otherwise" if arrow.drift else said
 
 
 def _legend(drawn: Layout) -> list[tuple[str, str]]:
-    """Return the faces in use with their meanings."""
-    used = {arrow.face for arrow in drawn.arrows} | {fold.face for rail in drawn.rails for fold in rail.folds}
-    return [(face, LEGEND[face]) for face in FACES if face in used]
+    """Return the categories in use with their meanings."""
+    used = {arrow.category for arrow in drawn.arrows} | {
+        collapsed.category for network_line in drawn.network_lines for collapsed in network_line.collapsed_edges
+    }
+    return [(category, LEGEND[category]) for category in CATEGORIES if category in used]
 
 
-def _summary(found: Ways) -> str:
-    """Return what the picture shows, in a sentence."""
+def _summary(found: EdgeSet) -> str:
+    """Return what the diagram shows, in a sentence."""
     counted = [
-        many(sum(way.face == face for way in found.drawn), f"{face} arrow")
-        for face in FACES
-        if any(way.face == face for way in found.drawn)
+        pluralize(sum(edge.category == category for edge in found.drawn), f"{category} arrow")
+        for category in CATEGORIES
+        if any(edge.category == category for edge in found.drawn)
     ]
     return ", ".join(counted) or "no door to draw"

@@ -1,6 +1,6 @@
-"""Chooses which doors of a proof are drawn as arrows, which ones a network's line implies, and which are counted.
+"""Chooses which connections of a proof are drawn as arrows, which a network's line stands for, and which are counted.
 
-Rule: what needs action is always in the picture. Where members of one network have more such ways to each other than
+Rule: what needs action is always in the diagram. Where members of one network have more such edges to each other than
 an eye can follow, the network's own line carries the word and their number.
 """
 
@@ -11,110 +11,116 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from cloison_view.connections import OPEN, UNKNOWN, Document, Door
-from cloison_view.labels import ATTENTION, HOST, OUTSIDE
-from cloison_view.topology import Scenery
+from cloison_view.connections import OPEN, UNKNOWN, Document, ProofConnection
+from cloison_view.labels import ACTIONABLE, HOST, OUTSIDE
+from cloison_view.topology import Topology
 
 NEEDED: Final = "needed"
 ALLOWED: Final = "allowed"
 TOLERATED: Final = "tolerated"
-FACES: Final = (*ATTENTION, NEEDED, ALLOWED, TOLERATED)
+CATEGORIES: Final = (*ACTIONABLE, NEEDED, ALLOWED, TOLERATED)
 """What an arrow can say, the most urgent first."""
-EDGES: Final = frozenset({HOST, OUTSIDE})
-FOLDED_BEYOND: Final = 12
-"""So many ways between the members of a network are drawn one by one."""
+BORDERS: Final = frozenset({HOST, OUTSIDE})
+MAX_DRAWN_EDGES: Final = 12
+"""So many edges between the members of a network are drawn one by one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """The doors from one place to another that have one face."""
+class Edge:
+    """The connections from one place to another that have one category."""
 
     source: str
     target: str
-    face: str
-    doors: tuple[Door, ...]
+    category: str
+    connections: tuple[ProofConnection, ...]
 
     @property
     def drift(self) -> bool:
         """Whether the file predicts one of them otherwise."""
-        return any(door.drift for door in self.doors)
+        return any(connection.drift for connection in self.connections)
 
 
 @dataclass(frozen=True, slots=True)
-class Fold:
-    """The ways between members of one network that its line stands for."""
+class CollapsedEdges:
+    """The edges between members of one network that its line stands for."""
 
     network: str
-    face: str
-    ways: tuple[Way, ...]
+    category: str
+    edges: tuple[Edge, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
-    """What is drawn, what the lines stand for, and how many doors of each judgement are neither."""
+class EdgeSet:
+    """What is drawn, what the lines stand for, and how many connections of each judgement are neither."""
 
-    drawn: tuple[Way, ...]
-    folds: tuple[Fold, ...]
-    implied: Counter[str]
+    drawn: tuple[Edge, ...]
+    collapsed_edges: tuple[CollapsedEdges, ...]
+    undrawn: Counter[str]
 
 
-def face(door: Door) -> str | None:
-    """Return what an arrow says of a door; None for one that is shut as meant, or judged by nobody."""
-    if door.judgement in ATTENTION:
-        return door.judgement
-    if door.observed != OPEN or door.judgement == "unjudged":
+def category(connection: ProofConnection) -> str | None:
+    """Return what an arrow says of a connection; None for one that is shut as meant, or judged by nobody."""
+    if connection.judgement in ACTIONABLE:
+        return connection.judgement
+    if connection.observed != OPEN or connection.judgement == "unjudged":
         return None
-    if door.judgement == TOLERATED:
+    if connection.judgement == TOLERATED:
         return TOLERATED
-    return NEEDED if door.intended == OPEN else ALLOWED
+    return NEEDED if connection.intended == OPEN else ALLOWED
 
 
-def ways(proof: Document, doors: Iterable[Door], seen: Scenery) -> Ways:
-    """Return which doors are drawn, and which are not."""
-    gathered: dict[tuple[str, str, str], list[Door]] = {}
-    implied: Counter[str] = Counter()
-    for door in doors:
-        said = face(door)
-        if said and _is_drawn(door, said, seen, has_policy=proof["policy"] is not None):
-            gathered.setdefault((door.source, door.target, said), []).append(door)
+def edges(proof: Document, connections: Iterable[ProofConnection], topology: Topology) -> EdgeSet:
+    """Return which connections are drawn, and which are not."""
+    gathered: dict[tuple[str, str, str], list[ProofConnection]] = {}
+    undrawn: Counter[str] = Counter()
+    for connection in connections:
+        category_of = category(connection)
+        if category_of and _is_drawn(connection, category_of, topology, has_policy=proof["policy"] is not None):
+            gathered.setdefault((connection.source, connection.target, category_of), []).append(connection)
         else:
-            implied[_counted(door)] += 1
-    every = [Way(*key, tuple(group)) for key, group in gathered.items()]
-    folds = _folds(proof, every, seen)
-    folded = {way for fold in folds for way in fold.ways}
-    return Ways(tuple(way for way in every if way not in folded), folds, implied)
+            undrawn[_counted(connection)] += 1
+    all_edges = [Edge(*key, tuple(group)) for key, group in gathered.items()]
+    collapsed_edges = _collapse(proof, all_edges, topology)
+    hidden = {edge for collapsed in collapsed_edges for edge in collapsed.edges}
+    return EdgeSet(tuple(edge for edge in all_edges if edge not in hidden), collapsed_edges, undrawn)
 
 
-def _is_drawn(door: Door, said: str, seen: Scenery, *, has_policy: bool) -> bool:
-    if said in ATTENTION:
+def _is_drawn(connection: ProofConnection, category_of: str, topology: Topology, *, has_policy: bool) -> bool:
+    if category_of in ACTIONABLE:
         return True
-    if HOST in (door.source, door.target):
-        return said == NEEDED and has_policy
-    if OUTSIDE in (door.source, door.target):
+    if HOST in (connection.source, connection.target):
+        return category_of == NEEDED and has_policy
+    if OUTSIDE in (connection.source, connection.target):
         return True
-    return (said == NEEDED and has_policy) or not seen.shared(door.source, door.target)
+    return (category_of == NEEDED and has_policy) or not topology.shared(connection.source, connection.target)
 
 
-def _counted(door: Door) -> str:
-    """Return under which word a door that is not drawn is counted."""
-    if door.judgement in (TOLERATED, "unjudged"):
-        return door.judgement
-    return "open as allowed" if door.observed == OPEN else "shut as meant"
+def _counted(connection: ProofConnection) -> str:
+    """Return under which word a connection that is not drawn is counted."""
+    if connection.judgement in (TOLERATED, "unjudged"):
+        return connection.judgement
+    return "open as allowed" if connection.observed == OPEN else "shut as meant"
 
 
-def _folds(proof: Document, every: list[Way], seen: Scenery) -> tuple[Fold, ...]:
-    crowds: dict[tuple[str, str], list[Way]] = {}
-    for way in every:
-        network = _road(proof, way, seen)
+def _collapse(proof: Document, all_edges: list[Edge], topology: Topology) -> tuple[CollapsedEdges, ...]:
+    edges_by_network: dict[tuple[str, str], list[Edge]] = {}
+    for edge in all_edges:
+        network = _common_network(proof, edge, topology)
         if network:
-            crowds.setdefault((network, way.face), []).append(way)
-    return tuple(Fold(*key, tuple(crowd)) for key, crowd in sorted(crowds.items()) if len(crowd) > FOLDED_BEYOND)
+            edges_by_network.setdefault((network, edge.category), []).append(edge)
+    return tuple(
+        CollapsedEdges(*key, tuple(group))
+        for key, group in sorted(edges_by_network.items())
+        if len(group) > MAX_DRAWN_EDGES
+    )
 
 
-def _road(proof: Document, way: Way, seen: Scenery) -> str:
-    """Return the network on which both ends of a way sit and over which it leads; none for one of the edges'."""
-    if EDGES & {way.source, way.target}:
+def _common_network(proof: Document, edge: Edge, topology: Topology) -> str:
+    """Return the network of both ends over which an edge leads; none for one to or from a border."""
+    if BORDERS & {edge.source, edge.target}:
         return ""
-    flows = [proof["flows"][position] for door in way.doors for position in door.flows]
-    led = {proof["endpoints"][flow["endpoint"]]["network"] for flow in flows if flow["observed"] in (OPEN, UNKNOWN)}
-    return min(led & seen.shared(way.source, way.target), default="")
+    flows = [proof["flows"][position] for connection in edge.connections for position in connection.flows]
+    flow_networks = {
+        proof["endpoints"][flow["endpoint"]]["network"] for flow in flows if flow["observed"] in (OPEN, UNKNOWN)
+    }
+    return min(flow_networks & topology.shared(edge.source, edge.target), default="")

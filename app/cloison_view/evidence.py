@@ -14,18 +14,18 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from cloison_view.connections import WORST_FIRST, Document, Door, doors
-from cloison_view.labels import ATTENTION, listed, many, ports
-from cloison_view.markup import Anchors, rendered
+from cloison_view.connections import WORST_FIRST, Document, ProofConnection, connections
+from cloison_view.labels import ACTIONABLE, join_names, pluralize, ports
+from cloison_view.markup import Anchors, render_template
 
-ALIKE: Final = ("intended", "intended_by", "predicted", "observed", "judgement", "cause", "drift", "rule")
+GROUP_KEYS: Final = ("intended", "intended_by", "predicted", "observed", "judgement", "cause", "drift", "rule")
 """What flows of one entry have in common."""
-SENTENCES: Final = 6
+MAX_SENTENCES: Final = 6
 """So many sentences of one entry are told; the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class EvidenceEntry:
     """Flows of one pair that are alike."""
 
     ports: str
@@ -37,26 +37,26 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class PlacePair:
     """What leads from one place to another, the worst first."""
 
     anchor: str
     target: str
-    entries: tuple[Entry, ...]
+    entries: tuple[EvidenceEntry, ...]
 
     @property
     def needs_action(self) -> bool:
         """Whether somebody has to act on it."""
-        return any(entry.flow["judgement"] in ATTENTION for entry in self.entries)
+        return any(entry.flow["judgement"] in ACTIONABLE for entry in self.entries)
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class SourceEvidence:
     """What leads from one place."""
 
     anchor: str
     source: str
-    pairs: tuple[Pair, ...]
+    pairs: tuple[PlacePair, ...]
     controls: tuple[str, ...]
     """Of its vantages that could not be trusted, why."""
 
@@ -64,7 +64,7 @@ class Origin:
     def summary(self) -> str:
         """What there is to it."""
         acted_on = sum(pair.needs_action for pair in self.pairs)
-        counted = [many(len(self.pairs), "target"), *([f"{acted_on} to act on"] if acted_on else [])]
+        counted = [pluralize(len(self.pairs), "target"), *([f"{acted_on} to act on"] if acted_on else [])]
         return ", ".join(counted)
 
     @property
@@ -73,21 +73,24 @@ class Origin:
         return any(pair.needs_action for pair in self.pairs)
 
 
-def evidence(proof: Document, gathered: Iterable[Door] | None = None) -> Markup:
-    """Return all evidence as markup; `gathered` are the proof's doors where the caller has them already."""
-    return rendered("evidence.html", origins=origins(proof, doors(proof) if gathered is None else gathered))
+def evidence(proof: Document, gathered: Iterable[ProofConnection] | None = None) -> Markup:
+    """Return all evidence as markup; `gathered` are the proof's connections where the caller has them already."""
+    return render_template(
+        "evidence.html",
+        evidence_by_source=evidence_by_source(proof, connections(proof) if gathered is None else gathered),
+    )
 
 
-def origins(proof: Document, gathered: Iterable[Door]) -> list[Origin]:
-    """Return the evidence of every place from which something was asked, or to which a picture may lead."""
+def evidence_by_source(proof: Document, gathered: Iterable[ProofConnection]) -> list[SourceEvidence]:
+    """Return the evidence of every place from which something was asked, or to which a diagram may lead."""
     anchors = Anchors(proof)
-    replicated = _replicated(proof)
-    pairs: dict[str, list[Pair]] = {place: [] for place in anchors.places}
+    multi_container_places = _replicated(proof)
+    pairs: dict[str, list[PlacePair]] = {place: [] for place in anchors.places}
     for (source, target), group in groupby(sorted(gathered), key=attrgetter("source", "target")):
-        entries = _entries(proof, list(group), with_container=source in replicated)
-        pairs[source].append(Pair(anchors.pair(source, target), target, entries))
+        entries = _entries(proof, list(group), with_container=source in multi_container_places)
+        pairs[source].append(PlacePair(anchors.pair(source, target), target, entries))
     return [
-        Origin(
+        SourceEvidence(
             anchors.place(place),
             place,
             tuple(sorted(found, key=lambda pair: (not pair.needs_action, anchors.places.index(pair.target)))),
@@ -110,21 +113,25 @@ def _controls(proof: Document, place: str) -> Iterable[str]:
             yield f"{part['container'] or place}: {failed}"
 
 
-def _entries(proof: Document, gathered: Sequence[Door], *, with_container: bool) -> tuple[Entry, ...]:
-    kinds: dict[tuple[Any, ...], list[tuple[Door, dict[str, Any]]]] = {}
-    for door in gathered:
-        for position in door.flows:
+def _entries(
+    proof: Document, gathered: Sequence[ProofConnection], *, with_container: bool
+) -> tuple[EvidenceEntry, ...]:
+    kinds: dict[tuple[Any, ...], list[tuple[ProofConnection, dict[str, Any]]]] = {}
+    for connection in gathered:
+        for position in connection.flows:
             flow = proof["flows"][position]
-            kinds.setdefault(tuple(flow[name] for name in ALIKE), []).append((door, flow))
+            kinds.setdefault(tuple(flow[name] for name in GROUP_KEYS), []).append((connection, flow))
     found = (_entry(proof, alike, with_container=with_container) for alike in kinds.values())
     return tuple(sorted(found, key=lambda entry: WORST_FIRST.index(entry.flow["judgement"])))
 
 
-def _entry(proof: Document, alike: list[tuple[Door, dict[str, Any]]], *, with_container: bool) -> Entry:
+def _entry(
+    proof: Document, alike: list[tuple[ProofConnection, dict[str, Any]]], *, with_container: bool
+) -> EvidenceEntry:
     flows = [flow for _, flow in alike]
-    names = ports(dict.fromkeys(door for door, _ in alike))
-    return Entry(
-        ports=listed(names, 8).replace("*", "any other"),
+    names = ports(dict.fromkeys(connection for connection, _ in alike))
+    return EvidenceEntry(
+        ports=join_names(names, 8).replace("*", "any other"),
         flow=flows[0],
         reasons=_reasons(proof, flows),
         addresses=_addresses(proof, flows, with_container=with_container),
@@ -133,19 +140,19 @@ def _entry(proof: Document, alike: list[tuple[Door, dict[str, Any]]], *, with_co
 
 def _reasons(proof: Document, flows: Iterable[dict[str, Any]]) -> tuple[str, ...]:
     """Return the sentences that differ in more than an address: the first of each kind."""
-    told: dict[str, list[str]] = {}
+    first_reasons: dict[str, list[str]] = {}
     for flow in flows:
         end = proof["endpoints"][flow["endpoint"]]
-        told.setdefault(_without(flow["reason"], end), []).append(flow["reason"])
+        first_reasons.setdefault(_without_address(flow["reason"], end), []).append(flow["reason"])
     said = [
         reasons[0] + (f" ({len(set(reasons)) - 1} more alike)" if len(set(reasons)) > 1 else "")
-        for reasons in told.values()
+        for reasons in first_reasons.values()
     ]
-    rest = [f"and {many(len(said) - SENTENCES, 'sentence')} more"] if len(said) > SENTENCES else []
-    return (*said[:SENTENCES], *rest)
+    rest = [f"and {pluralize(len(said) - MAX_SENTENCES, 'sentence')} more"] if len(said) > MAX_SENTENCES else []
+    return (*said[:MAX_SENTENCES], *rest)
 
 
-def _without(sentence: str, end: dict[str, Any]) -> str:
+def _without_address(sentence: str, end: dict[str, Any]) -> str:
     """Return a sentence without what is the address's own."""
     for own in (end["address"], end["container"], f"port {end['port']} ", "the canary ", "SYN", "datagram"):
         sentence = sentence.replace(own, "") if own else sentence

@@ -1,7 +1,7 @@
-"""Lays a proof's picture out: one row a place, one line a network, the outside at the left and the host at the right.
+"""Lays a proof's diagram out: one row a place, one line a network, the outside at the left and the host at the right.
 
 Rule: whatever carries a text has a strip of its own. From left to right: the outside; labels of what leads there or
-comes from there; the networks' lines with the boxes on them; labels of what comes in from other services; the trunks;
+comes from there; the networks' lines with the boxes on them; labels of what comes in from other services; the bundles;
 labels of the host's arrows; the host. Every arrow of a row has a slot of its own, so no two labels can meet.
 """
 
@@ -10,191 +10,236 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from cloison_view.edge_bundling import Trunk, lanes, trunks
-from cloison_view.edges import FACES, Way, Ways
-from cloison_view.labels import ANY, ATTENTION, HOST, OUTSIDE, called, columns, cut, listed, many, ports
-from cloison_view.row_layout import GAP, PADDING, Row, rows
-from cloison_view.svg_shapes import Arrow, Box, Label, Layout, Rail, Rect, Seat
-from cloison_view.topology import Network, Place, Scenery
+from cloison_view.edge_bundling import EdgeBundle, edge_bundles, lanes
+from cloison_view.edges import CATEGORIES, Edge, EdgeSet
+from cloison_view.labels import (
+    ACTIONABLE,
+    ANY_OTHER_PORT,
+    HOST,
+    OUTSIDE,
+    display_name,
+    join_names,
+    pluralize,
+    ports,
+    text_columns,
+    truncate,
+)
+from cloison_view.row_layout import GAP, PADDING, PlaceRow, rows
+from cloison_view.svg_shapes import Arrow, Attachment, Box, Label, Layout, NetworkLine, Rect
+from cloison_view.topology import Network, Place, Topology
 
 NAME_COLUMN: Final = 8.1
 LABEL_COLUMN: Final = 6.9
 """How wide a column of the two fonts is at most; one of one width has 0.6 of its size: 13 and 11."""
-EDGE: Final = 84.0
-STUB: Final = 24
+BORDER_WIDTH: Final = 84.0
+ARROW_ROOM: Final = 24
 """Room for an arrow's head beside a label."""
-LANE: Final = 15
-HEADLINE: Final = 26
-ARM: Final = 16
+LANE_WIDTH: Final = 15
+HEADLINE_HEIGHT: Final = 26
+EXTENSION_HEIGHT: Final = 16
 """How high a box is where it reaches over many lines."""
-PILL: Final = 18
-NAME_MOST: Final = 26
-LABEL_MOST: Final = 28
+LABEL_HEIGHT: Final = 18
+MAX_NAME_COLUMNS: Final = 26
+MAX_LABEL_COLUMNS: Final = 28
 MARGIN: Final = 10.0
-SPARSE: Final = 4
+FEW_NETWORKS: Final = 4
 """So many lines stand wide apart."""
-APART: Final = {True: 54, False: 30}
+LINE_SPACING: Final = {True: 54, False: 30}
 
 
-def layout(seen: Scenery, found: Ways) -> Layout:
-    """Lay the picture out."""
-    return _Sheet(seen, found).laid_out()
+def layout(topology: Topology, found: EdgeSet) -> Layout:
+    """Lay the diagram out."""
+    return _DiagramLayout(topology, found).build()
 
 
-def words(face: str, ways: Iterable[Way]) -> str:
+def arrow_label(category: str, edges: Iterable[Edge]) -> str:
     """Return an arrow's label: in capitals what needs action, and then the ports."""
-    names = ports(door for way in ways for door in way.doors)
-    text = "any port" if names == [ANY] else listed(names, 2)
-    return cut(f"{face.upper()} {text}" if face in ATTENTION else text, LABEL_MOST)
+    names = ports(connection for edge in edges for connection in edge.connections)
+    text = "any port" if names == [ANY_OTHER_PORT] else join_names(names, 2)
+    return truncate(f"{category.upper()} {text}" if category in ACTIONABLE else text, MAX_LABEL_COLUMNS)
 
 
-def entry(trunk: Trunk) -> str:
-    """Return the label where a trunk comes in; of one that is not drawn, with where it comes from."""
-    text = words(trunk.face, trunk.ways)
-    if not trunk.is_crowded:
+def bundle_label(edge_bundle: EdgeBundle) -> str:
+    """Return the label where a bundle comes in; of one that is not drawn, with where it comes from."""
+    text = arrow_label(edge_bundle.category, edge_bundle.edges)
+    if not edge_bundle.is_crowded:
         return text
-    origin = called(trunk.sources[0]) if len(trunk.sources) == 1 else many(len(trunk.sources), "service")
-    return f"{text} from {cut(origin, NAME_MOST)}"
+    origin = (
+        display_name(edge_bundle.sources[0])
+        if len(edge_bundle.sources) == 1
+        else pluralize(len(edge_bundle.sources), "service")
+    )
+    return f"{text} from {truncate(origin, MAX_NAME_COLUMNS)}"
 
 
-def headline(network: Network, found: Ways) -> str:
+def headline(network: Network, found: EdgeSet) -> str:
     """Return what stands at the head of a network's line."""
-    folds = [fold for fold in found.folds if fold.network == network.name]
-    counted = [f"{fold.face.upper()}: {many(len(fold.ways), 'way')} between its members" for fold in folds]
-    return " · ".join([cut(network.label, NAME_MOST), *(["internal"] if network.internal else []), *counted])
+    collapsed_edges = [collapsed for collapsed in found.collapsed_edges if collapsed.network == network.name]
+    counted = [
+        f"{collapsed.category.upper()}: {pluralize(len(collapsed.edges), 'way')} between its members"
+        for collapsed in collapsed_edges
+    ]
+    return " · ".join(
+        [truncate(network.label, MAX_NAME_COLUMNS), *(["internal"] if network.internal else []), *counted]
+    )
 
 
-class _Sheet:
-    """The strips and rows of one picture, from which every position follows."""
+class _DiagramLayout:
+    """The strips and rows of one diagram, from which every position follows."""
 
-    def __init__(self, seen: Scenery, found: Ways) -> None:
-        self.seen, self.found = seen, found
-        self.trunks = trunks(found.drawn)
-        self.top = MARGIN + HEADLINE * (len(seen.networks) + 1)
-        self.rows = rows(seen, found.drawn, self.trunks, self.top)
-        drawn = [trunk for trunk in self.trunks if not trunk.is_crowded]
-        self.lanes = lanes(drawn, {trunk: self.span(trunk) for trunk in drawn})
+    def __init__(self, topology: Topology, found: EdgeSet) -> None:
+        self.topology, self.found = topology, found
+        self.edge_bundles = edge_bundles(found.drawn)
+        self.top = MARGIN + HEADLINE_HEIGHT * (len(topology.networks) + 1)
+        self.rows = rows(topology, found.drawn, self.edge_bundles, self.top)
+        drawn = [edge_bundle for edge_bundle in self.edge_bundles if not edge_bundle.is_crowded]
+        self.lanes = lanes(drawn, {edge_bundle: self.span(edge_bundle) for edge_bundle in drawn})
         self.strips()
 
     def strips(self) -> None:
         """Say where every strip begins."""
-        networks, found = self.seen.networks, self.rows.values()
-        self.apart = APART[len(networks) <= SPARSE]
-        self.labels_left = MARGIN + EDGE + STUB
-        self.rails = self.labels_left + _widest(_way(way) for row in found for way in row.left) + STUB + 2 * PADDING
-        self.names = self.rails + self.apart * max(0, len(networks) - 1) + 2 * PADDING
-        longest = max((columns(cut(place.label, NAME_MOST)) for place in self.seen.places), default=0)
+        networks, found = self.topology.networks, self.rows.values()
+        self.apart = LINE_SPACING[len(networks) <= FEW_NETWORKS]
+        self.labels_left = MARGIN + BORDER_WIDTH + ARROW_ROOM
+        self.network_lines = (
+            self.labels_left
+            + _widest(_edge_label(edge) for row in found for edge in row.left)
+            + ARROW_ROOM
+            + 2 * PADDING
+        )
+        self.names = self.network_lines + self.apart * max(0, len(networks) - 1) + 2 * PADDING
+        longest = max(
+            (text_columns(truncate(place.label, MAX_NAME_COLUMNS)) for place in self.topology.places), default=0
+        )
         self.boxes_end = self.names + longest * NAME_COLUMN + 2 * PADDING
-        self.entries = self.boxes_end + STUB
-        first_lane = self.entries + _widest(map(entry, self.trunks)) + LANE
+        self.entries = self.boxes_end + ARROW_ROOM
+        first_lane = self.entries + _widest(map(bundle_label, self.edge_bundles)) + LANE_WIDTH
         used = max(self.lanes.values(), default=-1) + 1
-        self.lane_at = {trunk: first_lane + LANE * lane for trunk, lane in self.lanes.items()}
-        self.labels_right = first_lane + LANE * used + PADDING if used else first_lane
-        end = self.labels_right + _widest(_way(way) for row in found for way in row.right) + STUB
-        heads = (self.rail_at(network) + 2 * PADDING + _width(headline(network, self.found)) for network in networks)
-        self.host = max(end, *heads, self.boxes_end + STUB)
+        self.lane_at = {edge_bundle: first_lane + LANE_WIDTH * lane for edge_bundle, lane in self.lanes.items()}
+        self.labels_right = first_lane + LANE_WIDTH * used + PADDING if used else first_lane
+        end = self.labels_right + _widest(_edge_label(edge) for row in found for edge in row.right) + ARROW_ROOM
+        heads = (self.line_x(network) + 2 * PADDING + _width(headline(network, self.found)) for network in networks)
+        self.host = max(end, *heads, self.boxes_end + ARROW_ROOM)
 
-    def laid_out(self) -> Layout:
+    def build(self) -> Layout:
         """Return every shape."""
         bottom = max((row.y + row.height for row in self.rows.values()), default=self.top)
-        above = self.top - HEADLINE
+        above = self.top - HEADLINE_HEIGHT
         return Layout(
-            width=self.host + EDGE + MARGIN,
+            width=self.host + BORDER_WIDTH + MARGIN,
             height=bottom + GAP + MARGIN,
-            outside=Rect(MARGIN, above, EDGE, bottom - above + GAP),
-            host=Rect(self.host, above, EDGE, bottom - above + GAP),
-            rails=tuple(self.rail(position, network) for position, network in enumerate(self.seen.networks)),
-            boxes=tuple(self.box(place) for place in self.seen.places),
-            arrows=tuple(sorted(self.arrows(), key=lambda arrow: -FACES.index(arrow.face))),
+            outside=Rect(MARGIN, above, BORDER_WIDTH, bottom - above + GAP),
+            host=Rect(self.host, above, BORDER_WIDTH, bottom - above + GAP),
+            network_lines=tuple(
+                self.network_line(position, network) for position, network in enumerate(self.topology.networks)
+            ),
+            boxes=tuple(self.box(place) for place in self.topology.places),
+            arrows=tuple(sorted(self.arrows(), key=lambda arrow: -CATEGORIES.index(arrow.category))),
         )
 
-    def rail_at(self, network: Network) -> float:
+    def line_x(self, network: Network) -> float:
         """Return where a network's line is."""
-        return self.rails + self.apart * self.seen.networks.index(network)
+        return self.network_lines + self.apart * self.topology.networks.index(network)
 
-    def rail(self, position: int, network: Network) -> Rail:
+    def network_line(self, position: int, network: Network) -> NetworkLine:
         """Return a network's line; the names are staggered, so that no line crosses one."""
-        x, y = self.rail_at(network), MARGIN + HEADLINE * position
-        members = [self.rows[place.name].middle for place in self.seen.places if network.name in place.seats]
+        x, y = self.line_x(network), MARGIN + HEADLINE_HEIGHT * position
+        members = [self.rows[place.name].middle for place in self.topology.places if network.name in place.attachments]
         text = headline(network, self.found)
-        label = Label(text, Rect(x + PADDING, y, _width(text), PILL))
-        folds = tuple(fold for fold in self.found.folds if fold.network == network.name)
-        return Rail(network, x, y + PILL / 2, max(members, default=self.top), label, folds)
+        label = Label(text, Rect(x + PADDING, y, _width(text), LABEL_HEIGHT))
+        collapsed_edges = tuple(
+            collapsed for collapsed in self.found.collapsed_edges if collapsed.network == network.name
+        )
+        return NetworkLine(network, x, y + LABEL_HEIGHT / 2, max(members, default=self.top), label, collapsed_edges)
 
     def box(self, place: Place) -> Box:
         """Return a place's box: it covers the lines from its first network on."""
         row = self.rows[place.name]
-        seats = tuple(self.seat(network, place, row) for network in self.seen.networks if network.name in place.seats)
+        attachments = tuple(
+            self.attachment(network, place, row)
+            for network in self.topology.networks
+            if network.name in place.attachments
+        )
         plate = self.names - PADDING
-        left = min((seat.x - 1.5 * PADDING for seat in seats), default=plate)
-        text = cut(place.label, NAME_MOST)
-        label = Label(text, Rect(self.names, row.middle - PILL / 2, columns(text) * NAME_COLUMN, PILL))
-        height = row.height if len(self.seen.networks) <= SPARSE else ARM
-        arm = Rect(left, row.middle - height / 2, self.boxes_end - left, height)
-        return Box(place, label, Rect(plate, row.y, self.boxes_end - plate, row.height), arm, seats)
+        left = min((attachment.x - 1.5 * PADDING for attachment in attachments), default=plate)
+        text = truncate(place.label, MAX_NAME_COLUMNS)
+        label = Label(
+            text, Rect(self.names, row.middle - LABEL_HEIGHT / 2, text_columns(text) * NAME_COLUMN, LABEL_HEIGHT)
+        )
+        height = row.height if len(self.topology.networks) <= FEW_NETWORKS else EXTENSION_HEIGHT
+        extension = Rect(left, row.middle - height / 2, self.boxes_end - left, height)
+        return Box(place, label, Rect(plate, row.y, self.boxes_end - plate, row.height), extension, attachments)
 
-    def seat(self, network: Network, place: Place, row: Row) -> Seat:
-        """Return where a place sits on a network's line."""
-        passes = any(network.name in other.seats and self.rows[other.name].y > row.y for other in self.seen.places)
-        hue = self.seen.networks.index(network)
-        return Seat(self.rail_at(network), place.seats[network.name], hue, passes)
+    def attachment(self, network: Network, place: Place, row: PlaceRow) -> Attachment:
+        """Return where a place is attached to a network's line."""
+        continues_below = any(
+            network.name in other.attachments and self.rows[other.name].y > row.y for other in self.topology.places
+        )
+        hue = self.topology.networks.index(network)
+        return Attachment(self.line_x(network), place.attachments[network.name], hue, continues_below)
 
     def arrows(self) -> Iterator[Arrow]:
         """Yield every arrow."""
-        boxes = {place.name: self.box(place) for place in self.seen.places}
+        boxes = {place.name: self.box(place) for place in self.topology.places}
         for name, row in self.rows.items():
-            for way in row.left:
-                edge = boxes[name].left_at(row.left_at(way)) if name in boxes else self.host
-                ends = (MARGIN + EDGE, edge) if way.source == OUTSIDE else (edge, MARGIN + EDGE)
-                yield _straight(way, ends, row.left_at(way), self.labels_left)
-            for way in row.right:
-                ends = (self.boxes_end, self.host) if way.target == HOST else (self.host, self.boxes_end)
-                yield _straight(way, ends, row.right_at(way), self.labels_right)
-        for trunk in self.trunks:
-            yield from (self.told(trunk),) if trunk.is_crowded else self.bundle(trunk)
+            for edge in row.left:
+                box_left = boxes[name].left_at(row.left_at(edge)) if name in boxes else self.host
+                ends = (
+                    (MARGIN + BORDER_WIDTH, box_left) if edge.source == OUTSIDE else (box_left, MARGIN + BORDER_WIDTH)
+                )
+                yield _straight(edge, ends, row.left_at(edge), self.labels_left)
+            for edge in row.right:
+                ends = (self.boxes_end, self.host) if edge.target == HOST else (self.host, self.boxes_end)
+                yield _straight(edge, ends, row.right_at(edge), self.labels_right)
+        for edge_bundle in self.edge_bundles:
+            yield from (
+                (self.endpoint_arrow(edge_bundle),) if edge_bundle.is_crowded else self.bundle_arrows(edge_bundle)
+            )
 
-    def told(self, trunk: Trunk) -> Arrow:
-        """Return the end of a trunk that is not drawn: its label says where it comes from."""
-        y = self.rows[trunk.target].entry_at(trunk)
-        label = _label(entry(trunk), self.entries, y)
-        return Arrow(trunk.face, ((label.rect.x, y), (self.boxes_end, y)), trunk.ways, label)
+    def endpoint_arrow(self, edge_bundle: EdgeBundle) -> Arrow:
+        """Return the end of a bundle that is not drawn: its label says where it comes from."""
+        y = self.rows[edge_bundle.target].entry_at(edge_bundle)
+        label = _label(bundle_label(edge_bundle), self.entries, y)
+        return Arrow(edge_bundle.category, ((label.rect.x, y), (self.boxes_end, y)), edge_bundle.edges, label)
 
-    def bundle(self, trunk: Trunk) -> Iterator[Arrow]:
-        """Yield a trunk from its furthest source to its target, and a line to it from every source."""
-        x, y = self.lane_at[trunk], self.rows[trunk.target].entry_at(trunk)
-        for way in trunk.ways:
-            start = self.row_of(way).leaving_at(trunk.face)
-            yield Arrow(trunk.face, ((self.boxes_end, start), (x, start)), (way,), dots=((x, start),), has_head=False)
-        top, bottom = self.span(trunk)
-        label = _label(entry(trunk), self.entries, y)
+    def bundle_arrows(self, edge_bundle: EdgeBundle) -> Iterator[Arrow]:
+        """Yield a bundle from its furthest source to its target, and a line to it from every source."""
+        x, y = self.lane_at[edge_bundle], self.rows[edge_bundle.target].entry_at(edge_bundle)
+        for edge in edge_bundle.edges:
+            start = self.row_of(edge).leaving_at(edge_bundle.category)
+            yield Arrow(
+                edge_bundle.category, ((self.boxes_end, start), (x, start)), (edge,), dots=((x, start),), has_head=False
+            )
+        top, bottom = self.span(edge_bundle)
+        label = _label(bundle_label(edge_bundle), self.entries, y)
         tail = ((x, bottom), (x, y)) if bottom > y else ((x, y),)
-        yield Arrow(trunk.face, ((x, top), *tail, (self.boxes_end, y)), trunk.ways, label)
+        yield Arrow(edge_bundle.category, ((x, top), *tail, (self.boxes_end, y)), edge_bundle.edges, label)
 
-    def span(self, trunk: Trunk) -> tuple[float, float]:
-        """Return from where to where a trunk runs."""
-        ends = [self.row_of(way).leaving_at(trunk.face) for way in trunk.ways]
-        ends.append(self.rows[trunk.target].entry_at(trunk))
+    def span(self, edge_bundle: EdgeBundle) -> tuple[float, float]:
+        """Return from where to where a bundle runs."""
+        ends = [self.row_of(edge).leaving_at(edge_bundle.category) for edge in edge_bundle.edges]
+        ends.append(self.rows[edge_bundle.target].entry_at(edge_bundle))
         return min(ends), max(ends)
 
-    def row_of(self, way: Way) -> Row:
-        """Return the row from which a way leads."""
-        return self.rows[way.source]
+    def row_of(self, edge: Edge) -> PlaceRow:
+        """Return the row from which an edge leads."""
+        return self.rows[edge.source]
 
 
-def _straight(way: Way, ends: tuple[float, float], y: float, label: float) -> Arrow:
-    return Arrow(way.face, ((ends[0], y), (ends[1], y)), (way,), _label(_way(way), label, y))
+def _straight(edge: Edge, ends: tuple[float, float], y: float, label: float) -> Arrow:
+    return Arrow(edge.category, ((ends[0], y), (ends[1], y)), (edge,), _label(_edge_label(edge), label, y))
 
 
-def _way(way: Way) -> str:
-    return words(way.face, (way,))
+def _edge_label(edge: Edge) -> str:
+    return arrow_label(edge.category, (edge,))
 
 
 def _label(text: str, x: float, y: float) -> Label:
-    return Label(text, Rect(x, y - PILL / 2, _width(text), PILL))
+    return Label(text, Rect(x, y - LABEL_HEIGHT / 2, _width(text), LABEL_HEIGHT))
 
 
 def _width(text: str) -> float:
-    return columns(text) * LABEL_COLUMN + PADDING
+    return text_columns(text) * LABEL_COLUMN + PADDING
 
 
 def _widest(texts: Iterable[str]) -> float:

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cloison_view.connections import Document
-from cloison_view.labels import MARKS, called, in_order, many, shown
+from cloison_view.labels import SYMBOLS, display_name, pluralize, shown, sort_places
 
 STATIC: Final = "static"
 
@@ -27,12 +27,12 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(shown=shown, called=called, px=px)
-    found.globals.update(marks=MARKS, many=many)
+    found.filters.update(shown=shown, display_name=display_name, px=px)
+    found.globals.update(symbols=SYMBOLS, pluralize=pluralize)
     return found
 
 
-def rendered(template: str, **values: Any) -> Markup:
+def render_template(template: str, **values: Any) -> Markup:
     """Return a template filled in."""
     return Markup(environment().get_template(template).render(**values))  # noqa: S704  # the template escaped it
 
@@ -48,7 +48,7 @@ class Anchors:
     def __init__(self, proof: Document) -> None:
         met = [part["place"] for part in (*proof["vantages"], *proof["endpoints"])]
         services = [part["name"] for part in proof["project"]["services"]]
-        self.places = in_order([*met, *services])
+        self.places = sort_places([*met, *services])
         self._number = {place: number for number, place in enumerate(self.places)}
 
     def place(self, name: str) -> str:

@@ -15,11 +15,11 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from cloison_view.action_items import acts
-from cloison_view.connections import Document, doors
-from cloison_view.diagram import picture
+from cloison_view.action_items import action_items
+from cloison_view.connections import Document, connections
+from cloison_view.diagram import diagram
 from cloison_view.evidence import evidence
-from cloison_view.markup import rendered
+from cloison_view.markup import render_template
 from cloison_view.matrix import matrix
 
 VERDICTS: Final = {"proven": "Proven", "breached": "Breached", "unproven": "Not proven"}
@@ -32,13 +32,13 @@ TOTALS: Final = {
     "breach": "breach",
     "drift": "not as the file predicts",
 }
-FIRST: Final = 10
+MAX_ITEMS_ABOVE: Final = 10
 """So many entries stand above the picture; the rest is a click away."""
 STYLE: Final = "view.css"
 SCRIPT: Final = "view.js"
 
 
-def sheet(proof: Document, digest: str) -> str:
+def render_page(proof: Document, digest: str) -> str:
     """Return a self-contained HTML page of a proof; `digest` is its name in hexadecimal."""
     style, script = static(STYLE), static(SCRIPT)
     policy = (
@@ -46,8 +46,8 @@ def sheet(proof: Document, digest: str) -> str:
         "base-uri 'none'; form-action 'none'"
     )
     return str(
-        rendered(
-            "sheet.html",
+        render_template(
+            "page.html",
             proof=proof,
             policy=policy,
             word=VERDICTS[proof["verdict"]["word"]],
@@ -60,19 +60,19 @@ def sheet(proof: Document, digest: str) -> str:
 
 def body(proof: Document, digest: str) -> Markup:
     """Return all that is said of a proof, from its verdict to its evidence, as part of a page."""
-    gathered = doors(proof)
-    return rendered(
+    gathered = connections(proof)
+    return render_template(
         "body.html",
         proof=proof,
         digest=digest,
         word=VERDICTS[proof["verdict"]["word"]],
         when=proof["started"][:19].replace("T", " "),
         totals=_totals(proof),
-        acts=acts(proof, gathered),
-        first=FIRST,
+        action_items=action_items(proof, gathered),
+        first=MAX_ITEMS_ABOVE,
         absent=sorted(Counter(proof["coverage"]["absent"]).items()),
         failed=[part for part in proof["vantages"] if part["positive_control"] or part["negative_control"]],
-        picture=picture(proof, gathered),
+        diagram=diagram(proof, gathered),
         matrix=matrix(proof, gathered),
         evidence=evidence(proof, gathered),
     )

@@ -9,29 +9,29 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from cloison_view.edge_bundling import Trunk
-from cloison_view.edges import EDGES, FACES, Way
+from cloison_view.edge_bundling import EdgeBundle
+from cloison_view.edges import BORDERS, CATEGORIES, Edge
 from cloison_view.labels import OUTSIDE
-from cloison_view.topology import Scenery
+from cloison_view.topology import Topology
 
-SLOT: Final = 24
-BOX: Final = 36
+SLOT_HEIGHT: Final = 24
+MIN_BOX_HEIGHT: Final = 36
 GAP: Final = 14
 """Between two boxes."""
 PADDING: Final = 10
-NOBODY: Final = ""
+NO_PLACE: Final = ""
 """The row of what leads from the outside to the host and back, without a box."""
 
 
 @dataclass(slots=True)
-class Row:
+class PlaceRow:
     """The slots of one place, at its left and at its right."""
 
-    left: list[Way] = field(default_factory=list)
-    entries: list[Trunk] = field(default_factory=list)
+    left: list[Edge] = field(default_factory=list)
+    entries: list[EdgeBundle] = field(default_factory=list)
     leaving: list[str] = field(default_factory=list)
-    """Faces of the trunks to which something of this place leads."""
-    right: list[Way] = field(default_factory=list)
+    """Categories of the bundles to which something of this place leads."""
+    right: list[Edge] = field(default_factory=list)
     y: float = 0
     height: float = 0
 
@@ -45,45 +45,45 @@ class Row:
         """How many slots are needed at the right."""
         return len(self.entries) + len(self.leaving) + len(self.right)
 
-    def left_at(self, way: Way) -> float:
+    def left_at(self, edge: Edge) -> float:
         """Return the height of an arrow to or from the outside."""
-        return self._at(self.left.index(way), len(self.left))
+        return self._at(self.left.index(edge), len(self.left))
 
-    def entry_at(self, trunk: Trunk) -> float:
-        """Return the height at which a trunk comes in."""
-        return self._at(self.entries.index(trunk), self.at_right)
+    def entry_at(self, edge_bundle: EdgeBundle) -> float:
+        """Return the height at which a bundle comes in."""
+        return self._at(self.entries.index(edge_bundle), self.at_right)
 
-    def leaving_at(self, face: str) -> float:
-        """Return the height at which arrows of a face leave for other services."""
-        return self._at(len(self.entries) + self.leaving.index(face), self.at_right)
+    def leaving_at(self, category: str) -> float:
+        """Return the height at which arrows of a category leave for other services."""
+        return self._at(len(self.entries) + self.leaving.index(category), self.at_right)
 
-    def right_at(self, way: Way) -> float:
+    def right_at(self, edge: Edge) -> float:
         """Return the height of an arrow to or from the host."""
-        return self._at(self.at_right - len(self.right) + self.right.index(way), self.at_right)
+        return self._at(self.at_right - len(self.right) + self.right.index(edge), self.at_right)
 
     def _at(self, position: int, of: int) -> float:
-        return self.middle + (position - (of - 1) / 2) * SLOT
+        return self.middle + (position - (of - 1) / 2) * SLOT_HEIGHT
 
 
-def rows(seen: Scenery, drawn: Iterable[Way], bundled: Iterable[Trunk], top: float) -> dict[str, Row]:
+def rows(topology: Topology, drawn: Iterable[Edge], bundled: Iterable[EdgeBundle], top: float) -> dict[str, PlaceRow]:
     """Return the row of every place, from the top down."""
-    found = {place.name: Row() for place in seen.places}
-    for way in sorted(drawn, key=lambda way: (FACES.index(way.face), way.source, way.target)):
-        _seat(found, way)
-    for trunk in bundled:
-        found[trunk.target].entries.append(trunk)
-        for source in () if trunk.is_crowded else trunk.sources:
-            if trunk.face not in found[source].leaving:
-                found[source].leaving.append(trunk.face)
+    found = {place.name: PlaceRow() for place in topology.places}
+    for edge in sorted(drawn, key=lambda edge: (CATEGORIES.index(edge.category), edge.source, edge.target)):
+        _assign_slot(found, edge)
+    for edge_bundle in bundled:
+        found[edge_bundle.target].entries.append(edge_bundle)
+        for source in () if edge_bundle.is_crowded else edge_bundle.sources:
+            if edge_bundle.category not in found[source].leaving:
+                found[source].leaving.append(edge_bundle.category)
     for row in found.values():
-        row.y, row.height = top, max(BOX, SLOT * max(len(row.left), row.at_right) + PADDING)
+        row.y, row.height = top, max(MIN_BOX_HEIGHT, SLOT_HEIGHT * max(len(row.left), row.at_right) + PADDING)
         top += row.height + GAP
     return found
 
 
-def _seat(found: dict[str, Row], way: Way) -> None:
-    """Give an arrow to or from the edges its slot."""
-    inner = {way.source, way.target} - EDGES
-    row = found.setdefault(next(iter(inner), NOBODY), Row()) if len(inner) < 2 else None  # noqa: PLR2004  # a way has two ends
+def _assign_slot(found: dict[str, PlaceRow], edge: Edge) -> None:
+    """Give an arrow to or from a border its slot."""
+    inner = {edge.source, edge.target} - BORDERS
+    row = found.setdefault(next(iter(inner), NO_PLACE), PlaceRow()) if len(inner) < 2 else None  # noqa: PLR2004  # an edge has two ends
     if row is not None:
-        (row.left if OUTSIDE in (way.source, way.target) else row.right).append(way)
+        (row.left if OUTSIDE in (edge.source, edge.target) else row.right).append(edge)

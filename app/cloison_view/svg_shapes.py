@@ -1,10 +1,10 @@
-"""The shapes of a picture, in its own units: pixels at its natural size."""
+"""The shapes of a diagram, in its own units: pixels at its natural size."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cloison_view.edges import Fold, Way
+from cloison_view.edges import CollapsedEdges, Edge
 from cloison_view.topology import Network, Place
 
 Point = tuple[float, float]
@@ -36,13 +36,13 @@ class Rect:
 
     def overlaps(self, other: Rect) -> bool:
         """Whether the two cover a common place."""
-        beside = self.right <= other.x or other.right <= self.x
-        return not (beside or self.bottom <= other.y or other.bottom <= self.y)
+        neighbours = self.right <= other.x or other.right <= self.x
+        return not (neighbours or self.bottom <= other.y or other.bottom <= self.y)
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A text and its ground."""
+    """A text and its background."""
 
     text: str
     rect: Rect
@@ -50,31 +50,31 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """A line from place to place; `ways` are the doors that it stands for."""
+    """A line from place to place; `edges` are what it stands for."""
 
-    face: str
+    category: str
     points: tuple[Point, ...]
     """The last one is where the head is, if it has one."""
-    ways: tuple[Way, ...]
+    edges: tuple[Edge, ...]
     label: Label | None = None
     dots: tuple[Point, ...] = ()
-    """Where it joins a trunk."""
+    """Where it joins a bundle."""
     has_head: bool = True
 
     @property
     def drift(self) -> bool:
-        """Whether the file predicts one of its doors otherwise."""
-        return any(way.drift for way in self.ways)
+        """Whether the file predicts one of its connections otherwise."""
+        return any(edge.drift for edge in self.edges)
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
-    """Where a box sits on a line; `passes` when the line goes on below."""
+class Attachment:
+    """Where a box is attached to a line; `continues_below` when the line goes on."""
 
     x: float
     kind: str
     hue: int
-    passes: bool
+    continues_below: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +84,17 @@ class Box:
     place: Place
     label: Label
     rect: Rect
-    arm: Rect
+    extension: Rect
     """What of it reaches over the lines; as high as the box where there are few lines."""
-    seats: tuple[Seat, ...]
+    attachments: tuple[Attachment, ...]
 
     def left_at(self, y: float) -> float:
         """Return where a level line from the left meets it."""
-        return self.arm.x if self.arm.y <= y <= self.arm.bottom else self.rect.x
+        return self.extension.x if self.extension.y <= y <= self.extension.bottom else self.rect.x
 
 
 @dataclass(frozen=True, slots=True)
-class Rail:
+class NetworkLine:
     """A network's line from its name down to its last member."""
 
     network: Network
@@ -102,18 +102,18 @@ class Rail:
     top: float
     bottom: float
     label: Label
-    folds: tuple[Fold, ...]
+    collapsed_edges: tuple[CollapsedEdges, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The whole picture."""
+    """The whole diagram."""
 
     width: float
     height: float
     outside: Rect
     host: Rect
-    rails: tuple[Rail, ...]
+    network_lines: tuple[NetworkLine, ...]
     boxes: tuple[Box, ...]
     arrows: tuple[Arrow, ...]
     """The most urgent last, so that it lies on top."""

@@ -1,6 +1,6 @@
-"""Reads who sits where: the networks of a proof in the order in which they are drawn, and the seats of every place.
+"""Reads who is attached where: a proof's networks in the order in which they are drawn, and each place's attachments.
 
-Rule: a seat is what the file draws, what the engine holds, or both; where they differ, the picture says so.
+Rule: an attachment is what the file declares, what the engine has, or both; where they differ, the diagram says so.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cloison_view.connections import Document
-from cloison_view.labels import HOST, OUTSIDE, STRANGER, called, natural, network_label
+from cloison_view.labels import FOREIGN_PREFIX, HOST, OUTSIDE, display_name, natural_key, network_label
 
-DRAWN_AND_HELD: Final = "held"
-ONLY_HELD: Final = "uninvited"
+ATTACHED_AS_DECLARED: Final = "attached"
+ATTACHED_UNDECLARED: Final = "undeclared"
 """The engine has the place on a network where the file does not put it."""
-ONLY_DRAWN: Final = "empty"
+DECLARED_UNATTACHED: Final = "unattached"
 """The file puts the place on a network where no container of it has an address."""
 
 
@@ -29,21 +29,21 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A service or a stranger, and its seat on each of its networks."""
+    """A service or a foreign container, and its attachment to each of its networks."""
 
     name: str
     label: str
     replicas: int
-    seats: dict[str, str]
+    attachments: dict[str, str]
 
     @property
-    def is_stranger(self) -> bool:
+    def is_foreign(self) -> bool:
         """Whether it is of another project."""
-        return self.name.startswith(STRANGER)
+        return self.name.startswith(FOREIGN_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
-class Scenery:
+class Topology:
     """Networks and places in the order in which they are drawn."""
 
     networks: tuple[Network, ...]
@@ -51,70 +51,81 @@ class Scenery:
 
     def shared(self, one: str, other: str) -> frozenset[str]:
         """Return the networks that two places share."""
-        seats = {place.name: place.seats.keys() for place in self.places}
-        return frozenset(seats.get(one, ())) & frozenset(seats.get(other, ()))
+        attachments = {place.name: place.attachments.keys() for place in self.places}
+        return frozenset(attachments.get(one, ())) & frozenset(attachments.get(other, ()))
 
 
-def scenery(proof: Document) -> Scenery:
-    """Read who sits where."""
-    seats = _seats(proof)
-    networks = _networks(proof, seats)
+def read_topology(proof: Document) -> Topology:
+    """Read who is attached where."""
+    attachments = _attachments(proof)
+    networks = _networks(proof, attachments)
     rank = {network.name: position for position, network in enumerate(networks)}
     replicas = {part["name"]: part["replicas"] for part in proof["project"]["services"]}
     places = [
-        Place(name, called(name), replicas.get(name, 1), {net: held[net] for net in sorted(held, key=rank.__getitem__)})
-        for name, held in seats.items()
+        Place(
+            name,
+            display_name(name),
+            replicas.get(name, 1),
+            {net: attached[net] for net in sorted(attached, key=rank.__getitem__)},
+        )
+        for name, attached in attachments.items()
     ]
-    return Scenery(networks, tuple(sorted(places, key=lambda place: _order(place, rank))))
+    return Topology(networks, tuple(sorted(places, key=lambda place: _order(place, rank))))
 
 
 def _order(place: Place, rank: dict[str, int]) -> tuple[Any, ...]:
-    """Return where a place stands: strangers last, else from the first network down."""
-    held = [rank[name] for name in place.seats] or [len(rank)]
-    return place.is_stranger, min(held), max(held), natural(place.name)
+    """Return where a place stands: foreign containers last, else from the first network down."""
+    attached = [rank[name] for name in place.attachments] or [len(rank)]
+    return place.is_foreign, min(attached), max(attached), natural_key(place.name)
 
 
-def _seats(proof: Document) -> dict[str, dict[str, str]]:
-    """Return the seats of every place but the host and the outside."""
-    held: dict[str, set[str]] = {}
+def _attachments(proof: Document) -> dict[str, dict[str, str]]:
+    """Return the attachments of every place but the host and the outside."""
+    attached: dict[str, set[str]] = {}
     for end in proof["endpoints"]:
         if end["network"] and end["address"] and end["container"]:
-            held.setdefault(end["place"], set()).add(end["network"])
-    drawn = {part["name"]: set(part["networks"]) for part in proof["project"]["services"]}
+            attached.setdefault(end["place"], set()).add(end["network"])
+    declared = {part["name"]: set(part["networks"]) for part in proof["project"]["services"]}
     met = {part["place"] for part in (*proof["vantages"], *proof["endpoints"])}
-    # A place of which no container was met has no seat that could be missing.
+    # A place of which no container was met has no attachment that could be missing.
     return {
         place: {
-            network: _seat(network in drawn.get(place, ()), network in held.get(place, ()) or place not in held)
-            for network in drawn.get(place, set()) | held.get(place, set())
+            network: _attachment_state(
+                network in declared.get(place, ()), network in attached.get(place, ()) or place not in attached
+            )
+            for network in declared.get(place, set()) | attached.get(place, set())
         }
-        for place in sorted((drawn.keys() | met) - {HOST, OUTSIDE})
+        for place in sorted((declared.keys() | met) - {HOST, OUTSIDE})
     }
 
 
-def _seat(is_drawn: bool, is_held: bool) -> str:  # noqa: FBT001  # two facts, both named in the table's order
-    return {(True, True): DRAWN_AND_HELD, (False, True): ONLY_HELD}.get((is_drawn, is_held), ONLY_DRAWN)
+def _attachment_state(is_declared: bool, is_attached: bool) -> str:  # noqa: FBT001  # two facts, both named in the table's order
+    return {(True, True): ATTACHED_AS_DECLARED, (False, True): ATTACHED_UNDECLARED}.get(
+        (is_declared, is_attached), DECLARED_UNATTACHED
+    )
 
 
-def _networks(proof: Document, seats: dict[str, dict[str, str]]) -> tuple[Network, ...]:
+def _networks(proof: Document, attachments: dict[str, dict[str, str]]) -> tuple[Network, ...]:
     """Return the networks: those nearest to the outside first, and neighbours by a shared place next to each other."""
     parts = {part["name"]: part for part in proof["project"]["networks"]}
-    names = parts.keys() | {name for held in seats.values() for name in held}
+    names = parts.keys() | {name for attached in attachments.values() for name in attached}
     found = [
         Network(name, network_label(parts.get(name), name), bool(parts.get(name, {}).get("internal"))) for name in names
     ]
-    beside: dict[str, set[str]] = {name: set() for name in names}
-    for held in seats.values():
-        for name in held:
-            beside[name] |= held.keys()
+    neighbours: dict[str, set[str]] = {name: set() for name in names}
+    for attached in attachments.values():
+        for name in attached:
+            neighbours[name] |= attached.keys()
     ordered: dict[str, Network] = {}
-    waiting = sorted(found, key=lambda network: (network.internal, natural(network.label), network.name), reverse=True)
-    known = {network.name: network for network in waiting}
-    while waiting:
-        network = waiting.pop()
+    pending = sorted(
+        found, key=lambda network: (network.internal, natural_key(network.label), network.name), reverse=True
+    )
+    known = {network.name: network for network in pending}
+    while pending:
+        network = pending.pop()
         if network.name not in ordered:
             ordered[network.name] = network
-            waiting += [
-                known[name] for name in sorted(beside[network.name] - ordered.keys(), key=natural, reverse=True)
+            pending += [
+                known[name] for name in sorted(neighbours[network.name] - ordered.keys(), key=natural_key, reverse=True)
             ]
     return tuple(ordered.values())

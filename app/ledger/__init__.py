@@ -11,7 +11,7 @@ from ledger.accounts import authentication, csrf
 from ledger.archive.store import Archive
 from ledger.database import engine_for, ping
 from ledger.settings import Settings
-from ledger.single_flight import Once
+from ledger.single_flight import SingleFlight
 
 __all__ = ["create_app"]
 
@@ -23,7 +23,7 @@ def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
     settings = app.config.setdefault("SETTINGS", Settings.from_environment())
     engine = app.extensions["engine"] = app.config.get("ENGINE") or engine_for(settings)
     app.extensions["archive"] = Archive(engine)
-    app.extensions["readiness"] = Once(lambda: ping(engine), patience=settings.ready_patience)
+    app.extensions["readiness"] = SingleFlight(lambda: ping(engine), timeout=settings.ready_timeout)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the page's order is the document's order
     observability.init_app(app)  # first, so that it sees every request and every answer
     app.register_blueprint(health.bp)
@@ -31,7 +31,7 @@ def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
     accounts.init_app(app)
     views.init_app(app)
     errors.init_app(app)
-    app.after_request(_forbid_keeping)
+    app.after_request(_forbid_caching)
     # One hop and one only: the proxy sets these headers itself, so what a client claimed never gets here.
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
     authorization.init_app(app, authentication.identify)
@@ -39,7 +39,7 @@ def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
     return app
 
 
-def _forbid_keeping(response: Response) -> Response:
+def _forbid_caching(response: Response) -> Response:
     if "Cache-Control" not in response.headers:
         response.headers["Cache-Control"] = "no-store"
     return response

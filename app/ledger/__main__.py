@@ -13,23 +13,23 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.accounts import cli as accounts_cli
-from ledger.archive import cli as keeping
+from ledger.archive import cli as archive_cli
 from ledger.database import engine_for
 from ledger.migrate import migrate_when_reachable
 from ledger.observability import metrics
 from ledger.settings import Settings
 
-FIGURES: Final = Path("/tmp/figures")  # noqa: S108 - the container's own tmpfs, where the processes share their counts
+METRICS_DIRECTORY: Final = Path("/tmp/figures")  # noqa: S108 - the container's own tmpfs, where the processes share their counts
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line's grammar."""
     top = argparse.ArgumentParser("python -m ledger", description=__doc__, allow_abbrev=False)
     top.set_defaults(run=serve)
-    verbs = top.add_subparsers(title="verbs", metavar="VERB")
-    verbs.add_parser("migrate", help="bring the tables up to date").set_defaults(run=migrate)
-    accounts_cli.add_to(verbs)
-    keeping.add_to(verbs)
+    subparsers = top.add_subparsers(title="verbs", metavar="VERB")
+    subparsers.add_parser("migrate", help="bring the tables up to date").set_defaults(run=migrate)
+    accounts_cli.add_subcommands(subparsers)
+    archive_cli.add_subcommands(subparsers)
     return top
 
 
@@ -38,7 +38,7 @@ def migrate(settings: Settings, _arguments: argparse.Namespace) -> int:
     # PID 1 ignores a signal that it has no handler for, and would be killed after the grace period instead.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     engine = engine_for(settings)
-    migrate_when_reachable(engine, settings.start_patience, say=_say)
+    migrate_when_reachable(engine, settings.start_timeout, log=_say)
     engine.dispose()
     return 0
 
@@ -46,7 +46,7 @@ def migrate(settings: Settings, _arguments: argparse.Namespace) -> int:
 def serve(settings: Settings, arguments: argparse.Namespace) -> int:
     """Migrate, then become gunicorn."""
     migrate(settings, arguments)
-    metrics.prepare(FIGURES)
+    metrics.prepare(METRICS_DIRECTORY)
     os.execvp("gunicorn", ["gunicorn", "--config", "python:ledger.server", "ledger:create_app()"])  # noqa: S606, S607
 
 

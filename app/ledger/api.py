@@ -13,12 +13,12 @@ import msgspec
 from flask import Blueprint, Response, abort, current_app, request
 from flask.typing import ResponseReturnValue
 
-from cloison_view.difference import Change, difference
-from ledger.archive.records import ProofLine, Spell
-from ledger.archive.store import MOST, Archive
-from ledger.archive.validate import Refused
-from ledger.authorization import Demand, demands, principal
-from ledger.upload_limit import LARGE, Place, place
+from cloison_view.difference import ConnectionChange, difference
+from ledger.archive.records import Interval, ProofRecord
+from ledger.archive.store import MAX_ROWS, Archive
+from ledger.archive.validate import InvalidProofError
+from ledger.authorization import Access, principal, requires
+from ledger.upload_limit import LARGE_BYTES, UploadSlot, upload_slot
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
 
@@ -29,7 +29,7 @@ PORTS: Final = 65535
 DIGEST: Final = "<string(length=64):digest>"
 
 
-def _described() -> bytes:
+def _build_description() -> bytes:
     """Return the description, with the published form of a proof among its schemas."""
     form = (HERE / "archive/proof.schema.json").read_text(encoding="utf-8").replace("#/$defs/", "#/components/schemas/")
     parts = msgspec.json.decode(form)
@@ -38,24 +38,24 @@ def _described() -> bytes:
     return msgspec.json.encode(whole)
 
 
-DESCRIPTION: Final = _described()
+DESCRIPTION: Final = _build_description()
 
 
 @bp.get("/openapi.json")
-@demands(Demand.NOTHING)
+@requires(Access.PUBLIC)
 def description() -> ResponseReturnValue:
     """Return the description of this API."""
     return Response(DESCRIPTION, mimetype="application/json", headers={"Cache-Control": "public, max-age=300"})
 
 
 @bp.post("/proofs")
-@demands(Demand.WRITE_TOKEN)
+@requires(Access.WRITE_TOKEN)
 def add() -> ResponseReturnValue:
     """Keep a proof. The answer leaves when the database has it on disk."""
-    with place() as mine:
+    with upload_slot() as slot:
         try:
-            kept = _archive().keep(principal().project, _sent(mine))
-        except Refused as refused:
+            kept = _archive().save(principal().project, _request_body(slot))
+        except InvalidProofError as refused:
             abort(422, str(refused))
     response = _json({"digest": kept.digest, "new": kept.is_new}, 201 if kept.is_new else 200)
     response.headers["Location"] = f"{bp.url_prefix}/proofs/{kept.digest}"
@@ -63,7 +63,7 @@ def add() -> ResponseReturnValue:
 
 
 @bp.get("/proofs")
-@demands(Demand.READ_TOKEN)
+@requires(Access.READ_TOKEN)
 def proofs() -> ResponseReturnValue:
     """Return a part of the list, newest first."""
     _refuse_unknown("before", "limit", "changes")
@@ -74,16 +74,16 @@ def proofs() -> ResponseReturnValue:
         page = _archive().proofs(
             principal().project,
             before=request.args.get("before"),
-            limit=_number("limit", 50, least=1, most=MOST),
+            limit=_number("limit", 50, least=1, most=MAX_ROWS),
             only_changes=changes == "1",
         )
     except ValueError as error:
         abort(400, str(error))
-    return _json({"proofs": [line(found) for found in page.lines], "next": page.next})
+    return _json({"proofs": [proof_json(found) for found in page.records], "next": page.next})
 
 
 @bp.get(f"/proofs/{DIGEST}")
-@demands(Demand.READ_TOKEN)
+@requires(Access.READ_TOKEN)
 def proof(digest: str) -> ResponseReturnValue:
     """Return a proof, byte for byte as it was sent."""
     response = Response(_body(digest), mimetype="application/json")
@@ -93,47 +93,51 @@ def proof(digest: str) -> ResponseReturnValue:
 
 
 @bp.get(f"/proofs/{DIGEST}/since/<string(length=64):earlier>")
-@demands(Demand.READ_TOKEN)
+@requires(Access.READ_TOKEN)
 def since(digest: str, earlier: str) -> ResponseReturnValue:
     """Return what opened, closed and otherwise changed from an earlier proof to this one."""
-    with place() as mine:
+    with upload_slot() as slot:
         old, new = _body(earlier), _body(digest)
-        mine.take_for(max(len(old), len(new)))
+        slot.acquire_for(max(len(old), len(new)))
         found = difference(msgspec.json.decode(old), msgspec.json.decode(new))
-    return _json({name: [_change(one) for one in getattr(found, name)] for name in ("opened", "closed", "changed")})
+    return _json(
+        {name: [_change_json(one) for one in getattr(found, name)] for name in ("opened", "closed", "changed")}
+    )
 
 
 @bp.get("/doors")
-@demands(Demand.READ_TOKEN)
-def doors() -> ResponseReturnValue:
-    """Return through which times doors kept their state."""
+@requires(Access.READ_TOKEN)
+def list_intervals() -> ResponseReturnValue:
+    """Return the intervals in which connections kept their state."""
     _refuse_unknown("source", "target", "protocol", "port", "observed", "at", "offset", "limit")
     given = request.args
-    offset, limit = _number("offset", 0, least=0, most=10**9), _number("limit", MOST, least=1, most=MOST)
-    found = _archive().spells(
+    offset, limit = _number("offset", 0, least=0, most=10**9), _number("limit", MAX_ROWS, least=1, most=MAX_ROWS)
+    found = _archive().intervals(
         principal().project,
         source=given.get("source"),
         target=given.get("target"),
         protocol=_one_of("protocol", PROTOCOLS),
         port=_number("port", 0, least=0, most=PORTS) if "port" in given else None,
         observed=_one_of("observed", OBSERVED),
-        at=_time("at"),
+        at=_parse_time("at"),
         offset=offset,
         limit=limit,
     )
-    return _json({"doors": [spell(one) for one in found], "next": offset + limit if len(found) == limit else None})
+    return _json(
+        {"doors": [interval_json(one) for one in found], "next": offset + limit if len(found) == limit else None}
+    )
 
 
-def line(found: ProofLine) -> dict[str, Any]:
-    """Return a proof's line as a document."""
+def proof_json(found: ProofRecord) -> dict[str, Any]:
+    """Return a proof's record as a document."""
     document: dict[str, Any] = msgspec.to_builtins(found, builtin_types=(datetime,))
-    return document | {"started": _moment(found.started), "received": _moment(found.received)}
+    return document | {"started": _timestamp(found.started), "received": _timestamp(found.received)}
 
 
-def spell(found: Spell) -> dict[str, Any]:
-    """Return a spell as a document."""
+def interval_json(found: Interval) -> dict[str, Any]:
+    """Return an interval as a document."""
     document: dict[str, Any] = msgspec.to_builtins(found, builtin_types=(datetime,))
-    return document | {"since": _moment(found.since), "until": found.until and _moment(found.until)}
+    return document | {"since": _timestamp(found.since), "until": found.until and _timestamp(found.until)}
 
 
 def _archive() -> Archive:
@@ -148,30 +152,30 @@ def _body(digest: str) -> bytes:
     return body
 
 
-def _sent(mine: Place) -> bytes:
+def _request_body(slot: UploadSlot) -> bytes:
     """Return what was sent, unpacked, and never more of it than the limit."""
     if request.mimetype != "application/json":
         abort(415, "A proof is sent as application/json.")
     limit: int = current_app.config["SETTINGS"].proof_limit
     request.max_content_length = limit
-    mine.take_for(request.content_length)
+    slot.acquire_for(request.content_length)
     body = request.get_data(cache=False)
     if request.content_length is not None and len(body) < request.content_length:
         abort(400, "The body ended before its length was reached.")
     encoding = request.headers.get("Content-Encoding", "identity").lower()
     if encoding == "gzip":
-        return _unpacked(body, limit, mine)
+        return _decompressed(body, limit, slot)
     if encoding != "identity":
         abort(415, "A proof is sent as it is or packed with gzip.")
     return body
 
 
-def _unpacked(body: bytes, limit: int, mine: Place) -> bytes:
+def _decompressed(body: bytes, limit: int, slot: UploadSlot) -> bytes:
     unpacking = zlib.decompressobj(wbits=31)  # gzip
     try:
-        found = unpacking.decompress(body, min(LARGE, limit))
+        found = unpacking.decompress(body, min(LARGE_BYTES, limit))
         if unpacking.unconsumed_tail:
-            mine.take_for(None)
+            slot.acquire_for(None)
             found += unpacking.decompress(unpacking.unconsumed_tail, limit + 1 - len(found))
     except zlib.error:
         abort(400, "The body is not what gzip writes.")
@@ -204,7 +208,7 @@ def _one_of(name: str, words: frozenset[str]) -> str | None:
     return given
 
 
-def _time(name: str) -> datetime | None:
+def _parse_time(name: str) -> datetime | None:
     given = request.args.get(name)
     if given is None:
         return None
@@ -217,21 +221,21 @@ def _time(name: str) -> datetime | None:
         abort(400, f"{name}: a time of RFC 3339, such as 2026-01-31T12:00:00Z.")
 
 
-def _moment(time: datetime) -> str:
+def _timestamp(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds") + "Z"
 
 
-def _change(change: Change) -> dict[str, Any]:
-    door = change.door
+def _change_json(change: ConnectionChange) -> dict[str, Any]:
+    connection = change.connection
     before, after = (
         one and {name: getattr(one, name) for name in ("intended", "predicted", "observed", "judgement", "drift")}
         for one in (change.old, change.new)
     )
     return {
-        "source": door.source,
-        "target": door.target,
-        "protocol": door.protocol,
-        "port": door.port,
+        "source": connection.source,
+        "target": connection.target,
+        "protocol": connection.protocol,
+        "port": connection.port,
         "before": before,
         "after": after,
     }

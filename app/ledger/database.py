@@ -23,13 +23,13 @@ from ledger.settings import Settings
 T = TypeVar("T")
 
 # InnoDB undid the whole transaction and says: again.
-UNDONE: Final = frozenset({ER.CHECKREAD, ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT})
+RETRYABLE: Final = frozenset({ER.CHECKREAD, ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT})
 # The connection is gone, and with it everything that was not committed.
-LOST: Final = frozenset({CR.CR_SERVER_LOST, CR.CR_SERVER_GONE_ERROR, 0, 1927})
+CONNECTION_LOST: Final = frozenset({CR.CR_SERVER_LOST, CR.CR_SERVER_GONE_ERROR, 0, 1927})
 # No room for a row; the last is what a database says that keeps the room it has left (db/start.sh).
-FULL: Final = frozenset({ER.DISK_FULL, ER.RECORD_FILE_FULL, ER.OPTION_PREVENTS_STATEMENT})
+DISK_FULL_CODES: Final = frozenset({ER.DISK_FULL, ER.RECORD_FILE_FULL, ER.OPTION_PREVENTS_STATEMENT})
 TRIES: Final = 4
-FIRST_PAUSE: Final = 0.02  # seconds; doubled from try to try
+FIRST_BACKOFF: Final = 0.02  # seconds; doubled from try to try
 
 
 def engine_for(settings: Settings) -> Engine:
@@ -68,18 +68,18 @@ def transaction(engine: Engine, work: Callable[[Connection], T], *, pause: Calla
     """Do `work` in one transaction and return its result, committed."""
     for attempt in range(TRIES):
         if attempt:
-            pause(FIRST_PAUSE * 2 ** (attempt - 1))
+            pause(FIRST_BACKOFF * 2 ** (attempt - 1))
         with engine.connect() as connection:
             try:
                 result = work(connection)
             except DBAPIError as error:
-                if attempt + 1 < TRIES and code(error) in UNDONE | LOST:
+                if attempt + 1 < TRIES and code(error) in RETRYABLE | CONNECTION_LOST:
                     continue
                 raise
             try:
                 connection.commit()
             except DBAPIError as error:
-                if attempt + 1 < TRIES and code(error) in UNDONE:
+                if attempt + 1 < TRIES and code(error) in RETRYABLE:
                     continue
                 raise
             return result

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from ledger.content_negotiation import prefers_json
-from ledger.database import FULL, code
+from ledger.database import DISK_FULL_CODES, code
 
 # What a person can do about it; any other status shows werkzeug's own sentence.
 SENTENCES: Final = {
@@ -41,7 +41,7 @@ def _refused(error: HTTPException) -> ResponseReturnValue:
 def _no_database(error: Exception) -> ResponseReturnValue:
     # One line: the statement and the server's message, not a trace per visitor while the database is away.
     current_app.logger.warning("no answer from the database: %s", str(error).splitlines()[:1])
-    is_full = isinstance(error, DBAPIError) and code(error) in FULL
+    is_full = isinstance(error, DBAPIError) and code(error) in DISK_FULL_CODES
     return _show(HTTPStatus.INSUFFICIENT_STORAGE if is_full else HTTPStatus.SERVICE_UNAVAILABLE, "")
 
 

@@ -4,20 +4,20 @@ from flask import Blueprint, current_app
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
-from ledger.authorization import Demand, demands
+from ledger.authorization import Access, requires
 
 bp = Blueprint("health", __name__)
 
 
 @bp.get("/healthz")
-@demands(Demand.NOTHING)
+@requires(Access.PUBLIC)
 def healthz() -> ResponseReturnValue:
     """Say that the process answers, whatever the database does."""
     return {"status": "alive"}
 
 
 @bp.get("/readyz")
-@demands(Demand.NOTHING)
+@requires(Access.PUBLIC)
 def readyz() -> ResponseReturnValue:
     """Say whether the database answers, soon."""
     try:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 LOCK: Final = "ledger.migrate"
-LOCK_PATIENCE: Final = 60  # seconds for another replica's migration
+LOCK_TIMEOUT: Final = 60  # seconds for another replica's migration
 
 
 def migrate(engine: Engine) -> None:
@@ -35,18 +35,18 @@ def migrate(engine: Engine) -> None:
 
 def _lock(connection: Connection) -> None:
     # The server would wait longer than a socket does, so the waiting is done here, in small pieces.
-    for _ in range(LOCK_PATIENCE):
+    for _ in range(LOCK_TIMEOUT):
         if connection.scalar(text("SELECT GET_LOCK(:name, 1)"), {"name": LOCK}) == 1:
             return
-    raise TimeoutError(f"another replica has been migrating for {LOCK_PATIENCE} s")
+    raise TimeoutError(f"another replica has been migrating for {LOCK_TIMEOUT} s")
 
 
 def migrate_when_reachable(
-    engine: Engine, patience: float, say: Callable[[str], None], *, pause: Callable[[float], None] = time.sleep
+    engine: Engine, timeout: float, log: Callable[[str], None], *, pause: Callable[[float], None] = time.sleep
 ) -> None:
-    """Migrate as soon as the database lets us; raise its last refusal after `patience` seconds."""
-    deadline = time.monotonic() + patience
-    said = ""
+    """Migrate as soon as the database lets us; raise its last refusal after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    last_reason = ""
     while True:
         try:
             return migrate(engine)
@@ -54,7 +54,7 @@ def migrate_when_reachable(
             if time.monotonic() > deadline:
                 raise
             reason = str(getattr(error, "orig", None) or error)
-            if reason != said:  # once per reason, not once per try
-                say(f"waiting for the database: {reason}")
-                said = reason
+            if reason != last_reason:  # once per reason, not once per try
+                log(f"waiting for the database: {reason}")
+                last_reason = reason
         pause(0.5)

@@ -28,7 +28,7 @@ timeout = 30
 worker_tmp_dir = "/tmp"  # noqa: S108 - the container's own tmpfs: a heartbeat must not wait for a disk
 control_socket_disable = True  # the root file system is read-only, and nobody should steer the server from inside
 accesslog = None  # the application writes a line a request itself
-logconfig_dict = dict(logs.SERVER)
+logconfig_dict = dict(logs.GUNICORN_LOGGING)
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
@@ -38,4 +38,4 @@ def worker_exit(_server: Any, worker: Any) -> None:
 
 def child_exit(_server: Any, worker: Any) -> None:
     """Take a worker that has ended out of the figures, however it ended."""
-    metrics.forget(worker.pid)
+    metrics.remove_process(worker.pid)

@@ -34,8 +34,8 @@ class Settings:
     db_user: str
     db_password_file: Path
     db_timeout: int
-    ready_patience: float
-    start_patience: float
+    ready_timeout: float
+    start_timeout: float
     workers: int
     threads: int
     bind: str
@@ -52,8 +52,8 @@ class Settings:
             db_user=value["LEDGER_DB_USER"],
             db_password_file=Path(value["LEDGER_DB_PASSWORD_FILE"]),
             db_timeout=_number("LEDGER_DB_TIMEOUT", value, int),
-            ready_patience=_number("LEDGER_READY_PATIENCE", value, float),
-            start_patience=_number("LEDGER_START_PATIENCE", value, float),
+            ready_timeout=_number("LEDGER_READY_PATIENCE", value, float),
+            start_timeout=_number("LEDGER_START_PATIENCE", value, float),
             workers=_number("LEDGER_WORKERS", value, int),
             threads=_number("LEDGER_THREADS", value, int),
             bind=value["LEDGER_BIND"],

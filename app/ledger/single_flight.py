@@ -5,24 +5,24 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 
 
-class Once:
+class SingleFlight:
     """One question at a time: who comes while it is being asked gets the same answer.
 
     A database whose name does not resolve can hold a thread for ten seconds. Readiness is asked every few seconds by
     several; it must neither wait that long nor collect such threads.
     """
 
-    def __init__(self, ask: Callable[[], None], *, patience: float) -> None:
-        self._ask = ask
-        self._patience = patience
+    def __init__(self, ask: Callable[[], None], *, timeout: float) -> None:
+        self._function = ask
+        self._timeout = timeout
         self._lock = Lock()
-        self._asked: Future[None] | None = None
-        self._clerk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="once")
+        self._running: Future[None] | None = None
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="once")
 
     def __call__(self) -> None:
-        """Raise what the question raised, or TimeoutError after `patience` seconds."""
+        """Raise what the question raised, or TimeoutError after `timeout` seconds."""
         with self._lock:
-            if self._asked is None or self._asked.done():
-                self._asked = self._clerk.submit(self._ask)
-            mine = self._asked
-        mine.result(self._patience)
+            if self._running is None or self._running.done():
+                self._running = self._executor.submit(self._function)
+            future = self._running
+        future.result(self._timeout)

@@ -11,37 +11,37 @@ from typing import Final
 
 from flask import abort
 
-LARGE: Final = 1 << 20  # bytes
-PATIENCE: Final = 10  # seconds
-_PLACE: Final = BoundedSemaphore(1)  # of this process
+LARGE_BYTES: Final = 1 << 20
+TIMEOUT: Final = 10  # seconds
+_SEMAPHORE: Final = BoundedSemaphore(1)  # of this process
 
 
-class Place:
-    """The place for a large document; taken when it turns out that one is needed."""
+class UploadSlot:
+    """The slot for a large document; taken when it turns out that one is needed."""
 
     def __init__(self) -> None:
-        self.is_taken = False
+        self.is_acquired = False
 
-    def take_for(self, size: int | None) -> None:
-        """Take the place for so many bytes, None when that is not known; 429 when others need it for long."""
-        if self.is_taken or (size is not None and size <= LARGE):
+    def acquire_for(self, size: int | None) -> None:
+        """Take the slot for so many bytes, None when that is not known; 429 when others need it for long."""
+        if self.is_acquired or (size is not None and size <= LARGE_BYTES):
             return
-        if not _PLACE.acquire(timeout=PATIENCE):
+        if not _SEMAPHORE.acquire(timeout=TIMEOUT):
             abort(429, "Other large proofs are being read. Send it again in a moment.")
-        self.is_taken = True
+        self.is_acquired = True
 
-    def give_back(self) -> None:
+    def release_slot(self) -> None:
         """Let the next one in."""
-        if self.is_taken:
-            self.is_taken = False
-            _PLACE.release()
+        if self.is_acquired:
+            self.is_acquired = False
+            _SEMAPHORE.release()
 
 
 @contextmanager
-def place() -> Iterator[Place]:
-    """Lend the place, if it is needed."""
-    mine = Place()
+def upload_slot() -> Iterator[UploadSlot]:
+    """Lend the slot, if it is needed."""
+    slot = UploadSlot()
     try:
-        yield mine
+        yield slot
     finally:
-        mine.give_back()
+        slot.release_slot()

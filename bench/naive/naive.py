@@ -5,7 +5,7 @@ import json
 import pymysql
 from flask import Flask, render_template_string, request
 
-from cloison_view.diagram import picture
+from cloison_view.diagram import diagram
 from cloison_view.evidence import evidence
 from cloison_view.matrix import matrix
 
@@ -39,5 +39,5 @@ def index() -> str:
         cursor.execute("SELECT body FROM proof ORDER BY id DESC LIMIT 1")
         (body,) = cursor.fetchone() or ("",)
     proof = json.loads(body)
-    pieces = [make(proof) for make in (picture, matrix, evidence)]
+    pieces = [make(proof) for make in (diagram, matrix, evidence)]
     return render_template_string(PAGE, proof=proof, number=number, pieces=pieces)

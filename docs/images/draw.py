@@ -19,9 +19,9 @@ from cloison.reports import terminal
 
 PICTURE: Final = Path(__file__).with_name("proof.svg")
 WIDTH: Final = 92
-PARTS: Final = 4
+SECTIONS: Final = 4
 """Headline, matrix, legend, and what there is to act on."""
-FORM: Final = """\
+SVG_TEMPLATE: Final = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <title>The report of cloison prove</title>
 <style>
@@ -51,19 +51,19 @@ font-size: {char_height}px; line-height: {line_height}px; font-variant-east-asia
 def picture(proof: Proof) -> str:
     """Return the picture of a proof."""
     console = Console(width=WIDTH, record=True, file=io.StringIO(), color_system="truecolor", force_terminal=True)
-    for line in head(terminal.render(proof, color=True, width=WIDTH, strict=False)):
+    for line in first_sections(terminal.render(proof, color=True, width=WIDTH, strict=False)):
         console.print(Text.from_ansi(line), soft_wrap=True)
-    return console.export_svg(title="cloison", code_format=FORM, unique_id="proof")
+    return console.export_svg(title="cloison", code_format=SVG_TEMPLATE, unique_id="proof")
 
 
-def head(report: str) -> list[str]:
+def first_sections(report: str) -> list[str]:
     """Return the first parts of a report."""
-    gaps = 0
+    blank_lines = 0
 
     def is_wanted(line: str) -> bool:
-        nonlocal gaps
-        gaps += not line
-        return gaps < PARTS
+        nonlocal blank_lines
+        blank_lines += not line
+        return blank_lines < SECTIONS
 
     return list(takewhile(is_wanted, report.splitlines()))
 

@@ -20,84 +20,86 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from cloison.errors import CloisonError, NotProven
-from cloison.linux.signals import INTERRUPTS
-from cloison.linux.subprocesses import Result
+from cloison.linux.signals import SIGNALS
+from cloison.linux.subprocesses import CommandResult
 from cloison.proof import schema as proof_schema
 from cloison.remote import protocol as remote_protocol
-from cloison.remote.protocol import Errand, Proven, Staged, Staging, Talk
+from cloison.remote.protocol import AgentRequest, ComposeUpRequest, ComposeUpResult, Progress, ProofResponse
 from cloison.workflow import local_proof
 
-ALIVE: Final = 1
+HEARTBEAT_SECONDS: Final = 1
 """Seconds between two signs of life."""
-BLOCK: Final = 1 << 16
+READ_SIZE: Final = 1 << 16
 
 
-class Line:
+class CommandChannel:
     """The line to the command."""
 
     def __init__(self) -> None:
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        for work in (self._listen, self._live):
+        for work in (self._read_stdin, self._send_heartbeats):
             threading.Thread(target=work, daemon=True).start()
 
-    def say(self, message: msgspec.Struct) -> None:
+    def send(self, message: msgspec.Struct) -> None:
         """Say a message, whole."""
-        text = remote_protocol.written(message)
+        text = remote_protocol.encode(message)
         with self._lock:
             while text:
                 text = text[os.write(1, text) :]
 
-    def hear(self) -> Errand | Staged:
+    def receive(self) -> AgentRequest | ComposeUpResult:
         """Wait for what the command says.
 
         Raises NotProven when it is no message.
         """
         try:
-            return remote_protocol.asked(self._lines.get())
+            return remote_protocol.decode_request(self._lines.get())
         except msgspec.DecodeError as error:
             raise NotProven(f"the scout was asked something that it does not understand: {error}") from error
 
-    def _listen(self) -> None:
+    def _read_stdin(self) -> None:
         # Not through sys.stdin, whose lock this thread would still hold when the interpreter ends.
         rest = b""
-        while part := os.read(0, BLOCK):
+        while part := os.read(0, READ_SIZE):
             *whole, rest = (rest + part).split(b"\n")
-            for line in whole:
-                self._lines.put(line)
+            for channel in whole:
+                self._lines.put(channel)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    def _live(self) -> None:
+    def _send_heartbeats(self) -> None:
         while True:
-            time.sleep(ALIVE)
-            self.say(Talk())
+            time.sleep(HEARTBEAT_SECONDS)
+            self.send(Progress())
 
 
 def main() -> NoReturn:
     """Do the errand and leave."""
-    INTERRUPTS.answer()
-    line = Line()
+    SIGNALS.install()
+    channel = CommandChannel()
     try:
-        wish = line.hear()
-        if not isinstance(wish, Errand):
+        request = channel.receive()
+        if not isinstance(request, AgentRequest):
             raise NotProven("the scout was sent without an errand")
-        found = local_proof.here(wish, lambda sentence: line.say(Talk(sentence)), _start_by(line))
+        found = local_proof.prove_locally(
+            request, lambda sentence: channel.send(Progress(sentence)), _start_via_command(channel)
+        )
     except CloisonError as error:
-        line.say(remote_protocol.failed(error))
+        channel.send(remote_protocol.error_response(error))
     else:
-        line.say(Proven(msgspec.Raw(proof_schema.canonical(found))))
+        channel.send(ProofResponse(msgspec.Raw(proof_schema.canonical(found))))
     sys.exit(0)
 
 
-def _start_by(line: Line) -> Callable[[str, Mapping[str, Any], int], Result]:
+def _start_via_command(channel: CommandChannel) -> Callable[[str, Mapping[str, Any], int], CommandResult]:
     """Have the command's own Compose start a rehearsal: there is none in this container."""
 
-    def start(name: str, document: Mapping[str, Any], _lock: int) -> Result:
-        line.say(Staging(name, dict(document)))
-        told = line.hear()
-        if not isinstance(told, Staged):
+    def start(name: str, document: Mapping[str, Any], _lock: int) -> CommandResult:
+        channel.send(ComposeUpRequest(name, dict(document)))
+        response = channel.receive()
+        if not isinstance(response, ComposeUpResult):
             raise NotProven("the scout was not told how Compose ended")
-        return Result(told.code, told.out, told.err)
+        return CommandResult(response.code, response.out, response.err)
 
     return start
 

@@ -9,8 +9,8 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from cloison.errors import INTERRUPTED, MISUSED, CloisonError
-from cloison.linux.signals import INTERRUPTS, TERMINATED
+from cloison.errors import INTERRUPTED, USAGE_ERROR, CloisonError
+from cloison.linux.signals import SIGNALS, TERMINATED
 
 VERBS: Final = {
     "up": "Start the project, wait until it is healthy, and prove it.",
@@ -22,12 +22,12 @@ VERBS: Final = {
     "publish": "Tag and push a built image, and read its digest back.",
 }
 """Each is a module of `cloison.commands` with a click command called `command`, whose help begins like this."""
-ALLOCATIONS: Final = 100_000
+GC_THRESHOLD: Final = 100_000
 """So many objects are made before Python looks for garbage: a command makes little, and a fifth of the time that its
 imports take is looking for it."""
 
 
-class Verbs(click.Group):
+class LazyGroup(click.Group):
     """Loads the verb that is asked for and no other, so that `--help` does not wait for what it does not use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
@@ -47,7 +47,7 @@ class Verbs(click.Group):
         return command
 
 
-@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="cloison", message="cloison %(version)s")
 def cloison() -> None:
     """Prove who can reach whom in a running Compose project, and say why.
@@ -58,28 +58,28 @@ def cloison() -> None:
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code."""
-    INTERRUPTS.answer()
-    gc.set_threshold(ALLOCATIONS)
-    code = _code(argv)
+    SIGNALS.install()
+    gc.set_threshold(GC_THRESHOLD)
+    code = _exit_code(argv)
     # Where the signal found us inside a library that swallows everything, the work went on; the word still counts.
-    sys.exit(TERMINATED if INTERRUPTS.terminated else code)
+    sys.exit(TERMINATED if SIGNALS.terminated else code)
 
 
-def _code(argv: list[str] | None) -> int:
+def _exit_code(argv: list[str] | None) -> int:
     try:
         result: Any = cloison.main(argv, standalone_mode=False)
     except CloisonError as error:
-        return _complain(str(error), error.exit_code)
+        return _print_error(str(error), error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
-        return MISUSED
+        return USAGE_ERROR
     except click.ClickException as error:
-        return _complain(error.format_message(), MISUSED)
+        return _print_error(error.format_message(), USAGE_ERROR)
     except (click.Abort, KeyboardInterrupt):
-        return _complain("interrupted; nothing was left behind", INTERRUPTED)
+        return _print_error("interrupted; nothing was left behind", INTERRUPTED)
     return result if isinstance(result, int) else 0
 
 
-def _complain(sentence: str, code: int) -> int:
+def _print_error(sentence: str, code: int) -> int:
     click.echo(f"cloison: {sentence}", err=True)
     return code

@@ -16,7 +16,7 @@ from typing import ClassVar, Final
 
 PROVEN: Final = 0
 BREACHED: Final = 1
-MISUSED: Final = 2
+USAGE_ERROR: Final = 2
 UNPROVEN: Final = 3
 INTERRUPTED: Final = 130
 
@@ -34,19 +34,19 @@ class CloisonError(Exception):
 class UsageError(CloisonError):
     """The command line asks for something that cannot be done."""
 
-    exit_code = MISUSED
+    exit_code = USAGE_ERROR
 
 
 class FileError(CloisonError):
     """The Compose file could not be found or resolved."""
 
-    exit_code = MISUSED
+    exit_code = USAGE_ERROR
 
 
 class PolicyError(CloisonError):
     """The policy names something that the project does not have, or is not a policy."""
 
-    exit_code = MISUSED
+    exit_code = USAGE_ERROR
 
 
 class PublishError(CloisonError):
@@ -59,3 +59,25 @@ class NotProven(CloisonError):  # noqa: N818  # it is the verdict's own word
     """There is nothing to look at, or no way to look at it."""
 
     exit_code = UNPROVEN
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """Return the exception that all the others were raised for."""
+    known = [error]
+    while (cause := _next_cause(known[-1])) is not None and not any(cause is one for one in known):
+        known.append(cause)
+    return known[-1]
+
+
+def system_error_text(error: BaseException) -> str:
+    """Return what the kernel, the resolver or the certificate check said, empty when it was none of them."""
+    inner = root_cause(error)
+    if isinstance(inner, OSError) and inner.strerror:
+        return inner.strerror
+    return "it does not answer in time" if isinstance(inner, TimeoutError) else ""
+
+
+def _next_cause(error: BaseException) -> BaseException | None:
+    """Return the next one; urllib3 keeps it in `reason`, others among the arguments or as Python does."""
+    inside = (part for part in (getattr(error, "reason", None), *error.args) if isinstance(part, BaseException))
+    return next(inside, error.__cause__ or error.__context__)

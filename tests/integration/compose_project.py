@@ -13,11 +13,12 @@ from typing import Any
 from cloison.engine.compose_cli import Selection
 from cloison.proof.schema import FlowPart, Proof
 from cloison.verdict.judge import Judgement
-from cloison.workflow.local_proof import Request, prove
+from cloison.workflow.prove import prove
+from cloison.workflow.request import Request
 
 IMAGE = "cloison/ledger:latest"
 """An image with Python that the stack has built already."""
-PATIENCE = 0.4
+DEFAULT_TIMEOUT = 0.4
 WORST = (Judgement.BREACH, Judgement.BROKEN, Judgement.UNKNOWN, Judgement.TOLERATED, Judgement.UNJUDGED)
 
 
@@ -126,9 +127,9 @@ class Lab:
         """Return the name of a service's first container."""
         return f"{self.name}-{service_name}-1"
 
-    def prove(self, patience: float = PATIENCE) -> Proof:
+    def prove(self, timeout: float = DEFAULT_TIMEOUT) -> Proof:
         """Prove the project."""
-        return prove(Request(self.selection, patience))
+        return prove(Request(self.selection, timeout))
 
 
 def _wait_for_log(container: str) -> None:
@@ -139,16 +140,16 @@ def _wait_for_log(container: str) -> None:
     assert first == b"listening\n", f"{container} said {first!r}"
 
 
-def doors(proof: Proof) -> dict[tuple[str, str], Judgement]:
+def judgements(proof: Proof) -> dict[tuple[str, str], Judgement]:
     """Return the worst word about every door: (source, "target:port"), with * for the canary."""
     found: dict[tuple[str, str], Judgement] = {}
     for flow in proof.flows:
-        key = (proof.vantages[flow.vantage].place, door(proof, flow))
+        key = (proof.vantages[flow.vantage].place, pair_of(proof, flow))
         found[key] = min(found.get(key, Judgement.HOLDS), flow.judgement, key=_badness)
     return found
 
 
-def door(proof: Proof, flow: FlowPart) -> str:
+def pair_of(proof: Proof, flow: FlowPart) -> str:
     """Return where a flow ends, as people write it."""
     end = proof.endpoints[flow.endpoint]
     return f"{end.place}:{end.service_port or '*'}"
@@ -158,13 +159,13 @@ def _badness(word: Judgement) -> int:
     return WORST.index(word) if word in WORST else len(WORST)
 
 
-def bad(proof: Proof) -> dict[tuple[str, str], set[str]]:
+def failures(proof: Proof) -> dict[tuple[str, str], set[str]]:
     """Return the causes of every breach and the outcomes of every broken or unknown door."""
     found: dict[tuple[str, str], set[str]] = {}
     for flow in proof.flows:
         if flow.judgement in (Judgement.BREACH, Judgement.BROKEN, Judgement.UNKNOWN):
             word = str(flow.cause) if flow.cause else str(flow.judgement)
-            found.setdefault((proof.vantages[flow.vantage].place, door(proof, flow)), set()).add(word)
+            found.setdefault((proof.vantages[flow.vantage].place, pair_of(proof, flow)), set()).add(word)
     return found
 
 

@@ -13,23 +13,23 @@ import pytest
 from tests.integration.compose_project import IMAGE, docker
 
 from cloison.observe import session as observe_session
-from cloison.observe.observer import View
+from cloison.observe.observer import ProbeSession
 from cloison.probe.prober import Prober
 
 BLOCK = 1 << 16
-MOMENTS: dict[str, tuple[Any, str, int]] = {
-    "listed": (observe_session, "_visit", 1),
+HOOK_POINTS: dict[str, tuple[Any, str, int]] = {
+    "listed": (observe_session, "_open_container_sockets", 1),
     "posted": (Prober, "guard", 1),
     # Two rounds find out who listens, and two more are the proof.
-    "between the rounds": (Prober, "_round", 4),
-    "over": (View, "_read", 1),
+    "between the rounds": (Prober, "_send_round", 4),
+    "over": (ProbeSession, "_interpret", 1),
 }
 """Before which call of what something happens."""
 
 
-def at(monkeypatch: pytest.MonkeyPatch, moment: str, act: Callable[[], object]) -> None:
+def run_at(monkeypatch: pytest.MonkeyPatch, moment: str, act: Callable[[], object]) -> None:
     """Have something happen at a moment of the next proof, once."""
-    owner, name, number = MOMENTS[moment]
+    owner, name, number = HOOK_POINTS[moment]
     real, calls = getattr(owner, name), []
 
     def hooked(*given: Any, **named: Any) -> Any:
@@ -41,7 +41,7 @@ def at(monkeypatch: pytest.MonkeyPatch, moment: str, act: Callable[[], object]) 
     monkeypatch.setattr(owner, name, hooked)
 
 
-def hearing(*ports: tuple[str, int], **more: Any) -> dict[str, Any]:
+def logging_service(*ports: tuple[str, int], **more: Any) -> dict[str, Any]:
     """Return a service that listens on ("tcp" or "udp", port), and writes a line for whatever comes to it."""
     code = (
         "import selectors, socket\n"
@@ -65,11 +65,11 @@ def address(container: str) -> str:
     return docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", container).split()[0]
 
 
-class Stuck:
+class StallingProxy:
     """A way to an engine that takes `patience` questions, and answers no further one."""
 
-    def __init__(self, engine: str, patience: float) -> None:
-        self.engine, self.patience, self.asked = engine, patience, 0
+    def __init__(self, engine: str, timeout: float) -> None:
+        self.engine, self.timeout, self.asked = engine, timeout, 0
         self._open: list[socket.socket] = []
         self._lock = threading.Lock()
 
@@ -84,12 +84,12 @@ class Stuck:
                 threading.Thread(target=self._lead, args=(client, engine, True), daemon=True).start()
                 threading.Thread(target=self._lead, args=(engine, client, False), daemon=True).start()
 
-    def _lead(self, source: socket.socket, target: socket.socket, is_asking: bool) -> None:  # noqa: FBT001  # a thread's argument
+    def _lead(self, source: socket.socket, target: socket.socket, is_asking: bool) -> None:
         with suppress(OSError):
             while part := source.recv(BLOCK):
                 with self._lock:
                     self.asked += part.count(b" HTTP/1.1\r\n") if is_asking else 0
-                    is_silent = self.asked > self.patience
+                    is_silent = self.asked > self.timeout
                 if not is_silent:
                     target.sendall(part)
 
@@ -102,10 +102,10 @@ class Stuck:
 
 
 @contextmanager
-def stuck(folder: Path, engine: str, patience: float = float("inf")) -> Iterator[tuple[str, Stuck]]:
+def stalling_engine(folder: Path, engine: str, timeout: float = float("inf")) -> Iterator[tuple[str, StallingProxy]]:
     """Have a way to an engine that is stuck after `patience` questions; the address is what DOCKER_HOST takes."""
-    path = folder / f"{patience}.sock"
-    way = Stuck(engine, patience)
+    path = folder / f"{timeout}.sock"
+    way = StallingProxy(engine, timeout)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.e2e.stack.conftest import compose_files, run
 from tests.integration.compose_project import IMAGE, POLICY, Lab, three_tiers
-from tests.integration.prober_faults import hearing
+from tests.integration.prober_faults import logging_service
 
 NUMBERS = itertools.count()
 
@@ -42,10 +42,12 @@ def tiers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="module")
-def hearer(tiers: Lab) -> Lab:
+def logging_project(tiers: Lab) -> Lab:
     """The three tiers, with an app that hears TCP and UDP."""
     document = three_tiers()
-    document["services"]["app"] = hearing(("tcp", 5000), ("udp", 5300), networks=["back"], expose=["5000", "5300/udp"])
+    document["services"]["app"] = logging_service(
+        ("tcp", 5000), ("udp", 5300), networks=["back"], expose=["5000", "5300/udp"]
+    )
     document["x-cloison"] = POLICY | {"allow": [*POLICY["allow"], "proxy -> app:5300/udp"]}
     tiers.up(document, "--timeout", "0")
     return tiers

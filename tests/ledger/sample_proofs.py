@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from ledger import clock as ledger_clock
 from ledger.accounts import projects
 
-DOOR: Final = {"intended": "shut", "predicted": "shut", "observed": "shut", "judgement": "holds"}
+CLOSED_PORT: Final = {"intended": "shut", "predicted": "shut", "observed": "shut", "judgement": "holds"}
 OPEN: Final = {"intended": "shut", "predicted": "shut", "observed": "open", "judgement": "breach"}
 
 
@@ -94,7 +94,7 @@ def body(document: Mapping[str, Any]) -> bytes:
 
 def proof(minute: int = 0, **doors: str) -> bytes:
     """Return a proof of doors to db's port 3306, each open or shut: `proof(5, app="open", proxy="shut")`."""
-    states = {(source, "db", 3306): OPEN if state == "open" else DOOR for source, state in doors.items()}
+    states = {(source, "db", 3306): OPEN if state == "open" else CLOSED_PORT for source, state in doors.items()}
     word = "breached" if "open" in doors.values() else "proven"
     return body(document(states, minute=minute, word=word))
 

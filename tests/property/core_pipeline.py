@@ -20,15 +20,15 @@ from cloison.plan import schema as plan_schema
 from cloison.plan.synthetic_facts import Assumptions
 from cloison.predict import predictor
 from cloison.proof import schema as proof_schema
-from cloison.proof.build import assemble
-from cloison.proof.schema import Circumstances, Machine, SkippedPart, Tool
+from cloison.proof.build import build_proof
+from cloison.proof.schema import Machine, RunContext, SkippedPart, Tool
 from cloison.rehearse import compose_file
-from cloison.rehearse.compose_file import Surroundings
+from cloison.rehearse.compose_file import HostEnvironment
 from cloison.reports import plan_terminal, terminal
 from cloison.verdict import flow_enumeration
 from cloison.verdict import intent as verdict_intent
 from cloison.verdict import judge as verdict_judge
-from cloison.verdict.reasons import Case
+from cloison.verdict.reasons import ProofInputs
 
 TOOL: Final = Tool("cloison", "0.1.0")
 MACHINE: Final = Machine("lab", "Linux 6.18")
@@ -42,7 +42,7 @@ SEEN: Final = [observation(outcome, watched=watched, evidence="drawn") for outco
 
 
 @dataclass(frozen=True, slots=True)
-class Chances:
+class FuzzParameters:
     """What is drawn besides the document: the engine, what the machine has already, and what goes wrong on it."""
 
     seed: int = 0
@@ -50,13 +50,13 @@ class Chances:
     external: str = ""
 
 
-def tried(document: Mapping[str, Any], chances: Chances) -> CloisonError | None:
+def error_of(document: Mapping[str, Any], parameters: FuzzParameters) -> CloisonError | None:
     """Send a document through the core; return what it was refused with, None when it passed.
 
     Raises AssertionError when it was refused in other words than one sentence that names a place.
     """
     try:
-        _through(document, chances)
+        _through(document, parameters)
     except CloisonError as error:
         check_sentence(str(error))
         return error
@@ -70,54 +70,57 @@ def check_sentence(said: str) -> None:
     assert not UNKNOWN.search(said) or SUGGESTED.search(said), f"what else? {said}"
 
 
-def _through(document: Mapping[str, Any], chances: Chances) -> None:
+def _through(document: Mapping[str, Any], parameters: FuzzParameters) -> None:
     project = compose_project.project(document)
     rules = policy.policy(project)
     _rehearse(document)
-    _prove(project, rules, chances)
-    _plan(project, chances)
+    _prove(project, rules, parameters)
+    _plan(project, parameters)
 
 
-def _plan(project: Project, chances: Chances) -> None:
-    found = planner.plan(project, Assumptions(chances.engine, chances.external), TOOL)
+def _plan(project: Project, parameters: FuzzParameters) -> None:
+    found = planner.plan(project, Assumptions(parameters.engine, parameters.external), TOOL)
     assert found == plan_schema.parse(proof_schema.canonical(found))
-    if not chances.seed % RENDERED:
+    if not parameters.seed % RENDERED:
         assert plan_terminal.render(found, color=True, width=80, strict=True)
 
 
 def _rehearse(document: Mapping[str, Any]) -> None:
     lent = NetworkFacts("lent", internal=True, subnets=("198.18.0.0/24",))
-    around = Surroundings(("198.18.0.0/24", "fd00::/48"), ("127.0.0.1", "192.0.2.1"), networks={"lent": lent})
+    around = HostEnvironment(("198.18.0.0/24", "fd00::/48"), ("127.0.0.1", "192.0.2.1"), networks={"lent": lent})
     played = compose_file.rehearsal(document, "shop-rehearsal-1", "cloison/idle:1", around)
     policy.policy(compose_project.project(played.document))
     assert all((*played.notes, *(word for pair in played.left_out for word in pair)))
 
 
-def _prove(project: Project, rules: Policy | None, chances: Chances) -> None:
+def _prove(project: Project, rules: Policy | None, parameters: FuzzParameters) -> None:
     """Judge the project on an engine that did as the file says, but for what went wrong, with anything seen."""
-    dice = Random(chances.seed)  # noqa: S311  # an example, not a secret
-    facts = disturbed(synthetic_facts.drawn(synthetic_facts.clipped(project), Assumptions(chances.engine)), dice)
+    dice = Random(parameters.seed)  # noqa: S311  # an example, not a secret
+    facts = tampered(
+        synthetic_facts.synthetic_facts(synthetic_facts.with_capped_replicas(project), Assumptions(parameters.engine)),
+        dice,
+    )
     if rules:
         policy.check_ports(rules, flow_enumeration.known_ports(project, facts))
     named = {service: policy.named_ports(rules, service) for service in project.services}
     asked = flow_enumeration.flows(project, facts, named)
     if rules:
-        policy.check_cover(rules, asked, flow_enumeration.finished(project, facts))
+        policy.check_rules_match(rules, asked, flow_enumeration.completed(project, facts))
     predicted = predictor.predict(project, facts, asked)
     intended = verdict_intent.intended(project, rules, predicted)
     observed = {flow: dice.choice(SEEN) for flow in asked}
     judged = verdict_judge.compare(intended, predicted, observed)
     controls = {flow.vantage: ("", dice.choice(["", "it answered"])) for flow in asked}
-    left_out = tuple(SkippedPart("something", "no reason") for _ in range(dice.randrange(2)))
-    found = assemble(
-        Case(project, facts, rules), judged, controls, Circumstances(TOOL, MACHINE, NOW, 1234, 1000, (), left_out)
+    not_probed = tuple(SkippedPart("something", "no reason") for _ in range(dice.randrange(2)))
+    found = build_proof(
+        ProofInputs(project, facts, rules), judged, controls, RunContext(TOOL, MACHINE, NOW, 1234, 1000, (), not_probed)
     )
     assert found == proof_schema.parse(proof_schema.canonical(found))
-    if not chances.seed % RENDERED:
+    if not parameters.seed % RENDERED:
         assert terminal.render(found, color=True, width=80, strict=True)
 
 
-def disturbed(facts: Facts, dice: Random) -> Facts:
+def tampered(facts: Facts, dice: Random) -> Facts:
     """Return the facts of an engine on which containers were stopped, moved and joined by hand."""
     networks = [network.name for network in facts.networks]
     found = tuple(_by_hand(container, networks, dice) for container in facts.containers)
@@ -129,7 +132,7 @@ def disturbed(facts: Facts, dice: Random) -> Facts:
 def _by_hand(container: Container, networks: list[str], dice: Random) -> Container:
     match dice.randrange(8):
         case 0:
-            return replace(container, pid=0, attachments=(), publications=(), has_ended=dice.random() < 0.5)
+            return replace(container, pid=0, attachments=(), published_ports=(), has_completed=dice.random() < 0.5)
         case 1:
             return replace(container, attachments=container.attachments[1:])
         case 2:

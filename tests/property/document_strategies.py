@@ -91,7 +91,7 @@ PORTS: Final = st.builds(
         name=WORDS,
     ),
 )
-SEATS: Final = st.none() | _some(
+ATTACHMENTS: Final = st.none() | _some(
     aliases=st.lists(st.sampled_from(NAMES), max_size=2),
     ipv4_address=ADDRESSES,
     ipv6_address=ADDRESSES,
@@ -102,7 +102,7 @@ COUNTS: Final = st.sampled_from([0, 1, 1, 1, 2, 7])
 MODES: Final = st.sampled_from(
     ["host", "none", "bridge", "default", "container:x", *(f"service:{name}" for name in NAMES)]
 )
-MEETINGS: Final = st.dictionaries(st.sampled_from(KEYS), SEATS, max_size=2)
+SERVICE_NETWORKS: Final = st.dictionaries(st.sampled_from(KEYS), ATTACHMENTS, max_size=2)
 CONDITIONS: Final = st.sampled_from(["service_started", "service_healthy", "service_completed_successfully"])
 EXTRAS: Final = {
     "ports": st.lists(PORTS, max_size=2),
@@ -120,7 +120,7 @@ BODIES: Final = st.builds(
         **rest,
         **({"network_mode": mode} if mode else {"networks": seats}),
     },
-    MEETINGS,
+    SERVICE_NETWORKS,
     st.none() | st.none() | MODES,
     _some(**EXTRAS),
 )
@@ -167,7 +167,7 @@ def documents(draw: st.DrawFn) -> Document:
     """Draw a document that Compose could nearly have printed, with a policy about what is in it or not."""
     services = draw(st.dictionaries(st.sampled_from(NAMES), BODIES, min_size=1, max_size=4))
     for name, body in services.items():
-        if _borrows_in_vain(name, body, services):
+        if _joins_missing_namespace(name, body, services):
             del body["network_mode"]
         body["depends_on"] = {key: link for key, link in body.get("depends_on", {}).items() if name < key in services}
     met = {key for body in services.values() for key in body.get("networks", ())}
@@ -178,11 +178,11 @@ def documents(draw: st.DrawFn) -> Document:
     return document
 
 
-def _borrows_in_vain(name: str, body: Document, services: Document) -> bool:
+def _joins_missing_namespace(name: str, body: Document, services: Document) -> bool:
     """Whether a service lives with one that is not there, or that lives with another itself."""
-    mode, _, lender = body.get("network_mode", "").partition(":")
-    theirs: str = services.get(lender, {"network_mode": "service:"}).get("network_mode", "")
-    return mode == "service" and (name == lender or theirs.startswith("service:"))
+    mode, _, namespace_owner = body.get("network_mode", "").partition(":")
+    theirs: str = services.get(namespace_owner, {"network_mode": "service:"}).get("network_mode", "")
+    return mode == "service" and (name == namespace_owner or theirs.startswith("service:"))
 
 
 def sensible(services: Document) -> st.SearchStrategy[Document]:
@@ -194,7 +194,7 @@ def sensible(services: Document) -> st.SearchStrategy[Document]:
     )
 
 
-def slots(body: Any) -> list[tuple[Any, Any]]:
+def positions(body: Any) -> list[tuple[Any, Any]]:
     """Return every place in a document where something stands, as a container and a key of it."""
     found: list[tuple[Any, Any]] = []
     waiting = [body]
@@ -210,7 +210,7 @@ def mutant(document: Document, dice: Random) -> Document:
     """Return a document with something else in some places of it."""
     body: Document = json.loads(json.dumps(document))
     for _ in range(dice.randint(1, 3)):
-        places = slots(body)
+        places = positions(body)
         if places:
             _strike(*dice.choice(places), dice)
     return body

@@ -14,12 +14,12 @@ from typing import Any, Final, NoReturn
 
 import click
 from hypothesis import HealthCheck, given, seed, settings
-from tests.property.core_pipeline import Chances
-from tests.property.document_example import CHANCES, DOCUMENTS, EACH, check
+from tests.property.core_pipeline import FuzzParameters
+from tests.property.document_example import DOCUMENTS, DOCUMENTS_PER_EXAMPLE, PARAMETERS, check
 
 BATCH: Final = 100
 """Examples under one seed."""
-Told = tuple[int, Counter[str], str]
+BatchResult = tuple[int, Counter[str], str]
 
 
 @click.command()
@@ -30,7 +30,7 @@ def soak(first: int, count: int, jobs: int) -> NoReturn:
     """Send COUNT documents through the core."""
     started, met, crashed = time.monotonic(), Counter[str](), 0
     with ProcessPoolExecutor(jobs) as pool:
-        for number, found, crash in pool.map(batch, range(first, first + -(-count // (BATCH * EACH)))):
+        for number, found, crash in pool.map(batch, range(first, first + -(-count // (BATCH * DOCUMENTS_PER_EXAMPLE)))):
             met += found
             if crash:
                 crashed += 1
@@ -40,15 +40,15 @@ def soak(first: int, count: int, jobs: int) -> NoReturn:
     sys.exit(bool(crashed))
 
 
-def batch(number: int) -> Told:
+def batch(number: int) -> BatchResult:
     """Try the examples of one seed; return what they came to, and how the smallest one crashed."""
     met: Counter[str] = Counter()
 
     @seed(number)
     @settings(max_examples=BATCH, deadline=None, database=None, suppress_health_check=[*HealthCheck])
-    @given(DOCUMENTS, CHANCES)
-    def examples(document: dict[str, Any], chances: Chances) -> None:
-        met.update(check(document, chances))
+    @given(DOCUMENTS, PARAMETERS)
+    def examples(document: dict[str, Any], parameters: FuzzParameters) -> None:
+        met.update(check(document, parameters))
 
     try:
         examples()

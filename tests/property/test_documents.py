@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tests.property.core_pipeline import Chances, check_sentence, tried
-from tests.property.document_example import CHANCES, DOCUMENTS, check
+from tests.property.core_pipeline import FuzzParameters, check_sentence, error_of
+from tests.property.document_example import DOCUMENTS, PARAMETERS, check
 from tests.property.document_strategies import JSON, documents
 
 from cloison.engine import compose_cli
@@ -28,9 +28,9 @@ def test_every_document_ends_with_a_result_or_a_sentence() -> None:
     met: Counter[str] = Counter()
 
     @settings(FAST, max_examples=80)
-    @given(DOCUMENTS, CHANCES)
-    def example(document: dict[str, Any], chances: Chances) -> None:
-        met.update(check(document, chances))
+    @given(DOCUMENTS, PARAMETERS)
+    def example(document: dict[str, Any], parameters: FuzzParameters) -> None:
+        met.update(check(document, parameters))
 
     example()
 
@@ -39,9 +39,9 @@ def test_every_document_ends_with_a_result_or_a_sentence() -> None:
 
 
 @settings(FAST, max_examples=200)
-@given(JSON, CHANCES)
-def test_what_is_no_document_at_all_ends_with_a_sentence(body: Any, chances: Chances) -> None:
-    assert isinstance(tried(body, chances), FileError)
+@given(JSON, PARAMETERS)
+def test_what_is_no_document_at_all_ends_with_a_sentence(body: Any, parameters: FuzzParameters) -> None:
+    assert isinstance(error_of(body, parameters), FileError)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def resolved(folder: Path, text: str) -> str:
         assert said.isprintable()
         assert said.startswith("the Compose file cannot be resolved: ")
         return "Compose"
-    refused = tried(document, Chances())
+    refused = error_of(document, FuzzParameters())
     return type(refused).__name__ if refused else "passed"
 
 
@@ -78,7 +78,7 @@ def test_what_compose_takes_is_read_and_what_it_refuses_is_told(tmp_path: Path) 
 
     @settings(FAST, max_examples=12)
     @given(documents(), st.booleans())
-    def example(document: dict[str, Any], spread: bool) -> None:  # noqa: FBT001  # hypothesis passes by name
+    def example(document: dict[str, Any], spread: bool) -> None:
         met.add(resolved(tmp_path, json.dumps(document, indent=2 if spread else None, ensure_ascii=False)))
 
     example()

@@ -6,25 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from hypothesis import strategies as st
-from tests.unit.fake_engine import World, container, stranger
+from tests.unit.fake_engine import FakeEngine, container, foreign_container
 
-from cloison.model.facts import (
-    HOST,
-    WILDCARD,
-    Container,
-    EngineFacts,
-    Facts,
-    Listener,
-    NetworkFacts,
-    Protocol,
-    Publication,
-)
+from cloison.model.facts import Container, EngineFacts, Facts, Listener, NetworkFacts, PublishedPort
+from cloison.model.flow import HOST, WILDCARD, Protocol
 from cloison.model.outcome import REACH, observation
 
 NAMES: Final = ("a", "b", "c")
 NETWORKS: Final = ("n1", "n2", "n3")
 PLACES: Final = (*NAMES, "host", "outside", "*")
-SEATS: Final = st.lists(st.sampled_from(NETWORKS), min_size=1, max_size=3, unique=True)
+NETWORK_LISTS: Final = st.lists(st.sampled_from(NETWORKS), min_size=1, max_size=3, unique=True)
 MODES: Final = st.sampled_from([None, None, None, None, "host", "none", "service:a"])
 SEEN: Final = [observation(outcome, watched=watched, evidence="drawn") for outcome, watched in REACH]
 
@@ -51,36 +42,36 @@ def _bodies(draw: st.DrawFn, name: str) -> dict[str, Any]:
     published = {"target": 80, "published": str(8080 + NAMES.index(name))}
     return {
         "network_mode": draw(MODES if name != "a" else st.none()),
-        "networks": dict.fromkeys(draw(SEATS)),
+        "networks": dict.fromkeys(draw(NETWORK_LISTS)),
         "ports": draw(st.sampled_from([[], [published]])),
         "scale": draw(st.integers(0, 2)),
     }
 
 
-def sound(file: Mapping[str, Any], version: str = "20.10.24", *, walled: bool = False) -> World:
+def faithful(file: Mapping[str, Any], version: str = "20.10.24", *, has_ipv6_rules: bool = False) -> FakeEngine:
     """Return the world of an engine that did exactly what the file says; an older one may have to be told of IPv6."""
-    walled |= version >= "27"
+    has_ipv6_rules |= version >= "27"
     containers = [
         _container(file, name, number)
         for name, body in file["services"].items()
         for number in range(1, body["scale"] + 1)
     ]
     networks = tuple(_network(body, i) for i, body in enumerate(file["networks"].values()))
-    speaking = {key: i for i, key in enumerate(NETWORKS) if file["networks"][key]["enable_ipv6"]}
+    ipv6_networks = {key: i for i, key in enumerate(NETWORKS) if file["networks"][key]["enable_ipv6"]}
     facts = Facts(
-        EngineFacts("docker", version, "DROP", "DROP" if walled else "ACCEPT", filters_ipv6=walled),
+        EngineFacts("docker", version, "DROP", "DROP" if has_ipv6_rules else "ACCEPT", filters_ipv6=has_ipv6_rules),
         tuple(containers),
         networks,
         host_addresses=(
             *("127.0.0.1", "192.0.2.10", *(f"172.30.{i}.1" for i in range(len(networks)))),
-            *("::1", "2001:db8:1a::10", *(f"fd00:{i}::1" for i in speaking.values())),
+            *("::1", "2001:db8:1a::10", *(f"fd00:{i}::1" for i in ipv6_networks.values())),
         ),
-        link_locals=tuple((f"shop_{key}", "fe80::1") for key in speaking),
+        link_local_addresses=tuple((f"shop_{key}", "fe80::1") for key in ipv6_networks),
         outside_addresses=("198.51.100.2", "2001:db8:c105::2"),
         outside_gateways=("198.51.100.1", "2001:db8:c105::1"),
         listeners=frozenset(_listeners(containers)),
     )
-    return World(file, facts)
+    return FakeEngine(file, facts)
 
 
 def _network(body: Mapping[str, Any], at: int) -> NetworkFacts:
@@ -104,52 +95,56 @@ def _container(file: Mapping[str, Any], name: str, number: int) -> Container:
     body = file["services"][name]
     mode = body["network_mode"] or ""
     drawn = {key: file["networks"][key] for key in body["networks"] or ()}
-    seats = [(f"shop_{key}", *_addresses(key, name, number, dual=n["enable_ipv6"])) for key, n in drawn.items()]
+    attachments = [
+        (f"shop_{key}", *_addresses(key, name, number, dual_stack=n["enable_ipv6"])) for key, n in drawn.items()
+    ]
     has_way_out = not all(network["internal"] for network in drawn.values())
     doors = [
-        Publication(address, int(port["published"]), Protocol.TCP, 80)
+        PublishedPort(address, int(port["published"]), Protocol.TCP, 80)
         for port in body["ports"] or ()
         for address in WILDCARD.values()
         if has_way_out
     ]
     return container(
         name,
-        *seats,
+        *attachments,
         number=number,
         network_mode=mode.replace("service:a", "container:id-of-a-1"),
-        publications=tuple(doors),
+        published_ports=tuple(doors),
     )
 
 
-def _addresses(key: str, name: str, number: int, *, dual: bool) -> list[str]:
+def _addresses(key: str, name: str, number: int, *, dual_stack: bool) -> list[str]:
     last = 10 * (NAMES.index(name) + 1) + number
     at = NETWORKS.index(key)
-    return [f"172.30.{at}.{last}", *[f"fd00:{at}::{last}"] * dual]
+    return [f"172.30.{at}.{last}", *[f"fd00:{at}::{last}"] * dual_stack]
 
 
 @st.composite
-def disturbed(draw: st.DrawFn) -> World:
+def tampered(draw: st.DrawFn) -> FakeEngine:
     """Draw a world to which somebody did something by hand."""
-    world = sound(draw(files()), draw(st.sampled_from(["20.10.24", "28.0.1", ""])))
-    for name in [c.name for c in world.facts.containers]:
+    deployment = faithful(draw(files()), draw(st.sampled_from(["20.10.24", "28.0.1", ""])))
+    for name in [c.name for c in deployment.facts.containers]:
         if draw(st.integers(0, 5)) == 0:
-            world = world.stopped(name)
+            deployment = deployment.with_stopped(name)
     # The engine joins nobody who lives elsewhere than in a namespace of its own.
-    running = [c for c in world.facts.containers if c.pid and not c.network_mode]
+    running = [c for c in deployment.facts.containers if c.pid and not c.network_mode]
     for key in draw(st.lists(st.sampled_from(NETWORKS), max_size=2, unique=True)):
         at = NETWORKS.index(key)
-        world = world.running(stranger(f"spy-{key}", (f"shop_{key}", f"172.30.{at}.200", f"fd00:{at}::200")))
+        deployment = deployment.with_containers(
+            foreign_container(f"spy-{key}", (f"shop_{key}", f"172.30.{at}.200", f"fd00:{at}::200"))
+        )
     for moved in draw(st.lists(st.sampled_from(running), max_size=1)) if running else ():
         key = draw(st.sampled_from(NETWORKS))
-        held = {seat.network for seat in moved.attachments}
+        held = {attachment.network for attachment in moved.attachments}
         if f"shop_{key}" in held:
-            world = world.left(moved.name, f"shop_{key}")
+            deployment = deployment.disconnected(moved.name, f"shop_{key}")
         else:
             at = NETWORKS.index(key)
-            world = world.joined(moved.name, f"shop_{key}", f"172.30.{at}.100", f"fd00:{at}::100")
+            deployment = deployment.connected(moved.name, f"shop_{key}", f"172.30.{at}.100", f"fd00:{at}::100")
     for key in draw(st.lists(st.sampled_from(NETWORKS), max_size=1)):
-        world = world.made(f"shop_{key}", internal=draw(st.booleans()))
-    return world
+        deployment = deployment.with_engine_network(f"shop_{key}", internal=draw(st.booleans()))
+    return deployment
 
 
 @st.composite
@@ -165,4 +160,4 @@ def policies(draw: st.DrawFn, file: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-SURPRISES: Final = st.lists(st.tuples(st.integers(0, 10_000), st.sampled_from(SEEN)), max_size=3)
+DEVIATIONS: Final = st.lists(st.tuples(st.integers(0, 10_000), st.sampled_from(SEEN)), max_size=3)

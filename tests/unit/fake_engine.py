@@ -18,34 +18,19 @@ from tests.unit import fake_kernel
 
 from cloison.compose import policy
 from cloison.compose import project as compose_project
-from cloison.model.facts import (
-    LINK_LOCAL,
-    OUTSIDE,
-    WILDCARD,
-    Attachment,
-    Container,
-    Endpoint,
-    EngineFacts,
-    Facts,
-    Flow,
-    Kind,
-    Listener,
-    NetworkFacts,
-    Protocol,
-    Publication,
-    version_of,
-)
+from cloison.model.facts import Attachment, Container, EngineFacts, Facts, Listener, NetworkFacts, PublishedPort
+from cloison.model.flow import LINK_LOCAL, OUTSIDE, WILDCARD, Endpoint, EndpointKind, Flow, Protocol, ip_version
 from cloison.model.outcome import Observation, Outcome
 from cloison.predict import predictor
-from cloison.predict.docker_ipv6 import FILTERED
-from cloison.predict.prediction import Prediction
-from cloison.proof.build import assemble
-from cloison.proof.schema import Circumstances, Machine, Proof, Tool
+from cloison.predict.context import Prediction
+from cloison.predict.docker_ipv6 import IPV6_RULES_SINCE
+from cloison.proof.build import build_proof
+from cloison.proof.schema import Machine, Proof, RunContext, Tool
 from cloison.verdict import flow_enumeration
 from cloison.verdict import intent as verdict_intent
 from cloison.verdict import judge as verdict_judge
-from cloison.verdict.judge import Judged
-from cloison.verdict.reasons import Case
+from cloison.verdict.judge import JudgedFlow
+from cloison.verdict.reasons import ProofInputs
 
 BACK: Final = "shop_backend_net"
 FRONT: Final = "shop_frontend_net"
@@ -55,10 +40,10 @@ EVERYWHERE_V6: Final = WILDCARD[6]
 GATEWAYS: Final = {BACK: "172.30.1.1", FRONT: "172.30.2.1"}
 LAN_V6: Final = "2001:db8:1a::10"
 GATEWAYS_V6: Final = {BACK: "fd00:1::1", FRONT: "fd00:2::1"}
-ON_LINK: Final = "fe80::1"
+LINK_LOCAL_GATEWAY: Final = "fe80::1"
 """What older engines give the host on every bridge that speaks IPv6."""
-SEGMENT: Final = ("198.51.100.1", "198.51.100.2")
-SEGMENT_V6: Final = ("2001:db8:c105::1", "2001:db8:c105::2")
+OUTSIDE_SEGMENT: Final = ("198.51.100.1", "198.51.100.2")
+OUTSIDE_SEGMENT_V6: Final = ("2001:db8:c105::1", "2001:db8:c105::2")
 """The host and the outside, on the segment that they share."""
 FILE: Final[Mapping[str, Any]] = {
     "name": "shop",
@@ -80,15 +65,15 @@ POLICY: Final[Mapping[str, Any]] = {
         {"flow": "* -> host", "why": "Docker gives the host an address on every network"},
     ],
 }
-CIRCUMSTANCES: Final = Circumstances(
+RUN_CONTEXT: Final = RunContext(
     Tool("cloison", "0.1.0"), Machine("lab", "Linux 6.18"), "2026-01-02T03:04:05.678Z", 1234, 1000
 )
-Said = Mapping[str, Outcome | Observation]
+Overrides = Mapping[str, Outcome | Observation]
 """What the kernel says otherwise than it would by itself, by the label of a flow."""
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class FakeEngine:
     """A Compose file and the machine on which it runs."""
 
     file: Mapping[str, Any]
@@ -101,15 +86,15 @@ class World:
 
     # What its owner writes.
 
-    def ruled(self, rules: Mapping[str, Any] | None = POLICY, **parts: Any) -> Self:
+    def with_policy(self, rules: Mapping[str, Any] | None = POLICY, **parts: Any) -> Self:
         """Have a policy; `parts` replace its lists."""
         return replace(self, file={**self.file, "x-cloison": rules and {**rules, **parts}})
 
-    def serving(self, name: str, **body: Any) -> Self:
+    def with_service(self, name: str, **body: Any) -> Self:
         """Have a service in the file, or have these keys in it; None takes a key away."""
         return self._written("services", name, body)
 
-    def drawing(self, key: str, **body: Any) -> Self:
+    def with_network(self, key: str, **body: Any) -> Self:
         """Have a network in the file, or have these keys in it."""
         return self._written("networks", key, body)
 
@@ -120,90 +105,92 @@ class World:
 
     # What happens to the engine.
 
-    def joined(self, container: str, network: str, *addresses: str) -> Self:
+    def connected(self, container: str, network: str, *addresses: str) -> Self:
         """`docker network connect`."""
         held = next(c for c in self.facts.containers if c.name == container).attachments
         return self._changed(container, attachments=tuple(sorted((*held, Attachment(network, *addresses)))))
 
-    def left(self, container: str, network: str) -> Self:
+    def disconnected(self, container: str, network: str) -> Self:
         """`docker network disconnect`."""
         held = next(c for c in self.facts.containers if c.name == container).attachments
-        return self._changed(container, attachments=tuple(seat for seat in held if seat.network != network))
+        return self._changed(
+            container, attachments=tuple(attachment for attachment in held if attachment.network != network)
+        )
 
-    def stopped(self, container: str) -> Self:
+    def with_stopped(self, container: str) -> Self:
         """`docker stop`."""
         listeners = frozenset(item for item in self.facts.listeners if item.container != container)
-        world = self._changed(container, pid=0, attachments=(), publications=())
-        return replace(world, facts=replace(world.facts, listeners=listeners))
+        deployment = self._changed(container, pid=0, attachments=(), published_ports=())
+        return replace(deployment, facts=replace(deployment.facts, listeners=listeners))
 
-    def moved(self, container: str, network_mode: str) -> Self:
+    def with_network_mode(self, container: str, network_mode: str) -> Self:
         """Have a container live in another namespace."""
         return self._changed(container, network_mode=network_mode)
 
-    def publishing(self, container: str, *doors: Publication) -> Self:
+    def with_publications(self, container: str, *ports: PublishedPort) -> Self:
         """Have the engine publish these ports of a container, whatever the file says."""
-        return self._changed(container, publications=doors)
+        return self._changed(container, published_ports=ports)
 
-    def running(self, *containers: Container) -> Self:
+    def with_containers(self, *containers: Container) -> Self:
         """Have these containers as well."""
         return replace(self, facts=replace(self.facts, containers=(*self.facts.containers, *containers)))
 
-    def listening(
+    def with_listeners(
         self, container: str, *ports: int, address: str = EVERYWHERE, protocol: Protocol = Protocol.TCP
     ) -> Self:
         """Have a process of a container listen, or one of the host's, where no container is named."""
         found = {Listener(container, protocol, address, port) for port in ports}
         return replace(self, facts=replace(self.facts, listeners=self.facts.listeners | found))
 
-    def deaf(self, container: str) -> Self:
+    def without_listeners(self, container: str) -> Self:
         """Have no process of a container listen."""
         kept = frozenset(item for item in self.facts.listeners if item.container != container)
         return replace(self, facts=replace(self.facts, listeners=kept))
 
-    def made(self, network: str, **body: Any) -> Self:
+    def with_engine_network(self, network: str, **body: Any) -> Self:
         """Have the engine hold a network, or hold it with these properties."""
         known = self.facts.network(network) or NetworkFacts(network)
         others = tuple(n for n in self.facts.networks if n.name != network)
         return replace(self, facts=replace(self.facts, networks=(*others, replace(known, **body))))
 
-    def addressed(self, *addresses: str) -> Self:
+    def with_host_addresses(self, *addresses: str) -> Self:
         """Have the host hold these addresses as well."""
         return replace(self, facts=replace(self.facts, host_addresses=(*self.facts.host_addresses, *addresses)))
 
-    def on_engine(
+    def with_engine(
         self, version: str, forward_policy: str = "DROP", forward_policy_v6: str = "ACCEPT", **more: Any
     ) -> Self:
         """Run on another engine."""
         engine = EngineFacts("docker", version, forward_policy, forward_policy_v6)
-        engine = replace(engine, **{"filters_ipv6": engine.release >= FILTERED, **more})
+        engine = replace(engine, **{"filters_ipv6": engine.release >= IPV6_RULES_SINCE, **more})
         return replace(self, facts=replace(self.facts, engine=engine))
 
-    def dual(self, *keys: str) -> Self:
+    def dual_stack(self, *keys: str) -> Self:
         """Have these networks speak IPv6 as well, by the file and on the engine, and the machine too."""
-        world, facts = self, self.facts
+        deployment, facts = self, self.facts
         for key in keys:
-            world = world.drawing(key, enable_ipv6=True)
+            deployment = deployment.with_network(key, enable_ipv6=True)
         for name, body in self.file["services"].items():
             ports = [{**port, "host_ip": None} for port in body.get("ports", ())]
-            world = world.serving(name, ports=ports)
-        speaking = {f"shop_{key}" for key in keys}
+            deployment = deployment.with_service(name, ports=ports)
+        ipv6_networks = {f"shop_{key}" for key in keys}
         return replace(
-            world,
+            deployment,
             facts=replace(
                 facts,
-                containers=tuple(_dual(c, speaking) for c in facts.containers),
+                containers=tuple(_dual_stack(c, ipv6_networks) for c in facts.containers),
                 networks=tuple(
-                    replace(n, subnets=(*n.subnets, f"{GATEWAYS_V6[n.name][:-1]}/64")) if n.name in speaking else n
+                    replace(n, subnets=(*n.subnets, f"{GATEWAYS_V6[n.name][:-1]}/64")) if n.name in ipv6_networks else n
                     for n in facts.networks
                 ),
                 host_addresses=(
                     *facts.host_addresses,
-                    *("::1", LAN_V6, SEGMENT_V6[0]),
-                    *(GATEWAYS_V6[name] for name in sorted(speaking)),
+                    *("::1", LAN_V6, OUTSIDE_SEGMENT_V6[0]),
+                    *(GATEWAYS_V6[name] for name in sorted(ipv6_networks)),
                 ),
-                link_locals=tuple((name, ON_LINK) for name in sorted(speaking)),
-                outside_addresses=(*facts.outside_addresses, SEGMENT_V6[1]),
-                outside_gateways=(*facts.outside_gateways, SEGMENT_V6[0]),
+                link_local_addresses=tuple((name, LINK_LOCAL_GATEWAY) for name in sorted(ipv6_networks)),
+                outside_addresses=(*facts.outside_addresses, OUTSIDE_SEGMENT_V6[1]),
+                outside_gateways=(*facts.outside_gateways, OUTSIDE_SEGMENT_V6[0]),
                 listeners=facts.listeners | {replace(item, address=EVERYWHERE_V6) for item in facts.listeners},
             ),
         )
@@ -223,85 +210,90 @@ class World:
             policy.check_ports(rules, flow_enumeration.known_ports(project, self.facts))
         return rules
 
-    def asked(self) -> list[Flow]:
+    def flows(self) -> list[Flow]:
         """Return the flows of the proof."""
         project, rules = self.project, self.rules
         named = {service: policy.named_ports(rules, service) for service in project.services}
         asked = flow_enumeration.flows(project, self.facts, named)
         if rules:
-            policy.check_cover(rules, asked)
+            policy.check_rules_match(rules, asked)
         return asked
 
     def predicted(self) -> dict[Flow, Prediction]:
         """Return what file and facts say."""
-        return predictor.predict(self.project, self.facts, self.asked())
+        return predictor.predict(self.project, self.facts, self.flows())
 
     def intended(self) -> dict[Flow, verdict_intent.Intention]:
         """Return what the owner wants."""
         return self._intended(self.predicted())
 
-    def observed(self, said: Said | None = None) -> dict[Flow, Observation]:
+    def observed(self, responses: Overrides | None = None) -> dict[Flow, Observation]:
         """Return what the kernel says: what the engine did, and `said`."""
-        return self._observed(self.asked(), said)
+        return self._observed(self.flows(), responses)
 
-    def judged(self, said: Said | None = None) -> list[Judged]:
+    def judged(self, responses: Overrides | None = None) -> list[JudgedFlow]:
         """Return the judged matrix."""
         predicted = self.predicted()
-        return verdict_judge.compare(self._intended(predicted), predicted, self._observed(predicted, said))
+        return verdict_judge.compare(self._intended(predicted), predicted, self._observed(predicted, responses))
 
     def _intended(self, predicted: Mapping[Flow, Prediction]) -> dict[Flow, verdict_intent.Intention]:
         return verdict_intent.intended(self.project, self.rules, predicted)
 
-    def _observed(self, asked: Iterable[Flow], said: Said | None) -> dict[Flow, Observation]:
-        others: dict[str, Outcome | Observation | None] = {**(said or {})}
+    def _observed(self, asked: Iterable[Flow], responses: Overrides | None) -> dict[Flow, Observation]:
+        others: dict[str, Outcome | Observation | None] = {**(responses or {})}
         seen = {
-            flow: fake_kernel.seen(others.pop(label(flow), None) or fake_kernel.says(self.facts, flow))
+            flow: fake_kernel.as_observation(
+                others.pop(label(flow), None) or fake_kernel.probe_outcome(self.facts, flow)
+            )
             for flow in asked
         }
         assert not others, f"no such flow: {sorted(others)}"
         return seen
 
-    def proof(self, said: Said | None = None) -> Proof:
+    def proof(self, responses: Overrides | None = None) -> Proof:
         """Return the document."""
-        judged = self.judged(said)
+        judged = self.judged(responses)
         controls = {item.flow.vantage: ("", "") for item in judged}
-        return assemble(Case(self.project, self.facts, self.rules), judged, controls, CIRCUMSTANCES)
+        return build_proof(ProofInputs(self.project, self.facts, self.rules), judged, controls, RUN_CONTEXT)
 
-    def found(self, said: Said | None = None) -> dict[str, Judged]:
+    def found(self, responses: Overrides | None = None) -> dict[str, JudgedFlow]:
         """Return the judged flows by their labels."""
-        return {label(item.flow): item for item in self.judged(said)}
+        return {label(item.flow): item for item in self.judged(responses)}
 
 
-def _dual(container: Container, speaking: Collection[str]) -> Container:
+def _dual_stack(container: Container, ipv6_networks: Collection[str]) -> Container:
     """Return a container with an IPv6 address on each of its networks that speaks it, and doors for IPv6 too."""
-    doors = container.publications
+    ports = container.published_ports
     return replace(
         container,
         attachments=tuple(
-            replace(seat, ipv6=GATEWAYS_V6[seat.network][:-1] + seat.address.rpartition(".")[2])
-            if seat.network in speaking
-            else seat
-            for seat in container.attachments
+            replace(attachment, ipv6=GATEWAYS_V6[attachment.network][:-1] + attachment.address.rpartition(".")[2])
+            if attachment.network in ipv6_networks
+            else attachment
+            for attachment in container.attachments
         ),
-        publications=(*doors, *(replace(d, host_address=EVERYWHERE_V6) for d in doors if d.host_address == EVERYWHERE)),
+        published_ports=(
+            *ports,
+            *(replace(d, host_address=EVERYWHERE_V6) for d in ports if d.host_address == EVERYWHERE),
+        ),
     )
 
 
-def container(service: str, *seats: tuple[str, ...], number: int = 1, **body: Any) -> Container:
+def container(service: str, *attached: tuple[str, ...], number: int = 1, **body: Any) -> Container:
     """Return a running container of the project; its seats are (network, address)."""
     name = f"{service}-{number}"
-    attachments = tuple(sorted(Attachment(*seat) for seat in seats))
+    attachments = tuple(sorted(Attachment(*attachment) for attachment in attached))
     known: dict[str, Any] = {"project": "shop", "service": service, "pid": 100 + number, "attachments": attachments}
     return Container(name=name, identity=f"id-of-{name}", started="2026-01-02T03:04:05Z", **{**known, **body})
 
 
-def stranger(name: str, *seats: tuple[str, ...], project: str = "") -> Container:
+def foreign_container(name: str, *attached: tuple[str, ...], project: str = "") -> Container:
     """Return a running container that the file does not know."""
-    attachments = tuple(sorted(Attachment(*seat) for seat in seats))
+    attachments = tuple(sorted(Attachment(*attachment) for attachment in attached))
     return Container(name, f"id-of-{name}", project, "", 666, "2026-01-02T03:04:05Z", "", attachments)
 
 
-STACK: Final = World(
+STACK: Final = FakeEngine(
     FILE,
     Facts(
         EngineFacts("docker", "20.10.24+dfsg1", "DROP", "ACCEPT"),
@@ -312,16 +304,16 @@ STACK: Final = World(
                 "proxy",
                 (BACK, "172.30.1.4"),
                 (FRONT, "172.30.2.2"),
-                publications=(Publication(EVERYWHERE, 8080, Protocol.TCP, 80),),
+                published_ports=(PublishedPort(EVERYWHERE, 8080, Protocol.TCP, 80),),
             ),
         ),
         (
             NetworkFacts(BACK, internal=True, subnets=("172.30.1.0/24",)),
             NetworkFacts(FRONT, subnets=("172.30.2.0/24",)),
         ),
-        host_addresses=("127.0.0.1", LAN, SEGMENT[0], *GATEWAYS.values()),
-        outside_addresses=(SEGMENT[1],),
-        outside_gateways=(SEGMENT[0],),
+        host_addresses=("127.0.0.1", LAN, OUTSIDE_SEGMENT[0], *GATEWAYS.values()),
+        outside_addresses=(OUTSIDE_SEGMENT[1],),
+        outside_gateways=(OUTSIDE_SEGMENT[0],),
         listeners=frozenset(
             Listener(name, Protocol.TCP, EVERYWHERE, port)
             for name, port in (("app-1", 5000), ("db-1", 3306), ("proxy-1", 80))
@@ -331,7 +323,7 @@ STACK: Final = World(
 """The stack, running, without a policy, on an engine that does what the file says."""
 
 
-DUAL: Final = STACK.dual("backend_net", "frontend_net")
+DUAL_STACK: Final = STACK.dual_stack("backend_net", "frontend_net")
 """The same stack, speaking IPv6 too."""
 
 
@@ -342,7 +334,7 @@ def label(flow: Flow) -> str:
     link` of the host's link-local one.
     """
     source, end = flow.vantage, flow.endpoint
-    port = "*" if end.kind is Kind.CANARY else str(end.service_port)
+    port = "*" if end.kind is EndpointKind.CANARY else str(end.service_port)
     if end.protocol is not Protocol.TCP:
         port += f"/{end.protocol}"
     ends = f"{source.container or source.place} -> {end.container or end.place}:{port}"
@@ -350,9 +342,9 @@ def label(flow: Flow) -> str:
 
 
 def _where(end: Endpoint) -> str:
-    if end.kind is Kind.PUBLISHED:
-        return f"at {end.address}:{end.port}" if version_of(end.address) == 4 else f"at [{end.address}]:{end.port}"
-    over = "over IPv6" * (version_of(end.address) == 6)
+    if end.kind is EndpointKind.PUBLISHED:
+        return f"at {end.address}:{end.port}" if ip_version(end.address) == 4 else f"at [{end.address}]:{end.port}"
+    over = "over IPv6" * (ip_version(end.address) == 6)
     if end.address.startswith(LINK_LOCAL):
         over = "over its link"
     if end.network:

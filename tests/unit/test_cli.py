@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cloison.cli import VERBS, Verbs, cloison
+from cloison.cli import VERBS, LazyGroup, cloison
 
 HEAVY = {
     "asyncio",
@@ -56,6 +56,6 @@ def test_what_works_is_seen_when_it_is_loaded() -> None:
 def test_the_list_of_verbs_says_what_their_help_says(verb: str) -> None:
     command = cloison.get_command(cloison.make_context("cloison", ["--help"], resilient_parsing=True), verb)
 
-    assert isinstance(cloison, Verbs)
+    assert isinstance(cloison, LazyGroup)
     assert command
     assert (command.help or "").startswith(VERBS[verb])

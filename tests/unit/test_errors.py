@@ -37,6 +37,6 @@ def test_a_sentence_is_one_line_and_no_terminal_obeys_it() -> None:
 
 
 def test_exit_codes_are_the_documented_ones() -> None:
-    codes = (errors.PROVEN, errors.BREACHED, errors.MISUSED, errors.UNPROVEN, errors.INTERRUPTED)
+    codes = (errors.PROVEN, errors.BREACHED, errors.USAGE_ERROR, errors.UNPROVEN, errors.INTERRUPTED)
 
     assert (0, 1, 2, 3, 130) == codes

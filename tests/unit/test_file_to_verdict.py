@@ -8,37 +8,50 @@ from dataclasses import replace
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from tests.unit.engine_strategies import SURPRISES, disturbed, files, policies, sound
-from tests.unit.fake_engine import BACK, EVERYWHERE, FRONT, LAN, POLICY, STACK, Said, World, container, label, stranger
+from tests.unit.engine_strategies import DEVIATIONS, faithful, files, policies, tampered
+from tests.unit.fake_engine import (
+    BACK,
+    EVERYWHERE,
+    FRONT,
+    LAN,
+    POLICY,
+    STACK,
+    FakeEngine,
+    Overrides,
+    container,
+    foreign_container,
+    label,
+)
 
 from cloison.errors import PolicyError
-from cloison.model.facts import Flow, Protocol, Publication, version_of
+from cloison.model.facts import PublishedPort
+from cloison.model.flow import Flow, Protocol, ip_version
 from cloison.model.outcome import Observation, Outcome, Reach, observation, unknown
 from cloison.predict import predictor
 from cloison.proof import schema as proof_schema
 from cloison.verdict.flow_enumeration import absent, flows, vantages
 from cloison.verdict.intent import Intent
-from cloison.verdict.judge import Cause, Judged, Judgement, compare, exit_code
+from cloison.verdict.judge import Cause, JudgedFlow, Judgement, compare, exit_code
 
-RULED = STACK.ruled()
+RULED = STACK.with_policy()
 QUIET = RULED.found()
 HOLDS, TOLERATED, UNKNOWN = Judgement.HOLDS, Judgement.TOLERATED, Judgement.UNKNOWN
 FILE, DRIFT = Cause.FILE, Cause.DRIFT
 
 
-def breaches(world: World, said: Said | None = None) -> dict[str, Cause | None]:
+def breaches(deployment: FakeEngine, said: Overrides | None = None) -> dict[str, Cause | None]:
     """Return the cause of every breach."""
-    return {name: item.cause for name, item in world.found(said).items() if item.judgement is Judgement.BREACH}
+    return {name: item.cause for name, item in deployment.found(said).items() if item.judgement is Judgement.BREACH}
 
 
-def broken(world: World, said: Said | None = None) -> set[str]:
+def broken(deployment: FakeEngine, said: Overrides | None = None) -> set[str]:
     """Return the doors that are needed and do not open."""
-    return {name for name, item in world.found(said).items() if item.judgement is Judgement.BROKEN}
+    return {name for name, item in deployment.found(said).items() if item.judgement is Judgement.BROKEN}
 
 
-def code(world: World, said: Said | None = None) -> int:
+def code(deployment: FakeEngine, said: Overrides | None = None) -> int:
     """Return the exit code of the proof."""
-    return world.proof(said).verdict.exit_code
+    return deployment.proof(said).verdict.exit_code
 
 
 # The stack as it is meant to be.
@@ -64,10 +77,10 @@ def test_without_a_policy_the_drawn_walls_hold() -> None:
 
 @pytest.mark.parametrize("version", ["20.10.24", "28.0.1", "29.1.3"])
 def test_the_way_in_is_one_door_with_many_addresses_on_every_engine(version: str) -> None:
-    world = RULED.on_engine(version)
+    deployment = RULED.with_engine(version)
     closed = {} if version < "28" else {"outside -> proxy-1:80 on frontend_net": Outcome.SILENT}
 
-    assert 0 == code(world, closed)
+    assert 0 == code(deployment, closed)
 
 
 # What happens when one flow is otherwise.
@@ -111,7 +124,7 @@ def test_a_breach_wins_over_what_is_unknown() -> None:
 
 
 def test_a_second_seat_behind_the_files_back_is_drift() -> None:
-    found = breaches(RULED.joined("db-1", FRONT, "172.30.2.9"))
+    found = breaches(RULED.connected("db-1", FRONT, "172.30.2.9"))
 
     assert {DRIFT} == set(found.values())
     assert {
@@ -124,41 +137,43 @@ def test_a_second_seat_behind_the_files_back_is_drift() -> None:
 
 
 def test_a_second_seat_is_drift_without_a_policy_too() -> None:
-    assert breaches(RULED.joined("db-1", FRONT, "172.30.2.9")) == breaches(STACK.joined("db-1", FRONT, "172.30.2.9"))
+    assert breaches(RULED.connected("db-1", FRONT, "172.30.2.9")) == breaches(
+        STACK.connected("db-1", FRONT, "172.30.2.9")
+    )
 
 
 def test_a_port_that_the_file_publishes_is_a_breach_by_the_file() -> None:
-    world = RULED.serving("db", ports=[{"target": 3306, "published": "3306"}]).publishing(
-        "db-1", Publication(EVERYWHERE, 3306, Protocol.TCP, 3306)
+    deployment = RULED.with_service("db", ports=[{"target": 3306, "published": "3306"}]).with_publications(
+        "db-1", PublishedPort(EVERYWHERE, 3306, Protocol.TCP, 3306)
     )
 
-    assert FILE is breaches(world)["outside -> db-1:3306 at 192.0.2.10:3306"]
+    assert FILE is breaches(deployment)["outside -> db-1:3306 at 192.0.2.10:3306"]
 
 
 def test_a_port_that_only_the_engine_publishes_is_drift_with_and_without_a_policy() -> None:
-    door = Publication(EVERYWHERE, 3306, Protocol.TCP, 3306)
+    door = PublishedPort(EVERYWHERE, 3306, Protocol.TCP, 3306)
 
-    for world in (RULED, STACK):
-        assert DRIFT is breaches(world.publishing("db-1", door))["outside -> db-1:3306 at 192.0.2.10:3306"]
+    for deployment in (RULED, STACK):
+        assert DRIFT is breaches(deployment.with_publications("db-1", door))["outside -> db-1:3306 at 192.0.2.10:3306"]
 
 
 def test_a_port_that_is_published_wider_than_the_file_says_is_drift() -> None:
-    world = STACK.serving("proxy", ports=[{"target": 80, "published": "8080", "host_ip": "127.0.0.1"}])
+    deployment = STACK.with_service("proxy", ports=[{"target": 80, "published": "8080", "host_ip": "127.0.0.1"}])
 
-    assert DRIFT is breaches(world)[f"outside -> proxy-1:80 at {LAN}:8080"]
+    assert DRIFT is breaches(deployment)[f"outside -> proxy-1:80 at {LAN}:8080"]
 
 
 def test_a_wall_that_the_file_no_longer_draws_is_a_breach_by_the_file() -> None:
-    world = RULED.drawing("backend_net", internal=False).made(BACK, internal=False)
+    deployment = RULED.with_network("backend_net", internal=False).with_engine_network(BACK, internal=False)
 
-    found = breaches(world)
+    found = breaches(deployment)
     assert {FILE} == set(found.values())
     assert {"db-1 -> outside:*", "app-1 -> outside:*"} <= set(found)
 
 
 def test_a_wall_that_the_engine_never_built_is_drift() -> None:
-    for world in (RULED, STACK):
-        found = breaches(world.made(BACK, internal=False))
+    for deployment in (RULED, STACK):
+        found = breaches(deployment.with_engine_network(BACK, internal=False))
         assert {DRIFT} == set(found.values())
         assert {"db-1 -> outside:*", "app-1 -> outside:*"} <= set(found)
 
@@ -171,58 +186,62 @@ def test_a_hole_in_the_firewall_is_drift() -> None:
 
 
 def test_a_stranger_on_a_network_is_drift_both_ways() -> None:
-    world = RULED.running(stranger("spy", (BACK, "172.30.1.66"), project="other")).listening("spy", 22)
+    deployment = RULED.with_containers(foreign_container("spy", (BACK, "172.30.1.66"), project="other")).with_listeners(
+        "spy", 22
+    )
 
-    found = breaches(world)
+    found = breaches(deployment)
     assert {DRIFT} == set(found.values())
     assert {"spy -> db-1:3306 on backend_net", "db-1 -> spy:22 on backend_net"} <= set(found)
-    assert "spy of project other is on shop_backend_net, and the file does not know it" in world.proof().notes
+    assert "spy of project other is on shop_backend_net, and the file does not know it" in deployment.proof().notes
 
 
 def test_a_stranger_that_a_drifted_container_went_to_see_is_drift() -> None:
-    world = (
-        STACK.made("other_net", internal=True, subnets=("172.30.9.0/24",))
-        .joined("db-1", "other_net", "172.30.9.2")
-        .running(stranger("spy", ("other_net", "172.30.9.66")))
+    deployment = (
+        STACK.with_engine_network("other_net", internal=True, subnets=("172.30.9.0/24",))
+        .connected("db-1", "other_net", "172.30.9.2")
+        .with_containers(foreign_container("spy", ("other_net", "172.30.9.66")))
     )
 
     assert {DRIFT} == {
-        breaches(world)[name] for name in ("spy -> db-1:3306 on other_net", "db-1 -> spy:* on other_net")
+        breaches(deployment)[name] for name in ("spy -> db-1:3306 on other_net", "db-1 -> spy:* on other_net")
     }
 
 
 def test_a_stranger_on_a_network_that_the_file_shares_is_open_by_the_file() -> None:
-    world = STACK.drawing("backend_net", external=True).running(stranger("spy", (BACK, "172.30.1.66")))
+    deployment = STACK.with_network("backend_net", external=True).with_containers(
+        foreign_container("spy", (BACK, "172.30.1.66"))
+    )
 
-    assert {} == breaches(world)
-    assert FILE is breaches(world.ruled())["spy -> db-1:3306 on backend_net"]
+    assert {} == breaches(deployment)
+    assert FILE is breaches(deployment.with_policy())["spy -> db-1:3306 on backend_net"]
 
 
 def test_a_container_of_a_service_that_left_the_file_is_a_stranger() -> None:
-    found = breaches(RULED.running(container("cache", (BACK, "172.30.1.7"))))
+    found = breaches(RULED.with_containers(container("cache", (BACK, "172.30.1.7"))))
 
     assert DRIFT is found["cache-1 -> db-1:3306 on backend_net"]
 
 
 def test_a_lost_seat_is_broken() -> None:
-    ruled, drawn = RULED.left("db-1", BACK), STACK.left("db-1", BACK)
+    with_policy, drawn = RULED.disconnected("db-1", BACK), STACK.disconnected("db-1", BACK)
 
-    assert (1, 1) == (code(ruled), code(drawn))
-    assert {"app-1 -> db-1:3306 on backend_net"} == broken(ruled)
+    assert (1, 1) == (code(with_policy), code(drawn))
+    assert {"app-1 -> db-1:3306 on backend_net"} == broken(with_policy)
     assert {"app-1 -> db-1:* on backend_net", "proxy-1 -> db-1:* on backend_net"} <= broken(drawn)
 
 
 def test_a_vantage_that_lost_its_seat_is_broken() -> None:
     assert {"app-1 -> db-1:3306 on backend_net", "proxy-1 -> app-1:5000 on backend_net"} == broken(
-        RULED.left("app-1", BACK)
+        RULED.disconnected("app-1", BACK)
     )
 
 
 def test_a_service_that_hears_nobody_is_broken() -> None:
-    found = RULED.deaf("db-1").found()["app-1 -> db-1:3306 on backend_net"]
+    found = RULED.without_listeners("db-1").found()["app-1 -> db-1:3306 on backend_net"]
 
     assert (Outcome.ARRIVED, Judgement.BROKEN) == (found.observation.outcome, found.judgement)
-    assert 1 == code(RULED.deaf("db-1"))
+    assert 1 == code(RULED.without_listeners("db-1"))
 
 
 # What could not be looked at.
@@ -230,14 +249,14 @@ def test_a_service_that_hears_nobody_is_broken() -> None:
 
 @pytest.mark.parametrize("name", ["db-1", "app-1", "proxy-1"])
 def test_a_stopped_container_is_not_proven(name: str) -> None:
-    for world in (RULED.stopped(name), STACK.stopped(name)):
-        found = world.proof()
+    for deployment in (RULED.with_stopped(name), STACK.with_stopped(name)):
+        found = deployment.proof()
         assert ("unproven", 3) == (found.verdict.word, found.verdict.exit_code)
         assert [name.removesuffix("-1")] == found.coverage.absent
 
 
 def test_a_project_that_does_not_run_at_all_is_not_proven() -> None:
-    assert 3 == code(STACK.stopped("db-1").stopped("app-1").stopped("proxy-1"))
+    assert 3 == code(STACK.with_stopped("db-1").with_stopped("app-1").with_stopped("proxy-1"))
 
 
 def test_a_container_that_dies_during_the_proof_leaves_it_unproven() -> None:
@@ -251,14 +270,14 @@ def test_a_container_that_dies_during_the_proof_leaves_it_unproven() -> None:
 
 
 def test_a_replica_that_is_missing_leaves_the_proof_unproven() -> None:
-    assert 3 == code(RULED.serving("db", scale=2))
+    assert 3 == code(RULED.with_service("db", scale=2))
 
 
 def test_a_wall_that_nobody_predicts_is_judged_only_by_a_policy() -> None:
-    world = STACK.made(FRONT, driver="macvlan")
+    deployment = STACK.with_engine_network(FRONT, driver="macvlan")
 
-    assert 3 == code(world)
-    assert 0 == code(world.ruled())
+    assert 3 == code(deployment)
+    assert 0 == code(deployment.with_policy())
 
 
 # What a policy can say.
@@ -275,39 +294,43 @@ def test_a_toleration_that_is_not_needed_any_more_is_said_and_costs_nothing() ->
 
 
 def test_a_star_allows_whoever_the_file_knows() -> None:
-    world = STACK.ruled({"allow": ["* -> db:3306"]}).running(stranger("spy", (BACK, "172.30.1.66")))
+    deployment = STACK.with_policy({"allow": ["* -> db:3306"]}).with_containers(
+        foreign_container("spy", (BACK, "172.30.1.66"))
+    )
 
-    found = world.found()
+    found = deployment.found()
     known = {item.judgement for name, item in found.items() if "-> db-1:3306" in name and "spy" not in name}
     assert {HOLDS} == known
     assert Judgement.BREACH is found["spy -> db-1:3306 on backend_net"].judgement
 
 
 def test_a_policy_of_stars_allows_everything_and_still_needs_what_the_file_carries() -> None:
-    world = STACK.ruled({"allow": ["* -> *"]})
+    deployment = STACK.with_policy({"allow": ["* -> *"]})
 
-    assert 0 == code(world, {"db-1 -> outside:*": ACCEPTED})
-    assert {"app-1 -> db-1:* on backend_net"} == broken(world, {"app-1 -> db-1:* on backend_net": SILENT})
+    assert 0 == code(deployment, {"db-1 -> outside:*": ACCEPTED})
+    assert {"app-1 -> db-1:* on backend_net"} == broken(deployment, {"app-1 -> db-1:* on backend_net": SILENT})
 
 
 def test_an_empty_policy_forbids_what_the_file_opens() -> None:
-    found = breaches(STACK.ruled({}))
+    found = breaches(STACK.with_policy({}))
 
     assert {FILE} == set(found.values())
     assert "app-1 -> db-1:3306 on backend_net" in found
 
 
 def test_every_replica_of_an_allowed_door_must_answer() -> None:
-    two = RULED.serving("db", scale=2).running(container("db", (BACK, "172.30.1.12"), number=2))
+    two = RULED.with_service("db", scale=2).with_containers(container("db", (BACK, "172.30.1.12"), number=2))
 
     assert {"app-1 -> db-2:3306 on backend_net"} == broken(two)
-    assert 0 == code(two.listening("db-2", 3306))
+    assert 0 == code(two.with_listeners("db-2", 3306))
 
 
 def test_every_replica_is_looked_from() -> None:
-    two = RULED.serving("app", scale=2).running(container("app", (BACK, "172.30.1.13"), number=2))
+    two = RULED.with_service("app", scale=2).with_containers(container("app", (BACK, "172.30.1.13"), number=2))
 
-    assert {"app-2 -> outside:*": DRIFT} == breaches(two.listening("app-2", 5000), {"app-2 -> outside:*": ACCEPTED})
+    assert {"app-2 -> outside:*": DRIFT} == breaches(
+        two.with_listeners("app-2", 5000), {"app-2 -> outside:*": ACCEPTED}
+    )
 
 
 def test_another_address_of_an_allowed_door_may_be_open_or_shut_but_one_must_serve() -> None:
@@ -320,8 +343,8 @@ def test_another_address_of_an_allowed_door_may_be_open_or_shut_but_one_must_ser
 
 
 def test_a_door_for_datagrams_is_needed_as_one_for_connections_is() -> None:
-    named = STACK.serving("db", expose=["53/udp"]).ruled(allow=[*POLICY["allow"], "app -> db:53/udp"])
-    heard = named.listening("db-1", 53, protocol=Protocol.UDP)
+    named = STACK.with_service("db", expose=["53/udp"]).with_policy(allow=[*POLICY["allow"], "app -> db:53/udp"])
+    heard = named.with_listeners("db-1", 53, protocol=Protocol.UDP)
 
     assert {"app-1 -> db-1:53/udp on backend_net"} == broken(named)
     assert 0 == code(heard)
@@ -334,141 +357,153 @@ def test_a_door_for_datagrams_is_needed_as_one_for_connections_is() -> None:
 
 
 def test_without_a_policy_what_the_host_offers_is_not_the_files_affair() -> None:
-    world = STACK.listening("", 22)
+    deployment = STACK.with_listeners("", 22)
 
-    found = world.found()["db-1 -> host:22 on backend_net"]
+    found = deployment.found()["db-1 -> host:22 on backend_net"]
     assert (Intent.OPTIONAL, HOLDS) == (found.intention.intent, found.judgement)
-    assert 0 == code(world) == code(world, {"db-1 -> host:22 on backend_net": SILENT})
+    assert 0 == code(deployment) == code(deployment, {"db-1 -> host:22 on backend_net": SILENT})
 
 
 def test_what_the_host_offers_is_a_breach_by_the_file_unless_the_policy_names_it() -> None:
     known = POLICY["tolerate"][:2]  # without the host
-    world = STACK.listening("", 22).ruled(tolerate=known)
-    named = world.ruled(allow=[*POLICY["allow"], "* -> host:22"], tolerate=known)
+    deployment = STACK.with_listeners("", 22).with_policy(tolerate=known)
+    named = deployment.with_policy(allow=[*POLICY["allow"], "* -> host:22"], tolerate=known)
 
-    assert FILE is breaches(world)["db-1 -> host:22 on backend_net"] is breaches(named)["db-1 -> host:* on backend_net"]
+    assert (
+        FILE
+        is breaches(deployment)["db-1 -> host:22 on backend_net"]
+        is breaches(named)["db-1 -> host:* on backend_net"]
+    )
     assert "db-1 -> host:22 on backend_net" not in breaches(named)
 
 
 def test_the_host_is_drift_for_who_should_be_nowhere() -> None:
-    world = STACK.listening("", 22).serving("job", network_mode="none").running(container("job", network_mode="none"))
-    seen: Said = {"job-1 -> host:22 on backend_net": ACCEPTED}
+    deployment = (
+        STACK.with_listeners("", 22)
+        .with_service("job", network_mode="none")
+        .with_containers(container("job", network_mode="none"))
+    )
+    seen: Overrides = {"job-1 -> host:22 on backend_net": ACCEPTED}
 
-    assert {"job-1 -> host:22 on backend_net": DRIFT} == breaches(world, seen)
+    assert {"job-1 -> host:22 on backend_net": DRIFT} == breaches(deployment, seen)
 
 
 # Namespaces that are not a service's own.
 
 
 def test_a_side_car_is_its_owner_to_the_network() -> None:
-    world = RULED.serving("dump", network_mode="service:db").running(
+    deployment = RULED.with_service("dump", network_mode="service:db").with_containers(
         container("dump", network_mode="container:id-of-db-1")
     )
 
-    assert 0 == code(world)
-    assert TOLERATED is world.found()["dump-1 -> app-1:5000 on backend_net"].judgement
-    assert FILE is breaches(world.ruled({"allow": ["app -> db:3306"]}))["dump-1 -> db-1:3306 on backend_net"]
+    assert 0 == code(deployment)
+    assert TOLERATED is deployment.found()["dump-1 -> app-1:5000 on backend_net"].judgement
+    assert FILE is breaches(deployment.with_policy({"allow": ["app -> db:3306"]}))["dump-1 -> db-1:3306 on backend_net"]
 
 
 def test_a_side_cars_port_is_allowed_at_its_owners_address() -> None:
-    world = (
-        STACK.serving("dump", network_mode="service:db")
-        .running(container("dump", network_mode="container:id-of-db-1"))
-        .listening("db-1", 9000)
-        .ruled(allow=[*POLICY["allow"], "app -> dump:9000", "dump -> db"])
+    deployment = (
+        STACK.with_service("dump", network_mode="service:db")
+        .with_containers(container("dump", network_mode="container:id-of-db-1"))
+        .with_listeners("db-1", 9000)
+        .with_policy(allow=[*POLICY["allow"], "app -> dump:9000", "dump -> db"])
     )
 
-    assert HOLDS is world.found()["app-1 -> db-1:9000 on backend_net"].judgement
-    assert 0 == code(world)
+    assert HOLDS is deployment.found()["app-1 -> db-1:9000 on backend_net"].judgement
+    assert 0 == code(deployment)
 
 
 def test_a_service_in_the_hosts_namespace_reaches_all_and_is_a_breach_by_the_file() -> None:
-    world = RULED.serving("agent", network_mode="host").running(container("agent", network_mode="host"))
+    deployment = RULED.with_service("agent", network_mode="host").with_containers(
+        container("agent", network_mode="host")
+    )
 
-    assert FILE is breaches(world)["agent-1 -> db-1:3306 on backend_net"]
-    assert world.proof().coverage.complete
+    assert FILE is breaches(deployment)["agent-1 -> db-1:3306 on backend_net"]
+    assert deployment.proof().coverage.complete
 
 
 def test_what_a_service_in_the_hosts_namespace_offers_is_its_own_and_not_the_hosts() -> None:
-    agent = RULED.serving("agent", network_mode="host").running(container("agent", network_mode="host"))
-    world = agent.listening("agent-1", 9000).listening("", 22)
+    agent = RULED.with_service("agent", network_mode="host").with_containers(container("agent", network_mode="host"))
+    deployment = agent.with_listeners("agent-1", 9000).with_listeners("", 22)
 
-    found = world.found()
+    found = deployment.found()
     assert (
         FILE
-        is breaches(world)["db-1 -> agent-1:9000 on backend_net"]
-        is breaches(world)["outside -> agent-1:9000 at 192.0.2.10"]
+        is breaches(deployment)["db-1 -> agent-1:9000 on backend_net"]
+        is breaches(deployment)["outside -> agent-1:9000 at 192.0.2.10"]
     )
     assert TOLERATED is found["db-1 -> host:22 on backend_net"].judgement
     assert "db-1 -> host:9000 on backend_net" not in found
     assert (
         HOLDS
-        is world.ruled(allow=[*POLICY["allow"], "* -> agent:9000"])
+        is deployment.with_policy(allow=[*POLICY["allow"], "* -> agent:9000"])
         .found()["outside -> agent-1:9000 at 192.0.2.10"]
         .judgement
     )
 
 
 def test_a_service_without_a_network_reaches_nobody() -> None:
-    world = RULED.serving("job", network_mode="none").running(container("job", network_mode="none"))
+    deployment = RULED.with_service("job", network_mode="none").with_containers(container("job", network_mode="none"))
 
-    assert 0 == code(world)
-    assert DRIFT is breaches(world, {"job-1 -> outside:*": ACCEPTED})["job-1 -> outside:*"]
+    assert 0 == code(deployment)
+    assert DRIFT is breaches(deployment, {"job-1 -> outside:*": ACCEPTED})["job-1 -> outside:*"]
 
 
 def test_a_service_that_moved_into_the_hosts_namespace_behind_the_files_back_is_found() -> None:
-    world = RULED.left("db-1", BACK).moved("db-1", "host")
+    deployment = RULED.disconnected("db-1", BACK).with_network_mode("db-1", "host")
 
-    assert DRIFT is breaches(world)["db-1 -> outside:*"] is breaches(world)["outside -> db-1:3306 at 192.0.2.10"]
+    assert (
+        DRIFT is breaches(deployment)["db-1 -> outside:*"] is breaches(deployment)["outside -> db-1:3306 at 192.0.2.10"]
+    )
 
 
 # Laws, on worlds that nobody thought of.
 
 
-@given(disturbed())
-def test_every_flow_is_predicted_intended_and_judged_once(world: World) -> None:
-    asked = world.asked()
+@given(tampered())
+def test_every_flow_is_predicted_intended_and_judged_once(deployment: FakeEngine) -> None:
+    asked = deployment.flows()
 
-    assert asked == sorted(set(asked)) == list(world.predicted()) == [item.flow for item in world.judged()]
-    assert {flow.vantage for flow in asked} <= set(vantages(world.project, world.facts))
-
-
-@given(disturbed(), st.sampled_from(["docker", "podman"]))
-def test_a_flow_is_predicted_alike_alone_and_among_others(world: World, engine: str) -> None:
-    facts = replace(world.facts, engine=replace(world.facts.engine, name=engine))
-    together = predictor.predict(world.project, facts, world.asked())
-
-    assert together == {flow: predictor.predict(world.project, facts, [flow])[flow] for flow in world.asked()}
+    assert asked == sorted(set(asked)) == list(deployment.predicted()) == [item.flow for item in deployment.judged()]
+    assert {flow.vantage for flow in asked} <= set(vantages(deployment.project, deployment.facts))
 
 
-@given(disturbed())
-def test_no_flow_ends_where_it_starts(world: World) -> None:
-    for flow in world.asked():
+@given(tampered(), st.sampled_from(["docker", "podman"]))
+def test_a_flow_is_predicted_alike_alone_and_among_others(deployment: FakeEngine, engine: str) -> None:
+    facts = replace(deployment.facts, engine=replace(deployment.facts.engine, name=engine))
+    together = predictor.predict(deployment.project, facts, deployment.flows())
+
+    assert together == {flow: predictor.predict(deployment.project, facts, [flow])[flow] for flow in deployment.flows()}
+
+
+@given(tampered())
+def test_no_flow_ends_where_it_starts(deployment: FakeEngine) -> None:
+    for flow in deployment.flows():
         source, end = flow.vantage, flow.endpoint
         assert (source.place, source.container) != (end.place, end.container)
         assert not source.container or source.container != end.container
 
 
-@given(disturbed())
-def test_every_running_container_of_the_project_is_looked_from_and_at(world: World) -> None:
-    asked = world.asked()
-    for container_ in world.facts.containers:
+@given(tampered())
+def test_every_running_container_of_the_project_is_looked_from_and_at(deployment: FakeEngine) -> None:
+    asked = deployment.flows()
+    for container_ in deployment.facts.containers:
         if container_.pid and container_.service:
             assert container_.name in {flow.vantage.container for flow in asked}
-            held = {seat.address for seat in container_.attachments}
+            held = {attachment.address for attachment in container_.attachments}
             assert held <= {f.endpoint.address for f in asked if f.endpoint.container == container_.name}
 
 
-@given(disturbed())
-def test_a_drawn_world_has_a_proof_that_can_be_read_back(world: World) -> None:
-    found = world.proof()
+@given(tampered())
+def test_a_drawn_world_has_a_proof_that_can_be_read_back(deployment: FakeEngine) -> None:
+    found = deployment.proof()
 
     assert found == proof_schema.parse(proof_schema.canonical(found))
 
 
 @given(files())
 def test_what_is_predicted_from_the_file_is_what_a_faithful_engine_does(file: dict[str, object]) -> None:
-    found = sound(file, "20.10.24").found()
+    found = faithful(file, "20.10.24").found()
 
     assert {} == {name: (i.prediction, i.observation) for name, i in found.items() if i.drift}
 
@@ -477,52 +512,55 @@ def test_what_is_predicted_from_the_file_is_what_a_faithful_engine_does(file: di
 def test_what_is_predicted_over_ipv6_is_what_every_faithful_engine_does(
     file: dict[str, object],
     version: str,
-    walled: bool,  # noqa: FBT001  # drawn
+    has_ipv6_rules: bool,
 ) -> None:
-    found = sound(file, version, walled=walled).found()
+    found = faithful(file, version, has_ipv6_rules=has_ipv6_rules).found()
 
     assert {} == {
         name: (item.prediction, item.observation)
         for name, item in found.items()
-        if item.drift and version_of(item.flow.endpoint.address) == 6
+        if item.drift and ip_version(item.flow.endpoint.address) == 6
     }
 
 
-def surprised(world: World, surprises: list[tuple[int, Observation]]) -> list[Judged]:
+def surprised(deployment: FakeEngine, surprises: list[tuple[int, Observation]]) -> list[JudgedFlow]:
     """Judge a world in which some flows are seen otherwise than the engine did them."""
-    asked = world.asked()
-    said: Said = {label(asked[at % len(asked)]): seen for at, seen in surprises} if asked else {}
-    return world.judged(said)
+    asked = deployment.flows()
+    said: Overrides = {label(asked[at % len(asked)]): seen for at, seen in surprises} if asked else {}
+    return deployment.judged(said)
 
 
-def excused(world: World, rules: dict[str, list[str]], flow: Flow) -> bool:
+def excused(deployment: FakeEngine, rules: dict[str, list[str]], flow: Flow) -> bool:
     """Whether a policy lets a flow be open, read from its text by another reader than the core's."""
     ends = (flow.vantage.place, flow.endpoint.place)
 
     def covers(arrow: str) -> bool:
         source, _, target = arrow.partition(" -> ")
         place, _, port = target.partition(":")
-        lender = str(world.file["services"].get(place, {}).get("network_mode") or "").removeprefix("service:")
-        sides = zip((source, lender if lender == "a" else place), ends, strict=True)
+        namespace_owner = str(deployment.file["services"].get(place, {}).get("network_mode") or "").removeprefix(
+            "service:"
+        )
+        sides = zip((source, namespace_owner if namespace_owner == "a" else place), ends, strict=True)
         return all(side in ("*", end) for side, end in sides) and port in ("", str(flow.endpoint.service_port))
 
     return any(covers(arrow) for arrow in rules["arrows"]) or any(
-        flow.endpoint.network == f"shop_{key}" and all({f"shop_{key}"} <= {*world.project.seats(end)} for end in ends)
+        flow.endpoint.network == f"shop_{key}"
+        and all({f"shop_{key}"} <= {*deployment.project.attached_networks(end)} for end in ends)
         for key in rules["networks"]
     )
 
 
-@given(st.data(), disturbed(), SURPRISES)
+@given(st.data(), tampered(), DEVIATIONS)
 def test_a_proof_by_a_policy_has_seen_everything_and_found_nothing_open_that_is_not_excused(
-    data: st.DataObject, world: World, surprises: list[tuple[int, Observation]]
+    data: st.DataObject, deployment: FakeEngine, surprises: list[tuple[int, Observation]]
 ) -> None:
-    raw = data.draw(policies(world.file))
-    ruled = world.ruled(raw)
+    raw = data.draw(policies(deployment.file))
+    with_policy = deployment.with_policy(raw)
     try:
-        judged = surprised(ruled, surprises)
+        judged = surprised(with_policy, surprises)
     except PolicyError:
         assume(False)  # noqa: FBT003  # hypothesis's own signature
-    complete = not absent(ruled.project, ruled.facts)
+    complete = not absent(with_policy.project, with_policy.facts)
     proven = exit_code(judged, complete=complete) == 0
     rules = {
         "arrows": [*raw["allow"], *(item["flow"] for item in raw["tolerate"] if "flow" in item)],
@@ -531,17 +569,17 @@ def test_a_proof_by_a_policy_has_seen_everything_and_found_nothing_open_that_is_
 
     unseen = [item for item in judged if item.observation.reach is Reach.UNKNOWN]
     open_ = [item.flow for item in judged if item.observation.reach is Reach.OPEN]
-    wrong = [label(flow) for flow in open_ if flow.vantage.place != "host" and not excused(ruled, rules, flow)]
+    wrong = [label(flow) for flow in open_ if flow.vantage.place != "host" and not excused(with_policy, rules, flow)]
     assert not proven or (complete and judged and not unseen and not wrong)
     assert not wrong or exit_code(judged, complete=complete) == 1
 
 
-@given(disturbed(), SURPRISES)
+@given(tampered(), DEVIATIONS)
 def test_a_proof_without_a_policy_has_seen_everything_as_it_was_predicted(
-    world: World, surprises: list[tuple[int, Observation]]
+    deployment: FakeEngine, surprises: list[tuple[int, Observation]]
 ) -> None:
-    judged = surprised(world, surprises)
-    complete = not absent(world.project, world.facts)
+    judged = surprised(deployment, surprises)
+    complete = not absent(deployment.project, deployment.facts)
     seen = [item for item in judged if item.flow.vantage.place != "host"]
 
     differs = any(item.prediction.reach is not item.observation.reach for item in seen)
@@ -549,18 +587,18 @@ def test_a_proof_without_a_policy_has_seen_everything_as_it_was_predicted(
     assert exit_code(judged, complete=complete) != 0 or not (differs or unseen or not complete or not judged)
 
 
-@given(disturbed(), SURPRISES)
+@given(tampered(), DEVIATIONS)
 def test_the_order_in_which_things_are_told_changes_nothing(
-    world: World, surprises: list[tuple[int, Observation]]
+    deployment: FakeEngine, surprises: list[tuple[int, Observation]]
 ) -> None:
-    facts = world.facts
+    facts = deployment.facts
     told = replace(
-        world,
+        deployment,
         facts=replace(facts, containers=facts.containers[::-1], networks=facts.networks[::-1]),
-        file={**world.file, "services": dict(reversed(world.file["services"].items()))},
+        file={**deployment.file, "services": dict(reversed(deployment.file["services"].items()))},
     )
 
-    assert surprised(world, surprises) == surprised(told, surprises)
+    assert surprised(deployment, surprises) == surprised(told, surprises)
 
 
 def test_the_flows_of_a_proof_are_the_flows_that_were_asked() -> None:

@@ -11,17 +11,17 @@
   root.append(panel);
   panel.addEventListener("click", (event) => { if (event.target === panel) panel.close(); });
 
-  const show = (part) => {
+  const show = (section) => {
     const close = document.createElement("button");
     close.type = "button";
     close.className = "pv-close";
     close.textContent = "Close";
     close.addEventListener("click", () => panel.close());
     const table = document.createElement("table");
-    const copy = part.cloneNode(true);
+    const copy = section.cloneNode(true);
     copy.removeAttribute("id");
     copy.removeAttribute("class");
-    table.append(part.parentElement.tHead.cloneNode(true), copy);
+    table.append(section.parentElement.tHead.cloneNode(true), copy);
     panel.replaceChildren(close, table);
     panel.showModal();
   };
@@ -29,16 +29,16 @@
   root.addEventListener("click", (event) => {
     const link = event.target.closest("a[href^='#e']");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    const part = document.getElementById(link.getAttribute("href").slice(1));
-    if (!part || part.tagName !== "TBODY") return;
+    const section = document.getElementById(link.getAttribute("href").slice(1));
+    if (!section || section.tagName !== "TBODY") return;
     event.preventDefault();
-    show(part);
+    show(section);
   });
 
   const opened = () => {
-    const part = document.getElementById(location.hash.slice(1));
-    const fold = part && part.closest("details");
-    if (fold && !fold.open) { fold.open = true; part.scrollIntoView(); }
+    const section = document.getElementById(location.hash.slice(1));
+    const details = section && section.closest("details");
+    if (details && !details.open) { details.open = true; section.scrollIntoView(); }
   };
   addEventListener("hashchange", opened);
   opened();
@@ -48,14 +48,14 @@
   const steps = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] };
   let here = null;
   for (const link of body.querySelectorAll("a")) link.tabIndex = -1;
-  const stand = (link) => {
+  const focusOn = (link) => {
     if (here) here.tabIndex = -1;
     here = link;
     here.tabIndex = 0;
   };
   const first = body.querySelector("td.breach a, td.broken a, td.unknown a") || body.querySelector("a");
-  if (first) stand(first);
-  body.addEventListener("focusin", (event) => { if (event.target.tagName === "A") stand(event.target); });
+  if (first) focusOn(first);
+  body.addEventListener("focusin", (event) => { if (event.target.tagName === "A") focusOn(event.target); });
   body.addEventListener("keydown", (event) => {
     const step = steps[event.key];
     const cell = event.target.closest("td");

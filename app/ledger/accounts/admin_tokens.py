@@ -6,60 +6,64 @@ from sqlalchemy import Connection
 
 from ledger import clock as ledger_clock
 from ledger.accounts import audit, projects, tokens
-from ledger.accounts.audit import Deed
-from ledger.accounts.authentication import author, engine
-from ledger.accounts.errors import Refused
-from ledger.accounts.forms import act, ask, field, is_ticked, page
-from ledger.authorization import Demand, demands
+from ledger.accounts.audit import AuditEvent
+from ledger.accounts.authentication import current_actor, engine
+from ledger.accounts.errors import InputError
+from ledger.accounts.forms import field, is_checked, query, render_page, run_audited
+from ledger.authorization import Access, requires
 from ledger.database import transaction
 
 bp = Blueprint("tokens", __name__, url_prefix="/admin/tokens", template_folder="templates")
 
 
 @bp.get("")
-@demands(Demand.ADMINISTRATOR)
+@requires(Access.ADMINISTRATOR)
 def index() -> ResponseReturnValue:
     """Show the tokens of a project, and the form for another one."""
     return _index(request.args.get("project", ""))
 
 
 @bp.post("")
-@demands(Demand.ADMINISTRATOR)
-def make() -> ResponseReturnValue:
+@requires(Access.ADMINISTRATOR)
+def create() -> ResponseReturnValue:
     """Make a token, and show it this once."""
     project, name, now = field("project"), field("name"), ledger_clock.now()
-    may_read, may_write = is_ticked("may_read"), is_ticked("may_write")
+    may_read, may_write = is_checked("may_read"), is_checked("may_write")
 
     def work(connection: Connection) -> str:
-        return tokens.make(connection, project, name, may_read=may_read, may_write=may_write, now=now)
+        return tokens.create(connection, project, name, may_read=may_read, may_write=may_write, now=now)
 
     try:
-        given = act(Deed.TOKEN, tokens.told(project, name, may_read=may_read, may_write=may_write), work)
-    except Refused as refused:
+        given = run_audited(
+            AuditEvent.TOKEN, tokens.describe(project, name, may_read=may_read, may_write=may_write), work
+        )
+    except InputError as refused:
         return _index(project, refused)
     back = url_for("tokens.index", project=project)
-    return page("once.html", what=f"The token {name} of {project}", secret=given, back=back)
+    return render_page("new_secret.html", what=f"The token {name} of {project}", secret=given, back=back)
 
 
 @bp.post("/<int:number>/revoke")
-@demands(Demand.ADMINISTRATOR)
+@requires(Access.ADMINISTRATOR)
 def revoke(number: int) -> ResponseReturnValue:
     """Make a token worthless."""
 
     def work(connection: Connection) -> str:
         token = tokens.revoke(connection, number, ledger_clock.now())
-        audit.write(connection, author(), Deed.REVOCATION, f"{token.project}/{token.name}", ledger_clock.now())
+        audit.write(
+            connection, current_actor(), AuditEvent.REVOCATION, f"{token.project}/{token.name}", ledger_clock.now()
+        )
         return token.project
 
     try:
         project = transaction(engine(), work)
-    except Refused as refused:
+    except InputError as refused:
         return _index("", refused)
     return redirect(url_for("tokens.index", project=project), 303)
 
 
-def _index(project: str, refused: Refused | None = None) -> Response:
-    known = ask(projects.names)
+def _index(project: str, refused: InputError | None = None) -> Response:
+    known = query(projects.names)
     chosen = [project] if project in known else known
-    rows = [token for name in chosen for token in ask(lambda c, name=name: tokens.of(c, name))]  # type: ignore[misc]
-    return page("tokens.html", refused, tokens=rows, projects=known, project=project)
+    rows = [token for name in chosen for token in query(lambda c, name=name: tokens.of_project(c, name))]  # type: ignore[misc]
+    return render_page("tokens.html", refused, tokens=rows, projects=known, project=project)

@@ -15,31 +15,31 @@ from sqlalchemy import Connection, delete, insert, select
 from ledger.accounts.tables import AUDIT
 
 PAGE: Final = 100
-REFUSALS_KEPT: Final = timedelta(days=90)  # anybody can cause them; what was done is kept for good
+REFUSAL_RETENTION: Final = timedelta(days=90)  # anybody can cause them; what was done is kept for good
 
 
-class Deed(StrEnum):
+class AuditEvent(StrEnum):
     """What can be done."""
 
     LOGIN = "logged in"
     REFUSAL = "login refused"
     LOGOUT = "logged out"
-    PASSWORD = "changed own password"  # noqa: S105 - a deed
+    PASSWORD = "changed own password"  # noqa: S105 - an event
     ACCOUNT = "added account"
     RESET = "reset password"
-    STANDING = "changed standing"
-    READING = "changed readable projects"
+    ROLE = "changed standing"
+    READABLE_PROJECTS = "changed readable projects"
     PROJECT = "added project"
-    TOKEN = "made token"  # noqa: S105 - a deed
+    TOKEN = "made token"  # noqa: S105 - an event
     FIRST_USE = "used token for the first time"
     REVOCATION = "revoked token"
 
 
-LONGEST: Final[Mapping[str, int]] = {"who": 128, "about": 255, "address": 64, "request_id": 64}
+MAX_LENGTHS: Final[Mapping[str, int]] = {"who": 128, "about": 255, "address": 64, "request_id": 64}
 
 
 @dataclass(frozen=True, slots=True)
-class Author:
+class Actor:
     """Who acts, from where, in which request."""
 
     who: str
@@ -48,7 +48,7 @@ class Author:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """One line of the log."""
 
     id: int
@@ -60,22 +60,22 @@ class Entry:
     request_id: str
 
 
-def write(connection: Connection, author: Author, deed: Deed, about: str, now: datetime) -> None:
+def write(connection: Connection, actor: Actor, event: AuditEvent, about: str, now: datetime) -> None:
     """Add a line."""
-    told = {"who": author.who, "about": about, "address": author.address, "request_id": author.request_id}
-    cut = {name: text[: LONGEST[name]] for name, text in told.items()}
-    connection.execute(insert(AUDIT).values(at=now, what=deed.value, **cut))
+    told = {"who": actor.who, "about": about, "address": actor.address, "request_id": actor.request_id}
+    cut = {name: text[: MAX_LENGTHS[name]] for name, text in told.items()}
+    connection.execute(insert(AUDIT).values(at=now, what=event.value, **cut))
 
 
-def read(connection: Connection, before: int | None = None) -> list[Entry]:
+def read(connection: Connection, before: int | None = None) -> list[AuditEntry]:
     """Return a page of lines, the newest first."""
     asked = select(AUDIT).order_by(AUDIT.c.id.desc()).limit(PAGE)
     if before is not None:
         asked = asked.where(AUDIT.c.id < before)
-    return [Entry(*row) for row in connection.execute(asked)]
+    return [AuditEntry(*row) for row in connection.execute(asked)]
 
 
-def forget(connection: Connection, now: datetime) -> None:
+def delete_expired(connection: Connection, now: datetime) -> None:
     """Drop refusals of long ago."""
-    old = (AUDIT.c.what == Deed.REFUSAL.value) & (AUDIT.c.at < now - REFUSALS_KEPT)
+    old = (AUDIT.c.what == AuditEvent.REFUSAL.value) & (AUDIT.c.at < now - REFUSAL_RETENTION)
     connection.execute(delete(AUDIT).where(old))

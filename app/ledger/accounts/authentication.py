@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ledger import clock as ledger_clock
 from ledger.accounts import audit, cookies, rate_limit, sessions, tokens
-from ledger.accounts.audit import Author, Deed
+from ledger.accounts.audit import Actor, AuditEvent
 from ledger.accounts.cookies import Cookie
 from ledger.accounts.tokens import Token
 from ledger.authorization import Principal
@@ -20,14 +20,14 @@ def identify() -> Principal | None:
     """Return who asks. Who brings an Authorization header is what it says, whatever cookies come with it."""
     kind, _, given = request.headers.get("Authorization", "").partition(" ")
     if kind:
-        return _program(given.strip()) if kind.lower() == "bearer" else None
-    given = cookies.given(Cookie.SESSION)
-    return _person(given) if given else None
+        return _from_token(given.strip()) if kind.lower() == "bearer" else None
+    given = cookies.received(Cookie.SESSION)
+    return _from_session(given) if given else None
 
 
-def author(who: str = "") -> Author:
+def current_actor(who: str = "") -> Actor:
     """Return who acts in this request, for the audit log."""
-    return Author(who or g.principal.name, rate_limit.address(request.remote_addr), g.get("request_id", ""))
+    return Actor(who or g.principal.name, rate_limit.address(request.remote_addr), g.get("request_id", ""))
 
 
 def engine() -> Engine:
@@ -36,41 +36,41 @@ def engine() -> Engine:
     return found
 
 
-def _program(given: str) -> Principal | None:
+def _from_token(given: str) -> Principal | None:
     with engine().connect() as connection:
         token = tokens.find(connection, given)
     if token is None:
         return None
     name, project = f"token {token.project}/{token.name}", frozenset({token.project})
     now = ledger_clock.now()
-    if not tokens.is_fresh(token, now):
-        _write_down(lambda connection: _use(connection, token, author(name), now))
+    if not tokens.is_recently_used(token, now):
+        _write_if_possible(lambda connection: _record_token_use(connection, token, current_actor(name), now))
     return Principal(
         name,
-        is_person=False,
+        is_user=False,
         reads=project if token.may_read else frozenset(),
         writes=project if token.may_write else frozenset(),
     )
 
 
-def _use(connection: Connection, token: Token, who: Author, now: datetime) -> None:
-    if tokens.use(connection, token, now) and token.last_used is None:
-        audit.write(connection, who, Deed.FIRST_USE, f"{token.project}/{token.name}", now)
+def _record_token_use(connection: Connection, token: Token, who: Actor, now: datetime) -> None:
+    if tokens.touch(connection, token, now) and token.last_used is None:
+        audit.write(connection, who, AuditEvent.FIRST_USE, f"{token.project}/{token.name}", now)
 
 
-def _person(given: str) -> Principal | None:
+def _from_session(given: str) -> Principal | None:
     now = ledger_clock.now()
     with engine().connect() as connection:
         session = sessions.find(connection, given, now)
     if session is None:
         return None
-    if not sessions.is_fresh(session, now):
-        _write_down(lambda connection: sessions.see(connection, session, now))
+    if not sessions.is_recently_used(session, now):
+        _write_if_possible(lambda connection: sessions.touch(connection, session, now))
     g.session = session
-    return Principal(session.name, is_person=True, is_administrator=session.is_administrator, reads=session.reads)
+    return Principal(session.name, is_user=True, is_administrator=session.is_administrator, reads=session.reads)
 
 
-def _write_down(work: Callable[[Connection], None]) -> None:
+def _write_if_possible(work: Callable[[Connection], None]) -> None:
     """Note that somebody was here. A database that can only be read can still be read."""
     try:
         transaction(engine(), work)

@@ -14,17 +14,17 @@ from sqlalchemy import Connection, Engine
 
 from ledger import clock as ledger_clock
 from ledger.accounts import audit, projects, rate_limit, secret_tokens, tokens, users
-from ledger.accounts.audit import Author, Deed
-from ledger.accounts.errors import Refused
-from ledger.accounts.passwords import HASHER
+from ledger.accounts.audit import Actor, AuditEvent
+from ledger.accounts.errors import InputError
+from ledger.accounts.passwords import PASSWORD_HASHER
 from ledger.database import engine_for, transaction
 from ledger.settings import Settings
 
-OPERATOR: Final = Author("command line")
-FIRST: Final = "admin"
+OPERATOR: Final = Actor("command line")
+FIRST_ADMINISTRATOR: Final = "admin"
 
 Arguments = argparse.Namespace
-Verb = Callable[[Connection, Arguments, datetime], str | None]
+Command = Callable[[Connection, Arguments, datetime], str | None]
 
 
 def first_administrator(connection: Connection, _arguments: Arguments, now: datetime) -> str | None:
@@ -33,38 +33,38 @@ def first_administrator(connection: Connection, _arguments: Arguments, now: date
         _say("there is an administrator already")
         return None
     password = secret_tokens.password()
-    hashed = HASHER.hash(password)
-    known = users.by_name(connection, FIRST)
+    hashed = PASSWORD_HASHER.hash(password)
+    known = users.by_name(connection, FIRST_ADMINISTRATOR)
     if known:
-        users.give_password(connection, known.id, hashed)
-        users.stand(connection, known.id, is_administrator=True, disabled=None)
+        users.set_password(connection, known.id, hashed)
+        users.set_role(connection, known.id, is_administrator=True, disabled=None)
     else:
-        users.add(connection, FIRST, hashed, is_administrator=True, now=now)
-    audit.write(connection, OPERATOR, Deed.ACCOUNT, f"{FIRST}, administrator", now)
-    _say(f"made the administrator {FIRST}; this password is shown once")
+        users.add(connection, FIRST_ADMINISTRATOR, hashed, is_administrator=True, now=now)
+    audit.write(connection, OPERATOR, AuditEvent.ACCOUNT, f"{FIRST_ADMINISTRATOR}, administrator", now)
+    _say(f"made the administrator {FIRST_ADMINISTRATOR}; this password is shown once")
     return password
 
 
 def add_user(connection: Connection, arguments: Arguments, now: datetime) -> str:
     """Add an account, and print its password."""
-    name, password = users.plain(arguments.name), secret_tokens.password()
-    hashed = HASHER.hash(password)
+    name, password = users.normalize_name(arguments.name), secret_tokens.password()
+    hashed = PASSWORD_HASHER.hash(password)
     number = users.add(connection, name, hashed, is_administrator=arguments.administrator, now=now)
-    users.let_read(connection, number, arguments.project)
+    users.set_readable_projects(connection, number, arguments.project)
     standing = "administrator" if arguments.administrator else "reader"
     reads = ", ".join(sorted(arguments.project)) or "nothing"
-    audit.write(connection, OPERATOR, Deed.ACCOUNT, f"{name}, {standing}, reads {reads}", now)
+    audit.write(connection, OPERATOR, AuditEvent.ACCOUNT, f"{name}, {standing}, reads {reads}", now)
     _say(f"added {name}; this password is shown once")
     return password
 
 
 def reset_password(connection: Connection, arguments: Arguments, now: datetime) -> str:
     """Give an account another password, print it, and log the account out everywhere."""
-    account = users.whole(connection, users.plain(arguments.name))
+    account = users.get_account(connection, users.normalize_name(arguments.name))
     password = secret_tokens.password()
-    users.give_password(connection, account.id, HASHER.hash(password))
-    rate_limit.release(connection, account.name)
-    audit.write(connection, OPERATOR, Deed.RESET, account.name, now)
+    users.set_password(connection, account.id, PASSWORD_HASHER.hash(password))
+    rate_limit.reset_account(connection, account.name)
+    audit.write(connection, OPERATOR, AuditEvent.RESET, account.name, now)
     _say(f"{account.name} has another password; it is shown once")
     if account.disabled:
         _say(f"{account.name} is disabled and cannot log in before an administrator ends that")
@@ -77,7 +77,7 @@ def add_project(connection: Connection, arguments: Arguments, now: datetime) -> 
         _say(f"there is a project {arguments.name} already")
         return
     projects.add(connection, arguments.name, now)
-    audit.write(connection, OPERATOR, Deed.PROJECT, arguments.name, now)
+    audit.write(connection, OPERATOR, AuditEvent.PROJECT, arguments.name, now)
     _say(f"added the project {arguments.name}")
 
 
@@ -85,22 +85,22 @@ def new_token(connection: Connection, arguments: Arguments, now: datetime) -> st
     """Make a token of a project, and print it."""
     project, name = arguments.project, arguments.name
     if arguments.replace:
-        for old in tokens.of(connection, project):
+        for old in tokens.of_project(connection, project):
             if old.name == name and not old.revoked:
                 _revoke(connection, old.id, now)
     scopes = {"may_read": arguments.read, "may_write": arguments.write}
-    given = tokens.make(connection, project, name, **scopes, now=now)
-    audit.write(connection, OPERATOR, Deed.TOKEN, tokens.told(project, name, **scopes), now)
+    given = tokens.create(connection, project, name, **scopes, now=now)
+    audit.write(connection, OPERATOR, AuditEvent.TOKEN, tokens.describe(project, name, **scopes), now)
     _say(f"made the token {name} of {project}; it is shown once")
     return given
 
 
 def revoke_token(connection: Connection, arguments: Arguments, now: datetime) -> None:
     """Make a token of a project worthless."""
-    known = [token for token in tokens.of(connection, arguments.project) if token.name == arguments.name]
+    known = [token for token in tokens.of_project(connection, arguments.project) if token.name == arguments.name]
     good = [token for token in known if not token.revoked]
     if not good:
-        raise Refused(f"{arguments.project} has no token {arguments.name} that could be revoked.")
+        raise InputError(f"{arguments.project} has no token {arguments.name} that could be revoked.")
     for token in good:
         _revoke(connection, token.id, now)
     _say(f"revoked the token {arguments.name} of {arguments.project}")
@@ -110,11 +110,11 @@ def check_token(connection: Connection, arguments: Arguments, _now: datetime) ->
     """Tell by the exit code whether the token on stdin may add to a project."""
     token = tokens.find(connection, sys.stdin.readline().strip())
     if token is None or token.project != arguments.project or not token.may_write:
-        raise Refused(f"This token may not add to {arguments.project}.")
+        raise InputError(f"This token may not add to {arguments.project}.")
     _say(f"this token may add to {arguments.project}")
 
 
-VERBS: Final[Mapping[str, Verb]] = {
+VERBS: Final[Mapping[str, Command]] = {
     "first-administrator": first_administrator,
     "add-user": add_user,
     "reset-password": reset_password,
@@ -125,11 +125,13 @@ VERBS: Final[Mapping[str, Verb]] = {
 }
 
 
-def add_to(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_subcommands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add these verbs to the command line; each leaves a `run` that takes settings and arguments."""
-    parser = {name: verbs.add_parser(name, help=verb.__doc__, description=verb.__doc__) for name, verb in VERBS.items()}
+    parser = {
+        name: subparsers.add_parser(name, help=verb.__doc__, description=verb.__doc__) for name, verb in VERBS.items()
+    }
     for name, verb in VERBS.items():
-        parser[name].set_defaults(run=_running(verb))
+        parser[name].set_defaults(run=_runner(verb))
     for name in ("add-user", "reset-password", "add-project"):
         parser[name].add_argument("name")
     parser["add-user"].add_argument("--administrator", action="store_true", help="reads everything, manages people")
@@ -143,11 +145,11 @@ def add_to(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser["new-token"].add_argument("--replace", action="store_true", help="revoke the one that has this name")
 
 
-def run(engine: Engine, verb: Verb, arguments: Arguments) -> int:
+def run(engine: Engine, verb: Command, arguments: Arguments) -> int:
     """Do it in one transaction, then print what is to be printed; return the exit code."""
     try:
         printed = transaction(engine, lambda connection: verb(connection, arguments, ledger_clock.now()))
-    except Refused as refused:
+    except InputError as refused:
         _say(str(refused))
         return 1
     if printed is not None:
@@ -155,13 +157,13 @@ def run(engine: Engine, verb: Verb, arguments: Arguments) -> int:
     return 0
 
 
-def _running(verb: Verb) -> Callable[[Settings, Arguments], int]:
+def _runner(verb: Command) -> Callable[[Settings, Arguments], int]:
     return lambda settings, arguments: run(engine_for(settings), verb, arguments)
 
 
 def _revoke(connection: Connection, number: int, now: datetime) -> None:
     token = tokens.revoke(connection, number, now)
-    audit.write(connection, OPERATOR, Deed.REVOCATION, f"{token.project}/{token.name}", now)
+    audit.write(connection, OPERATOR, AuditEvent.REVOCATION, f"{token.project}/{token.name}", now)
 
 
 def _say(sentence: str) -> None:

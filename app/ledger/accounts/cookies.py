@@ -11,7 +11,7 @@ from typing import Final
 from flask import request
 from werkzeug.wrappers import Response
 
-from ledger.accounts.sessions import KNOWN, OLDEST
+from ledger.accounts.sessions import DEVICE_LIFETIME, SESSION_LIFETIME
 
 
 class Cookie(StrEnum):
@@ -22,30 +22,36 @@ class Cookie(StrEnum):
     VISITOR = "visitor"  # before the login; what its form is bound to
 
 
-LENGTHS: Final[Mapping[Cookie, timedelta | None]] = {
-    Cookie.SESSION: OLDEST,
-    Cookie.DEVICE: KNOWN,
+LIFETIMES: Final[Mapping[Cookie, timedelta | None]] = {
+    Cookie.SESSION: SESSION_LIFETIME,
+    Cookie.DEVICE: DEVICE_LIFETIME,
     Cookie.VISITOR: None,  # until the browser is closed
 }
 
 
-def named(cookie: Cookie) -> str:
+def cookie_name(cookie: Cookie) -> str:
     """Return a cookie's name on this connection."""
     return f"__Host-{cookie.value}" if request.is_secure else cookie.value
 
 
-def given(cookie: Cookie) -> str:
+def received(cookie: Cookie) -> str:
     """Return what the browser sent, or nothing."""
-    return request.cookies.get(named(cookie), "")
+    return request.cookies.get(cookie_name(cookie), "")
 
 
-def give(response: Response, cookie: Cookie, value: str) -> None:
+def send(response: Response, cookie: Cookie, value: str) -> None:
     """Let the browser keep it, out of reach of scripts and of requests that other sites make."""
     response.set_cookie(
-        named(cookie), value, max_age=LENGTHS[cookie], path="/", secure=request.is_secure, httponly=True, samesite="Lax"
+        cookie_name(cookie),
+        value,
+        max_age=LIFETIMES[cookie],
+        path="/",
+        secure=request.is_secure,
+        httponly=True,
+        samesite="Lax",
     )
 
 
-def take(response: Response, cookie: Cookie) -> None:
+def expire(response: Response, cookie: Cookie) -> None:
     """Let the browser forget it."""
-    response.delete_cookie(named(cookie), path="/", secure=request.is_secure, httponly=True, samesite="Lax")
+    response.delete_cookie(cookie_name(cookie), path="/", secure=request.is_secure, httponly=True, samesite="Lax")

@@ -17,52 +17,56 @@ from markupsafe import Markup
 
 from ledger.accounts import cookies, secret_tokens
 from ledger.accounts.cookies import Cookie
-from ledger.authorization import TOKENS, demand_of
+from ledger.authorization import TOKEN_ACCESS, required_access
 
-FIELD: Final = "csrf"
-SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-STALE: Final = (
+FORM_FIELD: Final = "csrf"
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+STALE_FORM: Final = (
     "This form is out of date, or it was not sent from a page of this ledger. Open the page again and repeat."
 )
 
 
 def init_app(app: Flask) -> None:
-    """Check every form, after the gate; to be called after the gate's own."""
+    """Check every form, after authorization; to be called after authorization's own `init_app`."""
     app.jinja_env.globals["form_token"] = form_token
-    app.after_request(_give_visitor)
+    app.after_request(_send_visitor_cookie)
 
     @app.before_request
     def _check() -> None:
-        if request.method in SAFE or request.endpoint is None or demand_of(app, request.endpoint) in TOKENS:
+        if (
+            request.method in SAFE_METHODS
+            or request.endpoint is None
+            or required_access(app, request.endpoint) in TOKEN_ACCESS
+        ):
             return
-        if _is_foreign() or not hmac.compare_digest(request.form.get(FIELD, "").encode(), token().encode()):
-            abort(403, STALE)
+        if _is_cross_site() or not hmac.compare_digest(request.form.get(FORM_FIELD, "").encode(), token().encode()):
+            abort(403, STALE_FORM)
 
 
 def form_token() -> Markup:
     """Return the hidden field that each form has."""
-    return Markup('<input type="hidden" name="{}" value="{}">').format(FIELD, token())
+    return Markup('<input type="hidden" name="{}" value="{}">').format(FORM_FIELD, token())
 
 
 def token() -> str:
     """Return what a form of this browser carries."""
-    bound_to = cookies.given(Cookie.SESSION) if g.get("session") else _visitor()
+    bound_to = cookies.received(Cookie.SESSION) if g.get("session") else _visitor()
     return hmac.digest(bound_to.encode(), b"form", "sha256").hex()
 
 
 def _visitor() -> str:
     if "visitor" not in g:
-        g.visitor = cookies.given(Cookie.VISITOR) or secret_tokens.new()
+        g.visitor = cookies.received(Cookie.VISITOR) or secret_tokens.new()
     visitor: str = g.visitor
     return visitor
 
 
-def _give_visitor(response: Response) -> Response:
-    if g.get("visitor") and g.visitor != cookies.given(Cookie.VISITOR):
-        cookies.give(response, Cookie.VISITOR, g.visitor)
+def _send_visitor_cookie(response: Response) -> Response:
+    if g.get("visitor") and g.visitor != cookies.received(Cookie.VISITOR):
+        cookies.send(response, Cookie.VISITOR, g.visitor)
     return response
 
 
-def _is_foreign() -> bool:
+def _is_cross_site() -> bool:
     site, origin = request.headers.get("Sec-Fetch-Site", "none"), request.headers.get("Origin", "null")
     return site not in {"same-origin", "none"} or (origin != "null" and urlsplit(origin).netloc != request.host)

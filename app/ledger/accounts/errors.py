@@ -1,7 +1,7 @@
 """What is refused with a sentence that its reader can act on."""
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer, not a mistake
+class InputError(Exception):
     """What was asked is not done; `field` names the field of the form that is to be mended."""
 
     def __init__(self, sentence: str, field: str = "") -> None:
@@ -9,11 +9,11 @@ class Refused(Exception):  # noqa: N818 - it is an answer, not a mistake
         self.field = field
 
 
-class Busy(Exception):  # noqa: N818 - same
+class BusyError(Exception):
     """More passwords are to be checked than this process has room for."""
 
 
-class TooSoon(Exception):  # noqa: N818 - same
+class RateLimitedError(Exception):
     """An attempt came before its time."""
 
     def __init__(self, seconds: int) -> None:

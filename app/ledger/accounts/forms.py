@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 
 from ledger import clock as ledger_clock
 from ledger.accounts import audit
-from ledger.accounts.audit import Deed
-from ledger.accounts.authentication import author, engine
-from ledger.accounts.errors import Busy, Refused, TooSoon
+from ledger.accounts.audit import AuditEvent
+from ledger.accounts.authentication import current_actor, engine
+from ledger.accounts.errors import BusyError, InputError, RateLimitedError
 from ledger.accounts.passwords import Passwords
 from ledger.database import transaction
 
@@ -21,7 +21,7 @@ TOO_MANY: Final = "Many people are logging in at this moment. Try again in a few
 
 def init_app(app: Flask) -> None:
     """Answer what a form cannot show itself."""
-    app.register_error_handler(Busy, _busy)
+    app.register_error_handler(BusyError, _busy)
 
 
 def field(name: str) -> str:
@@ -29,7 +29,7 @@ def field(name: str) -> str:
     return request.form.get(name, "").strip()
 
 
-def is_ticked(name: str) -> bool:
+def is_checked(name: str) -> bool:
     """Tell whether a box is ticked."""
     return name in request.form
 
@@ -40,37 +40,37 @@ def passwords() -> Passwords:
     return found
 
 
-def ask(question: Callable[[Connection], T]) -> T:
+def query(question: Callable[[Connection], T]) -> T:
     """Return what the database answers."""
     with engine().connect() as connection:
         return question(connection)
 
 
-def act(deed: Deed, about: str, work: Callable[[Connection], T], *, who: str = "") -> T:
+def run_audited(event: AuditEvent, about: str, work: Callable[[Connection], T], *, who: str = "") -> T:
     """Do it and write it in the audit log, both or neither."""
 
     def both(connection: Connection) -> T:
         result = work(connection)
-        audit.write(connection, author(who), deed, about, ledger_clock.now())
+        audit.write(connection, current_actor(who), event, about, ledger_clock.now())
         return result
 
     return transaction(engine(), both)
 
 
-def page(template: str, refused: Refused | None = None, **shown: Any) -> Response:
+def render_page(template: str, refused: InputError | None = None, **context: Any) -> Response:
     """Return a page, with what was refused where it was."""
-    response = Response(render_template(f"accounts/{template}", refused=refused, typed=request.form, **shown))
+    response = Response(render_template(f"accounts/{template}", refused=refused, submitted=request.form, **context))
     response.status_code = 200 if refused is None else 422
     return response
 
 
-def too_soon(wait: TooSoon, template: str, field: str, **shown: Any) -> Response:
+def rate_limited(wait: RateLimitedError, template: str, field: str, **context: Any) -> Response:
     """Return a page that says when the next attempt is possible."""
-    response = page(template, Refused(str(wait), field), **shown)
+    response = render_page(template, InputError(str(wait), field), **context)
     response.status_code = 429
     response.headers["Retry-After"] = str(wait.seconds)
     return response
 
 
-def _busy(_error: Busy) -> ResponseReturnValue:
+def _busy(_error: BusyError) -> ResponseReturnValue:
     return render_template("accounts/busy.html", detail=TOO_MANY), 503, {"Retry-After": "3"}

@@ -10,147 +10,153 @@ from werkzeug.wrappers import Response
 
 from ledger import clock as ledger_clock
 from ledger.accounts import audit, cookies, rate_limit, sessions, users
-from ledger.accounts.audit import Deed
+from ledger.accounts.audit import AuditEvent
 from ledger.accounts.authentication import engine, identify
 from ledger.accounts.cookies import Cookie
-from ledger.accounts.errors import Busy, Refused, TooSoon
-from ledger.accounts.forms import act, ask, field, page, passwords, too_soon
-from ledger.accounts.passwords import acceptable
+from ledger.accounts.errors import BusyError, InputError, RateLimitedError
+from ledger.accounts.forms import field, passwords, query, rate_limited, render_page, run_audited
+from ledger.accounts.passwords import check_new_password
 from ledger.accounts.rate_limit import Bucket
-from ledger.accounts.safe_redirect import safe
+from ledger.accounts.safe_redirect import safe_path
 from ledger.accounts.users import Account
-from ledger.authorization import Demand, demands, principal
+from ledger.authorization import Access, principal, requires
 from ledger.content_negotiation import prefers_json
 from ledger.database import transaction
 
-bp = Blueprint("entrance", __name__, template_folder="templates")
+bp = Blueprint("login", __name__, template_folder="templates")
 
-WRONG: Final = "There is no account with this name and this password."
-NOBODY: Final = "nobody"
+WRONG_CREDENTIALS: Final = "There is no account with this name and this password."
+ANONYMOUS: Final = "nobody"
 
 
 @bp.get("/")
-@demands(Demand.NOTHING)
+@requires(Access.PUBLIC)
 def front() -> ResponseReturnValue:
     """Tell a stranger that the service is up, and nothing else; lead everybody else to the projects."""
-    if cookies.given(Cookie.SESSION) and identify():
+    if cookies.received(Cookie.SESSION) and identify():
         return redirect("/projects")
-    up = jsonify(status="up") if prefers_json() else page("front.html")
+    up = jsonify(status="up") if prefers_json() else render_page("home.html")
     up.vary.update(("Accept", "Cookie"))
     return up
 
 
 @bp.get("/login")
-@demands(Demand.NOTHING)
+@requires(Access.PUBLIC)
 def login() -> ResponseReturnValue:
     """Show the form."""
-    way = safe(request.args.get("next"))
-    if cookies.given(Cookie.SESSION) and identify():
-        return redirect(way)
-    return page("login.html", next=way)
+    next_path = safe_path(request.args.get("next"))
+    if cookies.received(Cookie.SESSION) and identify():
+        return redirect(next_path)
+    return render_page("login.html", next=next_path)
 
 
 @bp.post("/login")
-@demands(Demand.NOTHING)
-def log_in() -> ResponseReturnValue:
+@requires(Access.PUBLIC)
+def submit_login() -> ResponseReturnValue:
     """Begin a session for who knows the password."""
-    name, password, way = users.plain(field("name")), request.form.get("password", ""), safe(field("next"))
-    device = ask(lambda c: sessions.knows(c, name, cookies.given(Cookie.DEVICE), ledger_clock.now()))
+    name, password, next_path = (
+        users.normalize_name(field("name")),
+        request.form.get("password", ""),
+        safe_path(field("next")),
+    )
+    device = query(lambda c: sessions.find_device(c, name, cookies.received(Cookie.DEVICE), ledger_clock.now()))
     counted = rate_limit.buckets(name, request.remote_addr, device)
     try:
-        account = _proven(name, password, counted, Refused(WRONG, "name"))
-        return _begin(account, password, counted, way)
-    except Refused as refused:
-        return page("login.html", refused, next=way)
-    except TooSoon as wait:
-        return too_soon(wait, "login.html", "name", next=way)
+        account = _check_credentials(name, password, counted, InputError(WRONG_CREDENTIALS, "name"))
+        return _start_session(account, password, counted, next_path)
+    except InputError as refused:
+        return render_page("login.html", refused, next=next_path)
+    except RateLimitedError as wait:
+        return rate_limited(wait, "login.html", "name", next=next_path)
 
 
 @bp.post("/logout")
-@demands(Demand.PERSON)
+@requires(Access.USER)
 def logout() -> ResponseReturnValue:
     """End the session."""
-    act(Deed.LOGOUT, principal().name, lambda c: sessions.end(c, cookies.given(Cookie.SESSION)))
-    response = redirect(url_for("entrance.front"), 303)
-    cookies.take(response, Cookie.SESSION)
+    run_audited(AuditEvent.LOGOUT, principal().name, lambda c: sessions.end(c, cookies.received(Cookie.SESSION)))
+    response = redirect(url_for("login.front"), 303)
+    cookies.expire(response, Cookie.SESSION)
     return response
 
 
 @bp.get("/account")
-@demands(Demand.PERSON)
+@requires(Access.USER)
 def account() -> ResponseReturnValue:
     """Show the form for one's own password."""
-    return page("account.html")
+    return render_page("account.html")
 
 
 @bp.post("/account")
-@demands(Demand.PERSON)
+@requires(Access.USER)
 def change_password() -> ResponseReturnValue:
     """Change one's own password; every session ends, and this browser gets a new one."""
     name, new = principal().name, request.form.get("new", "")
-    counted = rate_limit.own(name)
+    counted = rate_limit.own_buckets(name)
     try:
-        acceptable(new, request.form.get("again", ""), name)
-        _proven(name, request.form.get("password", ""), counted, Refused("This is not your password.", "password"))
-    except Refused as refused:
-        return page("account.html", refused)
-    except TooSoon as wait:
-        return too_soon(wait, "account.html", "password")
+        check_new_password(new, request.form.get("again", ""), name)
+        _check_credentials(
+            name, request.form.get("password", ""), counted, InputError("This is not your password.", "password")
+        )
+    except InputError as refused:
+        return render_page("account.html", refused)
+    except RateLimitedError as wait:
+        return rate_limited(wait, "account.html", "password")
     hashed, now = passwords().hashed(new), ledger_clock.now()
 
     def work(connection: Connection) -> tuple[str, str]:
-        rate_limit.forgive(connection, counted)
-        users.give_password(connection, g.session.account, hashed)
-        return _known(connection, g.session.account)
+        rate_limit.reset_after_success(connection, counted)
+        users.set_password(connection, g.session.account, hashed)
+        return _new_session(connection, g.session.account)
 
-    given = act(Deed.PASSWORD, name, work)
-    return _with_session(redirect(url_for("entrance.account", changed=now.strftime("%H%M%S")), 303), *given)
+    given = run_audited(AuditEvent.PASSWORD, name, work)
+    return _with_session(redirect(url_for("login.account", changed=now.strftime("%H%M%S")), 303), *given)
 
 
-def _proven(name: str, password: str, counted: tuple[Bucket, ...], refused: Refused) -> Account:
-    """Return the account if this is its password, else raise `refused`; TooSoon for who has to wait."""
-    pause = transaction(engine(), lambda c: rate_limit.admit(c, counted, ledger_clock.now()))
+def _check_credentials(name: str, password: str, counted: tuple[Bucket, ...], refused: InputError) -> Account:
+    """Return the account if this is its password, else raise `refused`; RateLimitedError for who has to wait."""
+    pause = transaction(engine(), lambda c: rate_limit.count_attempt(c, counted, ledger_clock.now()))
     if pause:
-        raise TooSoon(math.ceil(pause))
-    found = ask(lambda c: users.by_name(c, name))
+        raise RateLimitedError(math.ceil(pause))
+    found = query(lambda c: users.by_name(c, name))
     try:
         is_right = passwords().matches(found.password if found else None, password)
-    except Busy:
-        transaction(engine(), lambda c: rate_limit.take_back(c, counted))
+    except BusyError:
+        transaction(engine(), lambda c: rate_limit.uncount_attempt(c, counted))
         raise
     if found and is_right and not found.disabled:
         return found
-    who = principal().name if g.get("session") else NOBODY
-    act(Deed.REFUSAL, found.name if found else "a name that no account has", lambda _: None, who=who)
+    who = principal().name if g.get("session") else ANONYMOUS
+    run_audited(AuditEvent.REFUSAL, found.name if found else "a name that no account has", lambda _: None, who=who)
     raise refused
 
 
-def _begin(account: Account, password: str, counted: tuple[Bucket, ...], way: str) -> ResponseReturnValue:
+def _start_session(account: Account, password: str, counted: tuple[Bucket, ...], next_path: str) -> ResponseReturnValue:
     fresh = passwords().hashed(password) if passwords().is_outdated(account.password) else None
-    old, now = cookies.given(Cookie.SESSION), ledger_clock.now()
+    old, now = cookies.received(Cookie.SESSION), ledger_clock.now()
 
     def work(connection: Connection) -> tuple[str, str]:
-        users.hold(connection, account)
-        rate_limit.forgive(connection, counted)
+        users.lock_unchanged(connection, account)
+        rate_limit.reset_after_success(connection, counted)
         sessions.end(connection, old)
         if fresh:
             users.rehash(connection, account.id, fresh)
-        for room in (rate_limit, sessions, audit):
-            room.forget(connection, now)
-        return _known(connection, account.id)
+        for store in (rate_limit, sessions, audit):
+            store.delete_expired(connection, now)
+        return _new_session(connection, account.id)
 
-    given = act(Deed.LOGIN, account.name, work, who=account.name)
-    return _with_session(redirect(way, 303), *given)
+    given = run_audited(AuditEvent.LOGIN, account.name, work, who=account.name)
+    return _with_session(redirect(next_path, 303), *given)
 
 
-def _known(connection: Connection, account: int) -> tuple[str, str]:
+def _new_session(connection: Connection, account: int) -> tuple[str, str]:
     now = ledger_clock.now()
-    sessions.unmark(connection, cookies.given(Cookie.DEVICE))  # the new mark takes its place
-    return sessions.begin(connection, account, now), sessions.mark(connection, account, now)
+    sessions.delete_device_token(connection, cookies.received(Cookie.DEVICE))  # the new mark takes its place
+    return sessions.create(connection, account, now), sessions.create_device_token(connection, account, now)
 
 
 def _with_session(response: Response, session: str, device: str) -> Response:
-    cookies.give(response, Cookie.SESSION, session)
-    cookies.give(response, Cookie.DEVICE, device)
-    cookies.take(response, Cookie.VISITOR)
+    cookies.send(response, Cookie.SESSION, session)
+    cookies.send(response, Cookie.DEVICE, device)
+    cookies.expire(response, Cookie.VISITOR)
     return response

@@ -8,11 +8,11 @@ from typing import Final
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from ledger.accounts.errors import Refused
+from ledger.accounts.errors import InputError
 from ledger.accounts.tables import PROJECT
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
-NAME_IS: Final = (
+NAME_RULE: Final = (
     "A project's name is the one that Compose gives it: 1 to 63 small letters, digits, dots, dashes or underscores, "
     "beginning with a letter or digit."
 )
@@ -26,17 +26,17 @@ def names(connection: Connection) -> list[str]:
 def add(connection: Connection, name: str, now: datetime) -> None:
     """Add a project."""
     if not NAME.fullmatch(name):
-        raise Refused(NAME_IS, "name")
+        raise InputError(NAME_RULE, "name")
     values = {"name": name, "created": now, "badge_key": secrets.token_hex(16)}
     try:
         connection.execute(insert(PROJECT).values(values))
     except IntegrityError as error:
-        raise Refused(f"There is a project {name} already.", "name") from error
+        raise InputError(f"There is a project {name} already.", "name") from error
 
 
 def number(connection: Connection, name: str) -> int:
     """Return a project's id."""
     found: int | None = connection.scalar(select(PROJECT.c.id).where(PROJECT.c.name == name))
     if found is None:
-        raise Refused(f"There is no project {name}.", "project")
+        raise InputError(f"There is no project {name}.", "project")
     return found

@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 
-def safe(path: str | None) -> str:
+def safe_path(path: str | None) -> str:
     """Return a path of this ledger, or the front page's for anything that could lead elsewhere.
 
     Browsers read a backslash as a slash and skip control characters, so both can hide the name of another host.

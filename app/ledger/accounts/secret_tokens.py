@@ -7,7 +7,7 @@ import hashlib
 import secrets
 from typing import Final
 
-LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # 32 that cannot be mistaken for one another
+PASSWORD_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # noqa: S105 - 32 letters that cannot be mistaken
 
 
 def new() -> str:
@@ -22,4 +22,4 @@ def digest(secret: str) -> bytes:
 
 def password() -> str:
     """Return a password of 100 bits that can be read out and typed."""
-    return "-".join("".join(secrets.choice(LETTERS) for _ in range(5)) for _ in range(4))
+    return "-".join("".join(secrets.choice(PASSWORD_ALPHABET) for _ in range(5)) for _ in range(4))

@@ -13,10 +13,10 @@ from sqlalchemy import Connection, Table, delete, insert, select, update
 from ledger.accounts import secret_tokens
 from ledger.accounts.tables import ACCOUNT, DEVICE, MEMBERSHIP, PROJECT, SESSION
 
-IDLE: Final = timedelta(hours=8)
-OLDEST: Final = timedelta(days=7)
-KNOWN: Final = timedelta(days=180)
-GRAIN: Final = timedelta(minutes=1)
+IDLE_TIMEOUT: Final = timedelta(hours=8)
+SESSION_LIFETIME: Final = timedelta(days=7)
+DEVICE_LIFETIME: Final = timedelta(days=180)
+LAST_USE_INTERVAL: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +31,17 @@ class Session:
     last_seen: datetime
 
 
-def begin(connection: Connection, account: int, now: datetime) -> str:
+def create(connection: Connection, account: int, now: datetime) -> str:
     """Begin a session and return its secret."""
-    return _keep(connection, SESSION, account, now, OLDEST)
+    return _insert(connection, SESSION, account, now, SESSION_LIFETIME)
 
 
-def mark(connection: Connection, account: int, now: datetime) -> str:
+def create_device_token(connection: Connection, account: int, now: datetime) -> str:
     """Return a mark by which the account knows this browser again."""
-    return _keep(connection, DEVICE, account, now, KNOWN)
+    return _insert(connection, DEVICE, account, now, DEVICE_LIFETIME)
 
 
-def knows(connection: Connection, name: str, given: str | None, now: datetime) -> bytes | None:
+def find_device(connection: Connection, name: str, given: str | None, now: datetime) -> bytes | None:
     """Return the mark, hashed, when it is one that the account of this name gave."""
     if not given:
         return None
@@ -65,7 +65,7 @@ def find(connection: Connection, given: str, now: datetime) -> Session | None:
         .where(
             SESSION.c.hash == secret_tokens.digest(given),
             SESSION.c.ends > now,
-            SESSION.c.last_seen > now - IDLE,
+            SESSION.c.last_seen > now - IDLE_TIMEOUT,
             ACCOUNT.c.disabled.is_(None),
         )
     ).all()
@@ -75,12 +75,12 @@ def find(connection: Connection, given: str, now: datetime) -> Session | None:
     return Session(first.hash, first.id, first.name, bool(first.is_administrator), reads, first.last_seen)
 
 
-def is_fresh(session: Session, now: datetime) -> bool:
+def is_recently_used(session: Session, now: datetime) -> bool:
     """Tell whether its use was written down in the last minute."""
-    return now - session.last_seen < GRAIN
+    return now - session.last_seen < LAST_USE_INTERVAL
 
 
-def see(connection: Connection, session: Session, now: datetime) -> None:
+def touch(connection: Connection, session: Session, now: datetime) -> None:
     """Write down that a session is used."""
     mine = (SESSION.c.hash == session.hash) & (SESSION.c.last_seen < now)
     connection.execute(update(SESSION).where(mine).values(last_seen=now))
@@ -91,18 +91,18 @@ def end(connection: Connection, given: str) -> None:
     connection.execute(delete(SESSION).where(SESSION.c.hash == secret_tokens.digest(given)))
 
 
-def unmark(connection: Connection, given: str) -> None:
+def delete_device_token(connection: Connection, given: str) -> None:
     """Forget a mark."""
     connection.execute(delete(DEVICE).where(DEVICE.c.hash == secret_tokens.digest(given)))
 
 
-def forget(connection: Connection, now: datetime) -> None:
+def delete_expired(connection: Connection, now: datetime) -> None:
     """Drop what has ended."""
     connection.execute(delete(SESSION).where(SESSION.c.ends < now))
     connection.execute(delete(DEVICE).where(DEVICE.c.ends < now))
 
 
-def _keep(connection: Connection, table: Table, account: int, now: datetime, length: timedelta) -> str:
+def _insert(connection: Connection, table: Table, account: int, now: datetime, length: timedelta) -> str:
     given = secret_tokens.new()
     values = {
         "hash": secret_tokens.digest(given),

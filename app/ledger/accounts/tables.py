@@ -10,7 +10,7 @@ TIME: Final = mysql.DATETIME(fsp=3)
 DIGEST: Final = sa.BINARY(32)
 
 
-def kept(name: str) -> sa.Table:
+def browser_secret_table(name: str) -> sa.Table:
     """Return a table of secrets that a browser keeps for an account until they end."""
     return sa.Table(
         name,
@@ -60,8 +60,8 @@ TOKEN: Final = sa.Table(
     sa.Column("last_used", TIME),
     sa.Column("revoked", TIME),
 )
-SESSION: Final = kept("session")
-DEVICE: Final = kept("device")
+SESSION: Final = browser_secret_table("session")
+DEVICE: Final = browser_secret_table("device")
 ATTEMPT: Final = sa.Table(
     "attempt",
     METADATA,

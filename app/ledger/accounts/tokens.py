@@ -8,13 +8,13 @@ from typing import Final
 from sqlalchemy import Connection, Select, insert, select, update
 
 from ledger.accounts import projects, secret_tokens
-from ledger.accounts.errors import Refused
+from ledger.accounts.errors import InputError
 from ledger.accounts.tables import PROJECT, TOKEN
 
 PREFIX: Final = "clo_"  # so that whoever finds one knows what it opens
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.@-]{0,62}")
-NAME_IS: Final = "A token's name has 1 to 63 letters, digits, spaces, dots, dashes, @ or underscores: say who has it."
-GRAIN: Final = timedelta(minutes=1)
+NAME_RULE: Final = "A token's name has 1 to 63 letters, digits, spaces, dots, dashes, @ or underscores: say who has it."
+LAST_USE_INTERVAL: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +31,17 @@ class Token:
     revoked: datetime | None
 
 
-def make(  # noqa: PLR0913 - each is a property of the token
+def create(  # noqa: PLR0913 - each is a property of the token
     connection: Connection, project: str, name: str, *, may_read: bool, may_write: bool, now: datetime
 ) -> str:
     """Make a token and return it; nobody can learn it afterwards."""
     if not NAME.fullmatch(name):
-        raise Refused(NAME_IS, "name")
+        raise InputError(NAME_RULE, "name")
     if not (may_read or may_write):
-        raise Refused("A token that may neither read nor write is good for nothing: choose one or both.", "may_read")
+        raise InputError("A token that may neither read nor write is good for nothing: choose one or both.", "may_read")
     owner = projects.number(connection, project)
-    if any(token.name == name and not token.revoked for token in of(connection, project)):
-        raise Refused(f"{project} has a token {name} already: revoke it first, or choose another name.", "name")
+    if any(token.name == name and not token.revoked for token in of_project(connection, project)):
+        raise InputError(f"{project} has a token {name} already: revoke it first, or choose another name.", "name")
     given = PREFIX + secret_tokens.new()
     values = {"project_id": owner, "name": name, "hash": secret_tokens.digest(given), "created": now}
     connection.execute(insert(TOKEN).values(**values, may_read=may_read, may_write=may_write))
@@ -57,7 +57,7 @@ def find(connection: Connection, given: str) -> Token | None:
     return Token(**row._asdict()) if row else None
 
 
-def of(connection: Connection, project: str) -> list[Token]:
+def of_project(connection: Connection, project: str) -> list[Token]:
     """Return a project's tokens, the newest first."""
     rows = connection.execute(_tokens().where(PROJECT.c.name == project).order_by(TOKEN.c.id.desc()))
     return [Token(**row._asdict()) for row in rows]
@@ -67,25 +67,25 @@ def revoke(connection: Connection, token: int, now: datetime) -> Token:
     """Make a token worthless from the next request on, and return what it was."""
     row = connection.execute(_tokens().where(TOKEN.c.id == token)).one_or_none()
     if row is None:
-        raise Refused("There is no such token.")
+        raise InputError("There is no such token.")
     connection.execute(update(TOKEN).where(TOKEN.c.id == token, TOKEN.c.revoked.is_(None)).values(revoked=now))
     return Token(**row._asdict())
 
 
-def is_fresh(token: Token, now: datetime) -> bool:
+def is_recently_used(token: Token, now: datetime) -> bool:
     """Tell whether its use was written down in the last minute."""
-    return token.last_used is not None and now - token.last_used < GRAIN
+    return token.last_used is not None and now - token.last_used < LAST_USE_INTERVAL
 
 
-def use(connection: Connection, token: Token, now: datetime) -> bool:
+def touch(connection: Connection, token: Token, now: datetime) -> bool:
     """Write down that a token is used, and tell whether nobody else did meanwhile."""
-    unwritten = TOKEN.c.last_used.is_(None) | (TOKEN.c.last_used < now - GRAIN)
+    unwritten = TOKEN.c.last_used.is_(None) | (TOKEN.c.last_used < now - LAST_USE_INTERVAL)
     return bool(
         connection.execute(update(TOKEN).where(TOKEN.c.id == token.id, unwritten).values(last_used=now)).rowcount
     )
 
 
-def told(project: str, name: str, *, may_read: bool, may_write: bool) -> str:
+def describe(project: str, name: str, *, may_read: bool, may_write: bool) -> str:
     """Return what is told of a token where it must not be shown."""
     scopes = [scope for scope, has in (("read", may_read), ("write", may_write)) if has]
     return f"{project}/{name}, {' and '.join(scopes)}"

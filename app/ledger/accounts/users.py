@@ -13,11 +13,11 @@ from typing import Final
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ledger.accounts.errors import Refused
+from ledger.accounts.errors import InputError
 from ledger.accounts.tables import ACCOUNT, DEVICE, MEMBERSHIP, PROJECT, SESSION
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.@-]{0,62}")
-NAME_IS: Final = (
+NAME_RULE: Final = (
     "A name has 1 to 63 small letters, digits, dots, dashes, @ or underscores, and begins with a letter or digit."
 )
 
@@ -35,7 +35,7 @@ class Account:
     reads: tuple[str, ...] = ()
 
 
-def plain(name: str) -> str:
+def normalize_name(name: str) -> str:
     """Return a name as it is kept, however it was typed."""
     return name.strip().lower()
 
@@ -48,14 +48,14 @@ def by_name(connection: Connection, name: str) -> Account | None:
     return _account(found) if found else None
 
 
-def hold(connection: Connection, account: Account) -> None:
+def lock_unchanged(connection: Connection, account: Account) -> None:
     """Keep an account as it was when its password was looked at; refuse if it was changed since."""
     found = connection.execute(select(ACCOUNT).where(ACCOUNT.c.id == account.id).with_for_update()).one()
     if found.disabled or found.password != account.password:
-        raise Refused("This account was changed a moment ago. Try again.", "name")
+        raise InputError("This account was changed a moment ago. Try again.", "name")
 
 
-def every(connection: Connection) -> list[Account]:
+def all_accounts(connection: Connection) -> list[Account]:
     """Return all accounts with what they read, by name."""
     pairs = select(MEMBERSHIP.c.account_id, PROJECT.c.name).join(PROJECT, PROJECT.c.id == MEMBERSHIP.c.project_id)
     reads: dict[int, list[str]] = {}
@@ -65,29 +65,29 @@ def every(connection: Connection) -> list[Account]:
     return [_account(row, tuple(reads.get(row.id, ()))) for row in rows]
 
 
-def whole(connection: Connection, name: str) -> Account:
+def get_account(connection: Connection, name: str) -> Account:
     """Return the account of this name with what it reads."""
-    found = next((account for account in every(connection) if account.name == name), None)
+    found = next((account for account in all_accounts(connection) if account.name == name), None)
     if found is None:
-        raise Refused(f"There is no account {name}.", "name")
+        raise InputError(f"There is no account {name}.", "name")
     return found
 
 
 def add(connection: Connection, name: str, password: str, *, is_administrator: bool, now: datetime) -> int:
     """Add an account with this hash of a password, and return its id."""
     if not NAME.fullmatch(name):
-        raise Refused(NAME_IS, "name")
+        raise InputError(NAME_RULE, "name")
     values = {"name": name, "password": password, "is_administrator": is_administrator, "created": now}
     try:
         return int(connection.execute(insert(ACCOUNT).values(values)).inserted_primary_key[0])  # type: ignore[index]
     except IntegrityError as error:
-        raise Refused(f"There is an account {name} already.", "name") from error
+        raise InputError(f"There is an account {name} already.", "name") from error
 
 
-def give_password(connection: Connection, account: int, password: str) -> None:
+def set_password(connection: Connection, account: int, password: str) -> None:
     """Replace the hash; whoever is logged in with the old password is not any more."""
     connection.execute(update(ACCOUNT).where(ACCOUNT.c.id == account).values(password=password))
-    _shut_out(connection, account)
+    _end_sessions(connection, account)
 
 
 def rehash(connection: Connection, account: int, password: str) -> None:
@@ -95,15 +95,15 @@ def rehash(connection: Connection, account: int, password: str) -> None:
     connection.execute(update(ACCOUNT).where(ACCOUNT.c.id == account).values(password=password))
 
 
-def stand(connection: Connection, account: int, *, is_administrator: bool, disabled: datetime | None) -> None:
+def set_role(connection: Connection, account: int, *, is_administrator: bool, disabled: datetime | None) -> None:
     """Say whether an account administers, and whether it may log in at all."""
     others = administrators(connection) - {account}
     if not others and (disabled or not is_administrator):
-        raise Refused("This is the last administrator: make another one first.", "is_administrator")
+        raise InputError("This is the last administrator: make another one first.", "is_administrator")
     values = {"is_administrator": is_administrator, "disabled": disabled}
     connection.execute(update(ACCOUNT).where(ACCOUNT.c.id == account).values(values))
     if disabled:
-        _shut_out(connection, account)
+        _end_sessions(connection, account)
 
 
 def administrators(connection: Connection) -> set[int]:
@@ -117,19 +117,19 @@ def is_empty(connection: Connection) -> bool:
     return not connection.scalar(select(func.count()).select_from(ACCOUNT))
 
 
-def let_read(connection: Connection, account: int, projects: Collection[str]) -> None:
+def set_readable_projects(connection: Connection, account: int, projects: Collection[str]) -> None:
     """Let an account read these projects and no other."""
     found = select(PROJECT.c.name, PROJECT.c.id).where(PROJECT.c.name.in_(projects))
     ids = {row.name: row.id for row in connection.execute(found)}
     for missing in sorted(set(projects) - set(ids)):
-        raise Refused(f"There is no project {missing}.", "projects")
+        raise InputError(f"There is no project {missing}.", "projects")
     connection.execute(delete(MEMBERSHIP).where(MEMBERSHIP.c.account_id == account))
     if ids:
         rows = [{"account_id": account, "project_id": project} for project in ids.values()]
         connection.execute(insert(MEMBERSHIP), rows)
 
 
-def _shut_out(connection: Connection, account: int) -> None:
+def _end_sessions(connection: Connection, account: int) -> None:
     for table in (SESSION, DEVICE):
         connection.execute(delete(table).where(table.c.account_id == account))
 

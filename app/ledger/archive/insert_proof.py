@@ -1,4 +1,4 @@
-"""Adds a proof to a project: the document, its line, and what it changes in the doors' spells.
+"""Adds a proof to a project: the document, its row, and what it changes in the connections' intervals.
 
 Rule: one transaction, with the project's row locked, so that proofs of one project are added one after the other.
 """
@@ -12,17 +12,17 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, text
 
-from cloison_view.connections import Door, Key
+from cloison_view.connections import Key, ProofConnection
 from ledger.archive import intervals
 from ledger.archive import validate as archive_validate
-from ledger.archive.intervals import Change, State, States, Step
+from ledger.archive.intervals import ConnectionState, IntervalChange, IntervalStep, StatesByKey
 from ledger.archive.validate import Document
 
-TREND: Final = 30  # proofs
-LEVEL: Final = 3  # of zlib: half the time of its default for a twentieth more bytes
-WORD_LETTERS: Final = {"proven": "p", "breached": "b", "unproven": "u"}
+TREND_LENGTH: Final = 30  # proofs
+COMPRESSION_LEVEL: Final = 3  # of zlib: half the time of its default for a twentieth more bytes
+VERDICT_LETTERS: Final = {"proven": "p", "breached": "b", "unproven": "u"}
 
-NEIGHBOURS: Final = {
+SELECT_ADJACENT: Final = {
     "before": "SELECT id, started, state FROM proof WHERE project_id = :project AND started <= :started"
     " ORDER BY started DESC, id DESC LIMIT 1",
     "after": "SELECT id, started, state FROM proof WHERE project_id = :project AND started > :started"
@@ -33,30 +33,30 @@ INSERT_PROOF: Final = text(
     " totals, state, repeats, changes) VALUES (:project, :digest, :word, :exit_code, :started, :received, :duration_ms,"
     " :tool, :engine, :machine, :totals, :state, :repeats, :changes)"
 )
-INSERT_SPELL: Final = text(
+INSERT_INTERVAL: Final = text(
     "INSERT INTO spell (door_id, intended, predicted, observed, judgement, drift, since, since_proof, until,"
     " until_proof) VALUES (:door, :intended, :predicted, :observed, :judgement, :drift, :since, :since_proof, :until,"
     " :until_proof)"
 )
-COPY_REST: Final = text(
+COPY_REMAINDER: Final = text(
     "INSERT INTO spell (door_id, intended, predicted, observed, judgement, drift, since, since_proof, until,"
     " until_proof) SELECT door_id, intended, predicted, observed, judgement, drift, :next, :next_proof, until,"
     " until_proof FROM spell WHERE id = :id"
 )
-END: Final = text("UPDATE spell SET until = :now, until_proof = :now_proof WHERE id = :id")
-BEGIN: Final = text("UPDATE spell SET since = :now, since_proof = :now_proof WHERE id = :id")
-# The spell that a step is about. Each is found at one end of `spell_in_order`, however many the door has.
-LAST: Final = "ORDER BY since DESC, since_proof DESC LIMIT 1"
-FIND: Final = {
-    Step.END_HERE: f"until_proof IS NULL {LAST}",
-    Step.END_EARLIER: f"since <= :now AND until_proof = :next_proof {LAST}",
-    Step.BEGIN_EARLIER: "since = :next AND since_proof = :next_proof",
-    Step.INTERRUPT: f"since <= :now AND (until IS NULL OR until > :now) {LAST}",
+SET_UNTIL: Final = text("UPDATE spell SET until = :now, until_proof = :now_proof WHERE id = :id")
+SET_SINCE: Final = text("UPDATE spell SET since = :now, since_proof = :now_proof WHERE id = :id")
+# The interval that a step is about. Each is found at one end of `spell_in_order`, however many the connection has.
+NEWEST: Final = "ORDER BY since DESC, since_proof DESC LIMIT 1"
+INTERVAL_CONDITION: Final = {
+    IntervalStep.END_HERE: f"until_proof IS NULL {NEWEST}",
+    IntervalStep.END_EARLIER: f"since <= :now AND until_proof = :next_proof {NEWEST}",
+    IntervalStep.BEGIN_EARLIER: "since = :next AND since_proof = :next_proof",
+    IntervalStep.INTERRUPT: f"since <= :now AND (until IS NULL OR until > :now) {NEWEST}",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbour:
+class AdjacentProof:
     """The proof before or after, in time."""
 
     id: int
@@ -64,50 +64,50 @@ class Neighbour:
     state: bytes
 
 
-def add(connection: Connection, project: int, new: Document, received: datetime, packed: bytes) -> None:
+def add(connection: Connection, project: int, new: Document, received: datetime, compressed: bytes) -> None:
     """Add a proof that the project does not have."""
-    before = _neighbour(connection, project, new, "before")
-    after = _neighbour(connection, project, new, "after")
+    before = _adjacent(connection, project, new, "before")
+    after = _adjacent(connection, project, new, "after")
     repeats = before is not None and before.state == new.state
     found = [] if repeats else _changes(connection, before, new, after)
     proof = _insert(connection, project, new, received, {"repeats": repeats, "changes": len(found)})
     connection.execute(
         text("INSERT INTO document (proof_id, body, size) VALUES (:proof, :body, :size)"),
-        {"proof": proof, "body": packed, "size": len(new.body)},
+        {"proof": proof, "body": compressed, "size": len(new.body)},
     )
     if found:
-        ids = _door_ids(connection, project, (change.key for change in found))
+        ids = _ensure_door_ids(connection, project, (change.key for change in found))
         times = {"now": new.started, "now_proof": proof}
         times |= {"next": after and after.started, "next_proof": after and after.id}
-        _write(connection, found, ids, times)
+        _apply_changes(connection, found, ids, times)
     if after is not None and not repeats:
-        _count_again(connection, new, after)
-    refresh(connection, project, more=1)
+        _update_next_proof(connection, new, after)
+    update_project_summary(connection, project, added=1)
 
 
 def pack(body: bytes) -> bytes:
     """Return a document as it lies in the database."""
-    return zlib.compress(body, LEVEL)
+    return zlib.compress(body, COMPRESSION_LEVEL)
 
 
-def unpack(packed: bytes) -> bytes:
+def unpack(compressed: bytes) -> bytes:
     """Return a document as it was sent."""
-    return zlib.decompress(packed)
+    return zlib.decompress(compressed)
 
 
 def load(connection: Connection, proof: int) -> Document:
     """Return a document by its proof's number."""
-    packed: bytes = connection.execute(
+    compressed: bytes = connection.execute(
         text("SELECT body FROM document WHERE proof_id = :id"), {"id": proof}
     ).scalar_one()
-    return archive_validate.stored(unpack(packed))
+    return archive_validate.trusted_document(unpack(compressed))
 
 
-def refresh(connection: Connection, project: int, *, more: int) -> None:
+def update_project_summary(connection: Connection, project: int, *, added: int) -> None:
     """Bring what the list of projects shows into step with the proofs, of which there are so many more."""
     rows = connection.execute(
         text("SELECT id, word FROM proof WHERE project_id = :project ORDER BY started DESC, id DESC LIMIT :most"),
-        {"project": project, "most": TREND},
+        {"project": project, "most": TREND_LENGTH},
     ).all()
     connection.execute(
         text(
@@ -117,45 +117,49 @@ def refresh(connection: Connection, project: int, *, more: int) -> None:
         ),
         {
             "project": project,
-            "more": more,
+            "more": added,
             "last": rows[0].id if rows else None,
-            "trend": "".join(WORD_LETTERS[row.word] for row in reversed(rows)),
+            "trend": "".join(VERDICT_LETTERS[row.word] for row in reversed(rows)),
         },
     )
 
 
-def _neighbour(connection: Connection, project: int, new: Document, side: str) -> Neighbour | None:
-    row = connection.execute(text(NEIGHBOURS[side]), {"project": project, "started": new.started}).one_or_none()
-    return None if row is None else Neighbour(row.id, row.started, row.state)
+def _adjacent(connection: Connection, project: int, new: Document, side: str) -> AdjacentProof | None:
+    row = connection.execute(text(SELECT_ADJACENT[side]), {"project": project, "started": new.started}).one_or_none()
+    return None if row is None else AdjacentProof(row.id, row.started, row.state)
 
 
-def _states(found: Iterable[Door]) -> dict[Key, State]:
-    return {door.key: door.state for door in found}
+def _states(found: Iterable[ProofConnection]) -> dict[Key, ConnectionState]:
+    return {item.key: item.state for item in found}
 
 
-def _changes(connection: Connection, before: Neighbour | None, new: Document, after: Neighbour | None) -> list[Change]:
-    was: States = _states(load(connection, before.id).doors) if before else {}
+def _changes(
+    connection: Connection, before: AdjacentProof | None, new: Document, after: AdjacentProof | None
+) -> list[IntervalChange]:
+    was: StatesByKey = _states(load(connection, before.id).connections) if before else {}
     if after is None:
-        return list(intervals.changes(was, _states(new.doors)))
-    return list(intervals.changes_between(was, _states(new.doors), _states(load(connection, after.id).doors)))
+        return list(intervals.changes(was, _states(new.connections)))
+    return list(
+        intervals.changes_between(was, _states(new.connections), _states(load(connection, after.id).connections))
+    )
 
 
 def _insert(connection: Connection, project: int, new: Document, received: datetime, place: Mapping[str, Any]) -> int:
-    said = new.proof
+    content = new.proof
     done = connection.execute(
         INSERT_PROOF,
         {
             "project": project,
             "digest": new.digest,
-            "word": said["verdict"]["word"],
-            "exit_code": said["verdict"]["exit_code"],
+            "word": content["verdict"]["word"],
+            "exit_code": content["verdict"]["exit_code"],
             "started": new.started,
             "received": received,
-            "duration_ms": said["duration_ms"],
-            "tool": f"{said['tool']['name']} {said['tool']['version']}"[:255],
-            "engine": f"{said['engine']['name']} {said['engine']['version']}"[:255],
-            "machine": said["machine"]["name"][:255],
-            "totals": json.dumps({**said["totals"], "flows": len(said["flows"])}, sort_keys=True),
+            "duration_ms": content["duration_ms"],
+            "tool": f"{content['tool']['name']} {content['tool']['version']}"[:255],
+            "engine": f"{content['engine']['name']} {content['engine']['version']}"[:255],
+            "machine": content["machine"]["name"][:255],
+            "totals": json.dumps({**content["totals"], "flows": len(content["flows"])}, sort_keys=True),
             "state": new.state,
             **place,
         },
@@ -163,9 +167,9 @@ def _insert(connection: Connection, project: int, new: Document, received: datet
     return int(done.lastrowid)
 
 
-def _door_ids(connection: Connection, project: int, keys: Iterable[Key]) -> dict[Key, int]:
+def _ensure_door_ids(connection: Connection, project: int, keys: Iterable[Key]) -> dict[Key, int]:
     wanted = set(keys)
-    ids = _known_doors(connection, project)
+    ids = _select_door_ids(connection, project)
     missing = sorted(wanted - ids.keys())
     if missing:
         connection.execute(
@@ -178,47 +182,51 @@ def _door_ids(connection: Connection, project: int, keys: Iterable[Key]) -> dict
                 for key in missing
             ],
         )
-        ids = _known_doors(connection, project)
+        ids = _select_door_ids(connection, project)
     return ids
 
 
-def _known_doors(connection: Connection, project: int) -> dict[Key, int]:
+def _select_door_ids(connection: Connection, project: int) -> dict[Key, int]:
     rows = connection.execute(
         text("SELECT id, source, target, protocol, port FROM door WHERE project_id = :project"), {"project": project}
     )
     return {(row.source, row.target, row.protocol, row.port): row.id for row in rows}
 
 
-def _write(connection: Connection, found: list[Change], ids: Mapping[Key, int], times: Mapping[str, Any]) -> None:
-    """Take the steps. A new spell is written last, so that no step finds it."""
+def _apply_changes(
+    connection: Connection, found: list[IntervalChange], ids: Mapping[Key, int], times: Mapping[str, Any]
+) -> None:
+    """Take the steps. A new interval is written last, so that no step finds it."""
     new: list[dict[str, Any]] = []
     for change in found:
         door = ids[change.key]
         for step in change.steps:
-            if step in FIND:
-                _mend(connection, step, {"door": door, **times})
+            if step in INTERVAL_CONDITION:
+                _apply_step(connection, step, {"door": door, **times})
             else:
-                until = (None, None) if step is Step.BEGIN_HERE else (times["next"], times["next_proof"])
-                new.append(_row(door, change.state, times, until))
+                until = (None, None) if step is IntervalStep.BEGIN_HERE else (times["next"], times["next_proof"])
+                new.append(_interval_row(door, change.state, times, until))
     if new:
-        connection.execute(INSERT_SPELL, new)
+        connection.execute(INSERT_INTERVAL, new)
 
 
-def _mend(connection: Connection, step: Step, values: dict[str, Any]) -> None:
-    spell = _spell(connection, step, values)
-    if step is Step.INTERRUPT:
-        connection.execute(COPY_REST, {**values, "id": spell["id"]})
-    connection.execute(BEGIN if step is Step.BEGIN_EARLIER else END, {**values, "id": spell["id"]})
+def _apply_step(connection: Connection, step: IntervalStep, values: dict[str, Any]) -> None:
+    interval = _find_interval(connection, step, values)
+    if step is IntervalStep.INTERRUPT:
+        connection.execute(COPY_REMAINDER, {**values, "id": interval["id"]})
+    connection.execute(SET_SINCE if step is IntervalStep.BEGIN_EARLIER else SET_UNTIL, {**values, "id": interval["id"]})
 
 
-def _spell(connection: Connection, step: Step, values: Mapping[str, Any]) -> RowMapping:
-    found = text(f"SELECT id FROM spell WHERE door_id = :door AND {FIND[step]}")  # noqa: S608 - FIND is the only source
+def _find_interval(connection: Connection, step: IntervalStep, values: Mapping[str, Any]) -> RowMapping:
+    found = text(f"SELECT id FROM spell WHERE door_id = :door AND {INTERVAL_CONDITION[step]}")  # noqa: S608 - constants alone
     return connection.execute(found, values).mappings().one()
 
 
-def _row(door: int, state: State | None, times: Mapping[str, Any], until: tuple[Any, Any]) -> dict[str, Any]:
+def _interval_row(
+    door: int, state: ConnectionState | None, times: Mapping[str, Any], until: tuple[Any, Any]
+) -> dict[str, Any]:
     if state is None:
-        raise ValueError("a spell needs a state")
+        raise ValueError("an interval needs a state")
     intended, predicted, observed, judgement, drift = state
     return {
         "door": door,
@@ -234,9 +242,9 @@ def _row(door: int, state: State | None, times: Mapping[str, Any], until: tuple[
     }
 
 
-def _count_again(connection: Connection, new: Document, after: Neighbour) -> None:
+def _update_next_proof(connection: Connection, new: Document, after: AdjacentProof) -> None:
     """Compare the proof that follows with the new one, which is now the one before it."""
-    changed = list(intervals.changes(_states(new.doors), _states(load(connection, after.id).doors)))
+    changed = list(intervals.changes(_states(new.connections), _states(load(connection, after.id).connections)))
     connection.execute(
         text("UPDATE proof SET repeats = :repeats, changes = :changes WHERE id = :id"),
         {"id": after.id, "repeats": after.state == new.state, "changes": len(changed)},

@@ -6,7 +6,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
-class ProofLine:
+class ProofRecord:
     """One proof in a list. Times are UTC without a zone."""
 
     digest: str
@@ -22,34 +22,34 @@ class ProofLine:
     repeats: bool
     """Says the same as the one before it."""
     changes: int
-    """How many doors are not what they were in the one before; all of them in the first."""
+    """How many connections are not what they were in the one before; all of them in the first."""
 
 
 @dataclass(frozen=True, slots=True)
-class ProjectLine:
+class ProjectRecord:
     """One project in a list."""
 
     name: str
     badge_key: str
     proofs: int
-    last: ProofLine | None
-    changed: ProofLine | None
+    last: ProofRecord | None
+    changed: ProofRecord | None
     """The last proof that does not repeat the one before it."""
     trend: tuple[str, ...]
     """The words of the last proofs, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ProofPage:
     """A part of a list, newest first; `next` asks for what follows, None when nothing does."""
 
-    lines: tuple[ProofLine, ...]
+    records: tuple[ProofRecord, ...]
     next: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Spell:
-    """The time through which a door kept one state; `until` is None while it lasts."""
+class Interval:
+    """The time in which a connection kept one state; `until` is None while it lasts."""
 
     source: str
     target: str
@@ -68,7 +68,7 @@ class Spell:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredProof:
     """What became of a proof that was sent; not new when the ledger had it."""
 
     digest: str

@@ -3,7 +3,7 @@
 Rules:
 - A proof that changed something is kept for ever, and so are the first and the last of a project.
 - Repeats are all kept for `keep_all_days`, then the last one of each day for `keep_daily_days`, then none.
-- What the doors were at any time stays as it was: a repeat began and ended no spell.
+- What the connections were at any time stays as it was: a repeat began and ended no interval.
 """
 
 from collections.abc import Sequence
@@ -17,30 +17,30 @@ from sqlalchemy import Connection, Engine, bindparam, text
 from ledger.archive import insert_proof as archive_insert
 from ledger.database import transaction
 
-ONCE: Final = 1000  # proofs in one transaction, so that nobody who sends one waits long
+BATCH: Final = 1000  # proofs in one transaction, so that nobody who sends one waits long
 
-DOOMED: Final = text(
+SELECT_EXPIRED: Final = text(
     "SELECT id FROM (SELECT id, repeats, started, ROW_NUMBER() OVER (PARTITION BY DATE(started), repeats"
     " ORDER BY started DESC, id DESC) AS place FROM proof WHERE project_id = :project AND started < :all_since) old"
     " WHERE repeats = 1 AND (place > 1 OR started < :daily_since)"
 )
 # Looked at again under the project's lock: one that came late may have made a change of what was a repeat.
-STILL: Final = text(
+SELECT_STILL_EXPIRED: Final = text(
     "SELECT id FROM proof WHERE id IN :some AND repeats = 1"
     " AND id <> (SELECT last_proof FROM project WHERE id = :project)"
 ).bindparams(bindparam("some", expanding=True))
 
 
 @dataclass(frozen=True, slots=True)
-class Thinned:
+class RetentionResult:
     """What became of one project."""
 
     project: str
     removed: int
-    left: int
+    remaining: int
 
 
-def thin_out(engine: Engine, at: datetime) -> list[Thinned]:
+def apply_retention(engine: Engine, at: datetime) -> list[RetentionResult]:
     """Thin out every project as its settings say, counted from `at`."""
     with engine.connect() as connection:
         projects = connection.execute(
@@ -53,18 +53,18 @@ def thin_out(engine: Engine, at: datetime) -> list[Thinned]:
             "daily_since": at - timedelta(days=project.keep_daily_days),
         }
         with engine.connect() as connection:
-            doomed = connection.scalars(DOOMED, {"project": project.id, **days}).all()
+            expired = connection.scalars(SELECT_EXPIRED, {"project": project.id, **days}).all()
         removed = sum(
-            transaction(engine, partial(_remove, project=project.id, some=doomed[start : start + ONCE]))
-            for start in range(0, len(doomed), ONCE)
+            transaction(engine, partial(_delete_expired, project=project.id, some=expired[start : start + BATCH]))
+            for start in range(0, len(expired), BATCH)
         )
         with engine.connect() as connection:
-            left = connection.scalar(text("SELECT proofs FROM project WHERE id = :id"), {"id": project.id})
-        found.append(Thinned(project.name, removed, left or 0))
+            remaining = connection.scalar(text("SELECT proofs FROM project WHERE id = :id"), {"id": project.id})
+        found.append(RetentionResult(project.name, removed, remaining or 0))
     return found
 
 
-def settle(engine: Engine, project: str, *, all_days: int, daily_days: int) -> None:
+def set_retention(engine: Engine, project: str, *, all_days: int, daily_days: int) -> None:
     """Say for how long a project's repeats are kept; LookupError when there is no such project."""
     if not 0 <= all_days <= daily_days <= 36500:  # noqa: PLR2004 - a hundred years
         raise ValueError("Repeats are all kept for a number of days, and daily for as many or more, at most 36500.")
@@ -80,11 +80,13 @@ def settle(engine: Engine, project: str, *, all_days: int, daily_days: int) -> N
     transaction(engine, work)
 
 
-def _remove(connection: Connection, *, project: int, some: Sequence[int]) -> int:
+def _delete_expired(connection: Connection, *, project: int, some: Sequence[int]) -> int:
     connection.execute(text("SELECT id FROM project WHERE id = :id FOR UPDATE"), {"id": project})
-    doomed = [{"id": number} for number in connection.scalars(STILL, {"some": list(some), "project": project})]
-    if doomed:
-        connection.execute(text("DELETE FROM document WHERE proof_id = :id"), doomed)
-        connection.execute(text("DELETE FROM proof WHERE id = :id"), doomed)
-        archive_insert.refresh(connection, project, more=-len(doomed))
-    return len(doomed)
+    expired = [
+        {"id": number} for number in connection.scalars(SELECT_STILL_EXPIRED, {"some": list(some), "project": project})
+    ]
+    if expired:
+        connection.execute(text("DELETE FROM document WHERE proof_id = :id"), expired)
+        connection.execute(text("DELETE FROM proof WHERE id = :id"), expired)
+        archive_insert.update_project_summary(connection, project, added=-len(expired))
+    return len(expired)

@@ -16,27 +16,27 @@ from sqlalchemy import Connection, Engine, Row, RowMapping, text
 from ledger import clock as ledger_clock
 from ledger.archive import insert_proof as archive_insert
 from ledger.archive import validate as archive_validate
-from ledger.archive.records import Kept, Page, ProjectLine, ProofLine, Spell
+from ledger.archive.records import Interval, ProjectRecord, ProofPage, ProofRecord, StoredProof
 from ledger.database import transaction
 
-WORDS: Final = {letter: word for word, letter in archive_insert.WORD_LETTERS.items()}
-MOST: Final = 500  # lines of one answer
-LINE: Final = (
+VERDICTS: Final = {letter: word for word, letter in archive_insert.VERDICT_LETTERS.items()}
+MAX_ROWS: Final = 500  # lines of one answer
+PROOF_COLUMNS: Final = (
     "{0}.id, {0}.digest, {0}.word, {0}.exit_code, {0}.started, {0}.received, {0}.duration_ms, {0}.tool, {0}.engine,"
     " {0}.machine, {0}.totals, {0}.repeats, {0}.changes"
 )
-FREE: Final = "SELECT id FROM project WHERE name = :name"
-LOCKED: Final = f"{FREE} FOR UPDATE"
-SPELLS: Final = (
+SELECT_PROJECT: Final = "SELECT id FROM project WHERE name = :name"
+SELECT_PROJECT_LOCKED: Final = f"{SELECT_PROJECT} FOR UPDATE"
+SELECT_INTERVALS: Final = (
     "SELECT d.source, d.target, d.protocol, d.port, s.intended, s.predicted, s.observed, s.judgement, s.drift,"
     " s.since, b.digest AS since_digest, s.until, e.digest AS until_digest"
     " FROM door d JOIN spell s ON s.door_id = d.id"
     " LEFT JOIN proof b ON b.id = s.since_proof LEFT JOIN proof e ON e.id = s.until_proof"
 )
 
-# A door has one spell at a time, so the last that began is the only one to look at. Asking for all that began would
-# read every change that a door ever had; this reads backwards from its last one.
-AT: Final = (
+# A connection has one interval at a time, so the last that began is the only one to look at. Asking for all that began
+# would read every change that a connection ever had; this reads backwards from its last one.
+CURRENT_AT: Final = (
     " AND s.id = (SELECT n.id FROM spell n WHERE n.door_id = d.id AND n.since <= :at"
     " ORDER BY n.since DESC, n.since_proof DESC LIMIT 1) AND (s.until IS NULL OR s.until > :at)"
 )
@@ -48,22 +48,22 @@ class Archive:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def keep(self, project: str, body: bytes) -> Kept:
-        """Keep a proof: on disk when this returns. Refused when it is none."""
+    def save(self, project: str, body: bytes) -> StoredProof:
+        """Keep a proof: on disk when this returns. InvalidProofError when it is none."""
         new = archive_validate.read(body)
-        packed = archive_insert.pack(body)
+        compressed = archive_insert.pack(body)
         received = ledger_clock.now()
 
         def work(connection: Connection) -> bool:
-            number = _number(connection, project, lock=True)
-            if _find(connection, number, new.digest) is not None:
+            number = _project_id(connection, project, lock=True)
+            if _proof_id(connection, number, new.digest) is not None:
                 return False
-            archive_insert.add(connection, number, new, received, packed)
+            archive_insert.add(connection, number, new, received, compressed)
             return True
 
-        return Kept(new.digest.hex(), transaction(self._engine, work))
+        return StoredProof(new.digest.hex(), transaction(self._engine, work))
 
-    def projects(self, names: frozenset[str] | None) -> list[ProjectLine]:
+    def projects(self, names: frozenset[str] | None) -> list[ProjectRecord]:
         """Return the projects of these names, all for None, by name."""
         if names is not None and not names:
             return []
@@ -76,42 +76,44 @@ class Archive:
         with self._engine.connect() as connection:
             rows = connection.execute(query, values).all()
             wanted = {number for row in rows for number in (row.last_proof, row.changed_proof) if number is not None}
-            lines = _lines_by_number(connection, wanted)
+            records = _records_by_id(connection, wanted)
         return [
-            ProjectLine(
+            ProjectRecord(
                 row.project_name,
                 row.badge_key,
                 row.proofs,
-                lines.get(row.last_proof),
-                lines.get(row.changed_proof),
-                tuple(WORDS[letter] for letter in row.trend),
+                records.get(row.last_proof),
+                records.get(row.changed_proof),
+                tuple(VERDICTS[letter] for letter in row.trend),
             )
             for row in rows
         ]
 
-    def proofs(self, project: str, *, before: str | None = None, limit: int = 50, only_changes: bool = False) -> Page:
+    def proofs(
+        self, project: str, *, before: str | None = None, limit: int = 50, only_changes: bool = False
+    ) -> ProofPage:
         """Return a part of a project's proofs, newest first; ValueError for a cursor that is none."""
-        limit = max(1, min(limit, MOST))
-        where, values = _before(before)
+        limit = max(1, min(limit, MAX_ROWS))
+        where, values = _cursor_condition(before)
         if only_changes:
             where += " AND p.repeats = 0"
         with self._engine.connect() as connection:
-            values |= {"project": _number(connection, project), "most": limit + 1}
+            values |= {"project": _project_id(connection, project), "most": limit + 1}
             rows = connection.execute(
                 text(
-                    f"SELECT {LINE.format('p')} FROM proof p WHERE p.project_id = :project {where}"  # noqa: S608
+                    f"SELECT {PROOF_COLUMNS.format('p')} FROM proof p WHERE p.project_id = :project {where}"  # noqa: S608
                     " ORDER BY p.started DESC, p.id DESC LIMIT :most"
                 ),
                 values,
             ).all()
         last = rows[limit - 1] if len(rows) > limit else None
-        return Page(tuple(_line(row) for row in rows[:limit]), None if last is None else _cursor(last))
+        return ProofPage(tuple(_proof_record(row) for row in rows[:limit]), None if last is None else _cursor(last))
 
-    def line(self, project: str, digest: str) -> ProofLine | None:
-        """Return one proof's line."""
+    def record(self, project: str, digest: str) -> ProofRecord | None:
+        """Return one proof's record."""
         with self._engine.connect() as connection:
-            number = _find(connection, _number(connection, project), _bytes(digest))
-            return None if number is None else _lines_by_number(connection, {number})[number]
+            number = _proof_id(connection, _project_id(connection, project), _digest_bytes(digest))
+            return None if number is None else _records_by_id(connection, {number})[number]
 
     def body(self, project: str, digest: str) -> bytes | None:
         """Return the bytes of a proof as they were sent."""
@@ -121,17 +123,17 @@ class Archive:
                     "SELECT d.body FROM proof p JOIN document d ON d.proof_id = p.id"
                     " WHERE p.project_id = :project AND p.digest = :digest"
                 ),
-                {"project": _number(connection, project), "digest": _bytes(digest)},
+                {"project": _project_id(connection, project), "digest": _digest_bytes(digest)},
             ).one_or_none()
         return None if row is None else archive_insert.unpack(row.body)
 
-    def neighbours(self, project: str, digest: str) -> tuple[str | None, str | None]:
+    def adjacent_proofs(self, project: str, digest: str) -> tuple[str | None, str | None]:
         """Return the names of the proofs before and after one."""
         with self._engine.connect() as connection:
-            number = _number(connection, project)
+            number = _project_id(connection, project)
             row = connection.execute(
                 text("SELECT id, started FROM proof WHERE project_id = :project AND digest = :digest"),
-                {"project": number, "digest": _bytes(digest)},
+                {"project": number, "digest": _digest_bytes(digest)},
             ).one_or_none()
             if row is None:
                 return None, None
@@ -141,7 +143,7 @@ class Archive:
                 for found in (connection.scalar(text(query), place) for query in (BEFORE, AFTER))
             )
 
-    def spells(  # noqa: PLR0913 - a filter a column
+    def intervals(  # noqa: PLR0913 - a filter a column
         self,
         project: str,
         *,
@@ -152,27 +154,31 @@ class Archive:
         observed: str | None = None,
         at: datetime | None = None,
         offset: int = 0,
-        limit: int = MOST,
-    ) -> list[Spell]:
-        """Return through which times doors kept a state, by door and then oldest first; at one time with `at`."""
+        limit: int = MAX_ROWS,
+    ) -> list[Interval]:
+        """Return intervals in which connections kept a state, by connection, oldest first; at one time with `at`."""
         given = {"source": source, "target": target, "protocol": protocol, "port": port, "observed": observed}
         wanted: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         where = "".join(f" AND {'s' if name == 'observed' else 'd'}.{name} = :{name}" for name in wanted)
         if at is not None:
-            where += AT
+            where += CURRENT_AT
             wanted["at"] = at
         with self._engine.connect() as connection:
-            wanted |= {"project": _number(connection, project), "most": max(1, min(limit, MOST)), "skip": offset}
+            wanted |= {
+                "project": _project_id(connection, project),
+                "most": max(1, min(limit, MAX_ROWS)),
+                "skip": offset,
+            }
             rows = connection.execute(
                 text(
-                    f"{SPELLS} WHERE d.project_id = :project{where}"
+                    f"{SELECT_INTERVALS} WHERE d.project_id = :project{where}"
                     " ORDER BY d.target, d.port, d.protocol, d.source, s.since, s.since_proof LIMIT :most OFFSET :skip"
                 ),
                 wanted,
             ).mappings()
-            return [_spell(row) for row in rows]
+            return [_interval(row) for row in rows]
 
-    def badge(self, key: str) -> tuple[str, ProofLine | None] | None:
+    def badge(self, key: str) -> tuple[str, ProofRecord | None] | None:
         """Return the project of a badge and its last proof."""
         with self._engine.connect() as connection:
             row = connection.execute(
@@ -180,8 +186,8 @@ class Archive:
             ).one_or_none()
             if row is None:
                 return None
-            lines = _lines_by_number(connection, {row.last_proof} - {None})
-        return row.name, lines.get(row.last_proof)
+            records = _records_by_id(connection, {row.last_proof} - {None})
+        return row.name, records.get(row.last_proof)
 
 
 BEFORE: Final = (
@@ -194,14 +200,14 @@ AFTER: Final = (
 )
 
 
-def _number(connection: Connection, project: str, *, lock: bool = False) -> int:
-    number: int | None = connection.scalar(text(LOCKED if lock else FREE), {"name": project})
+def _project_id(connection: Connection, project: str, *, lock: bool = False) -> int:
+    number: int | None = connection.scalar(text(SELECT_PROJECT_LOCKED if lock else SELECT_PROJECT), {"name": project})
     if number is None:
         raise LookupError(f"There is no project {project[:80]!r}.")
     return number
 
 
-def _find(connection: Connection, project: int, digest: bytes) -> int | None:
+def _proof_id(connection: Connection, project: int, digest: bytes) -> int | None:
     found: int | None = connection.scalar(
         text("SELECT id FROM proof WHERE project_id = :project AND digest = :digest"),
         {"project": project, "digest": digest},
@@ -209,12 +215,12 @@ def _find(connection: Connection, project: int, digest: bytes) -> int | None:
     return found
 
 
-def _bytes(digest: str) -> bytes:
+def _digest_bytes(digest: str) -> bytes:
     """Return a name's bytes; a name that is none is nobody's."""
     return bytes.fromhex(digest) if re.fullmatch(r"[0-9a-f]{64}", digest) else b""
 
 
-def _before(cursor: str | None) -> tuple[str, dict[str, Any]]:
+def _cursor_condition(cursor: str | None) -> tuple[str, dict[str, Any]]:
     if cursor is None:
         return "", {}
     found = re.fullmatch(r"(\d{1,14})-(\d{1,18})", cursor, re.ASCII)
@@ -234,16 +240,16 @@ def _cursor(row: Row[Any]) -> str:
     return f"{int(started.timestamp()) * 1000 + started.microsecond // 1000}-{row.id}"
 
 
-def _lines_by_number(connection: Connection, numbers: set[Any]) -> dict[int, ProofLine]:
+def _records_by_id(connection: Connection, numbers: set[Any]) -> dict[int, ProofRecord]:
     if not numbers:
         return {}
     names = {f"i{position}": number for position, number in enumerate(sorted(numbers))}
-    query = f"SELECT {LINE.format('p')} FROM proof p WHERE p.id IN ({', '.join(f':{name}' for name in names)})"  # noqa: S608
-    return {row.id: _line(row) for row in connection.execute(text(query), names)}
+    query = f"SELECT {PROOF_COLUMNS.format('p')} FROM proof p WHERE p.id IN ({', '.join(f':{name}' for name in names)})"  # noqa: S608
+    return {row.id: _proof_record(row) for row in connection.execute(text(query), names)}
 
 
-def _line(row: Row[Any]) -> ProofLine:
-    return ProofLine(
+def _proof_record(row: Row[Any]) -> ProofRecord:
+    return ProofRecord(
         digest=row.digest.hex(),
         word=row.word,
         exit_code=row.exit_code,
@@ -259,8 +265,8 @@ def _line(row: Row[Any]) -> ProofLine:
     )
 
 
-def _spell(row: RowMapping) -> Spell:
+def _interval(row: RowMapping) -> Interval:
     values: dict[str, Any] = {str(name): value for name, value in row.items()}
     for name in ("since_digest", "until_digest"):
         values[name] = None if values[name] is None else values[name].hex()
-    return Spell(**{**values, "drift": bool(values["drift"])})
+    return Interval(**{**values, "drift": bool(values["drift"])})

@@ -14,13 +14,13 @@ from typing import Any, Final
 
 from flask import g, has_request_context
 
-NAMED: Final = "said"
+EXTRA_FIELDS: Final = "fields"
 """Where a record carries what its line is to have beside the sentence."""
 TOKEN: Final = re.compile(r"clo_[A-Za-z0-9_-]+")
 """No line is meant to have a token in it; a sentence of a library's own might."""
 
 
-class AsJSON(logging.Formatter):
+class JSONFormatter(logging.Formatter):
     """Writes a record as one line."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -33,27 +33,27 @@ class AsJSON(logging.Formatter):
         }
         if has_request_context() and "request_id" in g:
             line["request_id"] = g.request_id
-        line |= getattr(record, NAMED, {})
+        line |= getattr(record, EXTRA_FIELDS, {})
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
         return TOKEN.sub("clo_…", json.dumps(line, ensure_ascii=False))
 
 
-def begin() -> None:
+def configure() -> None:
     """Let what the ledger logs go to stderr, and nowhere else; saying it twice changes nothing."""
     logger = logging.getLogger("ledger")
-    if not any(isinstance(handler.formatter, AsJSON) for handler in logger.handlers):
+    if not any(isinstance(handler.formatter, JSONFormatter) for handler in logger.handlers):
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(AsJSON())
+        handler.setFormatter(JSONFormatter())
         logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
 
 
-SERVER: Final[Mapping[str, Any]] = {
+GUNICORN_LOGGING: Final[Mapping[str, Any]] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": AsJSON}},
+    "formatters": {"json": {"()": JSONFormatter}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}},
     "loggers": {"gunicorn.error": {"level": "WARNING", "handlers": ["stderr"], "propagate": False}},
     "root": {"level": "WARNING", "handlers": ["stderr"]},

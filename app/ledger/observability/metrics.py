@@ -23,17 +23,17 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from sqlalchemy import Engine, event
 
-from ledger.authorization import Demand, demands
-from ledger.observability.requests import HEADER, route, took
+from ledger.authorization import Access, requires
+from ledger.observability.requests import HEADER, elapsed_seconds, route
 
-TOGETHER: Final = "PROMETHEUS_MULTIPROC_DIR"
+MULTIPROCESS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The library's name for where processes share their figures; it is read when the library is imported."""
 METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 REQUESTS: Final = Counter("ledger_requests", "Requests answered.", ["method", "route", "status"])
 SECONDS: Final = Histogram("ledger_request_seconds", "From request to answer.", ["route"], buckets=BUCKETS)
-BUSY: Final = Gauge("ledger_requests_in_progress", "Requests being answered.", multiprocess_mode="livesum")
+IN_PROGRESS: Final = Gauge("ledger_requests_in_progress", "Requests being answered.", multiprocess_mode="livesum")
 CONNECTIONS: Final = Gauge(
     "ledger_database_connections", "Connections of the pool.", ["state"], multiprocess_mode="livesum"
 )
@@ -45,7 +45,7 @@ LOGINS: Final = Counter("ledger_logins", "Attempts to log in, by what became of 
 OUTCOMES: Final[Mapping[str, tuple[Counter, Mapping[int, str]]]] = {
     # the view that answers, what counts it, and what its answers mean
     "api.add": (PROOFS, {201: "kept", 200: "known", 422: "refused", 413: "too large", 507: "no room"}),
-    "entrance.log_in": (LOGINS, {303: "let in", 422: "refused", 429: "throttled"}),
+    "login.submit_login": (LOGINS, {303: "let in", 422: "refused", 429: "throttled"}),
 }
 
 
@@ -53,29 +53,29 @@ def prepare(directory: Path) -> None:
     """Let the processes that start from here share their figures, beginning at nothing."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    os.environ[TOGETHER] = str(directory)
+    os.environ[MULTIPROCESS_VARIABLE] = str(directory)
 
 
-def forget(process: int) -> None:
+def remove_process(process: int) -> None:
     """Take what only a living process has out of the figures."""
-    if TOGETHER in os.environ:
+    if MULTIPROCESS_VARIABLE in os.environ:
         mark_process_dead(process)  # type: ignore[no-untyped-call]
 
 
 def init_app(app: Flask) -> None:
     """Count what is asked and answered, and serve the figures."""
-    app.add_url_rule("/metrics", "metrics", figures)
-    app.before_request(_begin)
-    app.teardown_request(lambda _: BUSY.dec())
+    app.add_url_rule("/metrics", "metrics", export_metrics)
+    app.before_request(_count_start)
+    app.teardown_request(lambda _: IN_PROGRESS.dec())
     app.after_request(_count)
-    _watch(app.extensions["engine"])
+    _observe_pool(app.extensions["engine"])
 
 
-def _begin() -> None:
-    BUSY.inc()
+def _count_start() -> None:
+    IN_PROGRESS.inc()
 
 
-def _watch(engine: Engine) -> None:
+def _observe_pool(engine: Engine) -> None:
     """Follow the connections of the pool as they open, are taken, come back and close."""
     opened, used = CONNECTIONS.labels("open"), CONNECTIONS.labels("in use")
     event.listen(engine, "connect", lambda *_: opened.inc())
@@ -85,13 +85,13 @@ def _watch(engine: Engine) -> None:
     event.listen(engine, "checkin", lambda *_: used.dec())
 
 
-@demands(Demand.NOTHING)
-def figures() -> Response:
+@requires(Access.PUBLIC)
+def export_metrics() -> Response:
     """Return the figures."""
     if HEADER in request.headers:  # the proxy gives each request one
         abort(404)
     registry = REGISTRY
-    if TOGETHER in os.environ:
+    if MULTIPROCESS_VARIABLE in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
@@ -102,10 +102,10 @@ def _count(response: Response) -> Response:
     if rule == "/metrics":
         return response
     REQUESTS.labels(_method(), rule, response.status_code).inc()
-    SECONDS.labels(rule).observe(took())
-    if g.spent.statements:
-        STATEMENTS.labels(rule).inc(g.spent.statements)
-        DATABASE.labels(rule).inc(g.spent.seconds)
+    SECONDS.labels(rule).observe(elapsed_seconds())
+    if g.database_usage.statements:
+        STATEMENTS.labels(rule).inc(g.database_usage.statements)
+        DATABASE.labels(rule).inc(g.database_usage.seconds)
     counter, meanings = OUTCOMES.get(request.endpoint or "", (None, {}))
     if counter is not None:
         counter.labels(meanings.get(response.status_code, "failed")).inc()

@@ -13,18 +13,18 @@ from typing import Final
 
 from flask import Flask, Response, g, request
 
-from ledger.observability.logs import NAMED
+from ledger.observability.logs import EXTRA_FIELDS
 
 HEADER: Final = "X-Request-ID"
-NUMBER: Final = re.compile(r"[0-9a-f]{32}")
-QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+REQUEST_ID: Final = re.compile(r"[0-9a-f]{32}")
+UNLOGGED_ROUTES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked every few seconds by machines; a log of them would hide the rest."""
 
 LOG: Final = logging.getLogger("ledger.requests")
 
 
 @dataclass(slots=True)
-class Spent:
+class DatabaseUsage:
     """What a request has asked of the database so far; seconds."""
 
     statements: int = 0
@@ -33,8 +33,8 @@ class Spent:
 
 def init_app(app: Flask) -> None:
     """Number each request before anything else looks at it, and write its line when it is answered."""
-    app.before_request(_begin)
-    app.after_request(_end)
+    app.before_request(_start_request)
+    app.after_request(_finish_request)
 
 
 def route() -> str:
@@ -42,27 +42,27 @@ def route() -> str:
     return request.url_rule.rule if request.url_rule else "none"
 
 
-def took() -> float:
+def elapsed_seconds() -> float:
     """Return how long the request has taken so far; seconds."""
-    return time.perf_counter() - g.began if "began" in g else 0.0
+    return time.perf_counter() - g.started_at if "started_at" in g else 0.0
 
 
-def _begin() -> None:
+def _start_request() -> None:
     given = request.headers.get(HEADER, "")
-    g.request_id = given if NUMBER.fullmatch(given) else secrets.token_hex(16)
-    g.began = time.perf_counter()
-    g.spent = Spent()
+    g.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+    g.started_at = time.perf_counter()
+    g.database_usage = DatabaseUsage()
 
 
-def _end(response: Response) -> Response:
-    if "request_id" in g and route() not in QUIET:
-        said = {
+def _finish_request(response: Response) -> Response:
+    if "request_id" in g and route() not in UNLOGGED_ROUTES:
+        fields = {
             "method": request.method,
             "route": route(),
             "status": response.status_code,
-            "ms": round(took() * 1000, 1),
-            "statements": g.spent.statements,
-            "database_ms": round(g.spent.seconds * 1000, 1),
+            "ms": round(elapsed_seconds() * 1000, 1),
+            "statements": g.database_usage.statements,
+            "database_ms": round(g.database_usage.seconds * 1000, 1),
         }
-        LOG.info("answered", extra={NAMED: said})
+        LOG.info("answered", extra={EXTRA_FIELDS: fields})
     return response

@@ -13,11 +13,11 @@ from sqlalchemy import Engine, event
 
 def init_app(engine: Engine) -> None:
     """Mark what this engine sends, and add up what a request spends on it."""
-    event.listen(engine, "before_cursor_execute", _mark, retval=True)
-    event.listen(engine, "after_cursor_execute", _add_up)
+    event.listen(engine, "before_cursor_execute", _add_request_comment, retval=True)
+    event.listen(engine, "after_cursor_execute", _record_usage)
 
 
-def _mark(
+def _add_request_comment(
     _connection: Any,
     _cursor: Any,
     statement: str,
@@ -25,15 +25,15 @@ def _mark(
     context: Any,
     _many: bool,  # noqa: FBT001
 ) -> tuple[str, Any]:
-    context.began = time.perf_counter()
-    # request_id is 32 hexadecimal digits, whoever gave it: requests.NUMBER.
+    context.started_at = time.perf_counter()
+    # request_id is 32 hexadecimal digits, whoever gave it: requests.REQUEST_ID.
     if has_request_context() and "request_id" in g:
         verb, space, rest = statement.lstrip().partition(" ")
         statement = f"{verb} /* request {g.request_id} */{space}{rest}"
     return statement, parameters
 
 
-def _add_up(
+def _record_usage(
     _connection: Any,
     _cursor: Any,
     _statement: str,
@@ -41,6 +41,6 @@ def _add_up(
     context: Any,
     _many: bool,  # noqa: FBT001
 ) -> None:
-    if has_request_context() and "spent" in g:
-        g.spent.statements += 1
-        g.spent.seconds += time.perf_counter() - context.began
+    if has_request_context() and "database_usage" in g:
+        g.database_usage.statements += 1
+        g.database_usage.seconds += time.perf_counter() - context.started_at

@@ -36,7 +36,7 @@ FRAME: Final = Markup(
 
 
 @dataclass(frozen=True, slots=True)
-class _Box:
+class _TextBox:
     text: str
 
     @property
@@ -48,9 +48,9 @@ class _Box:
         return self.length + 2 * PADDING
 
 
-def shield(word: str, age: str | None) -> Markup:
+def badge_svg(word: str, age: str | None) -> Markup:
     """Draw a verdict and its age; the word is in the picture, so that the colour need not be seen."""
-    label, text = _Box(LABEL), _Box(f"{word} · {age}" if age else word)
+    label, text = _TextBox(LABEL), _TextBox(f"{word} · {age}" if age else word)
     return FRAME.format(
         label=label.text,
         text=text.text,

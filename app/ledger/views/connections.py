@@ -1,4 +1,4 @@
-"""Doors over time: who could reach whom, since when, until when, by which proof."""
+"""Connections over time: who could reach whom, since when, until when, by which proof."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,61 +9,61 @@ from flask import Blueprint, abort, render_template, request
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
-from ledger.archive.records import Spell
-from ledger.authorization import Demand, demands
+from ledger.archive.records import Interval
+from ledger.authorization import Access, requires
 from ledger.views import http_cache, proof_fragments
-from ledger.views.queries import archive, the_project
-from ledger.views.timeline import Scale, timeline
+from ledger.views.queries import archive, project_or_404
+from ledger.views.timeline import TimeScale, timeline
 
-bp = Blueprint("doors", __name__)
+bp = Blueprint("connections", __name__)
 
-SPELLS: Final = 200  # of one page
+PAGE_INTERVALS: Final = 200  # of one page
 PORTS: Final = 65535
-MOST_SKIPPED: Final = 10**7
-WORDS: Final = {"protocol": ("tcp", "udp"), "observed": ("open", "shut", "unknown")}
+MAX_OFFSET: Final = 10**7
+FILTER_VALUES: Final = {"protocol": ("tcp", "udp"), "observed": ("open", "shut", "unknown")}
 
 
 @dataclass(frozen=True, slots=True)
-class DoorLine:
-    """One door with its spells, newest first, and their picture."""
+class ConnectionHistory:
+    """One connection with its intervals, newest first, and their time line."""
 
     source: str
     target: str
     protocol: str
     port: int
-    spells: tuple[Spell, ...]
-    picture: Markup
+    intervals: tuple[Interval, ...]
+    timeline: Markup
 
 
 @bp.get("/projects/<project>/doors")
-@demands(Demand.READER)
+@requires(Access.READER)
 def index(project: str) -> ResponseReturnValue:
-    """Show the doors that were asked for, each with its time line."""
-    wanted = _wanted()
-    line, now = the_project(project), http_cache.this_minute()
-    skip = _number("skip", MOST_SKIPPED) or 0
-    spells = archive().spells(project, **wanted, offset=skip, limit=SPELLS + 1) if line.last else []
-    part = _whole(spells)
-    return http_cache.answer(
-        (now, line, spells),
+    """Show the connections that were asked for, each with its time line."""
+    filters = _filters()
+    record, now = project_or_404(project), http_cache.this_minute()
+    skip = _number("skip", MAX_OFFSET) or 0
+    intervals = archive().intervals(project, **filters, offset=skip, limit=PAGE_INTERVALS + 1) if record.last else []
+    part = _cut_to_page(intervals)
+    return http_cache.respond(
+        (now, record, intervals),
         lambda: render_template(
-            "doors.html",
-            line=line,
-            doors=_lines(part, now),
-            scale=Scale.over(part, now),
+            "connections.html",
+            record=record,
+            connections=_histories(part, now),
+            scale=TimeScale.spanning(part, now),
             skip=skip,
-            more=skip + len(part) if len(part) < len(spells) else None,
-            wanted=wanted,
-            words=WORDS,
-            places=proof_fragments.places(project, line.last.digest) if line.last else "",
+            more=skip + len(part) if len(part) < len(intervals) else None,
+            filters=filters,
+            filter_values=FILTER_VALUES,
+            places=proof_fragments.places(project, record.last.digest) if record.last else "",
             now=now,
         ),
     )
 
 
-def _wanted() -> dict[str, Any]:
+def _filters() -> dict[str, Any]:
     given = {name: request.args.get(name, "").strip() for name in ("source", "target", "protocol", "observed")}
-    for name, allowed in WORDS.items():
+    for name, allowed in FILTER_VALUES.items():
         if given[name] and given[name] not in allowed:
             abort(400, f"{name}={given[name]!r} is none of {', '.join(allowed)}.")
     return {name: value or None for name, value in given.items()} | {"port": _number("port", PORTS)}
@@ -78,22 +78,22 @@ def _number(name: str, most: int) -> int | None:
     return int(value)
 
 
-def _whole(spells: list[Spell]) -> list[Spell]:
-    """Return as many as make a page, without the last door when the page would end within it."""
-    if len(spells) <= SPELLS:
-        return spells
-    cut = [spell for spell in spells[:SPELLS] if _key(spell) != _key(spells[SPELLS])]
-    return cut or spells[:SPELLS]
+def _cut_to_page(intervals: list[Interval]) -> list[Interval]:
+    """Return as many as make a page, without the last connection when the page would end within it."""
+    if len(intervals) <= PAGE_INTERVALS:
+        return intervals
+    cut = [interval for interval in intervals[:PAGE_INTERVALS] if _key(interval) != _key(intervals[PAGE_INTERVALS])]
+    return cut or intervals[:PAGE_INTERVALS]
 
 
-def _lines(spells: list[Spell], now: datetime) -> list[DoorLine]:
-    scale = Scale.over(spells, now)
+def _histories(intervals: list[Interval], now: datetime) -> list[ConnectionHistory]:
+    scale = TimeScale.spanning(intervals, now)
     found = []
-    for key, group in groupby(spells, key=_key):
-        of_door = tuple(reversed(tuple(group)))
-        found.append(DoorLine(*key, of_door, timeline(of_door, scale)))
+    for key, group in groupby(intervals, key=_key):
+        history = tuple(reversed(tuple(group)))
+        found.append(ConnectionHistory(*key, history, timeline(history, scale)))
     return found
 
 
-def _key(spell: Spell) -> tuple[str, str, str, int]:
-    return spell.source, spell.target, spell.protocol, spell.port
+def _key(interval: Interval) -> tuple[str, str, str, int]:
+    return interval.source, interval.target, interval.protocol, interval.port

@@ -7,7 +7,7 @@ from flask import g
 from ledger.accounts import csrf
 
 
-def shows() -> Hashable:
+def frame_key() -> Hashable:
     """Return what decides the frame: nobody is to be told that another's page is still his, nor his last session's."""
     person = g.get("principal")
     return person and (person.name, person.is_administrator, csrf.token())

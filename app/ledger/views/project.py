@@ -3,59 +3,61 @@
 from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from ledger.archive.records import ProjectLine
-from ledger.authorization import Demand, demands, principal
+from ledger.archive.records import ProjectRecord
+from ledger.authorization import Access, principal, requires
 from ledger.views import http_cache, proof_fragments
 from ledger.views import labels as views_labels
-from ledger.views.queries import archive, the_project
+from ledger.views.queries import archive, project_or_404
 
 bp = Blueprint("project", __name__)
 
 
 @bp.get("/projects")
-@demands(Demand.PERSON)
+@requires(Access.USER)
 def index() -> ResponseReturnValue:
     """Show every project that the person may read."""
     who = principal()
-    lines = sorted(archive().projects(None if who.is_administrator else who.reads), key=_urgency)
+    records = sorted(archive().projects(None if who.is_administrator else who.reads), key=_urgency)
     now = http_cache.this_minute()
-    return http_cache.answer((now, lines), lambda: render_template("projects.html", lines=lines, now=now))
+    return http_cache.respond((now, records), lambda: render_template("projects.html", records=records, now=now))
 
 
 @bp.get("/projects/<project>")
-@demands(Demand.READER)
+@requires(Access.READER)
 def show(project: str) -> ResponseReturnValue:
     """Show a project by its last proof, and what changed last."""
-    line, now = the_project(project), http_cache.this_minute()
+    record, now = project_or_404(project), http_cache.this_minute()
 
     def render() -> str:
-        if line.last is None:
-            return render_template("project_empty.html", line=line)
-        before = _before(line)
+        if record.last is None:
+            return render_template("project_empty.html", record=record)
+        before = _before(record)
         return render_template(
             "project.html",
-            line=line,
+            record=record,
             now=now,
-            **proof_fragments.pieces(project, line.last.digest),
-            changes=proof_fragments.difference(project, before, line.changed.digest)
-            if before and line.changed
+            **proof_fragments.page_fragments(project, record.last.digest),
+            changes=proof_fragments.difference(project, before, record.changed.digest)
+            if before and record.changed
             else None,
             before=before,
-            badge=url_for("badge.show", key=line.badge_key),
+            badge=url_for("badge.show", key=record.badge_key),
         )
 
-    return http_cache.answer((now, line), render)
+    return http_cache.respond((now, record), render)
 
 
-def _urgency(line: ProjectLine) -> tuple[int, str]:
-    word = line.last.word if line.last else views_labels.NONE
-    return views_labels.URGENCY.get(word, views_labels.URGENCY[views_labels.UNPROVEN]), line.name
+def _urgency(record: ProjectRecord) -> tuple[int, str]:
+    word = record.last.word if record.last else views_labels.NONE
+    return views_labels.URGENCY.get(word, views_labels.URGENCY[views_labels.UNPROVEN]), record.name
 
 
-def _before(line: ProjectLine) -> str:
+def _before(record: ProjectRecord) -> str:
     """Return the proof that the last change changes, "" when it was the first; asked again when proofs come or go."""
-    changed = line.changed
+    changed = record.changed
     if changed is None:
         return ""
-    key = ("before", line.name, line.proofs, line.last, changed.digest, changed.changes)
-    return proof_fragments.fragments().get(repr(key), lambda: archive().neighbours(line.name, changed.digest)[0] or "")
+    key = ("before", record.name, record.proofs, record.last, changed.digest, changed.changes)
+    return proof_fragments.fragment_cache().get(
+        repr(key), lambda: archive().adjacent_proofs(record.name, changed.digest)[0] or ""
+    )

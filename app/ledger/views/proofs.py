@@ -5,39 +5,41 @@ from typing import Final
 from flask import Blueprint, Response, abort, render_template, request
 from flask.typing import ResponseReturnValue
 
-from ledger.authorization import Demand, demands
+from ledger.authorization import Access, requires
 from ledger.views import http_cache, proof_fragments
-from ledger.views.queries import archive, the_body, the_project, the_proof
+from ledger.views.queries import archive, body_or_404, project_or_404, proof_or_404
 
 bp = Blueprint("proofs", __name__, url_prefix="/projects/<project>/proofs")
 
-LINES: Final = 50  # of one page
+PAGE_PROOFS: Final = 50  # of one page
 
 
 @bp.get("")
-@demands(Demand.READER)
+@requires(Access.READER)
 def index(project: str) -> ResponseReturnValue:
     """Show the history, newest first, all of it or only what changed something."""
     only_changes = request.args.get("only") == "changes"
     before = request.args.get("before")
-    line, now = the_project(project), http_cache.this_minute()
+    record, now = project_or_404(project), http_cache.this_minute()
     try:
-        page = archive().proofs(project, before=before, limit=LINES, only_changes=only_changes)
+        page = archive().proofs(project, before=before, limit=PAGE_PROOFS, only_changes=only_changes)
     except ValueError as error:
         abort(400, str(error))
-    return http_cache.answer(
-        (now, line, page, before, only_changes),
-        lambda: render_template("proofs.html", line=line, page=page, now=now, only_changes=only_changes, before=before),
+    return http_cache.respond(
+        (now, record, page, before, only_changes),
+        lambda: render_template(
+            "proofs.html", record=record, page=page, now=now, only_changes=only_changes, before=before
+        ),
     )
 
 
 @bp.get("/<string(length=64):digest>")
-@demands(Demand.READER)
+@requires(Access.READER)
 def show(project: str, digest: str) -> ResponseReturnValue:
     """Show one proof."""
-    proof, now = the_proof(project, digest), http_cache.this_minute()
-    older, newer = archive().neighbours(project, digest)
-    return http_cache.answer(
+    proof, now = proof_or_404(project, digest), http_cache.this_minute()
+    older, newer = archive().adjacent_proofs(project, digest)
+    return http_cache.respond(
         (now, proof, older, newer),
         lambda: render_template(
             "proof.html",
@@ -46,7 +48,7 @@ def show(project: str, digest: str) -> ResponseReturnValue:
             older=older,
             newer=newer,
             now=now,
-            **proof_fragments.pieces(project, digest),
+            **proof_fragments.page_fragments(project, digest),
             changes=proof_fragments.difference(project, older, digest) if older else None,
             facts=proof_fragments.facts(project, digest),
         ),
@@ -54,14 +56,14 @@ def show(project: str, digest: str) -> ResponseReturnValue:
 
 
 @bp.get("/<string(length=64):digest>.json")
-@demands(Demand.READER)
+@requires(Access.READER)
 def download(project: str, digest: str) -> ResponseReturnValue:
     """Send the very bytes that `digest` is the SHA-256 of."""
-    if digest in request.if_none_match and archive().line(project, digest):
+    if digest in request.if_none_match and archive().record(project, digest):
         response = Response(status=304)
     else:
-        response = Response(the_body(project, digest), mimetype="application/json")
+        response = Response(body_or_404(project, digest), mimetype="application/json")
         response.headers["Content-Disposition"] = f'attachment; filename="{project}-{digest[:12]}.json"'
     response.set_etag(digest)
-    response.headers["Cache-Control"] = http_cache.KEEP_AND_ASK
+    response.headers["Cache-Control"] = http_cache.REVALIDATE
     return response

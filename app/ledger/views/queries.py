@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 
 from flask import abort, current_app, g
 
-from ledger.archive.records import ProjectLine, ProofLine
+from ledger.archive.records import ProjectRecord, ProofRecord
 from ledger.archive.store import Archive
 
 Found = TypeVar("Found")
@@ -17,25 +17,25 @@ def archive() -> Archive:
     return cast("Archive", current_app.extensions["archive"])
 
 
-def the_project(name: str) -> ProjectLine:
-    """Return a project's line, or 404."""
-    lines = archive().projects(frozenset({name}))
-    if not lines:
+def project_or_404(name: str) -> ProjectRecord:
+    """Return a project's record, or 404."""
+    records = archive().projects(frozenset({name}))
+    if not records:
         abort(404, f"There is no project {name}.")
-    return lines[0]
+    return records[0]
 
 
-def the_proof(project: str, digest: str) -> ProofLine:
-    """Return a proof's line, or 404."""
-    return _found(archive().line, project, digest)
+def proof_or_404(project: str, digest: str) -> ProofRecord:
+    """Return a proof's record, or 404."""
+    return _or_404(archive().record, project, digest)
 
 
-def the_body(project: str, digest: str) -> bytes:
+def body_or_404(project: str, digest: str) -> bytes:
     """Return the bytes of a proof, or 404."""
-    return _found(archive().body, project, digest)
+    return _or_404(archive().body, project, digest)
 
 
-def _found(ask: Callable[[str, str], Found | None], project: str, digest: str) -> Found:
+def _or_404(ask: Callable[[str, str], Found | None], project: str, digest: str) -> Found:
     try:
         found = ask(project, digest)
     except LookupError as error:  # an administrator may ask for any name
@@ -46,8 +46,8 @@ def _found(ask: Callable[[str, str], Found | None], project: str, digest: str) -
 
 
 def document(project: str, digest: str) -> dict[str, Any]:
-    """Return a proof as its reader needs it; parsed once in a request, however many pieces are made of it."""
+    """Return a proof as its reader needs it; parsed once in a request, however many fragments are made of it."""
     read: dict[str, dict[str, Any]] = g.setdefault("documents", {})
     if digest not in read:
-        read[digest] = json.loads(the_body(project, digest))
+        read[digest] = json.loads(body_or_404(project, digest))
     return read[digest]

@@ -17,7 +17,7 @@ UNITS: Final = (
     (60 * DAY, 30 * DAY, "month", "mo"),
     (730 * DAY, 365 * DAY, "year", "y"),
 )
-AHEAD: Final = timedelta(minutes=-2)  # less may be two clocks of one network, or the minute that `now` was cut to
+CLOCK_SKEW: Final = timedelta(minutes=-2)  # less may be two clocks of one network, or the minute that `now` was cut to
 
 
 def utc(moment: datetime) -> datetime:
@@ -35,37 +35,37 @@ def day(moment: datetime) -> str:
     return f"{utc(moment):%-d %b %Y}"
 
 
-def hour(moment: datetime) -> str:
+def time_of_day(moment: datetime) -> str:
     """Return the time of the day alone: `12:11`."""
     return f"{utc(moment):%H:%M}"
 
 
 def clock(moment: datetime) -> str:
     """Return day and time: `24 Nov 2026, 12:11 UTC`."""
-    return f"{day(moment)}, {hour(moment)} UTC"
+    return f"{day(moment)}, {time_of_day(moment)} UTC"
 
 
-def length(span: timedelta) -> str:
+def duration(span: timedelta) -> str:
     """Return a length in its largest unit, rounded down."""
     number, unit, _ = _in_units(span)
     return f"{number} {unit}{'s'[: number != 1]}" if number else "less than a minute"
 
 
-def ago(moment: datetime, now: datetime) -> str:
+def age(moment: datetime, now: datetime) -> str:
     """Return how long ago a moment was; one that is ahead is said to be, for then some clock is wrong."""
     span = utc(now) - utc(moment)
-    if span < AHEAD:
-        return f"ahead of this clock by {length(-span)}"
-    return "just now" if span < timedelta(minutes=1) else f"{length(span)} ago"
+    if span < CLOCK_SKEW:
+        return f"ahead of this clock by {duration(-span)}"
+    return "just now" if span < timedelta(minutes=1) else f"{duration(span)} ago"
 
 
-def short(moment: datetime, now: datetime) -> str:
+def short_age(moment: datetime, now: datetime) -> str:
     """Return the same for a badge: `3 h`."""
     span = utc(now) - utc(moment)
     number, _, sign = _in_units(span)
     if number:
         return f"{number} {sign}"
-    return "ahead" if span < AHEAD else "now"
+    return "ahead" if span < CLOCK_SKEW else "now"
 
 
 def _in_units(span: timedelta) -> tuple[int, str, str]:

@@ -1,4 +1,4 @@
-"""One door over time as a band: open is a full band, shut a thin line, unknown something hatched between them.
+"""One connection over time as a band: open is a full band, shut a thin line, unknown something hatched between them.
 
 Rule: what the colour says, the height says too, and the table beside the picture says in words.
 """
@@ -14,8 +14,8 @@ from ledger.views import time_format
 
 WIDTH: Final = 1000  # the picture's own units; the page stretches it
 HEIGHT: Final = 20
-TALL: Final[Mapping[str, int]] = {"open": 20, "unknown": 12, "shut": 4}
-LEAST: Final = 3  # units; what was open for a second must still be seen after a year
+BAND_HEIGHTS: Final[Mapping[str, int]] = {"open": 20, "unknown": 12, "shut": 4}
+MIN_BAND_WIDTH: Final = 3  # units; what was open for a second must still be seen after a year
 
 FRAME: Final = Markup(
     '<svg class="timeline" role="img" aria-label="{label}" viewBox="0 0 {width} {height}" preserveAspectRatio="none">'
@@ -26,8 +26,8 @@ BAND: Final = Markup(
 )
 
 
-class Spell(Protocol):
-    """As much of a door's spell as a band needs: archive.Spell has it."""
+class IntervalLike(Protocol):
+    """As much of a connection's interval as a band needs: archive.records.Interval has it."""
 
     @property
     def observed(self) -> str:
@@ -47,16 +47,16 @@ class Spell(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class TimeScale:
     """The time that a picture spans."""
 
     start: datetime
     end: datetime
 
     @classmethod
-    def over(cls, spells: Iterable[Spell], now: datetime) -> "Scale":
-        """Span some spells, up to now."""
-        starts = [time_format.utc(spell.since) for spell in spells]
+    def spanning(cls, intervals: Iterable[IntervalLike], now: datetime) -> "TimeScale":
+        """Span some intervals, up to now."""
+        starts = [time_format.utc(interval.since) for interval in intervals]
         return cls(min(starts, default=time_format.utc(now)), max([*starts, time_format.utc(now)]))
 
     def at(self, moment: datetime) -> float:
@@ -66,28 +66,28 @@ class Scale:
         return round(min(max(share, 0), 1) * WIDTH, 1)
 
 
-def timeline(spells: Iterable[Spell], scale: Scale) -> Markup:
-    """Draw the spells of one door."""
-    ordered = sorted(spells, key=lambda spell: time_format.utc(spell.since))
-    label = "; ".join(_sentence(spell) for spell in ordered[-3:])
-    bands = Markup("").join(_band(spell, scale) for spell in ordered)
+def timeline(intervals: Iterable[IntervalLike], scale: TimeScale) -> Markup:
+    """Draw the intervals of one connection."""
+    ordered = sorted(intervals, key=lambda interval: time_format.utc(interval.since))
+    label = "; ".join(_sentence(interval) for interval in ordered[-3:])
+    bands = Markup("").join(_band(interval, scale) for interval in ordered)
     return FRAME.format(label=label, width=WIDTH, height=HEIGHT, bands=bands)
 
 
-def _band(spell: Spell, scale: Scale) -> Markup:
-    tall = TALL.get(spell.observed, TALL["unknown"])
-    start = scale.at(spell.since)
-    width = max(scale.at(spell.until or scale.end) - start, LEAST)
+def _band(interval: IntervalLike, scale: TimeScale) -> Markup:
+    height = BAND_HEIGHTS.get(interval.observed, BAND_HEIGHTS["unknown"])
+    start = scale.at(interval.since)
+    width = max(scale.at(interval.until or scale.end) - start, MIN_BAND_WIDTH)
     return BAND.format(
-        judgement=spell.judgement,
-        x=min(start, WIDTH - LEAST),
-        y=HEIGHT - tall,
+        judgement=interval.judgement,
+        x=min(start, WIDTH - MIN_BAND_WIDTH),
+        y=HEIGHT - height,
         width=round(width, 1),
-        height=tall,
-        title=_sentence(spell),
+        height=height,
+        title=_sentence(interval),
     )
 
 
-def _sentence(spell: Spell) -> str:
-    until = f"until {time_format.clock(spell.until)}" if spell.until else "until now"
-    return f"{spell.observed} from {time_format.clock(spell.since)} {until} ({spell.judgement})"
+def _sentence(interval: IntervalLike) -> str:
+    until = f"until {time_format.clock(interval.until)}" if interval.until else "until now"
+    return f"{interval.observed} from {time_format.clock(interval.since)} {until} ({interval.judgement})"

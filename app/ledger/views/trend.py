@@ -16,7 +16,7 @@ STEP: Final = 7
 WIDTH: Final = 5
 HEIGHT: Final = 24
 # A good verdict is a short bar, so that the eye finds the others.
-TALL: Final[Mapping[str, int]] = {
+BAR_HEIGHTS: Final[Mapping[str, int]] = {
     views_labels.NONE: 2,
     views_labels.PROVEN: 8,
     views_labels.UNPROVEN: 16,
@@ -35,14 +35,14 @@ def trend(verdicts: tuple[str, ...]) -> Markup:
     """Draw verdicts, oldest first; the newest stands at the right edge, and a mark where no proof was yet."""
     last = verdicts[-BARS:]
     label = (
-        f"Last {len(last)} proofs: {views_labels.tally(last)}"
+        f"Last {len(last)} proofs: {views_labels.verdict_counts(last)}"
         if len(last) > 1
-        else f"One proof: {views_labels.tally(last)}"
+        else f"One proof: {views_labels.verdict_counts(last)}"
     )
     return FRAME.format(label=label, width=BARS * STEP, height=HEIGHT, bars=Markup("").join(_bars(last)))
 
 
 def _bars(verdicts: tuple[str, ...]) -> Iterator[Markup]:
     for place, word in enumerate((views_labels.NONE,) * (BARS - len(verdicts)) + verdicts):
-        tall = TALL.get(word, TALL[views_labels.UNPROVEN])
-        yield BAR.format(word=word, x=place * STEP + STEP - WIDTH, y=HEIGHT - tall, width=WIDTH, height=tall)
+        height = BAR_HEIGHTS.get(word, BAR_HEIGHTS[views_labels.UNPROVEN])
+        yield BAR.format(word=word, x=place * STEP + STEP - WIDTH, y=HEIGHT - height, width=WIDTH, height=height)

@@ -1,1 +1,1 @@
-"""Security checks beside the verdict: what containers hold, whether they forward, what leaks through DNS and loopback ports."""
+"""Security checks beside the verdict: container privileges, forwarding, leaks through DNS and loopback ports."""

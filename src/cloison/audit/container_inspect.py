@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from cloison.findings.container_privileges import Mount, Powers, Process, Socket
+from cloison.findings.container_privileges import ContainerPrivileges, Mount, Process, Socket
 from cloison.linux import netns
 from cloison.model.facts import Container
 
 PROC: Final = Path("/proc")
-KINDS: Final = ("cgroup", "ipc", "net", "pid", "user", "uts")
+NAMESPACE_KINDS: Final = ("cgroup", "ipc", "net", "pid", "user", "uts")
 ENGINE_SOCKETS: Final = (
     "/run/docker.sock",
     "/run/docker/containerd/containerd.sock",
@@ -30,59 +30,63 @@ ENGINE_SOCKETS: Final = (
     "/run/crio/crio.sock",
 )
 """Where engines listen: https://docs.docker.com/reference/cli/dockerd/#daemon-socket-option and their like."""
-NOBODYS: Final = frozenset({"all", "default", "lo"})
+NON_INTERFACES: Final = frozenset({"all", "default", "lo"})
 """Names under net.ipv4.conf that are no link to anybody."""
-MEMORY: Final = 1
+MEM_MAJOR: Final = 1
 """The major number of /dev/mem and its kin."""
-MEMORY_MINORS: Final = frozenset({1, 2, 4})
+MEM_MINORS: Final = frozenset({1, 2, 4})
 """/dev/mem, /dev/kmem and /dev/port lead into the machine's memory: the kernel's admin-guide/devices.txt."""
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class HostBaseline:
     """What the machine is compared with."""
 
-    machine: int
+    host_capabilities: int
     namespaces: Mapping[str, int]
     mounts: Mapping[str, Sequence[Mount]]
     """By file system."""
     sockets: tuple[Socket, ...]
 
 
-def read(containers: Iterable[Container], sockets: Iterable[str] = ()) -> list[Powers]:
+def read(containers: Iterable[Container], sockets: Iterable[str] = ()) -> list[ContainerPrivileges]:
     """Return what each of the running containers has; `sockets` are more places where an engine listens."""
     running = [container for container in containers if container.pid]
-    host, members, spaces = _host(sockets), _members(running), _spaces(running)
-    return [_read(container, host, members[container.identity], spaces) for container in running]
+    host, members, spaces = _host(sockets), _processes_by_container(running), _networks_by_container(running)
+    return [_inspect(container, host, members[container.identity], spaces) for container in running]
 
 
-def _read(container: Container, host: Host, members: Sequence[int], spaces: Mapping[str, tuple[str, ...]]) -> Powers:
-    held = Powers(container.name, spaces.get(container.name, ()), machine=host.machine, sockets=host.sockets)
+def _inspect(
+    container: Container, host: HostBaseline, members: Sequence[int], spaces: Mapping[str, tuple[str, ...]]
+) -> ContainerPrivileges:
+    held = ContainerPrivileges(
+        container.name, spaces.get(container.name, ()), host_capabilities=host.host_capabilities, sockets=host.sockets
+    )
     folder = PROC / str(container.pid)
     try:
         forwarding, forwarding_ipv6 = _forwarding(container.pid)
         return replace(
             held,
             processes=tuple(sorted({found for pid in {container.pid, *members} for found in _process(pid)})),
-            shared=frozenset(kind for kind in KINDS if _namespace(folder, kind) == host.namespaces[kind]),
-            mounts=tuple(_sourced(_mounts(folder), host.mounts)),
+            shared=frozenset(kind for kind in NAMESPACE_KINDS if _namespace(folder, kind) == host.namespaces[kind]),
+            mounts=tuple(_with_host_paths(_mounts(folder), host.mounts)),
             devices=tuple(sorted(_devices(folder))),
             forwarding=forwarding,
             forwarding_ipv6=forwarding_ipv6,
         )
     except OSError as error:
-        return replace(held, unread=f"{error.strerror}: {error.filename or folder}")
+        return replace(held, unread_reason=f"{error.strerror}: {error.filename or folder}")
 
 
-def _host(sockets: Iterable[str]) -> Host:
+def _host(sockets: Iterable[str]) -> HostBaseline:
     own = PROC / "thread-self"  # the process itself may stand elsewhere: its other threads visit namespaces
     mounts = _mounts(own)
     by_device: dict[str, list[Mount]] = defaultdict(list)
     for mount in mounts:
         by_device[mount.device].append(mount)
-    return Host(
-        machine=int(_status(own)["CapBnd"], 16),
-        namespaces={kind: _namespace(own, kind) for kind in KINDS},
+    return HostBaseline(
+        host_capabilities=int(_status(own)["CapBnd"], 16),
+        namespaces={kind: _namespace(own, kind) for kind in NAMESPACE_KINDS},
         mounts=by_device,
         sockets=tuple(_sockets(mounts, {os.path.realpath(path) for path in (*ENGINE_SOCKETS, *sockets)})),
     )
@@ -92,17 +96,19 @@ def _namespace(folder: Path, kind: str) -> int:
     return (folder / "ns" / kind).stat().st_ino
 
 
-def _spaces(containers: Iterable[Container]) -> dict[str, tuple[str, ...]]:
+def _networks_by_container(containers: Iterable[Container]) -> dict[str, tuple[str, ...]]:
     """Return the networks of every container; those that share a namespace share its seats."""
-    living: dict[int, list[Container]] = defaultdict(list)
+    by_namespace: dict[int, list[Container]] = defaultdict(list)
     for container in containers:
         with suppress(OSError):  # it went; reading it says so
-            living[_namespace(PROC / str(container.pid), "net")].append(container)
-    seats = {key: sorted({s.network for c in group for s in c.attachments}) for key, group in living.items()}
-    return {c.name: tuple(seats[key]) for key, group in living.items() for c in group}
+            by_namespace[_namespace(PROC / str(container.pid), "net")].append(container)
+    network_names = {
+        key: sorted({s.network for c in group for s in c.attachments}) for key, group in by_namespace.items()
+    }
+    return {c.name: tuple(network_names[key]) for key, group in by_namespace.items() for c in group}
 
 
-def _members(containers: Sequence[Container]) -> dict[str, list[int]]:
+def _processes_by_container(containers: Sequence[Container]) -> dict[str, list[int]]:
     """Return the processes of every container, in one pass over all of them."""
     found: dict[str, list[int]] = defaultdict(list)
     for entry in PROC.iterdir():
@@ -152,24 +158,24 @@ def _mounts(folder: Path) -> list[Mount]:
     for line in (folder / "mountinfo").read_text(errors="surrogateescape").splitlines():
         _, _, device, root, target, options, *_ = line.split(" ")
         writable = "rw" in options.split(",")
-        found.append(Mount(device, _spelled(root), _spelled(target), writable))
+        found.append(Mount(device, _unescaped(root), _unescaped(target), writable))
     return found
 
 
-def _spelled(path: str) -> str:
+def _unescaped(path: str) -> str:
     """Undo the octal escapes of the table."""
     for escape, char in ((r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", "\\")):
         path = path.replace(escape, char)
     return path
 
 
-def _sourced(mounts: Iterable[Mount], on_host: Mapping[str, Sequence[Mount]]) -> Iterator[Mount]:
+def _with_host_paths(mounts: Iterable[Mount], on_host: Mapping[str, Sequence[Mount]]) -> Iterator[Mount]:
     """Add to the mounts where they lie on the host; those of no file system of the host's keep an empty source."""
     for mount in mounts:
-        above = [known for known in on_host.get(mount.device, ()) if _is_below(mount.root, known.root)]
+        enclosing = [known for known in on_host.get(mount.device, ()) if _is_below(mount.root, known.root)]
         # The longest root is the nearest; of several mounts of the same, the shortest path is the one people know.
-        nearest = max(above, key=lambda known: (len(known.root), -len(known.target)), default=None)
-        source = os.path.normpath(f"{nearest.target}/{_rest(mount.root, nearest.root)}") if nearest else ""
+        nearest = max(enclosing, key=lambda known: (len(known.root), -len(known.target)), default=None)
+        source = os.path.normpath(f"{nearest.target}/{_relative(mount.root, nearest.root)}") if nearest else ""
         yield replace(mount, source=source.replace("//", "/"))
 
 
@@ -177,7 +183,7 @@ def _is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
-def _rest(path: str, folder: str) -> str:
+def _relative(path: str, folder: str) -> str:
     return path.removeprefix(folder.rstrip("/")).lstrip("/")
 
 
@@ -187,8 +193,8 @@ def _sockets(mounts: Sequence[Mount], paths: Iterable[str]) -> Iterator[Socket]:
         with suppress(OSError):
             if not stat.S_ISSOCK(os.lstat(path).st_mode):
                 continue
-            above = max((m for m in mounts if _is_below(path, m.target)), key=lambda m: len(m.target))
-            yield Socket(path, above.device, f"{above.root.rstrip('/')}/{_rest(path, above.target)}")
+            enclosing = max((m for m in mounts if _is_below(path, m.target)), key=lambda m: len(m.target))
+            yield Socket(path, enclosing.device, f"{enclosing.root.rstrip('/')}/{_relative(path, enclosing.target)}")
 
 
 def _devices(folder: Path) -> Iterator[str]:
@@ -206,7 +212,7 @@ def _devices(folder: Path) -> Iterator[str]:
 
 def _is_memory(found: os.stat_result) -> bool:
     major, minor = os.major(found.st_rdev), os.minor(found.st_rdev)
-    return stat.S_ISCHR(found.st_mode) and major == MEMORY and minor in MEMORY_MINORS
+    return stat.S_ISCHR(found.st_mode) and major == MEM_MAJOR and minor in MEM_MINORS
 
 
 def _forwarding(pid: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -214,12 +220,14 @@ def _forwarding(pid: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     descriptor = netns.of_process(pid)
     try:
         with netns.inside(descriptor):
-            return _links("ipv4"), _links("ipv6")
+            return _forwarding_interfaces("ipv4"), _forwarding_interfaces("ipv6")
     finally:
         os.close(descriptor)
 
 
-def _links(family: str) -> tuple[str, ...]:
+def _forwarding_interfaces(family: str) -> tuple[str, ...]:
     """Read the settings of this thread's namespace; /proc/sys/net shows those of whoever opens it."""
     settings = sorted(Path(f"/proc/sys/net/{family}/conf").glob("*/forwarding"))
-    return tuple(p.parent.name for p in settings if p.parent.name not in NOBODYS and p.read_text().strip() == "1")
+    return tuple(
+        p.parent.name for p in settings if p.parent.name not in NON_INTERFACES and p.read_text().strip() == "1"
+    )

@@ -18,99 +18,99 @@ import time
 from contextlib import ExitStack, suppress
 from typing import Final
 
-from cloison.findings.container_risks import Finding
+from cloison.findings.container_risks import Risk
 from cloison.linux import netns
 from cloison.linux import poll as linux_poll
-from cloison.model.facts import OUTSIDE
-from cloison.observe.observer import View
+from cloison.model.flow import OUTSIDE
+from cloison.observe.observer import ProbeSession
 
-ENGINES_RESOLVER: Final = ("127.0.0.11", 53)
+EMBEDDED_DNS: Final = ("127.0.0.11", 53)
 """https://docs.docker.com/engine/network/#dns-services"""
-PORT: Final = 53
+DNS_PORT: Final = 53
 SUFFIX: Final = (b"cloison", b"invalid")
 HEADER: Final = struct.Struct("!6H")
-UDP: Final = struct.Struct("!4H")
+UDP_HEADER: Final = struct.Struct("!4H")
 """From port, to port, length, checksum (RFC 768)."""
-ASKED_RECURSIVELY: Final = 0x0100
+RECURSION_DESIRED: Final = 0x0100
 A, IN = 1, 1
-LABEL_AT: Final = HEADER.size
-READ: Final = 512
-GATE: Final = "CVE-2024-29018"
+LABEL_OFFSET: Final = HEADER.size
+RECEIVE_SIZE: Final = 512
+VULNERABILITY: Final = "CVE-2024-29018"
 SOURCE: Final = "https://github.com/moby/moby/security/advisories/GHSA-mq39-4gv4-mvpx"
 
 
-def let_out(view: View, patience: float) -> list[Finding]:
+def check_dns_leaks(session: ProbeSession, timeout: float) -> list[Risk]:
     """Return what the engine asks outside for containers that are on internal networks alone.
 
     `patience` is how long to wait for a question, in seconds.
     """
-    internal = {network.name for network in view.facts.networks if network.internal}
-    held_in = {
+    internal = {network.name for network in session.facts.networks if network.internal}
+    labels = {
         container.name: secrets.token_hex(8).encode()
-        for container in view.facts.containers
-        if container.attachments and {seat.network for seat in container.attachments} <= internal
+        for container in session.facts.containers
+        if container.attachments and {attachment.network for attachment in container.attachments} <= internal
     }
     with ExitStack() as stack:
-        server = stack.enter_context(_server(view))
-        for name, label in held_in.items():
-            if ("", name) in view.posts:
-                stack.enter_context(_asking(view, name, label))
-        heard = _heard(server, patience, len(held_in)) if held_in else {}
-    return [_finding(name, heard[label]) for name, label in held_in.items() if label in heard]
+        receiver = stack.enter_context(_receiver(session))
+        for name, label in labels.items():
+            if ("", name) in session.probe_sockets:
+                stack.enter_context(_send_query(session, name, label))
+        queries = _received_queries(receiver, timeout, len(labels)) if labels else {}
+    return [_finding(name, queries[label]) for name, label in labels.items() if label in queries]
 
 
-def _finding(container: str, asker: str) -> Finding:
-    return Finding(
-        GATE,
+def _finding(container: str, resolver: str) -> Risk:
+    return Risk(
+        VULNERABILITY,
         container,
         "an internal network lets data out: names that its containers ask for are asked by the host",
-        f"a question asked inside {container} came out to the outside machine, from {asker}",
+        f"a question asked inside {container} came out to the outside machine, from {resolver}",
         SOURCE,
     )
 
 
-def _server(view: View) -> socket.socket:
-    with netns.inside(view.posts[OUTSIDE, ""].descriptor):
+def _receiver(session: ProbeSession) -> socket.socket:
+    with netns.inside(session.probe_sockets[OUTSIDE, ""].descriptor):
         made = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
-    made.bind((view.facts.outside_addresses[0], 0))
+    made.bind((session.facts.outside_addresses[0], 0))
     return made
 
 
-def _asking(view: View, container: str, label: bytes) -> socket.socket:
+def _send_query(session: ProbeSession, container: str, label: bytes) -> socket.socket:
     """Ask the engine from inside a container; the socket stays, for an answer must find somebody."""
-    with netns.inside(view.posts["", container].descriptor):
+    with netns.inside(session.probe_sockets["", container].descriptor):
         made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with suppress(OSError):  # nobody resolves there, so nothing comes out that way
-        made.sendto(question(label), ENGINES_RESOLVER)
+        made.sendto(dns_query(label), EMBEDDED_DNS)
     return made
 
 
-def question(label: bytes) -> bytes:
+def dns_query(label: bytes) -> bytes:
     """Return a DNS query for an address of `label` (RFC 1035 section 4)."""
     name = b"".join(bytes([len(part)]) + part for part in (label, *SUFFIX)) + b"\0"
-    return HEADER.pack(secrets.randbits(16), ASKED_RECURSIVELY, 1, 0, 0, 0) + name + struct.pack("!2H", A, IN)
+    return HEADER.pack(secrets.randbits(16), RECURSION_DESIRED, 1, 0, 0, 0) + name + struct.pack("!2H", A, IN)
 
 
-def asked_for(datagram: bytes) -> bytes:
+def query_label(datagram: bytes) -> bytes:
     """Return the first label of what a DNS query asks for, empty when it is none."""
-    length = datagram[LABEL_AT] if len(datagram) > LABEL_AT else 0
-    return datagram[LABEL_AT + 1 : LABEL_AT + 1 + length]
+    length = datagram[LABEL_OFFSET] if len(datagram) > LABEL_OFFSET else 0
+    return datagram[LABEL_OFFSET + 1 : LABEL_OFFSET + 1 + length]
 
 
-def _heard(server: socket.socket, patience: float, most: int) -> dict[bytes, str]:
+def _received_queries(receiver: socket.socket, timeout: float, limit: int) -> dict[bytes, str]:
     """Return who asked for what, for as long as `patience` lasts or until `most` questions were heard."""
-    heard: dict[bytes, str] = {}
-    deadline = time.monotonic() + patience
-    while len(heard) < most and linux_poll.readable([server], deadline - time.monotonic()):
-        packet, (asker, *_) = server.recvfrom(READ)
-        if datagram := sent_to_names(packet):
-            heard[asked_for(datagram)] = asker
+    queries: dict[bytes, str] = {}
+    deadline = time.monotonic() + timeout
+    while len(queries) < limit and linux_poll.readable([receiver], deadline - time.monotonic()):
+        packet, (resolver, *_) = receiver.recvfrom(RECEIVE_SIZE)
+        if datagram := dns_payload(packet):
+            queries[query_label(datagram)] = resolver
         if time.monotonic() > deadline:
             break
-    return heard
+    return queries
 
 
-def sent_to_names(packet: bytes) -> bytes:
+def dns_payload(packet: bytes) -> bytes:
     """Return what an IPv4 packet of UDP carries to the port of name servers, empty when it goes elsewhere."""
     udp = packet[(packet[0] & 0x0F) * 4 :]
-    return udp[UDP.size :] if UDP.unpack(udp[: UDP.size])[1] == PORT else b""
+    return udp[UDP_HEADER.size :] if UDP_HEADER.unpack(udp[: UDP_HEADER.size])[1] == DNS_PORT else b""

@@ -16,41 +16,41 @@ from typing import Any, Final
 
 from pyroute2.netlink.exceptions import NetlinkError
 
-from cloison.findings.host_facts import OFF, MachineFacts, flags, foreign
+from cloison.findings.host_facts import OFF, HostFacts, flags, foreign_tables
 from cloison.linux import netns, pyroute
 from cloison.linux.subprocesses import NOT_FOUND, run
 
 PROC: Final = Path("/proc")
 DAEMON: Final = "dockerd"
-DAEMONS_FILE: Final = "/etc/docker/daemon.json"
+DAEMON_JSON: Final = "/etc/docker/daemon.json"
 PROXY: Final = "docker-proxy"
-CONFIG: Final = "--config-file"
-NO_RAW: Final = b"DOCKER_INSECURE_NO_IPTABLES_RAW=1"
-UFWS_CHAIN: Final = "ufw-user-forward"
-SECONDS: Final = 5
+CONFIG_FLAG: Final = "--config-file"
+NO_RAW_VARIABLE: Final = b"DOCKER_INSECURE_NO_IPTABLES_RAW=1"
+UFW_CHAIN: Final = "ufw-user-forward"
+CONNECT_TIMEOUT: Final = 5
 """How long to wait for the daemon to take a connection."""
-CREDENTIALS: Final = struct.Struct("3i")
+UCRED: Final = struct.Struct("3i")
 """What SO_PEERCRED returns: process, user, group. https://man7.org/linux/man-pages/man7/unix.7.html"""
 
 
-def machine(engine_socket: str = "") -> MachineFacts:
+def inspect_host(engine_socket: str = "") -> HostFacts:
     """Return the facts of this machine, and of the daemon that listens on `engine_socket`."""
     daemon = _daemon(engine_socket)
-    told = _flags(daemon) if daemon else None
-    return MachineFacts(
-        firewalld=any(_named("firewalld")),
-        ufw=_has_chain(UFWS_CHAIN),
+    options = _flags(daemon) if daemon else None
+    return HostFacts(
+        firewalld=any(_processes_named("firewalld")),
+        ufw=_has_chain(UFW_CHAIN),
         foreign_tables=_foreign_tables(),
-        iptables_backend=_backend(),
+        iptables_backend=_iptables_backend(),
         forward_policy=_policy("iptables"),
         forward_policy_ipv6=_policy("ip6tables"),
         forwards=_setting("net/ipv4/ip_forward"),
         forwards_ipv6=_setting("net/ipv6/conf/all/forwarding"),
         bridges_call_iptables=_setting("net/bridge/bridge-nf-call-iptables"),
-        userland_proxy=_has_proxy(daemon, told),
-        resolvers=_resolvers(),
-        flags=told,
-        raw_rules=_makes_raw_rules(daemon),
+        userland_proxy=_has_proxy(daemon, options),
+        resolvers=_nameservers(),
+        flags=options,
+        raw_table_allowed=_adds_raw_rules(daemon),
     )
 
 
@@ -59,13 +59,13 @@ def _daemon(engine_socket: str) -> int:
 
     Where systemd opened the socket, it is systemd that listens.
     """
-    with suppress(OSError), socket.socket(socket.AF_UNIX) as asked:
-        asked.settimeout(SECONDS)
-        asked.connect(engine_socket)
-        pid, _, _ = CREDENTIALS.unpack(asked.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size))
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(CONNECT_TIMEOUT)
+        sock.connect(engine_socket)
+        pid, _, _ = UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size))
         if _name(pid) == DAEMON:
             return int(pid)
-    found = list(_named(DAEMON))
+    found = list(_processes_named(DAEMON))
     return found[0] if len(found) == 1 else 0
 
 
@@ -75,16 +75,16 @@ def _name(pid: int) -> str:
     return ""
 
 
-def _named(name: str) -> Iterator[int]:
+def _processes_named(name: str) -> Iterator[int]:
     """Yield the processes of a name that live in this network namespace: others have walls of their own."""
-    home = (PROC / "thread-self/ns/net").stat().st_ino
+    own_netns = (PROC / "thread-self/ns/net").stat().st_ino
     for entry in PROC.iterdir():
         with suppress(OSError):  # it ended meanwhile, or is not ours to look at
-            if entry.name.isdecimal() and _name(int(entry.name)) == name and _net(int(entry.name)) == home:
+            if entry.name.isdecimal() and _name(int(entry.name)) == name and _netns_inode(int(entry.name)) == own_netns:
                 yield int(entry.name)
 
 
-def _net(pid: int) -> int:
+def _netns_inode(pid: int) -> int:
     descriptor = netns.of_process(pid)
     try:
         return netns.identity(descriptor)
@@ -96,20 +96,20 @@ def _flags(pid: int) -> tuple[tuple[str, str], ...] | None:
     """Return what a daemon was told; None where its command line or its file cannot be read."""
     try:
         argv = (PROC / str(pid) / "cmdline").read_text(errors="replace").rstrip("\0").split("\0")
-        return flags(argv, _document(pid, _file(argv)))
+        return flags(argv, _read_config(pid, _config_path(argv)))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def _file(argv: Sequence[str]) -> str:
+def _config_path(argv: Sequence[str]) -> str:
     for word, following in zip(argv, [*argv[1:], ""], strict=True):
         name, is_given, value = word.partition("=")
-        if name == CONFIG:
+        if name == CONFIG_FLAG:
             return value if is_given else following
-    return DAEMONS_FILE
+    return DAEMON_JSON
 
 
-def _document(pid: int, path: str) -> dict[str, Any]:
+def _read_config(pid: int, path: str) -> dict[str, Any]:
     """Read the daemon's file as the daemon sees it; without one it was told nothing."""
     try:
         read = json.loads((PROC / str(pid) / "root" / path.lstrip("/")).read_text())
@@ -120,20 +120,20 @@ def _document(pid: int, path: str) -> dict[str, Any]:
     return read
 
 
-def _makes_raw_rules(pid: int) -> bool | None:
+def _adds_raw_rules(pid: int) -> bool | None:
     if not pid:
         return None
     try:
-        return NO_RAW not in (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+        return NO_RAW_VARIABLE not in (PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
         return None
 
 
-def _has_proxy(daemon: int, told: Iterable[tuple[str, str]] | None) -> bool | None:
+def _has_proxy(daemon: int, options: Iterable[tuple[str, str]] | None) -> bool | None:
     """Whether published ports have a proxy: a running one shows it; without one, what the daemon was told."""
-    if any(_parent(pid) == daemon for pid in _named(PROXY)):
+    if any(_parent(pid) == daemon for pid in _processes_named(PROXY)):
         return True
-    return None if told is None else dict(told).get("userland-proxy", "") != OFF
+    return None if options is None else dict(options).get("userland-proxy", "") != OFF
 
 
 def _parent(pid: int) -> int:
@@ -150,7 +150,7 @@ def _setting(name: str) -> bool | None:
         return None
 
 
-def _resolvers() -> tuple[str, ...] | None:
+def _nameservers() -> tuple[str, ...] | None:
     try:
         lines = Path("/etc/resolv.conf").read_text().splitlines()
     except OSError:
@@ -169,7 +169,7 @@ def _has_chain(name: str) -> bool | None:
     return None if code == NOT_FOUND else code == 0
 
 
-def _backend() -> str:
+def _iptables_backend() -> str:
     """Return what stands in brackets after iptables' version."""
     _, _, rest = run(["iptables", "--version"]).out.partition("(")
     return rest.partition(")")[0]
@@ -177,8 +177,8 @@ def _backend() -> str:
 
 def _foreign_tables() -> tuple[str, ...] | None:
     try:
-        with pyroute.tables() as tables:
-            found = [(table["nfgen_family"], table.get_attr("NFTA_TABLE_NAME")) for table in tables.get_tables()]
+        with pyroute.nftables() as nftables:
+            found = [(table["nfgen_family"], table.get_attr("NFTA_TABLE_NAME")) for table in nftables.get_tables()]
     except (OSError, NetlinkError):  # a kernel without nftables
         return None
-    return foreign(found)
+    return foreign_tables(found)

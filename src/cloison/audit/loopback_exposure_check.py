@@ -18,144 +18,157 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from cloison.audit.forwarding_check import ETH_P_IP, HEAD, SENDINGS, packet
-from cloison.findings.container_risks import Finding
+from cloison.audit.forwarding_check import ATTEMPTS, ETH_P_IP
+from cloison.findings.container_risks import Risk
 from cloison.linux import interfaces, netns
 from cloison.linux import poll as linux_poll
-from cloison.model.facts import HOST, OUTSIDE, Container, Protocol, Publication, version_of
-from cloison.observe.observer import View
+from cloison.model.facts import Container, PublishedPort
+from cloison.model.flow import HOST, OUTSIDE, Protocol, ip_version
+from cloison.observe.observer import ProbeSession
 from cloison.probe import packets
+from cloison.probe.ipv4 import IPV4_HEADER, ipv4_packet
 from cloison.verdict.flow_enumeration import LOOPBACK
 
-GATE: Final = "loopback-published"
+VULNERABILITY: Final = "loopback-published"
 SOURCE: Final = "https://github.com/moby/moby/pull/49325"
-FROM: Final = 40000
+SOURCE_PORT: Final = 40000
 """The port that a try comes from; nobody answers there, and nobody has to."""
-READ: Final = 2048
-SEQUENCE_AT: Final = slice(4, 8)
-FLAGS_AT: Final = 13
-SUM_AT: Final = slice(16, 18)
+RECEIVE_SIZE: Final = 2048
+SEQUENCE_SLICE: Final = slice(4, 8)
+FLAGS_OFFSET: Final = 13
+CHECKSUM_SLICE: Final = slice(16, 18)
 """Where a TCP segment has its sequence number, its flags and its checksum (RFC 9293 section 3.1)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
+class ExposureTest:
     """A door of a container that is published on loopback; its number is the sequence number of what is sent."""
 
     container: Container
-    door: Publication
+    publication: PublishedPort
     number: int
 
 
-class Wire:
+class RawSender:
     """The wire between the outside machine and the host, for packets that no route leads over it."""
 
-    def __init__(self, sender: socket.socket, way: tuple[str, int, int, int, bytes], address: str) -> None:
-        self._sender, self._way, self._address = sender, way, address
+    def __init__(self, sender: socket.socket, link_address: tuple[str, int, int, int, bytes], address: str) -> None:
+        self._sender, self._link_address, self._address = sender, link_address, address
 
-    def write(self, tried: Iterable[Try], flag: int) -> None:
+    def send(self, tests: Iterable[ExposureTest], flag: int) -> None:
         """Write a segment for every door, with this flag."""
-        for one in tried:
-            target = one.door.host_address
-            body = _segment(one, flag, packets.pseudo_sum(self._address, target))
+        for test in tests:
+            target = test.publication.host_address
+            body = _segment(test, flag, packets.pseudo_sum(self._address, target))
             with suppress(OSError):  # what cannot be sent does not arrive
-                self._sender.sendto(packet(self._address, target, socket.IPPROTO_TCP, body), self._way)
+                self._sender.sendto(ipv4_packet(self._address, target, socket.IPPROTO_TCP, body), self._link_address)
 
 
-def let_in(view: View, told: Iterable[Finding], patience: float) -> list[Finding]:
+def check_loopback_exposure(session: ProbeSession, findings: Iterable[Risk], timeout: float) -> list[Risk]:
     """Return the findings `told` and, for each door on loopback that let the outside machine in, one of its own.
 
     What the engine's version tells about such doors goes once all of them were seen to be open.
     `patience` is how long to wait for a packet in all, in seconds.
     """
-    doors = [*_doors(view)]
-    tried = [Try(*door, secrets.randbits(32)) for door in doors if _can_be_tried(door[1])]
-    arrived = _arrived(view, tried, patience) if tried else set()
-    seen = [_finding(one) for one in tried if one.number in arrived]
-    return [finding for finding in told if finding.what != GATE or len(seen) < len(doors)] + seen
+    publications = [*_loopback_ports(session)]
+    tests = [
+        ExposureTest(*publication, secrets.randbits(32)) for publication in publications if _is_testable(publication[1])
+    ]
+    arrived = _arrived(session, tests, timeout) if tests else set()
+    seen = [_finding(test) for test in tests if test.number in arrived]
+    return [finding for finding in findings if finding.what != VULNERABILITY or len(seen) < len(publications)] + seen
 
 
-def _arrived(view: View, tried: Sequence[Try], patience: float) -> set[int]:
+def _arrived(session: ProbeSession, tests: Sequence[ExposureTest], timeout: float) -> set[int]:
     with ExitStack() as stack:
         try:
-            wire = _wire(stack, view)
-            ears = {name: _ear(stack, view, name) for name in sorted({one.container.name for one in tried})}
+            raw_sender = _raw_sender(stack, session)
+            receivers = {
+                name: _receiver(stack, session, name) for name in sorted({test.container.name for test in tests})
+            }
         except OSError:
             return set()  # nothing was tried, and what the version says stands
         try:
-            return _fire(wire, tried, [*ears.values()], patience)
+            return _send_syns(raw_sender, tests, [*receivers.values()], timeout)
         finally:
-            wire.write(tried, packets.RST)
+            raw_sender.send(tests, packets.RST)
 
 
-def _finding(one: Try) -> Finding:
-    door = one.door
-    return Finding(
-        GATE,
-        one.container.name,
+def _finding(test: ExposureTest) -> Risk:
+    publication = test.publication
+    return Risk(
+        VULNERABILITY,
+        test.container.name,
         "a port published on loopback answers a neighbour on the host's own segment too",
-        f"a packet for {door.host_address}:{door.host_port}, put on the wire by the outside machine, arrived at port "
-        f"{door.container_port} inside {one.container.name}",
+        f"a packet for {publication.host_address}:{publication.host_port}, put on the wire by the outside machine, "
+        f"arrived at port "
+        f"{publication.container_port} inside {test.container.name}",
         SOURCE,
     )
 
 
-def _doors(view: View) -> Iterator[tuple[Container, Publication]]:
-    for container in view.facts.containers:
-        if container.project == view.project.name and ("", container.name) in view.posts:
-            yield from ((container, door) for door in container.publications if door.host_address.startswith(LOOPBACK))
+def _loopback_ports(session: ProbeSession) -> Iterator[tuple[Container, PublishedPort]]:
+    for container in session.facts.containers:
+        if container.project == session.project.name and ("", container.name) in session.probe_sockets:
+            yield from (
+                (container, publication)
+                for publication in container.published_ports
+                if publication.host_address.startswith(LOOPBACK)
+            )
 
 
-def _can_be_tried(door: Publication) -> bool:
+def _is_testable(publication: PublishedPort) -> bool:
     """Whether it is for connections over IPv4: nothing would keep a datagram of ours from the service."""
-    return door.protocol is Protocol.TCP and version_of(door.host_address) == 4  # noqa: PLR2004  # of IP
+    return publication.protocol is Protocol.TCP and ip_version(publication.host_address) == 4  # noqa: PLR2004  # of IP
 
 
-def _wire(stack: ExitStack, view: View) -> Wire:
-    address, gateway = view.facts.outside_addresses[0], view.facts.outside_gateways[0]
-    hardware = interfaces.holder(gateway, HOST).hardware
-    with netns.inside(view.posts[OUTSIDE, ""].descriptor):
-        name = interfaces.holder(address, OUTSIDE).name
+def _raw_sender(stack: ExitStack, session: ProbeSession) -> RawSender:
+    address, gateway = session.facts.outside_addresses[0], session.facts.outside_gateways[0]
+    mac_address = interfaces.interface_with(gateway, HOST).mac_address
+    with netns.inside(session.probe_sockets[OUTSIDE, ""].descriptor):
+        name = interfaces.interface_with(address, OUTSIDE).name
         sender = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM))
-    return Wire(sender, (name, ETH_P_IP, 0, 0, hardware), address)
+    return RawSender(sender, (name, ETH_P_IP, 0, 0, mac_address), address)
 
 
-def _ear(stack: ExitStack, view: View, container: str) -> socket.socket:
-    with netns.inside(view.posts["", container].descriptor):
+def _receiver(stack: ExitStack, session: ProbeSession, container: str) -> socket.socket:
+    with netns.inside(session.probe_sockets["", container].descriptor):
         made = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP))
     made.setblocking(False)  # noqa: FBT003  # the socket module's own signature
     return made
 
 
-def _segment(one: Try, flag: int, pseudo: int) -> bytes:
+def _segment(test: ExposureTest, flag: int, pseudo: int) -> bytes:
     """Return a SYN, or the RST that takes it back: it carries the number that the SYN promised."""
-    number = one.number + (flag == packets.RST) & 0xFFFFFFFF
-    ports = (FROM, one.door.host_port)
+    number = test.number + (flag == packets.RST) & 0xFFFFFFFF
+    ports = (SOURCE_PORT, test.publication.host_port)
     made = bytearray(packets.syn(ports, number, 0, pseudo))
-    made[FLAGS_AT] = flag
-    total = int.from_bytes(made[SUM_AT], "big") + (packets.SYN - flag) % 0xFFFF
-    made[SUM_AT] = ((total & 0xFFFF) + (total >> 16)).to_bytes(2, "big")
+    made[FLAGS_OFFSET] = flag
+    total = int.from_bytes(made[CHECKSUM_SLICE], "big") + (packets.SYN - flag) % 0xFFFF
+    made[CHECKSUM_SLICE] = ((total & 0xFFFF) + (total >> 16)).to_bytes(2, "big")
     return bytes(made)
 
 
-def _fire(wire: Wire, tried: Sequence[Try], ears: Sequence[socket.socket], patience: float) -> set[int]:
+def _send_syns(
+    raw_sender: RawSender, tests: Sequence[ExposureTest], receivers: Sequence[socket.socket], timeout: float
+) -> set[int]:
     """Write the SYN of every door, twice where nothing arrived; return the numbers of those that did."""
-    numbers, arrived = {one.number for one in tried}, set[int]()
-    for _ in range(SENDINGS):
-        wire.write([one for one in tried if one.number not in arrived], packets.SYN)
-        deadline = time.monotonic() + patience / SENDINGS
+    numbers, arrived = {test.number for test in tests}, set[int]()
+    for _ in range(ATTEMPTS):
+        raw_sender.send([test for test in tests if test.number not in arrived], packets.SYN)
+        deadline = time.monotonic() + timeout / ATTEMPTS
         while not numbers <= arrived and (left := deadline - time.monotonic()) > 0:
-            arrived |= _heard(ears, left) & numbers
+            arrived |= _received(receivers, left) & numbers
     return arrived
 
 
-def _heard(ears: Sequence[socket.socket], seconds: float) -> set[int]:
+def _received(receivers: Sequence[socket.socket], seconds: float) -> set[int]:
     """Return the sequence numbers of what has come, waiting `seconds` for the first."""
-    ready = linux_poll.readable(ears, seconds)
-    came: set[int] = set()
-    for ear in ready:
+    ready = linux_poll.readable(receivers, seconds)
+    sequences: set[int] = set()
+    for receiver in ready:
         with suppress(BlockingIOError):
             while True:
-                read = ear.recv(READ)[HEAD.size :]
-                came.add(int.from_bytes(read[SEQUENCE_AT], "big"))
-    return came
+                read = receiver.recv(RECEIVE_SIZE)[IPV4_HEADER.size :]
+                sequences.add(int.from_bytes(read[SEQUENCE_SLICE], "big"))
+    return sequences

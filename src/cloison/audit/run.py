@@ -1,43 +1,41 @@
-"""Looks for what somebody could do who took over a container of the project, or comes near its engine.
+"""Runs the security audit: what an attacker could do from inside a container, or near the engine.
 
-Rule: what it finds is shown and judged by nobody; nothing in a container is run or changed.
+Input: an open probe session. Output: risks, which are shown beside the verdict.
+Rule: a risk changes no verdict; nothing is run or changed in a container. In a rehearsal idle containers stand in
+for the services, so their own privileges say nothing; name resolution is tested instead of told from a version.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from cloison.audit import container_inspect, forwarding_check, host_inspect
+from cloison.audit import container_inspect, dns_leak_check, forwarding_check, host_inspect
+from cloison.audit.loopback_exposure_check import check_loopback_exposure
+from cloison.engine.connection import socket_path
 from cloison.findings import container_risks, engine_cves
-from cloison.findings.container_privileges import hops
-from cloison.findings.container_risks import Finding
-from cloison.model.facts import Facts
+from cloison.findings.container_privileges import forwarding_paths
+from cloison.findings.container_risks import Risk
+from cloison.observe.observer import ProbeSession
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """Where to look: a project, and the socket of its engine.
-
-    `patience` is how long to wait for a packet, in seconds. Idle containers stand in for others, so
-    what they have says nothing.
-    """
-
-    project: str
-    facts: Facts
-    engine_socket: str
-    patience: float
-    idle: bool
+def audit(session: ProbeSession, timeout: float, *, is_rehearsal: bool) -> list[Risk]:
+    """Return the risks of a session's project and its engine, the worst first; `timeout` is seconds for a packet."""
+    risks = check_loopback_exposure(session, known_risks(session, timeout, is_rehearsal=is_rehearsal), timeout)
+    if not is_rehearsal:
+        return risks
+    tested = dns_leak_check.check_dns_leaks(session, timeout)
+    return [risk for risk in risks if risk.what != dns_leak_check.VULNERABILITY] + tested
 
 
-def findings(beside: Beside) -> list[Finding]:
-    """Return what could be misused: of the containers, then of the engine, the worst first."""
-    machine = host_inspect.machine(beside.engine_socket)
-    on_engine = engine_cves.findings(engine_cves.Situation(beside.facts, machine, beside.project))
-    return [*([] if beside.idle else _in_containers(beside)), *on_engine]
+def known_risks(session: ProbeSession, timeout: float, *, is_rehearsal: bool) -> list[Risk]:
+    """Return the risks of containers and engine: inspected, tested by forwarding, or told by a version."""
+    engine_socket = socket_path()
+    host = host_inspect.inspect_host(engine_socket)
+    on_engine = engine_cves.risks(engine_cves.EngineContext(session.facts, host, session.project.name))
+    return [*([] if is_rehearsal else _container_risks(session, engine_socket, timeout)), *on_engine]
 
 
-def _in_containers(beside: Beside) -> list[Finding]:
-    running = [c for c in beside.facts.containers if c.pid and c.project == beside.project]
-    powers = container_inspect.read(running, [beside.engine_socket])
-    ways = hops(beside.facts, container_risks.routers(powers))
-    return container_risks.findings(powers, forwarding_check.tried(ways, beside.facts.containers, beside.patience))
+def _container_risks(session: ProbeSession, engine_socket: str, timeout: float) -> list[Risk]:
+    running = [c for c in session.facts.containers if c.pid and c.project == session.project.name]
+    privileges = container_inspect.read(running, [engine_socket])
+    paths = forwarding_paths(session.facts, container_risks.routers(privileges))
+    forwarded = forwarding_check.check_forwarding(paths, session.facts.containers, timeout)
+    return container_risks.risks(privileges, forwarded)

@@ -6,20 +6,15 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from cloison.engine.compose_cli import Selection
 from cloison.reports import REPORTS
+from cloison.workflow.request import DEFAULT_TIMEOUT
 
 R = TypeVar("R")
-PATIENCE: Final = 0.5
-"""Seconds to wait for silence: two SYNs, half of it after each.
-
-On one machine the kernel answers within microseconds, whatever the processes do; while answers
-still trickle in, the prober waits longer by itself.
-"""
 
 
 def selection(function: Callable[..., R]) -> Callable[..., R]:
@@ -30,7 +25,7 @@ def selection(function: Callable[..., R]) -> Callable[..., R]:
     @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Profile to enable; as for Compose.")
     @click.option("--env-file", "env_files", multiple=True, metavar="FILE", help="Environment file; as for Compose.")
     @wraps(function)
-    def chosen(
+    def wrapper(
         files: tuple[str, ...],
         project: str,
         profiles: tuple[str, ...],
@@ -39,11 +34,11 @@ def selection(function: Callable[..., R]) -> Callable[..., R]:
     ) -> R:
         return function(selection=Selection(files, project, profiles, env_files), **others)
 
-    return chosen
+    return wrapper
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class OutputOptions:
     """How something is shown."""
 
     formats: tuple[str, ...]
@@ -52,14 +47,14 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Report(Shown):
+class ProofOptions(OutputOptions):
     """How a proof is made and shown; `patience` in seconds."""
 
-    patience: float
+    timeout: float
 
 
 @dataclass(frozen=True, slots=True)
-class Recipient:
+class LedgerOptions:
     """Which ledger gets the proof; `required` when the command is to fail without it. No `url` means none."""
 
     url: str = ""
@@ -67,7 +62,7 @@ class Recipient:
     required: bool = False
 
 
-def recipient(function: Callable[..., R]) -> Callable[..., R]:
+def ledger_options(function: Callable[..., R]) -> Callable[..., R]:
     """Add the options that say which ledger gets the proof, and hand them over as one `recipient`."""
 
     @click.option(
@@ -89,44 +84,44 @@ def recipient(function: Callable[..., R]) -> Callable[..., R]:
     )
     @click.option("--ledger-required", "required", is_flag=True, help="Fail while the ledger has not got the proof.")
     @wraps(function)
-    def chosen(url: str, token_file: Path | None, required: bool, **others: Any) -> R:  # noqa: FBT001  # click passes by name
-        return function(recipient=Recipient(url, token_file, required), **others)
+    def wrapper(url: str, token_file: Path | None, required: bool, **others: Any) -> R:  # noqa: FBT001  # click passes by name
+        return function(ledger_options=LedgerOptions(url, token_file, required), **others)
 
-    return chosen
+    return wrapper
 
 
-def report(function: Callable[..., R]) -> Callable[..., R]:
+def proof_options(function: Callable[..., R]) -> Callable[..., R]:
     """Add the options that say how a proof is made and shown, and hand them over as one `report`."""
 
     @wraps(function)
-    def chosen(formats: tuple[str, ...], output: Path | None, strict: bool, patience: float, **others: Any) -> R:  # noqa: FBT001  # click passes by name
-        return function(report=Report(formats, output, strict, patience), **others)
+    def wrapper(formats: tuple[str, ...], output: Path | None, strict: bool, timeout: float, **others: Any) -> R:  # noqa: FBT001  # click passes by name
+        return function(proof_options=ProofOptions(formats, output, strict, timeout), **others)
 
-    patience = click.option(
+    timeout = click.option(
         "--patience",
         type=click.FloatRange(0.05, 60),
-        default=PATIENCE,
+        default=DEFAULT_TIMEOUT,
         show_default=True,
         metavar="SECONDS",
         help="How long to wait for silence.",
     )
-    return _shown(REPORTS, patience(chosen))
+    return _add_output_options(REPORTS, timeout(wrapper))
 
 
-def shown(known: Collection[str]) -> Callable[[Callable[..., R]], Callable[..., R]]:
+def output_options(known: Collection[str]) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Add the options that say how something is shown, in one of these reports, and hand them over as one `shown`."""
 
     def add(function: Callable[..., R]) -> Callable[..., R]:
         @wraps(function)
-        def chosen(formats: tuple[str, ...], output: Path | None, strict: bool, **others: Any) -> R:  # noqa: FBT001  # click passes by name
-            return function(shown=Shown(formats, output, strict), **others)
+        def wrapper(formats: tuple[str, ...], output: Path | None, strict: bool, **others: Any) -> R:  # noqa: FBT001  # click passes by name
+            return function(output_options=OutputOptions(formats, output, strict), **others)
 
-        return _shown(known, chosen)
+        return _add_output_options(known, wrapper)
 
     return add
 
 
-def _shown(known: Collection[str], function: Callable[..., R]) -> Callable[..., R]:
+def _add_output_options(known: Collection[str], function: Callable[..., R]) -> Callable[..., R]:
     formats = click.option(
         "--format",
         "formats",

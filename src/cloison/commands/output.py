@@ -11,42 +11,43 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from cloison.commands.ledger_delivery import Courier
-from cloison.commands.options import Report, Shown
+from cloison.commands.ledger_delivery import LedgerClient
+from cloison.commands.options import OutputOptions, ProofOptions
 from cloison.engine.compose_cli import Selection
 from cloison.errors import BREACHED, UsageError
 from cloison.proof.schema import Proof
-from cloison.reports import REPORTS, Look
+from cloison.reports import REPORTS, RenderOptions
 from cloison.verdict.judge import Judgement
-from cloison.workflow.local_proof import Request, prove
+from cloison.workflow.prove import prove
+from cloison.workflow.request import Request
 
-PEOPLE: Final = "terminal"
+TERMINAL: Final = "terminal"
 PIPED_WIDTH: Final = 100
 
 
-def prove_and_show(selection: Selection, report: Report, courier: Courier | None) -> int:
+def prove_and_report(selection: Selection, proof_options: ProofOptions, ledger_client: LedgerClient | None) -> int:
     """Prove the project, show the reports, have the proof delivered, and return the exit code."""
-    with status() as talk:
-        proof = prove(Request(selection, report.patience), talk)
-    parcel = courier.take(proof) if courier else None
-    code = show(proof, report)
+    with status() as progress:
+        proof = prove(Request(selection, proof_options.timeout), progress)
+    parcel = ledger_client.enqueue(proof) if ledger_client else None
+    code = write_reports(proof, proof_options)
     return parcel.send(code) if parcel else code
 
 
-def show(proof: Proof, report: Shown) -> int:
+def write_reports(proof: Proof, proof_options: OutputOptions) -> int:
     """Show the reports of a proof and return the exit code."""
-    for name, path in place(report.formats, report.output).items():
-        put(path, REPORTS[name](proof, look(strict=report.strict)))
+    for name, path in report_paths(proof_options.formats, proof_options.output).items():
+        write_report(path, REPORTS[name](proof, render_options(strict=proof_options.strict)))
     tolerated = proof.totals[Judgement.TOLERATED] > 0
-    return BREACHED if report.strict and tolerated else proof.verdict.exit_code
+    return BREACHED if proof_options.strict and tolerated else proof.verdict.exit_code
 
 
-def place(formats: tuple[str, ...], output: Path | None, stem: str = "proof") -> dict[str, Path | None]:
+def report_paths(formats: tuple[str, ...], output: Path | None, stem: str = "proof") -> dict[str, Path | None]:
     """Return where each report goes, None for stdout; `stem` is what files in a directory are called.
 
     Raises UsageError when two would share one place, before any work is done.
     """
-    others = [name for name in formats if name != PEOPLE]
+    others = [name for name in formats if name != TERMINAL]
     if output is None:
         if len(formats) > 1:
             raise UsageError(f"{len(formats)} reports cannot share stdout; say with --output where {others[0]} goes")
@@ -57,17 +58,17 @@ def place(formats: tuple[str, ...], output: Path | None, stem: str = "proof") ->
     if len(others) == 1 and not folder.is_dir():
         raise UsageError(f"{output}: there is no directory {folder}")
     single = len(others) == 1 and not output.is_dir()
-    return {name: None if name == PEOPLE else output if single else output / f"{stem}.{name}" for name in formats}
+    return {name: None if name == TERMINAL else output if single else output / f"{stem}.{name}" for name in formats}
 
 
-def look(*, strict: bool) -> Look:
+def render_options(*, strict: bool) -> RenderOptions:
     """Return how a report for people is to look on this stdout (https://no-color.org)."""
     if not sys.stdout.isatty():
-        return Look(color=False, width=PIPED_WIDTH, strict=strict)
-    return Look(color=not os.environ.get("NO_COLOR"), width=shutil.get_terminal_size().columns, strict=strict)
+        return RenderOptions(color=False, width=PIPED_WIDTH, strict=strict)
+    return RenderOptions(color=not os.environ.get("NO_COLOR"), width=shutil.get_terminal_size().columns, strict=strict)
 
 
-def put(path: Path | None, text: str | Iterator[str]) -> None:
+def write_report(path: Path | None, text: str | Iterator[str]) -> None:
     """Hand a report over: into a file, or on stdout where there is none."""
     parts = [text] if isinstance(text, str) else text
     if path is None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cloison.commands import options
-from cloison.commands.options import Shown
+from cloison.commands.options import OutputOptions
 from cloison.engine.compose_cli import Selection
 from cloison.errors import BREACHED
-from cloison.model.facts import OLDEST
+from cloison.model.facts import DEFAULT_ENGINE_VERSION
 
 if TYPE_CHECKING:
     from cloison.plan.schema import Plan
@@ -20,9 +20,11 @@ REPORTS: Final = ("terminal", "json")
 VERSION: Final = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?([-+~.].*)?")
 
 
-def _engine(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+def _engine_version(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     if not VERSION.fullmatch(value):
-        raise click.BadParameter(f'"{value}" is not the version of an engine; write it like {OLDEST} or 28.0')
+        raise click.BadParameter(
+            f'"{value}" is not the version of an engine; write it like {DEFAULT_ENGINE_VERSION} or 28.0'
+        )
     return value
 
 
@@ -30,10 +32,10 @@ def _engine(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @options.selection
 @click.option(
     "--engine",
-    default=OLDEST,
+    default=DEFAULT_ENGINE_VERSION,
     show_default=True,
     metavar="VERSION",
-    callback=_engine,
+    callback=_engine_version,
     help="Docker Engine to predict for. What is shut on the default is shut on later ones, gateway modes aside.",
 )
 @click.option(
@@ -42,8 +44,8 @@ def _engine(_context: click.Context, _parameter: click.Parameter, value: str) ->
     default=None,
     help="What external networks are; without it, flows over one are undecided.",
 )
-@options.shown(REPORTS)
-def command(selection: Selection, engine: str, external: str | None, shown: Shown) -> int:
+@options.output_options(REPORTS)
+def command(selection: Selection, engine: str, external: str | None, output_options: OutputOptions) -> int:
     """Hold what a Compose file draws against its policy.
 
     Predicts who would reach whom from the resolved file alone, for a pull request: needs no engine,
@@ -62,20 +64,22 @@ def command(selection: Selection, engine: str, external: str | None, shown: Show
     from cloison.proof.schema import Tool
     from cloison.verdict.judge import Judgement
 
-    places = commands_output.place(shown.formats, shown.output, stem="plan")
+    paths = commands_output.report_paths(output_options.formats, output_options.output, stem="plan")
     project = compose_project.project(compose_cli.resolved(selection))
-    found = planner.plan(project, Assumptions(engine, external or ""), Tool("cloison", version("cloison")))
-    for name, path in places.items():
-        commands_output.put(path, _report(name, found, strict=shown.strict))
-    return BREACHED if shown.strict and found.totals[Judgement.TOLERATED] else found.verdict.exit_code
+    result = planner.plan(project, Assumptions(engine, external or ""), Tool("cloison", version("cloison")))
+    for name, path in paths.items():
+        commands_output.write_report(path, _report(name, result, strict=output_options.strict))
+    return BREACHED if output_options.strict and result.totals[Judgement.TOLERATED] else result.verdict.exit_code
 
 
-def _report(name: str, found: Plan, *, strict: bool) -> str:
+def _report(name: str, result: Plan, *, strict: bool) -> str:
     from cloison.commands import output as commands_output
     from cloison.proof.schema import canonical
     from cloison.reports import plan_terminal
 
     if name == "json":
-        return canonical(found).decode()
-    look = commands_output.look(strict=strict)
-    return plan_terminal.render(found, color=look.color, width=look.width, strict=look.strict)
+        return canonical(result).decode()
+    render_options = commands_output.render_options(strict=strict)
+    return plan_terminal.render(
+        result, color=render_options.color, width=render_options.width, strict=render_options.strict
+    )

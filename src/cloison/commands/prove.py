@@ -5,15 +5,15 @@ from __future__ import annotations
 import click
 
 from cloison.commands import options
-from cloison.commands.options import Recipient, Report
+from cloison.commands.options import LedgerOptions, ProofOptions
 from cloison.engine.compose_cli import Selection
 
 
 @click.command()
 @options.selection
-@options.report
-@options.recipient
-def command(selection: Selection, report: Report, recipient: Recipient) -> int:
+@options.proof_options
+@options.ledger_options
+def command(selection: Selection, proof_options: ProofOptions, ledger_options: LedgerOptions) -> int:
     """Prove who can reach whom in a running project.
 
     Looks from inside every container, from the host and from an outside machine; compares what it
@@ -24,5 +24,5 @@ def command(selection: Selection, report: Report, recipient: Recipient) -> int:
     from cloison.commands import ledger_delivery
     from cloison.commands import output as commands_output
 
-    commands_output.place(report.formats, report.output)
-    return commands_output.prove_and_show(selection, report, ledger_delivery.courier(recipient))
+    commands_output.report_paths(proof_options.formats, proof_options.output)
+    return commands_output.prove_and_report(selection, proof_options, ledger_delivery.ledger_client(ledger_options))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cloison.publish.credentials import Login
     from cloison.publish.image_reference import Reference
-    from cloison.publish.push import Audience
+    from cloison.publish.push import ProgressListener
 
 
 @click.command()
@@ -40,21 +40,21 @@ def command(
     IMAGE is `me/ledger` on Docker Hub, or `registry.example:5000/team/ledger` on any other registry;
     TAG is `latest` unless it is given. Prints the name by digest, which nobody can move.
     """
-    from cloison.engine.connection import reached
-    from cloison.publish.image_reference import reference
-    from cloison.publish.push import SECONDS, Images
+    from cloison.engine.connection import engine_connection
+    from cloison.publish.image_reference import parse_reference
+    from cloison.publish.push import ENGINE_TIMEOUT, Images
 
-    target = reference(image)
+    target = parse_reference(image)
     login = _login(target, username, password_stdin=password_stdin)
-    source = _source(selection) if source is None else source
-    with reached(SECONDS) as engine, _audience() as audience:
+    source = _project_image(selection) if source is None else source
+    with engine_connection(ENGINE_TIMEOUT) as engine, _progress_listener() as listener:
         images = Images(engine.api)
-        identity = images.identity(source)
-        audience.say(f"publishing {source} as {target}")
-        with images.named(identity, target, audience):
-            digest = images.push(target, login, audience)
-            images.read_back(target, login, digest)
-    click.echo(target.at(digest))
+        image_id = images.image_id(source)
+        listener.message(f"publishing {source} as {target}")
+        with images.tagged(image_id, target, listener):
+            digest = images.push(target, login, listener)
+            images.verify_pushed(target, login, digest)
+    click.echo(target.with_digest(digest))
 
 
 def _login(target: Reference, user: str | None, *, password_stdin: bool) -> Login:
@@ -63,9 +63,9 @@ def _login(target: Reference, user: str | None, *, password_stdin: bool) -> Logi
     if password_stdin != (user is not None):
         raise UsageError("--username and --password-stdin go together: a password on the command line could be seen")
     if user is None:
-        return credentials.stored(target.host)
+        return credentials.from_configuration(target.host)
     credentials.configuration()  # the library reads it in any case, and would fail less clearly
-    return credentials.given(target.host, user, _password())
+    return credentials.from_password(target.host, user, _password())
 
 
 def _password() -> str:
@@ -80,7 +80,7 @@ def _password() -> str:
     return password
 
 
-def _source(selection: Selection) -> str:
+def _project_image(selection: Selection) -> str:
     """Return the one image that the project builds."""
     from cloison.engine import compose_cli
 
@@ -88,10 +88,10 @@ def _source(selection: Selection) -> str:
         document = compose_cli.resolved(selection)
     except FileError as error:
         raise UsageError(f"{error}; without a Compose project, name the image: --from LOCAL_IMAGE") from error
-    return built(document)
+    return built_image(document)
 
 
-def built(document: Mapping[str, Any]) -> str:
+def built_image(document: Mapping[str, Any]) -> str:
     """Return the one image that a resolved Compose file builds.
 
     Raises UsageError when it builds none or several.
@@ -108,24 +108,24 @@ def built(document: Mapping[str, Any]) -> str:
     raise UsageError(f"the project builds several images, so name one with --from: {listed}")
 
 
-class _Lines:
+class _LineProgress:
     """Tells it line by line."""
 
-    def say(self, sentence: str) -> None:
+    def message(self, sentence: str) -> None:
         click.echo(sentence, err=True)
 
     def advance(self, done: int, total: int) -> None:
         """Lines know no progress."""
 
 
-class _Bar:
+class _BarProgress:
     """Tells it above a bar."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._task = progress.add_task("pushing", total=None)
 
-    def say(self, sentence: str) -> None:
+    def message(self, sentence: str) -> None:
         self._progress.console.print(sentence, markup=False, highlight=False)
 
     def advance(self, done: int, total: int) -> None:
@@ -133,14 +133,14 @@ class _Bar:
 
 
 @contextmanager
-def _audience() -> Iterator[Audience]:
+def _progress_listener() -> Iterator[ProgressListener]:
     """Have someone to talk to: a bar where stderr is a terminal, else lines."""
     if not sys.stderr.isatty():
-        yield _Lines()
+        yield _LineProgress()
         return
     from rich.console import Console  # 100 ms that only a terminal pays
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield _Bar(progress)
+        yield _BarProgress(progress)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cloison.commands import options
-from cloison.commands.options import Report
+from cloison.commands.options import ProofOptions
 from cloison.engine.compose_cli import Selection
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @options.selection
-@options.report
-def command(selection: Selection, report: Report) -> int:
+@options.proof_options
+def command(selection: Selection, proof_options: ProofOptions) -> int:
     """Prove the walls that a Compose file draws, without its images.
 
     Builds the file's networks on the engine under other names, puts an idle container of a few
@@ -28,22 +28,21 @@ def command(selection: Selection, report: Report) -> int:
     """
     from cloison.commands import output as commands_output
 
-    commands_output.place(report.formats, report.output)
-    with commands_output.status() as talk:
-        proof = rehearse(selection, report.patience, talk)
-    return commands_output.show(proof, report)
+    commands_output.report_paths(proof_options.formats, proof_options.output)
+    with commands_output.status() as progress:
+        proof = rehearse(selection, proof_options.timeout, progress)
+    return commands_output.write_reports(proof, proof_options)
 
 
-def rehearse(selection: Selection, patience: float, talk: Callable[[str], None] = lambda _: None) -> Proof:
+def rehearse(selection: Selection, timeout: float, progress: Callable[[str], None] = lambda _: None) -> Proof:
     """Rehearse a project and return the proof; `patience` in seconds.
 
     Raises a CloisonError when there is nothing to judge: see `errors`.
     """
-    from cloison.workflow import local_proof
+    from cloison.workflow.prove import PROBE_MODULES, resolved, run_request
 
-    talk("resolving the Compose file")
-    document = local_proof.resolved(selection, "cloison.rehearse.environment", *local_proof.FOR_LOOKING)
-    from cloison.remote.protocol import Errand
-    from cloison.workflow import prove as workflow_prove
+    progress("resolving the Compose file")
+    document = resolved(selection, "cloison.rehearse.environment", *PROBE_MODULES)
+    from cloison.remote.protocol import AgentRequest
 
-    return workflow_prove.answer(Errand(dict(document), patience, is_rehearsal=True), talk)
+    return run_request(AgentRequest(dict(document), timeout, is_rehearsal=True), progress)

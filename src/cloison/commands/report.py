@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cloison.commands import options
-from cloison.commands.options import Shown
+from cloison.commands.options import OutputOptions
 from cloison.errors import UsageError
 from cloison.reports import REPORTS
 
@@ -21,8 +21,8 @@ STDIN: Final = "-"
 
 @click.command()
 @click.argument("file", metavar="FILE")
-@options.shown(REPORTS)
-def command(file: str, shown: Shown) -> int:
+@options.output_options(REPORTS)
+def command(file: str, output_options: OutputOptions) -> int:
     """Show a proof that was stored with --format json.
 
     FILE is the document, or - for what comes on stdin. Needs no engine and no root. The exit code is
@@ -30,8 +30,8 @@ def command(file: str, shown: Shown) -> int:
     """
     from cloison.commands import output as commands_output
 
-    commands_output.place(shown.formats, shown.output)
-    return commands_output.show(stored(file), shown)
+    commands_output.report_paths(output_options.formats, output_options.output)
+    return commands_output.write_reports(stored(file), output_options)
 
 
 def stored(file: str) -> Proof:

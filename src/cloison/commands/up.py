@@ -5,16 +5,18 @@ from __future__ import annotations
 import click
 
 from cloison.commands import options
-from cloison.commands.options import Recipient, Report
+from cloison.commands.options import LedgerOptions, ProofOptions
 from cloison.engine.compose_cli import Selection
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @options.selection
-@options.report
-@options.recipient
+@options.proof_options
+@options.ledger_options
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[COMPOSE ARGUMENTS]…")
-def command(selection: Selection, report: Report, recipient: Recipient, arguments: tuple[str, ...]) -> int:
+def command(
+    selection: Selection, proof_options: ProofOptions, ledger_options: LedgerOptions, arguments: tuple[str, ...]
+) -> int:
     """Start the project, wait until it is healthy, and prove it.
 
     Everything that `docker compose up` takes can follow, e.g. `cloison up --build`.
@@ -25,10 +27,10 @@ def command(selection: Selection, report: Report, recipient: Recipient, argument
     from cloison.compose import project as compose_project
     from cloison.engine import compose_cli
 
-    commands_output.place(report.formats, report.output)
-    courier = ledger_delivery.courier(recipient)
+    commands_output.report_paths(proof_options.formats, proof_options.output)
+    ledger_client = ledger_delivery.ledger_client(ledger_options)
     policy.policy(
         compose_project.project(compose_cli.resolved(selection))
     )  # what is wrong is told before anything starts
     compose_cli.up(selection, arguments)
-    return commands_output.prove_and_show(selection, report, courier)
+    return commands_output.prove_and_report(selection, proof_options, ledger_client)

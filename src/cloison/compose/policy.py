@@ -21,13 +21,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from cloison.compose.project import POLICY_KEY, Project
-from cloison.compose.schema import HIGHEST_PORT
+from cloison.compose.schema import MAX_PORT
 from cloison.compose.suggest import suggestion
 from cloison.errors import PolicyError
-from cloison.model.facts import HOST, OUTSIDE, PORTED, STRANGER, Flow, Protocol
+from cloison.model.flow import FOREIGN, HOST, OUTSIDE, TRANSPORT_PROTOCOLS, Flow, Protocol
 
-EVERY: Final = "*"
-ARROW: Final = re.compile(
+ANY_PLACE: Final = "*"
+FLOW_PATTERN: Final = re.compile(
     r"^\s*(?P<source>\S+)\s*->\s*(?P<target>[^\s:/]+)(?::(?P<port>[0-9]{1,5})(?:/(?P<protocol>\w+))?)?\s*$",
 )
 _quoted: Final = reprlib.Repr()
@@ -36,7 +36,7 @@ _quoted.maxstring = _quoted.maxother = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class PolicyRule:
     """One arrow of the policy. `where` is its position, for messages and reports."""
 
     source: str
@@ -47,23 +47,23 @@ class Rule:
     text: str
 
     @property
-    def is_wide(self) -> bool:
+    def has_wildcard(self) -> bool:
         """Whether the rule speaks about places that it does not name."""
-        return EVERY in (self.source, self.target)
+        return ANY_PLACE in (self.source, self.target)
 
-    def names(self, flow: Flow) -> bool:
+    def matches(self, flow: Flow) -> bool:
         """Whether the rule speaks about `flow`."""
         end = flow.endpoint
         return (
-            _covers(self.source, flow.vantage.place)
-            and _covers(self.target, end.place)
+            _matches_place(self.source, flow.vantage.place)
+            and _matches_place(self.target, end.place)
             and (self.port is None or (self.port, self.protocol) == (end.service_port, end.protocol))
         )
 
 
-def _covers(name: str, place: str) -> bool:
+def _matches_place(name: str, place: str) -> bool:
     """Whether a name of the policy means a place: a star means all that are known, and a stranger is not."""
-    return name == place or (name == EVERY and not place.startswith(STRANGER))
+    return name == place or (name == ANY_PLACE and not place.startswith(FOREIGN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Toleration:
 
     why: str
     where: str
-    rule: Rule | None = None
+    rule: PolicyRule | None = None
     network: str = ""
     """The file's key of the network."""
 
@@ -86,7 +86,7 @@ class Toleration:
 class Policy:
     """All that the owner said."""
 
-    allow: tuple[Rule, ...]
+    allow: tuple[PolicyRule, ...]
     tolerate: tuple[Toleration, ...]
 
 
@@ -112,8 +112,8 @@ def check_ports(rules: Policy, known: Mapping[str, Collection[tuple[Protocol, in
 
     `known` maps a service that runs to its ports; rules about other places are not checked.
     """
-    arrows = [*rules.allow, *(toleration.rule for toleration in rules.tolerate if toleration.rule)]
-    for rule in arrows:
+    flow_rules = [*rules.allow, *(toleration.rule for toleration in rules.tolerate if toleration.rule)]
+    for rule in flow_rules:
         ports = known.get(rule.target)
         if rule.port is None or ports is None or (rule.protocol, rule.port) in ports:
             continue
@@ -123,22 +123,22 @@ def check_ports(rules: Policy, known: Mapping[str, Collection[tuple[Protocol, in
         )
 
 
-def check_cover(rules: Policy, flows: Iterable[Flow], finished: Collection[str] = ()) -> None:
+def check_rules_match(rules: Policy, flows: Iterable[Flow], completed: Collection[str] = ()) -> None:
     """Refuse an allowed arrow that speaks about no flow at all: it would hold without having been looked at.
 
     Services that ran and have ended (`finished`) have no flows, and that is in order.
     """
     asked = list(flows)
     for rule in rules.allow:
-        if not {rule.source, rule.target}.isdisjoint(finished):
+        if not {rule.source, rule.target}.isdisjoint(completed):
             continue
-        if not any(rule.names(flow) for flow in asked):
+        if not any(rule.matches(flow) for flow in asked):
             raise PolicyError(f'{rule.where}: "{rule.text}" covers no flow of this project; {_cover_hint(rule, asked)}')
 
 
-def _cover_hint(rule: Rule, asked: Iterable[Flow]) -> str:
+def _cover_hint(rule: PolicyRule, asked: Iterable[Flow]) -> str:
     """Say why a rule covers nothing: the host may have the place and not the port."""
-    if rule.target == HOST and any(replace(rule, port=None).names(flow) for flow in asked):
+    if rule.target == HOST and any(replace(rule, port=None).matches(flow) for flow in asked):
         return (
             f"nobody is known to listen on port {rule.port}/{rule.protocol} of the host where others get; "
             f'have it listen on more than loopback, or write "{rule.source} -> {HOST}", which covers every port'
@@ -148,25 +148,25 @@ def _cover_hint(rule: Rule, asked: Iterable[Flow]) -> str:
 
 def named_ports(rules: Policy | None, place: str) -> set[tuple[Protocol, int]]:
     """Return the ports of `place` that the policy's `allow` names."""
-    arrows = rules.allow if rules else ()
-    return {(rule.protocol, rule.port) for rule in arrows if rule.target == place and rule.port is not None}
+    flow_rules = rules.allow if rules else ()
+    return {(rule.protocol, rule.port) for rule in flow_rules if rule.target == place and rule.port is not None}
 
 
-def _rule(project: Project, text: Any, where: str) -> Rule:
-    match = ARROW.match(text) if isinstance(text, str) else None
+def _rule(project: Project, text: Any, where: str) -> PolicyRule:
+    match = FLOW_PATTERN.match(text) if isinstance(text, str) else None
     if match is None:
         raise PolicyError(
             f"{where}: {_quoted.repr(text)} is not a flow; "
             'write "source -> target[:port[/proto]]", e.g. "app -> db:3306"'
         )
-    places = (*project.services, HOST, OUTSIDE, EVERY)
+    places = (*project.services, HOST, OUTSIDE, ANY_PLACE)
     for name in (match["source"], match["target"]):
         if name not in places:
             raise PolicyError(f'{where}: no service "{name}"{suggestion(name, places)}')
     if match["target"] == OUTSIDE and match["port"]:
         whole = f"{match['source']} -> {OUTSIDE}"
         raise PolicyError(f'{where}: "{OUTSIDE}" is looked at as a whole, not by port; write "{whole}"')
-    return Rule(
+    return PolicyRule(
         match["source"],
         # A service in another's namespace is reached at the other's addresses.
         project.owner(match["target"]),
@@ -180,13 +180,13 @@ def _rule(project: Project, text: Any, where: str) -> Rule:
 def _port(text: str | None, where: str) -> int | None:
     if text is None:
         return None
-    if not 1 <= int(text) <= HIGHEST_PORT:
-        raise PolicyError(f"{where}: {text} is not a port; ports go from 1 to {HIGHEST_PORT}")
+    if not 1 <= int(text) <= MAX_PORT:
+        raise PolicyError(f"{where}: {text} is not a port; ports go from 1 to {MAX_PORT}")
     return int(text)
 
 
 def _protocol(text: str | None, where: str) -> Protocol:
-    known = {protocol.value: protocol for protocol in PORTED}
+    known = {protocol.value: protocol for protocol in TRANSPORT_PROTOCOLS}
     if (text or "tcp") not in known:
         raise PolicyError(f'{where}: no protocol "{text}"; write tcp or udp')
     return known[text or "tcp"]

@@ -12,19 +12,19 @@ from functools import cached_property
 from ipaddress import ip_address
 from typing import Any, Final
 
-from cloison.compose.schema import HIGHEST_PORT, DocumentForm, NetworkForm, PortForm, ServiceForm, read
+from cloison.compose.schema import MAX_PORT, DocumentForm, NetworkForm, PortForm, ServiceForm, read
 from cloison.compose.suggest import suggestion
 from cloison.errors import FileError, PolicyError
-from cloison.model.facts import HOST, OUTSIDE, Protocol
+from cloison.model.flow import HOST, OUTSIDE, Protocol
 
 POLICY_KEY: Final = "x-cloison"
 DEFAULT_BRIDGE: Final = "bridge"
 """The engine's own network, and the network mode that asks for it."""
 COMPLETED: Final = "service_completed_successfully"
-MODES: Final = ("", "none", "host", DEFAULT_BRIDGE)
-LENDERS: Final = ("service", "container")
+NETWORK_MODES: Final = ("", "none", "host", DEFAULT_BRIDGE)
+NAMESPACE_OWNER_KINDS: Final = ("service", "container")
 """What has a namespace to lend; a name follows, after a colon."""
-ALIASES: Final = {"default": DEFAULT_BRIDGE}
+NETWORK_MODE_ALIASES: Final = {"default": DEFAULT_BRIDGE}
 """Other words for a network mode: https://github.com/moby/moby/blob/v20.10.24/runconfig/hostconfig_unix.go"""
 
 
@@ -61,7 +61,7 @@ class Service:
     ports: tuple[Port, ...] = ()
     exposed: tuple[tuple[Protocol, int], ...] = ()
     replicas: int = 1
-    ends: bool = False
+    completion_awaited: bool = False
     """Whether another service waits for this one to complete."""
     priorities: Mapping[str, int] = field(default_factory=dict)
     """Which network the file would rather have as gateway (`gw_priority`), by engine name; 0 where it does not say."""
@@ -91,13 +91,13 @@ class Project:
         # Two keys may name one network of the engine; the first is the one that is meant.
         return {network.name: network for network in reversed([*self.networks.values()])}
 
-    def seats(self, service: str) -> tuple[str, ...]:
+    def attached_networks(self, service: str) -> tuple[str, ...]:
         """Return the engine names of the networks that the file gives to `service`, through a shared namespace too."""
         known = self.services.get(service)
         if known is None:
             return ()
         owner = known.shares_namespace_with
-        return self.seats(owner) if owner else known.networks
+        return self.attached_networks(owner) if owner else known.networks
 
     def priority(self, service: str, network: str) -> int:
         """Return how much the file wants a network to be the gateway of `service`."""
@@ -119,7 +119,9 @@ def project(document: Mapping[str, Any]) -> Project:
     networks = {key: _network(key, read(body or {}, NetworkForm, f"networks.{key}")) for key, body in _items(whole)}
     bodies = {name: read(body, ServiceForm, f"services.{name}") for name, body in whole.services.items()}
     awaited = {name for body in bodies.values() for name in _awaited(body)}
-    services = {name: _service(name, body, networks, ends=name in awaited) for name, body in bodies.items()}
+    services = {
+        name: _service(name, body, networks, completion_awaited=name in awaited) for name, body in bodies.items()
+    }
     _check_namespaces(services)
     if POLICY_KEY in document and document[POLICY_KEY] is None:
         raise PolicyError(f"{POLICY_KEY}: it says nothing; list what is allowed, or take the line out")
@@ -138,13 +140,13 @@ def _items(document: DocumentForm) -> Iterable[tuple[str, Any]]:
 def _check_namespaces(services: Mapping[str, Service]) -> None:
     """Refuse a namespace that nobody owns: `service:NAME` without that service, or in a circle."""
     for service in services.values():
-        lender, seen = service, {service.name}
-        while owner := lender.shares_namespace_with:
+        namespace_owner, seen = service, {service.name}
+        while owner := namespace_owner.shares_namespace_with:
             if owner not in services or owner in seen:
                 unknown = f'no service "{owner}"{suggestion(owner, services)}'
                 what = "the namespaces go in a circle; name a service that has its own" if owner in seen else unknown
                 raise FileError(f"services.{service.name}.network_mode: {what}")
-            lender = services[owner]
+            namespace_owner = services[owner]
             seen.add(owner)
 
 
@@ -160,24 +162,30 @@ def _network(key: str, body: NetworkForm) -> Network:
     )
 
 
-def _service(name: str, body: ServiceForm, networks: Mapping[str, Network], *, ends: bool) -> Service:
+def _service(name: str, body: ServiceForm, networks: Mapping[str, Network], *, completion_awaited: bool) -> Service:
     if name in (HOST, OUTSIDE):
         raise FileError(f'services.{name}: "{name}" is a word of the policy language; give the service another name')
     where, mode = f"services.{name}", _mode(name, body.network_mode or "")
-    seats = {_seat(where, key, networks): seat for key, seat in (body.networks or {}).items()}
+    attached_networks = {
+        _network_name(where, key, networks): attachment for key, attachment in (body.networks or {}).items()
+    }
     return Service(
         name=name,
-        networks=(DEFAULT_BRIDGE,) if mode == DEFAULT_BRIDGE else tuple(sorted(seats)),
+        networks=(DEFAULT_BRIDGE,) if mode == DEFAULT_BRIDGE else tuple(sorted(attached_networks)),
         network_mode=mode,
         ports=tuple(_port(f"{where}.ports[{i}]", port) for i, port in enumerate(body.ports or ())),
         exposed=tuple(pair for text in body.expose or () for pair in _exposed(f"{where}.expose", text)),
         replicas=_replicas(body),
-        ends=ends,
-        priorities={network: seat.gw_priority for network, seat in seats.items() if seat and seat.gw_priority},
+        completion_awaited=completion_awaited,
+        priorities={
+            network: attachment.gw_priority
+            for network, attachment in attached_networks.items()
+            if attachment and attachment.gw_priority
+        },
     )
 
 
-def _seat(where: str, key: str, networks: Mapping[str, Network]) -> str:
+def _network_name(where: str, key: str, networks: Mapping[str, Network]) -> str:
     if key not in networks:
         raise FileError(f'{where}.networks: no network "{key}"{suggestion(key, networks)}')
     return networks[key].name
@@ -185,9 +193,9 @@ def _seat(where: str, key: str, networks: Mapping[str, Network]) -> str:
 
 def _mode(service: str, text: str) -> str:
     """Refuse a mode that names a network of the engine's: the file alone would not tell who is on it."""
-    mode = ALIASES.get(text, text)
-    lender, _, name = mode.partition(":")
-    if mode not in MODES and not (lender in LENDERS and name):
+    mode = NETWORK_MODE_ALIASES.get(text, text)
+    namespace_owner, _, name = mode.partition(":")
+    if mode not in NETWORK_MODES and not (namespace_owner in NAMESPACE_OWNER_KINDS and name):
         raise FileError(
             f'services.{service}.network_mode: "{text}" is a network that the file does not describe; '
             "write it under `networks:`, with `external: true`"
@@ -225,8 +233,8 @@ def _span(where: str, text: str) -> range:
     """Read `5000` or `3000-3005`."""
     first, _, last = text.partition("-")
     span = range(int(first), int(last or first) + 1)
-    if not span or span[0] < 1 or span[-1] > HIGHEST_PORT:
-        raise FileError(f'{where}: "{text}" is not a port; ports go from 1 to {HIGHEST_PORT}, ranges upwards')
+    if not span or span[0] < 1 or span[-1] > MAX_PORT:
+        raise FileError(f'{where}: "{text}" is not a port; ports go from 1 to {MAX_PORT}, ranges upwards')
     return span
 
 

@@ -12,20 +12,20 @@ from msgspec import Meta
 
 from cloison.errors import FileError
 
-HIGHEST_PORT: Final = 65535
-MOST_REPLICAS: Final = 10_000
+MAX_PORT: Final = 65535
+MAX_REPLICAS: Final = 10_000
 """More than one machine can run: a bridge of Linux has 1024 ports."""
 Key = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9._-]+\Z")]
 """What Compose takes for the name of a service or a network: https://github.com/compose-spec/compose-spec"""
 Text = Annotated[str, Meta(pattern=r"^[^\ud800-\udfff]*\Z")]
 """What can be written down: half a surrogate pair cannot."""
-Count = Annotated[int, Meta(ge=0, le=MOST_REPLICAS)]
+Count = Annotated[int, Meta(ge=0, le=MAX_REPLICAS)]
 
 
 class PortForm(msgspec.Struct, frozen=True):
     """A published port."""
 
-    target: Annotated[int, Meta(ge=1, le=HIGHEST_PORT)]
+    target: Annotated[int, Meta(ge=1, le=MAX_PORT)]
     protocol: Literal["tcp", "udp", "sctp"] = "tcp"
     published: Annotated[str, Meta(pattern=r"^([0-9]{1,5}(-[0-9]{1,5})?)?\Z")] | None = None
     host_ip: str | None = None
@@ -43,7 +43,7 @@ class DeployForm(msgspec.Struct, frozen=True):
     replicas: Count | None = None
 
 
-class SeatForm(msgspec.Struct, frozen=True):
+class AttachmentForm(msgspec.Struct, frozen=True):
     """A service on a network."""
 
     gw_priority: int | None = None
@@ -55,7 +55,7 @@ Exposed = Annotated[str, Meta(pattern=r"^(?i:[0-9]{1,5}(-[0-9]{1,5})?(/(tcp|udp|
 class ServiceForm(msgspec.Struct, frozen=True):
     """A service."""
 
-    networks: dict[Key, SeatForm | None] | None = None
+    networks: dict[Key, AttachmentForm | None] | None = None
     network_mode: Text | None = None
     ports: tuple[PortForm, ...] | None = None
     expose: tuple[Exposed, ...] | None = None

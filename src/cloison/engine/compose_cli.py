@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cloison.errors import FileError, NotProven, UsageError
-from cloison.linux.subprocesses import Result, run, run_apart, run_visibly
+from cloison.linux.subprocesses import CommandResult, run, run_attached, run_in_session
 
 PLUGIN: Final = ("docker", "compose")
-STAND_ALONE: Final = ("docker-compose",)
-FOREIGN: Final = ("COMPOSE_PROFILES", "COMPOSE_REMOVE_ORPHANS", "DOCKER_DEFAULT_PLATFORM")
+STANDALONE: Final = ("docker-compose",)
+PROJECT_VARIABLES: Final = ("COMPOSE_PROFILES", "COMPOSE_REMOVE_ORPHANS", "DOCKER_DEFAULT_PLATFORM")
 """Variables that mean the user's own project and its images."""
-STARTING: Final = 300
+UP_TIMEOUT: Final = 300
 """Seconds for the largest project's networks and idle containers."""
 
 
@@ -63,7 +63,7 @@ def up(selection: Selection, arguments: tuple[str, ...]) -> None:
 
     Raises NotProven when Compose says that it did not come up.
     """
-    code = run_visibly([*_program(), *selection.options, "up", "--detach", "--wait", *arguments])
+    code = run_attached([*_program(), *selection.options, "up", "--detach", "--wait", *arguments])
     if code != 0:
         raise NotProven(
             f"`docker compose up` ended with exit code {code}; its own words stand above. "
@@ -71,15 +71,17 @@ def up(selection: Selection, arguments: tuple[str, ...]) -> None:
         )
 
 
-def start(name: str, document: Mapping[str, Any], *, keep: int) -> Result:
+def start(name: str, document: Mapping[str, Any], *, inherit_fd: int) -> CommandResult:
     """Start a document as the project `name`, untouched by the variables and files of the user's own project.
 
     Nothing is built or pulled. The descriptor `keep` stays open in Compose for as long as it works.
     """
     options = ("--project-name", name, "--env-file", os.devnull, "--file", "-")
     words = ("up", "--detach", "--no-build", "--pull", "never", "--quiet-pull")
-    env = {key: value for key, value in os.environ.items() if key not in FOREIGN}
-    return run_apart([*_program(), *options, *words], json.dumps(document), keep=keep, seconds=STARTING, env=env)
+    env = {key: value for key, value in os.environ.items() if key not in PROJECT_VARIABLES}
+    return run_in_session(
+        [*_program(), *options, *words], json.dumps(document), inherit_fd=inherit_fd, seconds=UP_TIMEOUT, env=env
+    )
 
 
 def down(selection: Selection, arguments: tuple[str, ...]) -> None:
@@ -87,7 +89,7 @@ def down(selection: Selection, arguments: tuple[str, ...]) -> None:
 
     Raises UsageError when Compose refuses.
     """
-    code = run_visibly([*_program(), *selection.options, "down", *arguments])
+    code = run_attached([*_program(), *selection.options, "down", *arguments])
     if code != 0:
         raise UsageError(f"`docker compose down` ended with exit code {code}; its own words stand above")
 
@@ -98,7 +100,7 @@ def _program() -> tuple[str, ...]:
     Raises NotProven when there is neither. Asking costs as much as the work itself, so it is asked
     only when it matters.
     """
-    for words in (PLUGIN, STAND_ALONE):
+    for words in (PLUGIN, STANDALONE):
         if run([*words, "version"]).code == 0:
             return words
     raise NotProven("Docker Compose v2 is not installed; see https://docs.docker.com/compose/install/linux/")

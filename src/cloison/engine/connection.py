@@ -20,11 +20,11 @@ from docker.context import ContextAPI
 from docker.errors import DockerException
 from docker.utils import kwargs_from_env
 
-from cloison import causes
+from cloison import errors
 from cloison.engine.ssh_tunnel import SSH, Tunnel
 from cloison.errors import NotProven
 
-SECONDS: Final = 20
+API_TIMEOUT: Final = 20
 """How long one question may take before the engine counts as stuck, unless it is told otherwise."""
 UNIX: Final = "unix://"
 FAILURES: Final = (DockerException, requests.RequestException)
@@ -39,7 +39,7 @@ class _Client(docker.APIClient):
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class EngineConnection:
     """An engine that answers."""
 
     api: docker.APIClient
@@ -50,7 +50,7 @@ class Reached:
         """The path of its socket on this machine, empty when it has none here."""
         return self.address.removeprefix(UNIX) if self.address.startswith(UNIX) else ""
 
-    def is_here(self) -> bool:
+    def is_local(self) -> bool:
         """Whether the engine's containers are processes of this machine, whose numbers mean the same to us.
 
         They are not when the socket leads into a virtual machine, when we live in a container that does
@@ -59,8 +59,8 @@ class Reached:
         """
         if not self.socket or sys.platform != "linux":
             return False
-        with _called(self.socket) as line:
-            peer, owner, _ = struct.unpack("3i", line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        with _connect_unix(self.socket) as sock:
+            peer, owner, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         try:
             # A listener that our /proc does not have is numbered 0.
             return peer != 0 and owner == 0 and self.api.version().get("KernelVersion") == os.uname().release
@@ -69,32 +69,36 @@ class Reached:
 
 
 @contextmanager
-def reached(seconds: int | None = None) -> Iterator[Reached]:
+def engine_connection(seconds: int | None = None) -> Iterator[EngineConnection]:
     """Have a connection to the engine, wherever it is; a question may take `seconds`, or else SECONDS.
 
     Raises NotProven when none answers.
     """
-    place = _place()
-    address = str(place["base_url"])
+    client_config = _client_config()
+    address = str(client_config["base_url"])
     with ExitStack() as stack:
         tunnel = stack.enter_context(Tunnel(address)) if address.startswith(SSH) else None
         try:
-            api = _client({**place, "base_url": tunnel.address} if tunnel else place, address, seconds or SECONDS)
+            api = _client(
+                {**client_config, "base_url": tunnel.address} if tunnel else client_config,
+                address,
+                seconds or API_TIMEOUT,
+            )
         except NotProven as error:
-            if not (tunnel and (said := tunnel.said())):
+            if not (tunnel and (detail := tunnel.last_error())):
                 raise
-            raise NotProven(f"no Docker engine answers at {address}: {said}") from error
+            raise NotProven(f"no Docker engine answers at {address}: {detail}") from error
         stack.callback(api.close)
-        yield Reached(api, address)
+        yield EngineConnection(api, address)
 
 
-def connected() -> docker.APIClient:
+def local_client() -> docker.APIClient:
     """Return a client of an engine on this machine; the caller closes it.
 
     Raises NotProven when none answers.
     """
-    place = _place()
-    return _client(place, str(place["base_url"]), SECONDS)
+    client_config = _client_config()
+    return _client(client_config, str(client_config["base_url"]), API_TIMEOUT)
 
 
 def socket_path() -> str:
@@ -102,11 +106,11 @@ def socket_path() -> str:
 
     Raises NotProven when the context that is asked for says nothing.
     """
-    address = str(_place()["base_url"])
+    address = str(_client_config()["base_url"])
     return address.removeprefix(UNIX) if address.startswith(UNIX) else ""
 
 
-def _place() -> Mapping[str, Any]:
+def _client_config() -> Mapping[str, Any]:
     """Return how the library is to connect.
 
     Raises NotProven when the context that is asked for says nothing.
@@ -114,31 +118,31 @@ def _place() -> Mapping[str, Any]:
     if os.environ.get("DOCKER_HOST"):
         return kwargs_from_env()
     try:
-        place = ContextAPI.kwargs_from_context()
+        client_config = ContextAPI.kwargs_from_context()
     except DockerException as error:
         raise NotProven(f"the current docker context cannot be read: {error}; see `docker context ls`") from error
-    if not place:
+    if not client_config:
         named = os.environ.get("DOCKER_CONTEXT") or "that is current"
         raise NotProven(
             f"docker has no context {named}, or it names no engine, or there is no config.json beside its contexts; "
             "see `docker context ls`"
         )
-    return place
+    return client_config
 
 
-def _client(place: Mapping[str, Any], address: str, seconds: int) -> docker.APIClient:
+def _client(client_config: Mapping[str, Any], address: str, seconds: int) -> docker.APIClient:
     """Return a client that speaks the engine's own version of the API.
 
     The library's own way leaves a socket open when nobody answers, hence the try by hand.
     """
     try:
-        if str(place["base_url"]).startswith(UNIX):
-            _called(str(place["base_url"]).removeprefix(UNIX)).close()
-        return _Client(**place, version="auto", timeout=seconds)
+        if str(client_config["base_url"]).startswith(UNIX):
+            _connect_unix(str(client_config["base_url"]).removeprefix(UNIX)).close()
+        return _Client(**client_config, version="auto", timeout=seconds)
     except FAILURES as error:
-        if not (said := causes.of_the_system(error)):
+        if not (detail := errors.system_error_text(error)):
             raise NotProven(f"the Docker engine at {address} does not answer: {error}") from error
-        raise NotProven(f"no Docker engine answers at {address}: {said}. Is it running?") from error
+        raise NotProven(f"no Docker engine answers at {address}: {detail}. Is it running?") from error
     except PermissionError as error:
         raise NotProven(
             f"this user may not ask the Docker engine at {address}; run it again with sudo, or as a member of "
@@ -148,16 +152,16 @@ def _client(place: Mapping[str, Any], address: str, seconds: int) -> docker.APIC
         raise NotProven(f"no Docker engine answers at {address}: {error.strerror or error}. Is it running?") from error
 
 
-def _called(path: str) -> socket.socket:
+def _connect_unix(path: str) -> socket.socket:
     """Return a connection to a socket of this machine; one whose owner accepts nobody any more is not waited for.
 
     Raises OSError when nobody accepts.
     """
-    line = socket.socket(socket.AF_UNIX)
+    sock = socket.socket(socket.AF_UNIX)
     try:
-        line.settimeout(SECONDS)
-        line.connect(path)
+        sock.settimeout(API_TIMEOUT)
+        sock.connect(path)
     except BaseException:
-        line.close()
+        sock.close()
         raise
-    return line
+    return sock

@@ -15,23 +15,21 @@ from docker.errors import NotFound
 
 from cloison.engine import docker_firewall
 from cloison.engine.connection import FAILURES
+from cloison.engine.labels import AGENT_LABEL, COMPOSE_ONE_OFF, COMPOSE_PROJECT, COMPOSE_SERVICE
 from cloison.errors import NotProven
 from cloison.linux.netfilter import forward_policy
-from cloison.model.facts import Attachment, Container, EngineFacts, Facts, NetworkFacts, Protocol, Publication
+from cloison.model.facts import Attachment, Container, EngineFacts, Facts, NetworkFacts, PublishedPort
+from cloison.model.flow import Protocol
 from cloison.predict.docker_ipv4 import DIRECT_ROUTING_CLOSED
-from cloison.predict.docker_ipv6 import FILTERED
-from cloison.remote.protocol import LABEL as SCOUT
+from cloison.predict.docker_ipv6 import IPV6_RULES_SINCE
 
-AT_ONCE: Final = 4
+WORKERS: Final = 4
 """How many containers the engine is asked about at the same time."""
-NOBODYS: Final = frozenset({"host", "none"})
+NON_NETWORKS: Final = frozenset({"host", "none"})
 """Networks on which nobody meets anybody."""
-PROJECT: Final = "com.docker.compose.project"
-SERVICE: Final = "com.docker.compose.service"
 LINK_NAME: Final = "com.docker.network.bridge.name"
-LENT: Final = "container:"
+CONTAINER_MODE: Final = "container:"
 """How the network mode begins of a container that lives in another's namespace."""
-ONE_OFF: Final = "com.docker.compose.oneoff"
 Document = Mapping[str, Any]
 
 
@@ -50,7 +48,7 @@ class Docker:
         try:
             version = self._api.version()
             containers = self.containers(project, networks)
-            named = {seat.network for c in containers for seat in c.attachments} | networks
+            named = {attachment.network for c in containers for attachment in c.attachments} | networks
             found = tuple(filter(None, (self._network(name) for name in sorted(named))))
             engine = self._engine(version)
         except FAILURES as error:
@@ -60,19 +58,21 @@ class Docker:
     def containers(self, project: str, networks: frozenset[str]) -> tuple[Container, ...]:
         """Return the containers; see the Protocol."""
         try:
-            listed = [item for item in self._api.containers(all=True) if SCOUT not in (item.get("Labels") or {})]
+            listed = [item for item in self._api.containers(all=True) if AGENT_LABEL not in (item.get("Labels") or {})]
             # A container may sit on a network that the file does not give it, and meet strangers there.
             held = {name for item in listed if _is_of(item, project) for name in _networks(item)}
-            near = {item["Id"] for item in listed if _is_near(item, project, networks | held - NOBODYS)}
-            lodgers = {item["Id"] for item in listed if _is_running(item) and _lender(item) in near}
-            inspected = self._inspected(sorted(near | lodgers))
-            inspected += self._inspected({*map(_lender, inspected)} - near - {""})
+            relevant = {item["Id"] for item in listed if _is_relevant(item, project, networks | held - NON_NETWORKS)}
+            namespace_sharers = {
+                item["Id"] for item in listed if _is_running(item) and _namespace_owner_id(item) in relevant
+            }
+            inspected = self._inspected(sorted(relevant | namespace_sharers))
+            inspected += self._inspected({*map(_namespace_owner_id, inspected)} - relevant - {""})
         except FAILURES as error:
             raise NotProven(f"the engine stopped answering: {error}") from error
         return tuple(sorted(map(_container, inspected)))
 
     def _inspected(self, identities: Iterable[str]) -> list[Document]:
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with ThreadPoolExecutor(WORKERS) as pool:
             return [document for document in pool.map(self._container, identities) if document]
 
     def _engine(self, version: Document) -> EngineFacts:
@@ -84,7 +84,7 @@ class Docker:
             platform=(version.get("Platform") or {}).get("Name", ""),
             has_userland_proxy=docker_firewall.has_userland_proxy(),
         )
-        engine = replace(engine, filters_ipv6=engine.release >= FILTERED or docker_firewall.has_ipv6_rules())
+        engine = replace(engine, filters_ipv6=engine.release >= IPV6_RULES_SINCE or docker_firewall.has_ipv6_rules())
         if engine.release < DIRECT_ROUTING_CLOSED:
             return engine  # asking for the raw table could load a module that nobody here needs
         return replace(engine, guards_addresses=docker_firewall.guards_addresses())
@@ -103,16 +103,16 @@ class Docker:
             return None
 
 
-def _lender(item: Document) -> str:
+def _namespace_owner_id(item: Document) -> str:
     """Return the identity of the container in whose namespace another lives, empty for none.
 
     Who lives there needs no network of its own: it is where its lender is.
     """
     mode = (item.get("HostConfig") or {}).get("NetworkMode") or ""
-    return mode.removeprefix(LENT) if mode.startswith(LENT) else ""
+    return mode.removeprefix(CONTAINER_MODE) if mode.startswith(CONTAINER_MODE) else ""
 
 
-def _is_near(item: Document, project: str, networks: frozenset[str]) -> bool:
+def _is_relevant(item: Document, project: str, networks: frozenset[str]) -> bool:
     return _is_of(item, project) or (_is_running(item) and not networks.isdisjoint(_networks(item)))
 
 
@@ -121,7 +121,7 @@ def _is_running(item: Document) -> bool:
 
 
 def _is_of(item: Document, project: str) -> bool:
-    return bool((item.get("Labels") or {}).get(PROJECT) == project)
+    return bool((item.get("Labels") or {}).get(COMPOSE_PROJECT) == project)
 
 
 def _networks(item: Document) -> Document:
@@ -136,32 +136,32 @@ def _container(document: Document) -> Container:
     return Container(
         name=document["Name"].lstrip("/"),
         identity=document["Id"],
-        project=labels.get(PROJECT, ""),
-        service=labels.get(SERVICE, ""),
+        project=labels.get(COMPOSE_PROJECT, ""),
+        service=labels.get(COMPOSE_SERVICE, ""),
         pid=state.get("Pid", 0) if running else 0,
         started=state.get("StartedAt", ""),
         network_mode=document["HostConfig"].get("NetworkMode", ""),
         attachments=tuple(sorted(_attachments(settings.get("Networks") or {}))),
-        publications=tuple(sorted(_publications(settings.get("Ports") or {}))),
+        published_ports=tuple(sorted(_publications(settings.get("Ports") or {}))),
         exposed=tuple(sorted(map(_port, document["Config"].get("ExposedPorts") or {}))),
-        one_off=labels.get(ONE_OFF) == "True",
-        has_ended=state.get("Status") == "exited" and state.get("ExitCode") == 0,
+        one_off=labels.get(COMPOSE_ONE_OFF) == "True",
+        has_completed=state.get("Status") == "exited" and state.get("ExitCode") == 0,
     )
 
 
 def _attachments(networks: Document) -> Iterator[Attachment]:
-    for name, seat in networks.items():
-        if seat.get("IPAddress") or seat.get("GlobalIPv6Address"):
-            yield Attachment(name, seat.get("IPAddress") or "", seat.get("GlobalIPv6Address") or "")
+    for name, attachment in networks.items():
+        if attachment.get("IPAddress") or attachment.get("GlobalIPv6Address"):
+            yield Attachment(name, attachment.get("IPAddress") or "", attachment.get("GlobalIPv6Address") or "")
 
 
-def _publications(ports: Document) -> Iterator[Publication]:
+def _publications(ports: Document) -> Iterator[PublishedPort]:
     for text, bindings in ports.items():
         protocol, port = _port(text)
         for binding in bindings or ():
             if not binding["HostPort"]:
                 continue  # a routed network opens the container's own port: https://github.com/moby/moby/pull/47871
-            yield Publication(binding["HostIp"], int(binding["HostPort"]), protocol, port)
+            yield PublishedPort(binding["HostIp"], int(binding["HostPort"]), protocol, port)
 
 
 def _port(text: str) -> tuple[Protocol, int]:

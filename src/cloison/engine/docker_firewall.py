@@ -10,15 +10,15 @@ from typing import Final
 
 from cloison.linux.subprocesses import run
 
-LED_EVERYWHERE: Final = "-A OUTPUT -m addrtype --dst-type LOCAL -j DOCKER"
+LOCAL_OUTPUT_RULE: Final = "-A OUTPUT -m addrtype --dst-type LOCAL -j DOCKER"
 """Without a process at published ports even those on loopback are the filter's: https://github.com/moby/moby/pull/12165"""
-PROTECTED: Final = " -j DROP"
+DROP_RULE_SUFFIX: Final = " -j DROP"
 """What the rules of the raw table about containers' addresses end with: https://github.com/moby/moby/pull/49829"""
 
 
 def has_userland_proxy() -> bool:
     """Whether the engine has a process at published ports; so it is unless the filter tells otherwise."""
-    return LED_EVERYWHERE not in _rules("nat", "OUTPUT")
+    return LOCAL_OUTPUT_RULE not in _rules("nat", "OUTPUT")
 
 
 def guards_addresses() -> bool:
@@ -29,7 +29,7 @@ def guards_addresses() -> bool:
     """
     rules = _rules("raw", "PREROUTING")
     has_chains = bool(_rules("filter", "DOCKER-FORWARD"))
-    return not has_chains or not rules or any(rule.endswith(PROTECTED) for rule in rules)
+    return not has_chains or not rules or any(rule.endswith(DROP_RULE_SUFFIX) for rule in rules)
 
 
 def has_ipv6_rules() -> bool:

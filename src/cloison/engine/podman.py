@@ -19,7 +19,7 @@ from docker.errors import NotFound
 from pyroute2.netlink.exceptions import NetlinkError
 
 from cloison.compose.project import DEFAULT_BRIDGE
-from cloison.engine.connection import SECONDS
+from cloison.engine.connection import API_TIMEOUT
 from cloison.engine.docker import LINK_NAME, Docker, Document, network
 from cloison.linux import pyroute
 from cloison.linux.netfilter import forward_policy
@@ -27,21 +27,21 @@ from cloison.linux.subprocesses import run
 from cloison.model.facts import EngineFacts, NetworkFacts
 from cloison.predict.context import ISOLATE
 
-OWN_API: Final = "/v4.0.0/libpod"
+LIBPOD_API: Final = "/v4.0.0/libpod"
 """Served by 4.0 and later: https://docs.podman.io/en/latest/_static/api.html"""
-TRUTHFUL: Final = (5, 0)
+ISOLATION_RELIABLE: Final = (5, 0)
 """Before, whoever asked the Docker-compatible API about a network made Podman forget the network's isolation until it
 read its files again, and deny it on its own API, too (4.3.1; not 5.4.2)."""
-WRITTEN: Final = "etc/containers/networks"
+NETWORKS_FOLDER: Final = "etc/containers/networks"
 """Where Podman keeps the networks that root made."""
 CHAIN: Final = "NETAVARK_FORWARD"
 TABLE: Final = "netavark"
 INET: Final = 1
 """The family of the table, NFPROTO_INET."""
-SETTINGS: Final = Path("/proc/sys/net")
-LODGER: Final = "container:"
+PROC_SYS_NET: Final = Path("/proc/sys/net")
+CONTAINER_MODE: Final = "container:"
 """How the network mode of a container begins that lives in another's namespace."""
-PEER: Final = struct.Struct("3i")
+UCRED: Final = struct.Struct("3i")
 """SO_PEERCRED: process, user, group."""
 
 
@@ -50,10 +50,10 @@ class Podman(Docker):
 
     def __init__(self, api: docker.APIClient, address: str) -> None:
         super().__init__(api)
-        self._home = _home(address)
+        self._root_folder = _root_folder(address)
 
     def _engine(self, version: Document) -> EngineFacts:
-        bridges = [item["network_interface"] for item in self._told() if item.get("network_interface")]
+        bridges = [item["network_interface"] for item in self._native_networks() if item.get("network_interface")]
         return EngineFacts(
             "podman",
             version.get("Version", ""),
@@ -74,61 +74,61 @@ class Podman(Docker):
             return None
         mode = document["HostConfig"].get("NetworkMode") or ""
         settings = document["NetworkSettings"]
-        held = {} if mode.startswith(LODGER) else settings.get("Networks") or {}
-        ports = {} if mode.startswith(LODGER) else settings.get("Ports") or {}
-        seats = {DEFAULT_BRIDGE if name == self._default else name: held[name] for name in held}
-        return {**document, "NetworkSettings": {**settings, "Networks": seats, "Ports": ports}}
+        held = {} if mode.startswith(CONTAINER_MODE) else settings.get("Networks") or {}
+        ports = {} if mode.startswith(CONTAINER_MODE) else settings.get("Ports") or {}
+        attachments = {DEFAULT_BRIDGE if name == self._default else name: held[name] for name in held}
+        return {**document, "NetworkSettings": {**settings, "Networks": attachments, "Ports": ports}}
 
     def _network(self, name: str) -> NetworkFacts | None:
         real = self._default if name == DEFAULT_BRIDGE else name
-        told = next((item for item in self._told() if item["name"] == real), None)
-        isolation = self._isolation(told) if told else None  # asked first: see TRUTHFUL
+        native = next((item for item in self._native_networks() if item["name"] == real), None)
+        isolation = self._isolation(native) if native else None  # asked first: see TRUTHFUL
         try:
             document = self._api.inspect_network(name)
         except NotFound:
             return None
         options = (document.get("Options") or {}) | ({ISOLATE: isolation} if isolation else {})
-        link = {LINK_NAME: told["network_interface"]} if told and told.get("network_interface") else {}
+        link = {LINK_NAME: native["network_interface"]} if native and native.get("network_interface") else {}
         return network({**document, "Options": options | link})
 
     @cached_property
     def _default(self) -> str:
         """Return Podman's name of the default network, which the Docker-compatible API calls `bridge`."""
         identity = self._api.inspect_network(DEFAULT_BRIDGE)["Id"]
-        return next((str(item["name"]) for item in self._told() if item["id"] == identity), DEFAULT_BRIDGE)
+        return next((str(item["name"]) for item in self._native_networks() if item["id"] == identity), DEFAULT_BRIDGE)
 
     @cached_property
     def _release(self) -> tuple[int, int]:
         return EngineFacts("podman", self._api.version().get("Version", "")).release
 
-    def _told(self) -> list[Mapping[str, Any]]:
+    def _native_networks(self) -> list[Mapping[str, Any]]:
         """Return the networks as Podman's own API tells them."""
-        answer = self._api.get(f"{self._api.base_url}{OWN_API}/networks/json", timeout=SECONDS)
+        answer = self._api.get(f"{self._api.base_url}{LIBPOD_API}/networks/json", timeout=API_TIMEOUT)
         answer.raise_for_status()
-        told: list[Mapping[str, Any]] = answer.json()
-        return told
+        native: list[Mapping[str, Any]] = answer.json()
+        return native
 
-    def _isolation(self, told: Mapping[str, Any]) -> str | None:
+    def _isolation(self, native: Mapping[str, Any]) -> str | None:
         """Return the option `isolate` of a network, None when nobody tells it.
 
         A network that was never written to a file is the default one as it is built in.
         """
-        written = self._home / WRITTEN / f"{told['name']}.json"
+        network_file = self._root_folder / NETWORKS_FOLDER / f"{native['name']}.json"
         try:
-            source = json.loads(written.read_text())
+            source = json.loads(network_file.read_text())
         except (OSError, ValueError):
-            source = told
-        said = (source.get("options") or {}).get(ISOLATE)
-        is_sure = source is not told or self._release >= TRUTHFUL or told["name"] == self._default
-        return str(said) if said else "false" if is_sure else None
+            source = native
+        isolate = (source.get("options") or {}).get(ISOLATE)
+        is_reliable = source is not native or self._release >= ISOLATION_RELIABLE or native["name"] == self._default
+        return str(isolate) if isolate else "false" if is_reliable else None
 
 
-def _home(address: str) -> Path:
+def _root_folder(address: str) -> Path:
     """Return the root directory of the process that listens at `address`: it may have one of its own."""
     with socket.socket(socket.AF_UNIX) as peer:
-        peer.settimeout(SECONDS)
+        peer.settimeout(API_TIMEOUT)
         peer.connect(address)
-        process, _, _ = PEER.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size))
+        process, _, _ = UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size))
     return Path(f"/proc/{process}/root")
 
 
@@ -137,8 +137,8 @@ def _firewall() -> str:
     if run(["iptables", "--wait", "-S", CHAIN]).code == 0:
         return "iptables"
     try:
-        with pyroute.tables(INET) as tables:
-            names = {table.get("NFTA_TABLE_NAME") for table in tables.get_tables()}
+        with pyroute.nftables(INET) as nftables:
+            names = {table.get("NFTA_TABLE_NAME") for table in nftables.get_tables()}
     except (NetlinkError, OSError):
         return ""
     return "nftables" if TABLE in names else ""
@@ -160,6 +160,6 @@ def _source_check(bridges: Iterable[str]) -> str:
 
 def _setting(name: str) -> str:
     try:
-        return (SETTINGS / name).read_text().strip()
+        return (PROC_SYS_NET / name).read_text().strip()
     except OSError:
         return ""

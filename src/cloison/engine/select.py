@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import docker
 
-from cloison.engine.connection import FAILURES, connected, socket_path
+from cloison.engine.connection import FAILURES, local_client, socket_path
 from cloison.engine.docker import Docker
 from cloison.engine.podman import Podman
 from cloison.errors import NotProven
@@ -23,15 +23,15 @@ def engine() -> Docker:
 
     Raises NotProven when none does.
     """
-    api = connected()
+    api = local_client()
     try:
-        return _made(api, api.version())
+        return _engine_for(api, api.version())
     except (*FAILURES, OSError) as error:
         api.close()
         raise NotProven(f"the engine at {socket_path()} stopped answering: {error}") from error
 
 
-def _made(api: docker.APIClient, version: Mapping[str, Any]) -> Docker:
+def _engine_for(api: docker.APIClient, version: Mapping[str, Any]) -> Docker:
     names = [part.get("Name") for part in version.get("Components") or ()]
     make = next((COMPONENTS[name] for name in names if name in COMPONENTS), Docker)
     return make(api)

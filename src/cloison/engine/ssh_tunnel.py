@@ -25,13 +25,13 @@ from urllib.parse import urlsplit
 from cloison.errors import NotProven
 
 SSH: Final = "ssh://"
-DIAL: Final = ("docker", "system", "dial-stdio")
-PATIENCE: Final = 15
+DIAL_COMMAND: Final = ("docker", "system", "dial-stdio")
+CONNECT_TIMEOUT: Final = 15
 """Seconds for the other machine to answer at all."""
 PREFIX: Final = "cloison-tunnel-"
-WORDS: Final = "said"
+LOG_FILE: Final = "said"
 """What ssh says goes here; whoever works with a tunnel, we and its ssh, holds the lock of this file."""
-YOUNG: Final = 60
+LOCK_GRACE: Final = 60
 """Seconds for a tunnel to take its lock."""
 
 
@@ -45,15 +45,15 @@ class Tunnel:
     def __enter__(self) -> Self:
         """Open the socket; connections are made when somebody asks for one."""
         with ExitStack() as stack:
-            _sweep()
+            _remove_leftovers()
             self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX)))
-            self._words = stack.enter_context((self._folder / WORDS).open("wb"))
-            fcntl.flock(self._words, fcntl.LOCK_EX)
+            self._log = stack.enter_context((self._folder / LOG_FILE).open("wb"))
+            fcntl.flock(self._log, fcntl.LOCK_EX)
             self._listener = stack.enter_context(socket.socket(socket.AF_UNIX))
             self._listener.bind(str(self._folder / "engine.sock"))
             self._listener.listen()
             threading.Thread(target=self._serve, daemon=True).start()
-            stack.callback(self._end)
+            stack.callback(self._close)
             self._opened = stack.pop_all()
         return self
 
@@ -65,9 +65,9 @@ class Tunnel:
         """Where the engine is reached on this machine."""
         return f"unix://{self._folder / 'engine.sock'}"
 
-    def said(self) -> str:
+    def last_error(self) -> str:
         """Return the last thing that ssh said, empty when it said nothing."""
-        lines = (self._folder / WORDS).read_text(errors="replace").strip().splitlines()
+        lines = (self._folder / LOG_FILE).read_text(errors="replace").strip().splitlines()
         return lines[-1].strip() if lines else ""
 
     def _serve(self) -> None:
@@ -77,19 +77,19 @@ class Tunnel:
                 with connection:
                     self._processes.append(
                         subprocess.Popen(  # noqa: S603  # argv is a list, no shell of this machine reads it
-                            [*self._argv[:1], *self._shared(), *self._argv[1:]],
+                            [*self._argv[:1], *self._multiplexing_options(), *self._argv[1:]],
                             stdin=connection.fileno(),
                             stdout=connection.fileno(),
-                            stderr=self._words,
+                            stderr=self._log,
                             start_new_session=True,  # a Ctrl-C is ours alone
                         )
                     )
 
-    def _shared(self) -> list[str]:
+    def _multiplexing_options(self) -> list[str]:
         """Return the options by which later connections go through the first one: one handshake, not ten."""
         return ["-o", "ControlMaster=auto", "-o", "ControlPersist=no", "-S", str(self._folder / "shared")]
 
-    def _end(self) -> None:
+    def _close(self) -> None:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         for process in self._processes:
@@ -97,13 +97,13 @@ class Tunnel:
                 process.terminate()
 
 
-def _sweep() -> None:
+def _remove_leftovers() -> None:
     """Remove the folders that killed commands of this user have left."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):  # another user's, or it went by itself
-            if time.time() - folder.stat().st_mtime > YOUNG and folder.stat().st_uid == os.geteuid():
-                with (folder / WORDS).open("rb") as words:
-                    fcntl.flock(words, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if time.time() - folder.stat().st_mtime > LOCK_GRACE and folder.stat().st_uid == os.geteuid():
+                with (folder / LOG_FILE).open("rb") as log:
+                    fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     shutil.rmtree(folder)
 
 
@@ -120,7 +120,7 @@ def _argv(address: str) -> list[str]:
     program = shutil.which("ssh")
     if not program:
         raise NotProven(f"the engine is at {address}, and there is no ssh here to get there; install an ssh client")
-    options = ["-T", "-o", f"ConnectTimeout={PATIENCE}", "-o", "BatchMode=yes"]
+    options = ["-T", "-o", f"ConnectTimeout={CONNECT_TIMEOUT}", "-o", "BatchMode=yes"]
     user = ["-l", parts.username] if parts.username else []
     port = ["-p", str(parts.port)] if parts.port else []
-    return [program, *options, *user, *port, "--", host, *DIAL]
+    return [program, *options, *user, *port, "--", host, *DIAL_COMMAND]

@@ -1,1 +1,1 @@
-"""Security findings beside the verdict: container privileges and risks, known vulnerabilities of engines, host facts."""
+"""Security findings beside the verdict: container risks, known vulnerabilities of engines, host facts."""

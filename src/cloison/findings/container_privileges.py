@@ -29,12 +29,12 @@ class Capability(IntEnum):
     BPF = 39
 
 
-BEFORE_THE_SPLIT: Final = (1 << 38) - 1
+CAPABILITIES_BEFORE_PERFMON: Final = (1 << 38) - 1
 """The capabilities that every engine knows. PERFMON, BPF and CHECKPOINT_RESTORE were split off SYS_ADMIN,
 which still contains them; older engines cannot give them by name, not even to a privileged container."""
 
 
-class Hold(IntEnum):
+class Availability(IntEnum):
     """How near a capability is, the nearest last."""
 
     NEVER = 0
@@ -56,7 +56,7 @@ class Process:
     bounding: int
     no_new_privs: bool
 
-    def hold(self, capability: Capability) -> Hold:
+    def availability(self, capability: Capability) -> Availability:
         """Return how near a capability is.
 
         With no_new_privs nobody gains any by starting a program, root neither: the kernel cuts what is
@@ -65,10 +65,10 @@ class Process:
         """
         bit = 1 << capability
         if (self.effective | self.permitted) & bit:
-            return Hold.NOW
+            return Availability.NOW
         if self.no_new_privs or not self.bounding & bit:
-            return Hold.NEVER
-        return Hold.BY_EXEC if self.is_root else Hold.BY_PROGRAM
+            return Availability.NEVER
+        return Availability.BY_EXEC if self.is_root else Availability.BY_PROGRAM
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -97,7 +97,7 @@ class Socket:
 
 
 @dataclass(frozen=True, slots=True)
-class Powers:
+class ContainerPrivileges:
     """What a running container has.
 
     `shared` are the kinds of namespaces that it shares with the host. `machine` are the capabilities
@@ -108,34 +108,34 @@ class Powers:
     container: str
     networks: tuple[str, ...] = ()
     processes: tuple[Process, ...] = ()
-    machine: int = 0
+    host_capabilities: int = 0
     shared: frozenset[str] = frozenset()
     mounts: tuple[Mount, ...] = ()
     sockets: tuple[Socket, ...] = ()
     devices: tuple[str, ...] = ()
     forwarding: tuple[str, ...] = ()
     forwarding_ipv6: tuple[str, ...] = ()
-    unread: str = ""
+    unread_reason: str = ""
 
-    def nearest(self, capability: Capability) -> tuple[Hold, Process | None]:
+    def nearest(self, capability: Capability) -> tuple[Availability, Process | None]:
         """Return how near a capability is to any of its processes, and to which."""
-        held = [(process.hold(capability), process) for process in self.processes]
-        return max(held, key=lambda item: item[0], default=(Hold.NEVER, None))
+        held = [(process.availability(capability), process) for process in self.processes]
+        return max(held, key=lambda item: item[0], default=(Availability.NEVER, None))
 
     @property
-    def rules_machine(self) -> bool:
+    def shares_user_namespace(self) -> bool:
         """Whether its capabilities count outside it: not those of a user namespace of its own."""
         return "user" in self.shared
 
     @property
-    def all_powerful(self) -> Process | None:
+    def fully_privileged(self) -> Process | None:
         """Return a process that holds every capability that can be had on this machine: `privileged`."""
-        every = self.machine & BEFORE_THE_SPLIT | 1 << Capability.SYS_ADMIN
+        every = self.host_capabilities & CAPABILITIES_BEFORE_PERFMON | 1 << Capability.SYS_ADMIN
         return next((process for process in self.processes if process.effective & every == every), None)
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Hop:
+class ForwardingPath:
     """A way over a container that sits on two networks: from a container of one to a container of the other."""
 
     router: str
@@ -145,23 +145,27 @@ class Hop:
     target_network: str
 
 
-def hops(facts: Facts, routers: Iterable[str]) -> list[Hop]:
+def forwarding_paths(facts: Facts, routers: Iterable[str]) -> list[ForwardingPath]:
     """Return one way for every pair of networks of every router where somebody sits on one of them alone."""
-    living = {c.name: c for c in facts.containers if c.pid}
+    running_containers = {c.name: c for c in facts.containers if c.pid}
     return [
-        Hop(name, source.name, near, target.name, far)
+        ForwardingPath(name, source.name, source_network, target.name, target_network)
         for name in routers
-        for near, far in permutations(sorted(_seats(living[name])), 2)
-        for source in _only_on(near, far, living.values())
-        for target in _only_on(far, near, living.values())
+        for source_network, target_network in permutations(sorted(_attached_networks(running_containers[name])), 2)
+        for source in _only_on(source_network, target_network, running_containers.values())
+        for target in _only_on(target_network, source_network, running_containers.values())
     ]
 
 
 def _only_on(network: str, without: str, containers: Iterable[Container]) -> Iterator[Container]:
     """Yield the first container that sits on one network and not on the other."""
-    found = (c for c in containers if network in (seats := _seats(c)) and without not in seats)
+    found = (
+        c
+        for c in containers
+        if network in (attached_networks := _attached_networks(c)) and without not in attached_networks
+    )
     yield from (first for first in (next(found, None),) if first)
 
 
-def _seats(container: Container) -> set[str]:
-    return {seat.network for seat in container.attachments if seat.address}
+def _attached_networks(container: Container) -> set[str]:
+    return {attachment.network for attachment in container.attachments if attachment.address}

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-SWITCHES: Final = frozenset(
+BOOLEAN_FLAGS: Final = frozenset(
     {
         "allow-direct-routing",
         "icc",
@@ -23,19 +23,19 @@ SWITCHES: Final = frozenset(
     }
 )
 """Flags of dockerd that are on or off: without `=value` they are on."""
-VALUED: Final = frozenset({"bip", "default-address-pool", "firewall-backend", "ip", "userns-remap"})
+VALUE_FLAGS: Final = frozenset({"bip", "default-address-pool", "firewall-backend", "ip", "userns-remap"})
 """Flags of dockerd that take a value. https://docs.docker.com/reference/cli/dockerd/"""
-PLURALS: Final = {"default-address-pools": "default-address-pool"}
+CONFIG_KEY_ALIASES: Final = {"default-address-pools": "default-address-pool"}
 """Where the daemon's file has another word than its command line."""
 OFF: Final = "false"
-ENGINES_OWN: Final = frozenset({"docker-bridges", "filter", "mangle", "nat", "raw", "security"})
+ENGINE_TABLES: Final = frozenset({"docker-bridges", "filter", "mangle", "nat", "raw", "security"})
 """Tables of nftables that belong to Docker, or to iptables where nftables is its backend."""
 FAMILIES: Final = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
 """The kernel's numbers for the families of a table: linux/netfilter.h, NFPROTO_*."""
 
 
 @dataclass(frozen=True, slots=True)
-class MachineFacts:
+class HostFacts:
     """What was found on the engine's machine."""
 
     firewalld: bool | None = None
@@ -60,7 +60,7 @@ class MachineFacts:
     """The host's own name servers."""
     flags: tuple[tuple[str, str], ...] | None = None
     """What the engine's daemon was told, on its command line and in its file."""
-    raw_rules: bool | None = None
+    raw_table_allowed: bool | None = None
     """Whether the daemon may make rules in the `raw` table: not with DOCKER_INSECURE_NO_IPTABLES_RAW=1."""
 
     def flag(self, name: str) -> str:
@@ -73,9 +73,9 @@ def flags(argv: Sequence[str], document: Mapping[str, Any]) -> tuple[tuple[str, 
 
     dockerd refuses to start where both name the same flag, so neither has to win.
     """
-    written = {PLURALS.get(key, key): value for key, value in document.items()}
-    told = {key: _text(value) for key, value in written.items() if key in SWITCHES | VALUED}
-    return tuple(sorted({**told, **dict(_spoken(argv))}.items()))
+    from_file = {CONFIG_KEY_ALIASES.get(key, key): value for key, value in document.items()}
+    relevant = {key: _text(value) for key, value in from_file.items() if key in BOOLEAN_FLAGS | VALUE_FLAGS}
+    return tuple(sorted({**relevant, **dict(_command_line_flags(argv))}.items()))
 
 
 def _text(value: Any) -> str:
@@ -86,18 +86,20 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _spoken(argv: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _command_line_flags(argv: Sequence[str]) -> Iterator[tuple[str, str]]:
     for word, following in zip(argv, [*argv[1:], ""], strict=True):
-        dashes, _, spoken = word.partition("--")
-        name, is_given, value = spoken.partition("=")
-        if dashes or name not in SWITCHES | VALUED:
+        dashes, _, text = word.partition("--")
+        name, is_given, value = text.partition("=")
+        if dashes or name not in BOOLEAN_FLAGS | VALUE_FLAGS:
             continue
         if is_given:
             yield name, value
         else:
-            yield name, "true" if name in SWITCHES else following
+            yield name, "true" if name in BOOLEAN_FLAGS else following
 
 
-def foreign(tables: Sequence[tuple[int, str]]) -> tuple[str, ...]:
+def foreign_tables(tables: Sequence[tuple[int, str]]) -> tuple[str, ...]:
     """Return the tables, given as (family, name), that neither Docker nor iptables made."""
-    return tuple(sorted(f"{FAMILIES.get(family, family)} {name}" for family, name in tables if name not in ENGINES_OWN))
+    return tuple(
+        sorted(f"{FAMILIES.get(family, family)} {name}" for family, name in tables if name not in ENGINE_TABLES)
+    )

@@ -23,16 +23,16 @@ from urllib.parse import quote, urlsplit
 
 from cloison.errors import UsageError
 
-NAME: Final = re.compile(r"(?P<place>[0-9]{12})-(?P<digest>[0-9a-f]{64})\.json\.gz")
+FILE_NAME: Final = re.compile(r"(?P<place>[0-9]{12})-(?P<digest>[0-9a-f]{64})\.json\.gz")
 UNFINISHED: Final = ".unfinished"
-REFUSED: Final = "refused"
-PAUSE: Final = 0.05
+REJECTED: Final = "refused"
+LOCK_POLL_INTERVAL: Final = 0.05
 """Seconds between two looks at a lock that another process holds."""
-WRITING: Final = 10.0
+WRITE_LOCK_TIMEOUT: Final = 10.0
 """Seconds that the others may take to write their proof down: the largest takes a tenth of one."""
 
 
-def home(environment: Mapping[str, str]) -> Path:
+def spool_root(environment: Mapping[str, str]) -> Path:
     """Return the folder of all spools (https://specifications.freedesktop.org/basedir-spec/latest/).
 
     Raises UsageError where nobody lives: a user without a home, as in a container that runs under any number.
@@ -47,7 +47,7 @@ def home(environment: Mapping[str, str]) -> Path:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Waiting:
+class QueuedProof:
     """A proof that waits; `body` is its canonical bytes, compressed with gzip, as they are sent."""
 
     path: Path
@@ -78,59 +78,59 @@ class Spool:
 
     folder: Path
 
-    def keep(self, document: bytes) -> Waiting:
+    def enqueue(self, document: bytes) -> QueuedProof:
         """Write a proof to the end of the row and return it when it is on the disk.
 
         Raises OSError when the disk does not take it.
         """
         digest = hashlib.sha256(document).hexdigest()
-        _make(self.folder)
-        with self.held("writing", WRITING) as is_mine:
-            if not is_mine:
-                raise TimeoutError(f"another process has been writing there for {WRITING:.0f} s")
+        _make_folder(self.folder)
+        with self.locked("writing", WRITE_LOCK_TIMEOUT) as is_locked:
+            if not is_locked:
+                raise TimeoutError(f"another process has been writing there for {WRITE_LOCK_TIMEOUT:.0f} s")
             for left in self.folder.glob(f"*{UNFINISHED}"):  # of a process that was killed: its lock is ours
                 left.unlink()
-            row = self.waiting()
-            if known := [one for one in row if one.digest == digest]:
-                return known[0]
-            place = int(row[-1].path.name.partition("-")[0]) + 1 if row else 1
-            path = self.folder / f"{place:012}-{digest}.json.gz"
+            queue = self.queued()
+            if existing := [one for one in queue if one.digest == digest]:
+                return existing[0]
+            position = int(queue[-1].path.name.partition("-")[0]) + 1 if queue else 1
+            path = self.folder / f"{position:012}-{digest}.json.gz"
             _write(path, gzip.compress(document, mtime=0))
-            return Waiting(path)
+            return QueuedProof(path)
 
-    def waiting(self) -> list[Waiting]:
+    def queued(self) -> list[QueuedProof]:
         """Return what waits, the first to be sent first."""
         try:
-            return sorted(Waiting(path) for path in self.folder.iterdir() if NAME.fullmatch(path.name))
+            return sorted(QueuedProof(path) for path in self.folder.iterdir() if FILE_NAME.fullmatch(path.name))
         except FileNotFoundError:
             return []
 
-    def forget(self, proof: Waiting) -> None:
+    def remove(self, proof: QueuedProof) -> None:
         """Remove a proof that the ledger has."""
         proof.path.unlink(missing_ok=True)
-        _sync(self.folder)
+        _fsync_folder(self.folder)
 
-    def set_aside(self, proof: Waiting, reason: str) -> Path:
+    def reject(self, proof: QueuedProof, reason: str) -> Path:
         """Take a proof out of the row, with the reason beside it, and return where it is now."""
-        aside = self.folder / REFUSED
-        _make(aside)
-        _write(aside / f"{proof.digest}.reason", f"{reason}\n".encode())
-        to = aside / f"{proof.digest}.json.gz"
+        rejected = self.folder / REJECTED
+        _make_folder(rejected)
+        _write(rejected / f"{proof.digest}.reason", f"{reason}\n".encode())
+        to = rejected / f"{proof.digest}.json.gz"
         proof.path.replace(to)
-        _sync(aside)
-        _sync(self.folder)
+        _fsync_folder(rejected)
+        _fsync_folder(self.folder)
         return to
 
-    def is_aside(self, proof: Waiting) -> bool:
+    def is_rejected(self, proof: QueuedProof) -> bool:
         """Whether a proof was set aside."""
-        return (self.folder / REFUSED / f"{proof.digest}.json.gz").exists()
+        return (self.folder / REJECTED / f"{proof.digest}.json.gz").exists()
 
     @contextmanager
-    def held(self, name: str, seconds: float) -> Iterator[bool]:
+    def locked(self, name: str, seconds: float) -> Iterator[bool]:
         """Hold the lock of this name; False when somebody else had it for all these seconds."""
         descriptor = os.open(self.folder / f".{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            yield _locked(descriptor, seconds)
+            yield _acquire(descriptor, seconds)
         finally:
             os.close(descriptor)
 
@@ -141,7 +141,7 @@ def spool(folder: Path, url: str, project: str) -> Spool:
     return Spool(folder / quote(f"{scheme}_{host}{path}", safe="") / quote(project, safe="").replace(".", "%2E"))
 
 
-def _locked(descriptor: int, seconds: float) -> bool:
+def _acquire(descriptor: int, seconds: float) -> bool:
     end = time.monotonic() + seconds
     while True:
         try:
@@ -149,18 +149,18 @@ def _locked(descriptor: int, seconds: float) -> bool:
         except BlockingIOError:
             if time.monotonic() >= end:
                 return False
-            time.sleep(PAUSE)
+            time.sleep(LOCK_POLL_INTERVAL)
         else:
             return True
 
 
-def _make(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
     """Make a folder and those that are missing above it, for its owner alone and so that a power cut leaves them."""
     if folder.is_dir():
         return
-    _make(folder.parent)
+    _make_folder(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
-    _sync(folder.parent)
+    _fsync_folder(folder.parent)
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -175,10 +175,10 @@ def _write(path: Path, content: bytes) -> None:
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
-    _sync(path.parent)
+    _fsync_folder(path.parent)
 
 
-def _sync(folder: Path) -> None:
+def _fsync_folder(folder: Path) -> None:
     """Have the names in a folder on the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

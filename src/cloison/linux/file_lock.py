@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 
-def _folder() -> Path:
+def _lock_folder() -> Path:
     """Return the folder that all provers of this machine share; who may not prove here needs none but his own."""
     if os.geteuid() == 0:
         return Path("/run/cloison")
@@ -21,10 +21,10 @@ def _folder() -> Path:
     return Path(parent) / "cloison"
 
 
-FOLDER: Final = _folder()
+FOLDER: Final = _lock_folder()
 
 
-def take(name: str) -> int | None:
+def acquire(name: str) -> int | None:
     """Take the lock called `name` for as long as its descriptor lives; None when somebody else holds it."""
     FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(FOLDER / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -39,12 +39,12 @@ def take(name: str) -> int | None:
     return descriptor
 
 
-def known(prefix: str) -> set[str]:
+def lock_names(prefix: str) -> set[str]:
     """Return what follows `prefix` in the names of locks, held or not."""
     return {path.name.removeprefix(prefix) for path in FOLDER.glob(f"{prefix}*")}
 
 
-def text(name: str) -> str:
+def read_holder(name: str) -> str:
     """Return what the holder of a lock has written into it, empty when there is no such lock any more."""
     path = FOLDER / name
     with suppress(FileNotFoundError):
@@ -52,7 +52,7 @@ def text(name: str) -> str:
     return ""
 
 
-def forget(name: str, descriptor: int) -> None:
+def release(name: str, descriptor: int) -> None:
     """Give a lock back whose name will not be used again."""
     (FOLDER / name).unlink(missing_ok=True)
     os.close(descriptor)

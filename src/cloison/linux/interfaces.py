@@ -17,44 +17,52 @@ from cloison.linux import netlink as linux_netlink
 from cloison.linux import netns, pyroute, route_lookup
 from cloison.linux.route_lookup import FAMILIES
 
-UP: Final = 0x1
-LOOPBACK: Final = 0x8
+IFF_UP: Final = 0x1
+IFF_LOOPBACK: Final = 0x8
 """IFF_UP and IFF_LOOPBACK of linux/if.h."""
-CABLE: Final = "veth"
+VETH: Final = "veth"
 """The kind of link that ends in another link, in the kernel's words."""
-NOWHERE: Final = 0xFFFFFFFF
+NETNSA_NSID_NOT_ASSIGNED: Final = 0xFFFFFFFF
 """What the kernel says of a namespace to which no link of the asking one leads."""
-GET_LINKS, GET_ADDRESSES = 18, 22
-LINK: Final = struct.Struct("=4xiI4x")
+RTM_GETLINK, RTM_GETADDR = 18, 22
+IFINFOMSG: Final = struct.Struct("=4xiI4x")
 """An `ifinfomsg`: what is read of it is the number of the link and its flags."""
-ADDRESS: Final = struct.Struct("=B3xi")
+IFADDRMSG: Final = struct.Struct("=B3xi")
 """An `ifaddrmsg`: the family of an address and the number of its link."""
-HARDWARE, NAME, OTHER_END, MASTER, NATURE, MASK, ITS_SPACE = 1, 3, 5, 10, 18, 29, 37
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO, IFLA_EXT_MASK, IFLA_LINK_NETNSID = (
+    1,
+    3,
+    5,
+    10,
+    18,
+    29,
+    37,
+)
 """Attributes of a link: IFLA_ADDRESS, IFNAME, LINK, MASTER, LINKINFO, EXT_MASK, LINK_NETNSID."""
-KIND: Final = 1
-FAR, LOCAL = 1, 2
+IFLA_INFO_KIND: Final = 1
+IFA_ADDRESS, IFA_LOCAL = 1, 2
 """IFA_ADDRESS and IFA_LOCAL."""
-ASKED: Final = LINK.pack(0, 0) + linux_netlink.attribute(MASK, struct.pack("=I", 1 << 3))
+LINK_DUMP_REQUEST: Final = IFINFOMSG.pack(0, 0) + linux_netlink.attribute(IFLA_EXT_MASK, struct.pack("=I", 1 << 3))
 """All links, without their statistics."""
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class Interface:
     """A link of a namespace. `end` is the namespace and the number of the link in which it ends, if that is known."""
 
-    number: int
+    index: int
     name: str
     kind: str
     is_up: bool
     is_loopback: bool
     addresses: tuple[str, ...]
-    end: tuple[int, int] | None
+    peer: tuple[int, int] | None
     bridge: int
     """The number of the bridge that it is a port of, 0 for none."""
-    hardware: bytes
+    mac_address: bytes
     """Its hardware address, empty where it has none."""
 
-    def strange(self, known: Collection[str]) -> Iterator[str]:
+    def unmanaged(self, known: Collection[str]) -> Iterator[str]:
         """Yield its addresses that are not `known`, and an empty one where it has none at all and carries packets.
 
         What every link has by itself is no address of anybody's: loopback's own, and IPv6's of one link alone.
@@ -66,76 +74,80 @@ class Link:
             yield ""
 
 
-def of(descriptor: int, spaces: Collection[int] = ()) -> dict[int, Link]:
+def of(descriptor: int, namespaces: Collection[int] = ()) -> dict[int, Interface]:
     """Return the links of a namespace by their number.
 
     Where they end is told if it is in the namespace itself or in one of `spaces`, which are descriptors.
     """
     with netns.inside(descriptor):
-        ends = _ends(spaces) if spaces else {}
-        return {link.number: link for link in _read(ends, netns.identity(descriptor))}
+        peer_namespaces = _peer_namespaces(namespaces) if namespaces else {}
+        return {interface.index: interface for interface in _read(peer_namespaces, netns.identity(descriptor))}
 
 
-def holder(address: str, owner: str) -> Link:
+def interface_with(address: str, owner: str) -> Interface:
     """Return the link that holds an address where the calling thread stands, which is in the namespace of `owner`.
 
     Raises OSError when none does.
     """
-    for link in _read({}, 0):
-        if address in link.addresses:
-            return link
+    for interface in _read({}, 0):
+        if address in interface.addresses:
+            return interface
     raise OSError(f"{owner} does not hold {address} any more")
 
 
-def numbers() -> dict[str, int]:
+def indexes_by_address() -> dict[str, int]:
     """Return the number of the link that holds each address, where the calling thread stands."""
-    with linux_netlink.line() as line:
-        return {address: number for number, held in _addresses(line).items() for address in held}
+    with linux_netlink.nl_socket() as nl_socket:
+        return {address: index for index, held in _addresses(nl_socket).items() for address in held}
 
 
-def _read(ends: Mapping[int, int], here: int) -> Iterator[Link]:
-    with linux_netlink.line() as line:
-        held = _addresses(line)
-        for _, body in linux_netlink.dump(line, GET_LINKS, ASKED):
-            yield _link(body, held, ends, here)
+def _read(peer_namespaces: Mapping[int, int], own_namespace: int) -> Iterator[Interface]:
+    with linux_netlink.nl_socket() as nl_socket:
+        held = _addresses(nl_socket)
+        for _, body in linux_netlink.dump(nl_socket, RTM_GETLINK, LINK_DUMP_REQUEST):
+            yield _link(body, held, peer_namespaces, own_namespace)
 
 
-def _ends(spaces: Collection[int]) -> dict[int, int]:
+def _peer_namespaces(namespaces: Collection[int]) -> dict[int, int]:
     """Return the identity of the namespaces to which a link of this one leads, by the number by which it knows them."""
-    with pyroute.routes() as route:
-        known = {route.get_netnsid(fd=space)["nsid"]: space for space in spaces}
-    return {number: netns.identity(space) for number, space in known.items() if number != NOWHERE}
+    with pyroute.iproute() as route:
+        known = {route.get_netnsid(fd=netnsid)["nsid"]: netnsid for netnsid in namespaces}
+    return {index: netns.identity(netnsid) for index, netnsid in known.items() if index != NETNSA_NSID_NOT_ASSIGNED}
 
 
-def _addresses(line: socket.socket) -> dict[int, list[str]]:
+def _addresses(nl_socket: socket.socket) -> dict[int, list[str]]:
     """Return the addresses of this thread's namespace by the number of their link."""
     held: dict[int, list[str]] = {}
-    for _, body in linux_netlink.dump(line, GET_ADDRESSES, ADDRESS.pack(0, 0)):
-        family, number = ADDRESS.unpack_from(body)
-        told = dict(linux_netlink.attributes(body, ADDRESS.size))
+    for _, body in linux_netlink.dump(nl_socket, RTM_GETADDR, IFADDRMSG.pack(0, 0)):
+        family, index = IFADDRMSG.unpack_from(body)
+        attrs = dict(linux_netlink.attributes(body, IFADDRMSG.size))
         # On a link with two ends, `local` is ours and `address` is the other's.
-        if family in FAMILIES.values() and (address := told.get(LOCAL) or told.get(FAR)):
-            held.setdefault(number, []).append(socket.inet_ntop(family, address))
+        if family in FAMILIES.values() and (address := attrs.get(IFA_LOCAL) or attrs.get(IFA_ADDRESS)):
+            held.setdefault(index, []).append(socket.inet_ntop(family, address))
     return held
 
 
-def _link(body: memoryview, held: Mapping[int, Sequence[str]], ends: Mapping[int, int], here: int) -> Link:
-    number, flags = LINK.unpack_from(body)
-    told = dict(linux_netlink.attributes(body, LINK.size))
-    nature = dict(linux_netlink.attributes(told[NATURE], 0)) if NATURE in told else {}
-    kind = _text(nature.get(KIND, b""))
-    other, space = (_number(told[name]) if name in told else None for name in (OTHER_END, ITS_SPACE))
-    where = here if space is None else ends.get(space)
-    return Link(
-        number,
-        _text(told[NAME]),
+def _link(
+    body: memoryview, held: Mapping[int, Sequence[str]], peer_namespaces: Mapping[int, int], own_namespace: int
+) -> Interface:
+    index, flags = IFINFOMSG.unpack_from(body)
+    attrs = dict(linux_netlink.attributes(body, IFINFOMSG.size))
+    link_info = dict(linux_netlink.attributes(attrs[IFLA_LINKINFO], 0)) if IFLA_LINKINFO in attrs else {}
+    kind = _text(link_info.get(IFLA_INFO_KIND, b""))
+    peer_index, netnsid = (_number(attrs[name]) if name in attrs else None for name in (IFLA_LINK, IFLA_LINK_NETNSID))
+    peer_namespace = own_namespace if netnsid is None else peer_namespaces.get(netnsid)
+    return Interface(
+        index,
+        _text(attrs[IFLA_IFNAME]),
         kind,
-        bool(flags & UP),
-        bool(flags & LOOPBACK),
-        tuple(held.get(number, ())),
-        (where, other) if kind == CABLE and where is not None and other is not None else None,
-        _number(told[MASTER]) if MASTER in told else 0,
-        bytes(told.get(HARDWARE, b"")),
+        bool(flags & IFF_UP),
+        bool(flags & IFF_LOOPBACK),
+        tuple(held.get(index, ())),
+        (peer_namespace, peer_index)
+        if kind == VETH and peer_namespace is not None and peer_index is not None
+        else None,
+        _number(attrs[IFLA_MASTER]) if IFLA_MASTER in attrs else 0,
+        bytes(attrs.get(IFLA_ADDRESS, b"")),
     )
 
 
@@ -147,8 +159,8 @@ def _number(content: memoryview) -> int:
     return int.from_bytes(content, sys.byteorder)
 
 
-def straight(descriptor: int, address: str) -> int:
+def on_link_index(descriptor: int, address: str) -> int:
     """Return the number of the link on which a namespace takes an address to be a neighbour, 0 where it does not."""
     with netns.inside(descriptor):
-        (way,) = route_lookup.routes([(address, 0)])
-    return 0 if isinstance(way, OSError) or way.has_gateway else way.link
+        (route,) = route_lookup.look_up([(address, 0)])
+    return 0 if isinstance(route, OSError) or route.has_gateway else route.interface

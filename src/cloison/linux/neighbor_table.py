@@ -27,28 +27,28 @@ from typing import Final, NamedTuple, Protocol, Self
 
 from cloison.linux import netlink, netns
 
-NEIGHBOUR: Final = struct.Struct("=B3xiHBB")
+NDMSG: Final = struct.Struct("=B3xiHBB")
 """Family, interface, state, flags, type."""
-TABLE: Final = struct.Struct("=B3x")
-NEW, DELETE, GET, GET_TABLES = 28, 29, 30, 66
-DESTINATION: Final = 1
-CEILING, CONFIGURATION, STATISTICS = 4, 5, 7
+NDTMSG: Final = struct.Struct("=B3x")
+RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH, RTM_GETNEIGHTBL = 28, 29, 30, 66
+NDA_DST: Final = 1
+NDTA_THRESH3, NDTA_CONFIG, NDTA_STATS = 4, 5, 7
 """NDTA_THRESH3, NDTA_CONFIG and NDTA_STATS."""
-ENTRIES_AT, FULL_AT = 4, 80
+ENTRIES_OFFSET, TABLE_FULLS_OFFSET = 4, 80
 """Where `ndt_config` has the number of entries, and `ndt_stats` how often there was no room for another."""
-RESOLVED: Final = 0x02 | 0x04 | 0x08 | 0x10
+RESOLVED_STATES: Final = 0x02 | 0x04 | 0x08 | 0x10
 """NUD_REACHABLE, NUD_STALE, NUD_DELAY, NUD_PROBE."""
-NO_QUESTION: Final = 0x40
+NUD_NOARP: Final = 0x40
 """NUD_NOARP: what needs no resolution, such as the groups in which IPv6 asks."""
-WRITTEN: Final = 0x10 | 0x40
+STATIC_FLAGS: Final = 0x10 | 0x40
 """NTF_EXT_LEARNED and NTF_STICKY: somebody put it there."""
-GROUP: Final = 0xFF
+MULTICAST_PREFIX: Final = 0xFF
 """The first byte of an IPv6 multicast address (RFC 4291 section 2.7)."""
-SHARE: Final = 2
+FREE_SHARE: Final = 2
 """One in so many free entries of a table is the prober's to use; the others are left to the services."""
 
 
-class Space(Protocol):
+class HasNamespace(Protocol):
     """Something that stands in a network namespace."""
 
     @property
@@ -60,37 +60,39 @@ class Entry(NamedTuple):
     """A neighbour: the family of its address, the interface, and the address."""
 
     family: int
-    link: int
+    interface: int
     address: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
+class TableUsage:
     """How full a table is, and how often it had no room for another entry, ever."""
 
     entries: int
-    ceiling: int
-    refusals: int
+    limit: int
+    overflows: int
 
 
-class Neighbours:
+class NeighborTables:
     """What the tables of some namespaces held before the prober came, so that it can leave them like that."""
 
-    def __init__(self, spaces: Collection[Space]) -> None:
-        self._spaces = spaces
+    def __init__(self, namespaces: Collection[HasNamespace]) -> None:
+        self._namespaces = namespaces
         self._stack = ExitStack()
-        self._before: Mapping[int, frozenset[Entry]] = {}
-        self._asked: socket.socket | None = None
-        self._has_forgotten = False
-        self._floor: Sequence[int] = ()
+        self._initial: Mapping[int, frozenset[Entry]] = {}
+        self._socket: socket.socket | None = None
+        self._has_evicted = False
+        self._baseline: Sequence[int] = ()
         """How many entries of each table are there without what was brought."""
 
     def __enter__(self) -> Self:
-        self._before = {space.descriptor: frozenset(_found(space.descriptor)) for space in self._spaces}
-        for space in [*self._spaces][-1:]:  # one with few links: the kernel tells of each
-            with netns.inside(space.descriptor):
-                self._asked = self._stack.enter_context(netlink.line())
-        self._floor = [table.entries for table in self.fill()]
+        self._initial = {
+            namespace.descriptor: frozenset(_current_entries(namespace.descriptor)) for namespace in self._namespaces
+        }
+        for namespace in [*self._namespaces][-1:]:  # one with few links: the kernel tells of each
+            with netns.inside(namespace.descriptor):
+                self._socket = self._stack.enter_context(netlink.nl_socket())
+        self._baseline = [table.entries for table in self.usage()]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -98,68 +100,68 @@ class Neighbours:
 
     def are_filling(self) -> bool:
         """Whether what came since begins to fill the tables."""
-        filled = zip(self.fill(), self._floor, strict=True)
-        return any((table.entries - floor) * SHARE > table.ceiling - floor for table, floor in filled)
+        filled = zip(self.usage(), self._baseline, strict=True)
+        return any((table.entries - baseline) * FREE_SHARE > table.limit - baseline for table, baseline in filled)
 
-    def leave(self) -> None:
+    def evict_if_grown(self) -> None:
         """Take out what came since if it was much: a few entries are what any traffic leaves."""
-        if self._has_forgotten or self.are_filling():
-            self.forget()
+        if self._has_evicted or self.are_filling():
+            self.evict()
 
-    def refusals(self) -> int:
+    def overflows(self) -> int:
         """Return how often a table of the machine had no room for another entry, ever."""
-        return sum(table.refusals for table in self.fill())
+        return sum(table.overflows for table in self.usage())
 
-    def fill(self) -> list[Fill]:
+    def usage(self) -> list[TableUsage]:
         """Return how full the tables of the machine are."""
-        return [*_fills(self._asked)] if self._asked else []
+        return [*_usages(self._socket)] if self._socket else []
 
-    def forget(self) -> None:
+    def evict(self) -> None:
         """Take out what came since and is resolved."""
-        self._has_forgotten = True
-        for space in self._spaces:
-            before = self._before[space.descriptor]
-            with netns.inside(space.descriptor), netlink.line() as line:
-                came = {entry for entry in _removable(line) if entry not in before}
-                if came:
-                    line.send(b"".join(map(_deletion, came)))
-        self._floor = [table.entries for table in self.fill()]
+        self._has_evicted = True
+        for namespace in self._namespaces:
+            initial = self._initial[namespace.descriptor]
+            with netns.inside(namespace.descriptor), netlink.nl_socket() as nl_socket:
+                added = {entry for entry in _removable(nl_socket) if entry not in initial}
+                if added:
+                    nl_socket.send(b"".join(map(_delete_request, added)))
+        self._baseline = [table.entries for table in self.usage()]
 
 
-def _found(descriptor: int) -> list[Entry]:
-    with netns.inside(descriptor), netlink.line() as line:
-        return [entry for entry, _, _ in _entries(line)]
+def _current_entries(descriptor: int) -> list[Entry]:
+    with netns.inside(descriptor), netlink.nl_socket() as nl_socket:
+        return [entry for entry, _, _ in _entries(nl_socket)]
 
 
-def _removable(line: socket.socket) -> Iterator[Entry]:
+def _removable(nl_socket: socket.socket) -> Iterator[Entry]:
     """Yield the entries on which nothing waits and that nobody wrote there."""
-    for entry, state, flags in _entries(line):
-        is_group = state == NO_QUESTION and entry.family == socket.AF_INET6 and entry.address[0] == GROUP
-        if not flags & WRITTEN and (state & RESOLVED or is_group):
+    for entry, state, flags in _entries(nl_socket):
+        is_group = state == NUD_NOARP and entry.family == socket.AF_INET6 and entry.address[0] == MULTICAST_PREFIX
+        if not flags & STATIC_FLAGS and (state & RESOLVED_STATES or is_group):
             yield entry
 
 
-def _entries(line: socket.socket) -> Iterator[tuple[Entry, int, int]]:
+def _entries(nl_socket: socket.socket) -> Iterator[tuple[Entry, int, int]]:
     """Yield the neighbours of the namespace in which a line was opened, with their states and flags."""
-    for kind, body in netlink.dump(line, GET, NEIGHBOUR.pack(0, 0, 0, 0, 0)):
-        family, link, state, flags, _ = NEIGHBOUR.unpack_from(body)
-        address = dict(netlink.attributes(body, NEIGHBOUR.size)).get(DESTINATION)
-        if kind == NEW and address and family in (socket.AF_INET, socket.AF_INET6):
-            yield Entry(family, link, bytes(address)), state, flags
+    for kind, body in netlink.dump(nl_socket, RTM_GETNEIGH, NDMSG.pack(0, 0, 0, 0, 0)):
+        family, interface, state, flags, _ = NDMSG.unpack_from(body)
+        address = dict(netlink.attributes(body, NDMSG.size)).get(NDA_DST)
+        if kind == RTM_NEWNEIGH and address and family in (socket.AF_INET, socket.AF_INET6):
+            yield Entry(family, interface, bytes(address)), state, flags
 
 
-def _fills(line: socket.socket) -> Iterator[Fill]:
+def _usages(nl_socket: socket.socket) -> Iterator[TableUsage]:
     """Yield how full each table is; the messages without a configuration are about single links."""
-    for _, body in netlink.dump(line, GET_TABLES, TABLE.pack(0)):
-        told = dict(netlink.attributes(body, TABLE.size))
-        if CONFIGURATION in told and CEILING in told and STATISTICS in told:
-            yield Fill(
-                int.from_bytes(told[CONFIGURATION][ENTRIES_AT : ENTRIES_AT + 4], sys.byteorder),
-                int.from_bytes(told[CEILING][:4], sys.byteorder),
-                int.from_bytes(told[STATISTICS][FULL_AT : FULL_AT + 8], sys.byteorder),
+    for _, body in netlink.dump(nl_socket, RTM_GETNEIGHTBL, NDTMSG.pack(0)):
+        attrs = dict(netlink.attributes(body, NDTMSG.size))
+        if NDTA_CONFIG in attrs and NDTA_THRESH3 in attrs and NDTA_STATS in attrs:
+            yield TableUsage(
+                int.from_bytes(attrs[NDTA_CONFIG][ENTRIES_OFFSET : ENTRIES_OFFSET + 4], sys.byteorder),
+                int.from_bytes(attrs[NDTA_THRESH3][:4], sys.byteorder),
+                int.from_bytes(attrs[NDTA_STATS][TABLE_FULLS_OFFSET : TABLE_FULLS_OFFSET + 8], sys.byteorder),
             )
 
 
-def _deletion(entry: Entry) -> bytes:
-    body = NEIGHBOUR.pack(entry.family, entry.link, 0, 0, 0) + netlink.attribute(DESTINATION, entry.address)
-    return netlink.message(DELETE, body)
+def _delete_request(entry: Entry) -> bytes:
+    body = NDMSG.pack(entry.family, entry.interface, 0, 0, 0) + netlink.attribute(NDA_DST, entry.address)
+    return netlink.message(RTM_DELNEIGH, body)

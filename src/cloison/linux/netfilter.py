@@ -24,20 +24,20 @@ VERDICTS: Final = {0: "DROP", 1: "ACCEPT"}
 FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
 LEVELS: Final = {4: socket.IPPROTO_IP, 6: socket.IPPROTO_IPV6}
 LEGACY_TABLES: Final = {4: Path("/proc/net/ip_tables_names"), 6: Path("/proc/net/ip6_tables_names")}
-GET_INFO: Final = 64
-GET_ENTRIES: Final = 65
+IPT_SO_GET_INFO: Final = 64
+IPT_SO_GET_ENTRIES: Final = 65
 """IPT_SO_GET_INFO and IPT_SO_GET_ENTRIES (linux/netfilter_ipv4/ip_tables.h)."""
-INFO: Final = struct.Struct("32sI5I5III")
+IPT_GETINFO: Final = struct.Struct("32sI5I5III")
 """The struct ipt_getinfo: the table's name, its hooks, where each begins, where its policy stands, and sizes."""
-POLICIES: Final = 7
+UNDERFLOWS_INDEX: Final = 7
 """At which place of INFO the positions of the policies begin, one a hook."""
 HOOKS: Final = ("PREROUTING", "INPUT", CHAIN, "OUTPUT", "POSTROUTING")
 """In the order of NF_INET_PRE_ROUTING and those after it; a legacy table has one chain for each, of that name."""
-TONGUES: Final = {1: "inet", 2: "ip", 5: "netdev", 7: "bridge", 10: "ip6"}
+FAMILY_NAMES: Final = {1: "inet", 2: "ip", 5: "netdev", 7: "bridge", 10: "ip6"}
 """How nft calls the families of tables (linux/netfilter.h)."""
-HEADER: Final = struct.Struct("32sI4x")
+IPT_GET_ENTRIES: Final = struct.Struct("32sI4x")
 """The head of struct ipt_get_entries; the rules after it are aligned to eight bytes."""
-VERDICT_AT: Final = {4: 112 + 32, 6: 168 + 32}
+VERDICT_OFFSET: Final = {4: 112 + 32, 6: 168 + 32}
 """Bytes of a rule before its verdict: struct ipt_entry or ip6t_entry without matches, then struct xt_entry_target."""
 
 
@@ -53,7 +53,7 @@ def forward_policy(version: int) -> str:
     return "DROP" if "DROP" in found else "ACCEPT"
 
 
-def other_policies() -> list[str]:
+def other_drop_chains() -> list[str]:
     """Return the chains that drop what none of their rules lets pass, but for those called FORWARD in `filter`.
 
     Nobody sets one up without knowing, and whoever looks for what ends there looks into `filter` first.
@@ -68,7 +68,7 @@ def other_policies() -> list[str]:
 def _nft_drops() -> Iterator[tuple[str, str, str]]:
     for family, table, chain, verdict in _nft_policies(socket.AF_UNSPEC):
         if verdict == "DROP" and (table, chain) != (TABLE, CHAIN):
-            yield table, chain, TONGUES.get(family, str(family))
+            yield table, chain, FAMILY_NAMES.get(family, str(family))
 
 
 def _legacy_drops() -> Iterator[tuple[str, str, str]]:
@@ -88,8 +88,8 @@ def _nft(version: int) -> Iterator[str]:
 def _nft_policies(family: int) -> Iterator[tuple[int, str, str, str]]:
     """Yield family, table, name and policy of the chains that see packets by themselves."""
     try:
-        with pyroute.tables(family) as tables:
-            chains = list(tables.get_chains())
+        with pyroute.nftables(family) as nftables:
+            chains = list(nftables.get_chains())
     except OSError:  # a kernel without nftables knows no such socket
         return
     for chain in chains:
@@ -110,22 +110,26 @@ def _legacy_tables(version: int) -> list[str]:
 
 
 def _legacy_policies(version: int, table: str) -> Iterator[tuple[str, str]]:
-    with socket.socket(FAMILIES[version], socket.SOCK_RAW, socket.IPPROTO_RAW) as asked:
+    with socket.socket(FAMILIES[version], socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
         name = table.encode()
-        info = INFO.unpack(_answer(asked, LEVELS[version], GET_INFO, name.ljust(INFO.size, b"\0")))
+        info = IPT_GETINFO.unpack(
+            _getsockopt(sock, LEVELS[version], IPT_SO_GET_INFO, name.ljust(IPT_GETINFO.size, b"\0"))
+        )
         size = info[-1]
-        rules = _answer(asked, LEVELS[version], GET_ENTRIES, HEADER.pack(name, size) + bytes(size))[HEADER.size :]
+        rules = _getsockopt(sock, LEVELS[version], IPT_SO_GET_ENTRIES, IPT_GET_ENTRIES.pack(name, size) + bytes(size))[
+            IPT_GET_ENTRIES.size :
+        ]
     for number, chain in enumerate(HOOKS):
         if info[1] & 1 << number:
-            (verdict,) = struct.unpack_from("i", rules, info[POLICIES + number] + VERDICT_AT[version])
+            (verdict,) = struct.unpack_from("i", rules, info[UNDERFLOWS_INDEX + number] + VERDICT_OFFSET[version])
             yield chain, VERDICTS[-verdict - 1]
 
 
-def _answer(asked: socket.socket, level: int, option: int, question: bytes) -> bytes:
+def _getsockopt(sock: socket.socket, level: int, option: int, question: bytes) -> bytes:
     """Ask by getsockopt with a question in the buffer, which Python's own cannot pass."""
     buffer = ctypes.create_string_buffer(question, len(question))
     length = ctypes.c_uint32(len(question))
-    if LIBC.getsockopt(asked.fileno(), level, option, buffer, ctypes.byref(length)) != 0:
+    if LIBC.getsockopt(sock.fileno(), level, option, buffer, ctypes.byref(length)) != 0:
         code = ctypes.get_errno()
         raise OSError(code, "the legacy table of iptables cannot be read")
     return buffer.raw

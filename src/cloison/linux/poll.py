@@ -13,8 +13,8 @@ from collections.abc import Collection
 
 def readable(sockets: Collection[socket.socket], seconds: float) -> list[socket.socket]:
     """Return the sockets that have something to read, waiting `seconds` at most for the first."""
-    by_descriptor = {made.fileno(): made for made in sockets}
-    asked = select.poll()
+    by_descriptor = {sock.fileno(): sock for sock in sockets}
+    poller = select.poll()
     for descriptor in by_descriptor:
-        asked.register(descriptor, select.POLLIN)
-    return [by_descriptor[descriptor] for descriptor, _ in asked.poll(max(0, seconds) * 1000)]
+        poller.register(descriptor, select.POLLIN)
+    return [by_descriptor[descriptor] for descriptor, _ in poller.poll(max(0, seconds) * 1000)]

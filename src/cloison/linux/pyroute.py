@@ -12,21 +12,21 @@ from socket import AF_UNSPEC
 from pyroute2 import IPRoute
 from pyroute2.nftables.main import NFTables
 
-from cloison.linux.signals import INTERRUPTS
+from cloison.linux.signals import SIGNALS
 
 
 @contextmanager
-def routes() -> Iterator[IPRoute]:
+def iproute() -> Iterator[IPRoute]:
     """Ask about links, addresses and routes of the namespace in which the calling thread stands."""
-    with INTERRUPTS.held(), IPRoute() as asked:
-        yield asked
+    with SIGNALS.deferred(), IPRoute() as connection:
+        yield connection
 
 
 @contextmanager
-def tables(family: int = AF_UNSPEC) -> Iterator[NFTables]:
+def nftables(family: int = AF_UNSPEC) -> Iterator[NFTables]:
     """Ask about nftables where the calling thread stands, of one family of `linux/netfilter.h` or of all.
 
     Raises OSError where the kernel has no nftables.
     """
-    with INTERRUPTS.held(), NFTables(nfgen_family=family) as asked:
-        yield asked
+    with SIGNALS.deferred(), NFTables(nfgen_family=family) as connection:
+        yield connection

@@ -17,48 +17,48 @@ TERMINATED: Final = 128 + signal.SIGTERM
 """The exit code of a command that was asked to end."""
 
 
-class Interrupts:
+class SignalHandler:
     """The signals of this process."""
 
     def __init__(self) -> None:
         self.terminated = False
         """Whether SIGTERM came, whatever became of its exception."""
-        self._holds = 0
-        self._waiting: signal.Signals | None = None
+        self._deferrals = 0
+        self._pending: signal.Signals | None = None
 
-    def answer(self) -> None:
+    def install(self) -> None:
         """Answer them from now on. A SIGINT that whoever started us has switched off stays off (nohup, a shell's &)."""
-        signal.signal(signal.SIGTERM, self._came)
+        signal.signal(signal.SIGTERM, self._on_signal)
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._came)
+            signal.signal(signal.SIGINT, self._on_signal)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def deferred(self) -> Iterator[None]:
         """Let a signal wait until the end of this. Only the main thread is ever interrupted, so only it can hold."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        self._holds += 1
+        self._deferrals += 1
         try:
             yield
         finally:
-            self._holds -= 1
-            if not self._holds and self._waiting is not None:
-                number, self._waiting = self._waiting, None
-                self._end(number)
+            self._deferrals -= 1
+            if not self._deferrals and self._pending is not None:
+                number, self._pending = self._pending, None
+                self._raise(number)
 
-    def _came(self, number: int, _frame: FrameType | None) -> None:
-        sent = signal.Signals(number)
-        self.terminated |= sent is signal.SIGTERM
-        if self._holds:
-            self._waiting = sent
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        received = signal.Signals(number)
+        self.terminated |= received is signal.SIGTERM
+        if self._deferrals:
+            self._pending = received
         else:
-            self._end(sent)
+            self._raise(received)
 
-    def _end(self, sent: signal.Signals) -> None:
-        if sent is signal.SIGTERM:
+    def _raise(self, received: signal.Signals) -> None:
+        if received is signal.SIGTERM:
             raise SystemExit(TERMINATED)
         raise KeyboardInterrupt
 
 
-INTERRUPTS: Final = Interrupts()
+SIGNALS: Final = SignalHandler()

@@ -18,7 +18,7 @@ NOT_FOUND: Final = 127
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CommandResult:
     """How a program ended. `code` is 127 when there is no such program."""
 
     code: int
@@ -32,7 +32,7 @@ class Result:
         return lines[-1].strip() if lines else f"exit code {self.code}"
 
 
-def run(argv: Sequence[str], *, seconds: float = 60, env: Mapping[str, str] | None = None) -> Result:
+def run(argv: Sequence[str], *, seconds: float = 60, env: Mapping[str, str] | None = None) -> CommandResult:
     """Run a program to its end and keep what it printed.
 
     Raises NotProven when it does not end within `seconds`.
@@ -49,13 +49,15 @@ def run(argv: Sequence[str], *, seconds: float = 60, env: Mapping[str, str] | No
             env=env,
         )
     except FileNotFoundError:
-        return Result(NOT_FOUND, "", f"{argv[0]}: command not found")
+        return CommandResult(NOT_FOUND, "", f"{argv[0]}: command not found")
     except subprocess.TimeoutExpired as error:
         raise NotProven(f"`{' '.join(argv)}` did not answer within {seconds:.0f} s; is the engine stuck?") from error
-    return Result(done.returncode, done.stdout, done.stderr)
+    return CommandResult(done.returncode, done.stdout, done.stderr)
 
 
-def run_apart(argv: Sequence[str], text: str, *, keep: int, seconds: float, env: Mapping[str, str]) -> Result:
+def run_in_session(
+    argv: Sequence[str], text: str, *, inherit_fd: int, seconds: float, env: Mapping[str, str]
+) -> CommandResult:
     """Feed a program in a session of its own: a Ctrl-C is ours alone, and when we leave early, all of it ends.
 
     The descriptor `keep` stays open in it. Raises NotProven when it does not end within `seconds`.
@@ -69,11 +71,11 @@ def run_apart(argv: Sequence[str], text: str, *, keep: int, seconds: float, env:
             encoding="utf-8",
             errors="replace",
             start_new_session=True,
-            pass_fds=(keep,),
+            pass_fds=(inherit_fd,),
             env=env,
         )
     except FileNotFoundError:
-        return Result(NOT_FOUND, "", f"{argv[0]}: command not found")
+        return CommandResult(NOT_FOUND, "", f"{argv[0]}: command not found")
     with process:
         try:
             out, err = process.communicate(text, timeout=seconds)
@@ -82,10 +84,10 @@ def run_apart(argv: Sequence[str], text: str, *, keep: int, seconds: float, env:
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-    return Result(process.returncode, out, err)
+    return CommandResult(process.returncode, out, err)
 
 
-def run_visibly(argv: Sequence[str]) -> int:
+def run_attached(argv: Sequence[str]) -> int:
     """Run a program that speaks to the person itself (on stderr: stdout is the report's) and return its exit code."""
     try:
         return subprocess.run(argv, stdout=2, check=False).returncode  # noqa: S603  # as above

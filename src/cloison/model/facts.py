@@ -1,134 +1,34 @@
-"""The words: places, vantages, endpoints, flows, and the facts that were found about an engine.
+"""The facts that were found about an engine: its version and settings, its containers, networks and listeners.
 
-Rule: values are frozen, ordered and know no client. A place is the name of a service, `host`,
-`outside`, or `stranger:NAME` for a container that the Compose file does not know.
+Output: frozen, ordered values that know no client; written by `engine` and `observe`, or by `plan` from a file.
+Rule: what could not be read is empty, never made up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cached_property, lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Final
 
-HOST: Final = "host"
-OUTSIDE: Final = "outside"
-STRANGER: Final = "stranger:"
-EVERY_ADDRESS: Final = ("0.0.0.0", "::", "")  # noqa: S104  # the engine's own words for it
-WILDCARD: Final = {4: "0.0.0.0", 6: "::"}  # noqa: S104  # the kernel's words for it, by the version of IP
-LINK_LOCAL: Final = "fe80:"
-"""How an IPv6 address begins that is valid on one link alone (RFC 4291 section 2.5.6)."""
-ANY_PORT: Final = 0
-"""The service port of a canary: it stands for every port on which nobody listens yet."""
+from cloison.model.flow import WILDCARD, Protocol, ip_version
 
-OLDEST: Final = "20.10"
-"""The engine that a plan takes for granted: of those that are predicted, the one whose walls have the most doors."""
-
-
-class Protocol(StrEnum):
-    """What the probe speaks."""
-
-    TCP = "tcp"
-    UDP = "udp"
-    SCTP = "sctp"
-    ICMP = "icmp"
-    """An echo request: looked at beside the canaries, never a flow."""
-
-
-PORTED: Final = (Protocol.TCP, Protocol.UDP, Protocol.SCTP)
-"""The protocols that a file or a policy can name."""
-
-
-def version_of(address: str) -> int:
-    """Return the version of IP that an address belongs to."""
-    return 6 if ":" in address else 4
-
-
-class Kind(StrEnum):
-    """Why an endpoint is looked at."""
-
-    LISTENER = "listener"
-    """A process listens there: read from the kernel."""
-    DECLARED = "declared"
-    """The policy names the port, but nobody listens on it."""
-    PUBLISHED = "published"
-    """A port of the host that the engine leads to a service."""
-    CANARY = "canary"
-    """A socket of the prober's own: the wall itself, whatever the service does."""
+DEFAULT_ENGINE_VERSION: Final = "20.10"
+"""The engine that a plan assumes: of the versions that are predicted, the one that isolates least."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Vantage:
-    """Where a connection starts. `container` is empty for `host` and `outside`."""
-
-    place: str
-    container: str = ""
-    _hash: int = field(init=False, repr=False, compare=False, default=0)
-    """Kept, for a proof looks up every one of a hundred thousand flows many times."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_hash", hash((self.place, self.container)))
-
-    def __hash__(self) -> int:
-        return self._hash
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Endpoint:
-    """Where a connection ends.
-
-    `address` and `port` are what a packet carries (a canary's port is chosen by the kernel for
-    each run, so it is `ANY_PORT` here); `service_port` is the port as its owner knows it, which is
-    what a policy names. `network` is the network to which the address belongs, empty for an
-    address of the host's own.
-    """
-
-    place: str
-    container: str
-    kind: Kind
-    protocol: Protocol
-    service_port: int
-    network: str
-    address: str
-    port: int
-    _hash: int = field(init=False, repr=False, compare=False, default=0)
-
-    def __post_init__(self) -> None:
-        where = (self.place, self.container, self.network, self.address)
-        object.__setattr__(self, "_hash", hash((where, self.kind, self.protocol, self.service_port, self.port)))
-
-    def __hash__(self) -> int:
-        return self._hash
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Flow:
-    """One vantage, one endpoint."""
-
-    vantage: Vantage
-    endpoint: Endpoint
-    _hash: int = field(init=False, repr=False, compare=False, default=0)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_hash", hash((self.vantage, self.endpoint)))
-
-    def __hash__(self) -> int:
-        return self._hash
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Untold:
+class UnmanagedAddress:
     """An address that a namespace holds and the engine does not know, on a link; empty where the link has none.
 
-    `askers` are those who may ask it, by container, or by `host` or `outside`: what they send stays on this machine.
+    `reachable_from` are the containers, `host` or `outside` that may ask it: what they send stays on this machine.
     """
 
     container: str
     link: str
     address: str
-    askers: tuple[str, ...] = ()
+    reachable_from: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -152,7 +52,7 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Publication:
+class PublishedPort:
     """A port of the host that the engine leads to a container's port."""
 
     host_address: str
@@ -162,7 +62,7 @@ class Publication:
 
     def binds(self, address: str) -> bool:
         """Whether the host answers for this publication on `address`."""
-        return self.host_address in (WILDCARD[version_of(address)], "", address)
+        return self.host_address in (WILDCARD[ip_version(address)], "", address)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -177,12 +77,12 @@ class Container:
     started: str
     network_mode: str = ""
     attachments: tuple[Attachment, ...] = ()
-    publications: tuple[Publication, ...] = ()
+    published_ports: tuple[PublishedPort, ...] = ()
     exposed: tuple[tuple[Protocol, int], ...] = ()
-    led: tuple[Publication, ...] = ()
+    redirect_candidates: tuple[PublishedPort, ...] = ()
     """Ports elsewhere that seem to lead here, of which the engine need not know: see `leads`."""
     one_off: bool = False
-    has_ended: bool = False
+    has_completed: bool = False
     """Whether its process ended by itself and said that all went well."""
 
 
@@ -197,13 +97,13 @@ class NetworkFacts:
     options: tuple[tuple[str, str], ...] = ()
     link: str = ""
 
-    def holds(self, address: str) -> bool:
+    def contains(self, address: str) -> bool:
         """Whether `address` lies in one of the network's subnets."""
-        return any(_lies_in(address, subnet) for subnet in self.subnets)
+        return any(_in_subnet(address, subnet) for subnet in self.subnets)
 
 
 @lru_cache(maxsize=1 << 16)
-def _lies_in(address: str, subnet: str) -> bool:
+def _in_subnet(address: str, subnet: str) -> bool:
     return ip_address(address) in ip_network(subnet, strict=False)
 
 
@@ -247,13 +147,13 @@ class Facts:
     containers: tuple[Container, ...]
     networks: tuple[NetworkFacts, ...]
     host_addresses: tuple[str, ...] = ()
-    link_locals: tuple[tuple[str, str], ...] = ()
+    link_local_addresses: tuple[tuple[str, str], ...] = ()
     """The host's addresses that are valid on one network alone, with that network's name."""
     outside_addresses: tuple[str, ...] = ()
     outside_gateways: tuple[str, ...] = ()
     """The host's addresses on the outside's segment, which go with the proof."""
     listeners: frozenset[Listener] = field(default_factory=frozenset)
-    untold: tuple[Untold, ...] = ()
+    unmanaged_addresses: tuple[UnmanagedAddress, ...] = ()
 
     def network(self, name: str) -> NetworkFacts | None:
         """Return the network called `name` by the engine."""
@@ -264,18 +164,20 @@ class Facts:
         return {network.name: network for network in self.networks}
 
     @cached_property
-    def seats(self) -> dict[str, str]:
+    def container_addresses(self) -> dict[str, str]:
         """Return the addresses of all containers, each with the name of who holds it."""
-        return {address: c.name for c in self.containers for seat in c.attachments for address in seat.addresses}
+        return {
+            address: c.name for c in self.containers for attachment in c.attachments for address in attachment.addresses
+        }
 
     @cached_property
-    def host_seats(self) -> tuple[tuple[str, str], ...]:
+    def host_attachments(self) -> tuple[tuple[str, str], ...]:
         """The host's own addresses, each with the network to which it belongs, empty for none of them."""
-        return tuple(sorted({*self._seats_of_host(), *self.link_locals}))
+        return tuple(sorted({*self._host_attachments(), *self.link_local_addresses}))
 
-    def _seats_of_host(self) -> Iterator[tuple[str, str]]:
+    def _host_attachments(self) -> Iterator[tuple[str, str]]:
         for address in self.host_addresses:
-            yield next((network.name for network in self.networks if network.holds(address)), ""), address
+            yield next((network.name for network in self.networks if network.contains(address)), ""), address
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -292,4 +194,4 @@ class Listener:
 
     def listens_on(self, address: str) -> bool:
         """Whether what is sent to `address` of its namespace comes to this socket."""
-        return self.address in (address, WILDCARD[version_of(address)])
+        return self.address in (address, WILDCARD[ip_version(address)])

@@ -24,20 +24,20 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from cloison.errors import NotProven
 from cloison.linux import file_lock, netns, pyroute
-from cloison.model.facts import version_of
+from cloison.model.flow import ip_version
 
-BASES: Final = (IPv4Network("198.51.100.0/24"), IPv6Network("2001:db8:c105::/48"))
+ADDRESS_RANGES: Final = (IPv4Network("198.51.100.0/24"), IPv6Network("2001:db8:c105::/48"))
 PREFIX: Final = {4: 29, 6: 64}
-SEGMENTS: Final = 32
-LINK: Final = "cloison"
-NO_DUPLICATES: Final = 0x02
+MAX_SEGMENTS: Final = 32
+LINK_PREFIX: Final = "cloison"
+IFA_F_NODAD: Final = 0x02
 """IFA_F_NODAD: an IPv6 address is good at once, without a second of asking whether somebody has it."""
-SWITCH: Final = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
-HOST_AT, OUTSIDE_AT, NOBODY_AT = 1, 2, 3
+DISABLE_IPV6: Final = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
+HOST_OFFSET, EXTERNAL_OFFSET, UNUSED_OFFSET = 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class ExternalHost:
     """A joined outside machine. Addresses are one of each version of IP that the host speaks."""
 
     descriptor: int
@@ -45,44 +45,46 @@ class Outside:
     addresses: tuple[str, ...]
     host_addresses: tuple[str, ...]
     """The host's addresses on the shared segment."""
-    nobodies: tuple[str, ...]
+    unused_addresses: tuple[str, ...]
     """Addresses of the segment that no machine holds."""
 
 
-def is_of_a_segment(address: str) -> bool:
+def is_external_address(address: str) -> bool:
     """Whether an address belongs to the outside segments, this proof's or another's."""
-    return any(ip_address(address) in base for base in BASES)
+    return any(ip_address(address) in base for base in ADDRESS_RANGES)
 
 
 @contextmanager
-def joined() -> Iterator[Outside]:
+def external_host() -> Iterator[ExternalHost]:
     """Have an outside machine joined to the host.
 
     Raises NotProven when every segment is in use or the link cannot be made.
     """
     with _segment() as number:
-        place = Outside(netns.new(), *(_addresses(number, at) for at in (OUTSIDE_AT, HOST_AT, NOBODY_AT)))
-        link = f"{LINK}{number}"
+        external = ExternalHost(
+            netns.new(), *(_addresses(number, at) for at in (EXTERNAL_OFFSET, HOST_OFFSET, UNUSED_OFFSET))
+        )
+        link = f"{LINK_PREFIX}{number}"
         try:
             _remove(link)
-            _join(link, place)
-            yield place
+            _connect(link, external)
+            yield external
         finally:
             _remove(link)
-            os.close(place.descriptor)
+            os.close(external.descriptor)
 
 
 def _addresses(number: int, at: int) -> tuple[str, ...]:
     """Return an address of a segment in each version of IP that the host speaks."""
-    speaks_ipv6 = SWITCH.exists() and SWITCH.read_text().strip() == "0"
-    bases = BASES if speaks_ipv6 else BASES[:1]
+    speaks_ipv6 = DISABLE_IPV6.exists() and DISABLE_IPV6.read_text().strip() == "0"
+    bases = ADDRESS_RANGES if speaks_ipv6 else ADDRESS_RANGES[:1]
     return tuple(str(base[number * 2 ** (base.max_prefixlen - PREFIX[base.version]) + at]) for base in bases)
 
 
 @contextmanager
 def _segment() -> Iterator[int]:
-    for number in range(SEGMENTS):
-        lock = file_lock.take(f"segment-{number}")
+    for number in range(MAX_SEGMENTS):
+        lock = file_lock.acquire(f"segment-{number}")
         if lock is None:
             continue
         try:
@@ -90,19 +92,19 @@ def _segment() -> Iterator[int]:
         finally:
             os.close(lock)
         return
-    raise NotProven(f"{SEGMENTS} proofs are running on this machine already; try again when one has ended")
+    raise NotProven(f"{MAX_SEGMENTS} proofs are running on this machine already; try again when one has ended")
 
 
-def _join(link: str, place: Outside) -> None:
+def _connect(link: str, external: ExternalHost) -> None:
     try:
-        with pyroute.routes() as route:
-            route.link("add", ifname=link, kind="veth", peer={"ifname": "eth0", "net_ns_fd": place.descriptor})
-            _configure(route, link, place.host_addresses)
-        with netns.inside(place.descriptor), pyroute.routes() as route:
+        with pyroute.iproute() as route:
+            route.link("add", ifname=link, kind="veth", peer={"ifname": "eth0", "net_ns_fd": external.descriptor})
+            _configure(route, link, external.host_addresses)
+        with netns.inside(external.descriptor), pyroute.iproute() as route:
             _configure(route, "lo")
-            _configure(route, "eth0", place.addresses)
-            for gateway in place.host_addresses:
-                route.route("add", dst=DEFAULT[version_of(gateway)], gateway=gateway)
+            _configure(route, "eth0", external.addresses)
+            for gateway in external.host_addresses:
+                route.route("add", dst=DEFAULT[ip_version(gateway)], gateway=gateway)
     except NetlinkError as error:
         raise NotProven(f"the outside machine could not be joined to the host: {error}") from error
 
@@ -113,14 +115,14 @@ DEFAULT: Final = {4: "0.0.0.0/0", 6: "::/0"}
 def _configure(route: IPRoute, link: str, addresses: tuple[str, ...] = ()) -> None:
     index = route.link_lookup(ifname=link)[0]
     for address in addresses:
-        version = version_of(address)
-        flags = {"flags": NO_DUPLICATES} if version == 6 else {}  # noqa: PLR2004  # of IP
+        version = ip_version(address)
+        flags = {"flags": IFA_F_NODAD} if version == 6 else {}  # noqa: PLR2004  # of IP
         route.addr("add", index=index, address=address, prefixlen=PREFIX[version], **flags)
     route.link("set", index=index, state="up")
 
 
 def _remove(link: str) -> None:
-    with pyroute.routes() as route:
+    with pyroute.iproute() as route:
         for index in route.link_lookup(ifname=link):
             with suppress(NetlinkError):  # it went away by itself meanwhile
                 route.link("del", index=index)

@@ -10,94 +10,118 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from cloison.linux import interfaces, netns
-from cloison.model.facts import HOST, OUTSIDE, Container, Facts, Untold
-from cloison.probe.sockets import Post
+from cloison.model.facts import Container, Facts, UnmanagedAddress
+from cloison.model.flow import HOST, OUTSIDE
+from cloison.probe.sockets import ProbeSockets
 
-Key = tuple[str, str]
+VantageKey = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class NamespaceContext:
     """What is looked at: the posts, and the links of every namespace, by its identity and their number."""
 
     facts: Facts
-    posts: Mapping[Key, Post]
-    links: Mapping[int, Mapping[int, interfaces.Link]]
+    probe_sockets: Mapping[VantageKey, ProbeSockets]
+    links: Mapping[int, Mapping[int, interfaces.Interface]]
 
-    def space(self, key: Key) -> int:
+    def namespace(self, key: VantageKey) -> int:
         """Return the identity of the namespace of a post."""
-        return netns.identity(self.posts[key].descriptor)
+        return netns.identity(self.probe_sockets[key].descriptor)
 
     @property
     def host(self) -> int:
         """The identity of the host's namespace."""
-        return self.space((HOST, ""))
+        return self.namespace((HOST, ""))
 
-    def living(self, space: int) -> list[Container]:
+    def containers_in(self, namespace: int) -> list[Container]:
         """Return the containers that live in a namespace."""
-        return [c for c in self.facts.containers if ("", c.name) in self.posts and self.space(("", c.name)) == space]
+        return [
+            c
+            for c in self.facts.containers
+            if ("", c.name) in self.probe_sockets and self.namespace(("", c.name)) == namespace
+        ]
 
     @property
     def bridges(self) -> set[int]:
         """The numbers of the engine's bridges on the host."""
         names = {network.link for network in self.facts.networks if network.link}
-        return {link.number for link in self.links[self.host].values() if link.name in names}
+        return {link.index for link in self.links[self.host].values() if link.name in names}
 
 
-def untold(facts: Facts, posts: Mapping[Key, Post]) -> tuple[Untold, ...]:
+def find_unmanaged(facts: Facts, probe_sockets: Mapping[VantageKey, ProbeSockets]) -> tuple[UnmanagedAddress, ...]:
     """Return the addresses and links that the engine does not know of, each told of one container of its namespace."""
-    descriptors = {netns.identity(post.descriptor): post.descriptor for post in posts.values()}
-    host = netns.identity(posts[HOST, ""].descriptor)
-    read = {space: interfaces.of(descriptor) for space, descriptor in descriptors.items() if space != host}
-    found = [*_found(Ground(facts, posts, read))]
+    descriptors = {netns.identity(sockets.descriptor): sockets.descriptor for sockets in probe_sockets.values()}
+    host = netns.identity(probe_sockets[HOST, ""].descriptor)
+    read = {namespace: interfaces.of(descriptor) for namespace, descriptor in descriptors.items() if namespace != host}
+    found = [*_unmanaged(NamespaceContext(facts, probe_sockets, read))]
     if any(item.address for item, _ in found):
         # Where links end costs a question for every pair of namespaces, so only those that matter are asked about.
-        ends = [descriptors[space] for space in {host, *(space for item, (space, _) in found if item.address)}]
-        read = {space: interfaces.of(descriptor, ends) for space, descriptor in descriptors.items()}
-    ground = Ground(facts, posts, read)
-    told = [replace(item, askers=_askers(ground, at, item.address)) if item.address else item for item, at in found]
-    return tuple(sorted(told))
+        peer_namespaces = [
+            descriptors[namespace]
+            for namespace in {host, *(namespace for item, (namespace, _) in found if item.address)}
+        ]
+        read = {namespace: interfaces.of(descriptor, peer_namespaces) for namespace, descriptor in descriptors.items()}
+    context = NamespaceContext(facts, probe_sockets, read)
+    result = [
+        replace(item, reachable_from=_reachable_from(context, at, item.address)) if item.address else item
+        for item, at in found
+    ]
+    return tuple(sorted(result))
 
 
-def _found(ground: Ground) -> Iterator[tuple[Untold, tuple[int, int]]]:
+def _unmanaged(context: NamespaceContext) -> Iterator[tuple[UnmanagedAddress, tuple[int, int]]]:
     """Yield what nobody told of, with the namespace and the number of the link that holds it."""
-    for container in _owners(ground):
-        space = ground.space(("", container.name))
-        known = {address for c in ground.living(space) for seat in c.attachments for address in seat.addresses}
-        for link in ground.links[space].values():
-            for address in link.strange(known):
-                yield Untold(container.name, link.name, address), (space, link.number)
+    for container in _namespace_owners(context):
+        namespace = context.namespace(("", container.name))
+        known = {
+            address
+            for c in context.containers_in(namespace)
+            for attachment in c.attachments
+            for address in attachment.addresses
+        }
+        for link in context.links[namespace].values():
+            for address in link.unmanaged(known):
+                yield UnmanagedAddress(container.name, link.name, address), (namespace, link.index)
 
 
-def _owners(ground: Ground) -> Iterator[Container]:
+def _namespace_owners(context: NamespaceContext) -> Iterator[Container]:
     """Yield one container of every namespace that is not the host's: the one that has seats, if any has."""
-    seen = {ground.host}
-    for container in sorted(ground.facts.containers, key=lambda c: (not c.attachments, c.name)):
+    seen = {context.host}
+    for container in sorted(context.facts.containers, key=lambda c: (not c.attachments, c.name)):
         key = ("", container.name)
-        if key in ground.posts and ground.space(key) not in seen:
-            seen.add(ground.space(key))
+        if key in context.probe_sockets and context.namespace(key) not in seen:
+            seen.add(context.namespace(key))
             yield container
 
 
-def _askers(ground: Ground, at: tuple[int, int], address: str) -> tuple[str, ...]:
-    others = [(key, post) for key, post in ground.posts.items() if key != (OUTSIDE, "") and ground.space(key) != at[0]]
-    ways = {key: interfaces.straight(post.descriptor, address) for key, post in others}
+def _reachable_from(context: NamespaceContext, at: tuple[int, int], address: str) -> tuple[str, ...]:
+    others = [
+        (key, sockets)
+        for key, sockets in context.probe_sockets.items()
+        if key != (OUTSIDE, "") and context.namespace(key) != at[0]
+    ]
+    interface_indexes = {key: interfaces.on_link_index(sockets.descriptor, address) for key, sockets in others}
     return tuple(
-        sorted(place or name for (place, name), number in ways.items() if _stays(ground, (place, name), number, at))
+        sorted(
+            place or name
+            for (place, name), index in interface_indexes.items()
+            if _stays_on_machine(context, (place, name), index, at)
+        )
     )
 
 
-def _stays(ground: Ground, key: Key, number: int, target: tuple[int, int]) -> bool:
+def _stays_on_machine(context: NamespaceContext, key: VantageKey, index: int, target: tuple[int, int]) -> bool:
     """Whether what a post sends over a link of its own stays on this machine, on its way to the target's link."""
-    source = ground.space(key)
-    link = ground.links[source].get(number)
+    source = context.namespace(key)
+    link = context.links[source].get(index)
     if link is None:
         return False
-    if link.end == target:
+    if link.peer == target:
         return True
-    if source == ground.host:
-        return number in ground.bridges
-    if link.end is None or link.end[0] != ground.host:
+    if source == context.host:
+        return index in context.bridges
+    if link.peer is None or link.peer[0] != context.host:
         return False
-    port = ground.links[ground.host].get(link.end[1])
-    return port is not None and port.bridge in ground.bridges
+    port = context.links[context.host].get(link.peer[1])
+    return port is not None and port.bridge in context.bridges

@@ -27,19 +27,19 @@ BUDGET: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Group:
+class Clique:
     """The members of one network."""
 
     members: tuple[str, ...]
-    outward: bool
+    egress: bool
     """Whether it has a way out: all of its members need one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Partition:
+class CliqueCover:
     """The groups, and whether there cannot be fewer."""
 
-    groups: tuple[Group, ...]
+    cliques: tuple[Clique, ...]
     exact: bool
 
 
@@ -57,8 +57,8 @@ class _Budget:
 class _Choice:
     """A network that may be chosen, and the pairs that it holds, one bit each."""
 
-    group: Group
-    held: int
+    candidate: Clique
+    covered: int
 
 
 @dataclass(slots=True)
@@ -66,69 +66,69 @@ class _Search:
     """The best cover so far."""
 
     budget: _Budget
-    best: tuple[Group, ...]
+    best: tuple[Clique, ...]
 
-    def descend(self, chosen: tuple[Group, ...], choices: Sequence[_Choice], missing: int) -> None:
+    def descend(self, chosen: tuple[Clique, ...], choices: Sequence[_Choice], missing: int) -> None:
         """Cover what is missing in every way that may be better than the best."""
         if not missing:
             self.best = min(self.best, chosen, key=_cost)
             return
         if not self.budget.spend(len(choices)):
             return
-        useful = [choice for choice in choices if choice.held & missing]
-        widest = max((choice.held & missing).bit_count() for choice in useful)
+        useful = [choice for choice in choices if choice.covered & missing]
+        widest = max((choice.covered & missing).bit_count() for choice in useful)
         if len(chosen) + -(-missing.bit_count() // widest) > len(self.best):
             return
         hardest = missing & -missing  # the pair with the fewest choices has the lowest bit
         for choice in useful:
-            if choice.held & hardest:
-                self.descend((*chosen, choice.group), useful, missing & ~choice.held)
+            if choice.covered & hardest:
+                self.descend((*chosen, choice.candidate), useful, missing & ~choice.covered)
 
 
-def partition(pairs: Iterable[Pair], outward: Collection[str], budget: int = BUDGET) -> Partition:
+def clique_cover(pairs: Iterable[Pair], egress: Collection[str], budget: int = BUDGET) -> CliqueCover:
     """Return the fewest groups that hold every pair, with each service of `outward` in one that has a way out."""
     edges = frozenset(pair for pair in pairs if len(pair) == 2)  # noqa: PLR2004  # a pair
-    wanted = edges | {frozenset({name}) for name in outward}
-    purse = _Budget(budget)
-    groups = _groups(edges, frozenset(outward), purse)
-    bits = _bits(groups, wanted)
-    choices = [_Choice(group, sum(bits[pair] for pair in _held(group))) for group in groups]
+    wanted = edges | {frozenset({name}) for name in egress}
+    shared_budget = _Budget(budget)
+    cliques = _candidate_cliques(edges, frozenset(egress), shared_budget)
+    bits = _bits(cliques, wanted)
+    choices = [_Choice(candidate, sum(bits[pair] for pair in _covered_pairs(candidate))) for candidate in cliques]
     everything = sum(bits.values())
-    search = _Search(purse, _greedy(choices, everything))
+    search = _Search(shared_budget, _greedy(choices, everything))
     search.descend((), choices, everything)
-    return Partition(tuple(sorted(_pruned(search.best))), exact=purse.left >= 0)
+    return CliqueCover(tuple(sorted(_pruned(search.best))), exact=shared_budget.left >= 0)
 
 
-def _bits(groups: Sequence[Group], wanted: Iterable[Pair]) -> dict[Pair, int]:
+def _bits(cliques: Sequence[Clique], wanted: Iterable[Pair]) -> dict[Pair, int]:
     """Give every pair a bit; the fewer networks can hold it, the lower."""
-    holders = Counter(pair for group in groups for pair in _held(group))
+    holders = Counter(pair for candidate in cliques for pair in _covered_pairs(candidate))
     ranked = sorted(wanted, key=lambda pair: (holders[pair], sorted(pair)))
     return {pair: 1 << position for position, pair in enumerate(ranked)}
 
 
-def _cost(groups: Sequence[Group]) -> tuple[int, int, list[Group]]:
+def _cost(cliques: Sequence[Clique]) -> tuple[int, int, list[Clique]]:
     """Fewer networks first, then fewer seats; names decide the rest."""
-    return len(groups), sum(len(group.members) for group in groups), sorted(groups)
+    return len(cliques), sum(len(candidate.members) for candidate in cliques), sorted(cliques)
 
 
-def _groups(edges: frozenset[Pair], outward: frozenset[str], budget: _Budget) -> list[Group]:
+def _candidate_cliques(edges: frozenset[Pair], egress: frozenset[str], budget: _Budget) -> list[Clique]:
     """Return the networks to choose from: the maximal cliques, for what a smaller one holds a maximal one holds too."""
-    near = _neighbours(edges)
-    outside = {name: near.get(name, frozenset()) & outward for name in outward}
-    inner = {Group(members, outward=False) for members in _cliques(near, budget)}
-    outer = {Group(members, outward=True) for members in _cliques(outside, budget)}
+    adjacency = _adjacency(edges)
+    outside = {name: adjacency.get(name, frozenset()) & egress for name in egress}
+    inner = {Clique(members, egress=False) for members in _cliques(adjacency, budget)}
+    outer = {Clique(members, egress=True) for members in _cliques(outside, budget)}
     if budget.left < 0:  # not all were found, so each edge and each way out is a choice by itself
-        inner |= {Group(tuple(sorted(edge)), outward=False) for edge in edges}
-        outer |= {Group((name,), outward=True) for name in outward}
+        inner |= {Clique(tuple(sorted(edge)), egress=False) for edge in edges}
+        outer |= {Clique((name,), egress=True) for name in egress}
     return sorted(inner | outer)
 
 
-def _held(group: Group) -> list[Pair]:
-    alone = [frozenset({name}) for name in group.members if group.outward]
-    return [*(frozenset(pair) for pair in combinations(group.members, 2)), *alone]
+def _covered_pairs(candidate: Clique) -> list[Pair]:
+    alone = [frozenset({name}) for name in candidate.members if candidate.egress]
+    return [*(frozenset(pair) for pair in combinations(candidate.members, 2)), *alone]
 
 
-def _neighbours(edges: Iterable[Pair]) -> dict[str, frozenset[str]]:
+def _adjacency(edges: Iterable[Pair]) -> dict[str, frozenset[str]]:
     found: dict[str, frozenset[str]] = {}
     for edge in edges:
         for name in edge:
@@ -136,43 +136,45 @@ def _neighbours(edges: Iterable[Pair]) -> dict[str, frozenset[str]]:
     return found
 
 
-def _cliques(near: Mapping[str, frozenset[str]], budget: _Budget) -> Iterator[tuple[str, ...]]:
+def _cliques(adjacency: Mapping[str, frozenset[str]], budget: _Budget) -> Iterator[tuple[str, ...]]:
     """Yield the maximal cliques of a graph (Bron and Kerbosch with a pivot), as far as the budget goes."""
-    stack = [(frozenset[str](), frozenset(near), frozenset[str]())]
+    stack = [(frozenset[str](), frozenset(adjacency), frozenset[str]())]
     while stack and budget.spend():
         clique, candidates, seen = stack.pop()
         if not candidates and not seen:
             if clique:
                 yield tuple(sorted(clique))
             continue
-        pivot = max(sorted(candidates | seen), key=lambda name: len(near[name] & candidates))
-        for name in sorted(candidates - near[pivot]):
-            stack.append((clique | {name}, candidates & near[name], seen & near[name]))
+        pivot = max(sorted(candidates | seen), key=lambda name: len(adjacency[name] & candidates))
+        for name in sorted(candidates - adjacency[pivot]):
+            stack.append((clique | {name}, candidates & adjacency[name], seen & adjacency[name]))
             candidates, seen = candidates - {name}, seen | {name}
 
 
-def _greedy(choices: Sequence[_Choice], everything: int) -> tuple[Group, ...]:
+def _greedy(choices: Sequence[_Choice], everything: int) -> tuple[Clique, ...]:
     """Return a cover that takes, each time, the network that holds most of what is missing."""
-    chosen: list[Group] = []
+    chosen: list[Clique] = []
     missing = everything
     while missing:
-        choice = max(choices, key=lambda choice: (choice.held & missing).bit_count())
-        chosen.append(choice.group)
-        missing &= ~choice.held
+        choice = max(choices, key=lambda choice: (choice.covered & missing).bit_count())
+        chosen.append(choice.candidate)
+        missing &= ~choice.covered
     return tuple(chosen)
 
 
-def _pruned(groups: Iterable[Group]) -> Iterator[Group]:
+def _pruned(cliques: Iterable[Clique]) -> Iterator[Clique]:
     """Take every seat away that no pair needs: a maximal clique may hold an edge that another one holds too."""
-    kept = sorted(groups)
-    times = Counter(pair for group in kept for pair in _held(group))
-    for group in kept:
-        members = group.members
-        for name in group.members:
+    remaining = sorted(cliques)
+    times = Counter(pair for candidate in remaining for pair in _covered_pairs(candidate))
+    for candidate in remaining:
+        members = candidate.members
+        for name in candidate.members:
             rest = tuple(member for member in members if member != name)
-            lost = {*_held(replace(group, members=members))} - {*_held(replace(group, members=rest))}
+            lost = {*_covered_pairs(replace(candidate, members=members))} - {
+                *_covered_pairs(replace(candidate, members=rest))
+            }
             if all(times[pair] > 1 for pair in lost):
                 members = rest
                 times.subtract(lost)
         if members:
-            yield replace(group, members=members)
+            yield replace(candidate, members=members)

@@ -13,16 +13,17 @@ from typing import Final
 
 from cloison.compose.policy import Policy
 from cloison.compose.project import Port, Project, Service
-from cloison.model.facts import EVERY_ADDRESS, HOST, Facts, Protocol
+from cloison.model.facts import Facts
+from cloison.model.flow import EVERY_ADDRESS, HOST, Protocol
 from cloison.model.outcome import Reach
-from cloison.plan.requirements import LOOPBACK, Ground, allowed, is_ours
-from cloison.plan.synthetic_facts import MOST, publishes
+from cloison.plan.requirements import LOOPBACK, PolicyContext, allowed, is_project_bridge
+from cloison.plan.synthetic_facts import REPLICA_CAP, publishes
 from cloison.predict.context import GATEWAY_MODE, GATEWAY_MODES, NAT
-from cloison.predict.docker_ipv6 import FILTERED
-from cloison.verdict.flow_enumeration import declared
+from cloison.predict.docker_ipv6 import IPV6_RULES_SINCE
+from cloison.verdict.flow_enumeration import declared_ports
 
 
-class Kind(StrEnum):
+class LintKind(StrEnum):
     """What a remark is about."""
 
     PUBLISHED = "published"
@@ -31,15 +32,15 @@ class Kind(StrEnum):
     """The file publishes a port, and Compose does not."""
     EGRESS = "egress"
     """A service reaches the internet."""
-    BRIDGES = "bridges"
+    MULTIHOMED = "bridges"
     """A service sits on several networks."""
     HOST_MODE = "host-mode"
     """A service lives in the host's namespace."""
-    COMPANY = "company"
+    UNNEEDED_PEER = "company"
     """Two services share a network, and the policy needs nothing between them."""
     UNDECLARED = "undeclared"
     """The policy names a port that the file does not declare."""
-    UNTOLD = "untold"
+    UNDETERMINED = "untold"
     """The file borrows a network and does not tell what it is, or asks for what the engine does not know."""
     IPV6 = "ipv6"
     """A network has IPv6, on an engine that has no walls over it."""
@@ -48,42 +49,51 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Remark:
+class LintFinding:
     """One thing that the file says, and the key that says it."""
 
     where: str
-    kind: Kind
+    kind: LintKind
     says: str
 
 
-MODERN: Final = "28.0"
+RECENT_ENGINE: Final = "28.0"
 """An engine that knows every gateway mode."""
-INTERNAL: Final = ", although it is internal"
-ANYBODY: Final = "every address of the host, IPv4 and IPv6"
+ALTHOUGH_INTERNAL: Final = ", although it is internal"
+ALL_HOST_ADDRESSES: Final = "every address of the host, IPv4 and IPv6"
 
 
-def remarks(project: Project, facts: Facts, ground: Ground | None) -> list[Remark]:
+def lint(project: Project, facts: Facts, policy_context: PolicyContext | None) -> list[LintFinding]:
     """Return what is worth knowing, by its place in the file. `ground` is None without a policy."""
-    found = [remark for service in project.services.values() for remark in _of_service(project, facts, service)]
-    return sorted({*found, *_untold(project, facts), *_bare(project, facts), *_of_policy(ground)})
+    found = [finding for service in project.services.values() for finding in _service_findings(project, facts, service)]
+    return sorted(
+        {
+            *found,
+            *_undetermined_networks(project, facts),
+            *_unfiltered_ipv6(project, facts),
+            *_policy_findings(policy_context),
+        }
+    )
 
 
-def _of_service(project: Project, facts: Facts, service: Service) -> Iterator[Remark]:
+def _service_findings(project: Project, facts: Facts, service: Service) -> Iterator[LintFinding]:
     path = f"services.{service.name}"
     yield from _ports(facts, service)
     if service.network_mode == HOST:
         says = f"{service.name} lives on the host itself: no wall of Docker's holds it, or anybody back from it"
-        yield Remark(f"{path}.network_mode", Kind.HOST_MODE, says)
-    ways = [n for n in service.networks if (fact := facts.network(n)) and fact.driver == "bridge" and not fact.internal]
-    if ways:
-        says = f"{service.name} has a way out to the internet, over {_labels(project, ways)}"
-        yield Remark(f"{path}.networks", Kind.EGRESS, says)
+        yield LintFinding(f"{path}.network_mode", LintKind.HOST_MODE, says)
+    gateway_networks = [
+        n for n in service.networks if (fact := facts.network(n)) and fact.driver == "bridge" and not fact.internal
+    ]
+    if gateway_networks:
+        says = f"{service.name} has a way out to the internet, over {_labels(project, gateway_networks)}"
+        yield LintFinding(f"{path}.networks", LintKind.EGRESS, says)
     if len(service.networks) > 1:
         says = f"{service.name} joins {_labels(project, service.networks)}: who takes it over stands in all of them"
-        yield Remark(f"{path}.networks", Kind.BRIDGES, says)
-    if service.replicas > MOST:
-        says = f"{MOST} of {service.replicas} replicas are drawn; on paper one is like the other"
-        yield Remark(f"{path}.deploy.replicas", Kind.REPLICAS, says)
+        yield LintFinding(f"{path}.networks", LintKind.MULTIHOMED, says)
+    if service.replicas > REPLICA_CAP:
+        says = f"{REPLICA_CAP} of {service.replicas} replicas are drawn; on paper one is like the other"
+        yield LintFinding(f"{path}.deploy.replicas", LintKind.REPLICAS, says)
 
 
 def _labels(project: Project, names: Iterable[str]) -> str:
@@ -91,16 +101,18 @@ def _labels(project: Project, names: Iterable[str]) -> str:
     return " and ".join(part for part in (", ".join(found[:-1]), *found[-1:]) if part)
 
 
-def _ports(facts: Facts, service: Service) -> Iterator[Remark]:
+def _ports(facts: Facts, service: Service) -> Iterator[LintFinding]:
     where = f"services.{service.name}.ports"
     reach = publishes(service, facts.networks)
     for port in service.ports:
         target = f"{service.name}:{port.target}{'' if port.protocol == 'tcp' else f'/{port.protocol}'}"
         if reach is Reach.SHUT:
-            yield Remark(where, Kind.UNPUBLISHED, f"{target} is not published{_why_not(service)}")
+            yield LintFinding(where, LintKind.UNPUBLISHED, f"{target} is not published{_why_not(service)}")
         else:
             perhaps = "" if reach is Reach.OPEN else ", if one of its networks is a bridge with a way out"
-            yield Remark(where, Kind.PUBLISHED, f"{_host_port(port)} leads to {target}, {_for_whom(port)}{perhaps}")
+            yield LintFinding(
+                where, LintKind.PUBLISHED, f"{_host_port(port)} leads to {target}, {_bind_scope(port)}{perhaps}"
+            )
 
 
 def _why_not(service: Service) -> str:
@@ -113,56 +125,59 @@ def _host_port(port: Port) -> str:
     return f"port {port.host_port} of the host" if port.host_port else "a port of the host, which the engine chooses,"
 
 
-def _for_whom(port: Port) -> str:
+def _bind_scope(port: Port) -> str:
     if port.host_address == "":
-        return f"for everyone, on {ANYBODY}"
+        return f"for everyone, on {ALL_HOST_ADDRESSES}"
     if port.host_address.startswith(LOOPBACK):
         return f"for the host alone, on {port.host_address}"
     every = port.host_address in (*EVERY_ADDRESS, "::")
     return f"for everyone, on {port.host_address}" if every else f"for who reaches {port.host_address}"
 
 
-def _untold(project: Project, facts: Facts) -> Iterator[Remark]:
+def _undetermined_networks(project: Project, facts: Facts) -> Iterator[LintFinding]:
     for key, network in project.networks.items():
         fact = facts.network(network.name)
         if network.external and fact:
-            taken = f"it is taken for {'an internal' if fact.internal else 'an ordinary'} bridge"
-            says = taken if fact.driver else "what it is, and who else sits on it, stands elsewhere"
-            yield Remark(f"networks.{key}", Kind.UNTOLD, f"{key} is external: {says}")
-        elif not is_ours(network):
+            assumed_to_be = f"it is taken for {'an internal' if fact.internal else 'an ordinary'} bridge"
+            says = assumed_to_be if fact.driver else "what it is, and who else sits on it, stands elsewhere"
+            yield LintFinding(f"networks.{key}", LintKind.UNDETERMINED, f"{key} is external: {says}")
+        elif not is_project_bridge(network):
             says = f"{key} has the driver {network.driver}, whose walls are not predicted"
-            yield Remark(f"networks.{key}", Kind.UNTOLD, says)
+            yield LintFinding(f"networks.{key}", LintKind.UNDETERMINED, says)
         elif network.options.get(GATEWAY_MODE, NAT) != NAT and facts.engine.release < GATEWAY_MODES:
-            says = f"{key} is {network.options[GATEWAY_MODE]} on newer engines alone: --engine {MODERN} predicts it"
-            yield Remark(f"networks.{key}", Kind.UNTOLD, says)
+            says = (
+                f"{key} is {network.options[GATEWAY_MODE]} on newer engines alone: --engine {RECENT_ENGINE} predicts it"
+            )
+            yield LintFinding(f"networks.{key}", LintKind.UNDETERMINED, says)
 
 
-def _bare(project: Project, facts: Facts) -> Iterator[Remark]:
+def _unfiltered_ipv6(project: Project, facts: Facts) -> Iterator[LintFinding]:
     """Name the networks that have no wall over IPv6, whatever the file says of them."""
-    if facts.engine.release >= FILTERED:
+    if facts.engine.release >= IPV6_RULES_SINCE:
         return
     for key, network in project.networks.items():
-        if network.ipv6 and is_ours(network):
+        if network.ipv6 and is_project_bridge(network):
             says = (
-                f"before Docker Engine 27 {key} has no wall over IPv6{INTERNAL if network.internal else ''}: whoever "
+                f"before Docker Engine 27 {key} has no wall over IPv6{ALTHOUGH_INTERNAL if network.internal else ''}: "
+                f"whoever "
                 "has a route, from outside or from another network with IPv6, gets to every port of its members; "
                 "take the line out, or take Docker Engine 27 or later (--engine 27.0 predicts it)"
             )
-            yield Remark(f"networks.{key}.enable_ipv6", Kind.IPV6, says)
+            yield LintFinding(f"networks.{key}.enable_ipv6", LintKind.IPV6, says)
 
 
-def _of_policy(ground: Ground | None) -> Iterator[Remark]:
-    if ground is None:
+def _policy_findings(policy_context: PolicyContext | None) -> Iterator[LintFinding]:
+    if policy_context is None:
         return
-    yield from _undeclared(ground.project, ground.rules)
-    pairs = allowed(ground)
-    for key, network in ground.project.networks.items():
-        members = sorted(s.name for s in ground.project.services.values() if network.name in s.networks)
+    yield from _undeclared(policy_context.project, policy_context.rules)
+    pairs = allowed(policy_context)
+    for key, network in policy_context.project.networks.items():
+        members = sorted(s.name for s in policy_context.project.services.values() if network.name in s.networks)
         alone = [pair for pair in combinations(members, 2) if frozenset(pair) not in pairs]
         if alone:
-            met = _listed([f"{a} and {b}" for a, b in alone])
-            says = f"{met} meet here, and the policy needs nothing between them"
-            yield Remark(f"networks.{key}", Kind.COMPANY, says)
+            peer_pairs = _listed([f"{a} and {b}" for a, b in alone])
+            says = f"{peer_pairs} meet here, and the policy needs nothing between them"
+            yield LintFinding(f"networks.{key}", LintKind.UNNEEDED_PEER, says)
 
 
 def _listed(pairs: Sequence[str], few: int = 3) -> str:
@@ -170,12 +185,12 @@ def _listed(pairs: Sequence[str], few: int = 3) -> str:
     return ", ".join([*pairs[:few], *more] if more else pairs)
 
 
-def _undeclared(project: Project, rules: Policy) -> Iterator[Remark]:
-    known: dict[str, set[tuple[Protocol, int]]] = {**declared(project, {}), HOST: set()}
-    arrows = [*rules.allow, *(toleration.rule for toleration in rules.tolerate if toleration.rule)]
-    for rule in arrows:
+def _undeclared(project: Project, rules: Policy) -> Iterator[LintFinding]:
+    known: dict[str, set[tuple[Protocol, int]]] = {**declared_ports(project, {}), HOST: set()}
+    flow_rules = [*rules.allow, *(toleration.rule for toleration in rules.tolerate if toleration.rule)]
+    for rule in flow_rules:
         ports = known.get(rule.target)
         if rule.port is not None and ports is not None and (rule.protocol, rule.port) not in ports:
             port = f"port {rule.port}/{rule.protocol} of {rule.target}"
             why = "is the machine's own" if rule.target == HOST else "is not declared in the file (`expose`)"
-            yield Remark(rule.where, Kind.UNDECLARED, f"{port} {why}, so the policy is believed")
+            yield LintFinding(rule.where, LintKind.UNDECLARED, f"{port} {why}, so the policy is believed")

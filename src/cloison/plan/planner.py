@@ -14,39 +14,40 @@ from cloison.compose import policy
 from cloison.compose.policy import Policy
 from cloison.compose.project import Project
 from cloison.errors import BREACHED, PROVEN, UNPROVEN
-from cloison.model.facts import HOST, EngineFacts, Facts, Flow, Protocol
+from cloison.model.facts import EngineFacts, Facts
+from cloison.model.flow import HOST, Flow, Protocol
 from cloison.model.outcome import Observation, Outcome, Reach
 from cloison.plan import synthetic_facts
-from cloison.plan.lint import remarks
-from cloison.plan.requirements import Ground, allowed, needs
+from cloison.plan.lint import lint
+from cloison.plan.requirements import PolicyContext, allowed, requirements
 from cloison.plan.schema import (
     AssumedPart,
-    PlacePart,
+    LintFindingPart,
     Plan,
     PlanCoverage,
     PlannedFlow,
+    PlanVantagePart,
     PlanVerdict,
     ProposalPart,
     ProposedNetworkPart,
-    RemarkPart,
-    SeatsPart,
+    ServiceNetworksPart,
 )
-from cloison.plan.segmentation import Proposal, block, propose, redrawn
+from cloison.plan.segmentation import Proposal, proposal_yaml, propose, with_proposal
 from cloison.plan.synthetic_facts import Assumptions
 from cloison.predict import predictor
-from cloison.predict.prediction import Prediction
+from cloison.predict.context import Prediction
 from cloison.proof import build as proof_build
 from cloison.proof.schema import SkippedPart, Tool
 from cloison.verdict import flow_enumeration
 from cloison.verdict import intent as verdict_intent
 from cloison.verdict import judge as verdict_judge
 from cloison.verdict.intent import Intention
-from cloison.verdict.judge import Judged, Judgement
-from cloison.verdict.reasons import reason, unneeded
+from cloison.verdict.judge import JudgedFlow, Judgement
+from cloison.verdict.reasons import reason, unneeded_tolerations
 
-TAKEN_FOR: Final = {Reach.OPEN: Outcome.ACCEPTED, Reach.SHUT: Outcome.SILENT, Reach.UNKNOWN: Outcome.ERROR}
+PREDICTED_OUTCOME: Final = {Reach.OPEN: Outcome.ACCEPTED, Reach.SHUT: Outcome.SILENT, Reach.UNKNOWN: Outcome.ERROR}
 """What a prediction is taken for, to be judged like an observation."""
-WORDS: Final[dict[int, Literal["sound", "breached", "undecided"]]] = {
+VERDICT_WORDS: Final[dict[int, Literal["sound", "breached", "undecided"]]] = {
     PROVEN: "sound",
     BREACHED: "breached",
     UNPROVEN: "undecided",
@@ -54,7 +55,7 @@ WORDS: Final[dict[int, Literal["sound", "breached", "undecided"]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Paper:
+class Scenario:
     """A project as it is drawn: the facts, the policy, and what is predicted and intended of every flow."""
 
     project: Project
@@ -64,14 +65,16 @@ class Paper:
     intended: Mapping[Flow, Intention]
 
     @property
-    def ground(self) -> Ground | None:
+    def policy_context(self) -> PolicyContext | None:
         """The same for whoever asks what the policy needs; None without a policy."""
-        return Ground(self.project, self.rules, self.predicted, self.intended) if self.rules else None
+        return PolicyContext(self.project, self.rules, self.predicted, self.intended) if self.rules else None
 
-    def judged(self) -> list[Judged]:
+    def judged(self) -> list[JudgedFlow]:
         """Return the judged matrix."""
-        taken = {flow: Observation(TAKEN_FOR[p.reach], p.reach, p.rule) for flow, p in self.predicted.items()}
-        return verdict_judge.compare(self.intended, self.predicted, taken)
+        as_observed = {
+            flow: Observation(PREDICTED_OUTCOME[p.reach], p.reach, p.rule) for flow, p in self.predicted.items()
+        }
+        return verdict_judge.compare(self.intended, self.predicted, as_observed)
 
     def open_pairs(self) -> set[tuple[str, str]]:
         """Return who reaches whom at any port, without the host, which reaches and is reached by everybody."""
@@ -79,14 +82,14 @@ class Paper:
         return {(source, target) for source, target in pairs if HOST not in (source, target) and source != target}
 
 
-def on_paper(project: Project, rules: Policy | None, assumed: Assumptions) -> Paper:
+def build_scenario(project: Project, rules: Policy | None, assumed: Assumptions) -> Scenario:
     """Draw a project, and predict and intend every flow of it."""
-    facts = synthetic_facts.drawn(project, assumed, _named(rules, HOST))
+    facts = synthetic_facts.synthetic_facts(project, assumed, _named(rules, HOST))
     asked = flow_enumeration.flows(project, facts, {name: _named(rules, name) for name in project.services})
     plain = predictor.predict(project, facts, asked)
-    predicted = {flow: synthetic_facts.doubt(project, facts, flow) or said for flow, said in plain.items()}
+    predicted = {flow: synthetic_facts.undetermined(project, facts, flow) or said for flow, said in plain.items()}
     intended = verdict_intent.intended(project, rules, predicted)
-    return Paper(project, facts, rules, predicted, intended)
+    return Scenario(project, facts, rules, predicted, intended)
 
 
 def _named(rules: Policy | None, place: str) -> set[tuple[Protocol, int]]:
@@ -101,32 +104,34 @@ def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
 
     Raises PolicyError when the policy names what the project does not have, FileError when it cannot be drawn.
     """
-    paper = on_paper(synthetic_facts.clipped(project), policy.policy(project), assumed)
-    if paper.rules:
-        policy.check_cover(paper.rules, paper.predicted)
-    judged = paper.judged()
-    places, ends = sorted({f.vantage for f in paper.predicted}), sorted({f.endpoint for f in paper.predicted})
+    scenario = build_scenario(synthetic_facts.with_capped_replicas(project), policy.policy(project), assumed)
+    if scenario.rules:
+        policy.check_rules_match(scenario.rules, scenario.predicted)
+    judged = scenario.judged()
+    places, ends = sorted({f.vantage for f in scenario.predicted}), sorted({f.endpoint for f in scenario.predicted})
     where = ({v: i for i, v in enumerate(places)}, {end: i for i, end in enumerate(ends)})
     code = verdict_judge.exit_code(judged, complete=bool(judged))
     counted = Counter(item.judgement for item in judged)
     unknown = sum(item.prediction.reach is Reach.UNKNOWN for item in judged)
-    skipped = [SkippedPart(what, why) for what, why in flow_enumeration.skipped(paper.project, paper.facts)]
-    engine = paper.facts.engine
+    skipped = [SkippedPart(what, why) for what, why in flow_enumeration.skipped(scenario.project, scenario.facts)]
+    engine = scenario.facts.engine
     return Plan(
         schema_version="2",
         tool=tool,
-        verdict=PlanVerdict("drawn" if code == PROVEN and paper.rules is None else WORDS[code], code),
-        project=proof_build.project_part(project, paper.facts),
+        verdict=PlanVerdict("drawn" if code == PROVEN and scenario.rules is None else VERDICT_WORDS[code], code),
+        project=proof_build.project_part(project, scenario.facts),
         assumed=_assumed(engine, assumed.external),
-        policy=proof_build.policy_part(paper.rules),
-        vantages=[PlacePart(v.place, v.container) for v in places],
+        policy=proof_build.policy_part(scenario.rules),
+        vantages=[PlanVantagePart(v.place, v.container) for v in places],
         endpoints=[proof_build.endpoint_part(end) for end in ends],
         flows=[_flow(item, where[0][item.flow.vantage], where[1][item.flow.endpoint]) for item in judged],
         totals={word.value: counted[word] for word in Judgement},
         coverage=PlanCoverage(len(judged), unknown, skipped),
-        remarks=[RemarkPart(r.where, r.kind, r.says) for r in remarks(project, paper.facts, paper.ground)],
-        proposal=_proposal(paper, assumed),
-        notes=unneeded(paper.rules, judged),
+        remarks=[
+            LintFindingPart(r.where, r.kind, r.says) for r in lint(project, scenario.facts, scenario.policy_context)
+        ],
+        proposal=_proposal(scenario, assumed),
+        notes=unneeded_tolerations(scenario.rules, judged),
     )
 
 
@@ -143,7 +148,7 @@ def _assumed(engine: EngineFacts, external: str) -> AssumedPart:
     )
 
 
-def _flow(item: Judged, vantage: int, endpoint: int) -> PlannedFlow:
+def _flow(item: JudgedFlow, vantage: int, endpoint: int) -> PlannedFlow:
     return PlannedFlow(
         vantage=vantage,
         endpoint=endpoint,
@@ -156,43 +161,45 @@ def _flow(item: Judged, vantage: int, endpoint: int) -> PlannedFlow:
     )
 
 
-def _proposal(paper: Paper, assumed: Assumptions) -> ProposalPart | None:
-    ground = paper.ground
-    found = propose(paper.project, needs(ground)) if ground else None
-    return _proposed(ground, paper, found, assumed) if ground and found else None
+def _proposal(scenario: Scenario, assumed: Assumptions) -> ProposalPart | None:
+    policy_context = scenario.policy_context
+    found = propose(scenario.project, requirements(policy_context)) if policy_context else None
+    return _proposal_part(policy_context, scenario, found, assumed) if policy_context and found else None
 
 
-def _proposed(ground: Ground, paper: Paper, found: Proposal, assumed: Assumptions) -> ProposalPart:
-    after = follow(paper, found, assumed)
-    before, then = paper.open_pairs(), after.open_pairs()
+def _proposal_part(
+    policy_context: PolicyContext, scenario: Scenario, found: Proposal, assumed: Assumptions
+) -> ProposalPart:
+    after = apply_proposal(scenario, found, assumed)
+    before, then = scenario.open_pairs(), after.open_pairs()
     return ProposalPart(
         networks=[ProposedNetworkPart(n.key, n.internal, list(n.members), n.is_new) for n in found.networks],
-        services=[SeatsPart(name, list(keys)) for name, keys in sorted(found.changed.items())],
+        services=[ServiceNetworksPart(name, list(keys)) for name, keys in sorted(found.changed.items())],
         dropped=list(found.dropped),
-        opens=_arrows(then - before),
-        shuts=_arrows(before - then),
-        leaves_open=_arrows(excess(ground, then)),
+        opens=_pair_texts(then - before),
+        shuts=_pair_texts(before - then),
+        leaves_open=_pair_texts(unallowed_pairs(policy_context, then)),
         exact=found.exact,
-        yaml=block(found),
+        yaml=proposal_yaml(found),
     )
 
 
-def follow(paper: Paper, proposal: Proposal, assumed: Assumptions) -> Paper:
+def apply_proposal(scenario: Scenario, proposal: Proposal, assumed: Assumptions) -> Scenario:
     """Draw the project as it is when the proposal is followed, with what its policy allows."""
-    rules = Policy(paper.rules.allow, ()) if paper.rules else None
-    return on_paper(redrawn(paper.project, proposal), rules, assumed)
+    rules = Policy(scenario.rules.allow, ()) if scenario.rules else None
+    return build_scenario(with_proposal(scenario.project, proposal), rules, assumed)
 
 
-def excess(ground: Ground, pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+def unallowed_pairs(policy_context: PolicyContext, pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     """Return the open pairs of which the policy allows neither direction.
 
     Two services that meet reach each other at every port, so one direction that is allowed brings the other along.
     """
-    owner = ground.project.owner
-    named = {frozenset({owner(rule.source), owner(rule.target)}) for rule in ground.rules.allow}
-    meant = allowed(ground) | named
+    owner = policy_context.project.owner
+    named = {frozenset({owner(rule.source), owner(rule.target)}) for rule in policy_context.rules.allow}
+    meant = allowed(policy_context) | named
     return {(a, b) for a, b in pairs if frozenset({owner(a), owner(b)}) not in meant}
 
 
-def _arrows(pairs: Iterable[tuple[str, str]]) -> list[str]:
+def _pair_texts(pairs: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{source} -> {target}" for source, target in sorted(pairs)]

@@ -12,17 +12,17 @@ from typing import Final
 
 from cloison.compose.policy import Policy
 from cloison.compose.project import Network, Project
-from cloison.model.facts import OUTSIDE, Flow, Kind
+from cloison.model.flow import OUTSIDE, EndpointKind, Flow
 from cloison.model.outcome import Reach
 from cloison.plan.clique_cover import Pair
-from cloison.predict.prediction import Prediction
+from cloison.predict.context import Prediction
 from cloison.verdict.intent import Intent, Intention
 
 LOOPBACK: Final = ("127.", "::1")
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class PolicyContext:
     """What is judged on paper: the project, its policy, and two matrices."""
 
     project: Project
@@ -36,89 +36,93 @@ class Ground:
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
+class Requirements:
     """What networks have to do. `free` are the services whose seats are the file's to give."""
 
-    free: tuple[str, ...]
+    attachable: tuple[str, ...]
     pairs: frozenset[Pair]
-    outward: frozenset[str]
-    seated: frozenset[str]
+    egress: frozenset[str]
+    needing_network: frozenset[str]
     """Who needs a network at all, though it meets nobody on it but its own replicas and the host."""
 
 
-def is_ours(network: Network) -> bool:
+def is_project_bridge(network: Network) -> bool:
     """Whether a network is the project's own and its walls are known."""
     return not network.external and network.driver == "bridge"
 
 
-def needs(ground: Ground) -> Needs:
+def requirements(policy_context: PolicyContext) -> Requirements:
     """Return what the policy needs of the networks that can be drawn anew."""
-    project = ground.project
-    free = tuple(sorted(name for name, body in project.services.items() if not body.network_mode and body.replicas))
-    met = (pair for pair in _pairs(ground) if len(pair) > 1 and pair <= set(free))
-    pairs = {pair for pair in met if not _meet_elsewhere(project, pair)}
-    outward = {name for name in _outward(ground) if name in free and not _kept(project, name)}
-    named = {project.owner(name) for rule in ground.rules.allow for name in (rule.source, rule.target)}
-    seated = {name for name in named if name in free and not _kept(project, name)}
-    return Needs(free, frozenset(pairs), frozenset(outward), frozenset(seated))
+    project = policy_context.project
+    attachable = tuple(
+        sorted(name for name, body in project.services.items() if not body.network_mode and body.replicas)
+    )
+    pairs_needed = (pair for pair in _pairs(policy_context) if len(pair) > 1 and pair <= set(attachable))
+    pairs = {pair for pair in pairs_needed if not _share_fixed_network(project, pair)}
+    egress = {
+        name for name in _egress_services(policy_context) if name in attachable and not _fixed_networks(project, name)
+    }
+    named = {project.owner(name) for rule in policy_context.rules.allow for name in (rule.source, rule.target)}
+    needing_network = {name for name in named if name in attachable and not _fixed_networks(project, name)}
+    return Requirements(attachable, frozenset(pairs), frozenset(egress), frozenset(needing_network))
 
 
-def allowed(ground: Ground) -> set[Pair]:
+def allowed(policy_context: PolicyContext) -> set[Pair]:
     """Return every pair of services of which the policy lets one reach the other, at any port."""
-    project = ground.project
-    named = {(rule.source, rule.target) for rule in ground.rules.allow if not rule.is_wide}
-    wide = [rule for rule in ground.rules.allow if rule.is_wide]
+    project = policy_context.project
+    named = {(rule.source, rule.target) for rule in policy_context.rules.allow if not rule.has_wildcard}
+    wide = [rule for rule in policy_context.rules.allow if rule.has_wildcard]
     return {frozenset({project.owner(a), project.owner(b)}) for a, b in named if {a, b} <= set(project.services)} | {
         _ends(project, flow)
-        for flow in ground.predicted
-        if any(rule.names(flow) for rule in wide) and _is_between(project, flow)
+        for flow in policy_context.predicted
+        if any(rule.matches(flow) for rule in wide) and _is_between(project, flow)
     }
 
 
-def _pairs(ground: Ground) -> Iterator[Pair]:
-    project = ground.project
-    for rule in ground.rules.allow:
-        if not rule.is_wide and {rule.source, rule.target} <= set(project.services):
+def _pairs(policy_context: PolicyContext) -> Iterator[Pair]:
+    project = policy_context.project
+    for rule in policy_context.rules.allow:
+        if not rule.has_wildcard and {rule.source, rule.target} <= set(project.services):
             yield frozenset({project.owner(rule.source), rule.target})
-    wide = [rule for rule in ground.rules.allow if rule.is_wide]
-    for flow in ground.predicted:
-        if any(rule.names(flow) for rule in wide) and ground.is_open(flow) and _is_between(project, flow):
+    wide = [rule for rule in policy_context.rules.allow if rule.has_wildcard]
+    for flow in policy_context.predicted:
+        if any(rule.matches(flow) for rule in wide) and policy_context.is_open(flow) and _is_between(project, flow):
             yield _ends(project, flow)
 
 
 def _is_between(project: Project, flow: Flow) -> bool:
     """Whether a flow goes from one service's own addresses to another's."""
     inside = {flow.vantage.place, flow.endpoint.place} <= set(project.services)
-    return inside and flow.endpoint.kind is not Kind.PUBLISHED and len(_ends(project, flow)) > 1
+    return inside and flow.endpoint.kind is not EndpointKind.PUBLISHED and len(_ends(project, flow)) > 1
 
 
 def _ends(project: Project, flow: Flow) -> Pair:
     return frozenset({project.owner(flow.vantage.place), project.owner(flow.endpoint.place)})
 
 
-def _kept(project: Project, service: str) -> frozenset[str]:
+def _fixed_networks(project: Project, service: str) -> frozenset[str]:
     """Return the seats of a service that are not the file's to give: a borrowed network, or one that is no bridge."""
-    ours = {network.name for network in project.networks.values() if is_ours(network)}
-    return frozenset(project.services[service].networks) - ours
+    project_networks = {network.name for network in project.networks.values() if is_project_bridge(network)}
+    return frozenset(project.services[service].networks) - project_networks
 
 
-def _meet_elsewhere(project: Project, pair: Pair) -> bool:
-    return bool(frozenset.intersection(*(_kept(project, name) for name in pair)))
+def _share_fixed_network(project: Project, pair: Pair) -> bool:
+    return bool(frozenset.intersection(*(_fixed_networks(project, name) for name in pair)))
 
 
-def _outward(ground: Ground) -> Iterator[str]:
+def _egress_services(policy_context: PolicyContext) -> Iterator[str]:
     """Yield who needs a network with a way out: to reach the outside, or to have its ports published."""
-    project = ground.project
-    for rule in ground.rules.allow:
+    project = policy_context.project
+    for rule in policy_context.rules.allow:
         if rule.target == OUTSIDE and rule.source in project.services:
             yield project.owner(rule.source)
         if rule.source == OUTSIDE and rule.target in project.services:
             yield rule.target
-    for flow, intention in ground.intended.items():
-        wide = intention.intent is Intent.OPEN and ground.is_open(flow)
+    for flow, intention in policy_context.intended.items():
+        wide = intention.intent is Intent.OPEN and policy_context.is_open(flow)
         if flow.endpoint.place == OUTSIDE and flow.vantage.place in project.services and wide:
             yield project.owner(flow.vantage.place)
-        published = flow.endpoint.kind is Kind.PUBLISHED and flow.vantage.place == OUTSIDE
+        published = flow.endpoint.kind is EndpointKind.PUBLISHED and flow.vantage.place == OUTSIDE
         if published and intention.intent is not Intent.SHUT:
             yield flow.endpoint.place
     for service in project.services.values():

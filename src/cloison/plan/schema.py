@@ -13,17 +13,17 @@ from typing import Literal
 import msgspec
 
 from cloison.model.outcome import Reach
-from cloison.plan.lint import Kind
+from cloison.plan.lint import LintKind
 from cloison.proof.schema import (
     EndpointPart,
     Part,
     PolicyPart,
     Position,
     ProjectPart,
+    SafeInteger,
     SkippedPart,
     Tool,
     Totals,
-    Whole,
     schema_of,
 )
 from cloison.verdict.intent import Intent
@@ -34,7 +34,7 @@ class PlanVerdict(Part, frozen=True):
     """What the whole comes to; `exit_code` is what `cloison plan` ends with, without `--strict`."""
 
     word: Literal["sound", "drawn", "breached", "undecided"]
-    exit_code: Whole
+    exit_code: SafeInteger
 
 
 class AssumedPart(Part, frozen=True):
@@ -50,7 +50,7 @@ class AssumedPart(Part, frozen=True):
     external: str
 
 
-class PlacePart(Part, frozen=True):
+class PlanVantagePart(Part, frozen=True):
     """Where connections start; a container that the file asks for, under the name that Compose gives it."""
 
     place: str
@@ -70,11 +70,11 @@ class PlannedFlow(Part, frozen=True):
     reason: str
 
 
-class RemarkPart(Part, frozen=True):
+class LintFindingPart(Part, frozen=True):
     """What the file says, and the key that says it."""
 
     where: str
-    kind: Kind
+    kind: LintKind
     says: str
 
 
@@ -87,7 +87,7 @@ class ProposedNetworkPart(Part, frozen=True):
     is_new: bool
 
 
-class SeatsPart(Part, frozen=True):
+class ServiceNetworksPart(Part, frozen=True):
     """A service whose seats change, with the keys of all its networks; none is `network_mode: none`."""
 
     service: str
@@ -98,7 +98,7 @@ class ProposalPart(Part, frozen=True):
     """The smallest set of networks that the policy needs, and its predicted effect on who reaches whom."""
 
     networks: list[ProposedNetworkPart]
-    services: list[SeatsPart]
+    services: list[ServiceNetworksPart]
     dropped: list[str]
     opens: list[str]
     shuts: list[str]
@@ -110,8 +110,8 @@ class ProposalPart(Part, frozen=True):
 class PlanCoverage(Part, frozen=True):
     """How much was asked."""
 
-    flows: Whole
-    unknown: Whole
+    flows: SafeInteger
+    unknown: SafeInteger
     skipped: list[SkippedPart]
 
 
@@ -124,12 +124,12 @@ class Plan(Part, frozen=True):
     project: ProjectPart
     assumed: AssumedPart
     policy: PolicyPart | None
-    vantages: list[PlacePart]
+    vantages: list[PlanVantagePart]
     endpoints: list[EndpointPart]
     flows: list[PlannedFlow]
     totals: Totals
     coverage: PlanCoverage
-    remarks: list[RemarkPart]
+    remarks: list[LintFindingPart]
     proposal: ProposalPart | None
     notes: list[str]
 

@@ -14,13 +14,13 @@ from itertools import combinations
 from typing import Final
 
 from cloison.compose.project import Network, Project
-from cloison.plan.clique_cover import Group, Pair, partition
-from cloison.plan.requirements import Needs, is_ours
+from cloison.plan.clique_cover import Clique, Pair, clique_cover
+from cloison.plan.requirements import Requirements, is_project_bridge
 
-LONGEST: Final = 40
+MAX_KEY_LENGTH: Final = 40
 """A name that is made of more letters than this is shortened."""
-PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
-OBEYED: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
+PLAIN_SCALAR: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+YAML_KEYWORDS: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 """Words that YAML does not take for a text."""
 
 
@@ -42,38 +42,40 @@ class Proposal:
     changed: Mapping[str, tuple[str, ...]]
     """Service to the keys of all its networks, where they change; none at all is `network_mode: none`."""
     dropped: tuple[str, ...]
-    flipped: tuple[str, ...]
+    internal_changed: tuple[str, ...]
     """Networks that stay and change whether they are internal."""
     exact: bool
 
 
-def propose(project: Project, wanted: Needs) -> Proposal | None:
+def propose(project: Project, needed: Requirements) -> Proposal | None:
     """Return the smallest set of networks, None where the file has it already."""
-    found = partition(wanted.pairs, wanted.outward)
-    ours = {key: network for key, network in project.networks.items() if is_ours(network)}
-    current = {key: _members(project, network, wanted.free) for key, network in ours.items()}
-    if _suffices(project, wanted, current) and _used(ours, current) <= len(found.groups):
+    found = clique_cover(needed.pairs, needed.egress)
+    project_networks = {key: network for key, network in project.networks.items() if is_project_bridge(network)}
+    current = {key: _members(project, network, needed.attachable) for key, network in project_networks.items()}
+    if _suffices(project, needed, current) and _count_used(project_networks, current) <= len(found.cliques):
         return None
-    placed = {name for group in found.groups for name in group.members}
-    alone = (Group((name,), outward=False) for name in sorted(wanted.seated - placed))
-    networks = tuple(sorted(_named([*found.groups, *alone], ours, current)))
-    seats = {name: _seats(project, name, networks) for name in wanted.free}
-    held = {name: tuple(sorted(_keys(project, name))) for name in wanted.free}
+    placed = {name for clique in found.cliques for name in clique.members}
+    alone = (Clique((name,), egress=False) for name in sorted(needed.needing_network - placed))
+    networks = tuple(sorted(_named_cliques([*found.cliques, *alone], project_networks, current)))
+    attached_networks = {name: _proposed_networks_of(project, name, networks) for name in needed.attachable}
+    held = {name: tuple(sorted(_keys(project, name))) for name in needed.attachable}
     return Proposal(
         networks,
-        changed={name: keys for name, keys in seats.items() if keys != held[name]},
-        dropped=tuple(sorted(key for key, members in current.items() if members and not _stays(key, networks))),
-        flipped=tuple(n.key for n in networks if not n.is_new and n.internal != ours[n.key].internal),
+        changed={name: keys for name, keys in attached_networks.items() if keys != held[name]},
+        dropped=tuple(sorted(key for key, members in current.items() if members and not _is_kept(key, networks))),
+        internal_changed=tuple(
+            n.key for n in networks if not n.is_new and n.internal != project_networks[n.key].internal
+        ),
         exact=found.exact,
     )
 
 
-def _stays(key: str, networks: Iterable[ProposedNetwork]) -> bool:
+def _is_kept(key: str, networks: Iterable[ProposedNetwork]) -> bool:
     return any(network.key == key for network in networks)
 
 
-def _members(project: Project, network: Network, free: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name for name in free if network.name in project.services[name].networks)
+def _members(project: Project, network: Network, attachable: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in attachable if network.name in project.services[name].networks)
 
 
 def _keys(project: Project, service: str) -> Iterator[str]:
@@ -81,59 +83,63 @@ def _keys(project: Project, service: str) -> Iterator[str]:
     return (key for key, network in project.networks.items() if network.name in held)
 
 
-def _seats(project: Project, service: str, networks: Iterable[ProposedNetwork]) -> tuple[str, ...]:
-    kept = (key for key in _keys(project, service) if not is_ours(project.networks[key]))
+def _proposed_networks_of(project: Project, service: str, networks: Iterable[ProposedNetwork]) -> tuple[str, ...]:
+    kept = (key for key in _keys(project, service) if not is_project_bridge(project.networks[key]))
     return tuple(sorted((*kept, *(network.key for network in networks if service in network.members))))
 
 
-def _used(ours: Mapping[str, Network], current: Mapping[str, tuple[str, ...]]) -> int:
+def _count_used(project_networks: Mapping[str, Network], current: Mapping[str, tuple[str, ...]]) -> int:
     """Count the networks that carry something; an internal one with a single member carries nothing."""
-    return sum(len(members) > 1 or bool(members and not ours[key].internal) for key, members in current.items())
+    return sum(
+        len(members) > 1 or bool(members and not project_networks[key].internal) for key, members in current.items()
+    )
 
 
-def _suffices(project: Project, wanted: Needs, current: Mapping[str, tuple[str, ...]]) -> bool:
+def _suffices(project: Project, needed: Requirements, current: Mapping[str, tuple[str, ...]]) -> bool:
     """Whether the networks that are there carry what is needed and nothing else."""
-    met: set[Pair] = {frozenset(pair) for members in current.values() for pair in combinations(members, 2)}
+    connected_pairs: set[Pair] = {frozenset(pair) for members in current.values() for pair in combinations(members, 2)}
     out = {name for key, members in current.items() if not project.networks[key].internal for name in members}
-    return met == wanted.pairs and out == wanted.outward
+    return connected_pairs == needed.pairs and out == needed.egress
 
 
-def _named(
-    groups: Iterable[Group], ours: Mapping[str, Network], current: Mapping[str, tuple[str, ...]]
+def _named_cliques(
+    cliques: Iterable[Clique], project_networks: Mapping[str, Network], current: Mapping[str, tuple[str, ...]]
 ) -> Iterator[ProposedNetwork]:
     """Give every group the name of the network that it resembles most, or one of its own."""
-    left, free = list(groups), dict(current)
+    left, attachable = list(cliques), dict(current)
     ranked = sorted(
-        (_unlike(group, members, ours[key]), key, group) for group in left for key, members in current.items()
+        (_dissimilarity(clique, members, project_networks[key]), key, clique)
+        for clique in left
+        for key, members in current.items()
     )
-    for unlike, key, group in ranked:
-        if unlike[1] < 1 and key in free and group in left:
-            left.remove(group)
-            del free[key]
-            yield ProposedNetwork(key, not group.outward, group.members, is_new=False)
+    for dissimilarity, key, clique in ranked:
+        if dissimilarity[1] < 1 and key in attachable and clique in left:
+            left.remove(clique)
+            del attachable[key]
+            yield ProposedNetwork(key, not clique.egress, clique.members, is_new=False)
     taken = set(current)
-    for group in left:
-        key = _new_key(group, taken)
+    for clique in left:
+        key = _new_key(clique, taken)
         taken.add(key)
-        yield ProposedNetwork(key, not group.outward, group.members, is_new=True)
+        yield ProposedNetwork(key, not clique.egress, clique.members, is_new=True)
 
 
-def _unlike(group: Group, members: tuple[str, ...], network: Network) -> tuple[bool, float]:
+def _dissimilarity(clique: Clique, members: tuple[str, ...], network: Network) -> tuple[bool, float]:
     """Measure how little a group has of a network: whether it leads out, then its members (0 all of them, 1 none)."""
-    both, either = {*group.members} & {*members}, {*group.members} | {*members}
-    return network.internal is group.outward, 1 - len(both) / len(either)
+    both, either = {*clique.members} & {*members}, {*clique.members} | {*members}
+    return network.internal is clique.egress, 1 - len(both) / len(either)
 
 
-def _new_key(group: Group, taken: Iterable[str]) -> str:
-    name = "-".join(group.members)
-    if len(name) > LONGEST:
-        name = f"{group.members[0][:LONGEST]}-and-{len(group.members) - 1}-more"
-    name += "-outside" if group.outward else ""
+def _new_key(clique: Clique, taken: Iterable[str]) -> str:
+    name = "-".join(clique.members)
+    if len(name) > MAX_KEY_LENGTH:
+        name = f"{clique.members[0][:MAX_KEY_LENGTH]}-and-{len(clique.members) - 1}-more"
+    name += "-outside" if clique.egress else ""
     names = (name, *(f"{name}-{number}" for number in range(2, len(set(taken)) + 3)))
-    return next(free for free in names if free not in taken)
+    return next(attachable for attachable in names if attachable not in taken)
 
 
-def redrawn(project: Project, proposal: Proposal) -> Project:
+def with_proposal(project: Project, proposal: Proposal) -> Project:
     """Return the project as it is when the proposal is followed."""
     others = {k: n for k, n in project.networks.items() if k not in proposal.dropped}
     new = {n.key: _network(project, n) for n in proposal.networks}
@@ -151,21 +157,21 @@ def redrawn(project: Project, proposal: Proposal) -> Project:
     return replace(project, services=services, networks=networks)
 
 
-def _network(project: Project, wanted: ProposedNetwork) -> Network:
-    known = None if wanted.is_new else project.networks.get(wanted.key)
-    drawn = known or Network(wanted.key, f"{project.name}_{wanted.key}")
-    return replace(drawn, internal=wanted.internal)
+def _network(project: Project, needed: ProposedNetwork) -> Network:
+    known = None if needed.is_new else project.networks.get(needed.key)
+    drawn = known or Network(needed.key, f"{project.name}_{needed.key}")
+    return replace(drawn, internal=needed.internal)
 
 
-def block(proposal: Proposal) -> str:
+def proposal_yaml(proposal: Proposal) -> str:
     """Return the change as YAML: what these keys of the file become."""
-    touched = [n for n in proposal.networks if n.is_new or n.key in proposal.flipped]
+    changed_networks = [n for n in proposal.networks if n.is_new or n.key in proposal.internal_changed]
     lines = ["services:"] if proposal.changed else []
     for name, keys in sorted(proposal.changed.items()):
         lines.append(f"  {_quoted(name)}:")
         lines.append(f"    networks: [{', '.join(map(_quoted, keys))}]" if keys else "    network_mode: none")
-    lines += ["networks:"] if touched or proposal.dropped else []
-    for network in touched:
+    lines += ["networks:"] if changed_networks or proposal.dropped else []
+    for network in changed_networks:
         lines.append(f"  {_quoted(network.key)}:")
         lines.append(f"    internal: {'true' if network.internal else 'false'}")
     lines += [f"  # {key} is not needed any more" for key in proposal.dropped]
@@ -173,4 +179,4 @@ def block(proposal: Proposal) -> str:
 
 
 def _quoted(name: str) -> str:
-    return name if PLAIN.fullmatch(name) and name.lower() not in OBEYED else json.dumps(name)
+    return name if PLAIN_SCALAR.fullmatch(name) and name.lower() not in YAML_KEYWORDS else json.dumps(name)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, cast
 
 from cloison.compose.project import DEFAULT_BRIDGE, Port, Project
-from cloison.model.facts import HOST, STRANGER, WILDCARD, Endpoint, Facts, version_of
+from cloison.model.facts import Facts
+from cloison.model.flow import FOREIGN, HOST, WILDCARD, Endpoint, Flow, ip_version
+from cloison.model.outcome import Reach
 
 ICC: Final = "com.docker.network.bridge.enable_icc"
 ISOLATE: Final = "isolate"
@@ -33,98 +35,99 @@ TRUSTED_INTERFACES: Final = (28, 2)
 R = TypeVar("R")
 
 
-def _remembered(question: Callable[[World, str], R]) -> Callable[[World, str], R]:
+def _memoized(method: Callable[[PredictionContext, str], R]) -> Callable[[PredictionContext, str], R]:
     """Have a question answered once: a hundred thousand flows ask the same few hundred."""
 
-    def answer(self: World, name: str) -> R:
-        answers = self._answers[question]
-        if name not in answers:
-            answers[name] = question(self, name)
-        return cast("R", answers[name])
+    def cached(self: PredictionContext, name: str) -> R:
+        cache = self._cache[method]
+        if name not in cache:
+            cache[name] = method(self, name)
+        return cast("R", cache[name])
 
-    answer.__doc__ = question.__doc__
-    return answer
+    cached.__doc__ = method.__doc__
+    return cached
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class PredictionContext:
     """What a rule may look at besides the flow."""
 
     project: Project
     facts: Facts
-    _answers: dict[Callable[..., Any], dict[str, Any]] = field(
+    _cache: dict[Callable[..., Any], dict[str, Any]] = field(
         default_factory=lambda: defaultdict(dict), repr=False, compare=False
     )
 
-    @_remembered
+    @_memoized
     def label(self, network: str) -> str:
         """Return the file's name of a network where it has one."""
-        drawn = self.project.network_named(network)
-        return drawn.key if drawn else network
+        file_network = self.project.network_named(network)
+        return file_network.key if file_network else network
 
-    @_remembered
+    @_memoized
     def is_internal(self, network: str) -> bool:
         """Whether a network is meant to be internal: by the file, or by the engine where the file only borrows it."""
-        drawn = self.project.network_named(network)
-        if drawn and not drawn.external:
-            return drawn.internal
+        file_network = self.project.network_named(network)
+        if file_network and not file_network.external:
+            return file_network.internal
         fact = self.facts.network(network)
         return bool(fact and fact.internal)
 
-    @_remembered
+    @_memoized
     def driver(self, network: str) -> str:
         """Return the driver of a network."""
-        fact, drawn = self.facts.network(network), self.project.network_named(network)
-        return fact.driver if fact else drawn.driver if drawn else "bridge"
+        fact, file_network = self.facts.network(network), self.project.network_named(network)
+        return fact.driver if fact else file_network.driver if file_network else "bridge"
 
-    @_remembered
-    def is_borrowed(self, network: str) -> bool:
+    @_memoized
+    def is_external(self, network: str) -> bool:
         """Whether the network belongs to others too: the file says so (`external`), or it is the engine's own."""
-        drawn = self.project.network_named(network)
-        return drawn.external if drawn else network == DEFAULT_BRIDGE
+        file_network = self.project.network_named(network)
+        return file_network.external if file_network else network == DEFAULT_BRIDGE
 
-    @_remembered
-    def seats(self, place: str) -> tuple[str, ...]:
+    @_memoized
+    def attached_networks(self, place: str) -> tuple[str, ...]:
         """Return the networks on which the file puts a place; a stranger sits only where the file invites others."""
-        if not place.startswith(STRANGER):
-            return self.project.seats(place)
-        name = place.removeprefix(STRANGER)
-        held = [seat.network for c in self.facts.containers if c.name == name for seat in c.attachments]
-        return tuple(network for network in held if self.is_borrowed(network))
+        if not place.startswith(FOREIGN):
+            return self.project.attached_networks(place)
+        name = place.removeprefix(FOREIGN)
+        attached = [attachment.network for c in self.facts.containers if c.name == name for attachment in c.attachments]
+        return tuple(network for network in attached if self.is_external(network))
 
-    @_remembered
-    def way_out(self, place: str) -> str:
+    @_memoized
+    def default_gateway_network(self, place: str) -> str:
         """Return the network that carries a container's default route, empty where there is none.
 
         Docker takes them by priority, prefers one that has IPv6, and then goes by name:
         https://docs.docker.com/engine/network/#connecting-to-multiple-networks
         """
         order = sorted(
-            (self.is_internal(n), -self._priority(place, n), not self.speaks_ipv6(n), n) for n in self.seats(place)
+            (self.is_internal(n), -self._priority(place, n), not self.speaks_ipv6(n), n)
+            for n in self.attached_networks(place)
         )
         return order[0][-1] if order else ""
 
     def _priority(self, place: str, network: str) -> int:
         return self.project.priority(place, network) if self.facts.engine.release >= GATEWAY_PRIORITY else 0
 
-    @_remembered
+    @_memoized
     def has_default_route(self, place: str) -> bool:
         """Whether a container has a route to what is on none of its networks; it may still end at a wall."""
-        way = self.way_out(place)
+        way = self.default_gateway_network(place)
         routed = self.facts.engine.release < INTERNAL_WITHOUT_ROUTE
         return bool(way) and (routed or not self.is_internal(way))
 
-    @_remembered
+    @_memoized
     def gateway_mode(self, network: str) -> str:
         """Return how a network is joined to the rest of the world; `nat` is the rule."""
-        told = self._option(network, GATEWAY_MODE) or NAT
-        return told if self.facts.engine.release >= GATEWAY_MODES else NAT
+        mode = self._option(network, GATEWAY_MODE) or NAT
+        return mode if self.facts.engine.release >= GATEWAY_MODES else NAT
 
-    @_remembered
+    @_memoized
     def gateway_mode_v6(self, network: str) -> str:
         """Return how a network is joined to the rest of the world over IPv6."""
-        told = self._option(network, GATEWAY_MODE_V6) or NAT
-        return told if self.facts.engine.release >= GATEWAY_MODES else NAT
+        mode = self._option(network, GATEWAY_MODE_V6) or NAT
+        return mode if self.facts.engine.release >= GATEWAY_MODES else NAT
 
     def is_isolated(self, network: str) -> bool:
         """Whether the host itself has no address on a network."""
@@ -132,61 +135,63 @@ class World:
 
     def trusted_interfaces(self, network: str) -> str:
         """Return the host's interfaces behind which neighbours may route to published ports, if any."""
-        told = self._option(network, TRUSTED) or ""
-        return told if self.facts.engine.release >= TRUSTED_INTERFACES else ""
+        mode = self._option(network, TRUSTED) or ""
+        return mode if self.facts.engine.release >= TRUSTED_INTERFACES else ""
 
-    @_remembered
-    def seats_v6(self, place: str) -> tuple[str, ...]:
+    @_memoized
+    def attached_networks_v6(self, place: str) -> tuple[str, ...]:
         """Return the networks on which the file gives a place an IPv6 address."""
-        return tuple(network for network in self.seats(place) if self.speaks_ipv6(network))
+        return tuple(network for network in self.attached_networks(place) if self.speaks_ipv6(network))
 
-    @_remembered
+    @_memoized
     def speaks_ipv6(self, network: str) -> bool:
         """Whether a network is meant to have IPv6: by the file, or by the engine where the file only borrows it."""
-        drawn, fact = self.project.network_named(network), self.facts.network(network)
-        if drawn and not drawn.external:
-            return drawn.ipv6
+        file_network, fact = self.project.network_named(network), self.facts.network(network)
+        if file_network and not file_network.external:
+            return file_network.ipv6
         return fact is not None and any(":" in subnet for subnet in fact.subnets)
 
-    @_remembered
+    @_memoized
     def owner(self, place: str) -> str:
         """Return the service in whose namespace a place lives."""
         return self.project.owner(place)
 
-    @_remembered
-    def is_at_home(self, place: str) -> bool:
+    @_memoized
+    def uses_host_namespace(self, place: str) -> bool:
         """Whether a place is the host, or a service that lives in the host's namespace."""
         service = self.project.services.get(self.owner(place))
         return place == HOST or bool(service and service.network_mode == HOST)
 
-    @_remembered
+    @_memoized
     def has_icc_off(self, network: str) -> bool:
         """Whether a network is meant to keep its members apart: by the file, or by the engine where it is borrowed."""
         return self._option(network, ICC) == "false"
 
-    @_remembered
+    @_memoized
     def masquerades(self, network: str) -> bool:
         """Whether what leaves a network carries the host's address, which is the rule."""
         return self._option(network, MASQUERADE) != "false"
 
     def _option(self, network: str, name: str) -> str | None:
-        drawn, fact = self.project.network_named(network), self.facts.network(network)
-        options = drawn.options if drawn and not drawn.external else dict(fact.options) if fact else {}
+        file_network, fact = self.project.network_named(network), self.facts.network(network)
+        options = (
+            file_network.options if file_network and not file_network.external else dict(fact.options) if fact else {}
+        )
         return options.get(name)
 
     def publishes(self, end: Endpoint) -> bool:
         """Whether the file leads a port of the host to the service port of `end`, over its version of IP."""
-        version = version_of(end.address)
-        return any(not port.host_address or version_of(port.host_address) == version for port in self.ports(end))
+        version = ip_version(end.address)
+        return any(not port.host_address or ip_version(port.host_address) == version for port in self.ports(end))
 
-    def opens(self, end: Endpoint) -> bool:
+    def publishes_via_network(self, end: Endpoint) -> bool:
         """Whether the file publishes the service port of `end` through its network: it does so through one alone."""
-        return self.publishes(end) and end.network == self.way_out(end.place)
+        return self.publishes(end) and end.network == self.default_gateway_network(end.place)
 
-    def publishes_there(self, end: Endpoint) -> bool:
+    def publishes_at_address(self, end: Endpoint) -> bool:
         """Whether the file publishes the service port of `end` at that address and port of the host."""
         return any(
-            port.host_address in (WILDCARD[version_of(end.address)], "", end.address)
+            port.host_address in (WILDCARD[ip_version(end.address)], "", end.address)
             and port.host_port in (0, end.port)
             for port in self.ports(end)
         )
@@ -196,3 +201,37 @@ class World:
         service = self.project.services.get(end.place)
         ports = service.ports if service else ()
         return [port for port in ports if (port.target, port.protocol) == (end.service_port, end.protocol)]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What is predicted of one flow, and the rule in words."""
+
+    reach: Reach
+    rule: str
+    is_unfiltered: bool = False
+    """Whether it is open only because the engine builds no wall where the file draws one."""
+
+
+def opened(rule: str) -> Prediction:
+    """Predict open."""
+    return Prediction(Reach.OPEN, rule)
+
+
+def unfiltered(rule: str) -> Prediction:
+    """Predict open what the file means to be shut: the engine builds no wall there."""
+    return Prediction(Reach.OPEN, rule, is_unfiltered=True)
+
+
+def shut(rule: str) -> Prediction:
+    """Predict shut."""
+    return Prediction(Reach.SHUT, rule)
+
+
+def unknown(rule: str) -> Prediction:
+    """Say what is missing for a prediction."""
+    return Prediction(Reach.UNKNOWN, rule)
+
+
+PredictionRules = Sequence[Callable[[PredictionContext, Flow], Prediction | None]]
+"""Read from top to bottom, and the first that speaks decides."""

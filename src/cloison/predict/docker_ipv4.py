@@ -8,64 +8,74 @@ from __future__ import annotations
 
 from typing import Final
 
-from cloison.model.facts import HOST, OUTSIDE, STRANGER, Endpoint, Flow, Kind
-from cloison.predict.context import ROUTED, UNPROTECTED, World
-from cloison.predict.prediction import Prediction, Rules, opened, shut, unknown
+from cloison.model.flow import FOREIGN, HOST, OUTSIDE, Endpoint, EndpointKind, Flow
+from cloison.predict.context import (
+    ROUTED,
+    UNPROTECTED,
+    Prediction,
+    PredictionContext,
+    PredictionRules,
+    opened,
+    shut,
+    unknown,
+)
 
-UNTOLD: Final = (0, 0)
+UNKNOWN_VERSION: Final = (0, 0)
 DIRECT_ROUTING_CLOSED: Final = (28, 0)
 """From here on a container's address answers no remote machine: https://github.com/moby/moby/pull/48724"""
-ROUTED_ACROSS: Final = (28, 0)
+ROUTED_BETWEEN_NETWORKS: Final = (28, 0)
 """From here on routed networks let in other networks of the host: https://github.com/moby/moby/pull/48596"""
-ROUTED_AT_ALL_SEATS: Final = (29, 0)
+ROUTED_ON_ALL_NETWORKS: Final = (29, 0)
 """From here on, it is said, a routed network need not be the gateway: https://github.com/moby/moby/pull/50140"""
 ACCEPT: Final = "ACCEPT"
 DROP: Final = "DROP"
 
 
-def not_published(world: World, flow: Flow) -> Prediction | None:
+def not_published(context: PredictionContext, flow: Flow) -> Prediction | None:
     """The file decides what is published; a container that is older than the file may publish more."""
     end = flow.endpoint
-    if end.kind is not Kind.PUBLISHED or world.publishes_there(end):
+    if end.kind is not EndpointKind.PUBLISHED or context.publishes_at_address(end):
         return None
     return shut(f"the file does not publish {end.place}:{end.service_port} there")
 
 
-def not_told(world: World, flow: Flow) -> Prediction | None:
+def unmanaged_address(context: PredictionContext, flow: Flow) -> Prediction | None:
     """An address that the engine does not know, and that fits none of its owner's networks, is nobody's by the file."""
     end = flow.endpoint
-    if end.network or (end.container, end.address) not in {(u.container, u.address) for u in world.facts.untold}:
+    if end.network or (end.container, end.address) not in {
+        (u.container, u.address) for u in context.facts.unmanaged_addresses
+    }:
         return None
     return shut(f"neither the file nor the engine gives {end.place} the address {end.address}")
 
 
-def routed_ports(world: World, flow: Flow) -> Prediction | None:
+def routed_ports(context: PredictionContext, flow: Flow) -> Prediction | None:
     """A routed network opens ports on its members' own addresses and none of the host's."""
     end = flow.endpoint
-    way = world.way_out(end.place)
-    if end.kind is not Kind.PUBLISHED or not world.publishes_there(end):
+    gateway_network = context.default_gateway_network(end.place)
+    if end.kind is not EndpointKind.PUBLISHED or not context.publishes_at_address(end):
         return None
-    if world.is_internal(way) or world.gateway_mode(way) != ROUTED:
+    if context.is_internal(gateway_network) or context.gateway_mode(gateway_network) != ROUTED:
         return None
-    return shut(f"{world.label(way)} is routed, so the host publishes nothing for {end.place}")
+    return shut(f"{context.label(gateway_network)} is routed, so the host publishes nothing for {end.place}")
 
 
-def same_namespace(world: World, flow: Flow) -> Prediction | None:
+def same_namespace(context: PredictionContext, flow: Flow) -> Prediction | None:
     """Two services in one network namespace are one machine to the network; the host's address is still another's."""
     source, target = flow.vantage.place, flow.endpoint.place
-    if flow.endpoint.kind is Kind.PUBLISHED:
+    if flow.endpoint.kind is EndpointKind.PUBLISHED:
         return None
-    if source != target and source in world.project.services and target in world.project.services:
-        owner = world.owner(source)
-        if owner == world.owner(target):
+    if source != target and source in context.project.services and target in context.project.services:
+        owner = context.owner(source)
+        if owner == context.owner(target):
             return opened(f"{source} and {target} live in the network namespace of {owner}")
     return None
 
 
-def network_mode(world: World, flow: Flow) -> Prediction | None:
+def network_mode(context: PredictionContext, flow: Flow) -> Prediction | None:
     """`host` is the host itself, `none` is nowhere, and `container:NAME` is somewhere the file does not tell."""
     place = flow.vantage.place
-    service = world.project.services.get(world.owner(place))
+    service = context.project.services.get(context.owner(place))
     if service is None or not service.network_mode:
         return None
     modes = {
@@ -75,78 +85,78 @@ def network_mode(world: World, flow: Flow) -> Prediction | None:
     }
     mode = service.network_mode.partition(":")[0]
     network = flow.endpoint.network
-    if mode == "host" and network and (world.driver(network) != "bridge" or world.is_isolated(network)):
+    if mode == "host" and network and (context.driver(network) != "bridge" or context.is_isolated(network)):
         return None  # the host is on every bridge that is not isolated, and not on every network
     return modes.get(mode)
 
 
-def other_drivers(world: World, flow: Flow) -> Prediction | None:
+def other_drivers(context: PredictionContext, flow: Flow) -> Prediction | None:
     """Only bridges are predicted."""
-    for network in (*filter(None, [flow.endpoint.network]), *world.seats(flow.vantage.place)):
-        driver = world.driver(network)
+    for network in (*filter(None, [flow.endpoint.network]), *context.attached_networks(flow.vantage.place)):
+        driver = context.driver(network)
         if not driver:
-            return unknown(f"{world.label(network)} is external, and the file does not tell what it is")
+            return unknown(f"{context.label(network)} is external, and the file does not tell what it is")
         if driver != "bridge":
-            return unknown(f"{world.label(network)} uses the driver {driver}, whose walls are not predicted")
+            return unknown(f"{context.label(network)} uses the driver {driver}, whose walls are not predicted")
     return None
 
 
-def from_host(world: World, flow: Flow) -> Prediction | None:
+def from_host(context: PredictionContext, flow: Flow) -> Prediction | None:
     """The host has an address on every bridge and publishes the ports itself."""
     if flow.vantage.place != HOST:
         return None
-    if world.is_at_home(flow.endpoint.place):
+    if context.uses_host_namespace(flow.endpoint.place):
         return opened(f"{flow.endpoint.place} has network_mode host, so the host is where it is")
-    if flow.endpoint.kind is Kind.PUBLISHED:
+    if flow.endpoint.kind is EndpointKind.PUBLISHED:
         return opened("the host publishes the port on this address")
     if flow.endpoint.place == OUTSIDE:
         return opened("the host is a neighbour of the outside")
-    if world.is_isolated(flow.endpoint.network):
-        return shut(f"{world.label(flow.endpoint.network)} is isolated: the host has no address on it")
-    drawn = flow.endpoint.network in world.seats(flow.endpoint.place)
-    return opened("the host has an address on every bridge") if drawn else not_drawn(world, flow)
+    if context.is_isolated(flow.endpoint.network):
+        return shut(f"{context.label(flow.endpoint.network)} is isolated: the host has no address on it")
+    is_in_file = flow.endpoint.network in context.attached_networks(flow.endpoint.place)
+    return opened("the host has an address on every bridge") if is_in_file else not_in_file(context, flow)
 
 
-def home_of_host(world: World, flow: Flow) -> Prediction | None:
+def outside_to_host_namespace(context: PredictionContext, flow: Flow) -> Prediction | None:
     """A neighbour reaches who lives in the host's own namespace."""
     place = flow.endpoint.place
-    if flow.vantage.place != OUTSIDE or not world.is_at_home(place):
+    if flow.vantage.place != OUTSIDE or not context.uses_host_namespace(place):
         return None
     return opened(f"{place} has network_mode host, and no rule of the engine's stands before the host")
 
 
-def for_everyone(door: Endpoint) -> str:
+def published_to_all(endpoint: Endpoint) -> str:
     """Say that a port of the host is published on more than loopback; 0 is one that the engine has yet to choose."""
-    return f"{f'port {door.port}' if door.port else 'a port'} of the host is published for everyone"
+    return f"{f'port {endpoint.port}' if endpoint.port else 'a port'} of the host is published for everyone"
 
 
-def from_outside(world: World, flow: Flow) -> Prediction | None:
+def from_outside(context: PredictionContext, flow: Flow) -> Prediction | None:
     """A neighbour reaches what is published, and before Engine 28 the published port of a container directly."""
     if flow.vantage.place != OUTSIDE:
         return None
     end = flow.endpoint
-    if end.kind is Kind.PUBLISHED:
-        return opened(for_everyone(end))
-    if end.network not in world.seats(end.place):
-        return not_drawn(world, flow)
-    if world.is_internal(end.network):
-        return shut(f"{world.label(end.network)} is internal")
-    return _direct(world, flow)
+    if end.kind is EndpointKind.PUBLISHED:
+        return opened(published_to_all(end))
+    if end.network not in context.attached_networks(end.place):
+        return not_in_file(context, flow)
+    if context.is_internal(end.network):
+        return shut(f"{context.label(end.network)} is internal")
+    return _direct_routing(context, flow)
 
 
-def _direct(world: World, flow: Flow) -> Prediction:
+def _direct_routing(context: PredictionContext, flow: Flow) -> Prediction:
     """Predict a packet that a neighbour routes to a container's own address through the host."""
-    end, engine = flow.endpoint, world.facts.engine
-    label, mode = world.label(end.network), world.gateway_mode(end.network)
-    if engine.release == UNTOLD:
+    end, engine = flow.endpoint, context.facts.engine
+    label, mode = context.label(end.network), context.gateway_mode(end.network)
+    if engine.release == UNKNOWN_VERSION:
         return unknown("the engine does not tell its version, and Engine 28 moved this wall")
     if mode == UNPROTECTED:
         return opened(f"{label} is nat-unprotected, so every port of its members can be routed to")
-    if mode == ROUTED and world.publishes(end):
-        return _routed(world, flow)
+    if mode == ROUTED and context.publishes(end):
+        return _routed(context, flow)
     if engine.release >= DIRECT_ROUTING_CLOSED:
-        return _guarded(world, flow)
-    if world.opens(end):
+        return _direct_routing_filtered(context, flow)
+    if context.publishes_via_network(end):
         return opened("before Engine 28 a published port also answers on the container's own address")
     policies = {
         ACCEPT: opened("the host's FORWARD policy is ACCEPT, so every container address can be routed to"),
@@ -155,128 +165,142 @@ def _direct(world: World, flow: Flow) -> Prediction:
     return policies.get(engine.forward_policy, unknown("the host's FORWARD policy could not be read"))
 
 
-def _routed(world: World, flow: Flow) -> Prediction:
+def _routed(context: PredictionContext, flow: Flow) -> Prediction:
     """Predict a published port of a routed network, asked from elsewhere."""
     end = flow.endpoint
-    label = world.label(end.network)
-    if world.opens(end):
+    label = context.label(end.network)
+    if context.publishes_via_network(end):
         return opened(f"{label} is routed, so a published port answers on the container's own address")
-    if world.facts.engine.release >= ROUTED_AT_ALL_SEATS:
+    if context.facts.engine.release >= ROUTED_ON_ALL_NETWORKS:
         return unknown(f"{label} is routed and not the gateway of {end.place}, and Engine 29 moves this wall")
-    return shut(f"{label} is routed, and {end.place} publishes through {world.label(world.way_out(end.place))}")
+    return shut(
+        f"{label} is routed, and {end.place} publishes through "
+        f"{context.label(context.default_gateway_network(end.place))}"
+    )
 
 
-def _guarded(world: World, flow: Flow) -> Prediction:
+def _direct_routing_filtered(context: PredictionContext, flow: Flow) -> Prediction:
     """Predict the same on an engine that closes the way to a container's own address."""
     end = flow.endpoint
-    if world.opens(end) and not world.facts.engine.guards_addresses:
+    if context.publishes_via_network(end) and not context.facts.engine.guards_addresses:
         return opened(
             "the engine allows direct routing, so a published port also answers on the container's own address"
         )
-    if world.opens(end) and (trusted := world.trusted_interfaces(end.network)):
-        return unknown(f"{world.label(end.network)} trusts {trusted}, and the outside may stand somewhere else")
+    if context.publishes_via_network(end) and (trusted := context.trusted_interfaces(end.network)):
+        return unknown(f"{context.label(end.network)} trusts {trusted}, and the outside may stand somewhere else")
     return shut("Engine 28 and later drops what is routed to a container from outside")
 
 
-def to_outside(world: World, flow: Flow) -> Prediction | None:
+def to_outside(context: PredictionContext, flow: Flow) -> Prediction | None:
     """A container has egress when one of its networks is not internal."""
     if flow.endpoint.place != OUTSIDE:
         return None
-    way = world.way_out(flow.vantage.place)
-    if not way:
+    gateway_network = context.default_gateway_network(flow.vantage.place)
+    if not gateway_network:
         return shut(f"the file gives {flow.vantage.place} no network")
-    if world.is_internal(way):
+    if context.is_internal(gateway_network):
         return shut(f"every network of {flow.vantage.place} is internal")
-    return opened(f"{world.label(way)} is not internal, so {flow.vantage.place} has egress")
+    return opened(f"{context.label(gateway_network)} is not internal, so {flow.vantage.place} has egress")
 
 
-def to_host(world: World, flow: Flow) -> Prediction | None:
+def to_host(context: PredictionContext, flow: Flow) -> Prediction | None:
     """Docker gives every bridge an address of the host's, internal or not, and the host answers on all it has."""
     end = flow.endpoint
-    if not world.is_at_home(end.place):
+    if not context.uses_host_namespace(end.place):
         return None
-    seats = world.seats(flow.vantage.place)
-    if end.network in seats:
-        return opened(f"the host has an address on {world.label(end.network)}, internal or not")
-    where = own_address(world, end)
-    if world.has_default_route(flow.vantage.place):
+    attached_networks = context.attached_networks(flow.vantage.place)
+    if end.network in attached_networks:
+        return opened(f"the host has an address on {context.label(end.network)}, internal or not")
+    where = host_address_text(context, end)
+    if context.has_default_route(flow.vantage.place):
         return opened(f"the host answers on {where} for whoever has it as gateway")
-    if seats:
+    if attached_networks:
         return shut(f"every network of {flow.vantage.place} is internal, which from Engine 25 on is no way to {where}")
     return shut(f"the file gives {flow.vantage.place} no network")
 
 
-def own_address(world: World, end: Endpoint) -> str:
+def host_address_text(context: PredictionContext, end: Endpoint) -> str:
     """Say which address of the host's is meant."""
-    return f"its address of {world.label(end.network)}" if end.network else "all of its addresses"
+    return f"its address of {context.label(end.network)}" if end.network else "all of its addresses"
 
 
-def to_published(world: World, flow: Flow) -> Prediction | None:
+def to_published(context: PredictionContext, flow: Flow) -> Prediction | None:
     """A published port is a door for containers as well, unless they come over an internal network."""
     end = flow.endpoint
-    if end.kind is not Kind.PUBLISHED:
+    if end.kind is not EndpointKind.PUBLISHED:
         return None
-    seats = world.seats(flow.vantage.place)
-    near = [n for n in seats if (fact := world.facts.network(n)) and fact.holds(end.address)]
-    way = near[0] if near else world.way_out(flow.vantage.place)
-    if not way:
+    attached_networks = context.attached_networks(flow.vantage.place)
+    local_networks = [n for n in attached_networks if (fact := context.facts.network(n)) and fact.contains(end.address)]
+    gateway_network = local_networks[0] if local_networks else context.default_gateway_network(flow.vantage.place)
+    if not gateway_network:
         return shut(f"the file gives {flow.vantage.place} no network")
-    if world.is_internal(way):
-        return shut(f"{flow.vantage.place} gets there over {world.label(way)}, which is internal")
-    if world.way_out(end.place) != way and (why := _straight(world, way)):
+    if context.is_internal(gateway_network):
+        return shut(f"{flow.vantage.place} gets there over {context.label(gateway_network)}, which is internal")
+    if context.default_gateway_network(end.place) != gateway_network and (
+        why := _bypasses_proxy(context, gateway_network)
+    ):
         return shut(f"{why}, so a published port leads straight to the container's own address, on another network")
     return opened("a published port is a door for the containers of other networks too")
 
 
-def _straight(world: World, way: str) -> str:
+def _bypasses_proxy(context: PredictionContext, gateway_network: str) -> str:
     """Return why the members of a network meet the packet filter at published ports, and no process of the engine's."""
-    if not world.facts.engine.has_userland_proxy:
+    if not context.facts.engine.has_userland_proxy:
         return "the engine has no userland proxy"
-    return "" if world.masquerades(way) else f"{world.label(way)} does not masquerade"
+    return "" if context.masquerades(gateway_network) else f"{context.label(gateway_network)} does not masquerade"
 
 
-def over_network(world: World, flow: Flow) -> Prediction | None:
+def over_network(context: PredictionContext, flow: Flow) -> Prediction | None:
     """On one bridge everything is open; between two bridges everything is shut."""
     end, source = flow.endpoint, flow.vantage.place
-    label = world.label(end.network)
-    if end.network not in world.seats(end.place):
-        return not_drawn(world, flow)
-    if end.network not in world.seats(source):
-        if source.startswith(STRANGER):
-            return shut(f"the file does not know {source.removeprefix(STRANGER)}")
-        return _across(world, flow)
-    if world.has_icc_off(end.network):
+    label = context.label(end.network)
+    if end.network not in context.attached_networks(end.place):
+        return not_in_file(context, flow)
+    if end.network not in context.attached_networks(source):
+        if source.startswith(FOREIGN):
+            return shut(f"the file does not know {source.removeprefix(FOREIGN)}")
+        return _between_networks(context, flow)
+    if context.has_icc_off(end.network):
         return unknown(f"{label} has inter-container communication off, which is known to leak")
     return opened(f"{source} and {end.place} share {label}, and Docker has no policy inside a network")
 
 
-def _across(world: World, flow: Flow) -> Prediction:
+def _between_networks(context: PredictionContext, flow: Flow) -> Prediction:
     """Predict the way from one bridge to another: shut, but for the published ports of a routed network."""
     end, source = flow.endpoint, flow.vantage.place
-    mode, release = world.gateway_mode(end.network), world.facts.engine.release
-    way = world.way_out(source)
-    leaves = bool(way) and not world.is_internal(way) and not world.is_internal(end.network)
-    if leaves and mode == ROUTED and release >= ROUTED_ACROSS and world.publishes(end):
-        return _routed(world, flow)
-    return shut(f"the file does not put {source} on {world.label(end.network)}")
+    mode, release = context.gateway_mode(end.network), context.facts.engine.release
+    gateway_network = context.default_gateway_network(source)
+    can_leave = (
+        bool(gateway_network) and not context.is_internal(gateway_network) and not context.is_internal(end.network)
+    )
+    if can_leave and mode == ROUTED and release >= ROUTED_BETWEEN_NETWORKS and context.publishes(end):
+        return _routed(context, flow)
+    return shut(f"the file does not put {source} on {context.label(end.network)}")
 
 
-def not_drawn(world: World, flow: Flow) -> Prediction:
+def not_in_file(context: PredictionContext, flow: Flow) -> Prediction:
     """Say that the file does not put the end of a flow where it was found."""
     end = flow.endpoint
-    if end.place.startswith(STRANGER):
-        return shut(f"the file does not know {end.place.removeprefix(STRANGER)}")
+    if end.place.startswith(FOREIGN):
+        return shut(f"the file does not know {end.place.removeprefix(FOREIGN)}")
     if not end.network:
         return shut(f"the file does not put {end.place} into the host's namespace")
-    return shut(f"the file does not put {end.place} on {world.label(end.network)}")
+    return shut(f"the file does not put {end.place} on {context.label(end.network)}")
 
 
-EITHER: Final[Rules] = (not_published, not_told, same_namespace, network_mode, other_drivers, from_host)
+COMMON_RULES: Final[PredictionRules] = (
+    not_published,
+    unmanaged_address,
+    same_namespace,
+    network_mode,
+    other_drivers,
+    from_host,
+)
 """What holds for both versions of IP."""
-RULES: Final[Rules] = (
+RULES: Final[PredictionRules] = (
     routed_ports,
-    *EITHER,
-    home_of_host,
+    *COMMON_RULES,
+    outside_to_host_namespace,
     from_outside,
     to_outside,
     to_host,

@@ -14,12 +14,12 @@ from collections.abc import Hashable, Iterable, Mapping
 from typing import Final
 
 from cloison.compose.project import Project
-from cloison.model.facts import Endpoint, Facts, Flow, Kind, version_of
+from cloison.model.facts import Facts
+from cloison.model.flow import Endpoint, EndpointKind, Flow, ip_version
 from cloison.predict import docker_ipv4, docker_ipv6, podman
-from cloison.predict.context import World
-from cloison.predict.prediction import Prediction, Rules, unknown
+from cloison.predict.context import Prediction, PredictionContext, PredictionRules, unknown
 
-RULES: Final[Mapping[str, Mapping[int, Rules]]] = {
+RULES: Final[Mapping[str, Mapping[int, PredictionRules]]] = {
     "docker": {4: docker_ipv4.RULES, 6: docker_ipv6.RULES},
     "podman": {4: podman.RULES, 6: podman.RULES_V6},
 }
@@ -28,27 +28,27 @@ RULES: Final[Mapping[str, Mapping[int, Rules]]] = {
 
 def predict(project: Project, facts: Facts, flows: Iterable[Flow]) -> dict[Flow, Prediction]:
     """Return the prediction of every flow by the rules of the engine that the facts are of."""
-    world, tables = World(project, facts), RULES[facts.engine.name]
-    looks: dict[Endpoint, Hashable] = {}
-    said: dict[tuple[str, Hashable], Prediction] = {}
+    context, tables = PredictionContext(project, facts), RULES[facts.engine.name]
+    keys: dict[Endpoint, Hashable] = {}
+    by_key: dict[tuple[str, Hashable], Prediction] = {}
     predicted: dict[Flow, Prediction] = {}
     for flow in flows:
         place, end = flow.vantage.place, flow.endpoint
-        look = looks.get(end) or looks.setdefault(end, _look(world, end))
-        known = said.get((place, look))
+        key = keys.get(end) or keys.setdefault(end, _visible_properties(context, end))
+        known = by_key.get((place, key))
         if known is None:
-            known = said[place, look] = _first(world, flow, tables[version_of(end.address)])
+            known = by_key[place, key] = _first_match(context, flow, tables[ip_version(end.address)])
         predicted[flow] = known
     return predicted
 
 
-def _look(world: World, end: Endpoint) -> Hashable:
+def _visible_properties(context: PredictionContext, end: Endpoint) -> Hashable:
     """Return what rules may see of an endpoint."""
-    if end.kind is Kind.PUBLISHED:
+    if end.kind is EndpointKind.PUBLISHED:
         return end
-    return end.place, end.container, end.network, end.address, (*world.ports(end),)
+    return end.place, end.container, end.network, end.address, (*context.ports(end),)
 
 
-def _first(world: World, flow: Flow, rules: Rules) -> Prediction:
-    said = (rule(world, flow) for rule in rules)
-    return next(filter(None, said), unknown("no rule speaks about this flow"))
+def _first_match(context: PredictionContext, flow: Flow, rules: PredictionRules) -> Prediction:
+    by_key = (rule(context, flow) for rule in rules)
+    return next(filter(None, by_key), unknown("no rule speaks about this flow"))

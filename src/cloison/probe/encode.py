@@ -6,22 +6,22 @@ import struct
 from typing import Final, cast
 
 from cloison.linux import mmsg
-from cloison.model.facts import Protocol
+from cloison.model.flow import Protocol
 from cloison.probe import packets
-from cloison.probe.probe import Shot
-from cloison.probe.sockets import Way
+from cloison.probe.probe import Probe
+from cloison.probe.sockets import SourceRoute
 
 PORT: Final = struct.Struct("!H")
-PORT_AT: Final = 2
+PORT_OFFSET: Final = 2
 """Where an address of either version of IP has its port."""
-KINDS: Final = {
+LAYOUTS: Final = {
     (version, protocol): (target, control, packet_size)
     for version, target, control in (
-        (4, 16, len(mmsg.pinned(0, 0, bytes(12)))),
-        (6, 28, len(mmsg.pinned(0, 0, bytes(20)))),
+        (4, 16, len(mmsg.control_message(0, 0, bytes(12)))),
+        (6, 28, len(mmsg.control_message(0, 0, bytes(20)))),
     )
     for protocol, packet_size in (
-        (Protocol.TCP, packets.LENGTH),
+        (Protocol.TCP, packets.SYN_SIZE),
         (Protocol.UDP, packets.PAYLOAD.size),
         (Protocol.ICMP, 16),
     )
@@ -29,28 +29,28 @@ KINDS: Final = {
 """What a volley of probes of a version of IP and a protocol has room for: an address, its ancillary data, a packet."""
 
 
-def _write_syn(room: bytearray, at: int, shot: Shot, number: int, token: int) -> None:
+def _encode_syn(buffer: bytearray, at: int, probe: Probe, probe_id: int, token: int) -> None:
     # The checksum covers the source address, so the kernel must use the one it named before.
-    way = _write_head(room, at, shot)
-    content = packets.syn((shot.post.port, shot.port), number, token, way.pseudo)
-    room[at + mmsg.CONTENT_AT : at + mmsg.CONTENT_AT + len(content)] = content
+    route = _encode_address(buffer, at, probe)
+    content = packets.syn((probe.sockets.port, probe.port), probe_id, token, route.pseudo_sum)
+    buffer[at + mmsg.PACKET_OFFSET : at + mmsg.PACKET_OFFSET + len(content)] = content
 
 
-def _write_datagram(room: bytearray, at: int, shot: Shot, number: int, token: int) -> None:
-    _write_head(room, at, shot)
-    PORT.pack_into(room, at + PORT_AT, shot.port)
-    packets.PAYLOAD.pack_into(room, at + mmsg.CONTENT_AT, token, number)
+def _encode_datagram(buffer: bytearray, at: int, probe: Probe, probe_id: int, token: int) -> None:
+    _encode_address(buffer, at, probe)
+    PORT.pack_into(buffer, at + PORT_OFFSET, probe.port)
+    packets.PAYLOAD.pack_into(buffer, at + mmsg.PACKET_OFFSET, token, probe_id)
 
 
-def _write_echo(room: bytearray, at: int, shot: Shot, number: int, token: int) -> None:
-    content = packets.echo(_write_head(room, at, shot).version, number, token)
-    room[at + mmsg.CONTENT_AT : at + mmsg.CONTENT_AT + len(content)] = content
+def _encode_echo(buffer: bytearray, at: int, probe: Probe, probe_id: int, token: int) -> None:
+    content = packets.echo_request(_encode_address(buffer, at, probe).version, probe_id, token)
+    buffer[at + mmsg.PACKET_OFFSET : at + mmsg.PACKET_OFFSET + len(content)] = content
 
 
-def _write_head(room: bytearray, at: int, shot: Shot) -> Way:
-    way = cast("Way", shot.post.ways[shot.address, shot.at])  # without one it is not sent
-    room[at : at + len(way.head)] = way.head
-    return way
+def _encode_address(buffer: bytearray, at: int, probe: Probe) -> SourceRoute:
+    route = cast("SourceRoute", probe.sockets.routes[probe.address, probe.local_address])  # without one it is not sent
+    buffer[at : at + len(route.address_block)] = route.address_block
+    return route
 
 
-WRITERS: Final = {Protocol.TCP: _write_syn, Protocol.UDP: _write_datagram, Protocol.ICMP: _write_echo}
+ENCODERS: Final = {Protocol.TCP: _encode_syn, Protocol.UDP: _encode_datagram, Protocol.ICMP: _encode_echo}

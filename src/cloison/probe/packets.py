@@ -24,9 +24,9 @@ IPPROTO_UDP: Final = 17
 IPPROTO_ICMPV6: Final = 58
 DATA_OFFSET: Final = 6 << 4  # six words: the header and one option
 MSS: Final = b"\x02\x04\x05\xb4"  # 1460 bytes; some stacks mistrust a SYN without it
-HEAD: Final = struct.Struct("!HHIIBBHHH")
-LENGTH: Final = HEAD.size + len(MSS)
-KNOWN: Final = 1 << 14
+TCP_HEADER: Final = struct.Struct("!HHIIBBHHH")
+SYN_SIZE: Final = TCP_HEADER.size + len(MSS)
+CACHE_SIZE: Final = 1 << 14
 """Addresses whose sums are kept: every one is asked from many places."""
 PAYLOAD: Final = struct.Struct("!II")
 ECHO_REQUEST: Final = {4: 8, 6: 128}
@@ -35,44 +35,45 @@ ECHO_REQUEST: Final = {4: 8, 6: 128}
 
 def pseudo_sum(source: str, target: str) -> int:
     """Return what two addresses and the length of a SYN add to its checksum."""
-    return _address_words(source) + _address_words(target) + IPPROTO_TCP + LENGTH
+    return _address_sum(source) + _address_sum(target) + IPPROTO_TCP + SYN_SIZE
 
 
-@lru_cache(KNOWN)
-def _address_words(address: str) -> int:
-    return _words(ip_address(address).packed)
+@lru_cache(CACHE_SIZE)
+def _address_sum(address: str) -> int:
+    return word_sum(ip_address(address).packed)
 
 
-def _words(data: bytes) -> int:
+def word_sum(data: bytes) -> int:
+    """Return the sum of the 16-bit words of data, folded to at most 16 bits."""
     # 65536 is one more than a multiple of 65535, so a number and the sum of its words fold into the same checksum.
     return int.from_bytes(data, "big") % 0xFFFF
 
 
-CONSTANT: Final = _words(MSS) + (DATA_OFFSET << 8 | SYN)
+FIXED_SUM: Final = word_sum(MSS) + (DATA_OFFSET << 8 | SYN)
 
 
 def syn(ports: tuple[int, int], sequence: int, token: int, pseudo: int) -> bytes:
     """Return the TCP segment of a probe between two ports; `pseudo` is the `pseudo_sum` of its addresses."""
     source, target = ports
     window = token & 0xFFFF
-    total = pseudo + CONSTANT + source + target + (sequence >> 16) + (sequence & 0xFFFF) + window
-    return HEAD.pack(source, target, sequence, 0, DATA_OFFSET, SYN, window, _folded(total), 0) + MSS
+    total = pseudo + FIXED_SUM + source + target + (sequence >> 16) + (sequence & 0xFFFF) + window
+    return TCP_HEADER.pack(source, target, sequence, 0, DATA_OFFSET, SYN, window, checksum(total), 0) + MSS
 
 
-def payload(number: int, token: int) -> bytes:
+def payload(probe_id: int, token: int) -> bytes:
     """Return what a datagram carries."""
-    return PAYLOAD.pack(token, number)
+    return PAYLOAD.pack(token, probe_id)
 
 
-def echo(version: int, number: int, token: int) -> bytes:
+def echo_request(version: int, probe_id: int, token: int) -> bytes:
     """Return an echo request. Over IPv6 the kernel writes the checksum itself (RFC 3542 section 3.1)."""
-    body = payload(number, token)
+    body = payload(probe_id, token)
     head = ECHO_REQUEST[version] << 8
-    total = _words(body) + head
-    return struct.pack("!HHHH", head, _folded(total) if version == 4 else 0, 0, 0) + body  # noqa: PLR2004  # of IP
+    total = word_sum(body) + head
+    return struct.pack("!HHHH", head, checksum(total) if version == 4 else 0, 0, 0) + body  # noqa: PLR2004  # of IP
 
 
-def _folded(total: int) -> int:
+def checksum(total: int) -> int:
     """Return the Internet checksum of a sum of 16-bit words (RFC 1071)."""
     total = (total >> 16) + (total & 0xFFFF)
     return ~(total + (total >> 16)) & 0xFFFF

@@ -24,34 +24,34 @@ from contextlib import ExitStack
 from typing import Final, Self
 
 from cloison.linux import mmsg
-from cloison.linux.mmsg import Catch, Volley
-from cloison.linux.neighbor_table import Neighbours
-from cloison.model.facts import Protocol
+from cloison.linux.mmsg import ReceiveBatch, SendBatch
+from cloison.linux.neighbor_table import NeighborTables
+from cloison.model.flow import Protocol
 from cloison.model.outcome import Outcome
 from cloison.probe import parse as probe_parse
 from cloison.probe import udp_guard
-from cloison.probe.encode import KINDS, WRITERS
-from cloison.probe.probe import Shot, reason, settle
-from cloison.probe.schedule import Numbered, ordered
-from cloison.probe.socket_registry import announcing
-from cloison.probe.sockets import Ports, Post, Run, Way, post, unresolved
+from cloison.probe.encode import ENCODERS, LAYOUTS
+from cloison.probe.probe import Probe, loss_reason, set_outcome
+from cloison.probe.schedule import NumberedProbe, send_order
+from cloison.probe.socket_registry import registration
+from cloison.probe.sockets import Ports, ProbeRun, ProbeSockets, SourceRoute, open_probe_sockets, unresolved_discards
 
-PAUSES: Final = (0.5, 5.5, 5.5)
+RETRY_DELAYS: Final = (0.5, 5.5, 5.5)
 """Seconds before each further try: the kernel forgets a neighbour that it has not heard of for five."""
-A_MOMENT: Final = 0.005
+GATHER_SECONDS: Final = 0.005
 """Seconds in which packets gather while probes are still being sent."""
-SMALLEST_TOKEN: Final = 1024
-READERS: Final = {
+MIN_TOKEN: Final = 1024
+PARSERS: Final = {
     Protocol.TCP: probe_parse.read_tcp,
     Protocol.UDP: probe_parse.read_udp,
     Protocol.ICMP: probe_parse.read_icmp,
 }
 WINDOW: Final = 512
 """Probes after which the kernel's tables of neighbours are looked at: each may bring several entries."""
-ON_THE_WAY: Final = 0.01
+TRANSIT_SECONDS: Final = 0.01
 """Seconds in which what was sent gets where it goes, on any machine that is not busy."""
-Volleys = Mapping[tuple[int, Protocol], Volley]
-SENDERS: Final = 2
+SendBatches = Mapping[tuple[int, Protocol], SendBatch]
+SENDER_THREADS: Final = 2
 """Threads that send at once: the kernel leads a packet to its end while it takes it, which needs no Python."""
 
 
@@ -60,16 +60,18 @@ class Prober:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self.token = SMALLEST_TOKEN + secrets.randbelow(0xFFFFFFFF - SMALLEST_TOKEN)
-        self.unguarded = ""
+        self.token = MIN_TOKEN + secrets.randbelow(0xFFFFFFFF - MIN_TOKEN)
+        self.unguarded_reason = ""
         """Why datagrams cannot be kept from services, empty where they can."""
-        self.posts: list[Post] = []
+        self.probe_sockets: list[ProbeSockets] = []
         self._stack = ExitStack()
-        self._announce = self._stack.enter_context(announcing())
+        self._register = self._stack.enter_context(registration())
         self._epoll = self._stack.enter_context(select.epoll())
-        self._readers: dict[int, tuple[Post, Protocol, int]] = {}
-        self._volleys: list[Volleys] = [{kind: Volley(*sizes) for kind, sizes in KINDS.items()} for _ in range(SENDERS)]
-        self._catch = Catch()
+        self._readers: dict[int, tuple[ProbeSockets, Protocol, int]] = {}
+        self._batches: list[SendBatches] = [
+            {kind: SendBatch(*sizes) for kind, sizes in LAYOUTS.items()} for _ in range(SENDER_THREADS)
+        ]
+        self._receive_batch = ReceiveBatch()
 
     def __enter__(self) -> Self:
         return self
@@ -77,169 +79,175 @@ class Prober:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def post(self, name: str, descriptor: int, stand_ins: Ports = ()) -> Post:
+    def open_sockets(self, name: str, descriptor: int, stand_ins: Ports = ()) -> ProbeSockets:
         """Take up a post in a namespace; its sockets close with the prober, the descriptor stays the caller's.
 
         Raises OSError when the namespace cannot be entered, or somebody listens on a port of `stand_ins`.
         """
-        made = post(self._stack, name, descriptor, Run(self.token, self._announce), stand_ins)
-        for version, tongue in made.tongues.items():
-            for protocol, raw in tongue.raw.items():
+        made = open_probe_sockets(self._stack, name, descriptor, ProbeRun(self.token, self._register), stand_ins)
+        for version, family_sockets in made.per_family.items():
+            for protocol, raw in family_sockets.raw.items():
                 self._readers[raw.fileno()] = (made, protocol, version)
                 self._epoll.register(raw, select.EPOLLIN)
-        self.posts.append(made)
+        self.probe_sockets.append(made)
         return made
 
     def guard(self) -> None:
         """Keep the datagrams of all posts from the services of all posts, until the prober closes."""
         try:
-            self._stack.callback(os.close, udp_guard.everywhere(self.token))
-            loaded = udp_guard.program({port for made in self.posts for port in made.sending_ports})
+            self._stack.callback(os.close, udp_guard.attach_token_filter(self.token))
+            loaded = udp_guard.load_port_filter({port for made in self.probe_sockets for port in made.sending_ports})
             self._stack.callback(os.close, loaded)
-            for made in self.posts:
-                self._stack.callback(os.close, udp_guard.attached(loaded, made.descriptor))
+            for made in self.probe_sockets:
+                self._stack.callback(os.close, udp_guard.attach(loaded, made.descriptor))
                 made.is_guarded = True
         except OSError as error:
-            self.unguarded = f"this kernel cannot keep a datagram from a service ({error.strerror})"
+            self.unguarded_reason = f"this kernel cannot keep a datagram from a service ({error.strerror})"
 
-    def fire(self, shots: Sequence[Shot], patience: float) -> None:
+    def send(self, probes: Sequence[Probe], timeout: float) -> None:
         """Send all shots and settle each one; `patience` is how long to wait for silence, in seconds, in all.
 
         Afterwards every shot has an outcome.
         """
-        _learn(shots)
-        lost, untracked = self._losses()
-        numbered = dict(zip(_numbers(), shots, strict=False))
-        with Neighbours(self.posts) as neighbours:
-            first = [item for item in numbered.items() if not item[1].is_a_hint]
-            self._round(first, numbered, patience / 2, neighbours, steadily=False)
-            crowded = self._confirm(numbered, patience / 2, neighbours)
-            neighbours.leave()
-        self._receive(numbered, 0)  # what arrived before the last answer was sent
-        lost_since, untracked_since = self._losses()
-        lost = {post: count - lost[post] for post, count in lost_since.items()}
-        for shot in shots:
-            own = lost[shot.post] + (lost[shot.target] if shot.target else 0)
-            settle(shot, reason(own, untracked_since - untracked, crowded))
+        _resolve_routes(probes)
+        lost, conntrack_drops = self._losses()
+        probes_by_id = dict(zip(_probe_ids(), probes, strict=False))
+        with NeighborTables(self.probe_sockets) as neighbor_tables:
+            first = [item for item in probes_by_id.items() if not item[1].is_supplementary]
+            self._send_round(first, probes_by_id, timeout / 2, neighbor_tables, keep_entries=False)
+            neighbor_drops = self._retry_silent(probes_by_id, timeout / 2, neighbor_tables)
+            neighbor_tables.evict_if_grown()
+        self._receive(probes_by_id, 0)  # what arrived before the last answer was sent
+        lost_since, conntrack_drops_since = self._losses()
+        lost = {sockets: count - lost[sockets] for sockets, count in lost_since.items()}
+        for probe in probes:
+            socket_drops = lost[probe.sockets] + (lost[probe.target] if probe.target else 0)
+            set_outcome(probe, loss_reason(socket_drops, conntrack_drops_since - conntrack_drops, neighbor_drops))
 
-    def _confirm(self, numbered: dict[int, Shot], seconds: float, neighbours: Neighbours) -> int:
+    def _retry_silent(self, probes_by_id: dict[int, Probe], seconds: float, neighbor_tables: NeighborTables) -> int:
         """Try what is silent once more, and again while the kernel drops packets because it knows too many neighbours.
 
         Returns how many it dropped in the last round: the table is the machine's, and old entries make room.
         """
-        crowded = 0
-        for pause in (0, *PAUSES):
+        neighbor_drops = 0
+        for pause in (0, *RETRY_DELAYS):
             time.sleep(pause)
-            before = unresolved() + neighbours.refusals()
-            waiting = [item for item in numbered.items() if item[1].is_needed]
-            self._round(waiting, numbered, seconds, neighbours, steadily=True)
-            crowded = unresolved() + neighbours.refusals() - before
-            if not crowded:
+            before = unresolved_discards() + neighbor_tables.overflows()
+            pending = [item for item in probes_by_id.items() if item[1].needs_retry]
+            self._send_round(pending, probes_by_id, seconds, neighbor_tables, keep_entries=True)
+            neighbor_drops = unresolved_discards() + neighbor_tables.overflows() - before
+            if not neighbor_drops:
                 break
-        return crowded
+        return neighbor_drops
 
-    def _losses(self) -> tuple[dict[Post, int], int]:
+    def _losses(self) -> tuple[dict[ProbeSockets, int], int]:
         """Return what each post has lost, and what no namespace on the way had room to track."""
-        return {made: made.lost() for made in self.posts}, sum(made.untracked() for made in self.posts)
+        return {made: made.lost() for made in self.probe_sockets}, sum(
+            made.conntrack_drops() for made in self.probe_sockets
+        )
 
-    def _round(
+    def _send_round(
         self,
-        waiting: Sequence[Numbered],
-        numbered: dict[int, Shot],
+        pending: Sequence[NumberedProbe],
+        probes_by_id: dict[int, Probe],
         seconds: float,
-        neighbours: Neighbours,
+        neighbor_tables: NeighborTables,
         *,
-        steadily: bool,
+        keep_entries: bool,
     ) -> None:
         """Send what waits and read what comes, until all is answered or silent for `seconds`.
 
         With `steadily` no neighbour is taken out while anything may be on its way: where the tables fill, silence is
         waited for in between. Without it a packet may be lost to that.
         """
-        rest = ordered(waiting)
-        while rest:
+        remaining = send_order(pending)
+        while remaining:
             with ThreadPoolExecutor(1) as pool:  # the kernel's part of a send lets this thread read meanwhile
-                sending = pool.submit(self._send_all, rest, neighbours, steadily=steadily)
+                sending = pool.submit(self._send_all, remaining, neighbor_tables, keep_entries=keep_entries)
                 while not sending.done():
-                    self._receive(numbered, A_MOMENT)
-                    time.sleep(A_MOMENT)
+                    self._receive(probes_by_id, GATHER_SECONDS)
+                    time.sleep(GATHER_SECONDS)
             sent = sending.result()
-            self._await(rest[:sent], numbered, seconds)
-            rest = rest[sent:]
-            if rest:
-                neighbours.forget()
+            self._await_replies(remaining[:sent], probes_by_id, seconds)
+            remaining = remaining[sent:]
+            if remaining:
+                neighbor_tables.evict()
 
-    def _await(self, sent: Sequence[Numbered], numbered: dict[int, Shot], seconds: float) -> None:
+    def _await_replies(self, sent: Sequence[NumberedProbe], probes_by_id: dict[int, Probe], seconds: float) -> None:
         deadline = self.clock() + seconds
-        while (left := deadline - self.clock()) > 0 and not all(shot.is_over for _, shot in sent):
-            if self._receive(numbered, left):
+        while (left := deadline - self.clock()) > 0 and not all(probe.is_final for _, probe in sent):
+            if self._receive(probes_by_id, left):
                 # While answers still trickle in, the machine is slow, and silence is not silence yet.
                 deadline = max(deadline, self.clock() + seconds / 2)
 
-    def _send_all(self, waiting: Sequence[Numbered], neighbours: Neighbours, *, steadily: bool) -> int:
+    def _send_all(
+        self, pending: Sequence[NumberedProbe], neighbor_tables: NeighborTables, *, keep_entries: bool
+    ) -> int:
         """Send shots; return how many were sent before the tables of neighbours began to fill, if `steadily`."""
-        with ThreadPoolExecutor(SENDERS) as pool:
-            for start in range(0, len(waiting), WINDOW):
-                if start and neighbours.are_filling():
-                    if steadily:
+        with ThreadPoolExecutor(SENDER_THREADS) as pool:
+            for start in range(0, len(pending), WINDOW):
+                if start and neighbor_tables.are_filling():
+                    if keep_entries:
                         return start
-                    time.sleep(ON_THE_WAY)
-                    neighbours.forget()
-                window = waiting[start : start + WINDOW]
-                share = -(-len(window) // SENDERS)
+                    time.sleep(TRANSIT_SECONDS)
+                    neighbor_tables.evict()
+                window = pending[start : start + WINDOW]
+                share = -(-len(window) // SENDER_THREADS)
                 shares = [window[at : at + share] for at in range(0, len(window), share)]
-                for _ in pool.map(self._send_share, shares, self._volleys):
+                for _ in pool.map(self._send_share, shares, self._batches):
                     pass
-        return len(waiting)
+        return len(pending)
 
-    def _send_share(self, window: Iterable[Numbered], volleys: Volleys) -> None:
-        alike: dict[tuple[Post, int, Protocol], list[Numbered]] = defaultdict(list)
-        for number, shot in window:
-            way = shot.post.ways[shot.address, shot.at]
-            shot.came_back, shot.detail = None, ""
-            if isinstance(way, Way):
-                alike[shot.post, way.version, shot.protocol].append((number, shot))
+    def _send_share(self, window: Iterable[NumberedProbe], batches: SendBatches) -> None:
+        by_route: dict[tuple[ProbeSockets, int, Protocol], list[NumberedProbe]] = defaultdict(list)
+        for probe_id, probe in window:
+            route = probe.sockets.routes[probe.address, probe.local_address]
+            probe.reply, probe.detail = None, ""
+            if isinstance(route, SourceRoute):
+                by_route[probe.sockets, route.version, probe.protocol].append((probe_id, probe))
             else:
-                shot.came_back = Outcome.UNREACHABLE
-                shot.detail = f"no route ({errno.errorcode.get(way.errno or 0, 'no reason told')})"
-        for (sender, version, protocol), shots in alike.items():
-            for first in range(0, len(shots), mmsg.AT_ONCE):
-                room = volleys[version, protocol]
-                self._send(sender.tongues[version].line(protocol), room, shots[first : first + mmsg.AT_ONCE])
+                probe.reply = Outcome.UNREACHABLE
+                probe.detail = f"no route ({errno.errorcode.get(route.errno or 0, 'no reason told')})"
+        for (sender, version, protocol), probes in by_route.items():
+            for first in range(0, len(probes), mmsg.BATCH_SIZE):
+                batch = batches[version, protocol]
+                self._send_batch(
+                    sender.per_family[version].sender_socket(protocol), batch, probes[first : first + mmsg.BATCH_SIZE]
+                )
 
-    def _send(self, line: socket.socket, room: Volley, shots: Sequence[Numbered]) -> None:
+    def _send_batch(self, sender_socket: socket.socket, batch: SendBatch, probes: Sequence[NumberedProbe]) -> None:
         """Send shots of one kind."""
-        protocol = shots[0][1].protocol
-        write = WRITERS[protocol]
-        for at, (number, shot) in enumerate(shots):
-            write(room.bytes, at * mmsg.SLOT, shot, number, self.token)
-        for at, code in room.send(line.fileno(), len(shots)):
-            refused = shots[at][1]
-            refused.came_back, refused.detail = SEND_ERRORS.get(code, (Outcome.ERROR, os.strerror(code)))
+        protocol = probes[0][1].protocol
+        write = ENCODERS[protocol]
+        for at, (probe_id, probe) in enumerate(probes):
+            write(batch.buffer, at * mmsg.SLOT_SIZE, probe, probe_id, self.token)
+        for at, code in batch.send(sender_socket.fileno(), len(probes)):
+            refused = probes[at][1]
+            refused.reply, refused.detail = SEND_ERRORS.get(code, (Outcome.ERROR, os.strerror(code)))
 
-    def _receive(self, numbered: dict[int, Shot], seconds: float) -> bool:
+    def _receive(self, probes_by_id: dict[int, Probe], seconds: float) -> bool:
         """Read what has come, waiting `seconds` for the first packet; return whether any came."""
         ready = self._epoll.poll(seconds, len(self._readers))
         for descriptor, _ in ready:
             made, protocol, version = self._readers[descriptor]
-            read = READERS[protocol]
-            for data in self._catch.read(descriptor):
+            read = PARSERS[protocol]
+            for data in self._receive_batch.read(descriptor):
                 message = read(version, data)
-                shot = numbered.get(message.number) if message else None
-                if message and shot:
-                    _note(message, shot, made)
+                probe = probes_by_id.get(message.probe_id) if message else None
+                if message and probe:
+                    _record(message, probe, made)
         return bool(ready)
 
 
-def _note(message: probe_parse.Message, shot: Shot, made: Post) -> None:
+def _record(message: probe_parse.Message, probe: Probe, made: ProbeSockets) -> None:
     match message:
         case probe_parse.Arrival():
-            if made not in shot.arrived:
-                shot.arrived = (*shot.arrived, made)
-        case probe_parse.Answer(accepted=accepted) if made is shot.post:
-            shot.came_back = Outcome.ACCEPTED if accepted else shot.came_back or Outcome.REFUSED
-        case probe_parse.Rejection(reason=reason) if made is shot.post and not shot.came_back:
-            shot.came_back, shot.detail = Outcome.UNREACHABLE, reason
+            if made not in probe.arrived:
+                probe.arrived = (*probe.arrived, made)
+        case probe_parse.Reply(accepted=accepted) if made is probe.sockets:
+            probe.reply = Outcome.ACCEPTED if accepted else probe.reply or Outcome.REFUSED
+        case probe_parse.IcmpUnreachable(reason=reason) if made is probe.sockets and not probe.reply:
+            probe.reply, probe.detail = Outcome.UNREACHABLE, reason
 
 
 SEND_ERRORS: Final = {
@@ -254,21 +262,21 @@ EINVAL is not among them: whether there is a route was asked before, so it says 
 for another neighbour (ip6_finish_output2 in net/ipv6/ip6_output.c)."""
 
 
-def _learn(shots: Iterable[Shot]) -> None:
+def _resolve_routes(probes: Iterable[Probe]) -> None:
     """Have every post learn its ways, and every shot in a version of IP that its post does not speak come back."""
-    wanted: dict[Post, set[tuple[str, str]]] = {}
-    for shot in shots:
-        wanted.setdefault(shot.post, set()).add((shot.address, shot.at))
-    for made, ways in wanted.items():
-        made.learn(ways)
+    wanted: dict[ProbeSockets, set[tuple[str, str]]] = {}
+    for probe in probes:
+        wanted.setdefault(probe.sockets, set()).add((probe.address, probe.local_address))
+    for made, routes in wanted.items():
+        made.resolve_routes(routes)
 
 
-def _numbers() -> Iterator[int]:
+def _probe_ids() -> Iterator[int]:
     """Yield random 32-bit numbers, none twice."""
     dice = random.Random(secrets.randbits(128))  # noqa: S311  # nobody can guess the seed
     seen: set[int] = set()
     while True:
-        number = dice.getrandbits(32)
-        if number not in seen:
-            seen.add(number)
-            yield number
+        probe_id = dice.getrandbits(32)
+        if probe_id not in seen:
+            seen.add(probe_id)
+            yield probe_id

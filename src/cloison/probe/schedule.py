@@ -10,41 +10,44 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeVar
 
-from cloison.probe.probe import Shot
-from cloison.probe.sockets import Post
+from cloison.probe.probe import Probe
+from cloison.probe.sockets import ProbeSockets
 
 T = TypeVar("T")
-Numbered = tuple[int, Shot]
-COMPANY: Final = 24
+NumberedProbe = tuple[int, Probe]
+GROUP_SIZE: Final = 24
 """Posts that are asked about together: the neighbours of so many, and of so many others, fit into half a table."""
 
 
-def ordered(waiting: Sequence[Numbered]) -> list[Numbered]:
+def send_order(pending: Sequence[NumberedProbe]) -> list[NumberedProbe]:
     """Return the shots into a network after each other.
 
     Only those who sit on it themselves have its members for neighbours; of a large one, some ask some at a time.
     """
-    posts, networks = _ranks(shot.post for _, shot in waiting), _ranks(shot.network for _, shot in waiting)
-    dice: dict[str, float] = defaultdict(random.random)
-    companies: dict[str, dict[Post | None, int]] = defaultdict(dict)
-    for _, shot in waiting:
-        seated = companies[shot.network]
-        seated.setdefault(shot.target, len(seated) // COMPANY)
-    most = 1 + max((len(seated) // COMPANY for seated in companies.values()), default=0)
+    socket_ranks, networks = (
+        _random_ranks(probe.sockets for _, probe in pending),
+        _random_ranks(probe.network for _, probe in pending),
+    )
+    random_keys: dict[str, float] = defaultdict(random.random)
+    groups: dict[str, dict[ProbeSockets | None, int]] = defaultdict(dict)
+    for _, probe in pending:
+        members = groups[probe.network]
+        members.setdefault(probe.target, len(members) // GROUP_SIZE)
+    group_count = 1 + max((len(members) // GROUP_SIZE for members in groups.values()), default=0)
 
-    def place(item: Numbered) -> float:
+    def sort_key(item: NumberedProbe) -> float:
         """Return one number, as a hundred thousand tuples would take a tenth of a proof's memory."""
-        shot = item[1]
-        seated = companies[shot.network]
-        source, target = seated.get(shot.post, 0), seated[shot.target]
-        company = (networks[shot.network] * most + source) * most + target
-        return company * len(posts) + posts[shot.post] + dice[shot.address]
+        probe = item[1]
+        members = groups[probe.network]
+        source, target = members.get(probe.sockets, 0), members[probe.target]
+        group_rank = (networks[probe.network] * group_count + source) * group_count + target
+        return group_rank * len(socket_ranks) + socket_ranks[probe.sockets] + random_keys[probe.address]
 
-    return sorted(waiting, key=place)
+    return sorted(pending, key=sort_key)
 
 
-def _ranks(things: Iterable[T]) -> dict[T, int]:
+def _random_ranks(things: Iterable[T]) -> dict[T, int]:
     """Return a place for each of some things, by chance."""
     found = [*{*things}]
     random.shuffle(found)
-    return {thing: place for place, thing in enumerate(found)}
+    return {thing: sort_key for sort_key, thing in enumerate(found)}

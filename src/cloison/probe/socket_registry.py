@@ -19,43 +19,43 @@ from cloison.linux import file_lock
 
 LOCK: Final = "sockets-"
 TRIES: Final = 8
-Announce = Callable[[socket.socket], None]
+RegisterSocket = Callable[[socket.socket], None]
 
 
 @contextmanager
-def announcing() -> Iterator[Announce]:
+def registration() -> Iterator[RegisterSocket]:
     """Have a way to announce sockets, for as long as they may be open.
 
     Raises NotProven when no file can be had for it.
     """
-    _sweep()
-    name, lock = _file()
+    _remove_leftovers()
+    name, lock = _create_file()
     try:
-        yield lambda made: _announce(lock, made)
+        yield lambda made: _register(lock, made)
     finally:
-        file_lock.forget(name, lock)
+        file_lock.release(name, lock)
 
 
-def announced() -> set[int]:
+def registered_inodes() -> set[int]:
     """Return the kernel's numbers of all sockets that provers on this machine have announced."""
-    return {int(word) for name in file_lock.known(LOCK) for word in file_lock.text(LOCK + name).split()}
+    return {int(word) for name in file_lock.lock_names(LOCK) for word in file_lock.read_holder(LOCK + name).split()}
 
 
-def _announce(lock: int, made: socket.socket) -> None:
+def _register(lock: int, made: socket.socket) -> None:
     os.write(lock, f"{os.fstat(made.fileno()).st_ino}\n".encode())
 
 
-def _file() -> tuple[str, int]:
+def _create_file() -> tuple[str, int]:
     for _ in range(TRIES):  # a sweeping neighbour may hold a fresh file for a moment
         name = LOCK + secrets.token_hex(8)
-        lock = file_lock.take(name)
+        lock = file_lock.acquire(name)
         if lock is not None:
             return name, lock
     raise NotProven(f"no file in {file_lock.FOLDER} could be kept; what else removes files there?")
 
 
-def _sweep() -> None:
-    for name in file_lock.known(LOCK):
-        lock = file_lock.take(LOCK + name)
+def _remove_leftovers() -> None:
+    for name in file_lock.lock_names(LOCK):
+        lock = file_lock.acquire(LOCK + name)
         if lock is not None:
-            file_lock.forget(LOCK + name, lock)
+            file_lock.release(LOCK + name, lock)

@@ -34,86 +34,96 @@ from typing import Final
 from cloison.probe.packets import IPPROTO_UDP
 
 LIBC: Final = ctypes.CDLL(None, use_errno=True)
-SYSCALL: Final = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "armv7l": 386, "ppc64le": 361}
+BPF_SYSCALL: Final = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "armv7l": 386, "ppc64le": 361}
 """The number of bpf(2), by processor; all of them little-endian, as the instructions below are."""
-PROG_LOAD: Final = 5
-LINK_CREATE: Final = 28
-SK_LOOKUP_PROGRAM, SK_LOOKUP_ATTACHMENT = 30, 36
-CGROUP_SKB_PROGRAM, CGROUP_SKB_ATTACHMENT = 8, 0
-LOAD: Final = struct.Struct("=IIQQIIQII16sII")
-LINK: Final = struct.Struct("=IIII")
+BPF_PROG_LOAD: Final = 5
+BPF_LINK_CREATE: Final = 28
+BPF_PROG_TYPE_SK_LOOKUP, BPF_SK_LOOKUP = 30, 36
+BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_INGRESS = 8, 0
+PROG_LOAD_ATTR: Final = struct.Struct("=IIQQIIQII16sII")
+LINK_CREATE_ATTR: Final = struct.Struct("=IIII")
 
-WORD, HALF, IS, IS_NOT_GO, IS_GO, LEAVE = 0x61, 0x69, 0xB7, 0x55, 0x15, 0x95
-BYTE, LONG, COPY, PLUS, AND, UP, DOWN, LOW_IS_GO, CALL = 0x71, 0x79, 0xBF, 0x07, 0x57, 0x67, 0x77, 0x16, 0x85
-R0, R1, R2, R3, R4, R6, R7, R8, STACK = 0, 1, 2, 3, 4, 6, 7, 8, 10
+BPF_LDX_MEM_W, BPF_LDX_MEM_H, BPF_MOV64_IMM, BPF_JNE_IMM, BPF_JEQ_IMM, BPF_EXIT = 0x61, 0x69, 0xB7, 0x55, 0x15, 0x95
+(
+    BPF_LDX_MEM_B,
+    BPF_LDX_MEM_DW,
+    BPF_MOV64_REG,
+    BPF_ADD64_IMM,
+    BPF_AND64_IMM,
+    BPF_LSH64_IMM,
+    BPF_RSH64_IMM,
+    BPF_JEQ32_IMM,
+    BPF_CALL,
+) = 0x71, 0x79, 0xBF, 0x07, 0x57, 0x67, 0x77, 0x16, 0x85
+R0, R1, R2, R3, R4, R6, R7, R8, R10 = 0, 1, 2, 3, 4, 6, 7, 8, 10
 DROP, PASS = 0, 1
-PROTOCOL, REMOTE_PORT = 12, 36
+SK_LOOKUP_PROTOCOL_OFFSET, SK_LOOKUP_REMOTE_PORT_OFFSET = 12, 36
 """Where `struct bpf_sk_lookup` of linux/bpf.h keeps them, in bytes."""
 
 
-SOCKET, TYPE, SOCKET_PROTOCOL = 168, 8, 12
+SKB_SK_OFFSET, SK_TYPE_OFFSET, SK_PROTOCOL_OFFSET = 168, 8, 12
 """Where `struct __sk_buff` keeps its socket, and `struct bpf_sock` its type and protocol."""
 IPV6_HEADER, UDP_HEADER = 40, 8
-LOAD_BYTES, WHOLE_SOCKET = 26, 95
+BPF_FUNC_SKB_LOAD_BYTES, BPF_FUNC_SK_FULLSOCK = 26, 95
 """The numbers of the helpers bpf_skb_load_bytes and bpf_sk_fullsock."""
-MOUNTS: Final = Path("/proc/self/mountinfo")
-WHOLE: Final = re.compile(r"/|(/\.\.)+")
+MOUNTINFO: Final = Path("/proc/self/mountinfo")
+HIERARCHY_ROOT: Final = re.compile(r"/|(/\.\.)+")
 """The root of a mount that shows the whole hierarchy: itself, or as many steps up as our own control group is down."""
-FIRST: Final = Path("/proc/1/cgroup")
-FAR: Final = "0::/.."
+INIT_CGROUP: Final = Path("/proc/1/cgroup")
+OUTSIDE_OWN_ROOT: Final = "0::/.."
 """How the place of the machine's first process looks from where its hierarchy's root cannot be seen."""
 
 
-def program(ports: Collection[int]) -> int:
+def load_port_filter(ports: Collection[int]) -> int:
     """Load the program that lets no datagram from `ports` find a socket; the caller closes the descriptor.
 
     Raises OSError where the kernel does not know such programs, or refuses them.
     """
-    return _loaded(SK_LOOKUP_PROGRAM, SK_LOOKUP_ATTACHMENT, _instructions(sorted(ports)))
+    return _load_program(BPF_PROG_TYPE_SK_LOOKUP, BPF_SK_LOOKUP, _port_filter(sorted(ports)))
 
 
-def attached(loaded: int, namespace: int) -> int:
+def attach(loaded: int, namespace: int) -> int:
     """Attach a loaded program to a network namespace for as long as the returned descriptor lives.
 
     Raises OSError when the kernel refuses.
     """
-    return _bpf(LINK_CREATE, LINK.pack(loaded, namespace, SK_LOOKUP_ATTACHMENT, 0))
+    return _bpf(BPF_LINK_CREATE, LINK_CREATE_ATTR.pack(loaded, namespace, BPF_SK_LOOKUP, 0))
 
 
-def everywhere(token: int) -> int:
+def attach_token_filter(token: int) -> int:
     """Keep datagrams that begin with `token` from every socket, for as long as the returned descriptor lives.
 
     Raises OSError when the kernel refuses, or has no unified hierarchy of control groups.
     """
-    root = os.open(_root(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    root = os.open(_cgroup_root(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        loaded = _loaded(CGROUP_SKB_PROGRAM, CGROUP_SKB_ATTACHMENT, _by_token(token))
+        loaded = _load_program(BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_INGRESS, _token_filter(token))
         try:
-            return _bpf(LINK_CREATE, LINK.pack(loaded, root, CGROUP_SKB_ATTACHMENT, 0))
+            return _bpf(BPF_LINK_CREATE, LINK_CREATE_ATTR.pack(loaded, root, BPF_CGROUP_INET_INGRESS, 0))
         finally:
             os.close(loaded)
     finally:
         os.close(root)
 
 
-def _root() -> str:
-    is_far = FAR in FIRST.read_text()
-    for line in MOUNTS.read_text().splitlines():
-        words, _, kind = line.partition(" - ")
+def _cgroup_root() -> str:
+    is_above_root = OUTSIDE_OWN_ROOT in INIT_CGROUP.read_text()
+    for insn in MOUNTINFO.read_text().splitlines():
+        words, _, kind = insn.partition(" - ")
         *_, root, path = words.split()[:5]
-        if kind.startswith("cgroup2 ") and WHOLE.fullmatch(root) and (root != "/") == is_far:
+        if kind.startswith("cgroup2 ") and HIERARCHY_ROOT.fullmatch(root) and (root != "/") == is_above_root:
             return path
     raise OSError(errno.ENOENT, "the root of the control groups is not mounted here")
 
 
-def _loaded(kind: int, attachment: int, lines: Sequence[bytes]) -> int:
-    code = b"".join(lines)
+def _load_program(kind: int, attachment: int, insns: Sequence[bytes]) -> int:
+    code = b"".join(insns)
     instructions, licence = ctypes.create_string_buffer(code, len(code)), ctypes.create_string_buffer(b"GPL")
     return _bpf(
-        PROG_LOAD,
-        LOAD.pack(
+        BPF_PROG_LOAD,
+        PROG_LOAD_ATTR.pack(
             kind,
-            len(lines),
+            len(insns),
             ctypes.addressof(instructions),
             ctypes.addressof(licence),
             0,  # no log
@@ -128,92 +138,94 @@ def _loaded(kind: int, attachment: int, lines: Sequence[bytes]) -> int:
     )
 
 
-Line = bytes | tuple[int, int, int]
+InsnOrJump = bytes | tuple[int, int, int]
 """An instruction, or (condition, register, value) of a jump to the end, where everything else passes."""
 
 
-def _by_token(token: int) -> list[bytes]:
+def _token_filter(token: int) -> list[bytes]:
     """Return: if a UDP socket, and no raw one, is about to get a datagram that begins with `token`, drop, else pass."""
-    lines = [
-        *_is_datagram(),
-        *_payload_at(),
-        *_read(R8, 4),
-        _instruction(WORD, R2, STACK, jump=-8),
-        _instruction(LOW_IS_GO, R2, value=_signed(token), jump=2),
+    insns = [
+        *_check_udp(),
+        *_payload_offset(),
+        *_load_bytes(R8, 4),
+        _instruction(BPF_LDX_MEM_W, R2, R10, jump=-8),
+        _instruction(BPF_JEQ32_IMM, R2, value=_immediate(token), jump=2),
     ]
-    ends = [(IS, PASS), (LEAVE, 0), (IS, DROP), (LEAVE, 0)]
+    ends = [(BPF_MOV64_IMM, PASS), (BPF_EXIT, 0), (BPF_MOV64_IMM, DROP), (BPF_EXIT, 0)]
     return [
         *(
-            line if isinstance(line, bytes) else _instruction(*line[:2], value=line[2], jump=len(lines) - at - 1)
-            for at, line in enumerate(lines)
+            insn if isinstance(insn, bytes) else _instruction(*insn[:2], value=insn[2], jump=len(insns) - at - 1)
+            for at, insn in enumerate(insns)
         ),
         *(_instruction(code, R0, value=value) for code, value in ends),
     ]
 
 
-def _is_datagram() -> list[Line]:
+def _check_udp() -> list[InsnOrJump]:
     """Keep the packet in R6; go on where the socket that is about to get it is a UDP one."""
     return [
-        _instruction(COPY, R6, R1),
-        _instruction(LONG, R1, R6, jump=SOCKET),
-        (IS_GO, R1, 0),
-        _instruction(CALL, value=WHOLE_SOCKET),
-        (IS_GO, R0, 0),
-        _instruction(WORD, R3, R0, jump=TYPE),
-        (IS_NOT_GO, R3, int(SOCK_DGRAM)),
-        _instruction(WORD, R3, R0, jump=SOCKET_PROTOCOL),
-        (IS_NOT_GO, R3, IPPROTO_UDP),
+        _instruction(BPF_MOV64_REG, R6, R1),
+        _instruction(BPF_LDX_MEM_DW, R1, R6, jump=SKB_SK_OFFSET),
+        (BPF_JEQ_IMM, R1, 0),
+        _instruction(BPF_CALL, value=BPF_FUNC_SK_FULLSOCK),
+        (BPF_JEQ_IMM, R0, 0),
+        _instruction(BPF_LDX_MEM_W, R3, R0, jump=SK_TYPE_OFFSET),
+        (BPF_JNE_IMM, R3, int(SOCK_DGRAM)),
+        _instruction(BPF_LDX_MEM_W, R3, R0, jump=SK_PROTOCOL_OFFSET),
+        (BPF_JNE_IMM, R3, IPPROTO_UDP),
     ]
 
 
-def _payload_at() -> list[Line]:
+def _payload_offset() -> list[InsnOrJump]:
     """Have in R8 where the payload begins; the first byte of the packet tells its version and length."""
     return [
-        _instruction(IS, R8, value=0),
-        *_read(R8, 1),
-        _instruction(BYTE, R7, STACK, jump=-8),
-        _instruction(COPY, R2, R7),
-        _instruction(DOWN, R2, value=4),
-        _instruction(IS, R8, value=IPV6_HEADER + UDP_HEADER),
-        _instruction(IS_GO, R2, value=6, jump=4),
-        _instruction(COPY, R8, R7),
-        _instruction(AND, R8, value=0x0F),
-        _instruction(UP, R8, value=2),
-        _instruction(PLUS, R8, value=UDP_HEADER),
+        _instruction(BPF_MOV64_IMM, R8, value=0),
+        *_load_bytes(R8, 1),
+        _instruction(BPF_LDX_MEM_B, R7, R10, jump=-8),
+        _instruction(BPF_MOV64_REG, R2, R7),
+        _instruction(BPF_RSH64_IMM, R2, value=4),
+        _instruction(BPF_MOV64_IMM, R8, value=IPV6_HEADER + UDP_HEADER),
+        _instruction(BPF_JEQ_IMM, R2, value=6, jump=4),
+        _instruction(BPF_MOV64_REG, R8, R7),
+        _instruction(BPF_AND64_IMM, R8, value=0x0F),
+        _instruction(BPF_LSH64_IMM, R8, value=2),
+        _instruction(BPF_ADD64_IMM, R8, value=UDP_HEADER),
     ]
 
 
-def _read(at: int, length: int) -> list[Line]:
+def _load_bytes(at: int, length: int) -> list[InsnOrJump]:
     """Copy bytes of the packet to the stack, from where the register `at` says."""
     return [
-        _instruction(COPY, R1, R6),
-        _instruction(COPY, R2, at),
-        _instruction(COPY, R3, STACK),
-        _instruction(PLUS, R3, value=-8),
-        _instruction(IS, R4, value=length),
-        _instruction(CALL, value=LOAD_BYTES),
-        (IS_NOT_GO, R0, 0),
+        _instruction(BPF_MOV64_REG, R1, R6),
+        _instruction(BPF_MOV64_REG, R2, at),
+        _instruction(BPF_MOV64_REG, R3, R10),
+        _instruction(BPF_ADD64_IMM, R3, value=-8),
+        _instruction(BPF_MOV64_IMM, R4, value=length),
+        _instruction(BPF_CALL, value=BPF_FUNC_SKB_LOAD_BYTES),
+        (BPF_JNE_IMM, R0, 0),
     ]
 
 
-def _signed(token: int) -> int:
+def _immediate(token: int) -> int:
     """Return a number as an instruction holds it: in the order of the wire, and signed."""
     number: int = struct.unpack("=i", struct.pack("!I", token))[0]
     return number
 
 
-def _instructions(ports: Collection[int]) -> list[bytes]:
+def _port_filter(ports: Collection[int]) -> list[bytes]:
     """Return: if it is UDP and comes from one of `ports`, drop, else pass."""
-    checks = [_instruction(IS_GO, R2, jump=len(ports) - at + 1, value=htons(port)) for at, port in enumerate(ports)]
+    checks = [
+        _instruction(BPF_JEQ_IMM, R2, jump=len(ports) - at + 1, value=htons(port)) for at, port in enumerate(ports)
+    ]
     return [
-        _instruction(WORD, R2, R1, jump=PROTOCOL),
-        _instruction(IS_NOT_GO, R2, jump=len(checks) + 1, value=IPPROTO_UDP),
-        _instruction(HALF, R2, R1, jump=REMOTE_PORT),
+        _instruction(BPF_LDX_MEM_W, R2, R1, jump=SK_LOOKUP_PROTOCOL_OFFSET),
+        _instruction(BPF_JNE_IMM, R2, jump=len(checks) + 1, value=IPPROTO_UDP),
+        _instruction(BPF_LDX_MEM_H, R2, R1, jump=SK_LOOKUP_REMOTE_PORT_OFFSET),
         *checks,
-        _instruction(IS, R0, value=PASS),
-        _instruction(LEAVE),
-        _instruction(IS, R0, value=DROP),
-        _instruction(LEAVE),
+        _instruction(BPF_MOV64_IMM, R0, value=PASS),
+        _instruction(BPF_EXIT),
+        _instruction(BPF_MOV64_IMM, R0, value=DROP),
+        _instruction(BPF_EXIT),
     ]
 
 
@@ -222,7 +234,7 @@ def _instruction(code: int, target: int = 0, source: int = 0, *, jump: int = 0, 
 
 
 def _bpf(command: int, attributes: bytes) -> int:
-    number = SYSCALL.get(platform.machine())
+    number = BPF_SYSCALL.get(platform.machine())
     if number is None:
         raise OSError(0, f"bpf(2) has no number here for the processor {platform.machine()}")
     buffer = ctypes.create_string_buffer(attributes, len(attributes))

@@ -11,10 +11,10 @@ import msgspec
 from cloison.compose.policy import Policy
 from cloison.compose.project import Project
 from cloison.errors import BREACHED, PROVEN, UNPROVEN
-from cloison.model.facts import Endpoint, Facts, Vantage
+from cloison.model.facts import Facts
+from cloison.model.flow import Endpoint, Vantage
 from cloison.model.outcome import Reach
 from cloison.proof.schema import (
-    Circumstances,
     Coverage,
     EndpointPart,
     EnginePart,
@@ -23,50 +23,51 @@ from cloison.proof.schema import (
     PolicyPart,
     ProjectPart,
     Proof,
+    RunContext,
     ServicePart,
     SkippedPart,
     TolerationPart,
     VantagePart,
     Verdict,
 )
-from cloison.verdict import flow_enumeration as asking
-from cloison.verdict.judge import Judged, Judgement, exit_code
-from cloison.verdict.reasons import Case, notes, reason
+from cloison.verdict import flow_enumeration
+from cloison.verdict.judge import JudgedFlow, Judgement, exit_code
+from cloison.verdict.reasons import ProofInputs, notes, reason
 
 
-def assemble(
-    case: Case,
-    judged: Sequence[Judged],
+def build_proof(
+    inputs: ProofInputs,
+    judged: Sequence[JudgedFlow],
     controls: Mapping[Vantage, tuple[str, str]],
-    circumstances: Circumstances,
+    run_context: RunContext,
 ) -> Proof:
     """Put the document together. `controls` holds the positive and the negative control of every vantage."""
-    project, facts, rules = case.project, case.facts, case.policy
+    project, facts, rules = inputs.project, inputs.facts, inputs.policy
     vantages, ends = sorted(controls), sorted({item.flow.endpoint for item in judged})
-    coverage = _coverage(project, facts, judged, circumstances.left_out)
+    coverage = _coverage(project, facts, judged, run_context.not_probed)
     code = exit_code(judged, complete=coverage.complete)
     return Proof(
         schema_version="2",
-        tool=circumstances.tool,
-        verdict=Verdict(WORDS[code], code),
+        tool=run_context.tool,
+        verdict=Verdict(VERDICT_WORDS[code], code),
         project=project_part(project, facts),
-        machine=circumstances.machine,
+        machine=run_context.machine,
         engine=msgspec.convert(facts.engine, EnginePart, from_attributes=True),
-        started=circumstances.started,
-        duration_ms=circumstances.duration_ms,
-        patience_ms=circumstances.patience_ms,
+        started=run_context.started,
+        duration_ms=run_context.duration_ms,
+        patience_ms=run_context.patience_ms,
         policy=policy_part(rules),
         vantages=[VantagePart(v.place, v.container, *controls[v]) for v in vantages],
         endpoints=[endpoint_part(end) for end in ends],
         flows=_flows(judged, vantages, ends),
         totals=_totals(judged),
-        findings=list(circumstances.findings),
+        findings=list(run_context.findings),
         coverage=coverage,
-        notes=[*circumstances.notes, *notes(case, judged)],
+        notes=[*run_context.notes, *notes(inputs, judged)],
     )
 
 
-WORDS: Final[dict[int, Literal["proven", "breached", "unproven"]]] = {
+VERDICT_WORDS: Final[dict[int, Literal["proven", "breached", "unproven"]]] = {
     PROVEN: "proven",
     BREACHED: "breached",
     UNPROVEN: "unproven",
@@ -78,19 +79,22 @@ def project_part(project: Project, facts: Facts) -> ProjectPart:
     names = {network.name for network in facts.networks} | {n.name for n in project.networks.values()}
     return ProjectPart(
         project.name,
-        [ServicePart(s.name, list(project.seats(s.name)), s.replicas) for _, s in sorted(project.services.items())],
+        [
+            ServicePart(s.name, list(project.attached_networks(s.name)), s.replicas)
+            for _, s in sorted(project.services.items())
+        ],
         [_network(project, facts, name) for name in sorted(names)],
     )
 
 
 def _network(project: Project, facts: Facts, name: str) -> NetworkPart:
-    fact, drawn = facts.network(name), project.network_named(name)
+    fact, file_network = facts.network(name), project.network_named(name)
     return NetworkPart(
         name=name,
-        key=drawn.key if drawn else "",
-        driver=fact.driver if fact else drawn.driver if drawn else "",
-        internal=fact.internal if fact else bool(drawn and drawn.internal),
-        external=bool(drawn and drawn.external),
+        key=file_network.key if file_network else "",
+        driver=fact.driver if fact else file_network.driver if file_network else "",
+        internal=fact.internal if fact else bool(file_network and file_network.internal),
+        external=bool(file_network and file_network.external),
     )
 
 
@@ -109,10 +113,10 @@ def endpoint_part(end: Endpoint) -> EndpointPart:
     )
 
 
-def _flows(judged: Sequence[Judged], vantages: Sequence[Vantage], ends: Sequence[Endpoint]) -> list[FlowPart]:
+def _flows(judged: Sequence[JudgedFlow], vantages: Sequence[Vantage], ends: Sequence[Endpoint]) -> list[FlowPart]:
     vantage_at = {vantage: position for position, vantage in enumerate(vantages)}
     end_at = {end: position for position, end in enumerate(ends)}
-    said = _reasons(judged)
+    reasons = _reasons(judged)
     return [
         FlowPart(
             vantage=vantage_at[item.flow.vantage],
@@ -127,30 +131,32 @@ def _flows(judged: Sequence[Judged], vantages: Sequence[Vantage], ends: Sequence
             judgement=item.judgement,
             cause=item.cause,
             drift=item.drift,
-            reason=said[_answers(item)],
+            reason=reasons[_reason_key(item)],
         )
         for item in judged
     ]
 
 
-def _reasons(judged: Iterable[Judged]) -> dict[tuple[int, int, int], str]:
+def _reasons(judged: Iterable[JudgedFlow]) -> dict[tuple[int, int, int], str]:
     """Return the reason of every three answers: each is one object however many flows share it."""
-    return {answers: reason(item) for answers, item in {_answers(item): item for item in judged}.items()}
+    return {key: reason(item) for key, item in {_reason_key(item): item for item in judged}.items()}
 
 
-def _answers(item: Judged) -> tuple[int, int, int]:
+def _reason_key(item: JudgedFlow) -> tuple[int, int, int]:
     return id(item.intention), id(item.prediction), id(item.observation)
 
 
-def _totals(judged: Iterable[Judged]) -> dict[str, int]:
+def _totals(judged: Iterable[JudgedFlow]) -> dict[str, int]:
     counted = Counter(item.judgement for item in judged)
     drifted = sum(item.drift for item in judged)
     return {**{word.value: counted[word] for word in Judgement}, "drift": drifted}
 
 
-def _coverage(project: Project, facts: Facts, judged: Sequence[Judged], left_out: Sequence[SkippedPart]) -> Coverage:
-    absent = asking.absent(project, facts)
+def _coverage(
+    project: Project, facts: Facts, judged: Sequence[JudgedFlow], not_probed: Sequence[SkippedPart]
+) -> Coverage:
+    absent = flow_enumeration.absent(project, facts)
     unknown = sum(item.observation.reach is Reach.UNKNOWN for item in judged)
-    skipped = [*left_out, *(SkippedPart(what, why) for what, why in asking.skipped(project, facts))]
-    complete = bool(judged) and not (absent or left_out)
+    skipped = [*not_probed, *(SkippedPart(what, why) for what, why in flow_enumeration.skipped(project, facts))]
+    complete = bool(judged) and not (absent or not_probed)
     return Coverage(len(judged), unknown, absent, skipped, complete=complete)

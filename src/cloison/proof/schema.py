@@ -14,20 +14,20 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from cloison.model.facts import Kind
+from cloison.model.flow import EndpointKind
 from cloison.model.outcome import Outcome, Reach
 from cloison.verdict.intent import Intent
 from cloison.verdict.judge import Cause, Judgement
 
-Whole = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+SafeInteger = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 """A number that every reader of JSON can hold: https://www.rfc-editor.org/rfc/rfc8785#section-3.2.2.3"""
-Position = Whole
-Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z]+$")]
-Totals = dict[Word, Whole]
+Position = SafeInteger
+TotalsKey = Annotated[str, msgspec.Meta(pattern=r"^[a-z]+$")]
+Totals = dict[TotalsKey, SafeInteger]
 """How many flows there are of each judgement."""
 
 
-PIECE: Final = 1000
+FLOWS_PER_CHUNK: Final = 1000
 """Flows that are written at once."""
 
 
@@ -39,7 +39,7 @@ class Verdict(Part, frozen=True):
     """What the whole comes to; `exit_code` is what `cloison prove` ends with, without `--strict`."""
 
     word: Literal["proven", "breached", "unproven"]
-    exit_code: Whole
+    exit_code: SafeInteger
 
 
 class Tool(Part, frozen=True):
@@ -64,7 +64,7 @@ class ServicePart(Part, frozen=True):
 
     name: str
     networks: list[str]
-    replicas: Whole
+    replicas: SafeInteger
 
 
 class ProjectPart(Part, frozen=True):
@@ -125,12 +125,12 @@ class EndpointPart(Part, frozen=True):
 
     place: str
     container: str
-    kind: Kind
+    kind: EndpointKind
     protocol: str
-    service_port: Whole
+    service_port: SafeInteger
     network: str
     address: str
-    port: Whole
+    port: SafeInteger
 
 
 class FlowPart(Part, frozen=True):
@@ -171,8 +171,8 @@ class FindingPart(Part, frozen=True):
 class Coverage(Part, frozen=True):
     """How much was looked at. `complete` is false when a service or its listeners were not, or nothing was asked."""
 
-    flows: Whole
-    unknown: Whole
+    flows: SafeInteger
+    unknown: SafeInteger
     absent: list[str]
     skipped: list[SkippedPart]
     complete: bool
@@ -188,8 +188,8 @@ class Proof(Part, frozen=True):
     machine: Machine
     engine: EnginePart
     started: str
-    duration_ms: Whole
-    patience_ms: Whole
+    duration_ms: SafeInteger
+    patience_ms: SafeInteger
     policy: PolicyPart | None
     vantages: list[VantagePart]
     endpoints: list[EndpointPart]
@@ -204,17 +204,17 @@ class Proof(Part, frozen=True):
             raise ValueError("a flow points to a vantage or an endpoint that the document does not have")
 
 
-class Circumstances(Part, frozen=True):
+class RunContext(Part, frozen=True):
     """What the core cannot know: who looked, where, when and how long."""
 
     tool: Tool
     machine: Machine
     started: str
-    duration_ms: Whole
-    patience_ms: Whole
+    duration_ms: SafeInteger
+    patience_ms: SafeInteger
     notes: tuple[str, ...] = ()
     """What is to be said before everything else."""
-    left_out: tuple[SkippedPart, ...] = ()
+    not_probed: tuple[SkippedPart, ...] = ()
     """What the file has and nobody looked at: with it, nothing is proven."""
     findings: tuple[FindingPart, ...] = ()
     """What could be misused, the worst first."""
@@ -230,7 +230,7 @@ def canonical(document: Part) -> bytes:
     return msgspec.json.encode(document, order="sorted")
 
 
-def pieces(document: Part) -> Iterator[bytes]:
+def canonical_chunks(document: Part) -> Iterator[bytes]:
     """Yield the canonical bytes one after another: those of a large proof take as much memory as all its flows."""
     for at, name in enumerate(sorted(document.__struct_fields__)):
         yield f'{"," if at else "{"}"{name}":'.encode()
@@ -239,8 +239,8 @@ def pieces(document: Part) -> Iterator[bytes]:
             yield msgspec.json.encode(member, order="sorted")
             continue
         yield b"["
-        for start in range(0, len(member), PIECE):
-            body = msgspec.json.encode(member[start : start + PIECE], order="sorted")[1:-1]
+        for start in range(0, len(member), FLOWS_PER_CHUNK):
+            body = msgspec.json.encode(member[start : start + FLOWS_PER_CHUNK], order="sorted")[1:-1]
             yield b"," + body if start else body
         yield b"]"
     yield b"}"
@@ -249,8 +249,8 @@ def pieces(document: Part) -> Iterator[bytes]:
 def digest(document: Part) -> str:
     """Return a document's name: the SHA-256 of its canonical bytes, in hexadecimal."""
     name = hashlib.sha256()
-    for piece in pieces(document):
-        name.update(piece)
+    for chunk in canonical_chunks(document):
+        name.update(chunk)
     return name.hexdigest()
 
 

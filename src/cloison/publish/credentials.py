@@ -18,11 +18,11 @@ from docker.errors import DockerException
 from docker.utils import config
 
 from cloison.errors import UsageError
-from cloison.publish.image_reference import HUB
+from cloison.publish.image_reference import DOCKER_HUB
 
-NAME: Final = Path(config.DOCKER_CONFIG_FILENAME).name
+CONFIG_FILE_NAME: Final = Path(config.DOCKER_CONFIG_FILENAME).name
 """Today's configuration file; the one before it was no JSON."""
-USER: Final = ("username", "Username")  # auths spell it one way, credential helpers the other
+USERNAME_KEYS: Final = ("username", "Username")  # auths spell it one way, credential helpers the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,31 +30,31 @@ class Login:
     """A login at one registry; `words` is empty without one."""
 
     user: str = ""
-    words: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    auth_config: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-def given(host: str, user: str, password: str) -> Login:
+def from_password(host: str, user: str, password: str) -> Login:
     """Return the login that the person gave."""
-    address = auth.INDEX_URL if host == HUB else host
+    address = auth.INDEX_URL if host == DOCKER_HUB else host
     return Login(user, {"username": user, "password": password, "serveraddress": address})
 
 
-def stored(host: str) -> Login:
+def from_configuration(host: str) -> Login:
     """Return the login that Docker's configuration keeps for `host`, an empty one when it keeps none.
 
     Raises UsageError when the configuration, or the credential helper it names, is broken.
     """
-    known = configuration()
-    helper = known.get_credential_store(host)
+    docker_config = configuration()
+    helper = docker_config.get_credential_store(host)
     try:
         with warnings.catch_warnings(action="ignore"):  # a missing helper warns before it fails
-            words = known.resolve_authconfig(host) or {}
+            auth_config = docker_config.resolve_authconfig(host) or {}
     except (DockerException, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"docker-credential-{helper}, which Docker's configuration names for {host}, gave no login; "
             f"mend it, or give --username and --password-stdin"
         ) from error
-    return Login(next((words[key] for key in USER if words.get(key)), ""), words)
+    return Login(next((auth_config[key] for key in USERNAME_KEYS if auth_config.get(key)), ""), auth_config)
 
 
 def configuration() -> auth.AuthConfig:
@@ -64,7 +64,7 @@ def configuration() -> auth.AuthConfig:
     """
     path = Path(str(config.find_config_file() or os.devnull))
     try:
-        if path.name == NAME:
+        if path.name == CONFIG_FILE_NAME:
             json.loads(path.read_text(encoding="utf-8")).get("auths")
         return auth.load_config()
     except (DockerException, OSError, ValueError, AttributeError, TypeError) as error:

@@ -10,26 +10,26 @@ import re
 from typing import Final
 
 from cloison.publish.credentials import Login
-from cloison.publish.image_reference import HUB, Reference
+from cloison.publish.image_reference import DOCKER_HUB, Reference
 
-LONGEST: Final = 300
-Row = tuple[str, str, str]
-UNNAMED: Final = r"no basic auth credentials|unauthorized|authentication required|incorrect username|\b401\b"
-UNWANTED: Final = r"denied|forbidden|insufficient.scope|\b403\b"
-ANONYMOUS: Final[Row] = (
-    f"{UNNAMED}|{UNWANTED}",
+MAX_MESSAGE_LENGTH: Final = 300
+ErrorRule = tuple[str, str, str]
+UNAUTHENTICATED: Final = r"no basic auth credentials|unauthorized|authentication required|incorrect username|\b401\b"
+FORBIDDEN: Final = r"denied|forbidden|insufficient.scope|\b403\b"
+NO_LOGIN: Final[ErrorRule] = (
+    f"{UNAUTHENTICATED}|{FORBIDDEN}",
     "{host} wants a password",
     "run `{login}`, or give --username and --password-stdin",
 )
-ADVICE: Final[tuple[Row, ...]] = (
+ADVICE: Final[tuple[ErrorRule, ...]] = (
     (
         r"verification failed",
         "{host} holds other bytes than were pushed",
         "look who can change its storage, and do not use this image",
     ),
-    (UNNAMED, "{host} does not accept {user}", "check name and password, or run `{login}` again"),
+    (UNAUTHENTICATED, "{host} does not accept {user}", "check name and password, or run `{login}` again"),
     (r"quota|no space left|insufficient storage|\b507\b", "{host} has no room for it", "make room there"),
-    (UNWANTED, "{host} does not let {user} write to {path}", "is the name right, and may this account push there?"),
+    (FORBIDDEN, "{host} does not let {user} write to {path}", "is the name right, and may this account push there?"),
     (r"toomanyrequests|too many requests|\b429\b", "{host} allows no more requests for now", "try again later"),
     (
         r"no such host|server misbehaving|name resolution",
@@ -77,23 +77,23 @@ ADVICE: Final[tuple[Row, ...]] = (
     (r"\b5\d\d\b", "{host} failed", "its own log says why; a full disk is the usual cause"),
     (r"reset by peer|broken pipe|EOF", "{host} broke the connection off", "try again; its own log says why"),
 )
-UNKNOWN: Final[Row] = ("", "{host} did not take it", "the words in brackets are the engine's")
+DEFAULT_ADVICE: Final[ErrorRule] = ("", "{host} did not take it", "the words in brackets are the engine's")
 
 
-def refusal(message: str, target: Reference, login: Login) -> str:
+def error_advice(message: str, target: Reference, login: Login) -> str:
     """Return what went wrong and what to do, around what the engine said."""
-    rows = ADVICE if login.words else (ANONYMOUS, *ADVICE)
-    _, what, advice = next((row for row in rows if re.search(row[0], message, re.IGNORECASE)), UNKNOWN)
-    words = {
+    rows = ADVICE if login.auth_config else (NO_LOGIN, *ADVICE)
+    _, what, advice = next((row for row in rows if re.search(row[0], message, re.IGNORECASE)), DEFAULT_ADVICE)
+    auth_config = {
         "host": target.host,
         "path": target.path,
         "tag": target.tag,
         "user": login.user or "the stored login",
-        "login": "docker login" if target.host == HUB else f"docker login {target.host}",
+        "login": "docker login" if target.host == DOCKER_HUB else f"docker login {target.host}",
     }
-    return f"{what.format(**words)} ({plain(message)}); {advice.format(**words)}"
+    return f"{what.format(**auth_config)} ({printable_line(message)}); {advice.format(**auth_config)}"
 
 
-def plain(message: str) -> str:
+def printable_line(message: str) -> str:
     """Return a registry's words as one line that cannot steer a terminal."""
-    return " ".join("".join(c if c.isprintable() else " " for c in message).split())[:LONGEST]
+    return " ".join("".join(c if c.isprintable() else " " for c in message).split())[:MAX_MESSAGE_LENGTH]

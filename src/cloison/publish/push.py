@@ -18,23 +18,23 @@ from docker.errors import APIError, DockerException, NotFound, NullResource, Str
 
 from cloison.errors import NotProven, PublishError, UsageError
 from cloison.publish.credentials import Login
-from cloison.publish.error_advice import plain, refusal
+from cloison.publish.error_advice import error_advice, printable_line
 from cloison.publish.image_reference import Reference
 
-SECONDS: Final = 300
+ENGINE_TIMEOUT: Final = 300
 """How long the engine may be silent: it says nothing while a registry puts a large layer together."""
-FAILURES: Final = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, StreamParseError)
+ENGINE_ERRORS: Final = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, StreamParseError)
 BAD_REQUEST: Final = 400
-SAID: Final = re.compile(r"\S+: digest: (?P<digest>[a-z0-9]+:[0-9a-f]{64}) size: \d+")
+DIGEST_STATUS: Final = re.compile(r"\S+: digest: (?P<digest>[a-z0-9]+:[0-9a-f]{64}) size: \d+")
 """How an engine with containerd's image store tells the digest; the others tell it in `aux` as well
 (https://github.com/moby/moby/issues/48331)."""
 Event = Mapping[str, Any]
 
 
-class Audience(Protocol):
+class ProgressListener(Protocol):
     """Who is told how it goes."""
 
-    def say(self, sentence: str) -> None:
+    def message(self, sentence: str) -> None:
         """Take a sentence."""
         ...
 
@@ -49,57 +49,57 @@ class Images:
     def __init__(self, api: docker.APIClient) -> None:
         self._api: Any = api
 
-    def identity(self, name: str) -> str:
+    def image_id(self, name: str) -> str:
         """Return the id of a local image.
 
         Raises UsageError when there is no such image, NotProven when the engine does not answer.
         """
         try:
-            found = self._find(name)
-        except FAILURES as error:
+            found = self._inspect_image(name)
+        except ENGINE_ERRORS as error:
             if isinstance(error, NullResource) or getattr(error, "status_code", 0) == BAD_REQUEST:
-                raise UsageError(f'"{name}" is no name of an image: {_said(error)}') from error
-            raise NotProven(f"the Docker engine stopped answering: {_said(error)}") from error
+                raise UsageError(f'"{name}" is no name of an image: {_error_text(error)}') from error
+            raise NotProven(f"the Docker engine stopped answering: {_error_text(error)}") from error
         if not found:
             raise UsageError(f'there is no local image "{name}"; build it first, or see `docker images` for its name')
         return str(found["Id"])
 
     @contextmanager
-    def named(self, identity: str, target: Reference, audience: Audience) -> Iterator[None]:
+    def tagged(self, image_id: str, target: Reference, listener: ProgressListener) -> Iterator[None]:
         """Have the image carry the target's name, and give the name back when the block fails.
 
         Raises PublishError when the engine does not give it the name.
         """
         try:
-            holder, before = self._find(str(target)), self._find(identity)
-        except FAILURES as error:
-            raise NotProven(f"the Docker engine stopped answering: {_said(error)}") from error
+            previously_tagged, before = self._inspect_image(str(target)), self._inspect_image(image_id)
+        except ENGINE_ERRORS as error:
+            raise NotProven(f"the Docker engine stopped answering: {_error_text(error)}") from error
         try:
-            self._tag(identity, target)
+            self._tag(image_id, target)
             yield
         except BaseException:
-            with suppress(*FAILURES, PublishError):  # what failed first is what the person has to know
-                self._undo(target, holder, before, audience)
+            with suppress(*ENGINE_ERRORS, PublishError):  # what failed first is what the person has to know
+                self._undo(target, previously_tagged, before, listener)
             raise
 
-    def _tag(self, identity: str, target: Reference) -> None:
+    def _tag(self, image_id: str, target: Reference) -> None:
         try:
-            self._api.tag(identity, target.repository, target.tag)
-        except FAILURES as error:
-            raise PublishError(f"the engine cannot name the image {target}: {_said(error)}") from error
+            self._api.tag(image_id, target.repository, target.tag)
+        except ENGINE_ERRORS as error:
+            raise PublishError(f"the engine cannot name the image {target}: {_error_text(error)}") from error
 
-    def _undo(self, target: Reference, holder: Event, before: Event, audience: Audience) -> None:
-        now = self._find(before["Id"])
+    def _undo(self, target: Reference, previously_tagged: Event, before: Event, listener: ProgressListener) -> None:
+        now = self._inspect_image(before["Id"])
         for digest in set(now.get("RepoDigests", ())) - set(before["RepoDigests"]):
             self._api.remove_image(digest, noprune=True)
-        if holder:
-            self._tag(holder["Id"], target)
+        if previously_tagged:
+            self._tag(previously_tagged["Id"], target)
         elif before["RepoTags"]:
             self._api.remove_image(str(target), noprune=True)
         else:  # an image goes with its last name, and this one is not ours
-            audience.say(f"{target} stays as a local name: the image has no other")
+            listener.message(f"{target} stays as a local name: the image has no other")
 
-    def _find(self, name: str) -> Event:
+    def _inspect_image(self, name: str) -> Event:
         """Return an image, an empty one when there is none."""
         try:
             found: Event = self._api.inspect_image(name)
@@ -107,35 +107,39 @@ class Images:
             return {}
         return {**found, "RepoTags": found.get("RepoTags") or (), "RepoDigests": found.get("RepoDigests") or ()}
 
-    def push(self, target: Reference, login: Login, audience: Audience) -> str:
+    def push(self, target: Reference, login: Login, listener: ProgressListener) -> str:
         """Push the image of this name and return its digest as the engine tells it.
 
         Raises PublishError when the registry does not take it.
         """
-        digest, waiting, layers = "", False, dict[str, tuple[int, int]]()
+        digest, is_retrying, layers = "", False, dict[str, tuple[int, int]]()
         for event in _events(self._api.push, target, target.tag, login):
             digest = _digest(event) or digest
-            if not waiting and str(event.get("status")).startswith("Retrying"):
-                waiting = True
-                audience.say(f"{target.host} has trouble; the engine tries again for up to a minute")
-            layers.update(_layer(event))
-            audience.advance(sum(done for done, _ in layers.values()), sum(total for _, total in layers.values()))
+            if not is_retrying and str(event.get("status")).startswith("Retrying"):
+                is_retrying = True
+                listener.message(f"{target.host} has trouble; the engine tries again for up to a minute")
+            layers.update(_layer_progress(event))
+            listener.advance(sum(done for done, _ in layers.values()), sum(total for _, total in layers.values()))
         if not digest:
             raise PublishError(f"{target}: the engine ended the push without naming a digest; is its log any wiser?")
         return digest
 
-    def read_back(self, target: Reference, login: Login, digest: str) -> None:
+    def verify_pushed(self, target: Reference, login: Login, digest: str) -> None:
         """Ask the registry for the tag, then for the bytes behind the digest, which the engine checks.
 
         Raises PublishError when it names another digest, or holds other bytes, than were pushed.
         """
         try:
-            told = self._api.inspect_distribution(str(target), auth_config=dict(login.words))["Descriptor"]["digest"]
-        except FAILURES as error:
-            raise PublishError(f"{target} was pushed but not found again: {_refusal(error, target, login)}") from error
-        if told != digest:
+            reported = self._api.inspect_distribution(str(target), auth_config=dict(login.auth_config))["Descriptor"][
+                "digest"
+            ]
+        except ENGINE_ERRORS as error:
             raise PublishError(
-                f"{target}: {digest} was pushed, but {target.host} answers {plain(told)}; someone else "
+                f"{target} was pushed but not found again: {_error_advice(error, target, login)}"
+            ) from error
+        if reported != digest:
+            raise PublishError(
+                f"{target}: {digest} was pushed, but {target.host} answers {printable_line(reported)}; someone else "
                 "moved the tag meanwhile, or the registry cannot be trusted"
             )
         for _ in _events(self._api.pull, target, digest, login):
@@ -145,29 +149,29 @@ class Images:
 def _events(call: Callable[..., Iterator[Event]], target: Reference, what: str, login: Login) -> Iterator[Event]:
     """Yield what the engine says about a push or pull; its complaint is a PublishError."""
     try:
-        for event in call(target.repository, tag=what, stream=True, decode=True, auth_config=dict(login.words)):
+        for event in call(target.repository, tag=what, stream=True, decode=True, auth_config=dict(login.auth_config)):
             if "error" in event:
-                raise PublishError(f"{target} is not published: {refusal(str(event['error']), target, login)}")
+                raise PublishError(f"{target} is not published: {error_advice(str(event['error']), target, login)}")
             yield event
-    except FAILURES as error:
-        raise PublishError(f"{target} is not published: {_refusal(error, target, login)}") from error
+    except ENGINE_ERRORS as error:
+        raise PublishError(f"{target} is not published: {_error_advice(error, target, login)}") from error
 
 
 def _digest(event: Event) -> str:
-    told = (event.get("aux") or {}).get("Digest")
-    match = SAID.fullmatch(str(event.get("status")))
-    return str(told or (match and match["digest"]) or "")
+    reported = (event.get("aux") or {}).get("Digest")
+    match = DIGEST_STATUS.fullmatch(str(event.get("status")))
+    return str(reported or (match and match["digest"]) or "")
 
 
-def _layer(event: Event) -> dict[str, tuple[int, int]]:
+def _layer_progress(event: Event) -> dict[str, tuple[int, int]]:
     detail = event.get("progressDetail") or {}
     total = detail.get("total", 0)
     return {event["id"]: (min(detail.get("current", 0), total), total)} if total and "id" in event else {}
 
 
-def _refusal(error: Exception, target: Reference, login: Login) -> str:
-    return refusal(_said(error), target, login)
+def _error_advice(error: Exception, target: Reference, login: Login) -> str:
+    return error_advice(_error_text(error), target, login)
 
 
-def _said(error: Exception) -> str:
-    return plain(str(error.explanation or error) if isinstance(error, APIError) else str(error))
+def _error_text(error: Exception) -> str:
+    return printable_line(str(error.explanation or error) if isinstance(error, APIError) else str(error))

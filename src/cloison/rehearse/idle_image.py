@@ -16,17 +16,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-PATH: Final = "idle"
+BINARY_NAME: Final = "idle"
 """Where the program lies in its image."""
-HEADER: Final = 64
-PROGRAM_HEADER: Final = 56
-BASE: Final = 0x400000
+EHDR_SIZE: Final = 64
+PHDR_SIZE: Final = 56
+LOAD_ADDRESS: Final = 0x400000
 """Where the program is loaded: far from zero, as linkers do."""
-PAGE: Final = 0x10000
+PAGE_SIZE: Final = 0x10000
 """The largest page of the processors below."""
-EXECUTABLE: Final = 2
-LOADED: Final = 1
-READ_AND_EXECUTE: Final = 4 | 1
+ET_EXEC: Final = 2
+PT_LOAD: Final = 1
+PF_R_X: Final = 4 | 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,35 +69,35 @@ PROCESSORS: Final[Mapping[str, Processor]] = {
 
 def program(processor: Processor) -> bytes:
     """Return the executable file."""
-    start = HEADER + PROGRAM_HEADER
+    start = EHDR_SIZE + PHDR_SIZE
     size = start + len(processor.code)
     identity = b"\x7fELF\x02\x01\x01"  # 64 bits, little-endian, version 1
     header = struct.pack(
         "<16sHHIQQQIHHHHHH",
         identity,
-        EXECUTABLE,
+        ET_EXEC,
         processor.machine,
         1,  # version
-        BASE + start,  # the first instruction
-        HEADER,  # where the program header lies
+        LOAD_ADDRESS + start,  # the first instruction
+        EHDR_SIZE,  # where the program header lies
         0,  # no sections
         0,  # no flags
-        HEADER,
-        PROGRAM_HEADER,
+        EHDR_SIZE,
+        PHDR_SIZE,
         1,  # program headers
         0,
         0,
         0,
     )
-    loaded = struct.pack("<IIQQQQQQ", LOADED, READ_AND_EXECUTE, 0, BASE, BASE, size, size, PAGE)
-    return header + loaded + processor.code
+    program_header = struct.pack("<IIQQQQQQ", PT_LOAD, PF_R_X, 0, LOAD_ADDRESS, LOAD_ADDRESS, size, size, PAGE_SIZE)
+    return header + program_header + processor.code
 
 
 def layer(processor: Processor) -> bytes:
     """Return the file system of the image: a tar archive with the program alone. Same processor, same bytes."""
     archive, content = io.BytesIO(), program(processor)
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        entry = tarfile.TarInfo(PATH)
+        entry = tarfile.TarInfo(BINARY_NAME)
         entry.size, entry.mode = len(content), 0o555
         tar.addfile(entry, io.BytesIO(content))
     return archive.getvalue()

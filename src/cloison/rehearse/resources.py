@@ -11,21 +11,21 @@ import docker
 from docker.errors import APIError
 
 from cloison.engine.connection import FAILURES
+from cloison.engine.labels import REHEARSAL_LABEL
 from cloison.errors import NotProven
 from cloison.model.facts import NetworkFacts
 from cloison.rehearse import idle_image
-from cloison.rehearse.compose_file import LABEL
 
 REPOSITORY: Final = "localhost/cloison/idle-"
 """The rehearsal's own word follows: Podman 4.3 ignores the tag of an import. Nobody looks for `localhost` far away."""
 TRIES: Final = 20
-PAUSE: Final = 0.25
+RETRY_INTERVAL: Final = 0.25
 """Seconds between two tries to remove: an engine that was interrupted may still be finishing something."""
-AT_ONCE: Final = 8
+WORKERS: Final = 8
 Removal = Callable[[], object]
 
 
-class Stagehand:
+class RehearsalResources:
     """A connection to the engine that builds and clears the stage; close the client yourself."""
 
     def __init__(self, api: docker.APIClient) -> None:
@@ -43,17 +43,17 @@ class Stagehand:
         pools = [pool for item in listed for pool in (item.get("IPAM") or {}).get("Config") or ()]
         return [_network(item) for item in listed], [pool["Subnet"] for pool in pools if pool.get("Subnet")]
 
-    def build(self, name: str) -> str:
+    def build_image(self, name: str) -> str:
         """Make the idle image of the rehearsal `name` and return its reference.
 
         Raises NotProven when the engine does not answer, or runs on a processor without an idle program.
         """
-        reference = REPOSITORY + name[-TAG:]
+        reference = REPOSITORY + name[-SUFFIX_LENGTH:]
         try:
             kind = str(self._api.version().get("Arch"))
             if kind not in idle_image.PROCESSORS:
                 raise NotProven(f"there is no idle program for {kind} yet, only for {', '.join(idle_image.PROCESSORS)}")
-            changes = [f'ENTRYPOINT ["/{idle_image.PATH}"]', f"LABEL {LABEL}={name}"]
+            changes = [f'ENTRYPOINT ["/{idle_image.BINARY_NAME}"]', f"LABEL {REHEARSAL_LABEL}={name}"]
             self._api.import_image_from_data(
                 idle_image.layer(idle_image.PROCESSORS[kind]), repository=reference, changes=changes
             )
@@ -63,12 +63,12 @@ class Stagehand:
 
     def rehearsals(self) -> set[str]:
         """Return the names of the rehearsals of which the engine still has something."""
-        wanted = {"label": LABEL}
+        wanted = {"label": REHEARSAL_LABEL}
         found = (self._api.containers(all=True, filters=wanted), self._api.networks(filters=wanted))
         images = self._api.images(filters=wanted)
-        return {(item.get("Labels") or {}).get(LABEL, "") for items in (*found, images) for item in items}
+        return {(item.get("Labels") or {}).get(REHEARSAL_LABEL, "") for items in (*found, images) for item in items}
 
-    def clear(self, name: str) -> None:
+    def remove(self, name: str) -> None:
         """Remove everything of the rehearsal `name`.
 
         Raises NotProven when something cannot be removed.
@@ -77,12 +77,12 @@ class Stagehand:
             for _ in range(TRIES):
                 if not (step := self._next(name)):
                     return
-                with ThreadPoolExecutor(AT_ONCE) as pool:
-                    went = list(pool.map(_try, step))
-                time.sleep(0 if all(went) else PAUSE)
+                with ThreadPoolExecutor(WORKERS) as pool:
+                    removed = list(pool.map(_is_removed, step))
+                time.sleep(0 if all(removed) else RETRY_INTERVAL)
         except FAILURES as error:
-            raise NotProven(f"the rehearsal could not be removed: {error}; {_by_hand(name)}") from error
-        raise NotProven(f"the rehearsal could not be removed; {_by_hand(name)}")
+            raise NotProven(f"the rehearsal could not be removed: {error}; {_manual_hint(name)}") from error
+        raise NotProven(f"the rehearsal could not be removed; {_manual_hint(name)}")
 
     def _next(self, name: str) -> list[Removal]:
         """Return what is to be removed next.
@@ -90,7 +90,7 @@ class Stagehand:
         A network stays until its containers are gone: Podman lets it go from under one that it could not remove yet
         (the owner of a namespace in which others live), and then never takes the bridge away (4.3.1).
         """
-        return next((step for step in self._steps({"label": f"{LABEL}={name}"}) if step), [])
+        return next((step for step in self._steps({"label": f"{REHEARSAL_LABEL}={name}"}) if step), [])
 
     def _steps(self, wanted: Mapping[str, str]) -> Iterator[list[Removal]]:
         api = self._api
@@ -102,7 +102,7 @@ class Stagehand:
         yield [_removal(api.remove_image, item, force=True) for item in api.images(filters=wanted)]
 
 
-TAG: Final = 6
+SUFFIX_LENGTH: Final = 6
 """How many letters at the end of a rehearsal's name tell it from others."""
 
 
@@ -110,7 +110,7 @@ def _removal(remove: Callable[..., object], item: Mapping[str, Any], **how: bool
     return lambda: remove(item["Id"], **how)
 
 
-def _try(removal: Removal) -> bool:
+def _is_removed(removal: Removal) -> bool:
     """Whether it went."""
     try:
         removal()
@@ -119,8 +119,8 @@ def _try(removal: Removal) -> bool:
     return True
 
 
-def _by_hand(name: str) -> str:
-    return f"see `docker ps -a --filter label={LABEL}={name}`"
+def _manual_hint(name: str) -> str:
+    return f"see `docker ps -a --filter label={REHEARSAL_LABEL}={name}`"
 
 
 def _network(document: Mapping[str, Any]) -> NetworkFacts:

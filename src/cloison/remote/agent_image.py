@@ -14,63 +14,70 @@ import docker
 from docker.errors import APIError, DockerException, ImageNotFound
 
 from cloison.engine.connection import FAILURES
+from cloison.engine.labels import AGENT_LABEL
 from cloison.errors import NotProven
 from cloison.remote import image_context
 from cloison.remote.image_context import Interpreter
-from cloison.remote.protocol import LABEL
 
 REPOSITORY: Final = "cloison/scout"
-BASE: Final = "CLOISON_PYTHON_IMAGE"
+BASE_IMAGE_VARIABLE: Final = "CLOISON_PYTHON_IMAGE"
 """The variable that names the Python to build on; the stack's own image is built on the same."""
-STAND_IN: Final = "cloison/airgap-python:3.11"
-"""What images/build makes from Debian packages where no registry is in reach."""
-BUILDING: Final = 300
+FALLBACK_BASE: Final = "cloison/airgap-python:3.11"
+"""What images/build.sh makes from Debian packages where no registry is in reach."""
+BUILD_TIMEOUT: Final = 300
 """Seconds for the engine to be silent while it builds or pulls."""
-DIGITS: Final = 12
-NAMELESS: Final = "<none>"
-KEPT: Final = 24 * 60 * 60
+DIGEST_LENGTH: Final = 12
+UNTAGGED: Final = "<none>"
+KEEP_SECONDS: Final = 24 * 60 * 60
 """Seconds that another version's image stays: whoever shares the engine with that version builds once a day at most."""
-BUILT_ON: Final = "io.cloison.scout.base"
+BASE_LABEL: Final = "io.cloison.scout.base"
 """The label of every image of a scout."""
 
 
-def image(api: docker.APIClient, talk: Callable[[str], None]) -> str:
+def image(api: docker.APIClient, progress: Callable[[str], None]) -> str:
     """Return the reference of the scout's image, which is built where the engine does not have it.
 
     Raises NotProven when it cannot be built.
     """
-    wish = os.environ.get(BASE, "")
-    tag = f"{REPOSITORY}:{version(image_context.PROGRAM)}-{image_context.digest()[:DIGITS]}{_suffix(wish)}"
-    patience, api.timeout = api.timeout, BUILDING
+    requested_base = os.environ.get(BASE_IMAGE_VARIABLE, "")
+    digest = image_context.digest()[:DIGEST_LENGTH]
+    tag = f"{REPOSITORY}:{version(image_context.PROGRAM)}-{digest}{_suffix(requested_base)}"
+    previous_timeout, api.timeout = api.timeout, BUILD_TIMEOUT
     try:
-        if not _has(api, tag):
-            talk("building the image of the scout, once for this version")
-            _build(api, _base(api, wish, talk), tag)
-            _forget_earlier(api)
+        if not _image_exists(api, tag):
+            progress("building the image of the scout, once for this version")
+            _build(api, _base(api, requested_base, progress), tag)
+            _remove_old_images(api)
     except FAILURES as error:
         raise NotProven(f"the image of the scout could not be built: {error}") from error
     finally:
-        api.timeout = patience
+        api.timeout = previous_timeout
     return tag
 
 
-def _forget_earlier(api: docker.APIClient) -> None:
+def _remove_old_images(api: docker.APIClient) -> None:
     """Remove what other versions have left, but not what a container uses or somebody gave a name of his own."""
-    for image in api.images(filters={"label": BUILT_ON}):
-        names = [name for name in image.get("RepoTags") or () if not name.startswith(NAMELESS)]
-        if image["Created"] > time.time() - KEPT or not all(name.startswith(f"{REPOSITORY}:") for name in names):
+    for image in api.images(filters={"label": BASE_LABEL}):
+        names = [name for name in image.get("RepoTags") or () if not name.startswith(UNTAGGED)]
+        if image["Created"] > time.time() - KEEP_SECONDS or not all(
+            name.startswith(f"{REPOSITORY}:") for name in names
+        ):
             continue
         for name in names or [image["Id"]]:
             with suppress(APIError):  # the engine refuses where a container uses it
                 api.remove_image(name)
 
 
-def _suffix(wish: str) -> str:
+def _suffix(requested_base: str) -> str:
     """Return what tells images on different Pythons apart."""
-    return f"-{''.join(c if c.isalnum() else '-' for c in wish).strip('-')}"[:60].rstrip("-") if wish else ""
+    return (
+        f"-{''.join(c if c.isalnum() else '-' for c in requested_base).strip('-')}"[:60].rstrip("-")
+        if requested_base
+        else ""
+    )
 
 
-def _has(api: docker.APIClient, reference: str) -> bool:
+def _image_exists(api: docker.APIClient, reference: str) -> bool:
     try:
         api.inspect_image(reference)  # type: ignore[no-untyped-call]
     except ImageNotFound:
@@ -78,43 +85,43 @@ def _has(api: docker.APIClient, reference: str) -> bool:
     return True
 
 
-def _base(api: docker.APIClient, wish: str, talk: Callable[[str], None]) -> str:
+def _base(api: docker.APIClient, requested_base: str, progress: Callable[[str], None]) -> str:
     """Return the Python image to build on: the one that is wished for, or one that is there, or the registry's.
 
     The registry's has the version of the Python that runs here, so that our own packages fit.
     """
-    usual = f"python:{image_context.running().version}-slim"
-    for base in (wish,) if wish else (usual, STAND_IN):
-        if _has(api, base):
+    default_base = f"python:{image_context.running_interpreter().version}-slim"
+    for base in (requested_base,) if requested_base else (default_base, FALLBACK_BASE):
+        if _image_exists(api, base):
             return base
-    base = wish or usual
-    talk(f"pulling {base}")
+    base = requested_base or default_base
+    progress(f"pulling {base}")
     try:
         for event in api.pull(base, stream=True, decode=True):
             if "error" in event:
-                raise NotProven(_no_base(base, str(event["error"])))
+                raise NotProven(_missing_base(base, str(event["error"])))
     except FAILURES as error:
-        raise NotProven(_no_base(base, str(error))) from error
+        raise NotProven(_missing_base(base, str(error))) from error
     return base
 
 
-def _no_base(base: str, why: str) -> str:
+def _missing_base(base: str, why: str) -> str:
     return (
         f"the scout is built on {base}, which the engine cannot get: {' '.join(why.split())}; "
-        f"name an image with Python that it has in {BASE}"
+        f"name an image with Python that it has in {BASE_IMAGE_VARIABLE}"
     )
 
 
 def _build(api: docker.APIClient, base: str, tag: str) -> None:
     target = _interpreter(api, base)
-    if target == image_context.running():
+    if target == image_context.running_interpreter():
         try:
-            _make(api, base, tag, image_context.copied())
+            _build_on(api, base, tag, image_context.from_installed())
         except NotProven:  # a distribution's own packages: without a list, or made for a newer C library
             pass
         else:
             return
-    _make(api, base, tag, image_context.fetched(target))
+    _build_on(api, base, tag, image_context.from_index(target))
 
 
 def _interpreter(api: docker.APIClient, base: str) -> Interpreter:
@@ -123,28 +130,32 @@ def _interpreter(api: docker.APIClient, base: str) -> Interpreter:
     Raises NotProven when it has none.
     """
     config = api.create_host_config(network_mode="none", cap_drop=["ALL"], read_only=True)
-    words = ["python", "-c", image_context.ASK]
-    asked = api.create_container(base, entrypoint=words, command=[], labels={LABEL: "asking"}, host_config=config)
+    words = ["python", "-c", image_context.VERSION_SCRIPT]
+    container = api.create_container(
+        base, entrypoint=words, command=[], labels={AGENT_LABEL: "asking"}, host_config=config
+    )
     try:
-        api.start(asked)
-        api.wait(asked)
-        version, _, interface = api.logs(asked, stderr=False).decode().strip().partition(" ")
+        api.start(container)
+        api.wait(container)
+        version, _, interface = api.logs(container, stderr=False).decode().strip().partition(" ")
     except DockerException as error:
         raise NotProven(f"{base} has no python to build the scout on: {error}") from error
     finally:
-        api.remove_container(asked, force=True)
+        api.remove_container(container, force=True)
     if not interface.startswith("cpython-"):
-        raise NotProven(f"{base} has no CPython to build the scout on; name another image in {BASE}")
+        raise NotProven(f"{base} has no CPython to build the scout on; name another image in {BASE_IMAGE_VARIABLE}")
     return Interpreter(version, interface)
 
 
-def _make(api: docker.APIClient, base: str, tag: str, context: bytes) -> None:
-    said: list[str] = []
+def _build_on(api: docker.APIClient, base: str, tag: str, context: bytes) -> None:
+    output: list[str] = []
     for event in _events(api, base, tag, context):
         if "error" in event:
-            raise NotProven(f"the image of the scout could not be built: {' '.join([*said[-3:], str(event['error'])])}")
-        said += str(event.get("stream", "")).split("\n")
-    if not _has(api, tag):
+            raise NotProven(
+                f"the image of the scout could not be built: {' '.join([*output[-3:], str(event['error'])])}"
+            )
+        output += str(event.get("stream", "")).split("\n")
+    if not _image_exists(api, tag):
         raise NotProven("the engine ended the build of the scout's image without an image")
 
 
@@ -154,7 +165,7 @@ def _events(api: docker.APIClient, base: str, tag: str, context: bytes) -> Any:
         custom_context=True,
         tag=tag,
         buildargs={"PYTHON_IMAGE": base},
-        labels={BUILT_ON: base},
+        labels={BASE_LABEL: base},
         network_mode="none",
         rm=True,
         forcerm=True,

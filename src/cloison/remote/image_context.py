@@ -29,16 +29,16 @@ from cloison.linux.subprocesses import run
 
 PROGRAM: Final = "cloison"
 SITE: Final = "site"
-LOCKED: Final = "agent.requirements.txt"
+REQUIREMENTS_FILE: Final = "agent.requirements.txt"
 """The locked packages inside an installed program; in a clone they are in requirements/run.txt."""
-LOCKED_IN_CLONE: Final = Path("requirements/run.txt")
+REQUIREMENTS_IN_CLONE: Final = Path("requirements/run.txt")
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 PLATFORMS: Final = {
     "gnu": ("manylinux_2_5", "manylinux1", "manylinux_2_12", "manylinux2010", "manylinux_2_17", "manylinux2014"),
     "musl": ("musllinux_1_1", "musllinux_1_2"),
 }
 """By the C library: what every image of the last years can load (https://peps.python.org/pep-0600/, /pep-0656/)."""
-FETCHING: Final = 300
+PIP_TIMEOUT: Final = 300
 """Seconds for pip."""
 
 
@@ -60,11 +60,13 @@ class Interpreter:
         return [f"{libc}_{self.processor}" for libc in PLATFORMS.get(self.interface.split("-")[-1], ())]
 
 
-ASK: Final = "import sys, sysconfig; print('%d.%d' % sys.version_info[:2], sysconfig.get_config_var('SOABI'))"
+VERSION_SCRIPT: Final = (
+    "import sys, sysconfig; print('%d.%d' % sys.version_info[:2], sysconfig.get_config_var('SOABI'))"
+)
 """How a Python is asked for its version and interface."""
 
 
-def running() -> Interpreter:
+def running_interpreter() -> Interpreter:
     """Return the Python that runs here."""
     return Interpreter(f"{sys.version_info[0]}.{sys.version_info[1]}", str(sysconfig.get_config_var("SOABI")))
 
@@ -77,7 +79,7 @@ def digest() -> str:
     return hashlib.sha256(b"\0".join([*own, *sorted(text.encode() for text in packages)])).hexdigest()
 
 
-def copied() -> bytes:
+def from_installed() -> bytes:
     """Return a context with the packages that are installed here.
 
     Raises NotProven when one does not say which files it has.
@@ -85,7 +87,7 @@ def copied() -> bytes:
     return _context(_installed())
 
 
-def fetched(target: Interpreter) -> bytes:
+def from_index(target: Interpreter) -> bytes:
     """Return a context with the locked packages for another Python.
 
     Raises NotProven when pip cannot get them.
@@ -94,12 +96,13 @@ def fetched(target: Interpreter) -> bytes:
     with tempfile.TemporaryDirectory(prefix="cloison-") as folder:
         words = ["-m", "pip", "install", "--quiet", "--no-input", "--no-deps", "--only-binary=:all:", "--no-compile"]
         chosen = [*platforms, f"--python-version={target.version}", "--implementation=cp", "--target", folder]
-        locked = ["--require-hashes", "--requirement", str(_locked())]
-        result = run([sys.executable, *words, *chosen, *locked], seconds=FETCHING)
+        locked = ["--require-hashes", "--requirement", str(_requirements_file())]
+        result = run([sys.executable, *words, *chosen, *locked], seconds=PIP_TIMEOUT)
         if result.code != 0:
             raise NotProven(
                 f"the packages for Python {target.version} on {target.processor} could not be fetched: "
-                f"{result.last_line}; let pip reach its index, or name an image with Python {running().version} "
+                f"{result.last_line}; let pip reach its index, or name an image "
+                f"with Python {running_interpreter().version} "
                 "in CLOISON_PYTHON_IMAGE"
             )
         root = Path(folder)
@@ -142,26 +145,26 @@ def _installed() -> Iterator[tuple[str, bytes]]:
 def _packages() -> list[Distribution]:
     """Return the packages that the program needs, those that they need, and so on."""
     found: dict[str, Distribution] = {}
-    waiting = list(_needs(distribution(PROGRAM)))
-    while waiting:
-        name = waiting.pop()
+    pending = list(_dependencies(distribution(PROGRAM)))
+    while pending:
+        name = pending.pop()
         if name in found:
             continue
         try:
             found[name] = distribution(name)
         except PackageNotFoundError:  # of another system
             continue
-        waiting += _needs(found[name])
+        pending += _dependencies(found[name])
     return [found[name] for name in sorted(found)]
 
 
-def _needs(package: Distribution) -> Iterator[str]:
+def _dependencies(package: Distribution) -> Iterator[str]:
     for line in package.requires or ():
         match = NAME.match(line)
         if match and "extra ==" not in line:
             yield re.sub(r"[-_.]+", "-", match[0]).lower()
 
 
-def _locked() -> Path:
-    installed = Path(str(files("cloison.remote").joinpath(LOCKED)))
-    return installed if installed.is_file() else Path(str(files(PROGRAM))).parents[1] / LOCKED_IN_CLONE
+def _requirements_file() -> Path:
+    installed = Path(str(files("cloison.remote").joinpath(REQUIREMENTS_FILE)))
+    return installed if installed.is_file() else Path(str(files(PROGRAM))).parents[1] / REQUIREMENTS_IN_CLONE

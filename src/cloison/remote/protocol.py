@@ -5,9 +5,9 @@ namespaces and capabilities that proving needs. The command hands it an errand a
 open; when the line ends, so does the scout.
 
     command                         scout
-    Errand  ───────────────────────▶
+    AgentRequest  ───────────────────────▶
             ◀───────────────────────  Talk      now and then: what goes on, or only that it lives
-            ◀───────────────────────  Staging   in a rehearsal: have Compose start this document
+            ◀───────────────────────  ComposeUpRequest   in a rehearsal: have Compose start this document
     Staged  ───────────────────────▶            how that ended
             ◀───────────────────────  Proven    the document, or
             ◀───────────────────────  Failed    the error, by its name and with its sentence
@@ -24,15 +24,15 @@ import msgspec
 from cloison.errors import CloisonError, NotProven
 
 
-class Errand(msgspec.Struct, frozen=True, tag=True):
+class AgentRequest(msgspec.Struct, frozen=True, tag=True):
     """What is to be proven: a resolved document, running or to be rehearsed; `patience` in seconds."""
 
     document: dict[str, Any]
-    patience: float
+    timeout: float
     is_rehearsal: bool
 
 
-class Staged(msgspec.Struct, frozen=True, tag=True):
+class ComposeUpResult(msgspec.Struct, frozen=True, tag=True):
     """How Compose ended."""
 
     code: int
@@ -40,78 +40,76 @@ class Staged(msgspec.Struct, frozen=True, tag=True):
     err: str
 
 
-class Talk(msgspec.Struct, frozen=True, tag=True):
+class Progress(msgspec.Struct, frozen=True, tag=True):
     """A sentence for the person who waits; an empty one is a sign of life."""
 
     sentence: str = ""
 
 
-class Staging(msgspec.Struct, frozen=True, tag=True):
+class ComposeUpRequest(msgspec.Struct, frozen=True, tag=True):
     """A document that Compose is to start as the project `name`."""
 
     name: str
     document: dict[str, Any]
 
 
-class Proven(msgspec.Struct, frozen=True, tag=True):
+class ProofResponse(msgspec.Struct, frozen=True, tag=True):
     """The proof document, as its canonical bytes."""
 
     proof: msgspec.Raw
 
 
-class Failed(msgspec.Struct, frozen=True, tag=True):
+class ErrorResponse(msgspec.Struct, frozen=True, tag=True):
     """An expected failure."""
 
     kind: str
     sentence: str
 
 
-LABEL: Final = "io.cloison.scout"
-"""What marks a scout's container; it belongs to no project, and is not looked at."""
-Answer = Talk | Staging | Proven | Failed
-KINDS: Final[dict[str, type[CloisonError]]] = {kind.__name__: kind for kind in CloisonError.__subclasses__()}
+AgentMessage = Progress | ComposeUpRequest | ProofResponse | ErrorResponse
+ERROR_TYPES: Final[dict[str, type[CloisonError]]] = {kind.__name__: kind for kind in CloisonError.__subclasses__()}
 """The errors that may cross the line."""
-PRIVATE: Final = ("secrets", "configs")
+REDACTED_SECTIONS: Final = ("secrets", "configs")
 """Sections of a Compose file that a proof has no use for."""
 
 
-def written(message: msgspec.Struct) -> bytes:
+def encode(message: msgspec.Struct) -> bytes:
     """Return a message as its line."""
     return msgspec.json.encode(message) + b"\n"
 
 
-def asked(line: bytes) -> Errand | Staged:
+def decode_request(line: bytes) -> AgentRequest | ComposeUpResult:
     """Read what a command says.
 
     Raises msgspec.DecodeError when it is neither.
     """
-    said: Errand | Staged = msgspec.json.decode(line, type=Errand | Staged)
-    return said
+    message: AgentRequest | ComposeUpResult = msgspec.json.decode(line, type=AgentRequest | ComposeUpResult)
+    return message
 
 
-def answered(line: bytes) -> Answer:
+def decode_message(line: bytes) -> AgentMessage:
     """Read what a scout says.
 
     Raises msgspec.DecodeError when it is no answer.
     """
-    said: Answer = msgspec.json.decode(line, type=Answer)
-    return said
+    message: AgentMessage = msgspec.json.decode(line, type=AgentMessage)
+    return message
 
 
-def failed(error: CloisonError) -> Failed:
+def error_response(error: CloisonError) -> ErrorResponse:
     """Return an error as it crosses the line."""
-    return Failed(type(error).__name__, str(error))
+    return ErrorResponse(type(error).__name__, str(error))
 
 
-def raised(message: Failed) -> CloisonError:
+def to_exception(message: ErrorResponse) -> CloisonError:
     """Return the error that a message tells of."""
-    return KINDS.get(message.kind, NotProven)(message.sentence)
+    return ERROR_TYPES.get(message.kind, NotProven)(message.sentence)
 
 
-def discreet(document: dict[str, Any]) -> dict[str, Any]:
+def redact(document: dict[str, Any]) -> dict[str, Any]:
     """Return a resolved document without what it may hold of passwords."""
     services = {
         name: {key: value for key, value in body.items() if key != "environment"}
         for name, body in (document.get("services") or {}).items()
     }
-    return {key: value for key, value in document.items() if key not in PRIVATE} | {"services": services}
+    return {key: value for key, value in document.items() if key not in REDACTED_SECTIONS} | {"services": services}

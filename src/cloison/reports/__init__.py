@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class RenderOptions:
     """How a report for people is shown; the others ignore it."""
 
     color: bool = False
@@ -22,23 +22,23 @@ class Look:
     strict: bool = False
 
 
-def _terminal(proof: Proof, look: Look) -> str:
+def _terminal(proof: Proof, render_options: RenderOptions) -> str:
     from cloison.reports import terminal  # noqa: PLC0415  # who asks for another report need not load this one
 
-    return terminal.render(proof, color=look.color, width=look.width, strict=look.strict)
+    return terminal.render(proof, color=render_options.color, width=render_options.width, strict=render_options.strict)
 
 
-def _json(proof: Proof, _look: Look) -> Iterator[str]:
+def _json(proof: Proof, _render_options: RenderOptions) -> Iterator[str]:
     from cloison.reports import json  # noqa: PLC0415  # same
 
     return json.parts(proof)
 
 
-def _html(proof: Proof, _look: Look) -> str:
+def _html(proof: Proof, _render_options: RenderOptions) -> str:
     from cloison.reports import html  # noqa: PLC0415  # same
 
     return html.render(proof)
 
 
-Report = Callable[["Proof", Look], "str | Iterator[str]"]
-REPORTS: Final[dict[str, Report]] = {"terminal": _terminal, "json": _json, "html": _html}
+Renderer = Callable[["Proof", RenderOptions], "str | Iterator[str]"]
+REPORTS: Final[dict[str, Renderer]] = {"terminal": _terminal, "json": _json, "html": _html}

@@ -10,4 +10,4 @@ from cloison_view import page as cloison_view_page
 
 def render(proof: Proof) -> str:
     """Return the page; what it shows is made from the document alone, as in the ledger."""
-    return cloison_view_page.sheet(msgspec.to_builtins(proof), digest(proof))
+    return cloison_view_page.render_page(msgspec.to_builtins(proof), digest(proof))

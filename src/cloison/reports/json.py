@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cloison.proof.schema import Proof, pieces
+from cloison.proof.schema import Proof, canonical_chunks
 
 
 def parts(proof: Proof) -> Iterator[str]:
@@ -12,4 +12,4 @@ def parts(proof: Proof) -> Iterator[str]:
 
     In parts, for a large proof can be written in them without being held twice.
     """
-    return (piece.decode() for piece in pieces(proof))
+    return (piece.decode() for piece in canonical_chunks(proof))

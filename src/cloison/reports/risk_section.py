@@ -9,11 +9,11 @@ from rich.text import Text
 from cloison.proof.schema import FindingPart, Proof
 from cloison.reports.text import paragraph
 
-MOST: Final = 6
+MAX_NAMED_CONTAINERS: Final = 6
 """So many containers are named; the rest is counted."""
 
 
-def misuse(proof: Proof, width: int) -> list[Text]:
+def risk_section(proof: Proof, width: int) -> list[Text]:
     """Return what could be misused, in the document's order, with the evidence of the first of each kind."""
     kinds: dict[tuple[str, str], list[FindingPart]] = {}
     for item in proof.findings:
@@ -27,4 +27,8 @@ def misuse(proof: Proof, width: int) -> list[Text]:
 
 def _named(items: list[FindingPart]) -> str:
     names = list(dict.fromkeys(item.where for item in items))
-    return ", ".join(names if len(names) <= MOST + 1 else [*names[:MOST], f"and {len(names) - MOST} more"])
+    return ", ".join(
+        names
+        if len(names) <= MAX_NAMED_CONTAINERS + 1
+        else [*names[:MAX_NAMED_CONTAINERS], f"and {len(names) - MAX_NAMED_CONTAINERS} more"]
+    )

@@ -10,80 +10,89 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cloison.model.facts import HOST, OUTSIDE, Protocol, version_of
-from cloison.reports.topology import Scene, Seen
+from cloison.model.flow import HOST, OUTSIDE, Protocol, ip_version
+from cloison.reports.topology import ResolvedFlow, Topology
 
-Way = tuple[str, int]
+ProtocolVersion = tuple[str, int]
 """A protocol and a version of IP."""
-ALONE: Final = " only"
-USUAL: Final = frozenset({Protocol.TCP, 4})
-MANY: Final = "part"
+ONLY: Final = " only"
+COMMON: Final = frozenset({Protocol.TCP, 4})
+MIXED: Final = "part"
 """What stands in the matrix where a limit has no short name."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Limit:
+class Scope:
     """The ways for which something is true, in words for a sentence and for a cell; both are empty for all of them."""
 
     words: str = ""
-    mark: str = ""
+    suffix: str = ""
 
 
-NONE: Final = Limit()
+FULL_SCOPE: Final = Scope()
 
 
-def ways(view: Scene, flows: Iterable[Seen]) -> set[Way]:
+def protocol_versions(topology: Topology, flows: Iterable[ResolvedFlow]) -> set[ProtocolVersion]:
     """Return the ways of flows, without those that their sources do not have."""
-    found = [(item, version_of(item.target.address)) for item in flows if item.target.address]
-    return {(item.target.protocol, version) for item, version in found if version in _tongues(view, item)}
+    found = [(item, ip_version(item.target.address)) for item in flows if item.target.address]
+    return {(item.target.protocol, version) for item, version in found if version in _ip_versions(topology, item)}
 
 
-def _tongues(view: Scene, item: Seen) -> frozenset[int]:
+def _ip_versions(topology: Topology, item: ResolvedFlow) -> frozenset[int]:
     """Return the versions of IP that a source has; of one without any address it is not asked."""
     if item.source.place in (HOST, OUTSIDE):
         return frozenset({4, 6})
-    return view.tongues.get(item.source.container, frozenset({4, 6}))
+    return topology.ip_versions.get(item.source.container, frozenset({4, 6}))
 
 
-def limit(view: Scene, part: Sequence[Seen], alike: Sequence[Seen], whole: Sequence[Seen]) -> Limit:
+def scope(
+    topology: Topology, part: Sequence[ResolvedFlow], alike: Sequence[ResolvedFlow], whole: Sequence[ResolvedFlow]
+) -> Scope:
     """Return the limit of a `part` of a `whole` door; `alike` are its flows of the same word, whatever the cause.
 
     It is said to be alone where the rest of the door has another word. Where it has not, it is another
     finding's, and TCP and IPv4 need no mention.
     """
-    held, every = ways(view, part), ways(view, whole)
-    if not held or held == every:
-        return NONE
-    protocols, versions = {protocol for protocol, _ in held}, {version for _, version in held}
-    all_protocols, all_versions = ({way[i] for way in every} for i in (0, 1))
-    if held != {way for way in every if way[0] in protocols and way[1] in versions}:
-        words, mark = f" over {' and '.join(_way(*way) for way in sorted(held))}", f"/{MANY}"
+    covered, all_pairs = protocol_versions(topology, part), protocol_versions(topology, whole)
+    if not covered or covered == all_pairs:
+        return FULL_SCOPE
+    protocols, versions = {protocol for protocol, _ in covered}, {version for _, version in covered}
+    all_protocols, all_versions = ({pair[i] for pair in all_pairs} for i in (0, 1))
+    if covered != {pair for pair in all_pairs if pair[0] in protocols and pair[1] in versions}:
+        words, suffix = f" over {' and '.join(_describe_pair(*pair) for pair in sorted(covered))}", f"/{MIXED}"
     else:
         few = [*(protocols if protocols < all_protocols else ()), *(versions if versions < all_versions else ())]
-        words, mark = f" over {' '.join(map(_called, few))}", "".join(f"/{_short(item)}" for item in few)
-        if held != ways(view, alike) and USUAL.issuperset(few):
-            return Limit("", mark)
-    return Limit(words + (ALONE if held == ways(view, alike) else ""), mark)
+        words, suffix = (
+            f" over {' '.join(map(_protocol_name, few))}",
+            "".join(f"/{_protocol_suffix(item)}" for item in few),
+        )
+        if covered != protocol_versions(topology, alike) and COMMON.issuperset(few):
+            return Scope("", suffix)
+    return Scope(words + (ONLY if covered == protocol_versions(topology, alike) else ""), suffix)
 
 
-def _way(protocol: str, version: int) -> str:
-    return f"{_called(protocol)} {_called(version)}"
+def _describe_pair(protocol: str, version: int) -> str:
+    return f"{_protocol_name(protocol)} {_protocol_name(version)}"
 
 
-def _called(item: str | int) -> str:
+def _protocol_name(item: str | int) -> str:
     return item.upper() if isinstance(item, str) else f"IPv{item}"
 
 
-def _short(item: str | int) -> str:
+def _protocol_suffix(item: str | int) -> str:
     return item if isinstance(item, str) else f"v{item}"
 
 
-def over_v6(_scene: Scene, item: Seen) -> bool:
+def over_ipv6(_scene: Topology, item: ResolvedFlow) -> bool:
     """Whether a flow goes to an IPv6 address."""
-    return version_of(item.target.address) == 6  # noqa: PLR2004  # of IP
+    return ip_version(item.target.address) == 6  # noqa: PLR2004  # of IP
 
 
-def over_bare_v6(scene: Scene, item: Seen) -> bool:
+def over_unfiltered_ipv6(topology: Topology, item: ResolvedFlow) -> bool:
     """Whether it goes to one, and its source has networks with IPv6 of which none leads out."""
-    spoken = {*scene.networks_v6(item.source.place)}
-    return over_v6(scene, item) and bool(spoken) and spoken.isdisjoint(scene.open_networks(item.source.place))
+    spoken = {*topology.ipv6_networks(item.source.place)}
+    return (
+        over_ipv6(topology, item)
+        and bool(spoken)
+        and spoken.isdisjoint(topology.non_internal_networks(item.source.place))
+    )

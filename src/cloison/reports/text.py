@@ -15,33 +15,35 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-OBEYED: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+CONTROL_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories that a terminal acts upon: a container's name must not move the cursor."""
 
 
-def clean(text: str) -> str:
+def escape_control_chars(text: str) -> str:
     """Return a text with its control characters spelled out."""
-    return "".join(_spelled(char) if unicodedata.category(char) in OBEYED else char for char in text)
+    return "".join(_escape_char(char) if unicodedata.category(char) in CONTROL_CATEGORIES else char for char in text)
 
 
-def _spelled(char: str) -> str:
+def _escape_char(char: str) -> str:
     return char.encode("unicode_escape").decode()
 
 
-def said(*parts: tuple[str, str]) -> Text:
+def styled_line(*parts: tuple[str, str]) -> Text:
     """Return a line made of (text, style)."""
-    return Text("").join(Text(clean(text), style) for text, style in parts)
+    return Text("").join(Text(escape_control_chars(text), style) for text, style in parts)
 
 
 def paragraph(text: str, width: int, *, first: tuple[str, str] = ("", ""), style: str = "") -> list[Text]:
     """Break a text between words, hanging under its `first` mark; a word that is too long stays whole."""
-    room = max(width - len(first[0]), 1)
-    rows = textwrap.wrap(clean(" ".join(text.split())), room, break_long_words=False, break_on_hyphens=False) or [""]
+    available_width = max(width - len(first[0]), 1)
+    rows = textwrap.wrap(
+        escape_control_chars(" ".join(text.split())), available_width, break_long_words=False, break_on_hyphens=False
+    ) or [""]
     margin = " " * len(first[0])
-    return [said(first if i == 0 else (margin, ""), (row, style)) for i, row in enumerate(rows)]
+    return [styled_line(first if i == 0 else (margin, ""), (row, style)) for i, row in enumerate(rows)]
 
 
-def printed(lines: Iterable[Text], *, color: bool, width: int) -> str:
+def render_lines(lines: Iterable[Text], *, color: bool, width: int) -> str:
     """Return the lines as a string, with the 16 colours that every terminal has in its own palette, or with none."""
     console = Console(
         file=StringIO(),

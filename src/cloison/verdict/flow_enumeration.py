@@ -14,18 +14,16 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from cloison.compose.project import Project
-from cloison.model.facts import (
+from cloison.model.facts import Container, Facts, Listener
+from cloison.model.flow import (
     ANY_PORT,
+    FOREIGN,
     HOST,
     LINK_LOCAL,
     OUTSIDE,
-    STRANGER,
-    Container,
     Endpoint,
-    Facts,
+    EndpointKind,
     Flow,
-    Kind,
-    Listener,
     Protocol,
     Vantage,
 )
@@ -39,28 +37,30 @@ Ports = Collection[tuple[Protocol, int]]
 def place(project: Project, container: Container) -> str:
     """Return the service that a container belongs to, or the name under which a stranger is shown."""
     known = container.project == project.name and container.service in project.services
-    return container.service if known else STRANGER + container.name
+    return container.service if known else FOREIGN + container.name
 
 
 def absent(project: Project, facts: Facts) -> list[str]:
     """Return the services that should run and have no running container, once for each that is missing."""
     running = [c.service for c in facts.containers if c.project == project.name and c.pid and not c.one_off]
-    over = finished(project, facts)
+    done = completed(project, facts)
     return [
         service.name
         for _, service in sorted(project.services.items())
-        if service.name not in over
+        if service.name not in done
         for _ in range(service.replicas - running.count(service.name))
     ]
 
 
-def finished(project: Project, facts: Facts) -> set[str]:
+def completed(project: Project, facts: Facts) -> set[str]:
     """Return the services that the file expects to end, and that have: nobody can look from where nobody is."""
-    ours = [c for c in facts.containers if c.project == project.name and not c.one_off]
+    project_containers = [c for c in facts.containers if c.project == project.name and not c.one_off]
     return {
         name
         for name, service in project.services.items()
-        if service.ends and (made := [c for c in ours if c.service == name]) and all(c.has_ended for c in made)
+        if service.completion_awaited
+        and (made := [c for c in project_containers if c.service == name])
+        and all(c.has_completed for c in made)
     }
 
 
@@ -76,153 +76,165 @@ def _missing(project: Project, facts: Facts) -> list[Vantage]:
 
 def endpoints(project: Project, facts: Facts, named: Mapping[str, Ports]) -> list[Endpoint]:
     """Return where connections end. `named` gives the ports of a service that are asked even if nobody listens."""
-    found = {*_of_host(facts)}
+    found = {*_host_endpoints(facts)}
     for address in facts.outside_addresses:
         found |= {*_canaries(_canary(OUTSIDE, "", "", address))}
     for container in facts.containers:
         owner = place(project, container)
         if container.pid:
             wanted = () if container.one_off else named.get(owner, ())  # `compose run` serves nobody
-            found |= {*_seats(project, facts, container, owner, wanted)}
+            found |= {*_container_endpoints(project, facts, container, owner, wanted)}
             found |= {*_published(project, facts, container, owner)}
     for vantage in _missing(project, facts):
-        found |= {*_lost_seats(project, vantage.place, "", named.get(vantage.place, ()))}
+        found |= {*_missing_endpoints(project, vantage.place, "", named.get(vantage.place, ()))}
     return sorted(found)
 
 
 @dataclass(frozen=True, slots=True)
-class _Near:
+class _Reachability:
     """Who is near enough to ask: the networks of every container, and who may ask an address nobody told of."""
 
-    seated: Mapping[str, Collection[str]]
-    askers: Mapping[tuple[str, str], Collection[str]]
-    holders: Mapping[str, str]
+    networks_by_container: Mapping[str, Collection[str]]
+    reachable_from: Mapping[tuple[str, str], Collection[str]]
+    address_owners: Mapping[str, str]
 
 
 def flows(project: Project, facts: Facts, named: Mapping[str, Ports]) -> list[Flow]:
     """Return every pair that involves the project, in order."""
     ends = endpoints(project, facts, named)
-    near = _Near(
-        {c.name: {seat.network for seat in c.attachments} for c in facts.containers},
-        {(item.container, item.address): item.askers for item in facts.untold},
-        facts.seats,
+    reachability = _Reachability(
+        {c.name: {attachment.network for attachment in c.attachments} for c in facts.containers},
+        {(item.container, item.address): item.reachable_from for item in facts.unmanaged_addresses},
+        facts.container_addresses,
     )
     pairs = (Flow(vantage, end) for vantage in vantages(project, facts) for end in ends)
-    return [flow for flow in pairs if _is_asked(project, flow, near)]
+    return [flow for flow in pairs if _is_probed(project, flow, reachability)]
 
 
-def _is_asked(project: Project, flow: Flow, near: _Near) -> bool:
+def _is_probed(project: Project, flow: Flow, reachability: _Reachability) -> bool:
     """Whether the two ends are two, one of them is the project's, and the address means something at the other."""
     source, target = flow.vantage, flow.endpoint
     if (source.place, source.container) == (target.place, target.container):
         return False
-    askers = near.askers.get((target.container, target.address))
-    if askers is not None and (source.container or source.place) not in askers:
+    reachable_from = reachability.reachable_from.get((target.container, target.address))
+    if reachable_from is not None and (source.container or source.place) not in reachable_from:
         return False
-    if target.kind is Kind.PUBLISHED and source.container == near.holders.get(target.address, HOST):
+    if target.kind is EndpointKind.PUBLISHED and source.container == reachability.address_owners.get(
+        target.address, HOST
+    ):
         return False  # whoever stands at a door does not come through it
-    if target.kind is Kind.PUBLISHED and source.place != HOST:
+    if target.kind is EndpointKind.PUBLISHED and source.place != HOST:
         # Everybody may try a published port; a stranger's try says nothing that the outside's does not.
-        return not source.place.startswith(STRANGER) and not target.address.startswith(LOOPBACK)
-    if target.address.startswith(LINK_LOCAL) and target.network not in near.seated.get(source.container, ()):
+        return not source.place.startswith(FOREIGN) and not target.address.startswith(LOOPBACK)
+    if target.address.startswith(LINK_LOCAL) and target.network not in reachability.networks_by_container.get(
+        source.container, ()
+    ):
         return False
     return source.place in project.services or target.place in project.services
 
 
-def _of_host(facts: Facts) -> Iterator[Endpoint]:
+def _host_endpoints(facts: Facts) -> Iterator[Endpoint]:
     """Yield what the host offers: it answers on each of its addresses for whoever gets there."""
-    listeners = _heard(facts, "")
-    for network, address in facts.host_seats:
+    listeners = _reachable_listeners(facts, "")
+    for network, address in facts.host_attachments:
         if not address.startswith(LOOPBACK) and address not in facts.outside_gateways:
-            bare = _canary(HOST, "", network, address)
-            yield from _canaries(bare)
-            yield from _served(bare, listeners)
+            template = _canary(HOST, "", network, address)
+            yield from _canaries(template)
+            yield from _listener_endpoints(template, listeners)
 
 
-def _heard(facts: Facts, container: str) -> list[Listener]:
+def _reachable_listeners(facts: Facts, container: str) -> list[Listener]:
     found = (item for item in facts.listeners if item.container == container)
     return [item for item in found if not item.address.startswith(LOOPBACK)]
 
 
-def _served(bare: Endpoint, listeners: Iterable[Listener], unheard: Ports = ()) -> Iterator[Endpoint]:
+def _listener_endpoints(
+    template: Endpoint, listeners: Iterable[Listener], not_listening: Ports = ()
+) -> Iterator[Endpoint]:
     """Yield the ports of one address on which somebody listens, and those on which somebody should."""
     for item in listeners:
-        if item.listens_on(bare.address):
-            yield replace(bare, kind=Kind.LISTENER, protocol=item.protocol, service_port=item.port, port=item.port)
-    for protocol, port in unheard:
-        yield replace(bare, kind=Kind.DECLARED, protocol=protocol, service_port=port, port=port)
+        if item.listens_on(template.address):
+            yield replace(
+                template, kind=EndpointKind.LISTENER, protocol=item.protocol, service_port=item.port, port=item.port
+            )
+    for protocol, port in not_listening:
+        yield replace(template, kind=EndpointKind.DECLARED, protocol=protocol, service_port=port, port=port)
 
 
 def _canary(where: str, container: str, network: str, address: str) -> Endpoint:
-    return Endpoint(where, container, Kind.CANARY, Protocol.TCP, ANY_PORT, network, address, ANY_PORT)
+    return Endpoint(where, container, EndpointKind.CANARY, Protocol.TCP, ANY_PORT, network, address, ANY_PORT)
 
 
-def _canaries(bare: Endpoint) -> Iterator[Endpoint]:
-    return (replace(bare, protocol=protocol) for protocol in CANARIES)
+def _canaries(template: Endpoint) -> Iterator[Endpoint]:
+    return (replace(template, protocol=protocol) for protocol in CANARIES)
 
 
-def _seats(project: Project, facts: Facts, container: Container, owner: str, named: Ports) -> Iterator[Endpoint]:
+def _container_endpoints(
+    project: Project, facts: Facts, container: Container, owner: str, named: Ports
+) -> Iterator[Endpoint]:
     """Yield what a running container offers on each of its addresses, and what it should and does not."""
-    listeners = _heard(facts, container.name)
-    unheard = {*named} - {(item.protocol, item.port) for item in listeners}
+    listeners = _reachable_listeners(facts, container.name)
+    not_listening = {*named} - {(item.protocol, item.port) for item in listeners}
     if container.network_mode == HOST:
         # It is at home on the host's own addresses, and the host's canaries stand for its wall.
-        for network, address in facts.host_seats:
+        for network, address in facts.host_attachments:
             if not address.startswith(LOOPBACK):
-                yield from _served(_canary(owner, container.name, network, address), listeners, unheard)
+                yield from _listener_endpoints(
+                    _canary(owner, container.name, network, address), listeners, not_listening
+                )
         return
-    for seat in container.attachments:
-        for address in seat.addresses:
-            bare = _canary(owner, container.name, seat.network, address)
-            yield from _canaries(bare)
-            yield from _served(bare, listeners, unheard)
-    for network, address in _unforeseen(facts, container):
-        bare = _canary(owner, container.name, network, address)
-        yield from _canaries(bare)
-        yield from _served(bare, listeners)
-    held = {seat.network for seat in container.attachments}
-    yield from _lost_seats(project, owner, container.name, named, held)
+    for attachment in container.attachments:
+        for address in attachment.addresses:
+            template = _canary(owner, container.name, attachment.network, address)
+            yield from _canaries(template)
+            yield from _listener_endpoints(template, listeners, not_listening)
+    for network, address in _unmanaged_addresses(facts, container):
+        template = _canary(owner, container.name, network, address)
+        yield from _canaries(template)
+        yield from _listener_endpoints(template, listeners)
+    attached = {attachment.network for attachment in container.attachments}
+    yield from _missing_endpoints(project, owner, container.name, named, attached)
 
 
-def _unforeseen(facts: Facts, container: Container) -> Iterator[tuple[str, str]]:
+def _unmanaged_addresses(facts: Facts, container: Container) -> Iterator[tuple[str, str]]:
     """Yield the addresses that a container holds and nobody told of, with the network of its own to which they fit."""
-    held = [network for seat in container.attachments if (network := facts.network(seat.network))]
-    for item in facts.untold:
+    attached = [network for attachment in container.attachments if (network := facts.network(attachment.network))]
+    for item in facts.unmanaged_addresses:
         if item.container == container.name and item.address:
-            yield next((network.name for network in held if network.holds(item.address)), ""), item.address
+            yield next((network.name for network in attached if network.contains(item.address)), ""), item.address
 
 
-def _lost_seats(
+def _missing_endpoints(
     project: Project,
     owner: str,
     container: str,
     named: Ports,
-    held: Collection[str] = (),
+    attached: Collection[str] = (),
 ) -> Iterator[Endpoint]:
     """Yield endpoints without an address for the networks that the file gives and the engine does not."""
     service = project.services.get(owner)
     for network in service.networks if service else ():
-        if network not in held:
-            bare = _canary(owner, container, network, "")
-            yield from _canaries(bare)
-            yield from _served(bare, (), named)
+        if network not in attached:
+            template = _canary(owner, container, network, "")
+            yield from _canaries(template)
+            yield from _listener_endpoints(template, (), named)
 
 
 def _published(project: Project, facts: Facts, container: Container, owner: str) -> Iterator[Endpoint]:
     if owner not in project.services:
         return
-    for door in {*container.publications, *container.led}:
-        for address in (*facts.host_addresses, *({door.host_address} & facts.seats.keys())):
-            if door.binds(address):
+    for published_port in {*container.published_ports, *container.redirect_candidates}:
+        for address in (*facts.host_addresses, *({published_port.host_address} & facts.container_addresses.keys())):
+            if published_port.binds(address):
                 yield Endpoint(
                     owner,
                     container.name,
-                    Kind.PUBLISHED,
-                    door.protocol,
-                    door.container_port,
+                    EndpointKind.PUBLISHED,
+                    published_port.protocol,
+                    published_port.container_port,
                     "",
                     address,
-                    door.host_port,
+                    published_port.host_port,
                 )
 
 
@@ -231,17 +243,21 @@ def known_ports(project: Project, facts: Facts) -> dict[str, set[tuple[Protocol,
 
     Who lives in another's namespace adds to the ports of its owner.
     """
-    ours = [(name, c) for c in facts.containers if c.pid and (name := place(project, c)) in project.services]
-    known: dict[str, set[tuple[Protocol, int]]] = {name: set() for name, _ in ours if project.owner(name) == name}
-    for name, container in ours:
+    project_containers = [
+        (name, c) for c in facts.containers if c.pid and (name := place(project, c)) in project.services
+    ]
+    known: dict[str, set[tuple[Protocol, int]]] = {
+        name: set() for name, _ in project_containers if project.owner(name) == name
+    }
+    for name, container in project_containers:
         service, ports = project.services[name], known.get(project.owner(name), set())
         ports |= {*service.exposed, *container.exposed}
         ports |= {(port.protocol, port.target) for port in service.ports}
-        ports |= {*_listened(facts.listeners, container.name)}
+        ports |= {*_listening_ports(facts.listeners, container.name)}
     return known
 
 
-def declared(project: Project, named: Mapping[str, Ports]) -> dict[str, set[tuple[Protocol, int]]]:
+def declared_ports(project: Project, named: Mapping[str, Ports]) -> dict[str, set[tuple[Protocol, int]]]:
     """Return the ports that the file or the policy (`named`) gives to a namespace, by the service that owns it."""
     given: dict[str, set[tuple[Protocol, int]]] = {}
     for name, service in project.services.items():
@@ -250,10 +266,10 @@ def declared(project: Project, named: Mapping[str, Ports]) -> dict[str, set[tupl
     return given
 
 
-def _listened(listeners: Collection[Listener], container: str) -> Iterator[tuple[Protocol, int]]:
+def _listening_ports(listeners: Collection[Listener], container: str) -> Iterator[tuple[Protocol, int]]:
     return ((item.protocol, item.port) for item in listeners if item.container == container)
 
 
 def skipped(project: Project, facts: Facts) -> list[tuple[str, str]]:
     """Return what this proof does not look at, and why, so that nobody takes it for proven."""
-    return [(f"service {name}", "it ran and has ended") for name in sorted(finished(project, facts))]
+    return [(f"service {name}", "it ran and has ended") for name in sorted(completed(project, facts))]

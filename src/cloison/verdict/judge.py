@@ -12,9 +12,9 @@ from enum import StrEnum
 from typing import Final
 
 from cloison.errors import BREACHED, PROVEN, UNPROVEN
-from cloison.model.facts import Flow
+from cloison.model.flow import Flow
 from cloison.model.outcome import Observation, Outcome, Reach
-from cloison.predict.prediction import Prediction
+from cloison.predict.context import Prediction
 from cloison.verdict.intent import Intent, Intention
 
 
@@ -62,7 +62,7 @@ EXIT_CODE: Final[dict[Judgement, int]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedFlow:
     """One flow with all that is known and said about it."""
 
     flow: Flow
@@ -85,18 +85,18 @@ def compare(
     intended: Mapping[Flow, Intention],
     predicted: Mapping[Flow, Prediction],
     observed: Mapping[Flow, Observation],
-) -> list[Judged]:
+) -> list[JudgedFlow]:
     """Judge every flow, in order.
 
     Raises KeyError when a flow is missing from one of the three: a proof with a hole is no proof.
     """
-    known: dict[tuple[int, int, int], Verdict] = {}  # most flows share their three answers with many others
+    known: dict[tuple[int, int, int], FlowVerdict] = {}  # most flows share their three answers with many others
     judged = []
     for flow in _in_order({**intended, **predicted, **observed}):
         answers = intended[flow], predicted[flow], observed[flow]
         key = (id(answers[0]), id(answers[1]), id(answers[2]))
         verdict = known.get(key) or known.setdefault(key, _verdict(*answers))
-        judged.append(Judged(flow, *answers, *verdict))
+        judged.append(JudgedFlow(flow, *answers, *verdict))
     return judged
 
 
@@ -107,11 +107,11 @@ def _in_order(flows: Collection[Flow]) -> list[Flow]:
     return sorted(flows, key=lambda flow: (vantages[flow.vantage], ends[flow.endpoint]))
 
 
-Verdict = tuple[Judgement, Cause | None, bool]
+FlowVerdict = tuple[Judgement, Cause | None, bool]
 """The word for a flow, who opened it where it should be shut, and whether it is not as predicted."""
 
 
-def _verdict(intention: Intention, prediction: Prediction, observation: Observation) -> Verdict:
+def _verdict(intention: Intention, prediction: Prediction, observation: Observation) -> FlowVerdict:
     judgement = judge(intention.intent, observation)
     known = Reach.UNKNOWN not in (prediction.reach, observation.reach)
     drift = known and prediction.reach is not observation.reach
@@ -119,7 +119,7 @@ def _verdict(intention: Intention, prediction: Prediction, observation: Observat
     return judgement, cause, drift
 
 
-def exit_code(judged: Sequence[Judged], *, complete: bool, strict: bool = False) -> int:
+def exit_code(judged: Sequence[JudgedFlow], *, complete: bool, strict: bool = False) -> int:
     """Return the exit code of a proof: 1 wins over 3, and nothing looked at is nothing proven."""
     words = {item.judgement for item in judged}
     codes = {EXIT_CODE[word] for word in words}

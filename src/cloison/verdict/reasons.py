@@ -8,13 +8,14 @@ from typing import Final
 
 from cloison.compose.policy import Policy
 from cloison.compose.project import Project
-from cloison.model.facts import OUTSIDE, STRANGER, Facts, Flow, version_of
+from cloison.model.facts import Facts
+from cloison.model.flow import FOREIGN, OUTSIDE, Flow, ip_version
 from cloison.model.outcome import Reach
-from cloison.verdict.judge import Cause, Judged, Judgement
+from cloison.verdict.judge import Cause, JudgedFlow, Judgement
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class ProofInputs:
     """What is judged: the file, what was found, and what is intended (None without a policy)."""
 
     project: Project
@@ -42,20 +43,20 @@ BREACHED_BY: Final = {
     Cause.DRIFT: "meant to be shut, and open behind the file's back: {evidence}; by the file it is shut, for {rule}",
     None: "meant to be shut, and open: {evidence}; the file alone does not tell, for {rule}",
 }
-NOT_AS_DRAWN: Final = {
+NOT_AS_PREDICTED: Final = {
     Judgement.HOLDS: "as intended, but not as the file draws it ({rule}): {evidence}",
     Judgement.UNJUDGED: "not judged, and not as the file draws it ({rule}): {evidence}",
 }
 
 
-def reason(item: Judged) -> str:
+def reason(item: JudgedFlow) -> str:
     """Return the sentence that a person acts on."""
     if item.judgement is Judgement.BREACH:
         template = BREACHED_BY[item.cause]
     elif item.judgement is Judgement.BROKEN and item.observation.reach is Reach.SHUT:
         template = BROKEN_BY[item.prediction.reach]
     elif item.drift and item.judgement in (Judgement.HOLDS, Judgement.UNJUDGED):
-        template = NOT_AS_DRAWN[item.judgement]
+        template = NOT_AS_PREDICTED[item.judgement]
     else:
         template = REASONS.get((item.judgement, item.observation.reach), "not known: {evidence}")
     return template.format(
@@ -63,12 +64,12 @@ def reason(item: Judged) -> str:
     )
 
 
-def notes(case: Case, judged: Sequence[Judged]) -> list[str]:
+def notes(inputs: ProofInputs, judged: Sequence[JudgedFlow]) -> list[str]:
     """Return what is worth knowing and changes no verdict."""
     return [
-        *_strangers(case.facts, judged),
-        *_unpublished(case.project, case.facts),
-        *unneeded(case.policy, judged),
+        *_foreign_containers(inputs.facts, judged),
+        *_unpublished(inputs.project, inputs.facts),
+        *unneeded_tolerations(inputs.policy, judged),
         *_egress(judged),
     ]
 
@@ -79,8 +80,8 @@ def pings(flows: Iterable[Flow]) -> list[str]:
     return [f"ICMP: echo requests of {source} get to {target}, TCP and UDP do not" for source, target in pairs]
 
 
-def _strangers(facts: Facts, judged: Iterable[Judged]) -> list[str]:
-    seen = {item.flow.vantage.container for item in judged if item.flow.vantage.place.startswith(STRANGER)}
+def _foreign_containers(facts: Facts, judged: Iterable[JudgedFlow]) -> list[str]:
+    seen = {item.flow.vantage.container for item in judged if item.flow.vantage.place.startswith(FOREIGN)}
     return [
         f"{container.name}"
         + (f" of project {container.project}" if container.project else "")
@@ -93,9 +94,15 @@ def _strangers(facts: Facts, judged: Iterable[Judged]) -> list[str]:
 
 def _unpublished(project: Project, facts: Facts) -> list[str]:
     """Name the ports that the file publishes and the engine does not: they open when the network changes."""
-    ours = [c for c in facts.containers if c.pid and c.project == project.name and c.service in project.services]
-    asked = {(c, port.protocol, port.target) for c in ours for port in project.services[c.service].ports}
-    given = {(c, door.protocol, door.container_port) for c in ours for door in c.publications}
+    project_containers = [
+        c for c in facts.containers if c.pid and c.project == project.name and c.service in project.services
+    ]
+    asked = {(c, port.protocol, port.target) for c in project_containers for port in project.services[c.service].ports}
+    given = {
+        (c, published_port.protocol, published_port.container_port)
+        for c in project_containers
+        for published_port in c.published_ports
+    }
     return sorted(
         {
             f"the file publishes {container.service}:{port}/{protocol}, but the engine does not (as it does when every "
@@ -105,7 +112,7 @@ def _unpublished(project: Project, facts: Facts) -> list[str]:
     )
 
 
-def unneeded(rules: Policy | None, judged: Iterable[Judged]) -> list[str]:
+def unneeded_tolerations(rules: Policy | None, judged: Iterable[JudgedFlow]) -> list[str]:
     """Name the tolerations that cover nothing open."""
     used = {item.intention.where for item in judged if item.observation.reach is not Reach.SHUT}
     return [
@@ -115,20 +122,24 @@ def unneeded(rules: Policy | None, judged: Iterable[Judged]) -> list[str]:
     ]
 
 
-def _egress(judged: Iterable[Judged]) -> list[str]:
+def _egress(judged: Iterable[JudgedFlow]) -> list[str]:
     """Sum up who reaches the internet: a policy may allow it, and it is still worth a line.
 
     Over which version of IP is said where both were asked and one alone leads out.
     """
-    outward = [item for item in judged if item.flow.endpoint.place == OUTSIDE and item.flow.vantage.container]
-    asked = {version_of(item.flow.endpoint.address) for item in outward}
-    free = {
-        version: {item.flow.vantage.place for item in outward if _leads_out(item, version)} for version in sorted(asked)
+    egress_flows = [item for item in judged if item.flow.endpoint.place == OUTSIDE and item.flow.vantage.container]
+    asked = {ip_version(item.flow.endpoint.address) for item in egress_flows}
+    by_version = {
+        version: {item.flow.vantage.place for item in egress_flows if _is_egress(item, version)}
+        for version in sorted(asked)
     }
-    everywhere = set.intersection(*free.values()) if free else set()
-    named = [(everywhere, ""), *((free[version] - everywhere, f" over IPv{version} only") for version in free)]
+    everywhere = set.intersection(*by_version.values()) if by_version else set()
+    named = [
+        (everywhere, ""),
+        *((by_version[version] - everywhere, f" over IPv{version} only") for version in by_version),
+    ]
     return [f"egress: {', '.join(sorted(who))} can reach the internet{over}" for who, over in named if who]
 
 
-def _leads_out(item: Judged, version: int) -> bool:
-    return item.observation.reach is Reach.OPEN and version_of(item.flow.endpoint.address) == version
+def _is_egress(item: JudgedFlow, version: int) -> bool:
+    return item.observation.reach is Reach.OPEN and ip_version(item.flow.endpoint.address) == version

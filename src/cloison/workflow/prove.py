@@ -1,73 +1,117 @@
-"""Does an errand here, where namespaces can be entered, or has a scout do it on the engine's machine.
+"""Proves a project: in this process where it may enter network namespaces, else through the agent.
 
-Rule: both run `proving.here`, so the document is the same; what the scout sends back is read like a stranger's.
+Input: which project, how long to wait, and a function that is told how far the proof is. Output: the proof.
+Rule: both ways run `local_proof.prove_locally`, so the document is the same. What the agent sends back is
+parsed like any document from outside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+import importlib
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from cloison.compose import policy
 from cloison.compose import project as compose_project
-from cloison.engine import compose_cli, connection
+from cloison.engine import compose_cli
 from cloison.errors import NotProven
 from cloison.linux import netns
 from cloison.proof import schema as proof_schema
 from cloison.proof.schema import Proof
-from cloison.remote import agent_container
 from cloison.remote import protocol as remote_protocol
-from cloison.remote.agent_container import Scout
-from cloison.remote.protocol import Answer, Errand, Failed, Proven, Staged, Staging
+from cloison.remote.protocol import (
+    AgentMessage,
+    AgentRequest,
+    ComposeUpRequest,
+    ComposeUpResult,
+    ErrorResponse,
+    ProofResponse,
+)
 from cloison.workflow import local_proof
+from cloison.workflow.request import Request
 
-GARBLED: Final = "the scout on the engine's machine sent what is no answer"
+if TYPE_CHECKING:
+    from cloison.remote.agent_container import Agent
+
+INVALID_ANSWER: Final = "the agent on the engine's machine sent an invalid message"
+PROBE_MODULES: Final = (
+    "cloison.remote.agent_container",
+    "cloison.observe.session",
+    "cloison.audit.run",
+    "cloison.engine.select",
+)
+"""Modules that a proof works with; importing them takes as long as Compose takes to start."""
 
 
-def answer(wish: Errand, talk: Callable[[str], None]) -> Proof:
-    """Do an errand, wherever it can be done.
+def prove(request: Request, progress: Callable[[str], None] = lambda _: None) -> Proof:
+    """Prove a running project.
 
     Raises a CloisonError when there is nothing to judge: see `errors`.
     """
-    policy.policy(compose_project.project(wish.document))  # a wrong policy is told before anything is made
-    with connection.reached() as engine:
-        if not (netns.may_enter() and engine.is_here()):
-            with agent_container.sent(engine, talk) as (scout, lock):
-                return _by_scout(scout, lock, wish, talk)
-    return local_proof.here(wish, talk)
+    progress("resolving the Compose file")
+    document = resolved(request.selection, *PROBE_MODULES)
+    return run_request(AgentRequest(dict(document), request.timeout, is_rehearsal=False), progress)
 
 
-def _by_scout(scout: Scout, lock: int, wish: Errand, talk: Callable[[str], None]) -> Proof:
-    scout.send(remote_protocol.written(msgspec.structs.replace(wish, document=remote_protocol.discreet(wish.document))))
-    for line in scout.lines():
-        said = _read(line)
-        if isinstance(said, Proven):
-            return _checked(bytes(said.proof))
-        if isinstance(said, Failed):
-            raise remote_protocol.raised(said)
-        if isinstance(said, Staging):
-            scout.send(remote_protocol.written(_staged(said, lock)))
-        elif said.sentence:
-            talk(said.sentence)
-    raise NotProven(GARBLED)
+def resolved(selection: compose_cli.Selection, *modules: str) -> Mapping[str, Any]:
+    """Return the document that Compose makes of the files; these modules are imported while it works."""
+    with ThreadPoolExecutor(1) as pool:
+        resolving = pool.submit(compose_cli.resolved, selection)
+        for module in modules:
+            importlib.import_module(module)
+        return resolving.result()
 
 
-def _read(line: bytes) -> Answer:
+def run_request(request: AgentRequest, progress: Callable[[str], None]) -> Proof:
+    """Prove or rehearse what the request says, here or through the agent.
+
+    Raises a CloisonError when there is nothing to judge: see `errors`.
+    """
+    from cloison.engine import connection  # resolved() has them ready
+    from cloison.remote import agent_container
+
+    policy.policy(compose_project.project(request.document))  # a wrong policy is told before anything is made
+    with connection.engine_connection() as engine:
+        if not (netns.can_enter() and engine.is_local()):
+            with agent_container.running_agent(engine, progress) as (agent, lock):
+                return _prove_by_agent(agent, lock, request, progress)
+    return local_proof.prove_locally(request, progress)
+
+
+def _prove_by_agent(agent: Agent, lock: int, request: AgentRequest, progress: Callable[[str], None]) -> Proof:
+    agent.send(
+        remote_protocol.encode(msgspec.structs.replace(request, document=remote_protocol.redact(request.document)))
+    )
+    for line in agent.messages():
+        message = _decode_message(line)
+        if isinstance(message, ProofResponse):
+            return _parse_proof(bytes(message.proof))
+        if isinstance(message, ErrorResponse):
+            raise remote_protocol.to_exception(message)
+        if isinstance(message, ComposeUpRequest):
+            agent.send(remote_protocol.encode(_start_environment(message, lock)))
+        elif message.sentence:
+            progress(message.sentence)
+    raise NotProven(INVALID_ANSWER)
+
+
+def _decode_message(line: bytes) -> AgentMessage:
     try:
-        return remote_protocol.answered(line)
+        return remote_protocol.decode_message(line)
     except msgspec.DecodeError as error:
-        raise NotProven(f"{GARBLED}: {error}") from error
+        raise NotProven(f"{INVALID_ANSWER}: {error}") from error
 
 
-def _checked(document: bytes) -> Proof:
+def _parse_proof(document: bytes) -> Proof:
     try:
         return proof_schema.parse(document)
     except msgspec.DecodeError as error:
-        raise NotProven(f"{GARBLED}: {error}") from error
+        raise NotProven(f"{INVALID_ANSWER}: {error}") from error
 
 
-def _staged(said: Staging, lock: int) -> Staged:
-    result = compose_cli.start(said.name, said.document, keep=lock)
-    return Staged(result.code, result.out, result.err)
+def _start_environment(message: ComposeUpRequest, lock: int) -> ComposeUpResult:
+    result = compose_cli.start(message.name, message.document, inherit_fd=lock)
+    return ComposeUpResult(result.code, result.out, result.err)

@@ -51,7 +51,7 @@ class Result:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class World:
+class FakeMachine:
     """One machine: `home` holds the clone, the commands and the record of their calls."""
 
     home: Path
@@ -164,7 +164,7 @@ DOCKER: Final[Mapping[str, str]] = {
 
 
 @pytest.fixture
-def bare() -> Iterator[World]:
+def minimal_machine() -> Iterator[FakeMachine]:
     """A machine with the tools of every Debian and nothing else: no engine, no Python, no apt."""
     with tempfile.TemporaryDirectory(prefix="cloison-world-") as name:
         home = Path(name)
@@ -177,15 +177,15 @@ def bare() -> Iterator[World]:
                 shutil.copy2(ROOT / part, home / "clone" / part)
         (home / "bin").mkdir()
         (home / "user").mkdir()
-        world = World(home)
-        world.have(*(tool for line in TOOLS for tool in line.split()))
-        yield world
+        fake_machine = FakeMachine(home)
+        fake_machine.have(*(tool for line in TOOLS for tool in line.split()))
+        yield fake_machine
 
 
 @pytest.fixture
-def world(bare: World) -> World:
+def fake_machine(minimal_machine: FakeMachine) -> FakeMachine:
     """A machine where everything is in order: an engine, Compose v2, Python, a registry, room and a free port."""
-    bare.docker()
-    bare.python()
-    bare.fake("df", "echo header; echo / 0 0 999999999 0 /")
-    return bare
+    minimal_machine.docker()
+    minimal_machine.python()
+    minimal_machine.fake("df", "echo header; echo / 0 0 999999999 0 /")
+    return minimal_machine

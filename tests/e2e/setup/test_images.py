@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.e2e.setup.conftest import World
+    from tests.e2e.setup.conftest import FakeMachine
 
 AIRGAP = "COMPOSE_FILE=compose.yml:compose.airgap.yml"
 REGISTRY = "COMPOSE_FILE=compose.yml"
@@ -13,34 +13,36 @@ NO_REGISTRY = {'"manifest inspect"*': "exit 1", '"pull"*': "exit 1"}
 
 
 @pytest.fixture
-def prepared(world: World) -> World:
-    """A machine that can do all, and whose images/build says that it was called."""
-    assert world.run("setup/python").code == 0
-    world.fake("mmdebstrap", "exit 0")
-    recipe(world, "exit 0")
-    return world
+def prepared(fake_machine: FakeMachine) -> FakeMachine:
+    """A machine that can do all, and whose images/build.sh says that it was called."""
+    assert fake_machine.run("setup/python.sh").code == 0
+    fake_machine.fake("mmdebstrap", "exit 0")
+    recipe(fake_machine, "exit 0")
+    return fake_machine
 
 
-def recipe(world: World, script: str) -> None:
-    build = world.clone / "images" / "build"
+def recipe(fake_machine: FakeMachine, script: str) -> None:
+    build = fake_machine.clone / "images" / "build.sh"
     build.parent.mkdir(exist_ok=True)
-    build.write_text(f"#!/bin/bash\necho images/build bundle=$CLOISON_CA_BUNDLE >>{world.home}/calls\n{script}\n")
+    build.write_text(
+        f"#!/bin/bash\necho images/build.sh bundle=$CLOISON_CA_BUNDLE >>{fake_machine.home}/calls\n{script}\n"
+    )
     build.chmod(0o755)
 
 
-def was_built(world: World) -> bool:
-    return any(call.startswith("images/build") for call in world.calls())
+def was_built(fake_machine: FakeMachine) -> bool:
+    return any(call.startswith("images/build.sh") for call in fake_machine.calls())
 
 
-def pulled(world: World) -> list[str]:
-    return [call.split()[-1] for call in world.calls() if call.startswith("docker pull")]
+def pulled(fake_machine: FakeMachine) -> list[str]:
+    return [call.split()[-1] for call in fake_machine.calls() if call.startswith("docker pull")]
 
 
 # ── the choice ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_registry_in_reach_gives_all_images_that_are_missing(prepared: World) -> None:
-    result = prepared.run("setup/images")
+def test_a_registry_in_reach_gives_all_images_that_are_missing(prepared: FakeMachine) -> None:
+    result = prepared.run("setup/images.sh")
 
     assert result.code == 0
     assert "The base images come from their registry. This is written into .env" in result.said
@@ -49,19 +51,19 @@ def test_a_registry_in_reach_gives_all_images_that_are_missing(prepared: World) 
     assert not was_built(prepared)
 
 
-def test_images_that_are_here_need_no_registry(prepared: World) -> None:
+def test_images_that_are_here_need_no_registry(prepared: FakeMachine) -> None:
     prepared.docker({'"image inspect"*': "exit 0"})
 
-    result = prepared.run("setup/images")
+    result = prepared.run("setup/images.sh")
 
     assert "All images are here already." in result.said
     assert not any("manifest" in call for call in prepared.calls())
 
 
-def test_no_registry_means_images_from_packages(prepared: World) -> None:
+def test_no_registry_means_images_from_packages(prepared: FakeMachine) -> None:
     prepared.docker(NO_REGISTRY)
 
-    result = prepared.run("setup/images")
+    result = prepared.run("setup/images.sh")
 
     assert result.code == 0
     assert "No registry in reach: the base images are built here from Debian packages." in result.said
@@ -69,10 +71,10 @@ def test_no_registry_means_images_from_packages(prepared: World) -> None:
     assert was_built(prepared)
 
 
-def test_a_registry_that_hangs_is_not_waited_for(prepared: World) -> None:
+def test_a_registry_that_hangs_is_not_waited_for(prepared: FakeMachine) -> None:
     prepared.docker({'"manifest inspect"*': "sleep 300", '"pull"*': "sleep 300"})
 
-    result = prepared.run("setup/images", CLOISON_ANSWER_LIMIT="1")
+    result = prepared.run("setup/images.sh", CLOISON_ANSWER_LIMIT="1")
 
     assert result.code == 0
     assert "No registry in reach" in result.said
@@ -80,77 +82,77 @@ def test_a_registry_that_hangs_is_not_waited_for(prepared: World) -> None:
 
 
 @pytest.mark.parametrize("pull", ["sleep 300", "exit 1", '[[ "$*" == *base* ]]'])
-def test_a_registry_that_answers_and_does_not_deliver_is_given_up(prepared: World, pull: str) -> None:
+def test_a_registry_that_answers_and_does_not_deliver_is_given_up(prepared: FakeMachine, pull: str) -> None:
     prepared.docker({'"pull"*': pull})
 
-    result = prepared.run("setup/images", CLOISON_PULL_LIMIT="1")
+    result = prepared.run("setup/images.sh", CLOISON_PULL_LIMIT="1")
 
     assert result.code == 0
     assert "The registry answers and does not deliver: the base images are built here" in result.said
     assert AIRGAP in prepared.dotenv.read_text().splitlines()
 
 
-def test_an_engine_that_reaches_what_its_client_does_not_is_asked_too(prepared: World) -> None:
+def test_an_engine_that_reaches_what_its_client_does_not_is_asked_too(prepared: FakeMachine) -> None:
     prepared.docker({'"manifest inspect"*': "exit 1"})
 
-    prepared.run("setup/images")
+    prepared.run("setup/images.sh")
 
     assert REGISTRY in prepared.dotenv.read_text().splitlines()
 
 
-def test_the_air_gap_can_be_asked_for(prepared: World) -> None:
-    result = prepared.run("setup/images", CLOISON_AIRGAP="1")
+def test_the_air_gap_can_be_asked_for(prepared: FakeMachine) -> None:
+    result = prepared.run("setup/images.sh", CLOISON_AIRGAP="1")
 
     assert "as CLOISON_AIRGAP=1 asks" in result.said
     assert AIRGAP in prepared.dotenv.read_text().splitlines()
     assert pulled(prepared) == []
 
 
-def test_the_registry_can_be_insisted_on(prepared: World) -> None:
+def test_the_registry_can_be_insisted_on(prepared: FakeMachine) -> None:
     prepared.docker(NO_REGISTRY)
 
-    result = prepared.run("setup/images", CLOISON_AIRGAP="0")
+    result = prepared.run("setup/images.sh", CLOISON_AIRGAP="0")
 
     assert result.code == 1
     assert "The images could not be pulled, and CLOISON_AIRGAP=0 forbids building them here." in result.said
     assert not was_built(prepared)
 
 
-def test_an_air_gap_is_yes_or_no(prepared: World) -> None:
-    result = prepared.run("setup/images", CLOISON_AIRGAP="perhaps")
+def test_an_air_gap_is_yes_or_no(prepared: FakeMachine) -> None:
+    result = prepared.run("setup/images.sh", CLOISON_AIRGAP="perhaps")
 
     assert result.code == 1
     assert 'CLOISON_AIRGAP is "perhaps". It is 1 (build the base images here) or 0 (pull them).' in result.said
 
 
-def test_the_choice_is_kept_when_the_network_changes(prepared: World) -> None:
-    prepared.run("setup/images")
+def test_the_choice_is_kept_when_the_network_changes(prepared: FakeMachine) -> None:
+    prepared.run("setup/images.sh")
     prepared.docker(NO_REGISTRY)
 
-    result = prepared.run("setup/images")
+    result = prepared.run("setup/images.sh")
 
     assert result.code == 1
     assert "an earlier choice in .env is the registry. Check the registry and docker login, or run" in result.said
     assert not was_built(prepared)
 
 
-def test_the_user_s_own_compose_file_decides(prepared: World) -> None:
+def test_the_user_s_own_compose_file_decides(prepared: FakeMachine) -> None:
     prepared.dotenv.write_text(f"{AIRGAP}:mine.yml\n")
 
-    result = prepared.run("setup/images")
+    result = prepared.run("setup/images.sh")
 
     assert "The stack is COMPOSE_FILE=compose.yml:compose.airgap.yml:mine.yml, as .env says." in result.said
     assert prepared.dotenv.read_text() == f"{AIRGAP}:mine.yml\n"
     assert was_built(prepared)
 
 
-def test_the_user_s_lines_in_dotenv_stay_as_they_are(prepared: World) -> None:
+def test_the_user_s_lines_in_dotenv_stay_as_they_are(prepared: FakeMachine) -> None:
     mine = "# mine\nLEDGER_WORKERS='4'\n\n  export ODD = x=y \n\n"
     prepared.dotenv.write_text(mine)
     prepared.dotenv.chmod(0o600)
 
-    prepared.run("setup/images")
-    prepared.run("setup/images", CLOISON_AIRGAP="1")
+    prepared.run("setup/images.sh")
+    prepared.run("setup/images.sh", CLOISON_AIRGAP="1")
 
     text = prepared.dotenv.read_text()
     assert text.startswith(mine)
@@ -161,39 +163,39 @@ def test_the_user_s_lines_in_dotenv_stay_as_they_are(prepared: World) -> None:
 # ── what can go wrong ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_no_room_for_images(prepared: World) -> None:
+def test_no_room_for_images(prepared: FakeMachine) -> None:
     prepared.fake("df", "echo header; echo / 0 0 2097151 0 /")
 
-    result = prepared.run("setup/images")
+    result = prepared.run("setup/images.sh")
 
     assert result.code == 1
     assert "Docker needs 3 GB in /, and 1 GB are free. Make room there (docker system prune" in result.said
     assert pulled(prepared) == []
 
 
-def test_the_room_of_another_machine_is_not_measured_here(prepared: World) -> None:
+def test_the_room_of_another_machine_is_not_measured_here(prepared: FakeMachine) -> None:
     prepared.docker({'"context inspect"*': "echo ssh://elsewhere"})
     prepared.fake("df", "echo header; echo / 0 0 1 0 /")
 
-    assert prepared.run("setup/images").code == 0
+    assert prepared.run("setup/images.sh").code == 0
 
 
-def test_a_build_that_fails_shows_why(prepared: World) -> None:
+def test_a_build_that_fails_shows_why(prepared: FakeMachine) -> None:
     prepared.docker(NO_REGISTRY)
     recipe(prepared, "echo the mirror does not answer; exit 1")
 
-    result = prepared.run("setup/images")
+    result = prepared.run("setup/images.sh")
 
     assert result.code == 1
     assert "    | the mirror does not answer" in result.said
     assert "The base images could not be built from Debian packages. See the lines above" in result.said
 
 
-def test_images_from_packages_need_apt(prepared: World) -> None:
+def test_images_from_packages_need_apt(prepared: FakeMachine) -> None:
     prepared.docker(NO_REGISTRY)
     (prepared.home / "bin" / "mmdebstrap").unlink()
 
-    result = prepared.run("setup/images")
+    result = prepared.run("setup/images.sh")
 
     assert result.code == 1
     assert "mmdebstrap, which makes images from Debian packages, is missing, and it can be" in result.said
@@ -203,24 +205,24 @@ def test_images_from_packages_need_apt(prepared: World) -> None:
 
 
 @pytest.mark.parametrize("name", ["CLOISON_CA_BUNDLE", "SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"])
-def test_the_machine_s_own_certificates_are_trusted_in_builds(prepared: World, name: str) -> None:
+def test_the_machine_s_own_certificates_are_trusted_in_builds(prepared: FakeMachine, name: str) -> None:
     bundle = prepared.home / "corporate.pem"
     bundle.write_text("-----BEGIN CERTIFICATE-----\n")
 
-    result = prepared.run("env", f"{name}={bundle}", "setup/images", CLOISON_AIRGAP="1")
+    result = prepared.run("env", f"{name}={bundle}", "setup/images.sh", CLOISON_AIRGAP="1")
 
     assert (f"(from {name}; CLOISON_CA_BUNDLE names others)" in result.said) == (name != "CLOISON_CA_BUNDLE")
-    assert f"images/build bundle={bundle}" in prepared.calls()
+    assert f"images/build.sh bundle={bundle}" in prepared.calls()
     assert f"CLOISON_CA_BUNDLE={bundle}" in prepared.dotenv.read_text().splitlines()
     assert (prepared.clone / "app/ca/given.crt").read_text() == bundle.read_text()
 
 
-def test_a_bundle_without_certificates_is_refused(prepared: World) -> None:
-    result = prepared.run("setup/images", CLOISON_CA_BUNDLE="/nowhere.pem")
+def test_a_bundle_without_certificates_is_refused(prepared: FakeMachine) -> None:
+    result = prepared.run("setup/images.sh", CLOISON_CA_BUNDLE="/nowhere.pem")
 
     assert result.code == 1
     assert "CLOISON_CA_BUNDLE names /nowhere.pem, which holds no certificate that can be read." in result.said
 
 
-def test_a_machine_whose_own_bundle_is_missing_is_not_stopped_by_that(prepared: World) -> None:
-    assert prepared.run("setup/images", SSL_CERT_FILE="/nowhere.pem").code == 0
+def test_a_machine_whose_own_bundle_is_missing_is_not_stopped_by_that(prepared: FakeMachine) -> None:
+    assert prepared.run("setup/images.sh", SSL_CERT_FILE="/nowhere.pem").code == 0

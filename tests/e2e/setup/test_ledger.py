@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.e2e.setup.conftest import World
+    from tests.e2e.setup.conftest import FakeMachine
 
 PORT = "18499"
 LEDGER = "compose exec -T app python -m ledger"
@@ -16,17 +16,19 @@ TOKEN = "clo_of-the-test"
 ADDRESS = f"http://localhost:{PORT}"
 
 
-def command(world: World, script: str) -> None:
+def command(fake_machine: FakeMachine, script: str) -> None:
     """Give the clone's environment a `cloison` command."""
-    assert world.run("setup/python").code == 0
-    program = world.clone / ".venv/bin/cloison"
+    assert fake_machine.run("setup/python.sh").code == 0
+    program = fake_machine.clone / ".venv/bin/cloison"
     program.write_text(f"#!/bin/bash\n{script}\n")
     program.chmod(0o755)
 
 
-def ledger(world: World, *, first: str = "exit 0", check: str = "exit 0", new: str = f"echo {TOKEN}") -> None:
+def ledger(
+    fake_machine: FakeMachine, *, first: str = "exit 0", check: str = "exit 0", new: str = f"echo {TOKEN}"
+) -> None:
     """Say what the ledger answers."""
-    world.docker(
+    fake_machine.docker(
         {
             f'"{LEDGER} first-administrator"': first,
             f'"{LEDGER} check-token world"': check,
@@ -36,74 +38,74 @@ def ledger(world: World, *, first: str = "exit 0", check: str = "exit 0", new: s
     )
 
 
-def everywhere(world: World) -> str:
+def everywhere(fake_machine: FakeMachine) -> str:
     """Return every file of the clone that a run could have left a secret in, and every call."""
-    texts = [path.read_text(errors="replace") for path in (world.clone / ".cache/log").iterdir()]
-    return "\n".join([*texts, *world.calls()])
+    texts = [path.read_text(errors="replace") for path in (fake_machine.clone / ".cache/log").iterdir()]
+    return "\n".join([*texts, *fake_machine.calls()])
 
 
 @pytest.mark.parametrize("code", [0, 1, 3, 130])
-def test_the_first_administrator_is_told_whatever_the_proof_says(world: World, code: int) -> None:
-    command(world, f"exit {code}")
-    ledger(world, first=f"echo {PASSWORD}")
+def test_the_first_administrator_is_told_whatever_the_proof_says(fake_machine: FakeMachine, code: int) -> None:
+    command(fake_machine, f"exit {code}")
+    ledger(fake_machine, first=f"echo {PASSWORD}")
 
-    result = world.run("setup/up", CLOISON_PORT=PORT)
+    result = fake_machine.run("setup/up.sh", CLOISON_PORT=PORT)
 
     assert result.code == code
     assert result.said.count(PASSWORD) == 1
     assert PASSWORD in result.said.splitlines()[-2]
-    assert PASSWORD not in everywhere(world)
+    assert PASSWORD not in everywhere(fake_machine)
 
 
-def test_an_administrator_that_is_there_is_not_told(world: World) -> None:
-    command(world, "exit 0")
-    ledger(world)
+def test_an_administrator_that_is_there_is_not_told(fake_machine: FakeMachine) -> None:
+    command(fake_machine, "exit 0")
+    ledger(fake_machine)
 
-    assert "administrator" not in world.run("setup/up", CLOISON_PORT=PORT).said
+    assert "administrator" not in fake_machine.run("setup/up.sh", CLOISON_PORT=PORT).said
 
 
-def test_a_ledger_that_cannot_make_one_is_no_success(world: World) -> None:
-    command(world, "exit 0")
-    ledger(world, first="exit 1")
+def test_a_ledger_that_cannot_make_one_is_no_success(fake_machine: FakeMachine) -> None:
+    command(fake_machine, "exit 0")
+    ledger(fake_machine, first="exit 1")
 
-    result = world.run("setup/up", CLOISON_PORT=PORT)
+    result = fake_machine.run("setup/up.sh", CLOISON_PORT=PORT)
 
     assert result.code == 1
     assert "docker compose exec app python -m ledger first-administrator says why" in result.said
 
 
 @pytest.mark.parametrize("verb", ["up", "prove"])
-def test_a_proof_is_sent_with_a_token_of_our_own(world: World, verb: str) -> None:
-    command(world, f'[[ $CLOISON_LEDGER_TOKEN == {TOKEN} ]] && echo "cloison $*"')
-    ledger(world)
+def test_a_proof_is_sent_with_a_token_of_our_own(fake_machine: FakeMachine, verb: str) -> None:
+    command(fake_machine, f'[[ $CLOISON_LEDGER_TOKEN == {TOKEN} ]] && echo "cloison $*"')
+    ledger(fake_machine)
 
-    result = world.run(f"setup/{verb}", CLOISON_PORT=PORT)
+    result = fake_machine.run(f"setup/{verb}", CLOISON_PORT=PORT)
 
     assert f"cloison {verb} --ledger {ADDRESS}\n" in result.said
-    kept = world.clone / ".cache/ledger.token"
+    kept = fake_machine.clone / ".cache/ledger.token"
     assert kept.read_text() == f"{TOKEN}\n"
     assert kept.stat().st_mode & 0o777 == 0o600
-    assert TOKEN not in everywhere(world)
+    assert TOKEN not in everywhere(fake_machine)
     assert TOKEN not in result.said
 
 
 @pytest.mark.parametrize(("check", "used"), [("cat >/dev/null", "of-last-time"), ("exit 1", TOKEN)])
-def test_a_token_is_kept_until_it_is_refused(world: World, check: str, used: str) -> None:
-    command(world, "[[ $* != *--ledger* ]] || exit 0")
-    ledger(world, check=check)
-    kept = world.clone / ".cache/ledger.token"
+def test_a_token_is_kept_until_it_is_refused(fake_machine: FakeMachine, check: str, used: str) -> None:
+    command(fake_machine, "[[ $* != *--ledger* ]] || exit 0")
+    ledger(fake_machine, check=check)
+    kept = fake_machine.clone / ".cache/ledger.token"
     kept.parent.mkdir(exist_ok=True)
     kept.write_text("of-last-time\n")
 
-    assert world.run("setup/prove", CLOISON_PORT=PORT).code == 0
+    assert fake_machine.run("setup/prove.sh", CLOISON_PORT=PORT).code == 0
     assert kept.read_text() == f"{used}\n"
 
 
-def test_without_a_token_the_proof_is_made_all_the_same(world: World) -> None:
-    command(world, 'echo "cloison $*"; exit 3')
-    ledger(world, new="exit 1")
+def test_without_a_token_the_proof_is_made_all_the_same(fake_machine: FakeMachine) -> None:
+    command(fake_machine, 'echo "cloison $*"; exit 3')
+    ledger(fake_machine, new="exit 1")
 
-    result = world.run("setup/prove", CLOISON_PORT=PORT)
+    result = fake_machine.run("setup/prove.sh", CLOISON_PORT=PORT)
 
     assert result.code == 3
     assert "The ledger gives no token for this project" in result.said

@@ -15,16 +15,16 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.e2e.setup.conftest import World
+    from tests.e2e.setup.conftest import FakeMachine
 
 UP = {'"compose up"*': "echo compose-up"}
 PORT = "18499"
 
 
-def command(world: World, script: str) -> None:
+def command(fake_machine: FakeMachine, script: str) -> None:
     """Give the clone's environment a `cloison` command."""
-    assert world.run("setup/python").code == 0
-    program = world.clone / ".venv/bin/cloison"
+    assert fake_machine.run("setup/python.sh").code == 0
+    program = fake_machine.clone / ".venv/bin/cloison"
     program.write_text(f"#!/bin/bash\n{script}\n")
     program.chmod(0o755)
 
@@ -39,106 +39,111 @@ def until(happened: Callable[[], bool]) -> None:
 # ── make, make up ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_make_alone_lists_what_there_is(world: World) -> None:
-    result = world.run("make")
+def test_make_alone_lists_what_there_is(fake_machine: FakeMachine) -> None:
+    result = fake_machine.run("make")
 
     verbs = re.findall(r"^  make ([a-z]+) ", result.said, re.MULTILINE)
     assert verbs == ["help", "up", "down", "clean", "prove", "test", "soak", "lint", "fmt", "bench"]
 
 
-def test_make_up_ends_with_the_address_to_open(world: World) -> None:
-    result = world.run("make", "up", CLOISON_PORT=PORT)
+def test_make_up_ends_with_the_address_to_open(fake_machine: FakeMachine) -> None:
+    result = fake_machine.run("make", "up", CLOISON_PORT=PORT)
 
     assert result.code == 0
     assert result.said.splitlines()[-1] == f"✓ The stack runs: http://localhost:{PORT}"
 
 
-def test_make_up_again_makes_nothing_again(world: World) -> None:
-    world.run("make", "up", CLOISON_PORT=PORT)
-    world.docker({'"image inspect"*': "exit 0"})
-    before = len(world.calls())
+def test_make_up_again_makes_nothing_again(fake_machine: FakeMachine) -> None:
+    fake_machine.run("make", "up", CLOISON_PORT=PORT)
+    fake_machine.docker({'"image inspect"*': "exit 0"})
+    before = len(fake_machine.calls())
 
-    result = world.run("make", "up")
+    result = fake_machine.run("make", "up")
 
     assert result.code == 0
     assert result.said.splitlines()[-1] == f"✓ The stack runs: http://localhost:{PORT}"
-    assert not [call for call in world.calls()[before:] if "pip" in call or "pull" in call]
+    assert not [call for call in fake_machine.calls()[before:] if "pip" in call or "pull" in call]
 
 
-def test_the_stack_runs_before_it_is_proven(world: World) -> None:
-    world.docker(UP)
-    command(world, "echo cloison $*")
+def test_the_stack_runs_before_it_is_proven(fake_machine: FakeMachine) -> None:
+    fake_machine.docker(UP)
+    command(fake_machine, "echo cloison $*")
 
-    result = world.run("make", "up", CLOISON_PORT=PORT)
+    result = fake_machine.run("make", "up", CLOISON_PORT=PORT)
 
     assert "\ncloison up" in result.said
-    assert [call for call in world.calls() if "compose up" in call] == ["docker compose up -d --build --wait"]
+    assert [call for call in fake_machine.calls() if "compose up" in call] == ["docker compose up -d --build --wait"]
 
 
 @pytest.mark.parametrize("code", [1, 3])
-def test_walls_that_do_not_hold_are_no_success(world: World, code: int) -> None:
-    command(world, f"exit {code}")
-    world.docker({'"compose ps"*': "echo 0123456789ab"})
+def test_walls_that_do_not_hold_are_no_success(fake_machine: FakeMachine, code: int) -> None:
+    command(fake_machine, f"exit {code}")
+    fake_machine.docker({'"compose ps"*': "echo 0123456789ab"})
 
-    result = world.run("setup/up", CLOISON_PORT=PORT)
+    result = fake_machine.run("setup/up.sh", CLOISON_PORT=PORT)
 
     assert result.code == code
     assert f"The stack runs at http://localhost:{PORT}; what is said above about its walls" in result.said
 
 
-def test_a_stack_that_does_not_become_healthy_is_named(world: World) -> None:
-    world.docker({'"compose up"*': "echo container world-db-1 is unhealthy >&2; exit 1"})
+def test_a_stack_that_does_not_become_healthy_is_named(fake_machine: FakeMachine) -> None:
+    fake_machine.docker({'"compose up"*': "echo container world-db-1 is unhealthy >&2; exit 1"})
 
-    result = world.run("make", "up", CLOISON_PORT=PORT)
+    result = fake_machine.run("make", "up", CLOISON_PORT=PORT)
 
     assert result.code == 2
     assert "    | container world-db-1 is unhealthy" in result.said
     assert "The stack did not become healthy. See the lines above and docker compose logs" in result.said
 
 
-def test_a_failure_ends_the_run_where_it_happens(world: World) -> None:
-    result = world.run("make", "up", CLOISON_PORT="none")
+def test_a_failure_ends_the_run_where_it_happens(fake_machine: FakeMachine) -> None:
+    result = fake_machine.run("make", "up", CLOISON_PORT="none")
 
     assert result.code == 2
     assert 'CLOISON_PORT is "none"' in result.said
-    assert not any("pull" in call or "compose up" in call for call in world.calls())
+    assert not any("pull" in call or "compose up" in call for call in fake_machine.calls())
 
 
-def test_two_at_once_wait_for_each_other(world: World) -> None:
-    log = world.home / "log"
-    command(world, f"echo in >>{log}; sleep 0.5; echo out >>{log}")
+def test_two_at_once_wait_for_each_other(fake_machine: FakeMachine) -> None:
+    log = fake_machine.home / "log"
+    command(fake_machine, f"echo in >>{log}; sleep 0.5; echo out >>{log}")
 
-    runs = [world.start("make", "up", CLOISON_PORT=PORT) for _ in range(3)]
-    results = [world.end_of(run) for run in runs]
+    runs = [fake_machine.start("make", "up", CLOISON_PORT=PORT) for _ in range(3)]
+    results = [fake_machine.end_of(run) for run in runs]
 
     assert [result.code for result in results] == [0, 0, 0]
     assert log.read_text().split() == ["in", "out"] * 3
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_reaches_what_runs_and_frees_the_clone(world: World, sign: signal.Signals) -> None:
-    log = world.home / "log"
-    command(world, f"trap 'echo ended >>{log}; exit 130' INT TERM; echo began >>{log}; sleep 60 & wait")
-    process = world.start("setup/up", CLOISON_PORT=PORT)
+def test_an_interrupt_reaches_what_runs_and_frees_the_clone(fake_machine: FakeMachine, sign: signal.Signals) -> None:
+    log = fake_machine.home / "log"
+    command(fake_machine, f"trap 'echo ended >>{log}; exit 130' INT TERM; echo began >>{log}; sleep 60 & wait")
+    process = fake_machine.start("setup/up.sh", CLOISON_PORT=PORT)
     until(log.exists)
 
     process.send_signal(sign)
 
-    assert world.end_of(process, 10).code == 128 + sign
+    assert fake_machine.end_of(process, 10).code == 128 + sign
     assert log.read_text().split() == ["began", "ended"]
-    subprocess.run(["flock", "--nonblock", world.clone, "true"], check=True)
+    subprocess.run(["flock", "--nonblock", fake_machine.clone, "true"], check=True)
 
 
 # ── what can be seen ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def on_a_terminal(world: World, answer: bytes, *line: str) -> str:
+def on_a_terminal(fake_machine: FakeMachine, answer: bytes, *line: str) -> str:
     """Run a command on a terminal and type an answer; what it said, with every control sequence."""
     terminal, inside = pty.openpty()
     process = subprocess.Popen(
         line,
-        cwd=world.clone,
-        env={"PATH": f"{world.home}/bin", "HOME": f"{world.home}/user", "TERM": "xterm", "LANG": "C.UTF-8"},
+        cwd=fake_machine.clone,
+        env={
+            "PATH": f"{fake_machine.home}/bin",
+            "HOME": f"{fake_machine.home}/user",
+            "TERM": "xterm",
+            "LANG": "C.UTF-8",
+        },
         stdin=inside,
         stdout=inside,
         stderr=inside,
@@ -159,28 +164,28 @@ def on_a_terminal(world: World, answer: bytes, *line: str) -> str:
 SLOW = "source setup/lib.sh; step slow 'Slow work' sleep 2.5"
 
 
-def test_slow_work_turns_on_a_terminal(world: World) -> None:
-    said = on_a_terminal(world, b"", "bash", "-c", SLOW)
+def test_slow_work_turns_on_a_terminal(fake_machine: FakeMachine) -> None:
+    said = on_a_terminal(fake_machine, b"", "bash", "-c", SLOW)
 
     assert {face for face in "|/-\\" if f"{face} Slow work" in said} == set("|/-\\")
     assert re.search(r"✓\S* Slow work \([23] s\)", said.split("\r")[-2] + said.split("\r")[-1])
 
 
-def test_slow_work_is_plain_lines_elsewhere(world: World) -> None:
-    result = world.run("bash", "-c", SLOW)
+def test_slow_work_is_plain_lines_elsewhere(fake_machine: FakeMachine) -> None:
+    result = fake_machine.run("bash", "-c", SLOW)
 
     assert re.fullmatch(r"  Slow work … 2 s\n✓ Slow work \([23] s\)\n", result.said)
 
 
-def test_quick_work_is_one_line(world: World) -> None:
-    result = world.run("bash", "-c", "source setup/lib.sh; step quick 'Quick work' true")
+def test_quick_work_is_one_line(fake_machine: FakeMachine) -> None:
+    result = fake_machine.run("bash", "-c", "source setup/lib.sh; step quick 'Quick work' true")
 
     assert result.said == "✓ Quick work\n"
 
 
-def test_a_terminal_without_colours_gets_none(world: World) -> None:
+def test_a_terminal_without_colours_gets_none(fake_machine: FakeMachine) -> None:
     said = on_a_terminal(
-        world, b"", "env", "NO_COLOR=1", "bash", "-c", "source setup/lib.sh; fail 'It broke.' 'Mend it.'"
+        fake_machine, b"", "env", "NO_COLOR=1", "bash", "-c", "source setup/lib.sh; fail 'It broke.' 'Mend it.'"
     )
 
     assert said == "✗ It broke. Mend it.\r\n"
@@ -188,25 +193,25 @@ def test_a_terminal_without_colours_gets_none(world: World) -> None:
 
 @pytest.mark.parametrize("name", ["SEED", "DOCUMENTS", "COUNT"])
 @pytest.mark.parametrize("value", ["x", "-1", "1e3", "3 4", "9999999999"])
-def test_a_wrong_number_is_told_before_anything_is_waited_for(world: World, name: str, value: str) -> None:
-    result = world.run("make", "soak", f"{name}={value}")
+def test_a_wrong_number_is_told_before_anything_is_waited_for(fake_machine: FakeMachine, name: str, value: str) -> None:
+    result = fake_machine.run("make", "soak", f"{name}={value}")
 
     assert result.code == 2
     assert f'{name} is not a number: "{value}". make soak SEED=' in result.said
-    assert world.calls() == []
+    assert fake_machine.calls() == []
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("start",), "setup/beside needs the name of a Debian suite"),
+        (("start",), "setup/second-engine.sh needs the name of a Debian suite"),
         (("start", "sid9"), '"sid9" is not a Debian suite: their names are lower-case letters alone. Name one'),
         (("enter", "../etc", "true"), '"../etc" is not a Debian suite'),
-        (("strat", "trixie"), 'setup/beside has no verb "strat"'),
+        (("strat", "trixie"), 'setup/second-engine.sh has no verb "strat"'),
     ],
 )
-def test_what_is_no_suite_is_told(world: World, words: tuple[str, ...], sentence: str) -> None:
-    result = world.run("setup/beside", *words)
+def test_what_is_no_suite_is_told(fake_machine: FakeMachine, words: tuple[str, ...], sentence: str) -> None:
+    result = fake_machine.run("setup/second-engine.sh", *words)
 
     assert result.code == 1
     assert sentence in result.said
@@ -215,37 +220,37 @@ def test_what_is_no_suite_is_told(world: World, words: tuple[str, ...], sentence
 # ── make down, make clean ───────────────────────────────────────────────────────────────────────────────────
 
 
-def test_make_down_keeps_the_data(world: World) -> None:
-    result = world.run("make", "down")
+def test_make_down_keeps_the_data(fake_machine: FakeMachine) -> None:
+    result = fake_machine.run("make", "down")
 
     assert result.code == 0
-    assert "docker compose down --remove-orphans" in world.calls()
+    assert "docker compose down --remove-orphans" in fake_machine.calls()
     assert "Its data is kept in the volume db_data" in result.said
 
 
-def test_make_down_without_an_engine_has_nothing_to_do(bare: World) -> None:
-    result = bare.run("make", "down")
+def test_make_down_without_an_engine_has_nothing_to_do(minimal_machine: FakeMachine) -> None:
+    result = minimal_machine.run("make", "down")
 
     assert (result.code, result.said) == (0, "✓ Nothing runs: no engine answers.\n")
 
 
 @pytest.fixture
-def used(world: World) -> World:
+def used(fake_machine: FakeMachine) -> FakeMachine:
     """A machine on which make up was run."""
-    world.dotenv.write_text("MINE=1\n")
-    assert world.run("make", "up", CLOISON_PORT=PORT).code == 0
-    world.docker(
+    fake_machine.dotenv.write_text("MINE=1\n")
+    assert fake_machine.run("make", "up", CLOISON_PORT=PORT).code == 0
+    fake_machine.docker(
         {
             '"ps --all"*': "echo container world-db-1",
             '"volume ls"*': "echo volume world_db_data, with its data",
-            '"image ls"*': f"[[ -e {world.home}/removed ]] || printf '%s\\n' cloison/ledger:latest other:1",
-            '"image rm"*': f"touch {world.home}/removed",
+            '"image ls"*': f"[[ -e {fake_machine.home}/removed ]] || printf '%s\\n' cloison/ledger:latest other:1",
+            '"image rm"*': f"touch {fake_machine.home}/removed",
         }
     )
-    return world
+    return fake_machine
 
 
-def test_make_clean_asks_first(used: World) -> None:
+def test_make_clean_asks_first(used: FakeMachine) -> None:
     result = used.run("make", "clean")
 
     assert result.code == 2
@@ -257,7 +262,7 @@ def test_make_clean_asks_first(used: World) -> None:
     assert not any("down" in call for call in used.calls())
 
 
-def test_make_clean_lists_what_it_would_remove_and_obeys_a_no(used: World) -> None:
+def test_make_clean_lists_what_it_would_remove_and_obeys_a_no(used: FakeMachine) -> None:
     said = on_a_terminal(used, b"n\n", "make", "clean").replace("\r\n", "\n")
 
     listed = [line.strip() for line in said.splitlines() if line.startswith("    ")]
@@ -273,7 +278,7 @@ def test_make_clean_lists_what_it_would_remove_and_obeys_a_no(used: World) -> No
     assert (used.clone / ".venv").exists()
 
 
-def test_make_clean_removes_all_of_it_and_nothing_else(used: World) -> None:
+def test_make_clean_removes_all_of_it_and_nothing_else(used: FakeMachine) -> None:
     result = used.run("make", "clean", YES="1")
 
     assert result.code == 0
@@ -284,7 +289,7 @@ def test_make_clean_removes_all_of_it_and_nothing_else(used: World) -> None:
     assert not (used.clone / ".cache").exists()
 
 
-def test_make_clean_leaves_an_image_that_others_use_and_says_so(used: World) -> None:
+def test_make_clean_leaves_an_image_that_others_use_and_says_so(used: FakeMachine) -> None:
     used.docker({'"image ls"*': "echo cloison/ledger:latest", '"image rm"*': "echo conflict >&2; exit 1"})
 
     result = used.run("make", "clean", YES="1")
@@ -293,7 +298,7 @@ def test_make_clean_leaves_an_image_that_others_use_and_says_so(used: World) -> 
     assert "Left, in use by others: cloison/ledger:latest" in result.said
 
 
-def test_make_clean_says_that_it_could_not_look_into_the_engine(used: World) -> None:
+def test_make_clean_says_that_it_could_not_look_into_the_engine(used: FakeMachine) -> None:
     used.docker({'"version"*': "exit 1"})
 
     result = used.run("make", "clean", YES="1")
@@ -302,17 +307,17 @@ def test_make_clean_says_that_it_could_not_look_into_the_engine(used: World) -> 
     assert "The engine does not answer: what this stack has in it stays there. Start it, and" in result.said
 
 
-def test_make_clean_after_make_clean_has_nothing_to_say_but_so(used: World) -> None:
+def test_make_clean_after_make_clean_has_nothing_to_say_but_so(used: FakeMachine) -> None:
     used.run("make", "clean", YES="1")
     used.docker()
 
     assert used.run("make", "clean", YES="1").code == 0
 
 
-def test_a_dotenv_that_was_all_ours_goes(world: World) -> None:
-    world.run("make", "up", CLOISON_PORT=PORT)
-    assert world.dotenv.exists()
+def test_a_dotenv_that_was_all_ours_goes(fake_machine: FakeMachine) -> None:
+    fake_machine.run("make", "up", CLOISON_PORT=PORT)
+    assert fake_machine.dotenv.exists()
 
-    world.run("make", "clean", YES="1")
+    fake_machine.run("make", "clean", YES="1")
 
-    assert not world.dotenv.exists()
+    assert not fake_machine.dotenv.exists()

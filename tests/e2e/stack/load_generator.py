@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.e2e.stack.conftest import Shop, Stack
+from tests.e2e.stack.conftest import LedgerProject, Stack
 
 WRITERS = 4
 PAUSE = 0.1  # seconds between two proofs of a writer: below what the proxy allows a client
-LOST = 0  # the status of a request that nobody answered
+NO_ANSWER = 0  # the status of a request that nobody answered
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestRecord:
     """A request: when it was sent and answered, how, and the proof it carried."""
 
     sent: float
@@ -32,7 +32,7 @@ class Asked:
 class Load:
     """What was asked so far."""
 
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[RequestRecord] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -46,7 +46,7 @@ class Load:
         return Counter(one.status for one in self.asked)
 
     @property
-    def failed(self) -> list[Asked]:
+    def failed(self) -> list[RequestRecord]:
         """What was not answered with success."""
         return [one for one in self.asked if not 200 <= one.status < 400]
 
@@ -62,18 +62,18 @@ class Load:
 
 
 @contextmanager
-def writing(shop: Shop, pause: float = PAUSE) -> Iterator[Load]:
+def writing(shop: LedgerProject, pause: float = PAUSE) -> Iterator[Load]:
     """Have proofs sent all the time."""
 
-    def once() -> Asked:
+    def once() -> RequestRecord:
         body, sent = shop.body(), time.monotonic()
         try:
             status = shop.send(body).status
         except (OSError, http.client.HTTPException):
-            status = LOST
-        return Asked(sent, time.monotonic(), status, hashlib.sha256(body).hexdigest())
+            status = NO_ANSWER
+        return RequestRecord(sent, time.monotonic(), status, hashlib.sha256(body).hexdigest())
 
-    with _all_the_time(once, WRITERS, pause) as load:
+    with _repeatedly(once, WRITERS, pause) as load:
         yield load
 
 
@@ -81,20 +81,20 @@ def writing(shop: Shop, pause: float = PAUSE) -> Iterator[Load]:
 def reading(stack: Stack, path: str, readers: int = 2, pause: float = 0.05) -> Iterator[Load]:
     """Have a page read all the time."""
 
-    def once() -> Asked:
+    def once() -> RequestRecord:
         sent = time.monotonic()
         try:
             status = stack.get(path).status
         except (OSError, http.client.HTTPException):
-            status = LOST
-        return Asked(sent, time.monotonic(), status)
+            status = NO_ANSWER
+        return RequestRecord(sent, time.monotonic(), status)
 
-    with _all_the_time(once, readers, pause) as load:
+    with _repeatedly(once, readers, pause) as load:
         yield load
 
 
 @contextmanager
-def _all_the_time(once: Callable[[], Asked], many: int, pause: float) -> Iterator[Load]:
+def _repeatedly(once: Callable[[], RequestRecord], many: int, pause: float) -> Iterator[Load]:
     load = Load()
 
     def work() -> None:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import sync_playwright
-from tests.e2e.stack.conftest import Shop, Stack, run
+from tests.e2e.stack.conftest import LedgerProject, Stack, run
 from tests.e2e.stack.test_ingress import CHROMIUM
 from tests.integration.compose_project import docker
 from tests.integration.publish.conftest import passwords, person, registry  # noqa: F401  # fixtures
-from tests.integration.publish.local_registry import PASSWORD, Person, Registry
+from tests.integration.publish.local_registry import PASSWORD, Publisher, Registry
 
 from cloison.linux import netns
 from cloison.observe import external_host
@@ -41,8 +41,8 @@ def names() -> Iterator[list[str]]:
 
 def test_the_seven_checks(
     stack: Stack,
-    shop: Shop,
-    person: Person,  # noqa: F811  # a fixture
+    shop: LedgerProject,
+    person: Publisher,  # noqa: F811  # a fixture
     registry: Registry,  # noqa: F811  # same
     names: list[str],
 ) -> None:
@@ -79,10 +79,10 @@ def the_page_answers(stack: Stack) -> None:
 def port_5000_is_closed_on_the_host_and_from_outside(stack: Stack) -> None:
     """Check 3: on the host's addresses, and for another machine at the application's own address too."""
     (seat,) = stack.inspect("app")["NetworkSettings"]["Networks"].values()
-    with external_host.joined() as away:
-        gateway, *_ = away.host_addresses
+    with external_host.external_host() as external:
+        gateway, *_ = external.host_addresses
         assert not _is_open("127.0.0.1", 5000)
-        with netns.inside(away.descriptor):
+        with netns.inside(external.descriptor):
             assert _is_open(gateway, stack.port)
             assert not _is_open(gateway, 5000)
             assert not _is_open(seat["IPAddress"], 5000)
@@ -112,7 +112,7 @@ def from_proxy_the_application_answers_and_from_the_front_nothing_else(stack: St
     assert ["open", "shut", "shut", "shut"] == [line.split()[1] for line in said.splitlines()]
 
 
-def data_survives_down_and_up(stack: Stack, shop: Shop) -> None:
+def data_survives_down_and_up(stack: Stack, shop: LedgerProject) -> None:
     """Check 6."""
     shop.add()
     kept = shop.kept()
@@ -121,7 +121,7 @@ def data_survives_down_and_up(stack: Stack, shop: Shop) -> None:
     assert kept == shop.kept()
 
 
-def login_tag_push_and_pull_by_digest(stack: Stack, who: Person, where: Registry, names: list[str]) -> None:
+def login_tag_push_and_pull_by_digest(stack: Stack, who: Publisher, where: Registry, names: list[str]) -> None:
     """Check 7, against a registry with a password on this machine."""
     target, built = f"{where.host}/me/ledger", stack.image("app")
     identity = docker("image", "inspect", "-f", "{{.Id}}", built)

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import pytest
 from tests.e2e.stack.conftest import ROOT, Stack
-from tests.integration.compose_project import bad, docker, rule
+from tests.integration.compose_project import docker, failures, rule
 
 from cloison.compose.project import Project, project
 from cloison.proof.schema import Proof, parse
@@ -88,7 +88,7 @@ def test_db_connected_to_the_front_is_drift(stack: Stack) -> None:
     finally:
         docker("network", "disconnect", "tp-networks_frontend_net", stack.name("db"))
 
-    assert {"drift"} == bad(proof)["proxy", "db:3306"] == bad(proof)["db", "outside:*"]
+    assert {"drift"} == failures(proof)["proxy", "db:3306"] == failures(proof)["db", "outside:*"]
     assert 0 == cloison(stack, "prove").returncode
 
 
@@ -97,7 +97,7 @@ def test_a_published_database_is_the_files_breach(stack: Stack, tmp_path: Path) 
     with overridden(stack, tmp_path, more) as changed:
         proof = proven(changed, 1)
 
-    assert {"file"} == bad(proof)["outside", "db:3306"]
+    assert {"file"} == failures(proof)["outside", "db:3306"]
 
 
 def test_a_published_port_that_internal_holds_back_is_noted(stack: Stack, tmp_path: Path) -> None:
@@ -111,14 +111,14 @@ def test_a_backend_that_is_not_internal_is_the_files_breach(stack: Stack, tmp_pa
     with overridden(stack, tmp_path, {"networks": {"backend_net": {"internal": False}}}, anew=True) as changed:
         proof = proven(changed, 1)
 
-    assert {"file"} == bad(proof)["db", "outside:*"] == bad(proof)["app", "outside:*"]
+    assert {"file"} == failures(proof)["db", "outside:*"] == failures(proof)["app", "outside:*"]
 
 
 def test_a_rule_that_opens_the_wall_between_bridges_is_drift(stack: Stack) -> None:
     with rule("DOCKER-USER", "-j", "ACCEPT"):
         proof = proven(stack, 1)
 
-    assert {"drift"} == bad(proof)["outside", "db:3306"] == bad(proof)["db", "outside:*"]
+    assert {"drift"} == failures(proof)["outside", "db:3306"] == failures(proof)["db", "outside:*"]
     assert 0 == cloison(stack, "prove").returncode
 
 
@@ -131,7 +131,7 @@ def test_a_container_of_another_project_on_the_backend_is_named(stack: Stack) ->
     finally:
         docker("rm", "-f", "intruder")
 
-    assert {"drift"} == bad(proof)["stranger:intruder", "db:3306"]
+    assert {"drift"} == failures(proof)["stranger:intruder", "db:3306"]
     assert any("intruder of project another is on" in note for note in proof.notes)
 
 
@@ -150,7 +150,7 @@ def test_a_container_that_dies_during_the_proof_is_not_proven(stack: Stack) -> N
     proof = proven(stack, 3, "--patience", "5")
 
     dying.join()
-    assert {"unknown"} == bad(proof)["proxy", "app:5000"]
+    assert {"unknown"} == failures(proof)["proxy", "app:5000"]
 
 
 class Watch(threading.Thread):
@@ -194,7 +194,7 @@ def _stderr(container: str) -> str:
 
 
 def _word(resolved: Project) -> str:
-    return prove_project(resolved, patience=0.05).verdict.word
+    return prove_project(resolved, timeout=0.05).verdict.word
 
 
 @pytest.mark.timeout(600)

@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.stack.conftest import SERVICES, run, soon
 
 if TYPE_CHECKING:
-    from tests.e2e.stack.conftest import Shop, Stack
+    from tests.e2e.stack.conftest import LedgerProject, Stack
 
 pytestmark = pytest.mark.stack
 
@@ -27,7 +27,7 @@ def test_stops_within_two_seconds_without_being_killed(stack: "Stack", service: 
     assert stack.inspect(service)["State"]["ExitCode"] == 0
 
 
-def test_data_survives_down_and_up(stack: "Stack", shop: "Shop") -> None:
+def test_data_survives_down_and_up(stack: "Stack", shop: "LedgerProject") -> None:
     shop.add()
     before = shop.kept()
     stack.compose("down")
@@ -76,7 +76,7 @@ def test_the_proxy_starts_and_speaks_without_an_application(stack: "Stack") -> N
     soon(lambda: stack.get("/").status == 200, "the application is found again")
 
 
-def test_the_application_outlives_its_database(stack: "Stack", shop: "Shop") -> None:
+def test_the_application_outlives_its_database(stack: "Stack", shop: "LedgerProject") -> None:
     started = stack.inspect("app")["State"]["StartedAt"]
     run("docker", "stop", stack.name("db"))
     begin = time.monotonic()
@@ -95,7 +95,7 @@ def test_the_application_outlives_its_database(stack: "Stack", shop: "Shop") -> 
     shop.add()
 
 
-def test_a_killed_database_is_back_by_itself(stack: "Stack", shop: "Shop") -> None:
+def test_a_killed_database_is_back_by_itself(stack: "Stack", shop: "LedgerProject") -> None:
     shop.add()
     before = shop.kept()
     run("kill", "-9", str(stack.inspect("db")["State"]["Pid"]), check=False)

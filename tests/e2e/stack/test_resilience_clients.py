@@ -16,7 +16,7 @@ from tests.e2e.stack.load_generator import reading, writing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.stack.conftest import Shop
+    from tests.e2e.stack.conftest import LedgerProject
 
 pytestmark = pytest.mark.stack
 
@@ -66,7 +66,7 @@ def test_a_thousand_connections_are_answered(unlimited: Stack) -> None:
     assert (other, took < 1) == (200, True)
 
 
-def test_a_rolling_replacement_loses_no_request(unlimited: Stack, shop: Shop) -> None:
+def test_a_rolling_replacement_loses_no_request(unlimited: Stack, shop: LedgerProject) -> None:
     (old,) = containers(unlimited)
     try:
         with writing(shop, pause=0.02) as written, reading(unlimited, "/login", pause=0.01) as read:
@@ -92,7 +92,7 @@ def containers(stack: Stack) -> list[str]:
     return stack.compose("ps", "--quiet", "app").split()
 
 
-def test_the_application_may_be_recreated_while_it_is_asked(unlimited: Stack, shop: Shop) -> None:
+def test_the_application_may_be_recreated_while_it_is_asked(unlimited: Stack, shop: LedgerProject) -> None:
     """Who comes while nobody is there waits for the new one; who was being answered may have lost his answer."""
     with writing(shop, pause=0.05) as written, reading(unlimited, "/login") as read:
         time.sleep(0.5)

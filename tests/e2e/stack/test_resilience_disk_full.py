@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.stack.conftest import Shop, Stack, run, soon
+from tests.e2e.stack.conftest import LedgerProject, Stack, run, soon
 from tests.e2e.stack.load_generator import writing
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Small(Stack):
 
 
 @pytest.fixture
-def small(session_stack: Stack, tmp_path: Path) -> Iterator[Shop]:
+def small(session_stack: Stack, tmp_path: Path) -> Iterator[LedgerProject]:
     """Have a second stack with a volume that can be filled, and a project in it."""
     override = tmp_path / "small.json"
     override.write_text(json.dumps(SMALL), encoding="utf-8")
@@ -51,7 +51,7 @@ def small(session_stack: Stack, tmp_path: Path) -> Iterator[Shop]:
     try:
         stack.up()
         stack.ledger("add-project", "small")
-        yield Shop(stack, "small", stack.ledger("new-token", "small", "tests", "--read", "--write"))
+        yield LedgerProject(stack, "small", stack.ledger("new-token", "small", "tests", "--read", "--write"))
     finally:
         stack.compose("down", "--volumes", "--timeout", "5")
 
@@ -62,7 +62,7 @@ def fill(stack: Stack) -> None:
     stack.inside("db", "sh", "-c", 'head -c "${0}M" /dev/zero > /var/lib/mysql/junk', str(free - LEFT))
 
 
-def test_a_database_without_room_says_so_and_recovers(small: Shop) -> None:
+def test_a_database_without_room_says_so_and_recovers(small: LedgerProject) -> None:
     stack = small.stack
     started = stack.inspect("db")["State"]["StartedAt"]
     with writing(small) as load:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.e2e.stack.conftest import run, soon
-from tests.e2e.stack.load_generator import LOST, writing
+from tests.e2e.stack.load_generator import NO_ANSWER, writing
 
 if TYPE_CHECKING:
-    from tests.e2e.stack.conftest import Shop, Stack
+    from tests.e2e.stack.conftest import LedgerProject, Stack
 
 pytestmark = pytest.mark.stack
 
@@ -44,7 +44,7 @@ def kill_database(stack: Stack) -> tuple[float, float]:
     return gone, time.monotonic()
 
 
-def test_a_database_killed_twenty_times_loses_no_acknowledged_proof(shop: Shop) -> None:
+def test_a_database_killed_twenty_times_loses_no_acknowledged_proof(shop: LedgerProject) -> None:
     stack = shop.stack
     started = stack.inspect("app")["State"]["StartedAt"]
     backs = []
@@ -65,7 +65,7 @@ def children(process: int) -> list[int]:
     return [int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii").split()]
 
 
-def test_workers_of_the_application_may_be_killed(shop: Shop) -> None:
+def test_workers_of_the_application_may_be_killed(shop: LedgerProject) -> None:
     started = shop.stack.inspect("app")["State"]["StartedAt"]
     first, killed = shop.stack.inspect("app")["State"]["Pid"], []
     with writing(shop) as load:
@@ -83,7 +83,7 @@ def test_workers_of_the_application_may_be_killed(shop: Shop) -> None:
     assert shop.stack.inspect("app")["State"]["StartedAt"] == started
 
 
-def test_a_killed_proxy_comes_back_by_itself(shop: Shop) -> None:
+def test_a_killed_proxy_comes_back_by_itself(shop: LedgerProject) -> None:
     stack = shop.stack
     with writing(shop) as load:
         load.succeeds_after(time.monotonic())
@@ -95,12 +95,12 @@ def test_a_killed_proxy_comes_back_by_itself(shop: Shop) -> None:
         again = load.succeeds_after(time.monotonic()) - time.monotonic()
 
     assert load.acknowledged - shop.kept() == set()
-    assert set(load.statuses) <= {LOST, 200, 201}
+    assert set(load.statuses) <= {NO_ANSWER, 200, 201}
     assert back < 5
     assert again < 1
 
 
-def test_an_application_recreated_elsewhere_is_found(shop: Shop) -> None:
+def test_an_application_recreated_elsewhere_is_found(shop: LedgerProject) -> None:
     stack = shop.stack
     old = address(stack, "app")
     with writing(shop) as load:

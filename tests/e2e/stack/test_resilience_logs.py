@@ -17,7 +17,7 @@ from tests.e2e.stack.conftest import SERVICES, run, soon
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.stack.conftest import Shop, Stack
+    from tests.e2e.stack.conftest import LedgerProject, Stack
 
 pytestmark = pytest.mark.stack
 
@@ -60,7 +60,7 @@ def general_log(stack: Stack) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("general_log")
-def test_a_number_leads_from_the_answer_to_the_statements(shop: Shop) -> None:
+def test_a_number_leads_from_the_answer_to_the_statements(shop: LedgerProject) -> None:
     stack, moment = shop.stack, now()
     answer = shop.send(shop.body(), X_Request_ID=MINE)
     number = answer.headers["X-Request-ID"]
@@ -87,7 +87,7 @@ def test_an_error_page_tells_the_number(stack: Stack, path: str, status: int) ->
     assert document.document["error"]["request_id"] == document.headers["X-Request-ID"]
 
 
-def test_every_line_is_a_document(shop: Shop) -> None:
+def test_every_line_is_a_document(shop: LedgerProject) -> None:
     moment = now()
     shop.send(b"{")
     shop.stack.get("/nowhere?a=b")
@@ -99,7 +99,7 @@ def test_every_line_is_a_document(shop: Shop) -> None:
     assert [line for line in lines if not isinstance(json.loads(line), dict)] == []
 
 
-def test_no_secret_is_in_any_log(shop: Shop) -> None:
+def test_no_secret_is_in_any_log(shop: LedgerProject) -> None:
     stack, moment = shop.stack, now()
     name = f"reader-{shop.name}"
     password = stack.ledger("add-user", name, "--project", shop.name)
@@ -115,7 +115,7 @@ def test_no_secret_is_in_any_log(shop: Shop) -> None:
     assert [what for what, secret in secrets.items() if secret in log] == []
 
 
-def everything_with_secrets(shop: Shop, name: str, password: str) -> dict[str, str]:
+def everything_with_secrets(shop: LedgerProject, name: str, password: str) -> dict[str, str]:
     """Send secrets in requests of every kind, and return them."""
     root = f"http://127.0.0.1:{shop.stack.port}"
     wrong = "wrong-password-of-a-person"
@@ -171,7 +171,7 @@ def test_the_figures_are_not_given_away(stack: Stack, path: str) -> None:
     assert b"ledger_requests" not in said
 
 
-def test_the_figures_are_there_for_who_stands_on_the_inner_network(shop: Shop) -> None:
+def test_the_figures_are_there_for_who_stands_on_the_inner_network(shop: LedgerProject) -> None:
     kept = 'ledger_proofs_total{outcome="kept"}'
     refused = 'ledger_proofs_total{outcome="refused"}'
     before = shop.stack.figures()

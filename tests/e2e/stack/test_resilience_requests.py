@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 if TYPE_CHECKING:
-    from tests.e2e.stack.conftest import Shop, Stack
+    from tests.e2e.stack.conftest import LedgerProject, Stack
 
 pytestmark = pytest.mark.stack
 
@@ -64,7 +64,7 @@ def test_what_is_malformed_is_refused_by_the_proxy(stack: Stack, kind: str) -> N
     assert b"X-Request-ID: " in head
 
 
-def test_who_goes_away_in_the_middle_costs_nothing(shop: Shop) -> None:
+def test_who_goes_away_in_the_middle_costs_nothing(shop: LedgerProject) -> None:
     before = shop.stack.figures()
     start = b"POST /api/v1/proofs HTTP/1.1\r\nHost: x\r\nContent-Length: 500000\r\n" + JSON + b"\r\n"
     for _ in range(20):
@@ -92,7 +92,7 @@ NOT_PROOFS = {
 
 
 @pytest.mark.parametrize("kind", NOT_PROOFS)
-def test_what_is_no_proof_is_refused_in_words(shop: Shop, kind: str) -> None:
+def test_what_is_no_proof_is_refused_in_words(shop: LedgerProject, kind: str) -> None:
     body, headers, status = NOT_PROOFS[kind]
     answer = shop.send(body, **headers)
 
@@ -101,7 +101,7 @@ def test_what_is_no_proof_is_refused_in_words(shop: Shop, kind: str) -> None:
     assert answer.document["error"]["request_id"] == answer.headers["X-Request-ID"]
 
 
-def test_a_bomb_is_not_unpacked(shop: Shop) -> None:
+def test_a_bomb_is_not_unpacked(shop: LedgerProject) -> None:
     bomb = gzip.compress(bytes(256 * 1024**2), 6)  # a quarter of a megabyte
     before = processes(shop.stack)
     begin = time.monotonic()
@@ -114,7 +114,7 @@ def test_a_bomb_is_not_unpacked(shop: Shop) -> None:
 
 
 @pytest.fixture(scope="module")
-def large(session_shop: Shop) -> tuple[bytes, bytes]:
+def large(session_shop: LedgerProject) -> tuple[bytes, bytes]:
     """Two proofs of as many flows as the largest may have."""
     limit = int(session_shop.stack.inside("app", "python", "-c", LIMIT))
     found = []
@@ -133,7 +133,7 @@ def large(session_shop: Shop) -> tuple[bytes, bytes]:
 LIMIT = "from ledger.settings import Settings; print(Settings.from_environment().proof_limit)"
 
 
-def test_two_of_the_largest_proofs_fit_at_once(shop: Shop, large: tuple[bytes, bytes]) -> None:
+def test_two_of_the_largest_proofs_fit_at_once(shop: LedgerProject, large: tuple[bytes, bytes]) -> None:
     before = processes(shop.stack)
     with ThreadPoolExecutor(2) as both:
         sent = both.map(lambda one: shop.send(gzip.compress(one, 1), Content_Encoding="gzip"), large)
@@ -143,7 +143,7 @@ def test_two_of_the_largest_proofs_fit_at_once(shop: Shop, large: tuple[bytes, b
     assert processes(shop.stack) == before  # nobody was killed for want of memory
 
 
-def test_what_is_larger_is_refused(shop: Shop, large: tuple[bytes, bytes]) -> None:
+def test_what_is_larger_is_refused(shop: LedgerProject, large: tuple[bytes, bytes]) -> None:
     answer = shop.send(gzip.compress(large[0] + bytes(1024**2), 1), Content_Encoding="gzip")
 
     assert answer.status == 413
@@ -187,7 +187,7 @@ def is_dropped(line: socket.socket) -> bool:
     return True
 
 
-def test_slow_clients_hold_nobody_up_and_are_dropped(shop: Shop, large: tuple[bytes, bytes]) -> None:
+def test_slow_clients_hold_nobody_up_and_are_dropped(shop: LedgerProject, large: tuple[bytes, bytes]) -> None:
     stack, name = shop.stack, hashlib.sha256(large[0]).hexdigest()
     post = b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nname="
     read = f"GET /api/v1/proofs/{name} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {shop.token}\r\n\r\n".encode()

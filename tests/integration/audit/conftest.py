@@ -13,21 +13,21 @@ import pytest
 from docker.errors import ImageNotFound
 from tests.integration.compose_project import Lab, docker
 
-from cloison.engine.connection import connected
+from cloison.engine.connection import local_client
 from cloison.rehearse import idle_image
 
 NUMBERS = itertools.count()
-REPOSITORY = "cloison/powers"
+IMAGE_REPOSITORY = "cloison/powers"
 
 
 @pytest.fixture(scope="session")
 def image() -> Iterator[str]:
     """An image that holds nothing but a program that waits."""
-    name = f"{REPOSITORY}:{os.getpid()}"
-    with closing(connected()) as api:
+    name = f"{IMAGE_REPOSITORY}:{os.getpid()}"
+    with closing(local_client()) as api:
         layer = idle_image.layer(idle_image.PROCESSORS[api.version()["Arch"]])
-        changes = [f'ENTRYPOINT ["/{idle_image.PATH}"]']
-        api.import_image_from_data(layer, repository=REPOSITORY, tag=str(os.getpid()), changes=changes)
+        changes = [f'ENTRYPOINT ["/{idle_image.BINARY_NAME}"]']
+        api.import_image_from_data(layer, repository=IMAGE_REPOSITORY, tag=str(os.getpid()), changes=changes)
         try:
             yield name
         finally:
@@ -35,7 +35,7 @@ def image() -> Iterator[str]:
                 api.remove_image(name, force=True)
 
 
-class Idlers(Lab):
+class IdleProject(Lab):
     """A project of idle containers."""
 
     def start(self, image: str, services: dict[str, Any], **more: Any) -> None:
@@ -46,12 +46,12 @@ class Idlers(Lab):
 
     def exec(self, service: str, *options: str) -> None:
         """Start the idle program once more in a container."""
-        docker("exec", "--detach", *options, self.container(service), f"/{idle_image.PATH}")
+        docker("exec", "--detach", *options, self.container(service), f"/{idle_image.BINARY_NAME}")
 
 
-def made(folder: Path) -> Iterator[Idlers]:
+def made(folder: Path) -> Iterator[IdleProject]:
     """Have a project in a folder, taken away afterwards."""
-    lab = Idlers(folder)
+    lab = IdleProject(folder)
     folder.mkdir()
     try:
         yield lab
@@ -61,6 +61,6 @@ def made(folder: Path) -> Iterator[Idlers]:
 
 
 @pytest.fixture
-def idlers(tmp_path: Path) -> Iterator[Idlers]:
+def idle_project(tmp_path: Path) -> Iterator[IdleProject]:
     """An empty project."""
     yield from made(tmp_path / f"powers{os.getpid()}x{next(NUMBERS)}")

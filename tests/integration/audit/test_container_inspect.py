@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.audit.conftest import NUMBERS, Idlers, made
+from tests.integration.audit.conftest import NUMBERS, IdleProject, made
 
 from cloison.audit import container_inspect
-from cloison.engine.connection import connected, socket_path
+from cloison.engine.connection import local_client, socket_path
 from cloison.engine.docker import Docker
-from cloison.findings.container_privileges import Capability, Hold, Powers
-from cloison.findings.container_risks import findings
+from cloison.findings.container_privileges import Availability, Capability, ContainerPrivileges
+from cloison.findings.container_risks import risks
 from cloison.model.facts import Container
 
 pytestmark = pytest.mark.engine
@@ -88,134 +88,136 @@ SERVICES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, image: str) -> Iterator[Idlers]:
+def running(tmp_path_factory: pytest.TempPathFactory, image: str) -> Iterator[IdleProject]:
     """One container for each thing that can be given."""
     for lab in made(tmp_path_factory.mktemp("powers") / f"powers{os.getpid()}x{next(NUMBERS)}"):
         lab.start(image, SERVICES, volumes={"data": {}})
         yield lab
 
 
-def containers(lab: Idlers) -> dict[str, Container]:
-    with closing(Docker(connected())) as engine:
+def containers(lab: IdleProject) -> dict[str, Container]:
+    with closing(Docker(local_client())) as engine:
         return {c.service: c for c in engine.containers(lab.name, frozenset())}
 
 
 @pytest.fixture(scope="module")
-def read(running: Idlers) -> dict[str, Powers]:
+def read(running: IdleProject) -> dict[str, ContainerPrivileges]:
     """What each of them has."""
     known = containers(running)
     by_name = {powers.container: powers for powers in container_inspect.read(known.values(), [socket_path()])}
     return {service: by_name[container.name] for service, container in known.items()}
 
 
-def said(powers: Powers) -> set[str]:
-    return {finding.what for finding in findings([powers])}
+def said(powers: ContainerPrivileges) -> set[str]:
+    return {finding.what for finding in risks([powers])}
 
 
-def hold(powers: Powers, capability: Capability = RAW) -> Hold:
+def capability_hold(powers: ContainerPrivileges, capability: Capability = RAW) -> Availability:
     return powers.nearest(capability)[0]
 
 
-def test_everybody_could_be_read(read: dict[str, Powers]) -> None:
-    assert {service: powers.unread for service, powers in read.items()} == dict.fromkeys(SERVICES, "")
+def test_everybody_could_be_read(read: dict[str, ContainerPrivileges]) -> None:
+    assert {service: powers.unread_reason for service, powers in read.items()} == dict.fromkeys(SERVICES, "")
 
 
-def test_a_default_container_forges_packets_and_is_root(read: dict[str, Powers]) -> None:
-    assert hold(read["plain"]) is Hold.NOW
+def test_a_default_container_forges_packets_and_is_root(read: dict[str, ContainerPrivileges]) -> None:
+    assert capability_hold(read["plain"]) is Availability.NOW
     assert said(read["plain"]) == {"net-raw", "root"}
 
 
-def test_what_is_dropped_can_never_be_had(read: dict[str, Powers]) -> None:
-    assert hold(read["dropped"]) is Hold.NEVER
+def test_what_is_dropped_can_never_be_had(read: dict[str, ContainerPrivileges]) -> None:
+    assert capability_hold(read["dropped"]) is Availability.NEVER
     assert said(read["dropped"]) == {"root"}
 
 
-def test_what_is_added_is_there(read: dict[str, Powers]) -> None:
+def test_what_is_added_is_there(read: dict[str, ContainerPrivileges]) -> None:
     assert said(read["admin"]) == {"net-raw", "net-admin", "dac-read-search", "root"}
 
 
-def test_a_user_could_have_it_by_a_program(read: dict[str, Powers]) -> None:
-    assert hold(read["user"]) is Hold.BY_PROGRAM
+def test_a_user_could_have_it_by_a_program(read: dict[str, ContainerPrivileges]) -> None:
+    assert capability_hold(read["user"]) is Availability.BY_PROGRAM
     assert said(read["user"]) == {"net-raw"}
 
 
-def test_no_new_privileges_means_never(read: dict[str, Powers]) -> None:
-    assert hold(read["locked"]) is Hold.NEVER
+def test_no_new_privileges_means_never(read: dict[str, ContainerPrivileges]) -> None:
+    assert capability_hold(read["locked"]) is Availability.NEVER
     assert said(read["locked"]) == set()
 
 
-def test_every_capability_is_said_once(read: dict[str, Powers]) -> None:
+def test_every_capability_is_said_once(read: dict[str, ContainerPrivileges]) -> None:
     assert said(read["almighty"]) == {"privileged", "root"}
 
 
-def test_a_machines_disk_is_a_device_that_counts(read: dict[str, Powers]) -> None:
+def test_a_machines_disk_is_a_device_that_counts(read: dict[str, ContainerPrivileges]) -> None:
     assert BLOCKS
     assert tuple(BLOCKS) == read["disks"].devices
     assert said(read["disks"]) == {"devices", "net-raw", "root"}
     assert read["plain"].devices == ()
 
 
-def test_the_machines_processes_are_seen_and_can_be_changed(read: dict[str, Powers]) -> None:
+def test_the_machines_processes_are_seen_and_can_be_changed(read: dict[str, ContainerPrivileges]) -> None:
     assert said(read["watcher"]) == {"host-pid", "sys-ptrace", "net-raw", "root"}
     assert "sys-ptrace" not in said(read["admin"])
 
 
-def test_the_machines_network_is_told_from_one_of_its_own(read: dict[str, Powers]) -> None:
+def test_the_machines_network_is_told_from_one_of_its_own(read: dict[str, ContainerPrivileges]) -> None:
     assert said(read["neighbour"]) == {"host-network", "net-raw", "root"}
     assert read["neighbour"].networks == ()
 
 
-def test_a_sidecar_has_the_seats_of_its_owner(read: dict[str, Powers]) -> None:
+def test_a_sidecar_has_the_seats_of_its_owner(read: dict[str, ContainerPrivileges]) -> None:
     assert read["sidecar"].networks == read["plain"].networks != ()
     assert said(read["sidecar"]) == {"net-raw", "root"}
 
 
-def test_who_has_no_network_has_nobody_to_fool(read: dict[str, Powers]) -> None:
-    assert hold(read["alone"]) is Hold.NOW
+def test_who_has_no_network_has_nobody_to_fool(read: dict[str, ContainerPrivileges]) -> None:
+    assert capability_hold(read["alone"]) is Availability.NOW
     assert said(read["alone"]) == {"root"}
 
 
-def test_shared_memory_and_name_of_the_machine(read: dict[str, Powers]) -> None:
+def test_shared_memory_and_name_of_the_machine(read: dict[str, ContainerPrivileges]) -> None:
     assert said(read["talker"]) == {"host-ipc", "host-uts", "net-raw", "root"}
 
 
 @pytest.mark.parametrize(("service", "target"), [("ruler", "/engine.sock"), ("nested", "/host/run")])
-def test_the_engines_socket_is_found_wherever_it_lies(read: dict[str, Powers], service: str, target: str) -> None:
-    (found, *_) = [finding for finding in findings([read[service]]) if finding.what == "engine-socket"]
+def test_the_engines_socket_is_found_wherever_it_lies(
+    read: dict[str, ContainerPrivileges], service: str, target: str
+) -> None:
+    (found, *_) = [finding for finding in risks([read[service]]) if finding.what == "engine-socket"]
 
     assert found.evidence == f"{os.path.realpath(socket_path())} of the host lies in its mount {target}"
 
 
-def test_a_directory_that_rules_the_machine_counts_when_it_is_writable(read: dict[str, Powers]) -> None:
-    (found,) = [finding for finding in findings([read["writer"]]) if finding.what == "host-directory"]
+def test_a_directory_that_rules_the_machine_counts_when_it_is_writable(read: dict[str, ContainerPrivileges]) -> None:
+    (found,) = [finding for finding in risks([read["writer"]]) if finding.what == "host-directory"]
 
     assert found.evidence == "/etc of the host is its /host/etc, writable"
     assert said(read["reader"]) == {"net-raw", "root"}
 
 
-def test_a_mount_is_known_by_its_place_on_the_host(read: dict[str, Powers]) -> None:
+def test_a_mount_is_known_by_its_place_on_the_host(read: dict[str, ContainerPrivileges]) -> None:
     (mount,) = [mount for mount in read["writer"].mounts if mount.target == "/name"]
 
     assert mount.source == "/etc/hostname"
 
 
-def test_every_process_counts_and_not_the_first_alone(running: Idlers) -> None:
+def test_every_process_counts_and_not_the_first_alone(running: IdleProject) -> None:
     running.exec("user", "--user", "0")
 
     (powers,) = container_inspect.read([containers(running)["user"]])
     assert {process.is_root for process in powers.processes} == {True, False}
-    assert hold(powers) is Hold.NOW
+    assert capability_hold(powers) is Availability.NOW
     assert said(powers) == {"net-raw", "root"}
 
 
-def test_who_went_is_said_to_be_unread(running: Idlers) -> None:
+def test_who_went_is_said_to_be_unread(running: IdleProject) -> None:
     gone = replace(containers(running)["plain"], pid=2**22 - 1)
 
     (powers,) = container_inspect.read([gone])
-    (found,) = findings([powers])
+    (found,) = risks([powers])
     assert found.what == "unread"
     assert "No such file" in found.evidence
 
 
-def test_who_does_not_run_is_not_read(running: Idlers) -> None:
+def test_who_does_not_run_is_not_read(running: IdleProject) -> None:
     assert container_inspect.read([replace(containers(running)["plain"], pid=0)]) == []

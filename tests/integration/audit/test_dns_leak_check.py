@@ -22,11 +22,11 @@ from cloison.engine.compose_cli import Selection
 from cloison.linux import netns
 from cloison.observe import external_host
 from cloison.observe import session as observe_session
-from cloison.observe.observer import View
+from cloison.observe.observer import ProbeSession
 from cloison.rehearse import environment as rehearse_environment
 
 pytestmark = pytest.mark.engine
-PATIENCE = 0.5
+DEFAULT_TIMEOUT = 0.5
 RELAY = ("127.0.0.153", 53)
 BODY = {"image": "nobody/has-this:1"}
 FILE: dict[str, Any] = {
@@ -40,30 +40,34 @@ FILE: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def view(tmp_path_factory: pytest.TempPathFactory) -> Iterator[View]:
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProbeSession]:
     """A rehearsal that is looked at."""
     file = tmp_path_factory.mktemp("questions") / "compose.json"
     file.write_text(json.dumps(FILE))
     document = compose_cli.resolved(Selection(files=(str(file),), project=f"questions{os.getpid()}"))
     with ExitStack() as stack:
-        away = stack.enter_context(external_host.joined())
-        played = stack.enter_context(rehearse_environment.staged(document, lambda _: None, resolver=away.addresses[0]))
+        external = stack.enter_context(external_host.external_host())
+        played = stack.enter_context(
+            rehearse_environment.rehearsal_environment(document, lambda _: None, resolver=external.addresses[0])
+        )
         engine = stack.enter_context(closing(engine_select.engine()))
-        yield stack.enter_context(observe_session.looking(engine, compose_project.project(played.document), None, away))
+        yield stack.enter_context(
+            observe_session.probe_session(engine, compose_project.project(played.document), None, external)
+        )
 
 
 @contextmanager
-def relay(view: View, container: str) -> Iterator[None]:
+def relay(session: ProbeSession, container: str) -> Iterator[None]:
     """Do what an engine with the hole does: listen inside a container, and ask on from the host's namespace."""
-    target = (view.facts.outside_addresses[0], dns_leak_check.PORT)
+    target = (session.facts.outside_addresses[0], dns_leak_check.DNS_PORT)
     ended = threading.Event()
-    with netns.inside(view.posts["", container].descriptor):
+    with netns.inside(session.probe_sockets["", container].descriptor):
         listening = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
     def carry() -> None:
         while not ended.is_set():
             if select.select([listening], [], [], 0.05)[0]:
-                asking.sendto(listening.recv(dns_leak_check.READ), target)
+                asking.sendto(listening.recv(dns_leak_check.RECEIVE_SIZE), target)
 
     with listening, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         listening.bind(RELAY)
@@ -76,45 +80,45 @@ def relay(view: View, container: str) -> Iterator[None]:
             thread.join()
 
 
-def container(view: View, service: str) -> str:
-    return next(c.name for c in view.facts.containers if c.service == service)
+def container(session: ProbeSession, service: str) -> str:
+    return next(c.name for c in session.facts.containers if c.service == service)
 
 
-def test_a_question_that_the_host_asks_on_is_heard(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dns_leak_check, "ENGINES_RESOLVER", RELAY)
-    back = container(view, "back")
+def test_a_question_that_the_host_asks_on_is_heard(session: ProbeSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dns_leak_check, "EMBEDDED_DNS", RELAY)
+    back = container(session, "back")
 
-    with relay(view, back):
-        (found,) = dns_leak_check.let_out(view, PATIENCE)
+    with relay(session, back):
+        (found,) = dns_leak_check.check_dns_leaks(session, DEFAULT_TIMEOUT)
 
-    assert (dns_leak_check.GATE, back) == (found.what, found.where)
-    assert found.evidence.endswith(f"came out to the outside machine, from {view.facts.outside_gateways[0]}")
-
-
-def test_who_has_a_way_out_is_not_asked_about(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dns_leak_check, "ENGINES_RESOLVER", RELAY)
-
-    with relay(view, container(view, "both")), relay(view, container(view, "front")):
-        assert [] == dns_leak_check.let_out(view, PATIENCE)
+    assert (dns_leak_check.VULNERABILITY, back) == (found.what, found.where)
+    assert found.evidence.endswith(f"came out to the outside machine, from {session.facts.outside_gateways[0]}")
 
 
-def test_the_engine_of_this_machine_keeps_questions_in(view: View) -> None:
+def test_who_has_a_way_out_is_not_asked_about(session: ProbeSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dns_leak_check, "EMBEDDED_DNS", RELAY)
+
+    with relay(session, container(session, "both")), relay(session, container(session, "front")):
+        assert [] == dns_leak_check.check_dns_leaks(session, DEFAULT_TIMEOUT)
+
+
+def test_the_engine_of_this_machine_keeps_questions_in(session: ProbeSession) -> None:
     """It is mended: by its makers from 23.0.11, 25.0.5 and 26.0 on, and by Debian in 20.10.24 as well."""
-    assert [] == dns_leak_check.let_out(view, PATIENCE)
+    assert [] == dns_leak_check.check_dns_leaks(session, DEFAULT_TIMEOUT)
 
 
 def test_a_question_is_a_question_for_a_name_that_nobody_has() -> None:
-    asked = dns_leak_check.question(b"abc")
+    asked = dns_leak_check.dns_query(b"abc")
     _, flags, *counts = struct.unpack("!6H", asked[:12])
 
     assert (0x0100, [1, 0, 0, 0]) == (flags, counts)
     assert b"\x03abc\x07cloison\x07invalid\x00" + struct.pack("!2H", 1, 1) == asked[12:]
-    assert asked[:2] != dns_leak_check.question(b"abc")[:2] or asked[:2] != dns_leak_check.question(b"abc")[:2]
+    assert asked[:2] != dns_leak_check.dns_query(b"abc")[:2] or asked[:2] != dns_leak_check.dns_query(b"abc")[:2]
 
 
 @pytest.mark.parametrize(
     ("datagram", "label"),
-    [(dns_leak_check.question(b"abc"), b"abc"), (b"", b""), (bytes(12), b""), (bytes(12) + b"\x05ab", b"ab")],
+    [(dns_leak_check.dns_query(b"abc"), b"abc"), (b"", b""), (bytes(12), b""), (bytes(12) + b"\x05ab", b"ab")],
 )
 def test_what_is_asked_for_is_read_from_any_datagram(datagram: bytes, label: bytes) -> None:
-    assert label == dns_leak_check.asked_for(datagram)
+    assert label == dns_leak_check.query_label(datagram)

@@ -9,18 +9,20 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from tests.integration.audit.conftest import Idlers
+from tests.integration.audit.conftest import IdleProject
+from tests.integration.compose_project import docker
 
 from cloison.audit import container_inspect, forwarding_check
-from cloison.engine.connection import connected
+from cloison.engine.connection import local_client
 from cloison.engine.docker import Docker
 from cloison.findings import container_risks
-from cloison.findings.container_privileges import Hop, hops
-from cloison.findings.container_risks import ARRIVED, Finding
+from cloison.findings.container_privileges import ForwardingPath, forwarding_paths
+from cloison.findings.container_risks import ARRIVED, Risk
 from cloison.model.facts import Facts
+from cloison.probe import ipv4
 
 pytestmark = pytest.mark.engine
-PATIENCE = 0.4
+DEFAULT_TIMEOUT = 0.4
 SERVICES: dict[str, dict[str, Any]] = {
     "near": {"networks": ["one"]},
     "far": {"networks": ["two"]},
@@ -30,76 +32,77 @@ SERVICES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def facts(idlers: Idlers, image: str) -> Iterator[Facts]:
+def facts(idle_project: IdleProject, image: str) -> Iterator[Facts]:
     """A project with a container that forwards and one that does not."""
-    idlers.start(image, SERVICES, networks={"one": {}, "two": {}})
-    with closing(Docker(connected())) as engine:
-        yield engine.facts(idlers.name, frozenset())
+    idle_project.start(image, SERVICES, networks={"one": {}, "two": {}})
+    with closing(Docker(local_client())) as engine:
+        yield engine.facts(idle_project.name, frozenset())
 
 
-def found(facts: Facts) -> dict[str, Finding]:
+def found(facts: Facts) -> dict[str, Risk]:
     powers = container_inspect.read(facts.containers)
-    tried = forwarding_check.tried(hops(facts, container_risks.routers(powers)), facts.containers, PATIENCE)
-    return {f.where.split("-")[1]: f for f in container_risks.findings(powers, tried) if "route" in f.what}
+    check_forwarding = forwarding_check.check_forwarding(
+        forwarding_paths(facts, container_risks.routers(powers)), facts.containers, DEFAULT_TIMEOUT
+    )
+    return {f.where.split("-")[1]: f for f in container_risks.risks(powers, check_forwarding) if "route" in f.what}
 
 
-def test_what_forwards_is_proven_by_a_packet_that_arrived(facts: Facts, idlers: Idlers) -> None:
+def test_what_forwards_is_proven_by_a_packet_that_arrived(facts: Facts, idle_project: IdleProject) -> None:
     said = found(facts)
 
     assert said.keys() == {"router"}
     assert said["router"].what == "routes"
-    there = f"{idlers.name}-near-1, handed to it on {idlers.name}_one for {idlers.name}-far-1 on {idlers.name}_two"
+    name = idle_project.name
+    there = f"{name}-near-1, handed to it on {name}_one for {name}-far-1 on {name}_two"
     assert f"a packet from {there}, arrived" in said["router"].evidence
 
 
-def test_what_does_not_forward_carries_nothing(facts: Facts, idlers: Idlers) -> None:
-    ways = hops(facts, [idlers.container("wall"), idlers.container("router")])
-    results = forwarding_check.tried(ways, facts.containers, PATIENCE)
+def test_what_does_not_forward_carries_nothing(facts: Facts, idle_project: IdleProject) -> None:
+    ways = forwarding_paths(facts, [idle_project.container("wall"), idle_project.container("router")])
+    results = forwarding_check.check_forwarding(ways, facts.containers, DEFAULT_TIMEOUT)
 
     assert len(ways) == 4
-    assert {result for way, result in results.items() if way.router == idlers.container("router")} == {ARRIVED}
-    assert {result for way, result in results.items() if way.router == idlers.container("wall")} == {
+    assert {result for way, result in results.items() if way.router == idle_project.container("router")} == {ARRIVED}
+    assert {result for way, result in results.items() if way.router == idle_project.container("wall")} == {
         "nothing was seen there"
     }
 
 
-def test_walls_between_may_stop_what_is_forwarded(idlers: Idlers, image: str) -> None:
-    idlers.start(image, SERVICES, networks={"one": {"internal": True}, "two": {"internal": True}})
-    with closing(Docker(connected())) as engine:
-        said = found(engine.facts(idlers.name, frozenset()))
+def test_walls_between_may_stop_what_is_forwarded(idle_project: IdleProject, image: str) -> None:
+    idle_project.start(image, SERVICES, networks={"one": {"internal": True}, "two": {"internal": True}})
+    with closing(Docker(local_client())) as engine:
+        said = found(engine.facts(idle_project.name, frozenset()))
 
     assert said.keys() == {"router"}
     assert said["router"].what in {"routes", "set-to-route"}
     assert ("did not: nothing was seen there" in said["router"].evidence) == (said["router"].what == "set-to-route")
 
 
-def test_who_went_is_no_router(facts: Facts, idlers: Idlers) -> None:
-    ways = hops(facts, [idlers.container("router")])
-    idlers.compose("kill", "far")
-    idlers.compose("rm", "--force", "far")
+def test_who_went_is_no_router(facts: Facts, idle_project: IdleProject) -> None:
+    ways = forwarding_paths(facts, [idle_project.container("router")])
+    idle_project.compose("kill", "far")
+    idle_project.compose("rm", "--force", "far")
 
-    results = forwarding_check.tried(ways, facts.containers, PATIENCE)
+    results = forwarding_check.check_forwarding(ways, facts.containers, DEFAULT_TIMEOUT)
     assert [result for result in results.values() if not result.startswith("it could not be tried: ")] == []
 
 
-def test_a_seat_that_was_given_up_is_said(facts: Facts, idlers: Idlers) -> None:
-    way = Hop(
-        idlers.container("router"),
-        idlers.container("near"),
-        f"{idlers.name}_one",
-        idlers.container("far"),
-        f"{idlers.name}_two",
+def test_a_seat_that_was_given_up_is_said(facts: Facts, idle_project: IdleProject) -> None:
+    way = ForwardingPath(
+        idle_project.container("router"),
+        idle_project.container("near"),
+        f"{idle_project.name}_one",
+        idle_project.container("far"),
+        f"{idle_project.name}_two",
     )
-    from tests.integration.compose_project import docker  # noqa: PLC0415
+    docker("network", "disconnect", f"{idle_project.name}_one", idle_project.container("router"))
 
-    docker("network", "disconnect", f"{idlers.name}_one", idlers.container("router"))
-
-    (result,) = forwarding_check.tried([way], facts.containers, PATIENCE).values()
+    (result,) = forwarding_check.check_forwarding([way], facts.containers, DEFAULT_TIMEOUT).values()
     assert "does not hold" in result
 
 
 def test_the_datagram_is_a_good_one() -> None:
-    packet = forwarding_check.datagram("192.0.2.1", ("192.0.2.2", 4000), b"hello, you there")
+    packet = ipv4.udp_packet("192.0.2.1", ("192.0.2.2", 4000), b"hello, you there")
 
     head = struct.unpack("!10H", packet[:20])
     total = sum(head)

@@ -9,7 +9,7 @@ import pytest
 from tests.integration.commands.test_command_line import cloison
 from tests.integration.compose_project import Lab, three_tiers
 from tests.unit.ledger_client import fake_ledger
-from tests.unit.ledger_client.fake_ledger import TOKEN, status
+from tests.unit.ledger_client.fake_ledger import TOKEN_VARIABLE, status
 
 pytestmark = pytest.mark.engine
 
@@ -21,7 +21,11 @@ def server() -> Iterator[fake_ledger.Ledger]:
 
 
 def environment(lab: Lab, server: fake_ledger.Ledger) -> dict[str, str]:
-    return {"CLOISON_LEDGER": server.url, "CLOISON_LEDGER_TOKEN": TOKEN, "XDG_STATE_HOME": str(lab.folder / "state")}
+    return {
+        "CLOISON_LEDGER": server.url,
+        "CLOISON_LEDGER_TOKEN": TOKEN_VARIABLE,
+        "XDG_STATE_HOME": str(lab.folder / "state"),
+    }
 
 
 def test_the_proof_that_is_shown_is_the_one_that_arrives(lab: Lab, server: fake_ledger.Ledger) -> None:
@@ -35,7 +39,7 @@ def test_the_proof_that_is_shown_is_the_one_that_arrives(lab: Lab, server: fake_
     name = hashlib.sha256((lab.folder / "proof.json").read_bytes()).hexdigest()
     assert (0, [name]) == (done.returncode, server.stored)
     assert f"cloison: {server.url} has the proof {name[:12]}\n" in done.stderr
-    assert TOKEN not in done.stdout + done.stderr
+    assert TOKEN_VARIABLE not in done.stdout + done.stderr
 
 
 def test_a_ledger_that_is_away_changes_neither_report_nor_verdict(tiers: Lab, server: fake_ledger.Ledger) -> None:

@@ -1,4 +1,4 @@
-"""A machine with an engine of another Debian suite, beside this one: setup/beside starts, enters and stops it."""
+"""A machine with an engine of another Debian suite, beside this one: setup/second-engine.sh starts, enters and stops it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from cloison.proof.schema import FlowPart, Proof
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 COMMAND: Final = Path(sys.executable).with_name("cloison")
-PATIENCE: Final = "0.4"
+DEFAULT_TIMEOUT: Final = "0.4"
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class SecondEngine:
     """The machine of a suite."""
 
     suite: str
@@ -29,14 +29,14 @@ class Machine:
     def setup(self, verb: str, *words: str) -> None:
         """Start or stop it."""
         done = subprocess.run(
-            [ROOT / "setup/beside", verb, self.suite, *words], check=False, capture_output=True, text=True, timeout=280
+            [ROOT / "setup/second-engine.sh", verb, self.suite, *words], check=False, capture_output=True, text=True, timeout=280
         )
         assert done.returncode == 0, done.stderr
 
     def enter(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a command there."""
         return subprocess.run(
-            [ROOT / "setup/beside", "enter", self.suite, *words],
+            [ROOT / "setup/second-engine.sh", "enter", self.suite, *words],
             check=False,
             capture_output=True,
             text=True,
@@ -47,14 +47,24 @@ class Machine:
         """Rehearse a project there and return the proof, whatever its verdict."""
         file = folder / "compose.json"
         file.write_text(json.dumps(document))
-        words = ("rehearse", "-f", file, "-p", folder.name.replace("_", ""), "--patience", PATIENCE, "--format", "json")
+        words = (
+            "rehearse",
+            "-f",
+            file,
+            "-p",
+            folder.name.replace("_", ""),
+            "--patience",
+            DEFAULT_TIMEOUT,
+            "--format",
+            "json",
+        )
         done = self.enter(COMMAND, *words)
         assert done.stdout, done.stderr
         return proof_schema.parse(done.stdout.encode())
 
     @property
     def state(self) -> Path:
-        """Where setup/beside keeps the number of the machine's first process."""
+        """Where setup/second-engine.sh keeps the number of the machine's first process."""
         return ROOT / ".cache/beside" / self.suite / "state"
 
     @property
@@ -85,9 +95,9 @@ def _holds(process: Path, own: Path, cgroup: str) -> bool:
 
 
 @contextmanager
-def running(suite: str, *flags: str) -> Iterator[Machine]:
+def running(suite: str, *flags: str) -> Iterator[SecondEngine]:
     """Have such a machine; `flags` are its dockerd's."""
-    machine = Machine(suite)
+    machine = SecondEngine(suite)
     machine.setup("start", *flags)
     try:
         yield machine
@@ -95,13 +105,13 @@ def running(suite: str, *flags: str) -> Iterator[Machine]:
         machine.setup("stop")
 
 
-def disputed(proof: Proof) -> list[str]:
+def mismatches(proof: Proof) -> list[str]:
     """Tell of every flow on which prediction and engine do not say the same, or do not say."""
     unclear = (flow for flow in proof.flows if flow.drift or Reach.UNKNOWN in (flow.predicted, flow.observed))
     return [_said(proof, flow) for flow in unclear]
 
 
-def door(proof: Proof, flow: FlowPart) -> str:
+def flow_name(proof: Proof, flow: FlowPart) -> str:
     """Name a flow between places: `guest -> way:80 on plain`; a port is * for a canary."""
     source, end = proof.vantages[flow.vantage], proof.endpoints[flow.endpoint]
     where = (
@@ -111,4 +121,5 @@ def door(proof: Proof, flow: FlowPart) -> str:
 
 
 def _said(proof: Proof, flow: FlowPart) -> str:
-    return f"{door(proof, flow)}: predicted {flow.predicted} ({flow.rule}), observed {flow.observed} ({flow.evidence})"
+    found = f"predicted {flow.predicted} ({flow.rule}), observed {flow.observed} ({flow.evidence})"
+    return f"{flow_name(proof, flow)}: {found}"

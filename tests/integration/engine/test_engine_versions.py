@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.engine.second_engine import Machine, disputed, door, running
+from tests.integration.engine.second_engine import SecondEngine, flow_name, mismatches, running
 
 from cloison.model.outcome import Reach
 from cloison.proof.schema import FlowPart, Proof
@@ -18,7 +18,7 @@ OPTION = "com.docker.network.bridge."
 OPEN, SHUT = Reach.OPEN, Reach.SHUT
 
 
-def moded(mode: str, **more: Any) -> dict[str, Any]:
+def with_gateway_mode(mode: str, **more: Any) -> dict[str, Any]:
     return {"driver_opts": {f"{OPTION}gateway_mode_ipv4": mode}} | more
 
 
@@ -41,12 +41,12 @@ FILE = {
         "plain": {},
         "other": {},
         "inner": {"internal": True},
-        "routed": moded("routed"),
-        "unprotected": moded("nat-unprotected"),
-        "isolated": moded("isolated", internal=True),
+        "routed": with_gateway_mode("routed"),
+        "unprotected": with_gateway_mode("nat-unprotected"),
+        "isolated": with_gateway_mode("isolated", internal=True),
     },
 }
-WALLS = {  # on 26.1 and on 28.5
+EXPECTED_REACH = {  # on 26.1 and on 28.5
     "outside -> way:80 on plain": (OPEN, SHUT),  # https://github.com/moby/moby/pull/48724
     "outside -> way:81 on plain": (SHUT, SHUT),
     "outside -> trail:80 on routed": (OPEN, OPEN),
@@ -66,7 +66,9 @@ WALLS = {  # on 26.1 and on 28.5
 
 
 @pytest.fixture(scope="module", params=["trixie", "forky"])
-def walls(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Proof]]:
+def rehearsed_proof(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Proof]]:
     with running(request.param) as machine:
         yield request.param, machine.rehearse(FILE, tmp_path_factory.mktemp("gates"))
 
@@ -75,21 +77,23 @@ def is_ipv4(proof: Proof, flow: FlowPart) -> bool:
     return ":" not in proof.endpoints[flow.endpoint].address
 
 
-def test_every_wall_stands_where_its_engine_has_it(walls: tuple[str, Proof]) -> None:
-    suite, proof = walls
-    seen = {door(proof, flow): flow.observed for flow in proof.flows if is_ipv4(proof, flow)}
+def test_every_wall_stands_where_its_engine_has_it(rehearsed_proof: tuple[str, Proof]) -> None:
+    suite, proof = rehearsed_proof
+    seen = {flow_name(proof, flow): flow.observed for flow in proof.flows if is_ipv4(proof, flow)}
 
-    assert {name: pair[suite == "forky"] for name, pair in WALLS.items()} == {name: seen[name] for name in WALLS}
+    assert {name: pair[suite == "forky"] for name, pair in EXPECTED_REACH.items()} == {
+        name: seen[name] for name in EXPECTED_REACH
+    }
 
 
-def test_every_wall_is_predicted(walls: tuple[str, Proof]) -> None:
-    _, proof = walls
+def test_every_wall_is_predicted(rehearsed_proof: tuple[str, Proof]) -> None:
+    _, proof = rehearsed_proof
 
     assert proof.flows
-    assert [] == disputed(proof)
+    assert [] == mismatches(proof)
 
 
-def test_what_the_engine_was_told_at_its_start_is_predicted(told: Machine, tmp_path: Path) -> None:
+def test_what_the_engine_was_told_at_its_start_is_predicted(told: SecondEngine, tmp_path: Path) -> None:
     proof = told.rehearse(
         {
             "services": {"way": service("plain", ports=["80"]), "guest": service("other")},
@@ -97,15 +101,15 @@ def test_what_the_engine_was_told_at_its_start_is_predicted(told: Machine, tmp_p
         },
         tmp_path,
     )
-    seen = {door(proof, flow): flow.observed for flow in proof.flows if is_ipv4(proof, flow)}
+    seen = {flow_name(proof, flow): flow.observed for flow in proof.flows if is_ipv4(proof, flow)}
 
-    assert [] == disputed(proof)
+    assert [] == mismatches(proof)
     assert OPEN is seen["outside -> way:80 on plain"]
     assert SHUT is seen["outside -> way:81 on plain"]
     assert SHUT is seen["guest -> way:80 published"]
 
 
 @pytest.fixture
-def told() -> Iterator[Machine]:
+def told() -> Iterator[SecondEngine]:
     with running("forky", "--allow-direct-routing", "--userland-proxy=false") as machine:
         yield machine

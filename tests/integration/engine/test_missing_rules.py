@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.engine.second_engine import COMMAND, PATIENCE, Machine, door, running
+from tests.integration.engine.second_engine import COMMAND, DEFAULT_TIMEOUT, SecondEngine, flow_name, running
 
 from cloison.model.outcome import Reach
 from cloison.proof import schema as proof_schema
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.engine
 OPEN, SHUT = Reach.OPEN, Reach.SHUT
 SUITE = "trixie"
 IMAGE = "idle"
-IMPORT = ("docker", "import", "--change", f'ENTRYPOINT ["/{idle_image.PATH}"]', "-", IMAGE)
+IMPORT = ("docker", "import", "--change", f'ENTRYPOINT ["/{idle_image.BINARY_NAME}"]', "-", IMAGE)
 FLUSH = ("sh", "-c", "iptables -F && iptables -t nat -F && iptables -P FORWARD ACCEPT")
 """What a restart of a packet filter's own service does."""
 FILE: dict[str, Any] = {
@@ -30,34 +30,34 @@ FILE: dict[str, Any] = {
     },
     "networks": {"plain": {}, "other": {}, "inner": {"internal": True}},
 }
-WALLS = ("outside -> way:{} on plain", "guest -> way:{} on plain", "way -> back:{} on inner")
+ISOLATED_FLOWS = ("outside -> way:{} on plain", "guest -> way:{} on plain", "way -> back:{} on inner")
 
 
 def seen(proven: Proof, port: str) -> tuple[dict[str, Reach], set[bool]]:
     """Return what was seen of the walls, and whether it was otherwise predicted."""
-    walls = {wall.format(port) for wall in WALLS}
-    found = [flow for flow in proven.flows if door(proven, flow) in walls]
-    assert walls == {door(proven, flow) for flow in found}
-    return {door(proven, flow): flow.observed for flow in found}, {flow.drift for flow in found}
+    walls = {wall.format(port) for wall in ISOLATED_FLOWS}
+    found = [flow for flow in proven.flows if flow_name(proven, flow) in walls]
+    assert walls == {flow_name(proven, flow) for flow in found}
+    return {flow_name(proven, flow): flow.observed for flow in found}, {flow.drift for flow in found}
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[tuple[Machine, Path]]:
+def project(tmp_path: Path) -> Iterator[tuple[SecondEngine, Path]]:
     """A project of idle containers that runs there."""
     file = tmp_path / "compose.json"
     file.write_text(json.dumps(FILE))
     with running(SUITE) as machine:
         architecture = machine.enter("docker", "version", "-f", "{{.Server.Arch}}").stdout.strip()
         layer = idle_image.layer(idle_image.PROCESSORS[architecture])
-        subprocess.run(["setup/beside", "enter", SUITE, *IMPORT], check=True, input=layer, capture_output=True)
+        subprocess.run(["setup/second-engine.sh", "enter", SUITE, *IMPORT], check=True, input=layer, capture_output=True)
         up = machine.enter("docker", "compose", "-f", file, "-p", "bare", "up", "--detach")
         assert 0 == up.returncode, up.stderr
         yield machine, file
 
 
-def test_a_flush_of_the_hosts_rules_is_seen_as_drift(project: tuple[Machine, Path]) -> None:
+def test_a_flush_of_the_hosts_rules_is_seen_as_drift(project: tuple[SecondEngine, Path]) -> None:
     machine, file = project
-    prove = (COMMAND, "prove", "-f", file, "-p", "bare", "--patience", PATIENCE, "--format", "json")
+    prove = (COMMAND, "prove", "-f", file, "-p", "bare", "--patience", DEFAULT_TIMEOUT, "--format", "json")
     before = proof_schema.parse(machine.enter(*prove).stdout.encode())
     assert 0 == machine.enter(*FLUSH).returncode
     after = proof_schema.parse(machine.enter(*prove).stdout.encode())

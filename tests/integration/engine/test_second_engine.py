@@ -10,27 +10,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.engine.second_engine import Machine, running
+from tests.integration.engine.second_engine import SecondEngine, running
 
 from cloison.rehearse import idle_image
 
 pytestmark = pytest.mark.engine
 
-IMPORT = ("docker", "import", "--change", f'ENTRYPOINT ["/{idle_image.PATH}"]', "-", "idle")
+IMPORT = ("docker", "import", "--change", f'ENTRYPOINT ["/{idle_image.BINARY_NAME}"]', "-", "idle")
 
 
 @pytest.fixture
-def machine() -> Iterator[Machine]:
+def machine() -> Iterator[SecondEngine]:
     with running("trixie") as made:
         yield made
 
 
-def occupied(machine: Machine) -> Machine:
+def occupied(machine: SecondEngine) -> SecondEngine:
     """Have a container there."""
     layer = idle_image.layer(
         idle_image.PROCESSORS[machine.enter("docker", "version", "-f", "{{.Server.Arch}}").stdout.strip()]
     )
-    subprocess.run(["setup/beside", "enter", machine.suite, *IMPORT], check=True, input=layer, capture_output=True)
+    subprocess.run(["setup/second-engine.sh", "enter", machine.suite, *IMPORT], check=True, input=layer, capture_output=True)
     assert 0 == machine.enter("docker", "run", "--detach", "--publish", "80", "--name", "one", "idle").returncode
     return machine
 
@@ -61,7 +61,7 @@ def test_a_machine_that_is_stopped_leaves_nothing() -> None:
     )
 
 
-def test_a_machine_that_was_killed_is_gone_and_can_be_had_again(machine: Machine) -> None:
+def test_a_machine_that_was_killed_is_gone_and_can_be_had_again(machine: SecondEngine) -> None:
     processes = occupied(machine).processes()
     os.kill(machine.first_process(), signal.SIGKILL)
 
@@ -72,7 +72,7 @@ def test_a_machine_that_was_killed_is_gone_and_can_be_had_again(machine: Machine
     assert "" == machine.enter("docker", "ps", "--all", "--quiet").stdout
 
 
-def test_nothing_gets_out(machine: Machine) -> None:
+def test_nothing_gets_out(machine: SecondEngine) -> None:
     links = machine.enter("ip", "-oneline", "link", "show", "type", "veth").stdout
 
     assert ["lan@wire:", "wire@lan:"] == sorted(line.split()[1] for line in links.splitlines())

@@ -18,30 +18,30 @@ import pytest
 from cloison.linux import interfaces, listening_sockets, netns, pyroute, route_lookup
 from cloison.linux import netlink as linux_netlink
 from cloison.probe import schedule as probe_schedule
-from cloison.probe.probe import Shot
-from cloison.probe.sockets import Post
+from cloison.probe.probe import Probe
+from cloison.probe.sockets import ProbeSockets
 
 ADDRESSES = {
     "a": ("198.51.100.233/29", "2001:db8:c106::1/64", "fe80::233/64"),
     "b": ("198.51.100.234/29", "2001:db8:c106::2/64"),
 }
-FAR = [*(f"198.51.100.{number}" for number in range(232, 240)), "2001:db8:c106::2", "2001:db8:c106::99"]
+FAR = [*(f"198.51.100.{index}" for index in range(232, 240)), "2001:db8:c106::2", "2001:db8:c106::99"]
 LOST = ["203.0.113.7", "2001:db8:ffff::1"]
 OWN = ["127.0.0.1", "::1", "198.51.100.233", "2001:db8:c106::1"]
 MANY = [f"127.0.{high}.{low}" for high in range(2) for low in range(1, 100)]
 
 
 @contextmanager
-def joined() -> Iterator[tuple[int, int]]:
+def veth_namespaces() -> Iterator[tuple[int, int]]:
     """Have two namespaces with a cable between them; gives their descriptors."""
     with ExitStack() as stack:
         spaces = netns.new(), netns.new()
         for space in spaces:
             stack.callback(os.close, space)
-        with netns.inside(spaces[0]), pyroute.routes() as route:
+        with netns.inside(spaces[0]), pyroute.iproute() as route:
             route.link("add", ifname="a", kind="veth", peer={"ifname": "b", "net_ns_fd": spaces[1]})
         for space, (name, held) in zip(spaces, ADDRESSES.items(), strict=True):
-            with netns.inside(space), pyroute.routes() as route:
+            with netns.inside(space), pyroute.iproute() as route:
                 for link in ("lo", name):
                     route.link("set", index=route.link_lookup(ifname=link)[0], state="up")
                 for address, length in (text.split("/") for text in held):
@@ -64,8 +64,8 @@ def chosen(address: str) -> str | int:
 
 def test_a_way_starts_where_a_socket_would_send_from() -> None:
     asked = [*FAR, *OWN, *LOST, *MANY]
-    with joined() as (space, _), netns.inside(space):
-        told = route_lookup.routes([(address, 0) for address in asked])
+    with veth_namespaces() as (space, _), netns.inside(space):
+        told = route_lookup.look_up([(address, 0) for address in asked])
         expected = {address: chosen(address) for address in asked if not address.endswith((".232", ".239"))}
 
     found = {a: said.errno if isinstance(said, OSError) else said.source for a, said in zip(asked, told, strict=True)}
@@ -74,51 +74,51 @@ def test_a_way_starts_where_a_socket_would_send_from() -> None:
 
 
 def test_an_address_of_one_link_alone_starts_on_that_link() -> None:
-    with joined() as (space, _), netns.inside(space):
-        (number,) = (link.number for link in interfaces.of(space).values() if link.name == "a")
-        (told,) = route_lookup.routes([("fe80::1", number)])
-        own = interfaces.of(space)[number].addresses
+    with veth_namespaces() as (space, _), netns.inside(space):
+        (index,) = (link.index for link in interfaces.of(space).values() if link.name == "a")
+        (told,) = route_lookup.look_up([("fe80::1", index)])
+        own = interfaces.of(space)[index].addresses
 
     assert isinstance(told, route_lookup.Route)
-    assert (number, False) == (told.link, told.has_gateway)
+    assert (index, False) == (told.interface, told.has_gateway)
     assert told.source in {address for address in own if address.startswith("fe80:")}
 
 
 def test_a_neighbour_is_told_from_what_lies_behind_a_gateway() -> None:
-    with joined() as (space, _):
-        with netns.inside(space), pyroute.routes() as route:
+    with veth_namespaces() as (space, _):
+        with netns.inside(space), pyroute.iproute() as route:
             route.route("add", dst="0.0.0.0/0", gateway="198.51.100.234")
-        number = next(link.number for link in interfaces.of(space).values() if link.name == "a")
+        index = next(link.index for link in interfaces.of(space).values() if link.name == "a")
         with netns.inside(space):
-            held = interfaces.numbers()
+            held = interfaces.indexes_by_address()
 
-        assert number == interfaces.straight(space, "198.51.100.234") == held["198.51.100.233"]
-        assert 0 == interfaces.straight(space, "203.0.113.7")
-        assert 0 == interfaces.straight(space, LOST[1])
+        assert index == interfaces.on_link_index(space, "198.51.100.234") == held["198.51.100.233"]
+        assert 0 == interfaces.on_link_index(space, "203.0.113.7")
+        assert 0 == interfaces.on_link_index(space, LOST[1])
 
 
 def test_links_are_what_ip_shows() -> None:
-    with joined() as (space, other), netns.inside(space):
+    with veth_namespaces() as (space, other), netns.inside(space):
         shown = json.loads(subprocess.run(["ip", "-j", "-d", "addr"], check=True, capture_output=True).stdout)
         found = interfaces.of(space, [other])
-        number = next(link.number for link in interfaces.of(other).values() if link.name == "b")
+        index = next(link.index for link in interfaces.of(other).values() if link.name == "b")
 
         assert {item["ifname"] for item in shown} == {link.name for link in found.values()}
         for item in shown:
             link = found[item["ifindex"]]
             assert [held["local"] for held in item["addr_info"]] == [*link.addresses]
-            assert bytes.fromhex(item["address"].replace(":", "")) == link.hardware
+            assert bytes.fromhex(item["address"].replace(":", "")) == link.mac_address
             assert item.get("linkinfo", {}).get("info_kind", "") == link.kind
             assert ("UP" in item["flags"], "LOOPBACK" in item["flags"]) == (link.is_up, link.is_loopback)
-        (cable,) = (link for link in found.values() if link.kind == interfaces.CABLE)
-        assert (netns.identity(other), number) == cable.end
-        assert cable.number == interfaces.holder("198.51.100.233", "a").number
+        (veth_pair,) = (link for link in found.values() if link.kind == interfaces.VETH)
+        assert (netns.identity(other), index) == veth_pair.peer
+        assert veth_pair.index == interfaces.interface_with("198.51.100.233", "a").index
         with pytest.raises(OSError, match=r"shop does not hold 198\.51\.100\.238 any more"):
-            interfaces.holder("198.51.100.238", "shop")
+            interfaces.interface_with("198.51.100.238", "shop")
 
 
 def test_who_listens_is_told_as_the_tables_tell_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    with joined() as (space, _), netns.inside(space), ExitStack() as stack:
+    with veth_namespaces() as (space, _), netns.inside(space), ExitStack() as stack:
         for address in ("127.0.0.1", "0.0.0.0", "::", "::1", "::ffff:127.0.0.1"):
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             made = stack.enter_context(socket.socket(family))
@@ -127,7 +127,7 @@ def test_who_listens_is_told_as_the_tables_tell_it(monkeypatch: pytest.MonkeyPat
         port = made.getsockname()[1]
         stack.enter_context(socket.create_connection(("127.0.0.1", port)))
         told = {*listening_sockets.sockets()}
-        monkeypatch.setattr(listening_sockets, "_told", lambda: None)
+        monkeypatch.setattr(listening_sockets, "_tcp_by_sock_diag", lambda: None)
         tables = {*listening_sockets.sockets()}
 
     assert tables == told
@@ -158,35 +158,35 @@ def dumped(*answers: bytes) -> list[bytes]:
     return [bytes(content) for _, content in linux_netlink.dump(cast("socket.socket", Kernel(*answers)), 18, b"")]
 
 
-END = linux_netlink.message(linux_netlink.DONE, struct.pack("=i", 0))
+END = linux_netlink.message(linux_netlink.NLMSG_DONE, struct.pack("=i", 0))
 
 
 def test_a_dump_that_ends_in_an_error_is_no_empty_one() -> None:
     """A kernel without a part of sock_diag says so where the end is expected."""
     with pytest.raises(OSError, match="No such file"):
-        dumped(linux_netlink.message(linux_netlink.DONE, struct.pack("=i", -errno.ENOENT)))
+        dumped(linux_netlink.message(linux_netlink.NLMSG_DONE, struct.pack("=i", -errno.ENOENT)))
     with pytest.raises(PermissionError):
-        dumped(linux_netlink.message(linux_netlink.FAILED, struct.pack("=i", -errno.EPERM)))
+        dumped(linux_netlink.message(linux_netlink.NLMSG_ERROR, struct.pack("=i", -errno.EPERM)))
 
 
 def test_a_dump_that_was_interrupted_is_asked_for_again() -> None:
-    torn = linux_netlink.message(16, b"torn", linux_netlink.INTERRUPTED)
+    torn = linux_netlink.message(16, b"torn", linux_netlink.NLM_F_DUMP_INTR)
 
     assert [b"good"] == dumped(torn + END, linux_netlink.message(16, b"good") + END)
     assert [b"torn"] == dumped(*[torn + END] * linux_netlink.TRIES)
 
 
 def test_a_network_is_asked_about_together() -> None:
-    posts: list[Any] = [object() for _ in range(5)]
-    shots = [
-        Shot(cast("Post", source), f"{network}-{at}", 80, target, network=network)
-        for source in posts
+    probe_sockets: list[Any] = [object() for _ in range(5)]
+    probes = [
+        Probe(cast("ProbeSockets", source), f"{network}-{at}", 80, target, network=network)
+        for source in probe_sockets
         for network in ("one", "two", "")
-        for at, target in enumerate(posts)
+        for at, target in enumerate(probe_sockets)
     ]
 
-    ordered = [shot for _, shot in probe_schedule.ordered([*enumerate(shots)])]
+    send_order = [probe for _, probe in probe_schedule.send_order([*enumerate(probes)])]
 
-    assert {*map(id, shots)} == {*map(id, ordered)}
-    assert 3 == len([*groupby(shot.network for shot in ordered)])
-    assert 15 == len([*groupby((shot.network, id(shot.post)) for shot in ordered)])
+    assert {*map(id, probes)} == {*map(id, send_order)}
+    assert 3 == len([*groupby(probe.network for probe in send_order)])
+    assert 15 == len([*groupby((probe.network, id(probe.sockets)) for probe in send_order)])

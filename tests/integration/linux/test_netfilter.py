@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from cloison.linux import netns
-from cloison.linux.netfilter import forward_policy, other_policies
+from cloison.linux.netfilter import forward_policy, other_drop_chains
 
 pytestmark = pytest.mark.engine
 BACKENDS = ("iptables-nft", "iptables-legacy")
@@ -66,14 +66,14 @@ def run(*words: str) -> None:
 
 
 def test_where_nobody_filters_no_chain_drops(empty: None) -> None:
-    assert [] == other_policies()
+    assert [] == other_drop_chains()
 
 
 def test_the_policy_of_the_usual_chain_is_not_repeated(empty: None) -> None:
     for program in BACKENDS:
         set_policy(program, "DROP")
 
-    assert [] == other_policies()
+    assert [] == other_drop_chains()
 
 
 def test_chains_that_drop_are_named_whoever_made_them(empty: None) -> None:
@@ -92,4 +92,4 @@ def test_chains_that_drop_are_named_whoever_made_them(empty: None) -> None:
         "POSTROUTING of the table mangle (legacy ip6tables)",
         "PREROUTING of the table raw (legacy iptables)",
         "gate of the table mine (inet)",
-    ] == other_policies()
+    ] == other_drop_chains()

@@ -9,36 +9,36 @@ from typing import Any
 
 from tests.integration.compose_project import docker, service
 from tests.integration.observe.fault_builders import (
-    Make,
-    Tampering,
-    filtered_within,
-    rewritten,
-    ruled,
+    Inject,
+    InjectedFault,
+    by_iptables,
+    by_table_rewrite,
+    filter_in_namespace,
+    in_namespace,
     rules,
     sysctl,
-    within,
 )
-from tests.integration.observe.host_changes import Walls, done
+from tests.integration.observe.host_changes import RunningProject, done
 
 
-def started_as(name: str, body: dict[str, Any]) -> Make:
+def started_as(name: str, body: dict[str, Any]) -> Inject:
     """Have a service started otherwise than it was."""
 
     @contextmanager
-    def made(walls: Walls) -> Iterator[None]:
-        document = walls.lab.document
+    def made(running_project: RunningProject) -> Iterator[None]:
+        document = running_project.lab.document
         try:
-            walls.lab.up(document | {"services": document["services"] | {name: body}})
+            running_project.lab.up(document | {"services": document["services"] | {name: body}})
             yield
         finally:
-            walls.lab.up(document)
+            running_project.lab.up(document)
 
     return made
 
 
 @contextmanager
-def lost_seat(walls: Walls) -> Iterator[None]:
-    network, container = walls.network("back"), walls.container("app")
+def network_disconnected(running_project: RunningProject) -> Iterator[None]:
+    network, container = running_project.network("back"), running_project.container("app")
     docker("network", "disconnect", network, container)
     try:
         yield
@@ -47,81 +47,84 @@ def lost_seat(walls: Walls) -> Iterator[None]:
 
 
 @contextmanager
-def unplugged(walls: Walls) -> Iterator[None]:
-    end = walls.far_end("db")
+def veth_down(running_project: RunningProject) -> Iterator[None]:
+    end = running_project.host_interface("db")
     with done(("ip", "link", "set", end, "down"), ("ip", "link", "set", end, "up")):
         yield
 
 
 NEEDED = "app -> db:3306, app -> db:5353/udp"
-DOOR = "-d {db} -p tcp --dport 3306"
+TO_DB_PORT = "-d {db} -p tcp --dport 3306"
 
 
-def broken(done: Tampering, *, only: bool = True, says: str = "") -> Tampering:
+def broken(done: InjectedFault, *, only: bool = True, says: str = "") -> InjectedFault:
     """Return what breaks a door instead of opening one."""
     return replace(done, word="broken", only=only, says=says)
 
 
-def ruled_out(name: str, *templates: str, doors: str = NEEDED, **more: Any) -> Tampering:
+def blocked_by_iptables(name: str, *templates: str, flows_named: str = NEEDED, **more: Any) -> InjectedFault:
     """Return what rules of iptables break."""
-    return broken(ruled(name, *templates, doors=doors), **more)
+    return broken(by_iptables(name, *templates, flows_named=flows_named), **more)
 
 
 BY_RULES = (
-    ruled_out(
-        "a container kept from everybody", "-I DOCKER-USER -d {app} -j DROP", doors="proxy -> app:5000", only=False
+    blocked_by_iptables(
+        "a container kept from everybody",
+        "-I DOCKER-USER -d {app} -j DROP",
+        flows_named="proxy -> app:5000",
+        only=False,
     ),
-    ruled_out(
+    blocked_by_iptables(
         "a port that is reset",
-        f"-I DOCKER-USER {DOOR} -j REJECT --reject-with tcp-reset",
-        doors="app -> db:3306",
+        f"-I DOCKER-USER {TO_DB_PORT} -j REJECT --reject-with tcp-reset",
+        flows_named="app -> db:3306",
         says="was refused on the way",
     ),
-    ruled_out(
+    blocked_by_iptables(
         "a host that is prohibited",
         "-I DOCKER-USER -d {db} -j REJECT --reject-with icmp-host-prohibited",
         says="host prohibited",
     ),
-    ruled_out(
+    blocked_by_iptables(
         "datagrams to a port dropped",
         "-I DOCKER-USER -d {db} -p udp --dport 5353 -j DROP",
-        doors="app -> db:5353/udp",
+        flows_named="app -> db:5353/udp",
     ),
-    ruled_out(
+    blocked_by_iptables(
         "answers dropped",
         "-I DOCKER-USER -s {db} -p tcp --sport 3306 -j DROP",
-        doors="app -> db:3306",
+        flows_named="app -> db:3306",
         says="needed, but nobody answers",
     ),
-    ruled_out(
+    blocked_by_iptables(
         "acceptances dropped",
         "-I DOCKER-USER -s {app} -p tcp --tcp-flags SYN,ACK SYN,ACK -j DROP",
-        doors="proxy -> app:5000",
+        flows_named="proxy -> app:5000",
     ),
-    ruled_out("dropped by state", "-I DOCKER-USER -d {db} -m conntrack --ctstate NEW,INVALID -j DROP"),
-    ruled_out(
+    blocked_by_iptables("dropped by state", "-I DOCKER-USER -d {db} -m conntrack --ctstate NEW,INVALID -j DROP"),
+    blocked_by_iptables(
         "a published port, dropped before it is translated",
         "-t raw -I PREROUTING -p tcp --dport {port} -j DROP",
-        doors="outside -> proxy:80",
+        flows_named="outside -> proxy:80",
     ),
     broken(
-        rewritten(
+        by_table_rewrite(
             "a published port of which nobody takes care",
             "-t nat -F DOCKER",
             "-I INPUT -p tcp --dport {port} -j DROP",
-            doors="outside -> proxy:80",
+            flows_named="outside -> proxy:80",
         ),
     ),
-    ruled(
+    by_iptables(
         "a needed door led to the host",
-        f"-t nat -I PREROUTING {DOOR} -j REDIRECT --to-ports 9",
-        doors="app -> db:3306",
+        f"-t nat -I PREROUTING {TO_DB_PORT} -j REDIRECT --to-ports 9",
+        flows_named="app -> db:3306",
         word="unknown",
         verdict="unproven",
         says="which is not where this way ought to lead",
     ),
     broken(
-        Tampering(
+        InjectedFault(
             "frames dropped",
             "ebtables -A FORWARD -p IPv4 --ip-dst DB -j DROP",
             NEEDED,
@@ -129,33 +132,35 @@ BY_RULES = (
         ),
     ),
     broken(
-        Tampering(
+        InjectedFault(
             "a filter of the service's own",
             "in db: iptables -I INPUT -p tcp --dport 3306 -j DROP",
             "app -> db:3306",
-            filtered_within("db", "-I INPUT -p tcp --dport 3306 -j DROP"),
+            filter_in_namespace("db", "-I INPUT -p tcp --dport 3306 -j DROP"),
         ),
     ),
 )
-BY_WAYS = (
+BY_LINKS = (
     broken(
-        Tampering("a seat lost", "docker network disconnect BACK app", f"proxy -> app:5000, {NEEDED}", lost_seat),
+        InjectedFault(
+            "a seat lost", "docker network disconnect BACK app", f"proxy -> app:5000, {NEEDED}", network_disconnected
+        ),
     ),
-    broken(Tampering("a cable unplugged", "ip link set LINK_OF_DB down", NEEDED, unplugged)),
+    broken(InjectedFault("a cable unplugged", "ip link set LINK_OF_DB down", NEEDED, veth_down)),
     broken(
-        Tampering(
+        InjectedFault(
             "a route into nowhere",
             "in app: ip route add blackhole DB",
             NEEDED,
-            within("app", "ip route add blackhole {db}", "ip route del blackhole {db}"),
+            in_namespace("app", "ip route add blackhole {db}", "ip route del blackhole {db}"),
         ),
     ),
     broken(
-        Tampering(
+        InjectedFault(
             "a neighbour with another's hardware address",
             "in app: ip neigh replace DB lladdr 02:00:00:00:00:99 nud permanent",
             NEEDED,
-            within(
+            in_namespace(
                 "app",
                 "ip neigh replace {db} lladdr 02:00:00:00:00:99 dev {app_link} nud permanent",
                 "ip neigh del {db} dev {app_link}",
@@ -163,7 +168,7 @@ BY_WAYS = (
         ),
     ),
     broken(
-        Tampering(
+        InjectedFault(
             "a host that forwards nothing",
             "sysctl net.ipv4.ip_forward=0",
             "outside -> proxy:80",
@@ -173,7 +178,7 @@ BY_WAYS = (
 )
 BY_SERVICES = (
     broken(
-        Tampering(
+        InjectedFault(
             "a port on which nobody listens",
             "the application listens on port 5001",
             "proxy -> app:5000",
@@ -181,7 +186,7 @@ BY_SERVICES = (
         ),
     ),
     broken(
-        Tampering(
+        InjectedFault(
             "a port that listens on loopback alone",
             "the application listens on 127.0.0.1",
             "proxy -> app:5000",
@@ -189,4 +194,4 @@ BY_SERVICES = (
         ),
     ),
 )
-BLOCKAGES = (*BY_RULES, *BY_WAYS, *BY_SERVICES)
+BLOCKING_FAULTS = (*BY_RULES, *BY_LINKS, *BY_SERVICES)

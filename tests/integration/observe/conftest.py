@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.integration.audit.conftest import idlers, image
-from tests.integration.project_fixtures import built, hearer, lab, tiers
+from tests.integration.audit.conftest import idle_project, image
+from tests.integration.project_fixtures import built, lab, logging_project, tiers
 
-__all__ = ["built", "hearer", "idlers", "image", "lab", "tiers"]
+__all__ = ["built", "idle_project", "image", "lab", "logging_project", "tiers"]

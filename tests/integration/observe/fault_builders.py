@@ -10,14 +10,22 @@ from typing import Any, Literal
 
 from tests.integration.compose_project import IMAGE, docker
 from tests.integration.observe import host_changes
-from tests.integration.observe.host_changes import Walls, cable, done, python, run, setting, tables_as_they_were
+from tests.integration.observe.host_changes import (
+    RunningProject,
+    done,
+    python,
+    restored_tables,
+    run,
+    setting,
+    veth_pair,
+)
 
 WORD = re.compile(r"\{(\w+)\}")
-Make = Callable[[Walls], AbstractContextManager[object]]
+Inject = Callable[[RunningProject], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True, slots=True)
-class Tampering:
+class InjectedFault:
     """Something done to a running project, and what a proof must say.
 
     `doors`, with commas between them, must be found as `word`; with `only`, no others may be.
@@ -25,8 +33,8 @@ class Tampering:
 
     name: str
     how: str
-    doors: str
-    make: Make
+    flows_named: str
+    make: Inject
     word: Literal["drift", "file", "broken", "unknown", "tolerated", "holds"] = "drift"
     verdict: Literal["breached", "unproven", "proven"] = "breached"
     only: bool = False
@@ -34,33 +42,33 @@ class Tampering:
     """What stands somewhere in the proof, in a reason, a note or what was skipped."""
 
     @property
-    def wanted(self) -> list[str]:
+    def expected_flows(self) -> list[str]:
         """The doors, one by one."""
-        return [door for door in self.doors.split(", ") if door]
+        return [door for door in self.flows_named.split(", ") if door]
 
 
-def ruled(name: str, *templates: str, doors: str, **more: Any) -> Tampering:
+def by_iptables(name: str, *templates: str, flows_named: str, **more: Any) -> InjectedFault:
     """Return what rules of iptables do; how it is done is what they say."""
-    return Tampering(name, _spelled(templates), doors, rules(*templates), **more)
+    return InjectedFault(name, _as_command(templates), flows_named, rules(*templates), **more)
 
 
-def rewritten(name: str, *templates: str, doors: str, **more: Any) -> Tampering:
+def by_table_rewrite(name: str, *templates: str, flows_named: str, **more: Any) -> InjectedFault:
     """Return what changes of the packet filter do that only a copy of it brings back."""
-    return Tampering(name, _spelled(templates), doors, changed(*templates), **more)
+    return InjectedFault(name, _as_command(templates), flows_named, changed(*templates), **more)
 
 
-def _spelled(templates: Iterable[str]) -> str:
+def _as_command(templates: Iterable[str]) -> str:
     return "; ".join(WORD.sub(lambda word: word[1].upper(), f"iptables {template}") for template in templates)
 
 
-def rules(*templates: str, program: str = "iptables") -> Make:
+def rules(*templates: str, program: str = "iptables") -> Inject:
     """Have rules in the host's packet filter, each written as the program takes it; see Walls for the words."""
 
     @contextmanager
-    def made(walls: Walls) -> Iterator[None]:
+    def made(running_project: RunningProject) -> Iterator[None]:
         with ExitStack() as stack:
             for template in templates:
-                words = template.format_map(walls)
+                words = template.format_map(running_project)
                 undone = words.replace("-I ", "-D ").replace("-A ", "-D ")
                 wait = ("--concurrent",) if program == "ebtables" else ("--wait",)
                 stack.enter_context(done((program, *wait, *words.split()), (program, *wait, *undone.split())))
@@ -69,74 +77,78 @@ def rules(*templates: str, program: str = "iptables") -> Make:
     return made
 
 
-def changed(*templates: str) -> Make:
+def changed(*templates: str) -> Inject:
     """Have the host's packet filter changed in ways that only a copy of it brings back."""
 
     @contextmanager
-    def made(walls: Walls) -> Iterator[None]:
-        with tables_as_they_were():
+    def made(running_project: RunningProject) -> Iterator[None]:
+        with restored_tables():
             for template in templates:
-                run("iptables", "--wait", *template.format_map(walls).split())
+                run("iptables", "--wait", *template.format_map(running_project).split())
             yield
 
     return made
 
 
-def commands(*pairs: tuple[str, str]) -> Make:
+def commands(*pairs: tuple[str, str]) -> Inject:
     """Have commands of the host run, and taken back by their counterparts in reverse."""
 
     @contextmanager
-    def made(walls: Walls) -> Iterator[None]:
+    def made(running_project: RunningProject) -> Iterator[None]:
         with ExitStack() as stack:
             for do, undo in pairs:
                 stack.enter_context(
-                    done(tuple(do.format_map(walls).split()), tuple(undo.format_map(walls).split())),
+                    done(
+                        tuple(do.format_map(running_project).split()), tuple(undo.format_map(running_project).split())
+                    ),
                 )
             yield
 
     return made
 
 
-def all_of(*makes: Make) -> Make:
+def all_of(*makes: Inject) -> Inject:
     """Have several things done together."""
 
     @contextmanager
-    def made(walls: Walls) -> Iterator[None]:
+    def made(running_project: RunningProject) -> Iterator[None]:
         with ExitStack() as stack:
             for make in makes:
-                stack.enter_context(make(walls))
+                stack.enter_context(make(running_project))
             yield
 
     return made
 
 
-def within(service: str, do: str, undo: str) -> Make:
+def in_namespace(service: str, do: str, undo: str) -> Inject:
     """Have a command run in the namespace of a service, and another afterwards."""
 
     @contextmanager
-    def made(walls: Walls) -> Iterator[None]:
-        walls.within(service, *do.format_map(walls).split())
+    def made(running_project: RunningProject) -> Iterator[None]:
+        running_project.in_namespace(service, *do.format_map(running_project).split())
         try:
             yield
         finally:
-            walls.within(service, *undo.format_map(walls).split())
+            running_project.in_namespace(service, *undo.format_map(running_project).split())
 
     return made
 
 
-def filtered_within(service: str, *templates: str) -> Make:
+def filter_in_namespace(service: str, *templates: str) -> Inject:
     """Have rules in the packet filter of a service's own namespace."""
-    return lambda walls: host_changes.rules_within(walls, service, *(text.format_map(walls) for text in templates))
+    return lambda running_project: host_changes.rules_in_namespace(
+        running_project, service, *(text.format_map(running_project) for text in templates)
+    )
 
 
-def joined(*ends: tuple[str, str]) -> Make:
+def connected_by_veth(*ends: tuple[str, str]) -> Inject:
     """Have two places joined by a cable of their own."""
-    return lambda walls: cable(walls, *ends)
+    return lambda running_project: veth_pair(running_project, *ends)
 
 
 @contextmanager
-def second_seat(walls: Walls) -> Iterator[None]:
-    network, container = walls.network("front"), walls.container("db")
+def second_network(running_project: RunningProject) -> Iterator[None]:
+    network, container = running_project.network("front"), running_project.container("db")
     with done(
         ("docker", "network", "connect", network, container), ("docker", "network", "disconnect", network, container)
     ):
@@ -144,12 +156,12 @@ def second_seat(walls: Walls) -> Iterator[None]:
 
 
 @contextmanager
-def second_seat_over_ipv6(walls: Walls) -> Iterator[None]:
-    name = f"{walls.lab.name}_six"
+def second_network_over_ipv6(running_project: RunningProject) -> Iterator[None]:
+    name = f"{running_project.lab.name}_six"
     docker("network", "create", "--ipv6", "--subnet", "fd5c:c10:5::/64", name)
     try:
         with ExitStack() as stack:
-            for container in (walls.container("db"), walls.container("guest")):
+            for container in (running_project.container("db"), running_project.container("guest")):
                 docker("network", "connect", name, container)
                 stack.callback(docker, "network", "disconnect", name, container)
             yield
@@ -157,13 +169,15 @@ def second_seat_over_ipv6(walls: Walls) -> Iterator[None]:
         docker("network", "rm", name)
 
 
-def stranger(network: str) -> Make:
+def foreign_container(network: str) -> Inject:
     """Have a container of another project near: on a network, or in a container's namespace."""
 
     @contextmanager
-    def made(walls: Walls) -> Iterator[None]:
-        name = f"{walls.lab.name}-stranger"
-        where = f"container:{walls.container(network)}" if network == "db" else walls.network(network)
+    def made(running_project: RunningProject) -> Iterator[None]:
+        name = f"{running_project.lab.name}-stranger"
+        where = (
+            f"container:{running_project.container(network)}" if network == "db" else running_project.network(network)
+        )
         docker("run", "--detach", "--rm", "--name", name, "--network", where, "--entrypoint", "sleep", IMAGE, "600")
         try:
             yield
@@ -174,8 +188,8 @@ def stranger(network: str) -> Make:
 
 
 @contextmanager
-def published_behind_the_file(walls: Walls) -> Iterator[None]:
-    lab = walls.lab
+def published_outside_compose(running_project: RunningProject) -> Iterator[None]:
+    lab = running_project.lab
     kept = (lab.folder / "compose.json").read_text()
     document = lab.document
     service = document["services"]["guest"] | {"ports": ["198.19.255.1::7000"]}
@@ -188,86 +202,94 @@ def published_behind_the_file(walls: Walls) -> Iterator[None]:
         lab.up(document)
 
 
-def relay(service: str) -> Make:
+def relay(service: str) -> Inject:
     """Have a process that leads connections to the database on, in a service's namespace or on the host."""
 
     @contextmanager
-    def made(walls: Walls) -> Iterator[None]:
-        code = host_changes.RELAYING.format(port=13306, address=walls["db"], target=3306)
-        with host_changes.process(*python(code, walls if service else None, service)):
+    def made(running_project: RunningProject) -> Iterator[None]:
+        code = host_changes.RELAYING.format(port=13306, address=running_project["db"], target=3306)
+        with host_changes.process(*python(code, running_project if service else None, service)):
             yield
 
     return made
 
 
 @contextmanager
-def engines_proxy(walls: Walls) -> Iterator[None]:
+def docker_proxy(running_project: RunningProject) -> Iterator[None]:
     """Have a process of the engine's own left over: it leads a port of the host's on."""
     words = "docker-proxy -proto tcp -host-ip 0.0.0.0 -host-port 13306 -container-port 3306 -container-ip"
     # It says on descriptor 3, which the engine gives it, that it listens.
-    with host_changes.process("sh", "-c", f"exec {words} {walls['db']} 3>&1", says="0"):
+    with host_changes.process("sh", "-c", f"exec {words} {running_project['db']} 3>&1", says="0"):
         yield
 
 
 @contextmanager
-def listening_within(walls: Walls) -> Iterator[None]:
-    with host_changes.process(*python(host_changes.LISTENING.format(port=9999), walls, "db")):
+def listener_in_namespace(running_project: RunningProject) -> Iterator[None]:
+    with host_changes.process(*python(host_changes.LISTENING.format(port=9999), running_project, "db")):
         yield
 
 
 @contextmanager
-def another_gateway(walls: Walls) -> Iterator[None]:
+def another_gateway(running_project: RunningProject) -> Iterator[None]:
     """Have the guest send everything through the proxy, which forwards in its own name."""
-    before = walls.within("guest", "ip", "route", "show", "default").split()
+    before = running_project.in_namespace("guest", "ip", "route", "show", "default").split()
     with (
-        setting("net/ipv4/ip_forward", "1", walls, "proxy"),
-        host_changes.rules_within(walls, "proxy", f"-t nat -I POSTROUTING -d {walls['db']} -j MASQUERADE"),
+        setting("net/ipv4/ip_forward", "1", running_project, "proxy"),
+        host_changes.rules_in_namespace(
+            running_project, "proxy", f"-t nat -I POSTROUTING -d {running_project['db']} -j MASQUERADE"
+        ),
     ):
-        walls.within("guest", "ip", "route", "replace", "default", "via", walls["proxy_front"])
+        running_project.in_namespace(
+            "guest", "ip", "route", "replace", "default", "via", running_project["proxy_front"]
+        )
         try:
             yield
         finally:
-            walls.within("guest", "ip", "route", "replace", *before)
+            running_project.in_namespace("guest", "ip", "route", "replace", *before)
 
 
-def sysctl(path: str, value: str) -> Make:
+def sysctl(path: str, value: str) -> Inject:
     """Have a setting of the host's kernel."""
     return lambda _walls: setting(path, value)
 
 
-def sysctl_within(service: str, path: str, value: str) -> Make:
+def sysctl_in_namespace(service: str, path: str, value: str) -> Inject:
     """Have a setting of the kernel's in the namespace of a service."""
-    return lambda walls: setting(path, value, walls, service)
+    return lambda running_project: setting(path, value, running_project, service)
 
 
 @contextmanager
-def tunnel(walls: Walls) -> Iterator[None]:
+def tunnel(running_project: RunningProject) -> Iterator[None]:
     """Have a link in the database's namespace that a process reads, as a VPN does."""
     for words in ("tuntap add hand0 mode tun", "addr add 10.99.9.1/30 dev hand0", "link set hand0 up"):
-        walls.within("db", "ip", *words.split())
+        running_project.in_namespace("db", "ip", *words.split())
     try:
         yield
     finally:
-        walls.within("db", "ip", "link", "del", "hand0")
+        running_project.in_namespace("db", "ip", "link", "del", "hand0")
 
 
 @contextmanager
-def moved_link(walls: Walls) -> Iterator[None]:
+def moved_interface(running_project: RunningProject) -> Iterator[None]:
     """Have the host's end of the guest's link on the other bridge, and an address there."""
-    end = walls.far_end("guest")
-    back, front = (("ip", "link", "set", end, "master", walls[bridge]) for bridge in ("back_bridge", "front_bridge"))
-    with done(back, front), alias("guest", "back")(walls):
+    end = running_project.host_interface("guest")
+    back, front = (
+        ("ip", "link", "set", end, "master", running_project[bridge]) for bridge in ("back_bridge", "front_bridge")
+    )
+    with done(back, front), alias("guest", "back")(running_project):
         yield
 
 
-def alias(service: str, network: str, number: int = 200) -> Make:
+def alias(service: str, network: str, number: int = 200) -> Inject:
     """Have an address of a network's on a service that the engine did not give it."""
 
     @contextmanager
-    def made(walls: Walls) -> Iterator[None]:
-        address = walls.spare(network, number)
-        link = walls.link(service)
-        with within(service, f"ip addr add {address} dev {link}", f"ip addr del {address} dev {link}")(walls):
+    def made(running_project: RunningProject) -> Iterator[None]:
+        address = running_project.spare(network, number)
+        link = running_project.link(service)
+        with in_namespace(service, f"ip addr add {address} dev {link}", f"ip addr del {address} dev {link}")(
+            running_project
+        ):
             yield
 
     return made

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from tests.integration.observe.blocking_faults import BLOCKAGES
-from tests.integration.observe.fault_builders import Tampering
+from tests.integration.observe.blocking_faults import BLOCKING_FAULTS
+from tests.integration.observe.fault_builders import InjectedFault
 from tests.integration.observe.link_faults import BY_ROUTES_AND_LINKS
-from tests.integration.observe.opening_faults import BY_RULES, BY_THE_ENGINE, BY_TRANSLATION
+from tests.integration.observe.opening_faults import BY_NAT, BY_RULES, BY_THE_ENGINE
 
 PAGE: Final = Path(__file__).parents[3] / "docs/holes.md"
 HEAD: Final = """# Holes that were tried
@@ -31,9 +31,9 @@ engine's settings. Both end with exit code 1, and so does **broken**. **unknown*
 SECTIONS: Final = (
     ("Holes by way of the engine", BY_THE_ENGINE),
     ("Holes in the packet filter", BY_RULES),
-    ("Holes by translation and by relays", BY_TRANSLATION),
+    ("Holes by translation and by relays", BY_NAT),
     ("Holes past the bridges", BY_ROUTES_AND_LINKS),
-    ("Doors that are needed and do not open", BLOCKAGES),
+    ("Doors that are needed and do not open", BLOCKING_FAULTS),
 )
 TAIL: Final = """
 ## What packets cannot tell
@@ -55,14 +55,14 @@ def page() -> str:
     return HEAD + "".join(f"\n## {title}\n\n{_table(rows)}" for title, rows in SECTIONS) + TAIL
 
 
-def _table(rows: Iterable[Tampering]) -> str:
+def _table(rows: Iterable[InjectedFault]) -> str:
     lines = ["| what | how | in the report |", "|---|---|---|"]
     lines += [f"| {row.name} | `{row.how}` | {_report(row)} |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
-def _report(row: Tampering) -> str:
-    doors = ", ".join(f"`{door}`" for door in row.wanted)
+def _report(row: InjectedFault) -> str:
+    doors = ", ".join(f"`{door}`" for door in row.expected_flows)
     named = f"**{row.word}**: {doors}" if doors else f"**{row.word}**"
     return f'{named}; says "{row.says}"' if row.says else named
 

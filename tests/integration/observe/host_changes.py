@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests.integration.compose_project import PATIENCE, Lab, docker
+from tests.integration.compose_project import DEFAULT_TIMEOUT, Lab, docker
 
 from cloison.compose.project import Project
 from cloison.proof.schema import Proof
@@ -30,7 +30,7 @@ def run(*words: str, given: str = "") -> str:
 
 
 @dataclass(slots=True)
-class Walls:
+class RunningProject:
     """A running project as those who meddle with it see it; `project` is what its file says."""
 
     lab: Lab
@@ -38,7 +38,7 @@ class Walls:
 
     def prove(self) -> Proof:
         """Prove the project without reading its file anew."""
-        return prove_project(self.project, PATIENCE)
+        return prove_project(self.project, DEFAULT_TIMEOUT)
 
     def container(self, service: str) -> str:
         """Return the name of a service's container."""
@@ -69,18 +69,22 @@ class Walls:
         """Return the host's link that carries a network."""
         return f"br-{self._network(network)['Id'][:12]}"
 
-    def within(self, service: str, *words: str, given: str = "") -> str:
+    def in_namespace(self, service: str, *words: str, given: str = "") -> str:
         """Run a program of the machine in the network namespace of a service."""
         return run("nsenter", "--target", self.process(service), "--net", *words, given=given)
 
     def link(self, service: str) -> str:
         """Return the link of a service; the engine gives it another name when it is taken away and given back."""
-        found = json.loads(self.within(service, "ip", "-json", "-4", "address", "show", "up", "to", self[service]))
+        found = json.loads(
+            self.in_namespace(service, "ip", "-json", "-4", "address", "show", "up", "to", self[service])
+        )
         return next(str(link["ifname"]) for link in found if link)
 
-    def far_end(self, service: str) -> str:
+    def host_interface(self, service: str) -> str:
         """Return the host's link in which the link of a service ends."""
-        number = json.loads(self.within(service, "ip", "-json", "link", "show", self.link(service)))[0]["link_index"]
+        number = json.loads(self.in_namespace(service, "ip", "-json", "link", "show", self.link(service)))[0][
+            "link_index"
+        ]
         return next(
             str(found["ifname"]) for found in json.loads(run("ip", "-json", "link")) if found["ifindex"] == number
         )
@@ -110,7 +114,7 @@ class Walls:
 
 
 @contextmanager
-def tables_as_they_were(*families: str) -> Iterator[None]:
+def restored_tables(*families: str) -> Iterator[None]:
     """Put the host's packet filter back, rule by rule, whatever becomes of it."""
     kept = {family: run(f"{family}-save") for family in families or ("iptables",)}
     try:
@@ -131,11 +135,11 @@ def done(words: tuple[str, ...], undone: tuple[str, ...]) -> Iterator[None]:
 
 
 @contextmanager
-def setting(path: str, value: str, walls: Walls | None = None, service: str = "") -> Iterator[None]:
+def setting(path: str, value: str, running_project: RunningProject | None = None, service: str = "") -> Iterator[None]:
     """Have a value in a setting of the kernel's, on the host or in a service's namespace."""
 
     def ask(*words: str) -> str:
-        return walls.within(service, *words) if walls else run(*words)
+        return running_project.in_namespace(service, *words) if running_project else run(*words)
 
     before = ask("cat", f"/proc/sys/{path}")
     ask("sh", "-c", f"echo {value} > /proc/sys/{path}")
@@ -146,19 +150,19 @@ def setting(path: str, value: str, walls: Walls | None = None, service: str = ""
 
 
 @contextmanager
-def rules_within(walls: Walls, service: str, *rules: str) -> Iterator[None]:
+def rules_in_namespace(running_project: RunningProject, service: str, *rules: str) -> Iterator[None]:
     """Have rules in the packet filter of a service's own namespace; they are written as iptables takes them."""
     for text in rules:
-        walls.within(service, "iptables", "--wait", *text.split())
+        running_project.in_namespace(service, "iptables", "--wait", *text.split())
     try:
         yield
     finally:
         for text in reversed(rules):
-            walls.within(service, "iptables", "--wait", *text.replace("-I ", "-D ").split())
+            running_project.in_namespace(service, "iptables", "--wait", *text.replace("-I ", "-D ").split())
 
 
 @contextmanager
-def cable(walls: Walls, *ends: tuple[str, str]) -> Iterator[None]:
+def veth_pair(running_project: RunningProject, *ends: tuple[str, str]) -> Iterator[None]:
     """Have a pair of links made by hand: each end is a service, empty for the host, and an address, empty for none.
 
     They are called `hand0` and `hand1`.
@@ -168,24 +172,24 @@ def cable(walls: Walls, *ends: tuple[str, str]) -> Iterator[None]:
         for number, (service, address) in enumerate(ends):
             link = f"hand{number}"
             if service:
-                run("ip", "link", "set", link, "netns", walls.process(service))
+                run("ip", "link", "set", link, "netns", running_project.process(service))
             for words in ([("addr", "add", address, "dev", link)] if address else []) + [("link", "set", link, "up")]:
-                _at(walls, service, "ip", *words)
+                _at(running_project, service, "ip", *words)
         for number, (service, _) in enumerate(ends):
-            _await_carrier(walls, service, f"hand{number}")
+            _await_carrier(running_project, service, f"hand{number}")
         yield
     finally:
-        _at(walls, ends[0][0], "ip", "link", "del", "hand0")
+        _at(running_project, ends[0][0], "ip", "link", "del", "hand0")
 
 
-def _at(walls: Walls, service: str, *words: str) -> str:
-    return walls.within(service, *words) if service else run(*words)
+def _at(running_project: RunningProject, service: str, *words: str) -> str:
+    return running_project.in_namespace(service, *words) if service else run(*words)
 
 
-def _await_carrier(walls: Walls, service: str, link: str) -> None:
+def _await_carrier(running_project: RunningProject, service: str, link: str) -> None:
     """Wait until the kernel has noticed that both ends are there: before that, IPv6 has no way over it."""
     for _ in range(100):
-        if json.loads(_at(walls, service, "ip", "-json", "link", "show", link))[0]["operstate"] == "UP":
+        if json.loads(_at(running_project, service, "ip", "-json", "link", "show", link))[0]["operstate"] == "UP":
             return
         time.sleep(0.05)
     raise AssertionError(f"{link} has no carrier")
@@ -225,7 +229,7 @@ while True:
 """
 
 
-def python(code: str, walls: Walls | None = None, service: str = "") -> tuple[str, ...]:
+def python(code: str, running_project: RunningProject | None = None, service: str = "") -> tuple[str, ...]:
     """Return the command that runs a program in Python, on the host or in a service's namespace."""
-    way = ("nsenter", "--target", walls.process(service), "--net") if walls else ()
+    way = ("nsenter", "--target", running_project.process(service), "--net") if running_project else ()
     return (*way, sys.executable, "-c", code)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from tests.integration.observe import fault_builders
 from tests.integration.observe.fault_builders import (
-    Tampering,
+    InjectedFault,
     alias,
     all_of,
     commands,
-    joined,
+    connected_by_veth,
+    in_namespace,
     sysctl,
-    sysctl_within,
-    within,
+    sysctl_in_namespace,
 )
 
-UNTOLD = "which the engine does not know"
-BOTH = "guest -> db:3306, guest -> db:5353/udp"
+UNMANAGED = "which the engine does not know"
+BOTH_DB_PORTS = "guest -> db:3306, guest -> db:5353/udp"
 BRIDGES_JOINED = commands(
     ("ip link add hand0 type veth peer name hand1", "ip link del hand0"),
     ("ip link set hand0 master {front_bridge} up", "true"),
@@ -23,88 +23,88 @@ BRIDGES_JOINED = commands(
 )
 
 BY_ROUTES_AND_LINKS = (
-    Tampering(
+    InjectedFault(
         "another gateway",
         "in guest: ip route replace default via PROXY; in proxy: iptables -t nat -I POSTROUTING -j MASQUERADE",
-        BOTH,
+        BOTH_DB_PORTS,
         fault_builders.another_gateway,
     ),
-    Tampering(
+    InjectedFault(
         "two bridges joined by a cable",
         "ip link add type veth, an end on each bridge; in guest: ip addr add an address of back's",
-        BOTH,
+        BOTH_DB_PORTS,
         all_of(BRIDGES_JOINED, alias("guest", "back")),
     ),
-    Tampering(
+    InjectedFault(
         "two bridges joined, and not filtered",
         "the same cable; sysctl net.bridge.bridge-nf-call-iptables=0; in guest: ip route add BACK dev eth0",
-        BOTH,
+        BOTH_DB_PORTS,
         all_of(
             BRIDGES_JOINED,
             sysctl("net/bridge/bridge-nf-call-iptables", "0"),
-            within("guest", "ip route add {back} dev {guest_link}", "ip route del {back} dev {guest_link}"),
+            in_namespace("guest", "ip route add {back} dev {guest_link}", "ip route del {back} dev {guest_link}"),
         ),
     ),
-    Tampering(
+    InjectedFault(
         "a link moved to the other bridge",
         "ip link set LINK_OF_GUEST master BACK_BRIDGE; in guest: ip addr add an address of back's",
-        BOTH,
-        fault_builders.moved_link,
+        BOTH_DB_PORTS,
+        fault_builders.moved_interface,
     ),
-    Tampering(
+    InjectedFault(
         "a cable between two containers",
         "ip link add type veth, an end in guest and in db, with addresses",
-        f"{BOTH}, db -> guest:7000",
-        joined(("guest", "10.99.9.1/30"), ("db", "10.99.9.2/30")),
-        says=UNTOLD,
+        f"{BOTH_DB_PORTS}, db -> guest:7000",
+        connected_by_veth(("guest", "10.99.9.1/30"), ("db", "10.99.9.2/30")),
+        says=UNMANAGED,
     ),
-    Tampering(
+    InjectedFault(
         "a cable between two containers over IPv6",
         "the same with IPv6 addresses",
         "guest -> db:*/udp over IPv6",
         all_of(
-            joined(("guest", ""), ("db", "")),
-            sysctl_within("guest", "net/ipv6/conf/hand0/disable_ipv6", "0"),
-            sysctl_within("db", "net/ipv6/conf/hand1/disable_ipv6", "0"),
-            within("guest", "ip -6 addr add fd5c:c105:9::1/64 dev hand0 nodad", "true"),
-            within("db", "ip -6 addr add fd5c:c105:9::2/64 dev hand1 nodad", "true"),
+            connected_by_veth(("guest", ""), ("db", "")),
+            sysctl_in_namespace("guest", "net/ipv6/conf/hand0/disable_ipv6", "0"),
+            sysctl_in_namespace("db", "net/ipv6/conf/hand1/disable_ipv6", "0"),
+            in_namespace("guest", "ip -6 addr add fd5c:c105:9::1/64 dev hand0 nodad", "true"),
+            in_namespace("db", "ip -6 addr add fd5c:c105:9::2/64 dev hand1 nodad", "true"),
         ),
-        says=UNTOLD,
+        says=UNMANAGED,
     ),
-    Tampering(
+    InjectedFault(
         "a cable without addresses",
         "ip link add type veth, an end in guest and in db",
         "",
-        joined(("guest", ""), ("db", "")),
+        connected_by_veth(("guest", ""), ("db", "")),
         word="unknown",
         verdict="unproven",
-        says=f"holds the link hand1, {UNTOLD}",
+        says=f"holds the link hand1, {UNMANAGED}",
     ),
-    Tampering(
+    InjectedFault(
         "a cable to the host",
         "ip link add type veth, an end in db, with addresses",
         "",
-        joined(("db", "10.99.9.1/30"), ("", "10.99.9.2/30")),
+        connected_by_veth(("db", "10.99.9.1/30"), ("", "10.99.9.2/30")),
         word="unknown",
         verdict="unproven",
-        says=f"holds 10.99.9.1 on hand0, {UNTOLD}",
+        says=f"holds 10.99.9.1 on hand0, {UNMANAGED}",
     ),
-    Tampering(
+    InjectedFault(
         "a tunnel",
         "in db: ip tuntap add mode tun; ip addr add",
         "",
         fault_builders.tunnel,
         word="unknown",
         verdict="unproven",
-        says=f"holds 10.99.9.1 on hand0, {UNTOLD}",
+        says=f"holds 10.99.9.1 on hand0, {UNMANAGED}",
     ),
-    Tampering(
+    InjectedFault(
         "an address that the engine did not give",
         "in db: ip addr add an address of back's",
         "",
         alias("db", "back", 201),
         word="unknown",
         verdict="unproven",
-        says=UNTOLD,
+        says=UNMANAGED,
     ),
 )

@@ -7,216 +7,222 @@ from __future__ import annotations
 
 from tests.integration.observe import fault_builders
 from tests.integration.observe.fault_builders import (
-    Tampering,
+    InjectedFault,
     all_of,
-    filtered_within,
+    by_iptables,
+    by_table_rewrite,
+    filter_in_namespace,
+    foreign_container,
     relay,
-    rewritten,
-    ruled,
-    stranger,
-    sysctl_within,
+    sysctl_in_namespace,
 )
-from tests.integration.observe.link_faults import BOTH, BY_ROUTES_AND_LINKS
+from tests.integration.observe.link_faults import BOTH_DB_PORTS, BY_ROUTES_AND_LINKS
 
-ONE_DOOR = "-I DOCKER-USER -s {guest} -d {db} -p tcp --dport 3306"
+TO_DB_PORT = "-I DOCKER-USER -s {guest} -d {db} -p tcp --dport 3306"
 TRANSLATED = "-m conntrack --ctstate DNAT -j ACCEPT"
 BY_THE_ENGINE = (
-    Tampering(
+    InjectedFault(
         "a second seat",
         "docker network connect FRONT db",
-        f"{BOTH}, proxy -> db:*, db -> outside:*",
-        fault_builders.second_seat,
+        f"{BOTH_DB_PORTS}, proxy -> db:*, db -> outside:*",
+        fault_builders.second_network,
     ),
-    Tampering(
+    InjectedFault(
         "a second seat over IPv6",
         "docker network create --ipv6; docker network connect, db and guest",
         "guest -> db:* over IPv6, db -> guest:*/udp over IPv6",
-        fault_builders.second_seat_over_ipv6,
+        fault_builders.second_network_over_ipv6,
     ),
-    Tampering(
+    InjectedFault(
         "a container of another project on the network",
         "docker run --network BACK",
         "stranger -> db:3306, stranger -> db:5353/udp, stranger -> app:*, app -> stranger:*",
-        stranger("back"),
+        foreign_container("back"),
     ),
-    Tampering(
+    InjectedFault(
         "a container of another project in the database's namespace",
         "docker run --network container:db",
         "stranger -> db:3306, stranger -> app:5000",
-        stranger("db"),
+        foreign_container("db"),
     ),
-    Tampering(
+    InjectedFault(
         "a port published behind the file's back",
         "docker compose up with another file",
         "outside -> guest:7000",
-        fault_builders.published_behind_the_file,
+        fault_builders.published_outside_compose,
     ),
-    Tampering(
+    InjectedFault(
         "a process of the engine's left over",
         "docker-proxy -host-port 13306 -container-ip DB -container-port 3306",
         "outside -> db:3306, guest -> db:3306",
-        fault_builders.engines_proxy,
+        fault_builders.docker_proxy,
     ),
-    Tampering(
+    InjectedFault(
         "a process that listens in the database's namespace",
         "nsenter --target DB --net PROGRAM",
         "app -> db:9999, proxy -> db:9999",
-        fault_builders.listening_within,
+        fault_builders.listener_in_namespace,
         word="tolerated",
         verdict="proven",
     ),
 )
 BY_RULES = (
-    ruled(
+    by_iptables(
         "everything accepted where users may write rules",
         "-I DOCKER-USER -j ACCEPT",
-        doors="outside -> db:3306, outside -> db:5353/udp, guest -> app:*, db -> outside:*",
+        flows_named="outside -> db:3306, outside -> db:5353/udp, guest -> app:*, db -> outside:*",
     ),
-    ruled(
+    by_iptables(
         "everything forwarded",
         "-I FORWARD -j ACCEPT",
-        doors="outside -> db:3306, outside -> guest:7000, guest -> db:*/udp, db -> outside:*/udp",
+        flows_named="outside -> db:3306, outside -> guest:7000, guest -> db:*/udp, db -> outside:*/udp",
     ),
-    ruled("whatever comes from a network", "-I FORWARD -s {front} -j ACCEPT", doors=f"{BOTH}, guest -> app:5000"),
-    ruled(
+    by_iptables(
+        "whatever comes from a network",
+        "-I FORWARD -s {front} -j ACCEPT",
+        flows_named=f"{BOTH_DB_PORTS}, guest -> app:5000",
+    ),
+    by_iptables(
         "whatever goes to a network, with no way back",
         "-I FORWARD -d {back} -j ACCEPT",
-        doors="outside -> db:3306, guest -> db:5353/udp, guest -> app:*",
+        flows_named="outside -> db:3306, guest -> db:5353/udp, guest -> app:*",
     ),
-    ruled(
+    by_iptables(
         "whatever leaves a network, with no way back",
         "-I FORWARD -i {back_bridge} -j ACCEPT",
-        doors="db -> outside:*, db -> outside:*/udp, app -> guest:7000",
+        flows_named="db -> outside:*, db -> outside:*/udp, app -> guest:7000",
     ),
-    ruled(
+    by_iptables(
         "one container, from everywhere",
         "-I DOCKER-USER -d {app} -j ACCEPT",
-        doors="guest -> app:*, guest -> app:*/udp, guest -> app:5000, "
+        flows_named="guest -> app:*, guest -> app:*/udp, guest -> app:5000, "
         "outside -> app:*, outside -> app:*/udp, outside -> app:5000",
         only=True,
     ),
-    ruled(
+    by_iptables(
         "one port over TCP",
         "-I DOCKER-USER -d {back} -p tcp --dport 3306 -j ACCEPT",
-        doors="guest -> db:3306, outside -> db:3306",
+        flows_named="guest -> db:3306, outside -> db:3306",
         only=True,
     ),
-    ruled(
+    by_iptables(
         "one port over UDP",
         "-I DOCKER-USER -d {back} -p udp --dport 5353 -j ACCEPT",
-        doors="guest -> db:5353/udp, outside -> db:5353/udp",
+        flows_named="guest -> db:5353/udp, outside -> db:5353/udp",
         only=True,
     ),
-    ruled(
+    by_iptables(
         "datagrams alone",
         "-I DOCKER-USER -s {front} -d {back} -p udp -j ACCEPT",
-        doors="guest -> app:*/udp, guest -> db:*/udp, guest -> db:5353/udp",
+        flows_named="guest -> app:*/udp, guest -> db:*/udp, guest -> db:5353/udp",
         only=True,
     ),
-    ruled("one door between two containers", f"{ONE_DOOR} -j ACCEPT", doors="guest -> db:3306", only=True),
-    ruled(
+    by_iptables(
+        "one door between two containers", f"{TO_DB_PORT} -j ACCEPT", flows_named="guest -> db:3306", only=True
+    ),
+    by_iptables(
         "one packet a minute",
-        f"{ONE_DOOR} -m limit --limit 1/min --limit-burst 1 -j ACCEPT",
-        doors="guest -> db:3306",
+        f"{TO_DB_PORT} -m limit --limit 1/min --limit-burst 1 -j ACCEPT",
+        flows_named="guest -> db:3306",
         only=True,
     ),
-    ruled(
+    by_iptables(
         "every second packet",
-        f"{ONE_DOOR} -m statistic --mode nth --every 2 --packet 1 -j ACCEPT",
-        doors="guest -> db:3306",
+        f"{TO_DB_PORT} -m statistic --mode nth --every 2 --packet 1 -j ACCEPT",
+        flows_named="guest -> db:3306",
         only=True,
     ),
-    ruled(
+    by_iptables(
         "new connections, by state",
         "-I DOCKER-USER -d {db} -m conntrack --ctstate NEW -j ACCEPT",
-        doors="outside -> db:3306, guest -> db:*",
+        flows_named="outside -> db:3306, guest -> db:*",
     ),
-    ruled(
+    by_iptables(
         "a mark, and a rule for the mark",
         "-t mangle -I PREROUTING -s {guest} -j MARK --set-mark 5",
         "-I FORWARD -m mark --mark 5 -j ACCEPT",
-        doors="guest -> db:3306, guest -> app:*/udp",
+        flows_named="guest -> db:3306, guest -> app:*/udp",
     ),
-    ruled(
+    by_iptables(
         "a way out in the host's name",
         "-t nat -I POSTROUTING -s {db} -j MASQUERADE",
         "-I DOCKER-USER -s {db} -j ACCEPT",
         "-I DOCKER-USER -d {db} -m conntrack --ctstate ESTABLISHED -j ACCEPT",
-        doors="db -> outside:*, db -> outside:*/udp",
+        flows_named="db -> outside:*, db -> outside:*/udp",
     ),
-    ruled(
+    by_iptables(
         "echo requests",
         "-I DOCKER-USER -p icmp -j ACCEPT",
-        doors="",
+        flows_named="",
         word="holds",
         verdict="proven",
         says="ICMP: echo requests of outside get to db, TCP and UDP do not",
     ),
-    rewritten(
+    by_table_rewrite(
         "what no rule speaks about",
         "-P FORWARD ACCEPT",
-        doors="outside -> guest:7000, outside -> proxy:*/udp",
+        flows_named="outside -> guest:7000, outside -> proxy:*/udp",
         word="file",
     ),
-    rewritten(
+    by_table_rewrite(
         "the walls between networks emptied",
         "-F DOCKER-ISOLATION-STAGE-1",
-        doors="guest -> db:3306, guest -> app:*/udp",
+        flows_named="guest -> db:3306, guest -> app:*/udp",
     ),
-    rewritten(
+    by_table_rewrite(
         "the packet filter emptied",
         "-F",
         "-P FORWARD ACCEPT",
-        doors=f"outside -> db:3306, {BOTH}, db -> outside:*",
+        flows_named=f"outside -> db:3306, {BOTH_DB_PORTS}, db -> outside:*",
     ),
-    rewritten(
+    by_table_rewrite(
         "one rule of the engine's deleted",
         "-D DOCKER-ISOLATION-STAGE-1 ! -s {back} -o {back_bridge} -j DROP",
-        doors="guest -> db:3306, guest -> app:*",
+        flows_named="guest -> db:3306, guest -> app:*",
     ),
 )
-BY_TRANSLATION = (
-    rewritten(
+BY_NAT = (
+    by_table_rewrite(
         "a published port left to the engine's process",
         "-t nat -F DOCKER",
-        doors="app -> proxy:80, db -> proxy:80",
+        flows_named="app -> proxy:80, db -> proxy:80",
         only=True,
     ),
-    ruled(
+    by_iptables(
         "a port of the host led to the database",
         "-t nat -I PREROUTING -p tcp --dport 13306 -j DNAT --to-destination {db}:3306",
         f"-I DOCKER-USER -d {{db}} {TRANSLATED}",
         f"-I DOCKER-USER -s {{db}} {TRANSLATED}",
-        doors="outside -> db:3306",
+        flows_named="outside -> db:3306",
     ),
-    ruled(
+    by_iptables(
         "a port of the host led to the database over UDP",
         "-t nat -I PREROUTING -p udp --dport 15353 -j DNAT --to-destination {db}:5353",
         f"-I DOCKER-USER -d {{db}} {TRANSLATED}",
-        doors="outside -> db:5353/udp",
+        flows_named="outside -> db:5353/udp",
     ),
-    ruled(
+    by_iptables(
         "an address that nobody holds led to the database",
         "-t nat -I PREROUTING -d 203.0.113.5 -p tcp --dport 13306 -j DNAT --to-destination {db}:3306",
-        doors="",
+        flows_named="",
         word="unknown",
         verdict="unproven",
         says="nobody here holds that address to be asked",
     ),
-    Tampering(
+    InjectedFault(
         "a port of a neighbour led to the database",
         "in proxy: iptables -t nat -I PREROUTING -p tcp --dport 13306 -j DNAT --to-destination DB:3306, and MASQUERADE",
         "guest -> db:3306",
         all_of(
-            sysctl_within("proxy", "net/ipv4/ip_forward", "1"),
-            filtered_within(
+            sysctl_in_namespace("proxy", "net/ipv4/ip_forward", "1"),
+            filter_in_namespace(
                 "proxy",
                 "-t nat -I PREROUTING -p tcp --dport 13306 -j DNAT --to-destination {db}:3306",
                 "-t nat -I POSTROUTING -d {db} -j MASQUERADE",
             ),
         ),
     ),
-    Tampering(
+    InjectedFault(
         "a relay in a neighbour",
         "in proxy: a process that leads port 13306 to db:3306",
         "guest -> proxy:13306",
@@ -224,7 +230,7 @@ BY_TRANSLATION = (
         word="tolerated",
         verdict="proven",
     ),
-    Tampering(
+    InjectedFault(
         "a relay on the host",
         "a process that leads port 13306 of the host to db:3306",
         "guest -> host:13306",
@@ -233,4 +239,4 @@ BY_TRANSLATION = (
         verdict="proven",
     ),
 )
-HOLES = (*BY_THE_ENGINE, *BY_RULES, *BY_TRANSLATION, *BY_ROUTES_AND_LINKS)
+OPENING_FAULTS = (*BY_THE_ENGINE, *BY_RULES, *BY_NAT, *BY_ROUTES_AND_LINKS)

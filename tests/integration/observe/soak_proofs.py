@@ -1,4 +1,4 @@
-"""Proves one small project over and over, for as long as one likes: `setup/soak proofs --count 10000`.
+"""Proves one small project over and over, for as long as one likes: `setup/soak.sh proofs --count 10000`.
 
 What a proof could leave behind is compared before and after: what the services heard and wrote, what their kernels
 counted, and what the machine and the proving processes hold.
@@ -25,7 +25,7 @@ from typing import NoReturn
 import click
 from tests.integration.compose_project import POLICY, Lab, docker, three_tiers
 from tests.integration.observe.test_leftovers import links, namespaces, soon
-from tests.integration.prober_faults import hearing
+from tests.integration.prober_faults import logging_service
 from tests.integration.project_fixtures import build
 
 from cloison.compose.project import Project, project
@@ -33,7 +33,7 @@ from cloison.linux import file_lock
 from cloison.probe import socket_registry
 from cloison.workflow.local_proof import prove_project
 
-PATIENCE = 0.05
+DEFAULT_TIMEOUT = 0.05
 MARGIN = 8
 """Megabytes by which a process may grow for other reasons than a leak."""
 COUNTED = (("Udp", "InDatagrams"), ("Udp", "RcvbufErrors"), ("TcpExt", "ListenOverflows"),
@@ -45,7 +45,7 @@ Udp InErrors and NoPorts are no service's: they count what the guard has kept fr
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ProcessUsage:
     """What a process that proves holds."""
 
     process: int
@@ -54,7 +54,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Soaked:
+class SoakResult:
     """What came of it."""
 
     words: Counter[str]
@@ -65,14 +65,14 @@ class Soaked:
 def document() -> dict[str, object]:
     """Return three tiers of which two hear TCP and UDP, and one publishes both."""
     drawn = three_tiers()
-    drawn["services"]["app"] = hearing(("tcp", 5000), ("udp", 5300), networks=["back"])
+    drawn["services"]["app"] = logging_service(("tcp", 5000), ("udp", 5300), networks=["back"])
     doors = ["127.0.0.1::80", "198.19.255.1::80", "198.19.255.1::53/udp"]
-    drawn["services"]["proxy"] = hearing(("tcp", 80), ("udp", 53), networks=["front", "back"], ports=doors)
+    drawn["services"]["proxy"] = logging_service(("tcp", 80), ("udp", 53), networks=["front", "back"], ports=doors)
     allowed = ["proxy -> app:5300/udp", "outside -> proxy:53/udp"]
     return drawn | {"x-cloison": POLICY | {"allow": [*POLICY["allow"], *allowed]}}
 
 
-def soaked(lab: Lab, count: int, jobs: int) -> Soaked:
+def run_proofs(lab: Lab, count: int, jobs: int) -> SoakResult:
     """Prove a running project `count` times, `jobs` at a time, and say what is not as it was before."""
     resolved = project(json.loads(lab.compose("config", "--format", "json")))
     before, spaces, started = traces(lab), namespaces(), time.monotonic()
@@ -80,21 +80,21 @@ def soaked(lab: Lab, count: int, jobs: int) -> Soaked:
         told = list(pool.map(_proven, repeat(resolved, count)))
     seconds = time.monotonic() - started
     found = [f"{what} was {before[what]!r} and is {now!r}" for what, now in traces(lab).items() if now != before[what]]
-    found += list(_grown([held for _, held in told]))
+    found += list(_growth([held for _, held in told]))
     found += ["links are left"] if links() else []
     found += [] if soon(lambda: namespaces() <= spaces) else ["namespaces are left"]
-    found += ["announced sockets are left"] if file_lock.known(socket_registry.LOCK) else []
-    return Soaked(Counter(word for word, _ in told), found, seconds)
+    found += ["announced sockets are left"] if file_lock.lock_names(socket_registry.LOCK) else []
+    return SoakResult(Counter(word for word, _ in told), found, seconds)
 
 
-def _proven(resolved: Project) -> tuple[str, Held]:
-    word = prove_project(resolved, PATIENCE).verdict.word
+def _proven(resolved: Project) -> tuple[str, ProcessUsage]:
+    word = prove_project(resolved, DEFAULT_TIMEOUT).verdict.word
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     files = len(list(Path("/proc/self/fd").iterdir()))
-    return word, Held(os.getpid(), pages * resource.getpagesize() / 2**20, files)
+    return word, ProcessUsage(os.getpid(), pages * resource.getpagesize() / 2**20, files)
 
 
-def _grown(told: list[Held]) -> Iterator[str]:
+def _growth(told: list[ProcessUsage]) -> Iterator[str]:
     """Yield what a process holds more of at the end than it did when everything had been loaded once."""
     for process in {held.process for held in told}:
         own = [held for held in told if held.process == process]
@@ -147,7 +147,7 @@ def soak(count: int, jobs: int) -> NoReturn:
     """Prove a small project COUNT times and compare what could keep a trace of it."""
     build()
     with tempfile.TemporaryDirectory() as folder, running(Path(folder) / f"soak{os.getpid()}") as lab:
-        done = soaked(lab, count, jobs)
+        done = run_proofs(lab, count, jobs)
     said = ", ".join(f"{number} {word}" for word, number in sorted(done.words.items()))
     click.echo(f"{count} proofs in {done.seconds:.0f} s: {said}; {len(done.differences) or 'no'} traces")
     click.echo("".join(f"  {line}\n" for line in done.differences), nl=False)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
-from tests.integration.compose_project import IMAGE, Lab, bad, docker, three_tiers
-from tests.integration.prober_faults import at
+from tests.integration.compose_project import IMAGE, Lab, docker, failures, three_tiers
+from tests.integration.prober_faults import run_at
 
 pytestmark = pytest.mark.engine
-PATIENCE = 0.1
+DEFAULT_TIMEOUT = 0.1
 DURING = ("listed", "posted", "between the rounds")
 Act = Callable[[Lab], object]
 LEAVING: dict[str, Act] = {
@@ -43,7 +43,7 @@ def changing(tiers: Lab) -> Iterator[Lab]:
 def test_who_leaves_during_the_proof_is_unknown(
     changing: Lab, act: str, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at(monkeypatch, moment, lambda: LEAVING[act](changing))
+    run_at(monkeypatch, moment, lambda: LEAVING[act](changing))
 
     _assert_unknown_db(changing)
 
@@ -55,15 +55,15 @@ def test_who_leaves_during_the_proof_is_unknown(
 def test_who_is_replaced_during_the_proof_is_unknown(
     changing: Lab, act: str, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at(monkeypatch, moment, lambda: LEAVING[act](changing))
+    run_at(monkeypatch, moment, lambda: LEAVING[act](changing))
 
     _assert_unknown_db(changing)
 
 
 def _assert_unknown_db(lab: Lab) -> None:
-    proof = lab.prove(PATIENCE)
+    proof = lab.prove(DEFAULT_TIMEOUT)
 
-    found = bad(proof)
+    found = failures(proof)
     assert (3, {"unknown"}) == (proof.verdict.exit_code, found["app", "db:3306"])
     assert {"unknown"} == found["outside", "db:3306"] == found["db", "app:5000"]
     assert {"unknown"} == {word for words in found.values() for word in words}
@@ -80,19 +80,19 @@ def _assert_unknown_db(lab: Lab) -> None:
 def test_who_comes_during_the_proof_makes_it_incomplete(
     changing: Lab, act: str, moment: str, who: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at(monkeypatch, moment, lambda: COMING[act](changing))
+    run_at(monkeypatch, moment, lambda: COMING[act](changing))
 
-    proof = changing.prove(PATIENCE)
+    proof = changing.prove(DEFAULT_TIMEOUT)
 
-    assert (3, {}) == (proof.verdict.exit_code, bad(proof))
+    assert (3, {}) == (proof.verdict.exit_code, failures(proof))
     assert [f"container {changing.name}-{who}"] == [part.what for part in proof.coverage.skipped]
 
 
 @pytest.mark.parametrize("moment", DURING)
 def test_who_is_paused_is_proven_by_its_kernel(changing: Lab, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    at(monkeypatch, moment, lambda: docker("pause", changing.container("db")))
+    run_at(monkeypatch, moment, lambda: docker("pause", changing.container("db")))
     try:
-        proof = changing.prove(PATIENCE)
+        proof = changing.prove(DEFAULT_TIMEOUT)
     finally:
         docker("unpause", changing.container("db"))
 
@@ -100,6 +100,9 @@ def test_who_is_paused_is_proven_by_its_kernel(changing: Lab, moment: str, monke
 
 
 def test_what_happens_afterwards_is_the_next_proofs(changing: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    at(monkeypatch, "over", lambda: LEAVING["killed"](changing))
+    run_at(monkeypatch, "over", lambda: LEAVING["killed"](changing))
 
-    assert (0, 3) == (changing.prove(PATIENCE).verdict.exit_code, changing.prove(PATIENCE).verdict.exit_code)
+    assert (0, 3) == (
+        changing.prove(DEFAULT_TIMEOUT).verdict.exit_code,
+        changing.prove(DEFAULT_TIMEOUT).verdict.exit_code,
+    )

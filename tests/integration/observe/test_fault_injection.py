@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 from tests.integration.compose_project import service
-from tests.integration.observe.blocking_faults import BLOCKAGES
-from tests.integration.observe.fault_builders import Tampering
-from tests.integration.observe.host_changes import Walls
-from tests.integration.observe.opening_faults import HOLES
+from tests.integration.observe.blocking_faults import BLOCKING_FAULTS
+from tests.integration.observe.fault_builders import InjectedFault
+from tests.integration.observe.host_changes import RunningProject
+from tests.integration.observe.opening_faults import OPENING_FAULTS
 from tests.integration.project_fixtures import labs
 
 from cloison.compose import project as compose_project
 from cloison.engine import compose_cli
-from cloison.model.facts import STRANGER, Protocol, version_of
+from cloison.model.flow import FOREIGN, Protocol, ip_version
 from cloison.proof.schema import FlowPart, Proof
 from cloison.verdict.judge import Judgement
 
@@ -35,7 +35,7 @@ POLICY: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def walls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walls]:
+def running_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningProject]:
     """Two networks with a service on both and a guest on one, up for the whole module."""
     for made in labs(tmp_path_factory.mktemp("walls")):
         made.up(
@@ -50,41 +50,45 @@ def walls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walls]:
                 "x-cloison": POLICY,
             }
         )
-        running = Walls(made, compose_project.project(compose_cli.resolved(made.selection)))
+        running = RunningProject(made, compose_project.project(compose_cli.resolved(made.selection)))
         assert whole(running) == SOUND
         yield running
 
 
-@pytest.mark.parametrize("hole", HOLES, ids=lambda hole: hole.name.replace(" ", "-"))
-def test_a_hole_is_found_and_named(walls: Walls, hole: Tampering) -> None:
-    check(walls, hole)
+@pytest.mark.parametrize("hole", OPENING_FAULTS, ids=lambda hole: hole.name.replace(" ", "-"))
+def test_a_hole_is_found_and_named(running_project: RunningProject, hole: InjectedFault) -> None:
+    check(running_project, hole)
 
 
-@pytest.mark.parametrize("blockage", BLOCKAGES, ids=lambda blockage: blockage.name.replace(" ", "-"))
-def test_a_needed_door_that_does_not_open_is_found_and_named(walls: Walls, blockage: Tampering) -> None:
-    check(walls, blockage)
+@pytest.mark.parametrize("blockage", BLOCKING_FAULTS, ids=lambda blockage: blockage.name.replace(" ", "-"))
+def test_a_needed_door_that_does_not_open_is_found_and_named(
+    running_project: RunningProject, blockage: InjectedFault
+) -> None:
+    check(running_project, blockage)
 
 
-def check(walls: Walls, hole: Tampering) -> None:
+def check(running_project: RunningProject, hole: InjectedFault) -> None:
     """Prove while something is done, and again when it is taken back."""
-    with hole.make(walls):
-        proof = walls.prove()
+    with hole.make(running_project):
+        proof = running_project.prove()
 
     found = said(proof)
     assert hole.verdict == proof.verdict.word
-    assert {door: {hole.word} for door in hole.wanted} == {door: found.get(door) for door in hole.wanted}
+    assert {door: {hole.word} for door in hole.expected_flows} == {
+        door: found.get(door) for door in hole.expected_flows
+    }
     if hole.only:
-        assert {*hole.wanted} == {door for door, words in found.items() if hole.word in words}
+        assert {*hole.expected_flows} == {door for door, words in found.items() if hole.word in words}
     assert hole.says in sentences(proof)
-    assert whole(walls) == SOUND
+    assert whole(running_project) == SOUND
 
 
 SOUND = ("proven", 0, 0)
 
 
-def whole(walls: Walls) -> tuple[str, int, int]:
+def whole(running_project: RunningProject) -> tuple[str, int, int]:
     """Return what a proof comes to: its word, and how many flows are not as drawn, or not known."""
-    proof = walls.prove()
+    proof = running_project.prove()
     return proof.verdict.word, proof.totals["drift"], proof.totals["unknown"]
 
 
@@ -106,9 +110,9 @@ def sentences(proof: Proof) -> str:
 def _door(proof: Proof, flow: FlowPart) -> str:
     source, end = proof.vantages[flow.vantage].place, proof.endpoints[flow.endpoint]
     protocol = "" if end.protocol == Protocol.TCP else f"/{end.protocol}"
-    version = " over IPv6" if version_of(end.address) == 6 else ""
+    version = " over IPv6" if ip_version(end.address) == 6 else ""
     return f"{_short(source)} -> {_short(end.place)}:{end.service_port or '*'}{protocol}{version}"
 
 
 def _short(place: str) -> str:
-    return STRANGER[:-1] if place.startswith(STRANGER) else place
+    return FOREIGN[:-1] if place.startswith(FOREIGN) else place

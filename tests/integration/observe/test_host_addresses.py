@@ -13,7 +13,8 @@ from pyroute2 import IPRoute
 from tests.integration.compose_project import Lab, three_tiers
 
 from cloison.linux import netns
-from cloison.model.facts import Container, EngineFacts, Facts, NetworkFacts, Protocol, Publication
+from cloison.model.facts import Container, EngineFacts, Facts, NetworkFacts, PublishedPort
+from cloison.model.flow import Protocol
 from cloison.observe import host_addresses
 
 pytestmark = pytest.mark.engine
@@ -31,9 +32,9 @@ def bridged(*, port: str) -> Iterator[None]:
         with netns.inside(descriptor), IPRoute() as route:
             route.link("add", ifname="cable", kind="veth", peer={"ifname": "end"})
             route.link("add", ifname="bridge", kind="bridge")
-            bridge, cable, end = (route.link_lookup(ifname=name)[0] for name in ("bridge", "cable", "end"))
-            route.link("set", index=cable, master=bridge)
-            for link in (bridge, *([cable, end] if port == "up" else [])):
+            bridge, veth_pair, end = (route.link_lookup(ifname=name)[0] for name in ("bridge", "cable", "end"))
+            route.link("set", index=veth_pair, master=bridge)
+            for link in (bridge, *([veth_pair, end] if port == "up" else [])):
                 route.link("set", index=link, state="up")
             route.addr("add", index=bridge, address=ADDRESS, prefixlen=64)
             time.sleep(0.1)
@@ -45,18 +46,18 @@ def bridged(*, port: str) -> Iterator[None]:
 @pytest.mark.parametrize(("port", "expected"), [("down", False), ("up", True)])
 def test_an_address_is_one_when_somebody_is_on_its_bridge(port: str, expected: object) -> None:
     with bridged(port=port):
-        found = host_addresses.with_addresses(FACTS).host_addresses
+        found = host_addresses.with_host_addresses(FACTS).host_addresses
 
     assert expected == (ADDRESS in found)
 
 
 def test_an_address_at_which_a_port_is_published_is_asked_about_all_the_same() -> None:
-    door = Publication(ADDRESS, 80, Protocol.TCP, 80)
-    holder = Container("c", "c.1", "p", "s", 1, "", publications=(door,))
+    door = PublishedPort(ADDRESS, 80, Protocol.TCP, 80)
+    holder = Container("c", "c.1", "p", "s", 1, "", published_ports=(door,))
     facts = Facts(FACTS.engine, (holder,), FACTS.networks)
 
     with bridged(port="down"):
-        assert ADDRESS in host_addresses.with_addresses(facts).host_addresses
+        assert ADDRESS in host_addresses.with_host_addresses(facts).host_addresses
 
 
 def test_a_network_with_nobody_on_it_leaves_a_proof_whole(lab: Lab) -> None:

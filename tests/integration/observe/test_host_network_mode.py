@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.integration.compose_project import POLICY, Lab, bad, docker, service, three_tiers
+from tests.integration.compose_project import POLICY, Lab, docker, failures, service, three_tiers
 
 from cloison.model.outcome import Reach
 
@@ -28,4 +28,4 @@ def test_what_lives_on_the_host_answers_everybody_at_every_address_of_the_host(l
     ]
     assert gateway in {proof.endpoints[flow.endpoint].address for flow in flows}
     assert {Reach.OPEN} == {flow.observed for flow in flows}
-    assert {"file"} == bad(proof)["outside", f"node:{PORT}"]
+    assert {"file"} == failures(proof)["outside", f"node:{PORT}"]

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from tests.integration.compose_project import IMAGE, POLICY, Lab, bad, docker, doors, rule, service, three_tiers
+from tests.integration.compose_project import (
+    IMAGE,
+    POLICY,
+    Lab,
+    docker,
+    failures,
+    judgements,
+    rule,
+    service,
+    three_tiers,
+)
 
 from cloison.verdict.judge import Judgement
 
@@ -15,13 +25,13 @@ def test_sound_walls_are_proven(tiers: Lab) -> None:
 
     assert (proof.verdict.word, proof.verdict.exit_code) == ("proven", 0)
     assert proof.totals["drift"] + proof.totals["unknown"] == 0
-    assert doors(proof)["proxy", "app:5000"] == doors(proof)["outside", "proxy:80"] == Judgement.HOLDS
+    assert judgements(proof)["proxy", "app:5000"] == judgements(proof)["outside", "proxy:80"] == Judgement.HOLDS
 
 
 def test_what_members_of_one_network_can_do_is_tolerated_by_name(tiers: Lab) -> None:
     proof = tiers.prove()
 
-    tolerated = {door for door, word in doors(proof).items() if word is Judgement.TOLERATED}
+    tolerated = {door for door, word in judgements(proof).items() if word is Judgement.TOLERATED}
     assert {("proxy", "db:3306"), ("db", "app:5000"), ("proxy", "outside:*"), ("db", "host:*")} < tolerated
 
 
@@ -33,7 +43,7 @@ def test_a_second_seat_behind_the_files_back_is_drift(tiers: Lab) -> None:
     finally:
         docker("network", "disconnect", network, tiers.container("db"))
 
-    found = bad(proof)
+    found = failures(proof)
     assert {"drift"} == found["proxy", "db:3306"] == found["db", "outside:*"]
     reasons = [flow.reason for flow in proof.flows if flow.cause == "drift"]
     assert any("the file does not put db on front" in reason for reason in reasons)
@@ -45,7 +55,7 @@ def test_a_wall_that_the_file_does_not_draw_is_the_files_breach(lab: Lab) -> Non
     document["networks"]["back"] = {}
     lab.up(document)
 
-    found = bad(lab.prove())
+    found = failures(lab.prove())
 
     assert {"file"} == found["db", "outside:*"] == found["app", "outside:*"]
 
@@ -55,7 +65,7 @@ def test_a_published_database_is_the_files_breach(lab: Lab) -> None:
     document["services"]["db"] |= {"ports": ["198.19.255.1::3306"], "networks": ["back", "front"]}
     lab.up(document)
 
-    found = bad(lab.prove())
+    found = failures(lab.prove())
 
     assert {"file"} == found["outside", "db:3306"]
 
@@ -67,13 +77,13 @@ def test_a_port_that_internal_keeps_unpublished_is_noted(lab: Lab) -> None:
 
     proof = lab.prove()
 
-    assert ("outside", "db:3306") not in bad(proof)
+    assert ("outside", "db:3306") not in failures(proof)
     assert any("publishes db:3306/tcp, but the engine does not" in note for note in proof.notes)
 
 
 def test_a_firewall_rule_that_opens_the_wall_between_bridges_is_drift(tiers: Lab) -> None:
     with rule("DOCKER-USER", "-j", "ACCEPT"):
-        found = bad(tiers.prove())
+        found = failures(tiers.prove())
 
     assert {"drift"} == found["outside", "db:3306"] == found["db", "outside:*"]
     assert tiers.prove().verdict.word == "proven"
@@ -85,7 +95,7 @@ def test_a_way_in_without_a_way_back_is_open(tiers: Lab) -> None:
     with rule("DOCKER-USER", "-d", network, "-j", "ACCEPT"):
         proof = tiers.prove()
 
-    assert {"drift"} == bad(proof)["outside", "db:3306"]
+    assert {"drift"} == failures(proof)["outside", "db:3306"]
     assert "arrived" in {flow.outcome for flow in proof.flows if flow.cause == "drift"}
 
 
@@ -98,7 +108,7 @@ def test_a_stranger_on_the_network_is_named(tiers: Lab) -> None:
     finally:
         docker("rm", "-f", name)
 
-    assert {"drift"} == bad(proof)[f"stranger:{name}", "db:3306"]
+    assert {"drift"} == failures(proof)[f"stranger:{name}", "db:3306"]
     assert any(f"{name} of project another is on" in note for note in proof.notes)
 
 
@@ -107,7 +117,7 @@ def test_a_dropped_packet_on_a_needed_way_is_broken(tiers: Lab) -> None:
     with rule("DOCKER-USER", "-d", docker("inspect", "-f", target, tiers.container("app")), "-j", "DROP"):
         proof = tiers.prove()
 
-    assert {"broken"} == bad(proof)["proxy", "app:5000"]
+    assert {"broken"} == failures(proof)["proxy", "app:5000"]
     assert proof.verdict.exit_code == 1
 
 
@@ -117,7 +127,7 @@ def test_a_rejected_packet_on_a_needed_way_is_broken(tiers: Lab) -> None:
     with rule("DOCKER-USER", "-d", target, *reset):
         proof = tiers.prove()
 
-    assert {"broken"} == bad(proof)["app", "db:3306"]
+    assert {"broken"} == failures(proof)["app", "db:3306"]
     assert {"refused"} == {f.outcome for f in proof.flows if f.judgement is Judgement.BROKEN}
 
 
@@ -129,7 +139,7 @@ def test_a_lost_seat_on_a_needed_network_is_broken(tiers: Lab) -> None:
     finally:
         docker("network", "connect", "--alias", "app", network, tiers.container("app"))
 
-    assert {"broken"} == bad(proof)["proxy", "app:5000"] == bad(proof)["app", "db:3306"]
+    assert {"broken"} == failures(proof)["proxy", "app:5000"] == failures(proof)["app", "db:3306"]
 
 
 def test_a_needed_port_on_which_nobody_listens_is_broken(lab: Lab) -> None:
@@ -139,7 +149,7 @@ def test_a_needed_port_on_which_nobody_listens_is_broken(lab: Lab) -> None:
 
     proof = lab.prove()
 
-    assert {"broken"} == bad(proof)["proxy", "app:5000"]
+    assert {"broken"} == failures(proof)["proxy", "app:5000"]
     assert any("nobody answers" in flow.reason for flow in proof.flows)
 
 
@@ -158,7 +168,7 @@ def test_a_door_that_is_led_elsewhere_is_not_taken_for_the_one_that_is_meant(tie
     ):
         proof = tiers.prove()
 
-    assert {"unknown"} == bad(proof)["outside", "proxy:80"]
+    assert {"unknown"} == failures(proof)["outside", "proxy:80"]
     assert any(f"seen inside {tiers.container('db')}, which is not where" in flow.reason for flow in proof.flows)
 
 
@@ -171,7 +181,7 @@ def test_without_a_policy_the_walls_of_the_file_are_judged(lab: Lab) -> None:
         opened = lab.prove()
 
     assert (lab.prove().verdict.word, opened.policy) == ("proven", None)
-    assert {"drift"} == bad(opened)["outside", "db:3306"]
+    assert {"drift"} == failures(opened)["outside", "db:3306"]
 
 
 def test_several_containers_of_a_service_are_all_looked_at(lab: Lab) -> None:
@@ -183,7 +193,7 @@ def test_several_containers_of_a_service_are_all_looked_at(lab: Lab) -> None:
 
     assert proof.verdict.word == "proven"
     assert sum(vantage.place == "app" for vantage in proof.vantages) == 2
-    assert doors(proof)["app", "app:5000"] == Judgement.TOLERATED
+    assert judgements(proof)["app", "app:5000"] == Judgement.TOLERATED
 
 
 def test_namespaces_that_are_shared_are_one_machine(lab: Lab) -> None:
@@ -195,7 +205,7 @@ def test_namespaces_that_are_shared_are_one_machine(lab: Lab) -> None:
     proof = lab.prove()
 
     assert ("proven", 0) == (proof.verdict.word, proof.totals["drift"])
-    assert Judgement.HOLDS == doors(proof)["side", "db:3306"]
+    assert Judgement.HOLDS == judgements(proof)["side", "db:3306"]
 
 
 def test_a_stranger_on_a_network_that_only_the_engine_gives_is_met(tiers: Lab) -> None:
@@ -203,7 +213,7 @@ def test_a_stranger_on_a_network_that_only_the_engine_gives_is_met(tiers: Lab) -
     docker("run", "-d", "--rm", "--name", name, "--entrypoint", "sleep", IMAGE, "600")
     docker("network", "connect", "bridge", container)
     try:
-        found = bad(tiers.prove())
+        found = failures(tiers.prove())
     finally:
         docker("network", "disconnect", "bridge", container)
         docker("rm", "-f", name)
@@ -231,7 +241,7 @@ def test_a_container_with_the_name_of_a_place_is_no_place(lab: Lab) -> None:
     proof = lab.prove()
 
     assert ("proven", 0) == (proof.verdict.word, proof.totals["drift"])
-    assert Judgement.HOLDS == doors(proof)["outside", "proxy:80"] == doors(proof)["outside", "app:5000"]
+    assert Judgement.HOLDS == judgements(proof)["outside", "proxy:80"] == judgements(proof)["outside", "app:5000"]
 
 
 def test_a_listener_for_ipv6_alone_is_not_taken_for_ipv4(lab: Lab) -> None:
@@ -239,7 +249,7 @@ def test_a_listener_for_ipv6_alone_is_not_taken_for_ipv4(lab: Lab) -> None:
     document["services"]["app"] = service(5000, address="::", family="AF_INET6", networks=["back"], expose=["5000"])
     lab.up(document)
 
-    assert {"broken"} == bad(lab.prove())["proxy", "app:5000"]
+    assert {"broken"} == failures(lab.prove())["proxy", "app:5000"]
 
 
 def test_other_peoples_bridges_are_left_alone(tiers: Lab) -> None:

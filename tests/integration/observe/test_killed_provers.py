@@ -21,13 +21,13 @@ from cloison.probe import socket_registry
 from cloison.proof.schema import Proof
 
 pytestmark = pytest.mark.engine
-PATIENCE = 0.1
+DEFAULT_TIMEOUT = 0.1
 HEAD = """
 import os, signal, sys, time
 from cloison import cli
 from cloison.observe import external_host, session
-from cloison.rehearse.resources import Stagehand
-from cloison.observe.observer import View
+from cloison.rehearse.resources import RehearsalResources
+from cloison.observe.observer import ProbeSession
 from cloison.probe.prober import Prober
 
 def stop(owner, name, number=1, after=False, act=None):
@@ -43,8 +43,8 @@ def stop(owner, name, number=1, after=False, act=None):
     setattr(owner, name, hooked)
 
 def say(*given):
-    posts = [made for one in given[:1] if isinstance(one, Prober) for made in one.posts]
-    ports = [port for made in posts if made.name == "host" for port in made.sending_ports]
+    opened = [made for one in given[:1] if isinstance(one, Prober) for made in one.probe_sockets]
+    ports = [port for made in opened if made.name == "host" for port in made.sending_ports]
     print(ports, flush=True)
 
 def wait(*given):
@@ -52,13 +52,13 @@ def wait(*given):
     time.sleep(60)
 """
 STAGES = {
-    "joined": "stop(external_host, '_join', after=True, act=say)",
-    "first post": "stop(Prober, 'post', number=2, after=True, act=say)",
-    "posted": "stop(session, '_visit', number=3, after=True, act=say)",
+    "joined": "stop(external_host, '_connect', after=True, act=say)",
+    "first post": "stop(Prober, 'open_sockets', number=2, after=True, act=say)",
+    "posted": "stop(session, '_open_container_sockets', number=3, after=True, act=say)",
     "guarded": "stop(Prober, 'guard', after=True, act=say)",
-    "asking who listens": "stop(Prober, '_round', number=2, act=say)",
-    "between the rounds": "stop(Prober, '_round', number=4, act=say)",
-    "over": "stop(View, '_changed', after=True, act=say)",
+    "asking who listens": "stop(Prober, '_send_round', number=2, act=say)",
+    "between the rounds": "stop(Prober, '_send_round', number=4, act=say)",
+    "over": "stop(ProbeSession, '_changed', after=True, act=say)",
 }
 RAN = "sys.exit(cli.main(sys.argv[1:]))"
 
@@ -74,19 +74,19 @@ def started(hook: str, *words: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_proof_killed_at_any_stage_leaves_nothing(hearer: Lab, stage: str) -> None:
+def test_a_proof_killed_at_any_stage_leaves_nothing(logging_project: Lab, stage: str) -> None:
     before = namespaces()
 
-    with started(STAGES[stage], "prove", *hearer.selection.options, "--patience", "0.2") as process:
+    with started(STAGES[stage], "prove", *logging_project.selection.options, "--patience", "0.2") as process:
         said, error = process.communicate(timeout=30)
 
     assert -9 == process.returncode, error
     assert soon(lambda: not links())
     assert soon(lambda: namespaces() == before)
-    assert 0 == hearer.prove(PATIENCE).verdict.exit_code
-    assert set() == file_lock.known(socket_registry.LOCK)
+    assert 0 == logging_project.prove(DEFAULT_TIMEOUT).verdict.exit_code
+    assert set() == file_lock.lock_names(socket_registry.LOCK)
     for port in json.loads(said.splitlines()[0]):
-        _assert_heard_from(port, hearer)
+        _assert_heard_from(port, logging_project)
 
 
 def _assert_heard_from(port: int, lab: Lab) -> None:
@@ -98,19 +98,19 @@ def _assert_heard_from(port: int, lab: Lab) -> None:
         assert soon(lambda: f"{port}))" in docker("logs", lab.container("app")).removeprefix(before))
 
 
-def test_while_a_proof_lasts_its_datagrams_reach_no_service(hearer: Lab) -> None:
+def test_while_a_proof_lasts_its_datagrams_reach_no_service(logging_project: Lab) -> None:
     """The counterpart: were the guard not there, the tests above would prove nothing."""
-    before = docker("logs", hearer.container("app"))
+    before = docker("logs", logging_project.container("app"))
 
-    assert 0 == hearer.prove(PATIENCE).verdict.exit_code
+    assert 0 == logging_project.prove(DEFAULT_TIMEOUT).verdict.exit_code
 
-    assert before == docker("logs", hearer.container("app"))
+    assert before == docker("logs", logging_project.container("app"))
 
 
 @contextmanager
 def in_the_middle(lab: Lab) -> Iterator[None]:
     """Have another proof of the same project stand between its rounds."""
-    hook = "stop(Prober, '_round', number=4, act=wait)"
+    hook = "stop(Prober, '_send_round', number=4, act=wait)"
     with started(hook, "prove", *lab.selection.options, "--patience", "0.2") as process:
         assert process.stdout is not None
         try:
@@ -129,25 +129,25 @@ def asked(proof: Proof) -> list[tuple[object, ...]]:
     )
 
 
-def test_a_proof_beside_another_sees_the_same(hearer: Lab) -> None:
-    alone = hearer.prove(PATIENCE)
+def test_a_proof_beside_another_sees_the_same(logging_project: Lab) -> None:
+    alone = logging_project.prove(DEFAULT_TIMEOUT)
 
-    with in_the_middle(hearer):
-        beside = hearer.prove(PATIENCE)
+    with in_the_middle(logging_project):
+        beside = logging_project.prove(DEFAULT_TIMEOUT)
 
     assert (0, 0) == (alone.verdict.exit_code, beside.verdict.exit_code)
     assert asked(alone) == asked(beside)
 
 
 def test_what_was_announced_is_known_until_its_holder_is_gone() -> None:
-    with socket_registry.announcing() as announce, socket.socket() as made:
+    with socket_registry.registration() as announce, socket.socket() as made:
         announce(made)
         inode = int(Path(f"/proc/self/fd/{made.fileno()}").readlink().name.strip("socket:[]"))
-        assert inode in socket_registry.announced()
-        with socket_registry.announcing():  # which sweeps
-            assert inode in socket_registry.announced()
+        assert inode in socket_registry.registered_inodes()
+        with socket_registry.registration():  # which sweeps
+            assert inode in socket_registry.registered_inodes()
 
-    assert inode not in socket_registry.announced()
+    assert inode not in socket_registry.registered_inodes()
 
 
 def test_a_name_that_is_given_back_while_one_takes_it_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,20 +159,20 @@ def test_a_name_that_is_given_back_while_one_takes_it_is_not_taken(monkeypatch: 
 
     monkeypatch.setattr(fcntl, "flock", swept)
 
-    assert file_lock.take("swept") is None
+    assert file_lock.acquire("swept") is None
 
 
 def test_a_rehearsal_killed_while_it_clears_is_cleared_by_the_next(lab: Lab) -> None:
     lab.write(three_tiers())
     rehearse = ("rehearse", *lab.selection.options, "--patience", "0.2")
 
-    with started("stop(Stagehand, '_next', number=2, after=True, act=say)", *rehearse) as process:
+    with started("stop(RehearsalResources, '_next', number=2, after=True, act=say)", *rehearse) as process:
         process.communicate(timeout=60)
     with started("", *rehearse) as again:
         again.communicate(timeout=60)
 
     assert (-9, 0) == (process.returncode, again.returncode)
-    assert not [name for name in file_lock.known("rehearsal-") if name.startswith(lab.name)]
+    assert not [name for name in file_lock.lock_names("rehearsal-") if name.startswith(lab.name)]
     assert "" == docker("ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={lab.name}")
     assert [] == [name for name in docker("network", "ls", "--format", "{{.Name}}").split() if lab.name in name]
     assert soon(lambda: not links())

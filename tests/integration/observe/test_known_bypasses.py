@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
-from tests.integration.audit.conftest import Idlers
+from tests.integration.audit.conftest import IdleProject
 from tests.integration.compose_project import docker, rule
 
 from cloison.linux import netns
@@ -50,9 +50,9 @@ def causes(proof: Proof, source: str, target: str) -> set[str]:
 
 
 @contextmanager
-def inside(idlers: Idlers, service: str) -> Iterator[None]:
+def inside(idle_project: IdleProject, service: str) -> Iterator[None]:
     """Stand in the network namespace of a container."""
-    there = netns.of_process(int(docker("inspect", "-f", "{{.State.Pid}}", idlers.container(service))))
+    there = netns.of_process(int(docker("inspect", "-f", "{{.State.Pid}}", idle_project.container(service))))
     try:
         with netns.inside(there):
             yield
@@ -60,90 +60,94 @@ def inside(idlers: Idlers, service: str) -> Iterator[None]:
         os.close(there)
 
 
-def test_a_host_firewall_that_guards_the_input_does_not_guard_a_published_port(idlers: Idlers, image: str) -> None:
+def test_a_host_firewall_that_guards_the_input_does_not_guard_a_published_port(
+    idle_project: IdleProject, image: str
+) -> None:
     """It is what ufw does: a rule in INPUT, which a forwarded packet never passes."""
-    idlers.start(image, {"web": FRONT | {"ports": ["0.0.0.0::80"]}}, networks=NETWORKS)
-    port = docker("port", idlers.container("web"), "80/tcp").rpartition(":")[2]
+    idle_project.start(image, {"web": FRONT | {"ports": ["0.0.0.0::80"]}}, networks=NETWORKS)
+    port = docker("port", idle_project.container("web"), "80/tcp").rpartition(":")[2]
 
     with rule("INPUT", "-p", "tcp", "--dport", port, "-j", "DROP"):
-        assert {OPEN} == reach(idlers.prove(), "outside", "web", 80)
+        assert {OPEN} == reach(idle_project.prove(), "outside", "web", 80)
 
 
-def test_a_rule_for_an_address_that_a_container_no_longer_has_guards_nothing(idlers: Idlers, image: str) -> None:
+def test_a_rule_for_an_address_that_a_container_no_longer_has_guards_nothing(
+    idle_project: IdleProject, image: str
+) -> None:
     document = {"web": FRONT | {"ports": ["0.0.0.0::80"]}}
-    idlers.start(image, document, networks=NETWORKS, **{"x-cloison": CLOSED})
+    idle_project.start(image, document, networks=NETWORKS, **{"x-cloison": CLOSED})
     address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-    before = docker("inspect", "-f", address, idlers.container("web"))
+    before = docker("inspect", "-f", address, idle_project.container("web"))
 
     with rule("DOCKER-USER", "-d", before, "-j", "DROP"):
-        guarded = idlers.prove()
-        docker("rm", "-f", idlers.container("web"))
-        docker("run", "-d", "--name", f"{idlers.name}-came", "--network", f"{idlers.name}_front", image)
+        guarded = idle_project.prove()
+        docker("rm", "-f", idle_project.container("web"))
+        docker("run", "-d", "--name", f"{idle_project.name}-came", "--network", f"{idle_project.name}_front", image)
         try:
-            idlers.compose("up", "--detach")
-            assert before != docker("inspect", "-f", address, idlers.container("web"))
-            again = idlers.prove()
+            idle_project.compose("up", "--detach")
+            assert before != docker("inspect", "-f", address, idle_project.container("web"))
+            again = idle_project.prove()
         finally:
-            docker("rm", "-f", f"{idlers.name}-came")
+            docker("rm", "-f", f"{idle_project.name}-came")
 
     assert ({SHUT}, {OPEN}) == (reach(guarded, "outside", "web", 80), reach(again, "outside", "web", 80))
     assert (set(), {"file"}) == (causes(guarded, "outside", "web"), causes(again, "outside", "web"))
 
 
-def test_a_network_that_was_not_made_internal_is_drift(idlers: Idlers, image: str) -> None:
+def test_a_network_that_was_not_made_internal_is_drift(idle_project: IdleProject, image: str) -> None:
     """Another program may make a file's networks, and forget the option."""
     document = {"services": {"db": BACK | {"image": image}}, "networks": NETWORKS, "x-cloison": CLOSED}
-    idlers.write(document | {"networks": {"back": {}}})
-    idlers.compose("up", "--detach")
-    idlers.write(document)
+    idle_project.write(document | {"networks": {"back": {}}})
+    idle_project.compose("up", "--detach")
+    idle_project.write(document)
 
-    proof = idlers.prove()
+    proof = idle_project.prove()
 
     assert {OPEN} == reach(proof, "db", "outside")
     assert {"drift"} == causes(proof, "db", "outside")
 
 
-def test_a_port_that_nobody_exposes_is_open_all_the_same(idlers: Idlers, image: str) -> None:
+def test_a_port_that_nobody_exposes_is_open_all_the_same(idle_project: IdleProject, image: str) -> None:
     services = {"db": BACK | {"expose": ["5432"]}, "app": BACK}
-    idlers.start(image, services, networks=NETWORKS)
-    with inside(idlers, "db"):
+    idle_project.start(image, services, networks=NETWORKS)
+    with inside(idle_project, "db"):
         hidden = socket.create_server(("", 0))
 
     with hidden:
         port = hidden.getsockname()[1]
-        proof = idlers.prove()
+        proof = idle_project.prove()
 
     assert {OPEN} == reach(proof, "app", "db", port)
 
 
-def test_a_neighbour_that_gets_in_leaves_nothing_half_open(idlers: Idlers, image: str) -> None:
-    idlers.start(image, {"web": FRONT | {"ports": ["127.0.0.1::80"]}}, networks=NETWORKS)
-    with inside(idlers, "web"):
+def test_a_neighbour_that_gets_in_leaves_nothing_half_open(idle_project: IdleProject, image: str) -> None:
+    idle_project.start(image, {"web": FRONT | {"ports": ["127.0.0.1::80"]}}, networks=NETWORKS)
+    with inside(idle_project, "web"):
         listening = socket.create_server(("", 80))
 
     with listening:
         listening.setblocking(False)  # noqa: FBT003  # the socket module's own signature
-        proof = idlers.prove()
-        pid = docker("inspect", "-f", "{{.State.Pid}}", idlers.container("web"))
+        proof = idle_project.prove()
+        pid = docker("inspect", "-f", "{{.State.Pid}}", idle_project.container("web"))
         states = {line.split()[3] for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]}
         with pytest.raises(BlockingIOError):
             listening.accept()
 
     got_in = [finding.where for finding in proof.findings if finding.what == "loopback-published"]
     is_open = EngineFacts("docker", proof.engine.version).release < (28, 0)
-    assert ([idlers.container("web")] if is_open else []) == got_in
+    assert ([idle_project.container("web")] if is_open else []) == got_in
     assert {LISTEN} == states
 
 
-def test_the_metadata_service_lies_where_the_outside_lies(idlers: Idlers, image: str) -> None:
+def test_the_metadata_service_lies_where_the_outside_lies(idle_project: IdleProject, image: str) -> None:
     """A cloud answers at a link-local address; a container's kernel sends there as it sends to the outside."""
-    idlers.start(image, {"app": FRONT, "db": BACK}, networks=NETWORKS)
-    proof = idlers.prove()
+    idle_project.start(image, {"app": FRONT, "db": BACK}, networks=NETWORKS)
+    proof = idle_project.prove()
     outside = next(end.address for end in proof.endpoints if end.place == "outside" and ":" not in end.address)
 
     ways = {}
     for service in ("app", "db"):
-        with inside(idlers, service):
+        with inside(idle_project, service):
             ways[service] = _way(METADATA), _way(outside)
 
     assert ({OPEN}, {SHUT}) == (reach(proof, "app", "outside"), reach(proof, "db", "outside"))

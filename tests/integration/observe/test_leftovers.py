@@ -25,7 +25,7 @@ def links() -> set[str]:
     """Return the prover's own links on this machine."""
     shown = subprocess.run(["ip", "-o", "link"], check=True, capture_output=True, text=True)
     names = {line.split(": ")[1].partition("@")[0] for line in shown.stdout.splitlines()}
-    return {name for name in names if name.startswith(external_host.LINK)}
+    return {name for name in names if name.startswith(external_host.LINK_PREFIX)}
 
 
 def namespaces() -> int:
@@ -44,9 +44,9 @@ def soon(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
-def proving(lab: Lab, patience: float) -> subprocess.Popen[str]:
+def proving(lab: Lab, timeout: float) -> subprocess.Popen[str]:
     """Start a proof in a process of its own."""
-    words = [COMMAND, "prove", *lab.selection.options, "--patience", str(patience), "--format", "json"]
+    words = [COMMAND, "prove", *lab.selection.options, "--patience", str(timeout), "--format", "json"]
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -54,7 +54,7 @@ def test_no_service_sees_a_connection(tiers: Lab) -> None:
     before = {name: docker("logs", name) for name in tiers.containers()}
 
     for _ in range(20):
-        tiers.prove(patience=0.1)
+        tiers.prove(timeout=0.1)
 
     assert before == {name: docker("logs", name) for name in tiers.containers()}
     assert {"listening"} == set(before.values())
@@ -72,7 +72,7 @@ def test_a_proof_leaves_the_machine_as_it_was(tiers: Lab) -> None:
 @pytest.mark.parametrize("moment", [0.3, 0.6, 0.9, 1.2, 1.5, 1.8, 2.4])
 def test_a_killed_proof_leaves_nothing(tiers: Lab, moment: float) -> None:
     before = namespaces()
-    with proving(tiers, patience=10) as process:
+    with proving(tiers, timeout=10) as process:
         time.sleep(moment)
         process.kill()
 
@@ -83,7 +83,7 @@ def test_a_killed_proof_leaves_nothing(tiers: Lab, moment: float) -> None:
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_proof_cleans_up_and_says_so(tiers: Lab, sent: signal.Signals, code: int) -> None:
-    with proving(tiers, patience=10) as process:
+    with proving(tiers, timeout=10) as process:
         assert soon(lambda: bool(links()))
         process.send_signal(sent)
         _, said = process.communicate(timeout=20)
@@ -103,7 +103,7 @@ def test_what_a_killed_proof_left_is_removed_by_the_next(tiers: Lab) -> None:
 
 def test_proofs_at_once_do_not_disturb_each_other(tiers: Lab) -> None:
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        processes = [proving(tiers, patience=1) for _ in range(4)]
+        processes = [proving(tiers, timeout=1) for _ in range(4)]
         ended = list(pool.map(lambda process: process.communicate(timeout=60), processes))
 
     assert [0] * 4 == [process.returncode for process in processes], [said for _, said in ended]
@@ -111,17 +111,17 @@ def test_proofs_at_once_do_not_disturb_each_other(tiers: Lab) -> None:
 
 
 def test_when_every_segment_is_taken_the_sentence_says_so(tiers: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(external_host, "SEGMENTS", 1)
+    monkeypatch.setattr(external_host, "MAX_SEGMENTS", 1)
 
-    with external_host.joined(), pytest.raises(NotProven, match="proofs are running on this machine already"):
+    with external_host.external_host(), pytest.raises(NotProven, match="proofs are running on this machine already"):
         tiers.prove()
 
 
 def test_descriptors_do_not_grow(tiers: Lab) -> None:
-    tiers.prove(patience=0.1)
+    tiers.prove(timeout=0.1)
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # the shortest way to count
 
     for _ in range(5):
-        tiers.prove(patience=0.1)
+        tiers.prove(timeout=0.1)
 
     assert before == len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # as above

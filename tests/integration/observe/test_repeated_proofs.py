@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.integration.observe.soak_proofs import running, soaked, traces
+from tests.integration.observe.soak_proofs import run_proofs, running, traces
 from tests.integration.observe.test_leftovers import soon
 from tests.integration.prober_faults import address
 
@@ -18,7 +18,7 @@ PROOFS = 200
 
 def test_two_hundred_proofs_leave_no_trace(tmp_path: Path) -> None:
     with running(tmp_path / f"trace{os.getpid()}") as lab:
-        done = soaked(lab, PROOFS, jobs=2)
+        done = run_proofs(lab, PROOFS, jobs=2)
 
         assert (Counter(proven=PROOFS), []) == (done.words, done.differences)
         # The counterpart: what does come to the service shows in all that was compared.

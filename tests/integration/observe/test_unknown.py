@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from tests.integration.compose_project import POLICY, Lab, bad, docker, rule, service, three_tiers
+from tests.integration.compose_project import POLICY, Lab, docker, failures, rule, service, three_tiers
 
 from cloison.errors import NotProven
 from cloison.verdict.judge import Judgement
@@ -42,7 +42,7 @@ def test_a_stopped_container_is_unknown(lab: Lab) -> None:
 
     assert (proof.verdict.word, proof.verdict.exit_code) == ("unproven", 3)
     assert proof.coverage.absent == ["app"]
-    assert {"unknown"} == bad(proof)["proxy", "app:5000"] == bad(proof)["outside", "app:*"]
+    assert {"unknown"} == failures(proof)["proxy", "app:5000"] == failures(proof)["outside", "app:*"]
 
 
 def test_a_missing_replica_is_unknown(lab: Lab) -> None:
@@ -59,20 +59,20 @@ def test_a_container_that_leaves_during_the_proof_is_unknown(lab: Lab, act: str)
     lab.up(three_tiers())
 
     with later(1.5, *((act, "--time", "0") if act == "restart" else (act,)), lab.container("db")):
-        proof = lab.prove(patience=5)
+        proof = lab.prove(timeout=5)
 
     assert proof.verdict.exit_code == 3
-    assert {"unknown"} == bad(proof)["app", "db:3306"] == bad(proof)["outside", "db:3306"]
+    assert {"unknown"} == failures(proof)["app", "db:3306"] == failures(proof)["outside", "db:3306"]
 
 
 def test_a_container_that_changes_its_networks_during_the_proof_is_unknown(lab: Lab) -> None:
     lab.up(three_tiers())
 
     with later(1.5, "network", "connect", f"{lab.name}_front", lab.container("db")):
-        proof = lab.prove(patience=5)
+        proof = lab.prove(timeout=5)
 
     assert proof.verdict.exit_code != 0
-    assert {"unknown"} == bad(proof)["outside", "db:3306"]
+    assert {"unknown"} == failures(proof)["outside", "db:3306"]
 
 
 def test_a_paused_container_is_proven_like_any_other(lab: Lab) -> None:
@@ -98,7 +98,7 @@ def test_where_something_answers_for_every_address_nothing_is_proven(lab: Lab) -
 
     failed = [vantage.place for vantage in proof.vantages if vantage.negative_control]
     assert (failed, proof.verdict.exit_code) == (["proxy"], 3)
-    assert {"unknown"} == bad(proof)["proxy", "outside:*"]
+    assert {"unknown"} == failures(proof)["proxy", "outside:*"]
 
 
 def test_who_listens_in_the_hosts_namespace_is_told_apart(lab: Lab) -> None:
@@ -109,7 +109,7 @@ def test_who_listens_in_the_hosts_namespace_is_told_apart(lab: Lab) -> None:
 
     proof = lab.prove()
 
-    assert (0, 0, {}) == (proof.verdict.exit_code, proof.totals["drift"], bad(proof))
+    assert (0, 0, {}) == (proof.verdict.exit_code, proof.totals["drift"], failures(proof))
     assert [] == proof.coverage.skipped
 
 
@@ -125,7 +125,7 @@ def test_a_way_out_that_passes_the_host_by_is_not_told(lab: Lab) -> None:
 
     proof = lab.prove()
 
-    assert (3, {"unknown"}) == (proof.verdict.exit_code, bad(proof)["db", "outside:*"])
+    assert (3, {"unknown"}) == (proof.verdict.exit_code, failures(proof)["db", "outside:*"])
     assert any("does not lead through this host" in flow.reason for flow in proof.flows)
 
 
@@ -141,8 +141,8 @@ def test_a_network_past_the_host_is_not_told(lab: Lab) -> None:
     finally:
         subprocess.run(["ip", "link", "del", "cloisonlan"], check=True)
 
-    assert (3, {"unknown"}) == (proof.verdict.exit_code, bad(proof)["outside", "db:3306"])
-    assert bad(proof)["db", "outside:*"] == {"unknown"}
+    assert (3, {"unknown"}) == (proof.verdict.exit_code, failures(proof)["outside", "db:3306"])
+    assert failures(proof)["db", "outside:*"] == {"unknown"}
 
 
 def test_a_project_that_does_not_run_is_not_proven(lab: Lab) -> None:

@@ -15,32 +15,32 @@ from tests.integration.podman.podman_tiers import IMAGE
 
 from cloison.linux import netns
 
-ROOM = Path(__file__).parents[3] / "setup" / "podman"
+PODMAN_SCRIPT = Path(__file__).parents[3] / "setup" / "podman.sh"
 LINKS = {"bin": "usr/bin", "lib": "usr/lib", "lib64": "usr/lib64", "sbin/python": "/usr/bin/python3"}
 """The image: what a program of Debian looks for, all of it in the room's own /usr."""
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class PodmanService:
     """A running Podman: its socket, and the process in whose network namespace it is."""
 
     socket: str
     process: int
 
 
-def room(verb: str) -> dict[str, str]:
+def podman_script(verb: str) -> dict[str, str]:
     """Start or stop the Podman of the tests and return what it said."""
-    done = subprocess.run([ROOM, verb], check=False, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, f"setup/podman {verb}: {done.stderr}"
+    done = subprocess.run([PODMAN_SCRIPT, verb], check=False, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, f"setup/podman.sh {verb}: {done.stderr}"
     return dict(line.split("=", 1) for line in done.stdout.splitlines())
 
 
 @pytest.fixture(scope="module")
-def podman() -> Iterator[Room]:
+def podman() -> Iterator[PodmanService]:
     """The Podman, with an image in which Python runs."""
-    said = room("start")
+    said = podman_script("start")
     try:
-        made = Room(said["socket"], int(said["process"]))
+        made = PodmanService(said["socket"], int(said["process"]))
         client = docker.APIClient(base_url=f"unix://{made.socket}", version="auto")
         try:
             client.import_image_from_data(_links(), repository=IMAGE)
@@ -48,17 +48,17 @@ def podman() -> Iterator[Room]:
             client.close()
         yield made
     finally:
-        room("stop")
+        podman_script("stop")
 
 
 @pytest.fixture(autouse=True)
-def there(podman: Room, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def on_podman_host(podman: PodmanService, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Stand on the machine of the Podman."""
     monkeypatch.setenv("DOCKER_HOST", f"unix://{podman.socket}")
     with Path(f"/proc/{podman.process}/ns/net").open() as namespace, netns.inside(namespace.fileno()):
         yield
 
-        here = Path(netns.OWN).stat().st_ino
+        here = Path(netns.OWN_NETNS).stat().st_ino
         assert netns.identity(namespace.fileno()) == here, "something led this thread to another machine"
 
 

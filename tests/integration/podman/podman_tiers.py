@@ -15,7 +15,7 @@ def small(*ports: int, **more: Any) -> dict[str, Any]:
     return service(*ports, **_here(), **more)
 
 
-def tiers() -> dict[str, Any]:
+def podman_tiers() -> dict[str, Any]:
     """Return the three tiers, with what Podman opens tolerated."""
     document = three_tiers(**POLICY | {"tolerate": [*POLICY["tolerate"], ROUTED]})
     services = {name: body | _here() for name, body in document["services"].items()}

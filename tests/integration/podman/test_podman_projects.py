@@ -10,11 +10,11 @@ from typing import Any
 
 import docker
 import pytest
-from tests.integration.compose_project import Lab, bad, doors
+from tests.integration.compose_project import Lab, failures, judgements
 from tests.integration.compose_project import docker as command
-from tests.integration.podman.podman_tiers import small, tiers
+from tests.integration.podman.podman_tiers import podman_tiers, small
 from tests.integration.project_fixtures import labs
-from tests.integration.rehearse.random_projects import differences
+from tests.integration.rehearse.random_projects import mismatches
 
 from cloison.model.outcome import Reach
 from cloison.proof.schema import FlowPart, Proof
@@ -31,7 +31,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def api(there: None) -> Iterator[docker.APIClient]:
+def api(on_podman_host: None) -> Iterator[docker.APIClient]:
     client = docker.APIClient(base_url=os.environ["DOCKER_HOST"], version="auto")
     try:
         yield client
@@ -49,16 +49,16 @@ def between(proof: Proof, source: str, target: str) -> set[tuple[Reach, Reach, s
 
 
 def test_three_tiers_are_proven_and_a_second_seat_behind_the_files_back_is_found(lab: Lab) -> None:
-    lab.up(tiers())
+    lab.up(podman_tiers())
 
     proof = lab.prove()
 
-    assert (proof.engine.name, proof.verdict.word) == ("podman", "proven"), bad(proof)
+    assert (proof.engine.name, proof.verdict.word) == ("podman", "proven"), failures(proof)
     assert proof.totals["drift"] + proof.totals["unknown"] == 0
-    assert doors(proof)["proxy", "app:5000"] == doors(proof)["outside", "proxy:80"] == Judgement.HOLDS
+    assert judgements(proof)["proxy", "app:5000"] == judgements(proof)["outside", "proxy:80"] == Judgement.HOLDS
 
     command("network", "connect", f"{lab.name}_front", lab.container("db"))
-    found = bad(lab.prove())
+    found = failures(lab.prove())
 
     assert {"drift"} == found["proxy", "db:3306"] == found["db", "outside:*"]
 
@@ -103,7 +103,7 @@ def test_the_default_network_reaches_even_what_is_internal(lab: Lab) -> None:
 
 @pytest.mark.parametrize("seed", [0, 2, 3, 4, 5, 6, 8, 9])
 def test_predicted_is_observed(seed: int, tmp_path: Path) -> None:
-    found = differences(seed, tmp_path)
+    found = mismatches(seed, tmp_path)
 
     assert found.flows
     assert {} == (_certain(found.again(seed, tmp_path)) if _certain(found.found) else {})

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 from tests.integration.compose_project import docker as command
-from tests.integration.podman.conftest import Room, room
+from tests.integration.podman.conftest import PodmanService, podman_script
 from tests.integration.podman.podman_tiers import IMAGE
 
 pytestmark = pytest.mark.engine
 
 
-def test_a_killed_podman_leaves_nothing_that_stop_does_not_take(podman: Room) -> None:
+def test_a_killed_podman_leaves_nothing_that_stop_does_not_take(podman: PodmanService) -> None:
     name = command("run", "--detach", "--volume", "/usr:/usr:ro", "--entrypoint", "sleep", IMAGE, "600")
     inside = int(command("inspect", "--format", "{{.State.Pid}}", name))
     os.kill(podman.process, signal.SIGKILL)
 
-    room("stop")
+    podman_script("stop")
 
     assert not _runs(inside)
     assert not Path(podman.socket).parent.exists()

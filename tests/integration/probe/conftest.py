@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.integration.project_fixtures import built, hearer, lab, tiers
+from tests.integration.project_fixtures import built, lab, logging_project, tiers
 
-__all__ = ["built", "hearer", "lab", "tiers"]
+__all__ = ["built", "lab", "logging_project", "tiers"]

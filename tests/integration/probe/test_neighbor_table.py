@@ -13,21 +13,21 @@ from typing import NamedTuple
 import pytest
 
 from cloison.linux import mmsg, neighbor_table, netns
-from cloison.linux.neighbor_table import Neighbours
-from cloison.model.facts import Protocol
+from cloison.linux.neighbor_table import NeighborTables
+from cloison.model.flow import Protocol
 from cloison.model.outcome import Outcome
 from cloison.probe import probe as probe_probe
 from cloison.probe import prober
 from cloison.probe import sockets as probe_sockets
-from cloison.probe.probe import Shot
+from cloison.probe.probe import Probe
 from cloison.probe.prober import Prober
-from cloison.probe.sockets import Way
+from cloison.probe.sockets import SourceRoute
 
 pytestmark = pytest.mark.engine
 A, B = "cloison-neighbour-a", "cloison-neighbour-b"
 ADDRESSES = {A: ("198.51.100.233/29", "2001:db8:c106::1/64"), B: ("198.51.100.234/29", "2001:db8:c106::2/64")}
 KEPT = ("198.51.100.235", "02:00:00:00:00:35")
-PATIENCE = 0.3
+DEFAULT_TIMEOUT = 0.3
 TRIED = 8
 SETTLING = 10
 
@@ -42,7 +42,7 @@ def ip(*words: str) -> str:
 
 
 @contextmanager
-def joined() -> Iterator[tuple[Space, Space]]:
+def veth_namespaces() -> Iterator[tuple[Space, Space]]:
     with ExitStack() as stack:
         for name in ADDRESSES:
             ip("netns", "add", name)
@@ -52,14 +52,14 @@ def joined() -> Iterator[tuple[Space, Space]]:
             for address in addresses:
                 ip("-n", name, "addr", "add", address, "dev", "far", *(["nodad"] if ":" in address else []))
             ip("-n", name, "link", "set", "far", "up")
-        settle()
+        set_outcome()
         opened = [os.open(f"/run/netns/{name}", os.O_RDONLY) for name in ADDRESSES]
         for descriptor in opened:
             stack.callback(os.close, descriptor)
         yield Space(opened[0]), Space(opened[1])
 
 
-def settle() -> None:
+def set_outcome() -> None:
     """Wait until the kernel uses the links: a question that comes before is not heard, and repeated after a second."""
     deadline = time.monotonic() + SETTLING
     while any("tentative" in ip("-n", name, "addr") or "fe80:" not in ip("-n", name, "addr") for name in ADDRESSES):
@@ -69,7 +69,7 @@ def settle() -> None:
 
 @pytest.fixture
 def spaces() -> Iterator[tuple[Space, Space]]:
-    with joined() as made:
+    with veth_namespaces() as made:
         yield made
 
 
@@ -89,17 +89,17 @@ SPEAK = "import socket; s = socket.create_connection; a = ('{}', 9)\ntry: s(a, 1
 def test_what_came_is_taken_out_and_what_was_there_stays(spaces: tuple[Space, Space]) -> None:
     ip("-n", A, "neigh", "add", KEPT[0], "lladdr", KEPT[1], "dev", "far", "nud", "permanent")
     speak("198.51.100.234")
-    with Neighbours(spaces) as table:
+    with NeighborTables(spaces) as table:
         speak("2001:db8:c106::2")
         assert known(A) == {KEPT[0], "198.51.100.234", "2001:db8:c106::2"}
-        table.forget()
+        table.evict()
 
         assert known(A) == {KEPT[0], "198.51.100.234"}
         assert known(B) == {"198.51.100.233"}
 
 
 def test_what_somebody_wrote_meanwhile_stays(spaces: tuple[Space, Space]) -> None:
-    with Neighbours(spaces) as table:
+    with NeighborTables(spaces) as table:
         ip("-n", A, "neigh", "add", KEPT[0], "lladdr", KEPT[1], "dev", "far", "nud", "permanent")
         ip(
             "-n",
@@ -115,13 +115,13 @@ def test_what_somebody_wrote_meanwhile_stays(spaces: tuple[Space, Space]) -> Non
             "reachable",
             "extern_learn",
         )
-        table.forget()
+        table.evict()
 
     assert known(A) == {KEPT[0], "198.51.100.236"}
 
 
 def test_what_is_asked_for_is_left_alone(spaces: tuple[Space, Space]) -> None:
-    with Neighbours(spaces) as table:
+    with NeighborTables(spaces) as table:
         ip(
             "netns",
             "exec",
@@ -130,28 +130,28 @@ def test_what_is_asked_for_is_left_alone(spaces: tuple[Space, Space]) -> None:
             "-c",
             "import socket; socket.socket(type=2).sendto(b'', ('198.51.100.237', 9))",
         )
-        table.forget()
+        table.evict()
 
     assert "198.51.100.237" in ip("-n", A, "neigh", "show")
 
 
 def test_the_tables_tell_how_full_they_are(spaces: tuple[Space, Space]) -> None:
-    with Neighbours(spaces) as table:
-        filled = table.fill()
+    with NeighborTables(spaces) as table:
+        filled = table.usage()
 
     assert len(filled) == 2
-    assert all(0 <= item.entries <= item.ceiling for item in filled)
+    assert all(0 <= item.entries <= item.limit for item in filled)
 
 
 @contextmanager
-def probing(spaces: tuple[Space, Space]) -> Iterator[tuple[Prober, list[Shot]]]:
+def probing(spaces: tuple[Space, Space]) -> Iterator[tuple[Prober, list[Probe]]]:
     with Prober() as made:
-        here, there = (made.post(name, space.descriptor) for name, space in zip(ADDRESSES, spaces, strict=True))
+        here, there = (made.open_sockets(name, space.descriptor) for name, space in zip(ADDRESSES, spaces, strict=True))
         made.guard()
         yield (
             made,
             [
-                Shot(source, address.partition("/")[0], target.canaries[protocol], target, protocol)
+                Probe(source, address.partition("/")[0], target.canaries[protocol], target, protocol)
                 for source, target, name in ((here, there, B), (there, here, A))
                 for address in ADDRESSES[name]
                 for protocol in (Protocol.TCP, Protocol.UDP)
@@ -163,13 +163,13 @@ def probing(spaces: tuple[Space, Space]) -> Iterator[tuple[Prober, list[Shot]]]:
 def test_probes_arrive_while_room_is_made_all_the_time(
     spaces: tuple[Space, Space], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(neighbor_table, "SHARE", 1 << 20)
+    monkeypatch.setattr(neighbor_table, "FREE_SHARE", 1 << 20)
     monkeypatch.setattr(prober, "WINDOW", 1)
-    with probing(spaces) as (made, fired):
-        made.fire(fired, PATIENCE)
+    with probing(spaces) as (made, sent):
+        made.send(sent, DEFAULT_TIMEOUT)
 
     assert {Protocol.TCP: {Outcome.ACCEPTED}, Protocol.UDP: {Outcome.ARRIVED}} == {
-        protocol: {shot.outcome for shot in fired if shot.protocol is protocol}
+        protocol: {probe.outcome for probe in sent if probe.protocol is protocol}
         for protocol in (Protocol.TCP, Protocol.UDP)
     }
     assert known(A) | known(B) <= {"198.51.100.233", "198.51.100.234", "2001:db8:c106::1", "2001:db8:c106::2"}
@@ -179,36 +179,36 @@ def test_where_the_tables_never_have_room_silence_means_nothing(
     spaces: tuple[Space, Space], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted = count()
-    monkeypatch.setattr(Neighbours, "refusals", lambda _: next(counted))
-    monkeypatch.setattr(prober, "PAUSES", ())
-    with probing(spaces) as (made, fired):
-        silent = Shot(fired[0].post, "198.51.100.238", 9)
-        made.fire([*fired, silent], PATIENCE)
+    monkeypatch.setattr(NeighborTables, "overflows", lambda _: next(counted))
+    monkeypatch.setattr(prober, "RETRY_DELAYS", ())
+    with probing(spaces) as (made, sent):
+        silent = Probe(sent[0].sockets, "198.51.100.238", 9)
+        made.send([*sent, silent], DEFAULT_TIMEOUT)
 
     assert Outcome.ERROR is silent.outcome
     assert "knows too many neighbours" in silent.detail
-    assert Outcome.ACCEPTED is fired[0].outcome
+    assert Outcome.ACCEPTED is sent[0].outcome
 
 
 def test_an_answer_that_may_be_lost_is_not_called_missing(spaces: tuple[Space, Space]) -> None:
-    with probing(spaces) as (_, fired):
-        asked, told = fired[0], fired[TRIED]
-        for shot in (asked, told):
-            shot.arrived = (shot.target,) if shot.target else ()
-            probe_probe.settle(shot, "packets were lost")
+    with probing(spaces) as (_, sent):
+        asked, told = sent[0], sent[TRIED]
+        for probe in (asked, told):
+            probe.arrived = (probe.target,) if probe.target else ()
+            probe_probe.set_outcome(probe, "packets were lost")
 
     assert [Protocol.TCP, Protocol.UDP] == [asked.protocol, told.protocol]
     assert [Outcome.ERROR, Outcome.ARRIVED] == [asked.outcome, told.outcome]
 
 
 def test_many_packets_go_and_come_whatever_one_of_them_meets(spaces: tuple[Space, Space]) -> None:
-    with probing(spaces) as (made, fired):
-        first = fired[0]
-        many = [Shot(first.post, first.address, first.port, first.target) for _ in range(3 * mmsg.AT_ONCE + 3)]
-        nowhere = Shot(first.post, "192.0.2.1", 9)
-        made.fire([*many, nowhere], PATIENCE)
+    with probing(spaces) as (made, sent):
+        first = sent[0]
+        many = [Probe(first.sockets, first.address, first.port, first.target) for _ in range(3 * mmsg.BATCH_SIZE + 3)]
+        nowhere = Probe(first.sockets, "192.0.2.1", 9)
+        made.send([*many, nowhere], DEFAULT_TIMEOUT)
 
-    assert {Outcome.ACCEPTED} == {shot.outcome for shot in many}
+    assert {Outcome.ACCEPTED} == {probe.outcome for probe in many}
     assert Outcome.UNREACHABLE is nowhere.outcome
     assert nowhere.detail.startswith("no route")
 
@@ -216,20 +216,20 @@ def test_many_packets_go_and_come_whatever_one_of_them_meets(spaces: tuple[Space
 def test_a_packet_that_the_kernel_will_not_send_holds_up_no_other(spaces: tuple[Space, Space]) -> None:
     rules = ["-A", "OUTPUT", "-p", "tcp", "-d", "198.51.100.234", "--dport", "9", "-j", "DROP"]
     ip("netns", "exec", A, "iptables", "--wait", *rules)
-    with probing(spaces) as (made, fired):
-        dropped = [Shot(fired[0].post, "198.51.100.234", 9, fired[0].target) for _ in range(2)]
-        mixed = [dropped[0], *fired[:TRIED], dropped[1]]
-        made.fire(mixed, PATIENCE)
+    with probing(spaces) as (made, sent):
+        dropped = [Probe(sent[0].sockets, "198.51.100.234", 9, sent[0].target) for _ in range(2)]
+        mixed = [dropped[0], *sent[:TRIED], dropped[1]]
+        made.send(mixed, DEFAULT_TIMEOUT)
 
     assert {(Outcome.UNREACHABLE, "the sender's own firewall dropped it")} == {(s.outcome, s.detail) for s in dropped}
-    assert {Outcome.ACCEPTED} == {shot.outcome for shot in fired[:TRIED]}
+    assert {Outcome.ACCEPTED} == {probe.outcome for probe in sent[:TRIED]}
 
 
 def test_a_way_that_fails_does_not_spoil_the_next(spaces: tuple[Space, Space]) -> None:
     """The kernel keeps the link of a failed connect to an address that is valid on one link alone."""
     nowhere, own = ("fe80::77", "a link that went"), ("2001:db8:c106::1", "")
     with netns.inside(spaces[0].descriptor):
-        found = probe_sockets._ways([nowhere, own], {nowhere[1]: 99})  # noqa: SLF001  # in this order
+        found = probe_sockets._source_routes([nowhere, own], {nowhere[1]: 99})  # noqa: SLF001  # in this order
 
     assert isinstance(found[nowhere], OSError)
-    assert isinstance(found[own], Way)
+    assert isinstance(found[own], SourceRoute)

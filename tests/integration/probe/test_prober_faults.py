@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.compose_project import Lab, bad, docker, doors, service, three_tiers
-from tests.integration.prober_faults import address, hearing, stuck
+from tests.integration.compose_project import Lab, docker, failures, judgements, service, three_tiers
+from tests.integration.prober_faults import address, logging_service, stalling_engine
 
 from cloison.engine import connection
 from cloison.engine import docker as engine
@@ -29,11 +29,12 @@ from cloison.probe import sockets as probe_sockets
 from cloison.probe import udp_guard
 from cloison.proof.schema import Proof
 from cloison.verdict.judge import Judgement
-from cloison.workflow.local_proof import Request, prove
+from cloison.workflow.prove import prove
+from cloison.workflow.request import Request
 
 pytestmark = pytest.mark.engine
 COMMAND = str(Path(sys.executable).parent / "cloison")
-PATIENCE = 0.1
+DEFAULT_TIMEOUT = 0.1
 BOUND = 5
 """Seconds within which a command must give an engine up, where one question may take SHORT."""
 SHORT = 0.3
@@ -50,10 +51,10 @@ def shut(proof: Proof) -> list[str]:
 
 @pytest.mark.parametrize("whose", ["this process", "another container", "nobody"])
 def test_a_pid_that_became_somebody_elses_is_not_taken_for_the_container(
-    hearer: Lab, whose: str, monkeypatch: pytest.MonkeyPatch
+    logging_project: Lab, whose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The engine keeps its word from the first listing to the last, so only the process itself can tell."""
-    other = int(docker("inspect", "-f", "{{.State.Pid}}", hearer.container("app")))
+    other = int(docker("inspect", "-f", "{{.State.Pid}}", logging_project.container("app")))
     pid = {"this process": os.getpid(), "another container": other, "nobody": 2**22 - 1}[whose]
     real = engine._container  # noqa: SLF001  # where the engine's word is read
 
@@ -62,9 +63,9 @@ def test_a_pid_that_became_somebody_elses_is_not_taken_for_the_container(
         return replace(told, pid=pid) if told.service == "db" else told
 
     monkeypatch.setattr(engine, "_container", mistaken)
-    proof = hearer.prove(PATIENCE)
+    proof = logging_project.prove(DEFAULT_TIMEOUT)
 
-    found = bad(proof)
+    found = failures(proof)
     assert (3, {"unknown"}) == (proof.verdict.exit_code, {word for words in found.values() for word in words})
     assert {"unknown"} == found["app", "db:3306"] == found["outside", "db:3306"] == found["db", "outside:*"]
     assert any("the namespace of" in f.reason and "could not be entered" in f.reason for f in proof.flows)
@@ -73,43 +74,47 @@ def test_a_pid_that_became_somebody_elses_is_not_taken_for_the_container(
 # ── what the kernel had no room for ─────────────────────────────────────────────────────────────────────────
 
 
-def test_where_the_connection_table_is_full_silence_means_nothing(hearer: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_connection_table_is_full_silence_means_nothing(
+    logging_project: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     counted = itertools.count()
-    monkeypatch.setattr(probe_sockets, "_untracked", lambda: next(counted))
+    monkeypatch.setattr(probe_sockets, "_conntrack_drops", lambda: next(counted))
 
-    proof = hearer.prove(PATIENCE)
+    proof = logging_project.prove(DEFAULT_TIMEOUT)
 
     assert (3, []) == (proof.verdict.exit_code, shut(proof))
     assert any("a full connection tracking table dropped" in flow.reason for flow in proof.flows)
-    assert doors(proof)["proxy", "app:5000"] is Judgement.HOLDS
+    assert judgements(proof)["proxy", "app:5000"] is Judgement.HOLDS
 
 
-def test_where_our_sockets_lose_packets_silence_means_nothing(hearer: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_our_sockets_lose_packets_silence_means_nothing(
+    logging_project: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(probe_sockets, "RECEIVE_BUFFER", 1)
 
-    proof = hearer.prove(PATIENCE)
+    proof = logging_project.prove(DEFAULT_TIMEOUT)
 
     losses = [flow for flow in proof.flows if "packets were lost before they could be read" in flow.reason]
     assert (3, True) == (proof.verdict.exit_code, bool(losses))
     assert {Reach.UNKNOWN} == {flow.observed for flow in losses}
-    assert {"unknown"} == {word for words in bad(proof).values() for word in words}
+    assert {"unknown"} == {word for words in failures(proof).values() for word in words}
 
 
 @pytest.mark.parametrize("missing", ["program", "attached", "everywhere"])
 def test_without_the_kernels_guard_no_datagram_is_aimed_at_a_service(
-    hearer: Lab, missing: str, monkeypatch: pytest.MonkeyPatch
+    logging_project: Lab, missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> int:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(udp_guard, missing, refuse)
-    proof = hearer.prove(PATIENCE)
+    proof = logging_project.prove(DEFAULT_TIMEOUT)
 
-    found = bad(proof)
+    found = failures(proof)
     assert (3, {"unknown"}) == (proof.verdict.exit_code, found["proxy", "app:5300"])
     assert any("cannot keep a datagram from a service (Operation not permitted)" in f.reason for f in proof.flows)
     assert ("proxy", "app:5000") not in found
-    assert docker("logs", hearer.container("app")) == "listening"
+    assert docker("logs", logging_project.container("app")) == "listening"
 
 
 # ── many, and busy ──────────────────────────────────────────────────────────────────────────────────────────
@@ -122,7 +127,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     folder.mkdir()
     lab = Lab(folder)
     ports = [(protocol, 10_000 + number) for protocol in ("tcp", "udp") for number in range(MANY)]
-    many = hearing(*ports, networks=["back"], ulimits={"nofile": 4096})
+    many = logging_service(*ports, networks=["back"], ulimits={"nofile": 4096})
     networks = {"front": {}, "back": {"internal": True}}
     try:
         lab.up({"services": {"many": many, "one": service(80, networks=["front"])}, "networks": networks})
@@ -166,23 +171,23 @@ def test_a_service_whose_queue_is_full_is_still_open(lab: Lab) -> None:
             client.setblocking(False)  # noqa: FBT003  # the socket module's own signature
             client.connect_ex((address(lab.container("app")), 5000))
         time.sleep(0.1)
-        proof = lab.prove(PATIENCE)
+        proof = lab.prove(DEFAULT_TIMEOUT)
 
     about = [f for f in proof.flows if (end := proof.endpoints[f.endpoint]).service_port == 5000 and end.place == "app"]
     reaches = {proof.vantages[f.vantage].place: f.observed for f in about}
     assert {"db": Reach.OPEN, "proxy": Reach.OPEN, "host": Reach.OPEN, "outside": Reach.SHUT} == reaches
     assert any("seen inside" in flow.evidence and "no answer came back" in flow.evidence for flow in about)
     # The way is there, and whoever needs an answer gets none.
-    assert doors(proof)["proxy", "app:5000"] is Judgement.BROKEN
+    assert judgements(proof)["proxy", "app:5000"] is Judgement.BROKEN
 
 
 # ── too few open files ──────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("files", [40, 100, 150])
-def test_too_few_open_files_are_one_sentence(hearer: Lab, files: int) -> None:
+def test_too_few_open_files_are_one_sentence(logging_project: Lab, files: int) -> None:
     # Who holds CAP_SYS_RESOURCE raises the limit himself.
-    words = ["setpriv", "--bounding-set=-sys_resource", COMMAND, "prove", *hearer.selection.options]
+    words = ["setpriv", "--bounding-set=-sys_resource", COMMAND, "prove", *logging_project.selection.options]
     done = subprocess.run(words, check=False, capture_output=True, text=True, preexec_fn=_limit(files))
 
     assert (3, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines())), done.stderr
@@ -193,11 +198,11 @@ def _limit(files: int) -> Any:
     return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 
 
-def test_the_limit_is_raised_where_it_may_be(hearer: Lab) -> None:
+def test_the_limit_is_raised_where_it_may_be(logging_project: Lab) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
     try:
-        assert 0 == hearer.prove(PATIENCE).verdict.exit_code
+        assert 0 == logging_project.prove(DEFAULT_TIMEOUT).verdict.exit_code
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
@@ -206,7 +211,7 @@ def test_a_limit_beyond_reach_is_said_with_its_number(monkeypatch: pytest.Monkey
     monkeypatch.setattr(resource, "setrlimit", _refuse)
 
     with pytest.raises(NotProven, match=r"looking at 100000 places takes about 1600\d\d\d open files"):
-        fd_limit.allow(100_000)
+        fd_limit.raise_limit(100_000)
 
 
 def _refuse(*_: object) -> None:
@@ -230,32 +235,32 @@ def silent(folder: Path, backlog: int) -> Iterator[str]:
 
 @pytest.mark.parametrize("backlog", [0, 100])
 def test_an_engine_that_says_nothing_is_given_up(
-    hearer: Lab, backlog: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    logging_project: Lab, backlog: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "SECONDS", SHORT)
+    monkeypatch.setattr(connection, "API_TIMEOUT", SHORT)
     started = time.monotonic()
 
     with silent(tmp_path, backlog) as where:
         monkeypatch.setenv("DOCKER_HOST", where)
         with pytest.raises(NotProven, match=r"engine .*answer"):
-            hearer.prove(PATIENCE)
+            logging_project.prove(DEFAULT_TIMEOUT)
 
     assert time.monotonic() - started < BOUND
 
 
 def test_an_engine_that_stops_answering_is_given_up_whenever_it_does(
-    hearer: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    logging_project: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "SECONDS", SHORT)
+    monkeypatch.setattr(connection, "API_TIMEOUT", SHORT)
     real = connection.socket_path()
-    with stuck(tmp_path, real) as (where, way):
+    with stalling_engine(tmp_path, real) as (where, way):
         monkeypatch.setenv("DOCKER_HOST", where)
-        assert 0 == prove(Request(hearer.selection, PATIENCE)).verdict.exit_code
+        assert 0 == prove(Request(logging_project.selection, DEFAULT_TIMEOUT)).verdict.exit_code
 
     for questions in range(way.asked):
         started = time.monotonic()
-        with stuck(tmp_path, real, questions) as (where, _):
+        with stalling_engine(tmp_path, real, questions) as (where, _):
             monkeypatch.setenv("DOCKER_HOST", where)
             with pytest.raises(NotProven, match="answer"):
-                prove(Request(hearer.selection, PATIENCE))
+                prove(Request(logging_project.selection, DEFAULT_TIMEOUT))
         assert time.monotonic() - started < BOUND

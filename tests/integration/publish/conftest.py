@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from tests.integration.publish.local_registry import (
     PASSWORD,
-    USER,
-    Between,
+    USERNAME_KEYS,
     Image,
-    Person,
+    Publisher,
     Registry,
+    TamperingProxy,
     free_port,
     make_image,
-    unmake,
+    remove_image,
 )
 
 
@@ -31,7 +31,9 @@ def passwords(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert shutil.which(program), (
             f"{program} is missing; setup/packages.test says who brings it, make test installs"
         )
-    line = subprocess.run(["htpasswd", "-inB", USER], input=PASSWORD.encode(), capture_output=True, check=True).stdout
+    line = subprocess.run(
+        ["htpasswd", "-inB", USERNAME_KEYS], input=PASSWORD.encode(), capture_output=True, check=True
+    ).stdout
     path = tmp_path_factory.mktemp("passwords") / "htpasswd"
     path.write_bytes(line)
     return path
@@ -70,9 +72,9 @@ def _await(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture
-def between(registry: Registry) -> Iterator[Between]:
+def tampering_proxy(registry: Registry) -> Iterator[TamperingProxy]:
     """The machine between, honest until a test gives it a rule."""
-    with Between(registry) as server:
+    with TamperingProxy(registry) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
@@ -90,7 +92,7 @@ def image() -> Iterator[Image]:
         yield made
         assert made.containers() == ""
     finally:
-        unmake(made)
+        remove_image(made)
 
 
 @pytest.fixture
@@ -100,11 +102,11 @@ def other() -> Iterator[Image]:
     try:
         yield made
     finally:
-        unmake(made)
+        remove_image(made)
 
 
 @pytest.fixture
-def person(tmp_path: Path) -> Iterator[Person]:
+def person(tmp_path: Path) -> Iterator[Publisher]:
     """Somebody who is logged in nowhere; what they wrote to disk is all that is there afterwards."""
     home = tmp_path / "person"
     for name in ("work", "bin", "docker"):
@@ -112,5 +114,5 @@ def person(tmp_path: Path) -> Iterator[Person]:
     plugins = Path.home() / ".docker" / "cli-plugins"
     if plugins.is_dir():  # Compose may live there
         (home / "docker" / "cli-plugins").symlink_to(plugins)
-    yield Person(home)
+    yield Publisher(home)
     assert {path.name for path in (home / "docker").iterdir()} <= {"cli-plugins", "config.json", "contexts"}

@@ -20,7 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
 
-USER: Final = "me"
+USERNAME_KEYS: Final = "me"
 PASSWORD: Final = "q7-Überlang/€+secret"
 MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 CLOISON: Final = Path(sys.executable).with_name("cloison")
@@ -58,7 +58,7 @@ class Registry:
     def manifest(self, path: str, tag: str) -> bytes:
         """Return the bytes that it hands out for a tag, asked without the engine."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        word = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        word = base64.b64encode(f"{USERNAME_KEYS}:{PASSWORD}".encode()).decode()
         try:
             connection.request(
                 "GET", f"/v2/{path}/manifests/{tag}", headers={"Authorization": f"Basic {word}", "Accept": MANIFEST}
@@ -89,20 +89,20 @@ class Answer:
     body: bytes
 
 
-class Cut(Exception):  # noqa: N818  # it is an order
+class Disconnect(Exception):  # noqa: N818  # it is an order
     """Raised by a rule to break the connection off."""
 
 
 Rule = Callable[[str, str, Answer], Answer]
 
 
-class Between(ThreadingHTTPServer):
+class TamperingProxy(ThreadingHTTPServer):
     """A machine between engine and registry: what it lets through is up to `rule`."""
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self.rule: Rule = lambda _method, _path, answer: answer
-        super().__init__(("127.0.0.1", 0), _Passage)
+        super().__init__(("127.0.0.1", 0), _ProxyHandler)
 
     @property
     def host(self) -> str:
@@ -110,17 +110,19 @@ class Between(ThreadingHTTPServer):
         return f"127.0.0.1:{self.server_port}"
 
 
-class _Passage(BaseHTTPRequestHandler):
+class _ProxyHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Between
+    server: TamperingProxy
 
     def _pass(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.server.registry.port, timeout=10)
         try:
             connection.request(self.command, self.path, body=self._body(), headers=self._headers())
-            told = connection.getresponse()
-            answer = self.server.rule(self.command, self.path, Answer(told.status, told.getheaders(), told.read()))
-        except (Cut, OSError):
+            inspected = connection.getresponse()
+            answer = self.server.rule(
+                self.command, self.path, Answer(inspected.status, inspected.getheaders(), inspected.read())
+            )
+        except (Disconnect, OSError):
             self.close_connection = True
             return
         finally:
@@ -162,16 +164,16 @@ class Image:
     """A local image."""
 
     name: str
-    identity: str
+    image_id: str
 
     def names(self) -> set[str]:
         """Return every name that the engine has for it, by tag and by digest."""
-        told = json.loads(docker("image", "inspect", self.identity))[0]
-        return {*(told["RepoTags"] or ()), *(told["RepoDigests"] or ())}
+        inspected = json.loads(docker("image", "inspect", self.image_id))[0]
+        return {*(inspected["RepoTags"] or ()), *(inspected["RepoDigests"] or ())}
 
     def containers(self) -> str:
         """Return the containers that were made of it."""
-        return docker("ps", "--all", "--quiet", "--filter", f"ancestor={self.identity}")
+        return docker("ps", "--all", "--quiet", "--filter", f"ancestor={self.image_id}")
 
 
 def make_image(name: str) -> Image:
@@ -184,9 +186,9 @@ def make_image(name: str) -> Image:
     return Image(name, docker("import", "-", *filter(None, (name,)), stdin=archive.getvalue()))
 
 
-def unmake(image: Image) -> None:
+def remove_image(image: Image) -> None:
     """Remove an image with all its names."""
-    subprocess.run(["docker", "rmi", "--force", image.identity], capture_output=True, check=False)
+    subprocess.run(["docker", "rmi", "--force", image.image_id], capture_output=True, check=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -199,7 +201,7 @@ class Result:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Person:
+class Publisher:
     """Who publishes, from an empty directory, with a Docker configuration of their own."""
 
     home: Path
@@ -209,13 +211,13 @@ class Person:
         """The directory of Docker's configuration."""
         return self.home / "docker"
 
-    def knows(self, **settings: object) -> None:
+    def write_config(self, **settings: object) -> None:
         """Have Docker's configuration say this."""
         (self.config / "config.json").write_text(json.dumps(settings))
 
     def logged_in(self, host: str, password: str = PASSWORD) -> None:
         """Have Docker's configuration hold a password."""
-        self.knows(auths={host: {"auth": base64.b64encode(f"{USER}:{password}".encode()).decode()}})
+        self.write_config(auths={host: {"auth": base64.b64encode(f"{USERNAME_KEYS}:{password}".encode()).decode()}})
 
     def environment(self) -> dict[str, str]:
         """Return the environment of a run."""
@@ -232,7 +234,7 @@ class Person:
         self, *arguments: str, password: str = "", settings: Mapping[str, str] | None = None, stdin: bytes = b""
     ) -> Result:
         """Publish; a password given here goes through standard input. No secret may ever be printed."""
-        login = ("--username", USER, "--password-stdin") if password else ()
+        login = ("--username", USERNAME_KEYS, "--password-stdin") if password else ()
         done = subprocess.run(
             [CLOISON, "publish", *arguments, *login],
             cwd=self.home / "work",
@@ -249,4 +251,4 @@ class Person:
 
 def secrets(password: str) -> tuple[str, ...]:
     """Return the spellings of a password that must not be seen."""
-    return password, base64.b64encode(f"{USER}:{password}".encode()).decode()
+    return password, base64.b64encode(f"{USERNAME_KEYS}:{password}".encode()).decode()

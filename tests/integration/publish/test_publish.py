@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 from tests.integration.publish.local_registry import (
     PASSWORD,
-    USER,
+    USERNAME_KEYS,
     Answer,
-    Between,
-    Cut,
+    Disconnect,
     Image,
-    Person,
+    Publisher,
     Registry,
+    TamperingProxy,
     docker,
     free_port,
     make_image,
-    unmake,
+    remove_image,
 )
 
 pytestmark = pytest.mark.engine
@@ -32,7 +32,7 @@ UNRESOLVABLE = "a" * 64 + ".example"
 
 
 def test_a_published_image_can_be_pulled_by_the_printed_digest(
-    person: Person, registry: Registry, image: Image
+    person: Publisher, registry: Registry, image: Image
 ) -> None:
     """Login, push, read back, pull: the image that comes back is the one that went."""
     target = f"{registry.host}/team/ledger"
@@ -42,19 +42,19 @@ def test_a_published_image_can_be_pulled_by_the_printed_digest(
     assert (done.code, done.out) == (0, f"{target}@{registry.digest('team/ledger', '1.0')}\n"), done.err
     assert done.err == f"publishing {image.name} as {target}:1.0\n"
     assert f"{target}:1.0" in image.names()
-    unmake(image)
+    remove_image(image)
     person.logged_in(registry.host)
     docker("pull", done.out.strip(), config=person.config)
-    assert docker("image", "inspect", "--format", "{{.Id}}", done.out.strip()) == image.identity
+    assert docker("image", "inspect", "--format", "{{.Id}}", done.out.strip()) == image.image_id
 
 
-def test_the_tag_is_latest_unless_one_is_named(person: Person, registry: Registry, image: Image) -> None:
+def test_the_tag_is_latest_unless_one_is_named(person: Publisher, registry: Registry, image: Image) -> None:
     done = person.publishes(f"{registry.host}/ledger", "--from", image.name, password=PASSWORD)
 
     assert done.out == f"{registry.host}/ledger@{registry.digest('ledger', 'latest')}\n"
 
 
-def test_publishing_twice_gives_the_same_digest(person: Person, registry: Registry, image: Image) -> None:
+def test_publishing_twice_gives_the_same_digest(person: Publisher, registry: Registry, image: Image) -> None:
     person.logged_in(registry.host)
 
     first, second = (person.publishes(f"{registry.host}/ledger:1", "--from", image.name) for _ in range(2))
@@ -63,7 +63,7 @@ def test_publishing_twice_gives_the_same_digest(person: Person, registry: Regist
     assert first == second
 
 
-def test_the_password_of_docker_login_is_used(person: Person, registry: Registry, image: Image) -> None:
+def test_the_password_of_docker_login_is_used(person: Publisher, registry: Registry, image: Image) -> None:
     person.logged_in(registry.host)
 
     done = person.publishes(f"{registry.host}/ledger:1", "--from", image.name)
@@ -71,19 +71,19 @@ def test_the_password_of_docker_login_is_used(person: Person, registry: Registry
     assert (done.code, done.out) == (0, f"{registry.host}/ledger@{registry.digest('ledger', '1')}\n")
 
 
-def test_a_credential_helper_is_asked(person: Person, registry: Registry, image: Image) -> None:
+def test_a_credential_helper_is_asked(person: Publisher, registry: Registry, image: Image) -> None:
     helper = person.home / "bin" / "docker-credential-vault"
-    told = json.dumps({"ServerURL": registry.host, "Username": USER, "Secret": PASSWORD})
+    told = json.dumps({"ServerURL": registry.host, "Username": USERNAME_KEYS, "Secret": PASSWORD})
     helper.write_text(f"#!/bin/sh\n[ \"$1 $(cat)\" = 'get {registry.host}' ] && echo '{told}'\n")
     helper.chmod(helper.stat().st_mode | stat.S_IXUSR)
-    person.knows(credHelpers={registry.host: "vault"})
+    person.write_config(credHelpers={registry.host: "vault"})
 
     done = person.publishes(f"{registry.host}/ledger:1", "--from", image.name)
 
     assert done.code == 0, done.err
 
 
-def test_a_given_password_wins_over_the_stored_one(person: Person, registry: Registry, image: Image) -> None:
+def test_a_given_password_wins_over_the_stored_one(person: Publisher, registry: Registry, image: Image) -> None:
     person.logged_in(registry.host, password="old one")
 
     done = person.publishes(f"{registry.host}/ledger:1", "--from", image.name, password=PASSWORD)
@@ -91,7 +91,7 @@ def test_a_given_password_wins_over_the_stored_one(person: Person, registry: Reg
     assert done.code == 0, done.err
 
 
-def test_the_image_that_the_project_builds_is_published(person: Person, registry: Registry, image: Image) -> None:
+def test_the_image_that_the_project_builds_is_published(person: Publisher, registry: Registry, image: Image) -> None:
     """Compose itself says which it is, with its own variables."""
     compose = "services: {app: {build: ., image: '${WHICH}'}, db: {image: none}}\n"
     (person.home / "work" / "compose.yml").write_text(compose)
@@ -102,7 +102,7 @@ def test_the_image_that_the_project_builds_is_published(person: Person, registry
     assert registry.digest("ledger", "1") in done.out
 
 
-def test_a_wrong_password_is_named_and_nothing_stays(person: Person, registry: Registry, image: Image) -> None:
+def test_a_wrong_password_is_named_and_nothing_stays(person: Publisher, registry: Registry, image: Image) -> None:
     before = image.names()
 
     done = person.publishes(f"{registry.host}/ledger:1", "--from", image.name, password="not it")
@@ -113,7 +113,7 @@ def test_a_wrong_password_is_named_and_nothing_stays(person: Person, registry: R
     assert image.names() == before
 
 
-def test_no_password_is_named_and_nothing_stays(person: Person, registry: Registry, image: Image) -> None:
+def test_no_password_is_named_and_nothing_stays(person: Publisher, registry: Registry, image: Image) -> None:
     before = image.names()
 
     done = person.publishes(f"{registry.host}/ledger:1", "--from", image.name)
@@ -124,7 +124,7 @@ def test_no_password_is_named_and_nothing_stays(person: Person, registry: Regist
     assert image.names() == before
 
 
-def test_an_image_that_is_not_there_is_named(person: Person) -> None:
+def test_an_image_that_is_not_there_is_named(person: Publisher) -> None:
     done = person.publishes("127.0.0.1:1/ledger", "--from", "cloison-test-nobody:1")
 
     assert (done.code, done.out) == (2, "")
@@ -132,7 +132,7 @@ def test_an_image_that_is_not_there_is_named(person: Person) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "Not A Name", "a:b:c"])
-def test_what_is_no_name_is_no_image(person: Person, name: str) -> None:
+def test_what_is_no_name_is_no_image(person: Publisher, name: str) -> None:
     done = person.publishes("127.0.0.1:1/ledger", "--from", name)
 
     assert (done.code, done.out) == (2, "")
@@ -140,7 +140,7 @@ def test_what_is_no_name_is_no_image(person: Person, name: str) -> None:
     assert "Traceback" not in done.err
 
 
-def test_a_host_that_nobody_knows_is_named_and_nothing_stays(person: Person, image: Image) -> None:
+def test_a_host_that_nobody_knows_is_named_and_nothing_stays(person: Publisher, image: Image) -> None:
     before = image.names()
 
     done = person.publishes(f"{UNRESOLVABLE}:5000/ledger:1", "--from", image.name)
@@ -150,7 +150,7 @@ def test_a_host_that_nobody_knows_is_named_and_nothing_stays(person: Person, ima
     assert image.names() == before
 
 
-def test_a_registry_that_does_not_run_is_named_and_nothing_stays(person: Person, image: Image) -> None:
+def test_a_registry_that_does_not_run_is_named_and_nothing_stays(person: Publisher, image: Image) -> None:
     before, host = image.names(), f"127.0.0.1:{free_port()}"
 
     done = person.publishes(f"{host}/ledger:1", "--from", image.name)
@@ -161,57 +161,57 @@ def test_a_registry_that_does_not_run_is_named_and_nothing_stays(person: Person,
 
 
 def test_a_registry_that_dies_before_the_end_is_named_and_nothing_stays(
-    person: Person, between: Between, image: Image
+    person: Publisher, tampering_proxy: TamperingProxy, image: Image
 ) -> None:
     before = image.names()
 
     def die(method: str, path: str, answer: Answer) -> Answer:
         if method == "PUT" and "/manifests/" in path:
-            between.registry.process.kill()
-            raise Cut
+            tampering_proxy.registry.process.kill()
+            raise Disconnect
         return answer
 
-    between.rule = die
-    done = person.publishes(f"{between.host}/ledger:1", "--from", image.name, password=PASSWORD)
+    tampering_proxy.rule = die
+    done = person.publishes(f"{tampering_proxy.host}/ledger:1", "--from", image.name, password=PASSWORD)
 
     assert (done.code, done.out) == (1, "")
-    assert f"{between.host} broke the connection off" in done.err
+    assert f"{tampering_proxy.host} broke the connection off" in done.err
     assert image.names() == before
 
 
 def test_a_registry_that_dies_before_it_is_asked_again_proves_nothing(
-    person: Person, between: Between, image: Image
+    person: Publisher, tampering_proxy: TamperingProxy, image: Image
 ) -> None:
     before = image.names()
     pushed: list[str] = []
 
     def die(method: str, path: str, answer: Answer) -> Answer:
         if pushed:
-            raise Cut
+            raise Disconnect
         if method == "PUT" and "/manifests/" in path:
             pushed.append(path)
         return answer
 
-    between.rule = die
-    done = person.publishes(f"{between.host}/ledger:1", "--from", image.name, password=PASSWORD)
+    tampering_proxy.rule = die
+    done = person.publishes(f"{tampering_proxy.host}/ledger:1", "--from", image.name, password=PASSWORD)
 
     assert (done.code, done.out) == (1, "")
     assert "was pushed but not found again" in done.err
     assert image.names() == before
 
 
-def test_an_interrupted_push_leaves_nothing(person: Person, between: Between, image: Image) -> None:
+def test_an_interrupted_push_leaves_nothing(person: Publisher, tampering_proxy: TamperingProxy, image: Image) -> None:
     """The engine would go on trying for a minute; the person does not have to wait."""
     before = image.names()
 
     def fail(method: str, path: str, answer: Answer) -> Answer:
         if method == "POST" and path.endswith("/uploads/"):
-            raise Cut
+            raise Disconnect
         return answer
 
-    between.rule = fail
-    person.logged_in(between.host)
-    run = person.start(f"{between.host}/ledger:1", "--from", image.name)
+    tampering_proxy.rule = fail
+    person.logged_in(tampering_proxy.host)
+    run = person.start(f"{tampering_proxy.host}/ledger:1", "--from", image.name)
     with run:
         assert run.stderr is not None
         said = run.stderr.readline() + run.stderr.readline()
@@ -222,26 +222,30 @@ def test_an_interrupted_push_leaves_nothing(person: Person, between: Between, im
     assert image.names() == before
 
 
-def test_a_tag_that_was_moved_meanwhile_is_found(person: Person, between: Between, image: Image, other: Image) -> None:
+def test_a_tag_that_was_moved_meanwhile_is_found(
+    person: Publisher, tampering_proxy: TamperingProxy, image: Image, other: Image
+) -> None:
     """Somebody changes the registry's storage between push and question."""
-    person.publishes(f"{between.host}/ledger:other", "--from", other.name, password=PASSWORD)
-    before, stranger = image.names(), between.registry.digest("ledger", "other")
-    tags = between.registry.storage / "docker/registry/v2/repositories/ledger/_manifests/tags"
+    person.publishes(f"{tampering_proxy.host}/ledger:other", "--from", other.name, password=PASSWORD)
+    before, stranger = image.names(), tampering_proxy.registry.digest("ledger", "other")
+    tags = tampering_proxy.registry.storage / "docker/registry/v2/repositories/ledger/_manifests/tags"
 
     def move(method: str, path: str, answer: Answer) -> Answer:
         if method == "PUT" and path.endswith("/manifests/1"):
             (tags / "1/current/link").write_text(stranger)
         return answer
 
-    between.rule = move
-    done = person.publishes(f"{between.host}/ledger:1", "--from", image.name, password=PASSWORD)
+    tampering_proxy.rule = move
+    done = person.publishes(f"{tampering_proxy.host}/ledger:1", "--from", image.name, password=PASSWORD)
 
     assert (done.code, done.out) == (1, "")
-    assert f"was pushed, but {between.host} answers {stranger}" in done.err
+    assert f"was pushed, but {tampering_proxy.host} answers {stranger}" in done.err
     assert image.names() == before
 
 
-def test_a_registry_that_lies_about_the_digest_is_found(person: Person, between: Between, image: Image) -> None:
+def test_a_registry_that_lies_about_the_digest_is_found(
+    person: Publisher, tampering_proxy: TamperingProxy, image: Image
+) -> None:
     """The engine asks for the bytes behind the digest that it is told, and there are none."""
     before, lie = image.names(), f"sha256:{'0' * 64}"
 
@@ -250,38 +254,40 @@ def test_a_registry_that_lies_about_the_digest_is_found(person: Person, between:
             answer.headers = [(k, lie if k == "Docker-Content-Digest" else v) for k, v in answer.headers]
         return answer
 
-    between.rule = lie_about
-    done = person.publishes(f"{between.host}/ledger:1", "--from", image.name, password=PASSWORD)
+    tampering_proxy.rule = lie_about
+    done = person.publishes(f"{tampering_proxy.host}/ledger:1", "--from", image.name, password=PASSWORD)
 
     assert (done.code, done.out) == (1, "")
     assert "was pushed but not found again" in done.err
     assert image.names() == before
 
 
-def test_altered_bytes_under_the_right_digest_are_found(person: Person, between: Between, image: Image) -> None:
+def test_altered_bytes_under_the_right_digest_are_found(
+    person: Publisher, tampering_proxy: TamperingProxy, image: Image
+) -> None:
     """The registry still names the digest that was pushed; only the bytes tell."""
     before, altered = image.names(), []
 
     def alter(method: str, path: str, answer: Answer) -> Answer:
         if method == "PUT" and path.endswith("/manifests/1"):
-            blob = between.registry.blob(dict(answer.headers)["Docker-Content-Digest"])
+            blob = tampering_proxy.registry.blob(dict(answer.headers)["Docker-Content-Digest"])
             blob.write_bytes(blob.read_bytes().replace(b"   ", b"\t\t\t", 1))
             altered.append(blob)
         return answer
 
-    between.rule = alter
-    done = person.publishes(f"{between.host}/ledger:1", "--from", image.name, password=PASSWORD)
+    tampering_proxy.rule = alter
+    done = person.publishes(f"{tampering_proxy.host}/ledger:1", "--from", image.name, password=PASSWORD)
 
     assert altered
     assert (done.code, done.out) == (1, "")
-    assert f"{between.host} holds other bytes than were pushed" in done.err
+    assert f"{tampering_proxy.host} holds other bytes than were pushed" in done.err
     assert image.names() == before
 
 
 def test_a_name_that_another_image_had_is_given_back(
-    person: Person, registry: Registry, image: Image, other: Image
+    person: Publisher, registry: Registry, image: Image, other: Image
 ) -> None:
-    docker("tag", other.identity, f"{registry.host}/ledger:1")
+    docker("tag", other.image_id, f"{registry.host}/ledger:1")
     before = image.names(), other.names()
 
     done = person.publishes(f"{registry.host}/ledger:1", "--from", image.name)
@@ -290,8 +296,8 @@ def test_a_name_that_another_image_had_is_given_back(
     assert (image.names(), other.names()) == before
 
 
-def test_a_name_that_the_image_had_stays(person: Person, registry: Registry, image: Image) -> None:
-    docker("tag", image.identity, f"{registry.host}/ledger:1")
+def test_a_name_that_the_image_had_stays(person: Publisher, registry: Registry, image: Image) -> None:
+    docker("tag", image.image_id, f"{registry.host}/ledger:1")
     before = image.names()
 
     done = person.publishes(f"{registry.host}/ledger:1", "--from", image.name)
@@ -300,27 +306,27 @@ def test_a_name_that_the_image_had_stays(person: Person, registry: Registry, ima
     assert image.names() == before
 
 
-def test_an_image_without_another_name_is_not_lost(person: Person, registry: Registry) -> None:
+def test_an_image_without_another_name_is_not_lost(person: Publisher, registry: Registry) -> None:
     """Taking its last name away would delete it."""
     image = make_image("")
     try:
-        done = person.publishes(f"{registry.host}/ledger:1", "--from", image.identity)
+        done = person.publishes(f"{registry.host}/ledger:1", "--from", image.image_id)
 
         assert done.code == 1
         assert f"{registry.host}/ledger:1 stays as a local name" in done.err
         assert image.names() == {f"{registry.host}/ledger:1"}
     finally:
-        unmake(image)
+        remove_image(image)
 
 
-def test_an_engine_that_does_not_run_is_named(person: Person) -> None:
+def test_an_engine_that_does_not_run_is_named(person: Publisher) -> None:
     done = person.publishes("me/ledger", "--from", "any", settings={"DOCKER_HOST": "unix:///nowhere.sock"})
 
     assert (done.code, done.out) == (3, "")
     assert "no Docker engine answers at unix:///nowhere.sock: No such file or directory" in done.err
 
 
-def test_the_engine_of_the_context_is_asked(person: Person) -> None:
+def test_the_engine_of_the_context_is_asked(person: Publisher) -> None:
     """Which is the one that `docker push` would use."""
     address = "host=unix:///elsewhere.sock"
     for arguments in (["create", "away", "--docker", address], ["use", "away"]):
@@ -332,7 +338,7 @@ def test_the_engine_of_the_context_is_asked(person: Person) -> None:
     assert "no Docker engine answers at unix:///elsewhere.sock" in done.err
 
 
-def test_a_terminal_sees_progress_and_stdout_stays_clean(person: Person, registry: Registry, image: Image) -> None:
+def test_a_terminal_sees_progress_and_stdout_stays_clean(person: Publisher, registry: Registry, image: Image) -> None:
     person.logged_in(registry.host)
     ours, theirs = pty.openpty()
     try:
@@ -349,10 +355,10 @@ def test_a_terminal_sees_progress_and_stdout_stays_clean(person: Person, registr
     assert "pushing" in shown
 
 
-def test_a_password_is_not_typed_where_it_can_be_seen(person: Person) -> None:
+def test_a_password_is_not_typed_where_it_can_be_seen(person: Publisher) -> None:
     ours, theirs = pty.openpty()
     try:
-        run = person.start("me/ledger", "--from", "any", "--username", USER, "--password-stdin", stdin=theirs)
+        run = person.start("me/ledger", "--from", "any", "--username", USERNAME_KEYS, "--password-stdin", stdin=theirs)
         _, err = run.communicate(timeout=60)
     finally:
         os.close(ours)
@@ -362,14 +368,14 @@ def test_a_password_is_not_typed_where_it_can_be_seen(person: Person) -> None:
     assert b"reads a pipe or a file" in err
 
 
-def test_without_a_project_the_image_must_be_named(person: Person) -> None:
+def test_without_a_project_the_image_must_be_named(person: Publisher) -> None:
     done = person.publishes("me/ledger")
 
     assert (done.code, done.out) == (2, "")
     assert "--from LOCAL_IMAGE" in done.err
 
 
-def test_nothing_is_asked_of_anyone_for_a_name_that_is_wrong(person: Person) -> None:
+def test_nothing_is_asked_of_anyone_for_a_name_that_is_wrong(person: Publisher) -> None:
     done = person.publishes("me/Ledger", "--from", "any", settings={"DOCKER_HOST": "unix:///nowhere.sock"})
 
     assert (done.code, done.out) == (2, "")
@@ -385,14 +391,14 @@ def test_nothing_is_asked_of_anyone_for_a_name_that_is_wrong(person: Person) -> 
         (("--username", "me", "--password-stdin"), b"\xff\n", "not UTF-8"),
     ],
 )
-def test_half_a_login_is_refused(person: Person, arguments: tuple[str, ...], stdin: bytes, sentence: str) -> None:
+def test_half_a_login_is_refused(person: Publisher, arguments: tuple[str, ...], stdin: bytes, sentence: str) -> None:
     done = person.publishes("me/ledger", "--from", "any", *arguments, stdin=stdin)
 
     assert (done.code, done.out) == (2, "")
     assert sentence in done.err
 
 
-def test_a_configuration_that_cannot_be_read_is_named(person: Person) -> None:
+def test_a_configuration_that_cannot_be_read_is_named(person: Publisher) -> None:
     path: Path = person.config / "config.json"
     path.write_text("{")
 
@@ -402,8 +408,8 @@ def test_a_configuration_that_cannot_be_read_is_named(person: Person) -> None:
     assert f"{path} is no configuration of Docker's" in done.err
 
 
-def test_a_credential_helper_that_is_missing_is_named(person: Person) -> None:
-    person.knows(credsStore="nowhere")
+def test_a_credential_helper_that_is_missing_is_named(person: Publisher) -> None:
+    person.write_config(credsStore="nowhere")
 
     done = person.publishes("me/ledger", "--from", "any")
 

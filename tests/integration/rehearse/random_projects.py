@@ -18,7 +18,7 @@ from cloison.engine.compose_cli import Selection
 from cloison.model.outcome import Reach
 from cloison.proof.schema import FlowPart, Proof
 
-PATIENCE = 0.3
+DEFAULT_TIMEOUT = 0.3
 OPTION = "com.docker.network.bridge."
 PORTS = (22, 53, 80, 443, 3306, 5432, 8080, 40000)
 
@@ -72,16 +72,16 @@ def _network(draw: random.Random) -> dict[str, Any]:
 
 def _service(draw: random.Random, networks: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
     body: dict[str, Any] = {"image": "nobody/has-this:1"}
-    lenders = [name for name, other in others.items() if "deploy" not in other]
-    if lenders and draw.random() < 0.2:
-        return body | {"network_mode": f"service:{draw.choice(lenders)}"}
+    namespace_owners = [name for name, other in others.items() if "deploy" not in other]
+    if namespace_owners and draw.random() < 0.2:
+        return body | {"network_mode": f"service:{draw.choice(namespace_owners)}"}
     if draw.random() < 0.3:
         body["expose"] = [f"{port}{_protocol(draw)}" for port in draw.sample(PORTS, k=draw.randint(1, 2))]
     if draw.random() < 0.2:
         body["network_mode"] = draw.choice(["none", "host", "bridge"])
     else:
         body["networks"] = {
-            name: _seat(draw, networks[name], number=len(others))
+            name: _attachment(draw, networks[name], number=len(others))
             for name in draw.sample([*networks], k=draw.randint(1, len(networks)))
         }
     if body.get("network_mode", "bridge") == "bridge" and draw.random() < 0.5:
@@ -91,25 +91,25 @@ def _service(draw: random.Random, networks: dict[str, Any], others: dict[str, An
     return body
 
 
-def _seat(draw: random.Random, network: dict[str, Any], *, number: int) -> dict[str, Any] | None:
-    seat: dict[str, Any] = {}
+def _attachment(draw: random.Random, network: dict[str, Any], *, number: int) -> dict[str, Any] | None:
+    attachment: dict[str, Any] = {}
     if draw.random() < 0.2:
-        seat["aliases"] = ["alias"]
+        attachment["aliases"] = ["alias"]
     if draw.random() < 0.2:
-        seat["priority"] = draw.randint(1, 1000)
+        attachment["priority"] = draw.randint(1, 1000)
     if draw.random() < 0.15:
-        seat["gw_priority"] = draw.randint(-3, 3)
+        attachment["gw_priority"] = draw.randint(-3, 3)
     for pool in network.get("ipam", {}).get("config", []):
         base = ip_network(pool["subnet"])
         if draw.random() < 0.5:
-            seat[f"ipv{base.version}_address"] = str(base[10 + number])
-    return seat or None
+            attachment[f"ipv{base.version}_address"] = str(base[10 + number])
+    return attachment or None
 
 
 def _port(draw: random.Random) -> str:
     address = draw.choice(["", "", "127.0.0.1:", "0.0.0.0:", "[::1]:", *(f"{a}:" for a in host_addresses())])
-    door = f"{draw.choice(PORTS)}{_protocol(draw)}"
-    return f"{address}{draw.choice(['', '8080'])}:{door}" if address else door
+    port_text = f"{draw.choice(PORTS)}{_protocol(draw)}"
+    return f"{address}{draw.choice(['', '8080'])}:{port_text}" if address else port_text
 
 
 def _protocol(draw: random.Random) -> str:
@@ -117,22 +117,22 @@ def _protocol(draw: random.Random) -> str:
 
 
 def _can_be_many(body: dict[str, Any]) -> bool:
-    seats = [seat or {} for seat in body.get("networks", {}).values()]
-    return not any("ipv4_address" in seat or "ipv6_address" in seat for seat in seats)
+    seats = [attachment or {} for attachment in body.get("networks", {}).values()]
+    return not any("ipv4_address" in attachment or "ipv6_address" in attachment for attachment in seats)
 
 
 def _rules(draw: random.Random, services: dict[str, Any]) -> Iterator[str]:
     running = [name for name, body in services.items() if body.get("deploy", {}).get("replicas") != 0]
-    seated = [name for name in running if services[name].get("networks")]
+    with_network = [name for name in running if services[name].get("networks")]
     for _ in range(draw.randint(1, 3)):
-        if len(running) > 1 and seated:
-            target = draw.choice(seated)
+        if len(running) > 1 and with_network:
+            target = draw.choice(with_network)
             source = draw.choice([name for name in running if name != target])
             yield f"{source} -> {target}:{draw.choice(PORTS)}{_protocol(draw)}"
 
 
 @dataclass(frozen=True, slots=True)
-class Differences:
+class Mismatches:
     """The flows on which prediction and engine do not say the same, or do not say: which, and what was said."""
 
     flows: int
@@ -144,21 +144,21 @@ class Differences:
         The engine opens the walls between all bridges for some milliseconds whenever anybody makes a network: it takes
         the jump to its isolation rules out of FORWARD and puts it back (20.10; one look at the rules in 44 saw none).
         """
-        return {key: line for key, line in differences(seed, folder).found.items() if key in self.found}
+        return {key: line for key, line in mismatches(seed, folder).found.items() if key in self.found}
 
 
 def rehearsed(selection: Selection) -> Proof:
     """Rehearse a project."""
-    return rehearse(selection, PATIENCE)
+    return rehearse(selection, DEFAULT_TIMEOUT)
 
 
-def differences(seed: int, folder: Path) -> Differences:
+def mismatches(seed: int, folder: Path) -> Mismatches:
     """Rehearse a random project and compare what is predicted with what the engine does."""
     file = folder / "compose.json"
     file.write_text(json.dumps(random_project(seed)))
     proof = rehearsed(Selection(files=(str(file),), project=f"random{seed}"))
     unclear = {flow for flow in proof.flows if Reach.UNKNOWN in (flow.predicted, flow.observed)}
-    return Differences(
+    return Mismatches(
         len(proof.flows), dict(_said(proof, flow) for flow in proof.flows if flow.drift or flow in unclear)
     )
 

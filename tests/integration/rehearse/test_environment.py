@@ -18,13 +18,13 @@ from tests.integration.compose_project import docker
 
 from cloison.engine import compose_cli
 from cloison.engine.compose_cli import Selection
-from cloison.engine.connection import connected
+from cloison.engine.connection import local_client
+from cloison.engine.labels import REHEARSAL_LABEL
 from cloison.linux import file_lock
 from cloison.proof.schema import Proof, canonical, parse
 from cloison.rehearse import idle_image
-from cloison.rehearse.compose_file import LABEL
-from cloison.rehearse.environment import staged
-from cloison.rehearse.resources import Stagehand
+from cloison.rehearse.environment import rehearsal_environment
+from cloison.rehearse.resources import RehearsalResources
 
 pytestmark = pytest.mark.engine
 COMMAND = str(Path(sys.executable).parent / "cloison")
@@ -55,8 +55,8 @@ def project(tmp_path: Path) -> Iterator[Path]:
     write(folder, FILE)
     yield folder
     for name in left(folder):
-        with closing(connected()) as api:
-            Stagehand(api).clear(name)
+        with closing(local_client()) as api:
+            RehearsalResources(api).remove(name)
 
 
 def write(folder: Path, document: dict[str, Any]) -> None:
@@ -66,8 +66,8 @@ def write(folder: Path, document: dict[str, Any]) -> None:
 
 def left(folder: Path) -> set[str]:
     """Return the rehearsals of a project of which the engine or the machine still has something."""
-    with closing(connected()) as api:
-        names = Stagehand(api).rehearsals() | file_lock.known("rehearsal-")
+    with closing(local_client()) as api:
+        names = RehearsalResources(api).rehearsals() | file_lock.lock_names("rehearsal-")
     return {name for name in names if name.startswith(f"{folder.name}-rehearsal-")}
 
 
@@ -148,13 +148,13 @@ def test_the_document_is_a_proof_like_any_other(project: Path) -> None:
 
 def test_nothing_of_the_file_runs(project: Path) -> None:
     document = compose_cli.resolved(Selection(files=(str(project / "compose.yaml"),)))
-    with staged(document, lambda _: None) as played:
-        names = docker("ps", "--filter", f"label={LABEL}={played.name}", "--format", "{{.Names}}").split()
+    with rehearsal_environment(document, lambda _: None) as played:
+        names = docker("ps", "--filter", f"label={REHEARSAL_LABEL}={played.name}", "--format", "{{.Names}}").split()
         bodies = json.loads(docker("inspect", *names))
         size = docker("image", "inspect", bodies[0]["Image"], "--format", "{{.Size}}")
 
     assert 4 == len(bodies)
-    assert [[f"/{idle_image.PATH}"]] * 4 == [body["Config"]["Entrypoint"] for body in bodies]
+    assert [[f"/{idle_image.BINARY_NAME}"]] * 4 == [body["Config"]["Entrypoint"] for body in bodies]
     assert not any(body["Mounts"] or body["Config"]["Cmd"] for body in bodies)
     assert "secret" not in str(bodies)
     assert 1024 > int(size)
@@ -162,13 +162,19 @@ def test_nothing_of_the_file_runs(project: Path) -> None:
 
 
 def test_a_project_that_runs_is_not_disturbed_by_its_own_rehearsal(project: Path) -> None:
-    with closing(connected()) as api:
-        hand = Stagehand(api)
+    with closing(local_client()) as api:
+        resources = RehearsalResources(api)
         name = f"{project.name}-rehearsal-abcdef"
-        mark = {"image": hand.build(name), "labels": {LABEL: name}}
+        mark = {"image": resources.build_image(name), "labels": {REHEARSAL_LABEL: name}}
         body = {"container_name": name, "ports": ["127.0.0.1:18099:80"], "networks": {"net": {}}}
-        nets = {"net": {"name": name, "labels": {LABEL: name}, "ipam": {"config": [{"subnet": "198.19.231.0/28"}]}}}
-        lock = file_lock.take(f"rehearsal-{name}")
+        nets = {
+            "net": {
+                "name": name,
+                "labels": {REHEARSAL_LABEL: name},
+                "ipam": {"config": [{"subnet": "198.19.231.0/28"}]},
+            }
+        }
+        lock = file_lock.acquire(f"rehearsal-{name}")
         assert lock is not None
         write(project, {"services": {"it": body | mark}, "networks": nets})
         try:
@@ -180,8 +186,8 @@ def test_a_project_that_runs_is_not_disturbed_by_its_own_rehearsal(project: Path
             assert any("198.19.231.0/28 is in use here" in note for note in said)
             assert {name} == left(project)
         finally:
-            hand.clear(name)
-            file_lock.forget(f"rehearsal-{name}", lock)
+            resources.remove(name)
+            file_lock.release(f"rehearsal-{name}", lock)
 
 
 @pytest.mark.parametrize("sent", [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"])
@@ -217,7 +223,7 @@ def test_what_a_killed_rehearsal_left_is_removed_by_the_next(project: Path, tmp_
 def is_over(folder: Path) -> bool:
     """Whether nobody works on a project's rehearsals any more: a Compose that was left alone ends its work first."""
     for file in file_lock.FOLDER.glob(f"rehearsal-{folder.name}-*"):
-        lock = file_lock.take(file.name)
+        lock = file_lock.acquire(file.name)
         if lock is None:
             return False
         os.close(lock)

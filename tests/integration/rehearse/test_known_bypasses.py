@@ -16,7 +16,8 @@ from tests.integration.compose_project import docker
 from tests.integration.rehearse.random_projects import rehearsed
 
 from cloison.engine.compose_cli import Selection
-from cloison.model.facts import EngineFacts, version_of
+from cloison.model.facts import EngineFacts
+from cloison.model.flow import ip_version
 from cloison.model.outcome import Reach
 from cloison.proof.schema import Proof
 
@@ -144,8 +145,8 @@ def test_a_port_is_published_over_ipv6_for_who_has_none(seen: Seen) -> None:
     doors = [end for end in seen.proof.endpoints if (end.place, end.kind, end.service_port) == ("way", "published", 80)]
     own = [end for end in seen.proof.endpoints if end.place == "way" and end.network]
 
-    assert {4, 6} == {version_of(end.address) for end in doors}
-    assert {4} == {version_of(end.address) for end in own}
+    assert {4, 6} == {ip_version(end.address) for end in doors}
+    assert {4} == {ip_version(end.address) for end in own}
     assert {OPEN} == seen.reach("outside", "way", 80, starts=IPV6)
 
 

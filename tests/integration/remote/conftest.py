@@ -7,28 +7,28 @@ from pathlib import Path
 
 import pytest
 from tests.integration.project_fixtures import built, lab, tiers
-from tests.integration.remote.engine_endpoints import Way, tcp, tls
-from tests.integration.remote.ordinary_user import Person, person
+from tests.integration.remote.engine_endpoints import EngineEndpoint, tcp, tls
+from tests.integration.remote.ordinary_user import OrdinaryUser, ordinary_user
 
 __all__ = ["built", "lab", "tiers"]
 
 
 @pytest.fixture
-def user() -> Iterator[Person]:
+def user() -> Iterator[OrdinaryUser]:
     """An ordinary user who may ask the engine."""
-    with person() as made:
+    with ordinary_user() as made:
         yield made
 
 
 @pytest.fixture
-def over_tcp() -> Iterator[Way]:
+def over_tcp() -> Iterator[EngineEndpoint]:
     """The engine on a port of this machine, as another machine's would be."""
     with tcp() as made:
         yield made
 
 
 @pytest.fixture
-def over_tls(tmp_path: Path) -> Iterator[Way]:
+def over_tls(tmp_path: Path) -> Iterator[EngineEndpoint]:
     """The engine behind certificates, its own and the client's."""
     with tls(tmp_path) as made:
         yield made

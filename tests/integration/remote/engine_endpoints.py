@@ -17,7 +17,7 @@ BLOCK = 1 << 16
 
 
 @dataclass(slots=True)
-class Way:
+class EngineEndpoint:
     """A way, and how a user asks for it."""
 
     environment: dict[str, str]
@@ -26,14 +26,14 @@ class Way:
 
 
 @contextmanager
-def tcp() -> Iterator[Way]:
+def tcp() -> Iterator[EngineEndpoint]:
     """Have the engine on a TCP port of the loopback."""
     with _forwarded(lambda plain: plain) as (port, close):
-        yield Way({"DOCKER_HOST": f"tcp://127.0.0.1:{port}"}, close)
+        yield EngineEndpoint({"DOCKER_HOST": f"tcp://127.0.0.1:{port}"}, close)
 
 
 @contextmanager
-def tls(folder: Path) -> Iterator[Way]:
+def tls(folder: Path) -> Iterator[EngineEndpoint]:
     """Have the engine on a TCP port that asks for a certificate and shows one."""
     _certificates(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -42,7 +42,7 @@ def tls(folder: Path) -> Iterator[Way]:
     context.verify_mode = ssl.CERT_REQUIRED
     with _forwarded(lambda plain: context.wrap_socket(plain, server_side=True)) as (port, close):
         words = {"DOCKER_HOST": f"tcp://127.0.0.1:{port}", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(folder)}
-        yield Way(words, close)
+        yield EngineEndpoint(words, close)
 
 
 def _certificates(folder: Path) -> None:

@@ -19,14 +19,14 @@ from tempfile import TemporaryDirectory
 from tests.integration.compose_project import docker
 
 COMMAND = str(Path(sys.executable).parent / "cloison")
-NUMBER = 54321
+UID = 54321
 SOCKET = "/var/run/docker.sock"
-RIGHT = "-all,+dac_read_search"
-FOREIGN = ("COMPOSE_", "DOCKER_", "XDG_")
+CAPABILITY_SET = "-all,+dac_read_search"
+STRIPPED_PREFIXES = ("COMPOSE_", "DOCKER_", "XDG_")
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class OrdinaryUser:
     """A user with a home."""
 
     home: Path
@@ -34,7 +34,7 @@ class Person:
 
     def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
         """Start the command as this user."""
-        env = {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)} | {"HOME": str(self.home)}
+        env = {k: v for k, v in os.environ.items() if not k.startswith(STRIPPED_PREFIXES)} | {"HOME": str(self.home)}
         return subprocess.Popen(
             [*self._words(), COMMAND, *words],
             env=env | environment,
@@ -50,12 +50,21 @@ class Person:
         return process.returncode, out, err
 
     def _words(self) -> list[str]:
-        who = ["--reuid", str(NUMBER), "--regid", str(NUMBER), *self.groups.split()]
-        return ["setpriv", *who, "--inh-caps", RIGHT, "--ambient-caps", RIGHT, "--bounding-set", RIGHT]
+        who = ["--reuid", str(UID), "--regid", str(UID), *self.groups.split()]
+        return [
+            "setpriv",
+            *who,
+            "--inh-caps",
+            CAPABILITY_SET,
+            "--ambient-caps",
+            CAPABILITY_SET,
+            "--bounding-set",
+            CAPABILITY_SET,
+        ]
 
 
 @contextmanager
-def person(*, asks: bool = True) -> Iterator[Person]:
+def ordinary_user(*, asks: bool = True) -> Iterator[OrdinaryUser]:
     """Have an ordinary user with the Compose of this machine; `asks` says whether the engine listens to him."""
     with TemporaryDirectory(prefix="home") as name:
         home = Path(name)
@@ -63,8 +72,8 @@ def person(*, asks: bool = True) -> Iterator[Person]:
         for path in _plugins():
             (home / ".docker/cli-plugins" / Path(path).name).symlink_to(path)
         for folder in (home, home / ".docker"):
-            os.chown(folder, NUMBER, NUMBER)
-        yield Person(home, f"--groups {Path(SOCKET).stat().st_gid}" if asks else "--clear-groups")
+            os.chown(folder, UID, UID)
+        yield OrdinaryUser(home, f"--groups {Path(SOCKET).stat().st_gid}" if asks else "--clear-groups")
 
 
 def _plugins() -> list[str]:

@@ -13,19 +13,19 @@ from typing import Any
 
 import pytest
 from tests.integration.compose_project import IMAGE, Lab, docker
-from tests.integration.remote.engine_endpoints import Way
-from tests.integration.remote.ordinary_user import NUMBER, SOCKET, Person
+from tests.integration.remote.engine_endpoints import EngineEndpoint
+from tests.integration.remote.ordinary_user import SOCKET, UID, OrdinaryUser
 
+from cloison.engine.labels import AGENT_LABEL
 from cloison.errors import NotProven
 from cloison.linux import netns
 from cloison.remote import agent_container
-from cloison.remote.protocol import LABEL
 
 pytestmark = pytest.mark.engine
 SECONDS = 60
 
 
-def tokens(user: Person) -> set[str]:
+def tokens(user: OrdinaryUser) -> set[str]:
     """Return the scouts whose commands run in this user's home, or ran there."""
     folder = user.home / ".cache/cloison"
     return (
@@ -35,11 +35,11 @@ def tokens(user: Person) -> set[str]:
     )
 
 
-def found(user: Person) -> dict[str, str]:
+def found(user: OrdinaryUser) -> dict[str, str]:
     """Return this user's scouts that the engine still has, and their states."""
     states: dict[str, str] = {}
     for token in tokens(user):
-        shown = docker("ps", "--all", "--filter", f"label={LABEL}={token}", "--format", "{{.State}}")
+        shown = docker("ps", "--all", "--filter", f"label={AGENT_LABEL}={token}", "--format", "{{.State}}")
         states |= {token: shown} if shown else {}
     return states
 
@@ -54,19 +54,19 @@ def soon(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
-def runs(user: Person) -> bool:
+def runs(user: OrdinaryUser) -> bool:
     """Whether a scout of this user is at work."""
     return "running" in found(user).values()
 
 
-def inspected(user: Person) -> dict[str, Any]:
+def inspected(user: OrdinaryUser) -> dict[str, Any]:
     """Return the engine's document about this user's scout."""
     (token,) = found(user)
     document: list[dict[str, Any]] = json.loads(docker("inspect", f"cloison-{agent_container.LOCK}{token}"))
     return document[0]
 
 
-def test_a_scout_has_four_capabilities_and_a_root_that_it_cannot_write(tiers: Lab, user: Person) -> None:
+def test_a_scout_has_four_capabilities_and_a_root_that_it_cannot_write(tiers: Lab, user: OrdinaryUser) -> None:
     with user.start("prove", *tiers.selection.options, "--patience", "5") as process:
         assert soon(lambda: runs(user))
         document = inspected(user)
@@ -87,7 +87,9 @@ def test_a_scout_has_four_capabilities_and_a_root_that_it_cannot_write(tiers: La
 
 
 @pytest.mark.parametrize("missing", netns.CAPABILITIES)
-def test_no_capability_can_be_spared(tiers: Lab, over_tcp: Way, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+def test_no_capability_can_be_spared(
+    tiers: Lab, over_tcp: EngineEndpoint, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
     for name, value in over_tcp.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(netns, "CAPABILITIES", {name: n for name, n in netns.CAPABILITIES.items() if name != missing})
@@ -103,7 +105,7 @@ def test_no_capability_can_be_spared(tiers: Lab, over_tcp: Way, monkeypatch: pyt
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("verb", ["prove", "rehearse"])
 def test_an_interrupted_command_takes_its_scout_along(
-    tiers: Lab, user: Person, verb: str, sent: signal.Signals, code: int
+    tiers: Lab, user: OrdinaryUser, verb: str, sent: signal.Signals, code: int
 ) -> None:
     with user.start(verb, *tiers.selection.options, "--patience", "30") as process:
         assert soon(lambda: runs(user))
@@ -124,7 +126,7 @@ def rehearsals(lab: Lab) -> str:
 
 
 @pytest.mark.parametrize("moment", [0.5, 0.8, 1.1, 1.4, 2.0])
-def test_a_killed_command_leaves_no_scout_after_the_next(tiers: Lab, user: Person, moment: float) -> None:
+def test_a_killed_command_leaves_no_scout_after_the_next(tiers: Lab, user: OrdinaryUser, moment: float) -> None:
     with user.start("prove", *tiers.selection.options, "--patience", "30") as process:
         time.sleep(moment)
         process.kill()
@@ -136,7 +138,7 @@ def test_a_killed_command_leaves_no_scout_after_the_next(tiers: Lab, user: Perso
     assert ({}, set()) == (found(user), tokens(user))
 
 
-def test_a_killed_rehearsal_is_cleared_by_its_scout(tiers: Lab, user: Person) -> None:
+def test_a_killed_rehearsal_is_cleared_by_its_scout(tiers: Lab, user: OrdinaryUser) -> None:
     with user.start("rehearse", *tiers.selection.options, "--patience", "30") as process:
         assert soon(lambda: rehearsals(tiers).count("-app-") > 0)
         process.kill()
@@ -145,7 +147,7 @@ def test_a_killed_rehearsal_is_cleared_by_its_scout(tiers: Lab, user: Person) ->
     assert soon(lambda: not found(user))
 
 
-def test_an_engine_that_dies_proves_nothing(tiers: Lab, user: Person, over_tcp: Way) -> None:
+def test_an_engine_that_dies_proves_nothing(tiers: Lab, user: OrdinaryUser, over_tcp: EngineEndpoint) -> None:
     with user.start("prove", *tiers.selection.options, "--patience", "30", **over_tcp.environment) as process:
         assert soon(lambda: runs(user))
         over_tcp.close()
@@ -161,19 +163,19 @@ def test_an_engine_that_dies_proves_nothing(tiers: Lab, user: Person, over_tcp: 
 def left(token: str) -> Iterator[str]:
     """Have a scout that was made and never started."""
     name = f"cloison-{agent_container.LOCK}{token}"
-    docker("create", "--name", name, "--label", f"{LABEL}={token}", IMAGE)
+    docker("create", "--name", name, "--label", f"{AGENT_LABEL}={token}", IMAGE)
     try:
         yield name
     finally:
         docker("rm", "--force", name) if name in docker("ps", "--all", "--format", "{{.Names}}").split() else None
 
 
-def test_what_a_killed_command_left_unstarted_is_known_by_its_lock(tiers: Lab, user: Person) -> None:
+def test_what_a_killed_command_left_unstarted_is_known_by_its_lock(tiers: Lab, user: OrdinaryUser) -> None:
     token, folder = secrets.token_hex(8), user.home / ".cache/cloison"
     folder.mkdir(parents=True)
     (folder / f"{agent_container.LOCK}{token}").touch()
     for path in (folder.parent, folder, *folder.iterdir()):
-        os.chown(path, NUMBER, NUMBER)
+        os.chown(path, UID, UID)
 
     with left(token) as name:
         user.run("prove", *tiers.selection.options)
@@ -182,7 +184,7 @@ def test_what_a_killed_command_left_unstarted_is_known_by_its_lock(tiers: Lab, u
 
 
 def test_the_scout_of_another_machine_is_left_in_peace_while_it_is_young(
-    tiers: Lab, over_tcp: Way, monkeypatch: pytest.MonkeyPatch
+    tiers: Lab, over_tcp: EngineEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for key, value in over_tcp.environment.items():
         monkeypatch.setenv(key, value)
@@ -190,7 +192,7 @@ def test_the_scout_of_another_machine_is_left_in_peace_while_it_is_young(
         tiers.prove()
         assert name in docker("ps", "--all", "--format", "{{.Names}}").split()
 
-        monkeypatch.setattr(agent_container, "UNSTARTED", 0)
+        monkeypatch.setattr(agent_container, "MAX_AGE_UNSTARTED", 0)
         time.sleep(1.1)
         tiers.prove()
         assert name not in docker("ps", "--all", "--format", "{{.Names}}").split()

@@ -20,7 +20,7 @@ from tests.integration.compose_project import docker
 from cloison.engine import connection
 from cloison.errors import NotProven
 from cloison.remote import agent_image, image_context
-from cloison.remote.image_context import Interpreter, copied
+from cloison.remote.image_context import Interpreter, from_installed
 
 pytestmark = pytest.mark.engine
 LOCKED = Path(__file__).parents[3] / "requirements/run.txt"
@@ -33,7 +33,7 @@ def names(context: bytes) -> set[str]:
 
 
 def test_a_context_holds_the_program_and_what_it_runs_on() -> None:
-    found = names(copied())
+    found = names(from_installed())
 
     assert {"Dockerfile", "site/cloison/agent.py", "site/cloison/remote/agent.Dockerfile"} <= found
     assert {"site/msgspec/__init__.py", "site/pyroute2/__init__.py", "site/docker/__init__.py"} <= found
@@ -54,7 +54,7 @@ def test_the_packages_that_are_packed_are_those_that_are_locked() -> None:
     here = re.compile(r"([a-z0-9.-]+)==[^;]*$")  # without those of another system
     locked = {match[1] for line in LOCKED.read_text().splitlines() if (match := here.match(line))}
     form = re.compile(r"site/([^/]+?)-[^-/]+\.dist-info/METADATA")
-    packed = {match[1].replace("_", "-").lower() for name in names(copied()) if (match := form.match(name))}
+    packed = {match[1].replace("_", "-").lower() for name in names(from_installed()) if (match := form.match(name))}
 
     assert locked | {"cloison"} == packed
 
@@ -64,10 +64,10 @@ def test_for_another_python_nothing_is_fetched_that_is_not_locked(
 ) -> None:
     altered = tmp_path / "altered.txt"
     altered.write_text(LOCKED.read_text().replace("sha256:", "sha256:0000"))
-    monkeypatch.setattr(image_context, "_locked", lambda: altered)
+    monkeypatch.setattr(image_context, "_requirements_file", lambda: altered)
 
     with pytest.raises(NotProven, match=r"the packages for Python 3\.13 on aarch64 could not be fetched"):
-        image_context.fetched(Interpreter("3.13", "cpython-313-aarch64-linux-gnu"))
+        image_context.from_index(Interpreter("3.13", "cpython-313-aarch64-linux-gnu"))
 
 
 @pytest.fixture
@@ -82,8 +82,10 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_packages_of_another_python_are_fetched_when_ours_do_not_fit(
     fresh: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(image_context, "running", lambda: Interpreter("3.99", "cpython-399-x86_64-linux-gnu"))
-    with connection.reached() as engine:
+    monkeypatch.setattr(
+        image_context, "running_interpreter", lambda: Interpreter("3.99", "cpython-399-x86_64-linux-gnu")
+    )
+    with connection.engine_connection() as engine:
         made = agent_image.image(engine.api, lambda _: None)
 
     said = docker("run", "--rm", "--entrypoint", "python", made, "-c", "import msgspec; print(msgspec.__file__)")
@@ -92,7 +94,7 @@ def test_packages_of_another_python_are_fetched_when_ours_do_not_fit(
 
 def test_an_image_is_built_once(fresh: str) -> None:
     said: list[str] = []
-    with connection.reached() as engine:
+    with connection.engine_connection() as engine:
         first = agent_image.image(engine.api, said.append)
         (document,) = json.loads(docker("image", "inspect", first))
         again = agent_image.image(engine.api, said.append)
@@ -127,7 +129,7 @@ def load(*tags: str, made: str = "2020-01-01T00:00:00Z", **labels: str) -> str:
 
 
 def test_a_build_removes_what_earlier_versions_left_and_nothing_else(fresh: str) -> None:
-    ours, label = f"{agent_image.REPOSITORY}:0.0", {agent_image.BUILT_ON: "python:3"}
+    ours, label = f"{agent_image.REPOSITORY}:0.0", {agent_image.BASE_LABEL: "python:3"}
     left = {load(f"{ours}-left", **label), load(f"{ours}-one", f"{ours}-two", **label)}
     kept = {
         load(f"{ours}-today", made=datetime.now(UTC).isoformat(), **label),
@@ -137,7 +139,7 @@ def test_a_build_removes_what_earlier_versions_left_and_nothing_else(fresh: str)
     }
     user = docker("create", f"{ours}-used")
     try:
-        with connection.reached() as engine:
+        with connection.engine_connection() as engine:
             assert fresh == agent_image.image(engine.api, lambda _: None)
         there = {*docker("images", "--all", "--quiet", "--no-trunc").split()}
 
@@ -148,8 +150,11 @@ def test_a_build_removes_what_earlier_versions_left_and_nothing_else(fresh: str)
 
 
 def test_a_base_that_is_not_to_be_had_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(agent_image.BASE, "127.0.0.1:1/nobody/python:1")
-    with connection.reached() as engine, pytest.raises(NotProven, match="which the engine cannot get") as caught:
+    monkeypatch.setenv(agent_image.BASE_IMAGE_VARIABLE, "127.0.0.1:1/nobody/python:1")
+    with (
+        connection.engine_connection() as engine,
+        pytest.raises(NotProven, match="which the engine cannot get") as caught,
+    ):
         agent_image.image(engine.api, lambda _: None)
 
     assert "127.0.0.1:1/nobody/python:1" in str(caught.value)
@@ -163,10 +168,13 @@ def import_nothing(tag: str) -> None:
 
 
 def test_a_base_without_python_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(agent_image.BASE, "cloison/without:python")
+    monkeypatch.setenv(agent_image.BASE_IMAGE_VARIABLE, "cloison/without:python")
     import_nothing("cloison/without:python")
     try:
-        with connection.reached() as engine, pytest.raises(NotProven, match="has no python to build the scout on"):
+        with (
+            connection.engine_connection() as engine,
+            pytest.raises(NotProven, match="has no python to build the scout on"),
+        ):
             agent_image.image(engine.api, lambda _: None)
     finally:
         docker("image", "rm", "cloison/without:python")

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.remote.ordinary_user import NUMBER
+from tests.integration.remote.ordinary_user import UID
 
-from cloison.engine.connection import Reached, reached
+from cloison.engine.connection import EngineConnection, engine_connection
 from cloison.errors import NotProven
 
 ROOT = Path(__file__).parents[3]
@@ -31,10 +31,10 @@ class Api:
         return {"KernelVersion": self.kernel}
 
 
-def engine(address: str, kernel: str = "") -> Reached:
+def engine(address: str, kernel: str = "") -> EngineConnection:
     """Return an engine that answers at an address, of this kernel unless another is named."""
     api: Any = Api(kernel or platform.release())
-    return Reached(api, address)
+    return EngineConnection(api, address)
 
 
 def listening(path: Path, owner: int) -> socket.socket:
@@ -48,21 +48,19 @@ def listening(path: Path, owner: int) -> socket.socket:
 
 
 def test_the_engine_of_this_machine_is_here() -> None:
-    with reached() as found:
-        assert found.is_here()
+    with engine_connection() as found:
+        assert found.is_local()
 
 
-@pytest.mark.parametrize(
-    ("owner", "kernel", "here"), [(0, "", True), (0, "6.10.14-linuxkit", False), (NUMBER, "", False)]
-)
-def test_a_socket_of_this_machine_may_lead_elsewhere(tmp_path: Path, owner: int, kernel: str, here: bool) -> None:  # noqa: FBT001  # a row
+@pytest.mark.parametrize(("owner", "kernel", "here"), [(0, "", True), (0, "6.10.14-linuxkit", False), (UID, "", False)])
+def test_a_socket_of_this_machine_may_lead_elsewhere(tmp_path: Path, owner: int, kernel: str, here: bool) -> None:
     with listening(tmp_path / "engine.sock", owner):
-        assert here == engine(f"unix://{tmp_path}/engine.sock", kernel).is_here()
+        assert here == engine(f"unix://{tmp_path}/engine.sock", kernel).is_local()
 
 
 def test_an_engine_at_an_address_is_elsewhere() -> None:
-    assert not engine("tcp://127.0.0.1:2375").is_here()
-    assert not engine("ssh://far").is_here()
+    assert not engine("tcp://127.0.0.1:2375").is_local()
+    assert not engine("ssh://far").is_local()
 
 
 ASK = """
@@ -97,7 +95,7 @@ def test_an_engine_that_cannot_be_reached_is_one_sentence(
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", address)
 
-    with pytest.raises(NotProven) as raised, reached():
+    with pytest.raises(NotProven) as raised, engine_connection():
         pass
 
     assert str(raised.value).startswith(sentence)

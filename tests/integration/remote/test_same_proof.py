@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.compose_project import Lab, bad, docker, three_tiers
-from tests.integration.remote.engine_endpoints import Way
-from tests.integration.remote.ordinary_user import COMMAND, SOCKET, Person, person
+from tests.integration.compose_project import Lab, docker, failures, three_tiers
+from tests.integration.remote.engine_endpoints import EngineEndpoint
+from tests.integration.remote.ordinary_user import COMMAND, SOCKET, OrdinaryUser, ordinary_user
 
 from cloison.engine import ssh_tunnel
+from cloison.engine.labels import AGENT_LABEL
 from cloison.proof.schema import Proof, canonical, parse
-from cloison.remote.protocol import LABEL
 
 pytestmark = pytest.mark.engine
 OF_THE_MOMENT = ("started", "duration_ms")
@@ -34,7 +34,7 @@ def lasting(proof: Proof) -> dict[str, Any]:
     return {key: value for key, value in document.items() if key not in OF_THE_MOMENT}
 
 
-def asked(user: Person, lab: Lab, **environment: str) -> Proof:
+def asked(user: OrdinaryUser, lab: Lab, **environment: str) -> Proof:
     """Prove a project as an ordinary user."""
     words = ("prove", *lab.selection.options, "--format", "json", "--patience", "0.4")
     code, out, err = user.run(*words, **environment)
@@ -56,7 +56,7 @@ def assert_same(one: Callable[[], Proof], other: Callable[[], Proof]) -> None:
 
 
 @contextmanager
-def living(environment: Mapping[str, str]) -> Iterator[None]:
+def docker_host_set(environment: Mapping[str, str]) -> Iterator[None]:
     """Stand in an environment."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
@@ -64,38 +64,38 @@ def living(environment: Mapping[str, str]) -> Iterator[None]:
         yield
 
 
-def elsewhere(lab: Lab, environment: Mapping[str, str]) -> Proof:
+def proof_from(lab: Lab, environment: Mapping[str, str]) -> Proof:
     """Prove a project as root, with the engine that an environment names."""
-    with living(environment):
+    with docker_host_set(environment):
         return lab.prove()
 
 
-def scouts() -> list[str]:
+def agents() -> list[str]:
     """Return the scouts that the engine has, running or not."""
-    return docker("ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.ID}} {{.State}}").splitlines()
+    return docker("ps", "--all", "--filter", f"label={AGENT_LABEL}", "--format", "{{.ID}} {{.State}}").splitlines()
 
 
-def test_an_ordinary_user_gets_roots_proof(tiers: Lab, user: Person) -> None:
+def test_an_ordinary_user_gets_roots_proof(tiers: Lab, user: OrdinaryUser) -> None:
     assert_same(tiers.prove, lambda: asked(user, tiers))
-    assert [] == scouts()
+    assert [] == agents()
 
 
-def test_a_wall_that_fell_is_seen_by_the_scout_as_well(lab: Lab, user: Person) -> None:
+def test_a_wall_that_fell_is_seen_by_the_scout_as_well(lab: Lab, user: OrdinaryUser) -> None:
     lab.up(three_tiers(allow=["outside -> proxy:80"]))
 
     assert_same(lab.prove, lambda: asked(user, lab))
-    assert ("proxy", "app:5000") in bad(asked(user, lab))
+    assert ("proxy", "app:5000") in failures(asked(user, lab))
 
 
-def test_an_engine_at_a_tcp_address(tiers: Lab, user: Person, over_tcp: Way) -> None:
+def test_an_engine_at_a_tcp_address(tiers: Lab, user: OrdinaryUser, over_tcp: EngineEndpoint) -> None:
     assert_same(tiers.prove, lambda: asked(user, tiers, **over_tcp.environment))
 
 
-def test_root_with_an_engine_elsewhere(tiers: Lab, over_tcp: Way) -> None:
-    assert_same(tiers.prove, lambda: elsewhere(tiers, over_tcp.environment))
+def test_root_with_an_engine_elsewhere(tiers: Lab, over_tcp: EngineEndpoint) -> None:
+    assert_same(tiers.prove, lambda: proof_from(tiers, over_tcp.environment))
 
 
-def test_an_engine_behind_certificates(tiers: Lab, user: Person, over_tls: Way) -> None:
+def test_an_engine_behind_certificates(tiers: Lab, user: OrdinaryUser, over_tls: EngineEndpoint) -> None:
     assert_same(tiers.prove, lambda: asked(user, tiers, **over_tls.environment))
 
 
@@ -110,12 +110,12 @@ def test_root_who_may_not_enter_namespaces(tiers: Lab, missing: str) -> None:
 
 
 @pytest.mark.parametrize("chosen", ["by variable", "as current"])
-def test_an_engine_of_a_docker_context(tiers: Lab, over_tls: Way, chosen: str) -> None:
+def test_an_engine_of_a_docker_context(tiers: Lab, over_tls: EngineEndpoint, chosen: str) -> None:
     folder, address = over_tls.environment["DOCKER_CERT_PATH"], over_tls.environment["DOCKER_HOST"]
     files = f"ca={folder}/ca.pem,cert={folder}/cert.pem,key={folder}/key.pem"
-    with person() as other:
+    with ordinary_user() as other:
         far = {"DOCKER_CONFIG": str(other.home / ".docker")}
-        with living(far):
+        with docker_host_set(far):
             docker("context", "create", "far", "--docker", f"host={address},{files}")
             if chosen == "by variable":
                 (other.home / ".docker/config.json").write_text("{}")  # the library finds contexts beside one alone
@@ -123,7 +123,7 @@ def test_an_engine_of_a_docker_context(tiers: Lab, over_tls: Way, chosen: str) -
             else:
                 docker("context", "use", "far")
 
-        assert_same(tiers.prove, lambda: elsewhere(tiers, far))
+        assert_same(tiers.prove, lambda: proof_from(tiers, far))
 
 
 FAKE = """#!/bin/sh
@@ -140,11 +140,11 @@ def test_what_a_killed_command_left_of_its_tunnel_is_removed(tmp_path: Path, mon
     folders = {name: tmp_path / f"{ssh_tunnel.PREFIX}{name}" for name in ("left", "held", "young")}
     for name, folder in folders.items():
         folder.mkdir()
-        (folder / ssh_tunnel.WORDS).touch()
+        (folder / ssh_tunnel.LOG_FILE).touch()
         if name != "young":
             os.utime(folder, (0, 0))
 
-    with (folders["held"] / ssh_tunnel.WORDS).open() as words:
+    with (folders["held"] / ssh_tunnel.LOG_FILE).open() as words:
         fcntl.flock(words, fcntl.LOCK_EX)
         with ssh_tunnel.Tunnel("ssh://far"):
             pass
@@ -152,7 +152,7 @@ def test_what_a_killed_command_left_of_its_tunnel_is_removed(tmp_path: Path, mon
     assert ["held", "young"] == [name for name, folder in sorted(folders.items()) if folder.exists()]
 
 
-def test_an_engine_behind_ssh(tiers: Lab, user: Person) -> None:
+def test_an_engine_behind_ssh(tiers: Lab, user: OrdinaryUser) -> None:
     log = user.home / "asked"
     program = user.home / "ssh"
     program.write_text(FAKE.format(log=log))
@@ -164,7 +164,7 @@ def test_an_engine_behind_ssh(tiers: Lab, user: Person) -> None:
     assert {"-o ConnectTimeout=15 -o BatchMode=yes -l me -p 2222 -- Far docker system dial-stdio"} == said
 
 
-def test_a_rehearsal_by_an_ordinary_user(tiers: Lab, user: Person) -> None:
+def test_a_rehearsal_by_an_ordinary_user(tiers: Lab, user: OrdinaryUser) -> None:
     code, out, err = user.run("rehearse", *tiers.selection.options, "--format", "json")
 
     assert (0, "") == (code, err)
@@ -172,7 +172,7 @@ def test_a_rehearsal_by_an_ordinary_user(tiers: Lab, user: Person) -> None:
     assert proof.project.name.startswith(f"{tiers.name}-rehearsal-")
     assert len(proof.flows) == len(tiers.prove().flows)
     assert "" == docker("ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={proof.project.name}")
-    assert [] == scouts()
+    assert [] == agents()
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_a_rehearsal_by_an_ordinary_user(tiers: Lab, user: Person) -> None:
     ],
 )
 def test_a_wrong_policy_has_the_same_code_and_sentence(
-    tiers: Lab, user: Person, policy: dict[str, Any], sentence: str
+    tiers: Lab, user: OrdinaryUser, policy: dict[str, Any], sentence: str
 ) -> None:
     document = json.loads((tiers.folder / "compose.json").read_text()) | {"x-cloison": policy}
     (tiers.folder / "wrong.json").write_text(json.dumps(document))
@@ -194,7 +194,7 @@ def test_a_wrong_policy_has_the_same_code_and_sentence(
     assert err.startswith(f"cloison: {sentence}")
 
 
-def test_a_project_that_does_not_run_has_the_same_sentence(lab: Lab, user: Person) -> None:
+def test_a_project_that_does_not_run_has_the_same_sentence(lab: Lab, user: OrdinaryUser) -> None:
     lab.write(three_tiers())
 
     code, out, err = user.run("prove", *lab.selection.options)
@@ -204,14 +204,14 @@ def test_a_project_that_does_not_run_has_the_same_sentence(lab: Lab, user: Perso
 
 
 def test_who_may_not_ask_the_engine_is_told_what_to_do(tiers: Lab) -> None:
-    with person(asks=False) as stranger:
+    with ordinary_user(asks=False) as stranger:
         code, out, err = stranger.run("prove", *tiers.selection.options)
 
     assert (3, "") == (code, out)
     assert f"this user may not ask the Docker engine at unix://{SOCKET}; run it again with sudo" in err
 
 
-def test_an_engine_that_is_not_there(tiers: Lab, user: Person) -> None:
+def test_an_engine_that_is_not_there(tiers: Lab, user: OrdinaryUser) -> None:
     for address, words in {"tcp://127.0.0.1:1": "no Docker engine answers", "ssh://": "names no machine"}.items():
         code, out, err = user.run("prove", *tiers.selection.options, DOCKER_HOST=address)
 

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 LIMIT = 100_000
 TOKENS = {
-    "both": Principal("both", is_person=False, reads=frozenset({"shop"}), writes=frozenset({"shop"})),
-    "reads": Principal("reads", is_person=False, reads=frozenset({"shop"})),
-    "writes": Principal("writes", is_person=False, writes=frozenset({"shop"})),
+    "both": Principal("both", is_user=False, reads=frozenset({"shop"}), writes=frozenset({"shop"})),
+    "reads": Principal("reads", is_user=False, reads=frozenset({"shop"})),
+    "writes": Principal("writes", is_user=False, writes=frozenset({"shop"})),
 }
 BOTH = {"Authorization": "Bearer both"}
 TWO = proof(0, app="shut"), proof(1, app="open")
@@ -266,11 +266,11 @@ def with_notes(*notes: str) -> bytes:
 def test_a_large_proof_waits_for_another_and_a_small_one_does_not(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload_limit, "PATIENCE", 0.05)
-    app.config["SETTINGS"] = replace(app.config["SETTINGS"], proof_limit=4 * upload_limit.LARGE)
-    big = with_notes("x" * 2 * upload_limit.LARGE)
-    with upload_limit.place() as taken:
-        taken.take_for(None)
+    monkeypatch.setattr(upload_limit, "TIMEOUT", 0.05)
+    app.config["SETTINGS"] = replace(app.config["SETTINGS"], proof_limit=4 * upload_limit.LARGE_BYTES)
+    big = with_notes("x" * 2 * upload_limit.LARGE_BYTES)
+    with upload_limit.upload_slot() as taken:
+        taken.acquire_for(None)
         plain = send(client, big)
         packed = send(client, gzip.compress(big), Content_Encoding="gzip")
         small = send(client, proof(app="open"))

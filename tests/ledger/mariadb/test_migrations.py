@@ -52,13 +52,13 @@ def test_proofs_survive_what_comes_after_them(downgraded: Engine) -> None:
     with downgraded.connect() as connection:
         migrated(connection, "downgrade", "0002")
     add_project(downgraded, "shop")
-    kept = [archive.keep("shop", proof(minute, app=state)).digest for minute, state in enumerate(["open", "shut"])]
-    spells = archive.spells("shop")
+    kept = [archive.save("shop", proof(minute, app=state)).digest for minute, state in enumerate(["open", "shut"])]
+    intervals = archive.intervals("shop")
     with downgraded.connect() as connection:
         migrated(connection, "upgrade", "head")
 
-    assert kept[::-1] == [line.digest for line in archive.proofs("shop").lines]
-    assert spells == archive.spells("shop")
+    assert kept[::-1] == [record.digest for record in archive.proofs("shop").records]
+    assert intervals == archive.intervals("shop")
     assert [proof(0, app="open"), proof(1, app="shut")] == [archive.body("shop", digest) for digest in kept]
 
 

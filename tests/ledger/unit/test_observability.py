@@ -11,7 +11,7 @@ from flask import Flask, g
 from sqlalchemy import create_engine, text
 
 from ledger import observability
-from ledger.authorization import Demand, demands
+from ledger.authorization import Access, requires
 from ledger.observability import logs, sql_comments
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Lines(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFormatter(logs.AsJSON())
+        self.setFormatter(logs.JSONFormatter())
         self.written: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -57,7 +57,7 @@ def client() -> FlaskClient:
     observability.init_app(app)
 
     @app.route("/ask/<name>", methods=["GET", "POST"])
-    @demands(Demand.NOTHING)
+    @requires(Access.PUBLIC)
     def ask(name: str) -> str:
         engine = app.extensions["engine"]
         with engine.connect() as connection:
@@ -66,7 +66,7 @@ def client() -> FlaskClient:
         return name
 
     @app.get("/fail")
-    @demands(Demand.NOTHING)
+    @requires(Access.PUBLIC)
     def fail() -> str:
         raise RuntimeError("a mistake")
 

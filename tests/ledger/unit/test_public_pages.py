@@ -8,7 +8,7 @@ from flask import request
 from sqlalchemy.exc import OperationalError
 
 from ledger import create_app
-from ledger.authorization import Demand, demands
+from ledger.authorization import Access, requires
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -103,7 +103,7 @@ def test_a_mistake_of_ours_shows_no_trace(client: "FlaskClient", database: "Fake
 
 
 def test_only_what_the_proxy_says_is_believed(app: "Flask") -> None:
-    @demands(Demand.NOTHING)
+    @requires(Access.PUBLIC)
     def who() -> dict[str, str | None]:
         return {"from": request.remote_addr, "host": request.host}
 
@@ -116,9 +116,9 @@ def test_only_what_the_proxy_says_is_believed(app: "Flask") -> None:
     assert app.test_client().get("/who", headers=claims).json == {"from": "192.0.2.2", "host": "b.example"}
 
 
-def test_a_view_that_does_not_say_what_it_demands_stops_the_application(
+def test_a_view_that_does_not_say_which_access_it_requires_stops_the_application(
     database: "FakeDatabase", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr("ledger.health.healthz.__demand__")
-    with pytest.raises(LookupError, match=r"health\.healthz does not say what it demands"):
+    monkeypatch.delattr("ledger.health.healthz.__access__")
+    with pytest.raises(LookupError, match=r"health\.healthz does not say which access it requires"):
         create_app({"ENGINE": database.engine})

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ledger.single_flight import Once
+from ledger.single_flight import SingleFlight
 
 
 def test_who_comes_while_it_is_asked_gets_the_same_answer() -> None:
@@ -16,7 +16,7 @@ def test_who_comes_while_it_is_asked_gets_the_same_answer() -> None:
         asked.append(1)
         go.wait(5)
 
-    once = Once(ask, patience=5)
+    once = SingleFlight(ask, timeout=5)
     with ThreadPoolExecutor(8) as crowd:
         waiting = [crowd.submit(once) for _ in range(8)]
         threading.Event().wait(0.05)
@@ -29,7 +29,7 @@ def test_who_comes_while_it_is_asked_gets_the_same_answer() -> None:
 
 def test_the_next_one_asks_again() -> None:
     asked: list[int] = []
-    once = Once(lambda: asked.append(1), patience=5)
+    once = SingleFlight(lambda: asked.append(1), timeout=5)
     once()
     once()
 
@@ -42,7 +42,7 @@ def test_a_question_without_an_answer_holds_one_thread_and_nobody() -> None:
     def ask() -> None:
         go.wait(5)
 
-    once = Once(ask, patience=0.02)
+    once = SingleFlight(ask, timeout=0.02)
     for _ in range(5):
         with pytest.raises(TimeoutError):
             once()

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
-from tests.integration.rehearse.random_projects import Differences, differences, random_project
+from tests.integration.rehearse.random_projects import Mismatches, mismatches, random_project
 
 from cloison.errors import CloisonError
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class SeedResult:
     """What came of one seed; what differs is rehearsed again."""
 
     seed: int
@@ -49,20 +49,20 @@ def soak(seed: int, count: int, jobs: int) -> NoReturn:
     sys.exit(bool(twice))
 
 
-def _tried(seed: int) -> Tried:
+def _tried(seed: int) -> SeedResult:
     with tempfile.TemporaryDirectory() as folder:
         try:
-            first = differences(seed, Path(folder))
+            first = mismatches(seed, Path(folder))
         except CloisonError as error:  # engines choose a port once, and another rehearsal's canary may sit on it
-            first = Differences(0, {(): str(error)})
+            first = Mismatches(0, {(): str(error)})
         try:
             again = first.again(seed, Path(folder)) if first.found else {}
         except CloisonError as error:
             again = {(): str(error)}
-    return Tried(seed, first.flows, [*first.found.values()], [*again.values()])
+    return SeedResult(seed, first.flows, [*first.found.values()], [*again.values()])
 
 
-def _shown(found: Tried) -> Tried:
+def _shown(found: SeedResult) -> SeedResult:
     if found.once:
         word = "differs" if found.twice else "differed once and not again"
         click.echo(f"seed {found.seed} {word}: {json.dumps(random_project(found.seed))}")

@@ -6,33 +6,33 @@ import struct
 
 import pytest
 
-from cloison.audit.dns_leak_check import asked_for, question, sent_to_names
+from cloison.audit.dns_leak_check import dns_payload, dns_query, query_label
 
 
 def test_a_question_is_one_recursive_query_for_the_ipv4_address_of_a_name_that_nobody_has() -> None:
-    asked = question(b"0a1b2c")
+    asked = dns_query(b"0a1b2c")
 
     assert (0x0100, 1, 0, 0, 0) == struct.unpack("!5H", asked[2:12])
     assert b"\x060a1b2c\x07cloison\x07invalid\x00\x00\x01\x00\x01" == asked[12:]
 
 
 def test_two_questions_for_one_name_are_told_apart() -> None:
-    assert 1 < len({question(b"0a1b2c")[:2] for _ in range(64)})
+    assert 1 < len({dns_query(b"0a1b2c")[:2] for _ in range(64)})
 
 
 @pytest.mark.parametrize("label", [b"a", b"0a1b2c3d4e5f6071", b"x" * 63])
 def test_what_was_asked_for_is_read_back(label: bytes) -> None:
-    assert label == asked_for(question(label))
+    assert label == query_label(dns_query(label))
 
 
 @pytest.mark.parametrize("datagram", [b"", b"\0" * 12, b"\0" * 13, b"\xff" * 11])
 def test_what_is_no_question_asks_for_nothing(datagram: bytes) -> None:
-    assert b"" == asked_for(datagram)
+    assert b"" == query_label(datagram)
 
 
 @pytest.mark.parametrize("options", [b"", b"\x01" * 8])
 def test_only_what_goes_to_the_port_of_name_servers_is_heard(options: bytes) -> None:
     head = bytes([0x40 | 5 + len(options) // 4]) + b"\0" * 19 + options
 
-    assert b"question" == sent_to_names(head + struct.pack("!4H", 40000, 53, 16, 0) + b"question")
-    assert b"" == sent_to_names(head + struct.pack("!4H", 53, 40000, 16, 0) + b"question")
+    assert b"question" == dns_payload(head + struct.pack("!4H", 40000, 53, 16, 0) + b"question")
+    assert b"" == dns_payload(head + struct.pack("!4H", 53, 40000, 16, 0) + b"question")

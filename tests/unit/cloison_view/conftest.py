@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
-from tests.unit.cloison_view.sample_documents import HOSTILE, crowded, document, renamed
+from tests.unit.cloison_view.sample_documents import HOSTILE, document, large_document, renamed
 
-from cloison_view.page import sheet
+from cloison_view.page import render_page
 
 NAME = "ab" * 32
 
@@ -32,10 +32,10 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
     def address(scene: str) -> str:
         path: Path = folder / f"{scene}.html"
         if not path.exists():
-            proof = crowded(60) if scene == "crowded" else document("breach" if scene == "hostile" else scene)
+            proof = large_document(60) if scene == "crowded" else document("breach" if scene == "hostile" else scene)
             for evil in HOSTILE if scene == "hostile" else ():
                 proof = renamed(proof, evil)
-            path.write_text(sheet(proof, NAME))
+            path.write_text(render_page(proof, NAME))
         return path.as_uri()
 
     return address

@@ -9,11 +9,11 @@ from typing import Any, Final
 from tests.unit.reports.sample_project import seen_as, service, world
 from tests.unit.reports.sample_proofs import PROOFS
 
-from cloison.model.facts import HOST, OUTSIDE, Flow
+from cloison.model.flow import HOST, OUTSIDE, Flow
 from cloison.model.outcome import Observation, Outcome
 from cloison.proof.schema import canonical
 
-SCENES: Final = tuple(PROOFS)
+SAMPLE_NAMES: Final = tuple(PROOFS)
 
 
 @cache
@@ -80,14 +80,14 @@ def small(*flows: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def crowded(number: int) -> dict[str, Any]:
+def large_document(number: int) -> dict[str, Any]:
     """Return the document of a crowd, the caller's own to change."""
-    made: dict[str, Any] = json.loads(_crowd(number))
+    made: dict[str, Any] = json.loads(_large_document(number))
     return made
 
 
 @cache
-def _crowd(number: int) -> bytes:
+def _large_document(number: int) -> bytes:
     """Return a document of so many services on ten networks, of which one is not tolerated, with many breaches."""
     names = [f"service{i}" for i in range(number)]
     nets = [f"n{i}" for i in range(10)]

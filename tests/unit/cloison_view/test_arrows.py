@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.cloison_view.sample_documents import SCENES, crowded, document
+from tests.unit.cloison_view.sample_documents import SAMPLE_NAMES, document, large_document
 
-from cloison_view.connections import Door, doors
-from cloison_view.edges import Ways, face, ways
-from cloison_view.labels import ATTENTION
-from cloison_view.topology import scenery
+from cloison_view.connections import ProofConnection, connections
+from cloison_view.edges import EdgeSet, category, edges
+from cloison_view.labels import ACTIONABLE
+from cloison_view.topology import read_topology
 
 
-def chosen(scene: str) -> Ways:
+def chosen(scene: str) -> EdgeSet:
     proof = document(scene)
-    return ways(proof, doors(proof), scenery(proof))
+    return edges(proof, connections(proof), read_topology(proof))
 
 
 @pytest.mark.parametrize(
@@ -33,46 +33,48 @@ def chosen(scene: str) -> Ways:
     ],
 )
 def test_the_face_of_a_door(intended: str, observed: str, judgement: str, expected: str | None) -> None:
-    door = Door("app", "db", "tcp", 1, intended, observed, observed, judgement, drift=False, flows=(0,))
+    connection = ProofConnection(
+        "app", "db", "tcp", 1, intended, observed, observed, judgement, drift=False, flows=(0,)
+    )
 
-    assert expected == face(door)
+    assert expected == category(connection)
 
 
-@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("scene", SAMPLE_NAMES)
 def test_every_door_is_drawn_folded_or_counted(scene: str) -> None:
     found = chosen(scene)
-    drawn = sum(len(way.doors) for way in found.drawn)
-    folded = sum(len(way.doors) for fold in found.folds for way in fold.ways)
+    drawn = sum(len(edge.connections) for edge in found.drawn)
+    folded = sum(len(edge.connections) for collapsed in found.collapsed_edges for edge in collapsed.edges)
 
-    assert len(doors(document(scene))) == drawn + folded + found.implied.total()
+    assert len(connections(document(scene))) == drawn + folded + found.undrawn.total()
 
 
-@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("scene", SAMPLE_NAMES)
 def test_what_needs_action_is_never_only_counted(scene: str) -> None:
-    assert not set(ATTENTION) & set(chosen(scene).implied)
+    assert not set(ACTIONABLE) & set(chosen(scene).undrawn)
 
 
 def test_what_is_allowed_is_drawn_and_what_its_network_implies_is_not() -> None:
-    faces = {(way.source, way.target): way.face for way in chosen("tolerated").drawn}
+    categories = {(edge.source, edge.target): edge.category for edge in chosen("tolerated").drawn}
 
     assert {
         ("outside", "proxy"): "needed",
         ("proxy", "app"): "needed",
         ("app", "db"): "needed",
         ("proxy", "outside"): "tolerated",
-    } == faces
+    } == categories
 
 
 def test_without_a_policy_a_line_says_enough() -> None:
     drawn = chosen("no-policy").drawn
 
-    assert not [way for way in drawn if {way.source, way.target} == {"app", "db"}]
+    assert not [edge for edge in drawn if {edge.source, edge.target} == {"app", "db"}]
 
 
 def test_a_network_carries_the_word_when_its_members_have_too_many_ways() -> None:
-    proof = crowded(60)
-    found = ways(proof, doors(proof), scenery(proof))
+    proof = large_document(60)
+    found = edges(proof, connections(proof), read_topology(proof))
 
-    (fold,) = [fold for fold in found.folds if fold.network.endswith("n9")]
-    assert "breach" == fold.face
-    assert not set(fold.ways) & set(found.drawn)
+    (collapsed,) = [collapsed for collapsed in found.collapsed_edges if collapsed.network.endswith("n9")]
+    assert "breach" == collapsed.category
+    assert not set(collapsed.edges) & set(found.drawn)

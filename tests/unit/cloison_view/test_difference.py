@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.cloison_view.sample_documents import SCENES, document, flow, small
+from tests.unit.cloison_view.sample_documents import SAMPLE_NAMES, document, flow, small
 
-from cloison_view.difference import Change, difference
+from cloison_view.difference import ConnectionChange, difference
 
 
 def one(observed: str) -> list[dict[str, object]]:
@@ -38,8 +38,8 @@ def test_what_happened_to_a_door(before: str, after: str, kind: str) -> None:
         for name, part in (("opened", found.opened), ("closed", found.closed), ("changed", found.changed))
         if part
     }
-    assert (before, after) == next(iter(found)).passage
-    assert ("app", "db", "tcp", 3306) == next(iter(found)).door.key
+    assert (before, after) == next(iter(found)).transition
+    assert ("app", "db", "tcp", 3306) == next(iter(found)).connection.key
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_an_address_more_is_no_change() -> None:
     assert 0 == len(difference(small(flow()), small(flow(), flow(vantage=1, endpoint=1, evidence="another"))))
 
 
-@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("scene", SAMPLE_NAMES)
 def test_a_proof_does_not_differ_from_itself(scene: str) -> None:
     assert 0 == len(difference(document(scene), document(scene)))
 
@@ -66,11 +66,11 @@ def test_what_opened_one_way_closed_the_other_way() -> None:
     back = difference(document("breach"), document("tolerated"))
 
     assert there.opened
-    assert [c.door.key for c in there.opened] == [c.door.key for c in back.closed]
-    assert [c.door.key for c in there.closed] == [c.door.key for c in back.opened]
-    assert [c.door.key for c in there.changed] == [c.door.key for c in back.changed]
+    assert [c.connection.key for c in there.opened] == [c.connection.key for c in back.closed]
+    assert [c.connection.key for c in there.closed] == [c.connection.key for c in back.opened]
+    assert [c.connection.key for c in there.changed] == [c.connection.key for c in back.changed]
 
 
 def test_a_change_without_a_door_is_no_change() -> None:
     with pytest.raises(ValueError, match="one proof at least"):
-        _ = Change(None, None).door
+        _ = ConnectionChange(None, None).connection

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.cloison_view.sample_documents import SCENES, document, endpoint, flow, small
+from tests.unit.cloison_view.sample_documents import SAMPLE_NAMES, document, endpoint, flow, small
 
-from cloison_view.action_items import acts
-from cloison_view.connections import doors
-from cloison_view.evidence import Entry, Origin, origins
+from cloison_view.action_items import action_items
+from cloison_view.connections import connections
+from cloison_view.evidence import EvidenceEntry, SourceEvidence, evidence_by_source
 
 
 def whole(*flows: dict[str, Any]) -> dict[str, Any]:
@@ -17,12 +17,12 @@ def whole(*flows: dict[str, Any]) -> dict[str, Any]:
     return {**small(*flows), "project": {"name": "shop", "services": [], "networks": []}}
 
 
-def entries(proof: dict[str, Any]) -> list[Entry]:
+def entries(proof: dict[str, Any]) -> list[EvidenceEntry]:
     return [entry for origin in of(proof) for pair in origin.pairs for entry in pair.entries]
 
 
-def of(proof: dict[str, Any]) -> list[Origin]:
-    return origins(proof, doors(proof))
+def of(proof: dict[str, Any]) -> list[SourceEvidence]:
+    return evidence_by_source(proof, connections(proof))
 
 
 def test_flows_that_differ_in_their_address_alone_are_one_entry() -> None:
@@ -81,35 +81,35 @@ def test_what_needs_action_comes_first_and_is_counted() -> None:
     assert app.summary.endswith("2 to act on")
 
 
-@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("scene", SAMPLE_NAMES)
 def test_every_pair_that_was_asked_has_its_evidence(scene: str) -> None:
     proof = document(scene)
 
-    assert len({(d.source, d.target) for d in doors(proof)}) == sum(len(origin.pairs) for origin in of(proof))
+    assert len({(d.source, d.target) for d in connections(proof)}) == sum(len(origin.pairs) for origin in of(proof))
 
 
-@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("scene", SAMPLE_NAMES)
 def test_every_door_that_needs_action_is_in_an_act(scene: str) -> None:
     proof = document(scene)
-    wanted = {(d.judgement, d.source) for d in doors(proof) if d.judgement in ("breach", "broken", "unknown")}
+    wanted = {(d.judgement, d.source) for d in connections(proof) if d.judgement in ("breach", "broken", "unknown")}
 
-    found = acts(proof, doors(proof))
+    found = action_items(proof, connections(proof))
     assert {(word, source.removeprefix("stranger:")) for word, source in wanted} == {
-        (act.word, source) for act in found for source, _ in act.sources
+        (item.judgement, source) for item in found for source, _ in item.sources
     }
 
 
 def test_an_act_says_who_reaches_what_and_why() -> None:
     proof = document("breach")
-    found = {act.sentence: act for act in acts(proof, doors(proof))}
+    found = {item.sentence: item for item in action_items(proof, connections(proof))}
 
-    act = found["app, db reach outside (any port)"]
-    assert ("breach", "file") == (act.word, act.cause)
-    assert ("meant to be shut, and open by the file: back is not internal, so app has egress",) == act.reasons
+    item = found["app, db reach outside (any port)"]
+    assert ("breach", "file") == (item.judgement, item.cause)
+    assert ("meant to be shut, and open by the file: back is not internal, so app has egress",) == item.reasons
 
 
 def test_reasons_beyond_a_few_are_counted() -> None:
     proof = whole(*(flow(judgement="breach", rule=f"rule {i}", reason=f"reason {i}") for i in range(5)))
 
-    (act,) = acts(proof, doors(proof))
-    assert (3, "and 2 reasons of the same kind") == (len(act.reasons), act.more)
+    (item,) = action_items(proof, connections(proof))
+    assert (3, "and 2 reasons of the same kind") == (len(item.reasons), item.more)

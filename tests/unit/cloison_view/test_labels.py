@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cloison_view.connections import Door
-from cloison_view.labels import columns, cut, in_order, listed, many, ports, shown
+from cloison_view.connections import ProofConnection
+from cloison_view.labels import join_names, pluralize, ports, shown, sort_places, text_columns, truncate
 
 
 @pytest.mark.parametrize(
@@ -23,33 +23,39 @@ def test_what_cannot_be_seen_is_made_visible(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize("text", ["database", "界" * 9, "a" * 99, "\u202e" * 99])
 def test_what_is_cut_fits(text: str) -> None:
-    assert columns(cut(text, 7)) <= 7
-    assert cut(text, 7).endswith("…")
+    assert text_columns(truncate(text, 7)) <= 7
+    assert truncate(text, 7).endswith("…")
 
 
 def test_what_fits_is_not_cut() -> None:
-    assert "database" == cut("database", 8)
+    assert "database" == truncate("database", 8)
 
 
 def test_places_stand_as_people_count_them() -> None:
     places = ["host", "stranger:a", "web10", "web2", "outside", "web2"]
 
-    assert ["outside", "web2", "web10", "stranger:a", "host"] == in_order(places)
+    assert ["outside", "web2", "web10", "stranger:a", "host"] == sort_places(places)
 
 
-def door(protocol: str, port: int) -> Door:
-    return Door("app", "db", protocol, port, "shut", "shut", "shut", "holds", drift=False, flows=(0,))
+def connection(protocol: str, port: int) -> ProofConnection:
+    return ProofConnection("app", "db", protocol, port, "shut", "shut", "shut", "holds", drift=False, flows=(0,))
 
 
 def test_the_canary_of_udp_says_nothing_beside_that_of_tcp() -> None:
-    assert ["53/udp", "80", "*"] == ports([door("tcp", 0), door("udp", 0), door("tcp", 80), door("udp", 53)])
-    assert ["*/udp"] == ports([door("udp", 0)])
+    assert ["53/udp", "80", "*"] == ports(
+        [connection("tcp", 0), connection("udp", 0), connection("tcp", 80), connection("udp", 53)]
+    )
+    assert ["*/udp"] == ports([connection("udp", 0)])
 
 
 def test_one_more_than_a_few_is_still_named() -> None:
-    assert "1, 2, 3, 4" == listed(["1", "2", "3", "4"])
-    assert "1, 2, 3 and 2 more" == listed(["1", "2", "3", "4", "5"])
+    assert "1, 2, 3, 4" == join_names(["1", "2", "3", "4"])
+    assert "1, 2, 3 and 2 more" == join_names(["1", "2", "3", "4", "5"])
 
 
 def test_a_count_has_its_noun() -> None:
-    assert ["1 way", "2 ways", "1,000 breaches"] == [many(1, "way"), many(2, "way"), many(1000, "breach", "breaches")]
+    assert ["1 way", "2 ways", "1,000 breaches"] == [
+        pluralize(1, "way"),
+        pluralize(2, "way"),
+        pluralize(1000, "breach", "breaches"),
+    ]

@@ -7,38 +7,38 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from tests.unit.cloison_view.sample_documents import HOSTILE, SCENES, crowded, document, renamed
+from tests.unit.cloison_view.sample_documents import HOSTILE, SAMPLE_NAMES, document, large_document, renamed
 
-from cloison_view.connections import doors
-from cloison_view.edges import ways
+from cloison_view.connections import connections
+from cloison_view.edges import edges
 from cloison_view.layout import layout
 from cloison_view.svg_shapes import Layout, Rect
-from cloison_view.topology import scenery
+from cloison_view.topology import read_topology
 
 
 @cache
 def drawn(name: str) -> Layout:
     """Lay a document out."""
     proof = PROOFS[name]
-    seen = scenery(proof)
-    return layout(seen, ways(proof, doors(proof), seen))
+    topology = read_topology(proof)
+    return layout(topology, edges(proof, connections(proof), topology))
 
 
-def solids(picture: Layout) -> list[tuple[str, Rect]]:
+def solids(diagram: Layout) -> list[tuple[str, Rect]]:
     """Return everything on which nothing may lie: boxes, what of them reaches over the lines, labels, edges."""
-    boxes = [part for box in picture.boxes for part in ((box.place.name, box.rect),)]
-    labels = [(arrow.label.text, arrow.label.rect) for arrow in picture.arrows if arrow.label]
-    heads = [(rail.label.text, rail.label.rect) for rail in picture.rails]
-    return [*boxes, *labels, *heads, ("outside", picture.outside), ("host", picture.host)]
+    boxes = [part for box in diagram.boxes for part in ((box.place.name, box.rect),)]
+    labels = [(arrow.label.text, arrow.label.rect) for arrow in diagram.arrows if arrow.label]
+    heads = [(network_line.label.text, network_line.label.rect) for network_line in diagram.network_lines]
+    return [*boxes, *labels, *heads, ("outside", diagram.outside), ("host", diagram.host)]
 
 
 def proofs() -> dict[str, dict[str, Any]]:
     """Return every kind of document by name."""
-    scenes = {scene: document(scene) for scene in SCENES}
+    scenes = {scene: document(scene) for scene in SAMPLE_NAMES}
     return {
         **scenes,
-        "crowded": crowded(60),
-        "flat": crowded(12),
+        "crowded": large_document(60),
+        "flat": large_document(12),
         **{f"hostile {i}": renamed(document("stranger"), evil) for i, evil in enumerate(HOSTILE)},
         "empty": {**document("holds"), "vantages": [], "endpoints": [], "flows": []},
     }
@@ -56,24 +56,24 @@ def test_nothing_lies_on_anything_else(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROOFS)
 def test_a_box_reaches_over_the_lines_without_touching_another_box_or_a_label(name: str) -> None:
-    picture = drawn(name)
-    labels = [arrow.label.rect for arrow in picture.arrows if arrow.label]
-    labels += [rail.label.rect for rail in picture.rails]
+    diagram = drawn(name)
+    labels = [arrow.label.rect for arrow in diagram.arrows if arrow.label]
+    labels += [network_line.label.rect for network_line in diagram.network_lines]
 
-    for box in picture.boxes:
-        others = [other.rect for other in picture.boxes if other is not box]
-        assert not any(box.arm.overlaps(rect) for rect in (*others, *labels))
+    for box in diagram.boxes:
+        others = [other.rect for other in diagram.boxes if other is not box]
+        assert not any(box.extension.overlaps(rect) for rect in (*others, *labels))
 
 
 @pytest.mark.parametrize("name", PROOFS)
 def test_everything_is_inside_the_picture(name: str) -> None:
-    picture = drawn(name)
+    diagram = drawn(name)
 
-    for _, rect in solids(picture):
+    for _, rect in solids(diagram):
         assert rect.x >= 0
         assert rect.y >= 0
-        assert rect.right <= picture.width
-        assert rect.bottom <= picture.height
+        assert rect.right <= diagram.width
+        assert rect.bottom <= diagram.height
 
 
 @pytest.mark.parametrize("name", PROOFS)
@@ -85,31 +85,31 @@ def test_a_name_fits_into_its_box(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROOFS)
 def test_an_arrow_ends_at_what_it_is_about(name: str) -> None:
-    picture = drawn(name)
-    boxes = {box.place.name: box for box in picture.boxes}
+    diagram = drawn(name)
+    boxes = {box.place.name: box for box in diagram.boxes}
 
-    for arrow in picture.arrows:
-        if arrow.has_head and arrow.ways[0].target in boxes:
+    for arrow in diagram.arrows:
+        if arrow.has_head and arrow.edges[0].target in boxes:
             x, y = arrow.points[-1]
-            box = boxes[arrow.ways[0].target]
-            assert x in (box.arm.x, box.rect.x, box.rect.right)
+            box = boxes[arrow.edges[0].target]
+            assert x in (box.extension.x, box.rect.x, box.rect.right)
             assert box.rect.y < y < box.rect.bottom
 
 
 @pytest.mark.parametrize("name", PROOFS)
 def test_no_two_trunks_lie_on_each_other(name: str) -> None:
-    trunks = [arrow.points for arrow in drawn(name).arrows if len(arrow.points) > 2]
-    spans = [(points[0][0], min(y for _, y in points), max(y for _, y in points)) for points in trunks]
+    edge_bundles = [arrow.points for arrow in drawn(name).arrows if len(arrow.points) > 2]
+    spans = [(points[0][0], min(y for _, y in points), max(y for _, y in points)) for points in edge_bundles]
 
     for (x, top, bottom), (other, above, below) in combinations(spans, 2):
         assert x != other or bottom < above or below < top
 
 
 def test_the_worst_lies_on_top() -> None:
-    faces = [arrow.face for arrow in drawn("breach").arrows]
+    categories = [arrow.category for arrow in drawn("breach").arrows]
 
-    assert faces.index("needed") < faces.index("breach")
-    assert "breach" == faces[-1]
+    assert categories.index("needed") < categories.index("breach")
+    assert "breach" == categories[-1]
 
 
 def test_what_no_eye_can_follow_is_told_where_it_ends() -> None:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 
 import pytest
-from tests.unit.cloison_view.sample_documents import SCENES, crowded, document
+from tests.unit.cloison_view.sample_documents import SAMPLE_NAMES, document, large_document
 
-from cloison_view.connections import doors
-from cloison_view.matrix import Matrix, matrix, table
+from cloison_view.connections import connections
+from cloison_view.matrix import ConnectionTable, build_table, matrix
 
 
-def made(scene: str) -> Matrix:
+def made(scene: str) -> ConnectionTable:
     proof = document(scene)
-    return table(proof, doors(proof))
+    return build_table(proof, connections(proof))
 
 
-def cells(found: Matrix) -> dict[tuple[str, str, str], tuple[str, str]]:
+def cells(found: ConnectionTable) -> dict[tuple[str, str, str], tuple[str, str]]:
     """Return the marks and the word of every cell by source, target and port."""
     return {
-        (row.source, column.target, column.label): (cell.marks, cell.judgement)
+        (row.source, column.target, column.label): (cell.symbols, cell.judgement)
         for row in found.rows
         for column, cell in zip(found.columns, row.cells, strict=True)
         if cell
@@ -48,10 +48,12 @@ def test_tcp_and_udp_share_a_column_until_they_differ() -> None:
     assert ["3306", "*", "*/udp"] == [c.label for c in made("udp").columns if c.target == "db"]
 
 
-@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("scene", SAMPLE_NAMES)
 def test_every_door_that_needs_action_has_a_cell_that_says_so(scene: str) -> None:
     found = made(scene)
-    wanted = {(d.source, d.target) for d in doors(document(scene)) if d.judgement in ("breach", "broken", "unknown")}
+    wanted = {
+        (d.source, d.target) for d in connections(document(scene)) if d.judgement in ("breach", "broken", "unknown")
+    }
 
     assert wanted == {
         (row.source, column.target)
@@ -65,8 +67,10 @@ def test_the_filter_leaves_rows_and_columns_with_something_to_act_on() -> None:
     found = made("breach")
 
     assert {"outside", "app", "db", "proxy"} == {row.source for row in found.rows if row.needs_action}
-    busy = {(c.target, c.label) for c, is_busy in zip(found.columns, found.busy, strict=True) if is_busy}
-    assert {("app", "*"), ("db", "3306"), ("proxy", "80"), ("proxy", "*"), ("outside", "*")} == busy
+    actionable_columns = {
+        (c.target, c.label) for c, is_busy in zip(found.columns, found.actionable_columns, strict=True) if is_busy
+    }
+    assert {("app", "*"), ("db", "3306"), ("proxy", "80"), ("proxy", "*"), ("outside", "*")} == actionable_columns
 
 
 def test_there_is_no_filter_where_nothing_needs_action() -> None:
@@ -75,7 +79,7 @@ def test_there_is_no_filter_where_nothing_needs_action() -> None:
 
 
 def test_many_columns_are_dense() -> None:
-    assert "pv-dense" in matrix(crowded(20))
+    assert "pv-dense" in matrix(large_document(20))
     assert "pv-dense" not in matrix(document("holds"))
 
 

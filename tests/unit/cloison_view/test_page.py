@@ -9,9 +9,9 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from tests.unit.cloison_view.sample_documents import HOSTILE, SCENES, crowded, document, renamed
+from tests.unit.cloison_view.sample_documents import HOSTILE, SAMPLE_NAMES, document, large_document, renamed
 
-from cloison_view.page import body, sheet
+from cloison_view.page import body, render_page
 
 NAME = "ab" * 32
 
@@ -46,10 +46,10 @@ class Page(HTMLParser):
 
 
 def page(proof: dict[str, Any]) -> Page:
-    return Page(sheet(proof, NAME))
+    return Page(render_page(proof, NAME))
 
 
-@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("scene", SAMPLE_NAMES)
 def test_it_refers_to_nothing_but_itself_and_to_nothing_that_is_not_there(scene: str) -> None:
     found = page(document(scene))
 
@@ -84,20 +84,20 @@ def test_no_name_makes_markup(scene: str, evil: str) -> None:
 
 
 def test_no_name_is_run_as_a_template() -> None:
-    assert "{{ 7 * 7 }}" in sheet(renamed(document("breach"), "{{ 7 * 7 }}"), NAME)
+    assert "{{ 7 * 7 }}" in render_page(renamed(document("breach"), "{{ 7 * 7 }}"), NAME)
 
 
 def test_nothing_unseen_gets_onto_the_page() -> None:
-    assert not re.search("[\u202e\u2066\u0000]", sheet(renamed(document("stranger"), HOSTILE[5]), NAME))
+    assert not re.search("[\u202e\u2066\u0000]", render_page(renamed(document("stranger"), HOSTILE[5]), NAME))
 
 
 def test_the_body_is_the_same_in_a_page_of_somebody_elses() -> None:
     proof = document("twelve")
 
-    assert body(proof, NAME) in sheet(proof, NAME)
+    assert body(proof, NAME) in render_page(proof, NAME)
 
 
-@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("scene", SAMPLE_NAMES)
 def test_it_tells_what_the_document_tells(scene: str) -> None:
     proof = document(scene)
     text = " ".join(part for texts in page(proof).texts.values() for part in texts)
@@ -109,15 +109,15 @@ def test_it_tells_what_the_document_tells(scene: str) -> None:
 
 
 def test_many_entries_leave_the_picture_in_sight() -> None:
-    text = sheet(crowded(60), NAME)
+    text = render_page(large_document(60), NAME)
 
     assert 10 == text[: text.index('pv-rest"')].count('pv-links"')
-    assert 'pv-rest"' not in sheet(document("breach"), NAME)
+    assert 'pv-rest"' not in render_page(document("breach"), NAME)
 
 
 def test_a_proof_without_a_policy_says_so() -> None:
-    assert "The file has no policy" in sheet(document("no-policy"), NAME)
-    assert "The file has no policy" not in sheet(document("holds"), NAME)
+    assert "The file has no policy" in render_page(document("no-policy"), NAME)
+    assert "The file has no policy" not in render_page(document("holds"), NAME)
 
 
 def test_a_proof_of_nothing_is_a_page_too() -> None:
@@ -125,15 +125,15 @@ def test_a_proof_of_nothing_is_a_page_too() -> None:
     proof["verdict"] = {"word": "unproven", "exit_code": 3}
     proof["coverage"] = {**proof["coverage"], "complete": False, "skipped": [{"what": "app", "why": "it is new"}]}
 
-    text = sheet(proof, NAME)
+    text = render_page(proof, NAME)
     assert "Nothing was judged" in text
     assert "not complete" in text
     assert "it is new" in text
 
 
 def test_the_same_proof_gives_the_same_bytes() -> None:
-    assert sheet(document("twelve"), NAME) == sheet(document("twelve"), NAME)
+    assert render_page(document("twelve"), NAME) == render_page(document("twelve"), NAME)
 
 
 def test_sixty_services_stay_below_six_megabytes() -> None:
-    assert len(sheet(crowded(60), NAME).encode()) < 6_000_000
+    assert len(render_page(large_document(60), NAME).encode()) < 6_000_000

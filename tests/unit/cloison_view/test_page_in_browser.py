@@ -52,8 +52,8 @@ def test_it_is_not_hard_to_use_and_not_wider_than_its_screen(
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.goto(stored(scene))
-    for fold in page.locator("details").all():
-        fold.evaluate("fold => fold.open = true")
+    for details in page.locator("details").all():
+        details.evaluate("details => details.open = true")
     found = Axe().run(page).response["violations"]
 
     assert [] == [(rule["id"], rule["nodes"][0]["html"]) for rule in found if rule["impact"] in SEVERE]

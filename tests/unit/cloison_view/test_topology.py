@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from tests.unit.cloison_view.sample_documents import crowded, document
+from tests.unit.cloison_view.sample_documents import document, large_document
 
-from cloison_view.topology import scenery
+from cloison_view.topology import read_topology
 
 
 def test_the_network_nearest_to_the_outside_comes_first_and_its_members_too() -> None:
-    found = scenery(document("tolerated"))
+    found = read_topology(document("tolerated"))
 
     assert [("front", False), ("back", True)] == [(item.label, item.internal) for item in found.networks]
     assert ["proxy", "app", "db"] == [place.name for place in found.places]
 
 
 def test_networks_with_a_common_member_stand_side_by_side() -> None:
-    labels = [network.label for network in scenery(crowded(60)).networks]
+    labels = [network.label for network in read_topology(large_document(60)).networks]
 
     assert [f"n{i}" for i in range(10)] == labels
 
 
 def test_a_seat_that_the_file_does_not_give_is_uninvited() -> None:
-    places = {place.name: place for place in scenery(document("breach")).places}
+    places = {place.name: place for place in read_topology(document("breach")).places}
 
-    assert {"shop_back": "held", "shop_front": "uninvited"} == places["app"].seats
+    assert {"shop_back": "attached", "shop_front": "undeclared"} == places["app"].attachments
 
 
 def test_a_seat_that_nobody_takes_is_empty() -> None:
@@ -32,29 +32,29 @@ def test_a_seat_that_nobody_takes_is_empty() -> None:
         if end["place"] == "proxy" and end["network"] == "shop_front":
             end["address"] = ""
 
-    places = {place.name: place for place in scenery(proof).places}
+    places = {place.name: place for place in read_topology(proof).places}
 
-    assert {"shop_back": "held", "shop_front": "empty"} == places["proxy"].seats
+    assert {"shop_back": "attached", "shop_front": "unattached"} == places["proxy"].attachments
 
 
 def test_a_service_of_which_no_container_was_met_sits_where_the_file_puts_it() -> None:
     proof = document("tolerated")
     proof["endpoints"] = []
 
-    places = {place.name: place for place in scenery(proof).places}
+    places = {place.name: place for place in read_topology(proof).places}
 
-    assert {"shop_back": "held", "shop_front": "held"} == places["proxy"].seats
+    assert {"shop_back": "attached", "shop_front": "attached"} == places["proxy"].attachments
 
 
 def test_a_stranger_comes_last_and_goes_by_its_containers_name() -> None:
-    last = scenery(document("stranger")).places[-1]
+    last = read_topology(document("stranger")).places[-1]
 
-    assert last.is_stranger
-    assert ("blog-cron-1", {"shop_back": "uninvited"}) == (last.label, last.seats)
+    assert last.is_foreign
+    assert ("blog-cron-1", {"shop_back": "undeclared"}) == (last.label, last.attachments)
 
 
 def test_a_network_that_the_project_does_not_have_goes_by_the_engines_name() -> None:
     proof = document("tolerated")
     proof["endpoints"][0] = {**proof["endpoints"][0], "network": "elsewhere"}
 
-    assert "elsewhere" in [network.label for network in scenery(proof).networks]
+    assert "elsewhere" in [network.label for network in read_topology(proof).networks]

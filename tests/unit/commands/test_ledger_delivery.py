@@ -7,58 +7,58 @@ from pathlib import Path
 
 import pytest
 from tests.unit.ledger_client import fake_ledger
-from tests.unit.ledger_client.fake_ledger import TOKEN, status
-from tests.unit.reports.sample_proofs import holding
+from tests.unit.ledger_client.fake_ledger import TOKEN_VARIABLE, status
+from tests.unit.reports.sample_proofs import fully_allowed
 
 from cloison.commands import ledger_delivery, options
-from cloison.commands.ledger_delivery import Courier
-from cloison.commands.options import Recipient
+from cloison.commands.ledger_delivery import LedgerClient
+from cloison.commands.options import LedgerOptions
 from cloison.errors import UsageError
 from cloison.proof.schema import digest
 
-Made = Callable[..., Courier]
+Made = Callable[..., LedgerClient]
 
 
 @pytest.fixture
 def made(server: fake_ledger.Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setenv("CLOISON_LEDGER_TOKEN", TOKEN)
+    monkeypatch.setenv("CLOISON_LEDGER_TOKEN", TOKEN_VARIABLE)
 
-    def made(url: str = "", *, required: bool = False) -> Courier:
-        courier = ledger_delivery.courier(Recipient(url or server.url, None, required))
-        assert courier
-        return courier
+    def made(url: str = "", *, required: bool = False) -> LedgerClient:
+        ledger_client = ledger_delivery.ledger_client(LedgerOptions(url or server.url, None, required))
+        assert ledger_client
+        return ledger_client
 
     return made
 
 
 def test_without_a_ledger_nobody_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CLOISON_LEDGER_TOKEN", TOKEN)
+    monkeypatch.setenv("CLOISON_LEDGER_TOKEN", TOKEN_VARIABLE)
 
-    assert ledger_delivery.courier(Recipient()) is None
+    assert ledger_delivery.ledger_client(LedgerOptions()) is None
     with pytest.raises(UsageError, match="add --ledger URL"):
-        ledger_delivery.courier(Recipient(required=True))
+        ledger_delivery.ledger_client(LedgerOptions(required=True))
 
 
 def test_a_proof_is_on_the_disk_before_it_is_sent(made: Made, server: fake_ledger.Ledger, tmp_path: Path) -> None:
-    parcel = made().take(holding())
+    parcel = made().enqueue(fully_allowed())
 
-    assert parcel.waiting
-    assert tmp_path in parcel.waiting.path.parents
+    assert parcel.queued
+    assert tmp_path in parcel.queued.path.parents
     assert [] == server.posted
     assert 0 == parcel.send(0)
-    assert [digest(holding())] == server.stored
+    assert [digest(fully_allowed())] == server.stored
 
 
 @pytest.mark.parametrize("required", [False, True])
 def test_a_failed_sending_changes_the_exit_code_only_where_that_is_asked_for(
-    required: bool,  # noqa: FBT001  # pytest passes by name
+    required: bool,
     made: Made,
     server: fake_ledger.Ledger,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     server.always = status(503)
-    parcel = made(required=required).take(holding())
+    parcel = made(required=required).enqueue(fully_allowed())
 
     assert [3 if required else 0, 1, 3] == [parcel.send(code) for code in (0, 1, 3)]
     told = capsys.readouterr()
@@ -67,10 +67,10 @@ def test_a_failed_sending_changes_the_exit_code_only_where_that_is_asked_for(
 
 
 def test_a_proof_that_arrives_changes_no_exit_code(made: Made) -> None:
-    courier = made(required=True)
+    ledger_client = made(required=True)
 
-    assert 1 == courier.take(holding()).send(1)
-    assert 0 == courier.take(holding()).send(0)
+    assert 1 == ledger_client.enqueue(fully_allowed()).send(1)
+    assert 0 == ledger_client.enqueue(fully_allowed()).send(0)
 
 
 def test_a_disk_that_takes_nothing_has_the_proof_sent_at_once(
@@ -78,18 +78,18 @@ def test_a_disk_that_takes_nothing_has_the_proof_sent_at_once(
 ) -> None:
     (tmp_path / "cloison").write_text("a file where the folder would be")
 
-    parcel = made(required=True).take(holding())
+    parcel = made(required=True).enqueue(fully_allowed())
 
     assert "the proof cannot be kept in" in capsys.readouterr().err
     assert 0 == parcel.send(0)
-    assert [digest(holding())] == server.stored
+    assert [digest(fully_allowed())] == server.stored
 
 
 def test_a_spool_that_cannot_be_read_is_told(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    parcel = made(required=True).take(holding())
-    assert parcel.waiting
-    parcel.waiting.path.unlink()
-    parcel.waiting.path.mkdir()
+    parcel = made(required=True).enqueue(fully_allowed())
+    assert parcel.queued
+    parcel.queued.path.unlink()
+    parcel.queued.path.mkdir()
 
     assert 3 == parcel.send(0)
     assert "cannot be sent: Is a directory" in capsys.readouterr().err
@@ -98,7 +98,7 @@ def test_a_spool_that_cannot_be_read_is_told(made: Made, tmp_path: Path, capsys:
 def test_who_interrupts_learns_where_the_proof_waits(
     made: Made, server: fake_ledger.Ledger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parcel = made().take(holding())
+    parcel = made().enqueue(fully_allowed())
 
     def interrupted(*_: object) -> bool:
         raise KeyboardInterrupt
@@ -116,8 +116,8 @@ def test_an_open_way_is_warned_of_before_any_work(made: Made, capsys: pytest.Cap
 
 
 def test_no_option_takes_a_token() -> None:
-    @options.recipient
-    def nothing(recipient: Recipient) -> None: ...
+    @options.ledger_options
+    def nothing(ledger_options: LedgerOptions) -> None: ...
 
     names = {name for option in nothing.__click_params__ for name in option.opts}  # type: ignore[attr-defined]
     assert {"--ledger", "--ledger-token-file", "--ledger-required"} == names

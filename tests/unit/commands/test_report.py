@@ -38,7 +38,7 @@ def test_it_shows_what_was_shown_when_the_proof_was_made(stored: Path, capsys: p
 @pytest.mark.parametrize(
     ("scene", "strict", "code"), [("holds", False, 0), ("unknown", False, 3), ("tolerated", True, 1)]
 )
-def test_the_exit_code_is_the_proofs(tmp_path: Path, scene: str, strict: bool, code: int) -> None:  # noqa: FBT001  # a row
+def test_the_exit_code_is_the_proofs(tmp_path: Path, scene: str, strict: bool, code: int) -> None:
     path = tmp_path / "proof.json"
     path.write_bytes(canonical(PROOFS[scene]()))
 

@@ -5,19 +5,19 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.fake_engine import BACK, POLICY, STACK, World, labels
+from tests.unit.fake_engine import BACK, POLICY, STACK, FakeEngine, labels
 
 from cloison.compose import policy
-from cloison.compose.policy import Policy, Rule, Toleration
+from cloison.compose.policy import Policy, PolicyRule, Toleration
 from cloison.errors import PolicyError
-from cloison.model.facts import Protocol
+from cloison.model.flow import Protocol
 
 TCP, UDP = Protocol.TCP, Protocol.UDP
 
 
-def read(raw: Any, world: World = STACK) -> Policy | None:
+def read(raw: Any, deployment: FakeEngine = STACK) -> Policy | None:
     """Read a policy of the stack."""
-    return policy.policy(World({**world.file, "x-cloison": raw}, world.facts).project)
+    return policy.policy(FakeEngine({**deployment.file, "x-cloison": raw}, deployment.facts).project)
 
 
 def test_a_file_without_a_policy_has_none() -> None:
@@ -47,7 +47,7 @@ def test_an_empty_policy_allows_nothing(raw: dict[str, Any]) -> None:
     ],
 )
 def test_an_arrow_is_read(text: str, arrow: tuple[str, str, int | None, Protocol]) -> None:
-    assert Policy((Rule(*arrow, "x-cloison.allow[0]", " ".join(text.split())),), ()) == read({"allow": [text]})
+    assert Policy((PolicyRule(*arrow, "x-cloison.allow[0]", " ".join(text.split())),), ()) == read({"allow": [text]})
 
 
 def test_tolerations_say_what_and_why() -> None:
@@ -114,7 +114,7 @@ def test_what_is_no_policy_is_refused_with_its_position(raw: Any, sentence: str)
 
 
 def test_a_project_without_networks_has_none_to_suggest() -> None:
-    bare = World({"name": "bare", "services": {}}, STACK.facts)
+    bare = FakeEngine({"name": "bare", "services": {}}, STACK.facts)
 
     with pytest.raises(PolicyError, match="known are none"):
         read(tolerating(network="net"), bare)
@@ -185,14 +185,14 @@ def test_a_rule_speaks_about_the_flows_that_it_names(text: str, named: list[str]
     rules = read({"allow": [text]})
 
     assert rules is not None
-    assert named == labels(flow for flow in STACK.asked() if rules.allow[0].names(flow))
+    assert named == labels(flow for flow in STACK.flows() if rules.allow[0].matches(flow))
 
 
 def test_a_published_port_is_named_by_the_port_of_its_service() -> None:
     rules = read({"allow": ["outside -> proxy:80"]})
 
     assert rules is not None
-    assert "outside -> proxy-1:80 at 192.0.2.10:8080" in labels(f for f in STACK.asked() if rules.allow[0].names(f))
+    assert "outside -> proxy-1:80 at 192.0.2.10:8080" in labels(f for f in STACK.flows() if rules.allow[0].matches(f))
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_published_port_is_named_by_the_port_of_its_service() -> None:
 )
 def test_a_port_that_a_running_service_does_not_have_is_refused(rules: dict[str, Any], sentence: str) -> None:
     known = {"db": {(TCP, 3306)}, "mute": set[tuple[Protocol, int]]()}
-    parsed = read(rules, STACK.serving("mute"))
+    parsed = read(rules, STACK.with_service("mute"))
 
     assert parsed is not None
     with pytest.raises(PolicyError) as caught:
@@ -240,7 +240,7 @@ def test_a_port_that_is_known_or_cannot_be_known_is_accepted(rules: dict[str, An
 @pytest.mark.parametrize("text", ["db -> db", "host -> outside", "outside -> host", "* -> *:81"])
 def test_a_rule_that_covers_no_flow_is_refused(text: str) -> None:
     with pytest.raises(PolicyError) as caught:
-        STACK.ruled({"allow": [text]}).asked()
+        STACK.with_policy({"allow": [text]}).flows()
 
     assert str(caught.value).startswith(f'x-cloison.allow[0]: "{text}" covers no flow of this project; ')
 
@@ -257,17 +257,17 @@ def test_a_port_of_the_host_may_be_named() -> None:
     rules = read({"allow": ["app -> host:5432"]})
 
     assert rules is not None
-    asked = STACK.listening("", 22, 5432).asked()
+    asked = STACK.with_listeners("", 22, 5432).flows()
     assert [
         "app-1 -> host:5432 at 192.0.2.10",
         "app-1 -> host:5432 on backend_net",
         "app-1 -> host:5432 on frontend_net",
-    ] == labels(flow for flow in asked if rules.allow[0].names(flow))
+    ] == labels(flow for flow in asked if rules.allow[0].matches(flow))
 
 
 def test_a_port_of_the_host_on_which_nobody_listens_is_refused() -> None:
     with pytest.raises(PolicyError) as caught:
-        STACK.listening("", 22).ruled({"allow": ["app -> host:5432"]}).asked()
+        STACK.with_listeners("", 22).with_policy({"allow": ["app -> host:5432"]}).flows()
 
     sentence = (
         'x-cloison.allow[0]: "app -> host:5432" covers no flow of this project; '
@@ -278,13 +278,13 @@ def test_a_port_of_the_host_on_which_nobody_listens_is_refused() -> None:
 
 
 def test_a_rule_about_a_service_that_has_ended_needs_no_flow() -> None:
-    world = STACK.serving("job", networks={"backend_net": None}).ruled({"allow": ["job -> db:3306"]})
-    rules = world.rules
+    deployment = STACK.with_service("job", networks={"backend_net": None}).with_policy({"allow": ["job -> db:3306"]})
+    rules = deployment.rules
     assert rules is not None
 
-    policy.check_cover(rules, [], finished={"job"})
+    policy.check_rules_match(rules, [], completed={"job"})
     with pytest.raises(PolicyError):
-        policy.check_cover(rules, [])
+        policy.check_rules_match(rules, [])
 
 
 def test_the_ports_that_are_asked_are_those_that_the_policy_allows() -> None:
@@ -295,7 +295,7 @@ def test_the_ports_that_are_asked_are_those_that_the_policy_allows() -> None:
 
 
 def test_a_rule_about_a_side_car_means_the_namespace_that_it_lives_in() -> None:
-    rules = read({"allow": ["app -> dump:9000"]}, STACK.serving("dump", network_mode="service:db"))
+    rules = read({"allow": ["app -> dump:9000"]}, STACK.with_service("dump", network_mode="service:db"))
 
     assert rules is not None
     assert ("db", "app -> dump:9000") == (rules.allow[0].target, rules.allow[0].text)

@@ -11,7 +11,7 @@ from tests.unit.fake_engine import BACK, FILE, FRONT, STACK
 from cloison.compose import project as compose_project
 from cloison.compose.project import Network, Port, Project, Service
 from cloison.errors import FileError
-from cloison.model.facts import Protocol
+from cloison.model.flow import Protocol
 
 TCP, UDP = Protocol.TCP, Protocol.UDP
 
@@ -43,7 +43,10 @@ def test_a_resolved_file_is_read_as_it_is_drawn() -> None:
         (None, Network("net", "net")),
         ({"name": "other"}, Network("net", "other")),
         ({"external": True, "internal": None, "driver": None}, Network("net", "net", external=True)),
-        ({"driver": "macvlan", "driver_opts": {"mtu": 1400}}, Network("net", "net", False, False, "macvlan", {"mtu": "1400"})),  # noqa: E501, FBT003
+        (
+            {"driver": "macvlan", "driver_opts": {"mtu": 1400}},
+            Network("net", "net", driver="macvlan", options={"mtu": "1400"}),
+        ),
     ],
 )  # fmt: skip
 def test_a_network_has_defaults(body: Any, network: Network) -> None:
@@ -99,7 +102,7 @@ def test_a_service_has_one_replica_unless_the_file_says_otherwise(body: dict[str
 
 
 @pytest.mark.parametrize(
-    ("body", "networks", "lender"),
+    ("body", "networks", "namespace_owner"),
     [
         ({"networks": {"net": None}}, ("one_net",), ""),
         ({"networks": {"net": {"aliases": ["x"]}}}, ("one_net",), ""),
@@ -111,29 +114,43 @@ def test_a_service_has_one_replica_unless_the_file_says_otherwise(body: dict[str
         ({"network_mode": "container:abc"}, (), ""),
     ],
 )
-def test_a_service_sits_where_the_file_puts_it(body: dict[str, Any], networks: tuple[str, ...], lender: str) -> None:
+def test_a_service_sits_where_the_file_puts_it(
+    body: dict[str, Any], networks: tuple[str, ...], namespace_owner: str
+) -> None:
     service = alone(**body)
 
-    assert (networks, lender) == (service.networks, service.shares_namespace_with)
+    assert (networks, namespace_owner) == (service.networks, service.shares_namespace_with)
 
 
 def chain() -> Project:
     """A side-car of a side-car of the database."""
-    return STACK.serving("dump", network_mode="service:db").serving("ship", network_mode="service:dump").project
+    return (
+        STACK.with_service("dump", network_mode="service:db").with_service("ship", network_mode="service:dump").project
+    )
 
 
 def test_a_seat_says_how_much_it_wants_to_be_the_gateway() -> None:
     asked = {"frontend_net": {"gw_priority": 7}, "backend_net": None, "guest_net": {"aliases": ["guest"]}}
     project = (
-        STACK.drawing("guest_net").serving("db", networks=asked).serving("dump", network_mode="service:db").project
+        STACK.with_network("guest_net")
+        .with_service("db", networks=asked)
+        .with_service("dump", network_mode="service:db")
+        .project
     )
 
-    assert {FRONT: 7, BACK: 0, "guest_net": 0} == {name: project.priority("dump", name) for name in project.seats("db")}
+    assert {FRONT: 7, BACK: 0, "guest_net": 0} == {
+        name: project.priority("dump", name) for name in project.attached_networks("db")
+    }
     assert 0 == project.priority("nobody", BACK)
 
 
 def test_who_lives_in_anothers_namespace_has_the_others_seats() -> None:
-    assert (BACK,) == chain().seats("ship") == chain().seats("dump") == chain().seats("db")
+    assert (
+        (BACK,)
+        == chain().attached_networks("ship")
+        == chain().attached_networks("dump")
+        == chain().attached_networks("db")
+    )
 
 
 def test_a_borrowed_namespace_is_owned_by_whoever_has_its_own() -> None:
@@ -142,7 +159,7 @@ def test_a_borrowed_namespace_is_owned_by_whoever_has_its_own() -> None:
 
 @pytest.mark.parametrize("name", ["host", "outside", "*", "stranger:spy"])
 def test_who_is_no_service_has_no_seat_and_owns_itself(name: str) -> None:
-    assert ((), name) == (chain().seats(name), chain().owner(name))
+    assert ((), name) == (chain().attached_networks(name), chain().owner(name))
 
 
 def test_a_network_is_found_by_the_engines_name() -> None:
@@ -209,10 +226,10 @@ def test_what_is_no_resolved_file_is_refused_with_its_position(document: Any, se
 
 
 def test_namespaces_in_a_circle_are_refused() -> None:
-    world = STACK.serving("db", network_mode="service:app").serving("app", network_mode="service:db")
+    deployment = STACK.with_service("db", network_mode="service:app").with_service("app", network_mode="service:db")
 
     with pytest.raises(FileError, match="go in a circle; name a service that has its own"):
-        compose_project.project(world.file)
+        compose_project.project(deployment.file)
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
@@ -264,4 +281,6 @@ def test_any_document_gives_a_project_or_a_sentence(document: Any) -> None:
 
     assert read
     if isinstance(read, Project):
-        assert all(read.owner(name) in read.services and read.seats(name) is not None for name in read.services)
+        assert all(
+            read.owner(name) in read.services and read.attached_networks(name) is not None for name in read.services
+        )

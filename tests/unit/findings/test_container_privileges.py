@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloison.findings.container_privileges import (
-    BEFORE_THE_SPLIT,
+    CAPABILITIES_BEFORE_PERFMON,
+    Availability,
     Capability,
-    Hold,
-    Hop,
+    ContainerPrivileges,
+    ForwardingPath,
     Mount,
-    Powers,
     Process,
     Socket,
-    hops,
+    forwarding_paths,
 )
 from cloison.model.facts import Attachment, Container, EngineFacts, Facts
 
@@ -28,59 +28,61 @@ USER = replace(BARE, is_root=False)
 @pytest.mark.parametrize(
     ("process", "expected"),
     [
-        (BARE, Hold.NEVER),
-        (replace(BARE, effective=RAW, permitted=RAW, bounding=RAW), Hold.NOW),
-        (replace(BARE, permitted=RAW, bounding=RAW), Hold.NOW),
-        (replace(BARE, permitted=RAW, no_new_privs=True), Hold.NOW),
-        (replace(BARE, bounding=RAW), Hold.BY_EXEC),
-        (replace(BARE, bounding=RAW, no_new_privs=True), Hold.NEVER),
-        (replace(USER, bounding=RAW), Hold.BY_PROGRAM),
-        (replace(USER, bounding=RAW, no_new_privs=True), Hold.NEVER),
-        (replace(USER, bounding=ALL & ~RAW), Hold.NEVER),
-        (replace(USER, effective=RAW), Hold.NOW),
+        (BARE, Availability.NEVER),
+        (replace(BARE, effective=RAW, permitted=RAW, bounding=RAW), Availability.NOW),
+        (replace(BARE, permitted=RAW, bounding=RAW), Availability.NOW),
+        (replace(BARE, permitted=RAW, no_new_privs=True), Availability.NOW),
+        (replace(BARE, bounding=RAW), Availability.BY_EXEC),
+        (replace(BARE, bounding=RAW, no_new_privs=True), Availability.NEVER),
+        (replace(USER, bounding=RAW), Availability.BY_PROGRAM),
+        (replace(USER, bounding=RAW, no_new_privs=True), Availability.NEVER),
+        (replace(USER, bounding=ALL & ~RAW), Availability.NEVER),
+        (replace(USER, effective=RAW), Availability.NOW),
     ],
 )
-def test_what_is_held_is_told_from_what_could_be_had(process: Process, expected: Hold) -> None:
-    assert expected is process.hold(Capability.NET_RAW)
+def test_what_is_held_is_told_from_what_could_be_had(process: Process, expected: Availability) -> None:
+    assert expected is process.availability(Capability.NET_RAW)
 
 
 @given(st.integers(0, ALL), st.integers(0, ALL), st.booleans(), st.sampled_from(Capability))
 def test_nobody_gains_what_the_bounding_set_lacks(
     held: int,
     bounding: int,
-    is_root: bool,  # noqa: FBT001
+    is_root: bool,
     capability: Capability,
 ) -> None:
     process = Process("p", is_root, held, held, bounding & ~(1 << capability), no_new_privs=False)
 
-    expected = Hold.NOW if held >> capability & 1 else Hold.NEVER
-    assert expected is process.hold(capability)
+    expected = Availability.NOW if held >> capability & 1 else Availability.NEVER
+    assert expected is process.availability(capability)
 
 
 def test_the_nearest_of_all_processes_counts() -> None:
     near = replace(BARE, name="near", bounding=RAW)
-    powers = Powers("c", processes=(USER, replace(USER, bounding=RAW), near, BARE))
+    powers = ContainerPrivileges("c", processes=(USER, replace(USER, bounding=RAW), near, BARE))
 
-    assert powers.nearest(Capability.NET_RAW) == (Hold.BY_EXEC, near)
-    assert Powers("c").nearest(Capability.NET_RAW) == (Hold.NEVER, None)
+    assert powers.nearest(Capability.NET_RAW) == (Availability.BY_EXEC, near)
+    assert ContainerPrivileges("c").nearest(Capability.NET_RAW) == (Availability.NEVER, None)
 
 
 @pytest.mark.parametrize(
-    ("effective", "machine", "expected"),
+    ("effective", "host_capabilities", "expected"),
     [
         (ALL, ALL, True),
-        (BEFORE_THE_SPLIT, ALL, True),
+        (CAPABILITIES_BEFORE_PERFMON, ALL, True),
         (ALL & ~(1 << 24), ALL & ~(1 << 24), True),
         (ALL & ~(1 << Capability.SYS_ADMIN), ALL, False),
         (ALL & ~(1 << 24), ALL, False),
         (RAW, RAW, False),
     ],
 )
-def test_all_powerful_is_who_has_all_that_the_machine_gives(effective: int, machine: int, expected: bool) -> None:  # noqa: FBT001
+def test_all_powerful_is_who_has_all_that_the_machine_gives(
+    effective: int, host_capabilities: int, expected: bool
+) -> None:
     process = replace(BARE, effective=effective)
-    powers = Powers("c", processes=(BARE, process), machine=machine)
+    powers = ContainerPrivileges("c", processes=(BARE, process), host_capabilities=host_capabilities)
 
-    assert (process if expected else None) == powers.all_powerful
+    assert (process if expected else None) == powers.fully_privileged
 
 
 SOCKET = Socket("/run/docker.sock", "0:23", "/docker.sock")
@@ -96,13 +98,13 @@ SOCKET = Socket("/run/docker.sock", "0:23", "/docker.sock")
         (Mount("8:1", "/", "/host", writable=True), False),
     ],
 )
-def test_a_socket_is_found_by_its_place_in_its_file_system(mount: Mount, expected: bool) -> None:  # noqa: FBT001
+def test_a_socket_is_found_by_its_place_in_its_file_system(mount: Mount, expected: bool) -> None:
     assert expected == SOCKET.is_in(mount)
 
 
 def member(name: str, *networks: str, pid: int = 7) -> Container:
-    seats = tuple(Attachment(network, f"198.18.0.{len(name)}") for network in networks)
-    return Container(name, name, "shop", name, pid, "", attachments=seats)
+    attachments = tuple(Attachment(network, f"198.18.0.{len(name)}") for network in networks)
+    return Container(name, name, "shop", name, pid, "", attachments=attachments)
 
 
 def facts(*containers: Container) -> Facts:
@@ -114,7 +116,10 @@ def test_a_way_leads_from_who_sits_on_one_network_alone_to_who_sits_on_the_other
         member("a", "n1"), member("b", "n1"), member("c", "n2"), member("r", "n1", "n2"), member("s", "n1", "n2")
     )
 
-    assert hops(there, ["r"]) == [Hop("r", "a", "n1", "c", "n2"), Hop("r", "c", "n2", "a", "n1")]
+    assert forwarding_paths(there, ["r"]) == [
+        ForwardingPath("r", "a", "n1", "c", "n2"),
+        ForwardingPath("r", "c", "n2", "a", "n1"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -128,10 +133,10 @@ def test_a_way_leads_from_who_sits_on_one_network_alone_to_who_sits_on_the_other
     ],
 )
 def test_without_somebody_on_either_side_there_is_nothing_to_try(others: list[Container]) -> None:
-    assert hops(facts(member("r", "n1", "n2"), *others), ["r"]) == []
+    assert forwarding_paths(facts(member("r", "n1", "n2"), *others), ["r"]) == []
 
 
 def test_three_networks_have_six_ways() -> None:
     there = facts(*(member(name, name) for name in ("n1", "n2", "n3")), member("r", "n1", "n2", "n3"))
 
-    assert len(set(hops(there, ["r"]))) == 6
+    assert len(set(forwarding_paths(there, ["r"]))) == 6

@@ -5,19 +5,27 @@ from dataclasses import replace
 import pytest
 
 from cloison.findings import container_risks
-from cloison.findings.container_privileges import Capability, Hold, Hop, Mount, Powers, Process, Socket
-from cloison.findings.container_risks import ARRIVED, SAYS, SENSITIVE, SHARING, WORST_FIRST, findings, routers
+from cloison.findings.container_privileges import (
+    Availability,
+    Capability,
+    ContainerPrivileges,
+    ForwardingPath,
+    Mount,
+    Process,
+    Socket,
+)
+from cloison.findings.container_risks import ARRIVED, CAPABILITY_USES, SENSITIVE, SHARING, WORST_FIRST, risks, routers
 
 ALL = (1 << 41) - 1
 DEFAULT = 0xA80425FB
 PROCESS = Process("nginx", is_root=True, effective=DEFAULT, permitted=DEFAULT, bounding=DEFAULT, no_new_privs=False)
 NOBODY = Process("app", is_root=False, effective=0, permitted=0, bounding=0, no_new_privs=True)
 SOCKET = Socket("/run/docker.sock", "0:23", "/docker.sock")
-BARE = Powers(
+BARE = ContainerPrivileges(
     "c",
     ("back",),
     (NOBODY,),
-    machine=ALL,
+    host_capabilities=ALL,
     shared=frozenset({"user", "cgroup"}),
     sockets=(SOCKET,),
     forwarding=("eth0",),
@@ -25,8 +33,8 @@ BARE = Powers(
 """A container on one network that can do nothing."""
 
 
-def what(powers: Powers) -> list[str]:
-    return [finding.what for finding in findings([powers])]
+def what(privileges: ContainerPrivileges) -> list[str]:
+    return [finding.what for finding in risks([privileges])]
 
 
 def holding(*capabilities: Capability) -> Process:
@@ -35,19 +43,19 @@ def holding(*capabilities: Capability) -> Process:
 
 
 def test_who_can_do_nothing_is_not_mentioned() -> None:
-    assert findings([BARE]) == []
+    assert risks([BARE]) == []
 
 
 def test_every_kind_has_its_rank_and_no_other_has() -> None:
     told = {*SHARING.values()}
 
     assert len(WORST_FIRST) == len(set(WORST_FIRST))
-    assert {name for name, _ in told} | {says.what for says in SAYS.values()} <= set(WORST_FIRST)
-    assert set(SAYS) == set(Capability)
+    assert {name for name, _ in told} | {says.what for says in CAPABILITY_USES.values()} <= set(WORST_FIRST)
+    assert set(CAPABILITY_USES) == set(Capability)
 
 
 def test_a_default_container() -> None:
-    net_raw, root = findings([replace(BARE, processes=(PROCESS,))])
+    net_raw, root = risks([replace(BARE, processes=(PROCESS,))])
 
     assert net_raw.sentence == "can forge packets and ARP answers, and so stand in for a neighbour"
     assert net_raw.evidence == (
@@ -69,21 +77,21 @@ def test_a_default_container() -> None:
     ],
 )
 def test_the_wording_keeps_now_and_perhaps_apart(process: Process, says: str, seen: str) -> None:
-    found = findings([replace(BARE, processes=(process,))])[0]
+    found = risks([replace(BARE, processes=(process,))])[0]
 
     assert says in found.sentence
     assert seen in found.evidence
-    assert set(container_risks.NEAR) == set(Hold) - {Hold.NEVER}
+    assert set(container_risks.AVAILABILITY_TEXTS) == set(Availability) - {Availability.NEVER}
 
 
 @pytest.mark.parametrize("capability", Capability)
 def test_every_capability_of_the_machine_is_named_where_it_reaches_somebody(capability: Capability) -> None:
-    powers = replace(BARE, processes=(holding(capability),), shared=BARE.shared | {"pid"})
+    privileges = replace(BARE, processes=(holding(capability),), shared=BARE.shared | {"pid"})
 
-    assert SAYS[capability].what in what(powers)
+    assert CAPABILITY_USES[capability].what in what(privileges)
 
 
-@pytest.mark.parametrize("capability", [c for c in Capability if SAYS[c].on_machine])
+@pytest.mark.parametrize("capability", [c for c in Capability if CAPABILITY_USES[c].affects_host])
 def test_in_a_user_namespace_of_its_own_they_do_not_reach_the_machine(capability: Capability) -> None:
     assert what(replace(BARE, processes=(holding(capability),), shared=frozenset({"cgroup"}))) == []
 
@@ -104,7 +112,7 @@ def test_who_sits_on_no_network_fools_nobody_but_on_the_machines() -> None:
     forger = replace(BARE, processes=(holding(Capability.NET_RAW),), networks=())
 
     assert what(forger) == []
-    on_host = findings([replace(forger, shared=forger.shared | {"net"})])
+    on_host = risks([replace(forger, shared=forger.shared | {"net"})])
     assert [finding.what for finding in on_host] == ["host-network", "net-raw"]
     assert on_host[1].evidence.endswith("it sits on the machine itself")
 
@@ -127,7 +135,7 @@ def test_the_engines_socket_counts_read_only_too() -> None:
         Mount("0:23", "/", "/host/run", writable=False, source="/run"),
     )
 
-    (found,) = findings([replace(BARE, mounts=mounts)])
+    (found,) = risks([replace(BARE, mounts=mounts)])
     assert found.what == "engine-socket"
     assert found.evidence == "/run/docker.sock of the host lies in its mount /host/run"
 
@@ -143,26 +151,26 @@ def test_the_engines_socket_counts_read_only_too() -> None:
         (Mount("8:1", "/", "/", writable=True), False),
     ],
 )
-def test_a_directory_that_rules_the_machine(mount: Mount, counts: bool) -> None:  # noqa: FBT001
+def test_a_directory_that_rules_the_machine(mount: Mount, counts: bool) -> None:
     assert what(replace(BARE, mounts=(mount,))) == ["host-directory"] * counts
 
 
 def test_devices_are_named_and_many_are_counted() -> None:
-    (found,) = findings([replace(BARE, devices=tuple(f"/dev/loop{i}" for i in range(9)))])
+    (found,) = risks([replace(BARE, devices=tuple(f"/dev/loop{i}" for i in range(9)))])
 
     assert found.what == "devices"
     assert found.evidence.endswith("/dev/loop5, and 3 more")
 
 
 def test_what_could_not_be_read_is_said() -> None:
-    (found,) = findings([Powers("c", unread="Permission denied: /proc/7")])
+    (found,) = risks([ContainerPrivileges("c", unread_reason="Permission denied: /proc/7")])
 
     assert (found.what, found.evidence) == ("unread", "Permission denied: /proc/7")
 
 
 ROUTER = replace(BARE, container="r", networks=("back", "front"))
-HOP = Hop("r", "a", "front", "d", "back")
-BACK = Hop("r", "d", "back", "a", "front")
+HOP = ForwardingPath("r", "a", "front", "d", "back")
+BACK = ForwardingPath("r", "d", "back", "a", "front")
 
 
 def test_routers_are_who_forwards_and_has_where_to() -> None:
@@ -181,36 +189,36 @@ def test_routers_are_who_forwards_and_has_where_to() -> None:
         ({HOP: "lost", BACK: "lost"}, "set-to-route", "handed to it on front for d on back, did not: lost"),
     ],
 )
-def test_forwarding_is_judged_by_what_arrived(tried: dict[Hop, str], expected: str, evidence: str) -> None:
-    (found,) = findings([ROUTER], tried)
+def test_forwarding_is_judged_by_what_arrived(tried: dict[ForwardingPath, str], expected: str, evidence: str) -> None:
+    (found,) = risks([ROUTER], tried)
 
     assert found.what == expected
     assert evidence in found.evidence
 
 
 def test_one_way_that_is_open_is_not_hidden_by_one_that_is_not() -> None:
-    (found,) = findings([ROUTER], {HOP: ARRIVED, BACK: "lost"})
+    (found,) = risks([ROUTER], {HOP: ARRIVED, BACK: "lost"})
 
     assert "lost" not in found.evidence
 
 
 def test_forwarding_of_ipv6_alone_is_said() -> None:
-    (found,) = findings([replace(ROUTER, forwarding=(), forwarding_ipv6=("eth0", "eth1"))])
+    (found,) = risks([replace(ROUTER, forwarding=(), forwarding_ipv6=("eth0", "eth1"))])
 
     assert found.what == "may-route"
     assert "IPv6 on eth0, eth1" in found.evidence
 
 
 @pytest.mark.parametrize(
-    "powers", [replace(ROUTER, forwarding=()), replace(ROUTER, shared=frozenset({"net", "user"})), BARE]
+    "privileges", [replace(ROUTER, forwarding=()), replace(ROUTER, shared=frozenset({"net", "user"})), BARE]
 )
-def test_who_cannot_route_is_no_finding(powers: Powers) -> None:
-    assert [finding for finding in findings([powers], {HOP: ARRIVED}) if "route" in finding.what] == []
+def test_who_cannot_route_is_no_finding(privileges: ContainerPrivileges) -> None:
+    assert [finding for finding in risks([privileges], {HOP: ARRIVED}) if "route" in finding.what] == []
 
 
 def test_the_worst_comes_first_whoever_it_is() -> None:
     plain = replace(BARE, container="a", processes=(PROCESS,))
     ruler = replace(BARE, container="z", mounts=(Mount("0:23", "/", "/run", writable=False),))
 
-    found = findings([plain, ruler, ROUTER])
+    found = risks([plain, ruler, ROUTER])
     assert [finding.what for finding in found] == ["engine-socket", "net-raw", "may-route", "root"]

@@ -5,9 +5,10 @@ from itertools import pairwise
 
 import pytest
 
-from cloison.findings.engine_cves import GATES, SETTINGS, UNLESS, Situation, findings, version
-from cloison.findings.host_facts import MachineFacts
-from cloison.model.facts import Attachment, Container, EngineFacts, Facts, NetworkFacts, Protocol, Publication
+from cloison.findings.engine_cves import SETTINGS, UNLESS_BACKPORTED, VULNERABILITIES, EngineContext, risks, version
+from cloison.findings.host_facts import HostFacts
+from cloison.model.facts import Attachment, Container, EngineFacts, Facts, NetworkFacts, PublishedPort
+from cloison.model.flow import Protocol
 
 MEMBER = Container(
     "shop-a-1",
@@ -17,25 +18,25 @@ MEMBER = Container(
     7,
     "",
     attachments=(Attachment("back", "198.18.0.2"),),
-    publications=(Publication("127.0.0.1", 8080, Protocol.TCP, 80),),
+    published_ports=(PublishedPort("127.0.0.1", 8080, Protocol.TCP, 80),),
 )
-NEIGHBOUR = replace(MEMBER, name="shop-b-1", network_mode="host", attachments=(), publications=())
+NEIGHBOUR = replace(MEMBER, name="shop-b-1", network_mode="host", attachments=(), published_ports=())
 NETWORKS = (
     NetworkFacts("back", internal=True),
     NetworkFacts("front"),
     NetworkFacts("mesh", driver="overlay", options=(("encrypted", ""),)),
 )
-MACHINE = MachineFacts(firewalld=True, resolvers=("127.0.0.53",))
+MACHINE = HostFacts(firewalld=True, resolvers=("127.0.0.53",))
 """Everything matters here, as long as the version is old enough."""
 
 
-def situation(text: str, machine: MachineFacts = MACHINE, platform: str = "", name: str = "docker") -> Situation:
+def context(text: str, host: HostFacts = MACHINE, platform: str = "", name: str = "docker") -> EngineContext:
     engine = EngineFacts(name, text, platform=platform)
-    return Situation(Facts(engine, (MEMBER, NEIGHBOUR), NETWORKS), machine, "shop")
+    return EngineContext(Facts(engine, (MEMBER, NEIGHBOUR), NETWORKS), host, "shop")
 
 
-def what(there: Situation) -> list[str]:
-    return [finding.what for finding in findings(there)]
+def what(there: EngineContext) -> list[str]:
+    return [finding.what for finding in risks(there)]
 
 
 def test_versions_are_in_the_order_of_their_release() -> None:
@@ -99,12 +100,14 @@ BOUNDARIES = [
 
 @pytest.mark.parametrize(("hole", "affected", "mended"), BOUNDARIES)
 def test_a_hole_is_told_up_to_the_version_that_mends_it(hole: str, affected: str, mended: str) -> None:
-    assert hole in what(situation(affected))
-    assert hole not in what(situation(mended))
+    assert hole in what(context(affected))
+    assert hole not in what(context(mended))
 
 
 def test_every_hole_has_its_boundaries_tested() -> None:
-    assert {gate.what for gate in GATES} == {hole for hole, _, _ in BOUNDARIES} | {"CVE-2025-9074"}
+    assert {vulnerability.what for vulnerability in VULNERABILITIES} == {hole for hole, _, _ in BOUNDARIES} | {
+        "CVE-2025-9074"
+    }
 
 
 @pytest.mark.parametrize(
@@ -116,26 +119,26 @@ def test_every_hole_has_its_boundaries_tested() -> None:
         ("", False),
     ],
 )
-def test_docker_desktop_has_versions_of_its_own(platform: str, expected: bool) -> None:  # noqa: FBT001
-    assert expected == ("CVE-2025-9074" in what(situation("28.3.0", platform=platform)))
+def test_docker_desktop_has_versions_of_its_own(platform: str, expected: bool) -> None:
+    assert expected == ("CVE-2025-9074" in what(context("28.3.0", platform=platform)))
 
 
 def test_a_sentence_says_that_a_distribution_may_know_better() -> None:
-    (found,) = [f for f in findings(situation("20.10.24+dfsg1")) if f.what == "CVE-2024-29018"]
+    (found,) = [f for f in risks(context("20.10.24+dfsg1")) if f.what == "CVE-2024-29018"]
 
-    assert found.sentence.endswith(UNLESS)
+    assert found.sentence.endswith(UNLESS_BACKPORTED)
     assert found.evidence == "version 20.10.24+dfsg1; back is internal, and the host asks 127.0.0.53"
     assert found.where == "engine"
 
 
 def test_what_nobody_can_use_here_is_not_said() -> None:
-    nothing = Situation(
-        Facts(EngineFacts("docker", "1.13.0"), (replace(MEMBER, attachments=(), publications=()),), ()),
-        MachineFacts(firewalld=False, resolvers=()),
+    nothing = EngineContext(
+        Facts(EngineFacts("docker", "1.13.0"), (replace(MEMBER, attachments=(), published_ports=()),), ()),
+        HostFacts(firewalld=False, resolvers=()),
         "shop",
     )
 
-    assert findings(nothing) == []
+    assert risks(nothing) == []
 
 
 @pytest.mark.parametrize(
@@ -151,22 +154,22 @@ def test_what_nobody_can_use_here_is_not_said() -> None:
 def test_names_leave_an_internal_network_where_the_host_asks_itself(
     resolvers: tuple[str, ...] | None, expected: str
 ) -> None:
-    found = [f for f in findings(situation("20.10.24", replace(MACHINE, resolvers=resolvers))) if "29018" in f.what]
+    found = [f for f in risks(context("20.10.24", replace(MACHINE, resolvers=resolvers))) if "29018" in f.what]
 
     assert [bool(expected)] == [bool(found)]
     assert all(expected in finding.evidence for finding in found)
 
 
 @pytest.mark.parametrize("state", [False, None])
-def test_firewalld_must_run_for_its_reload_to_matter(state: bool | None) -> None:  # noqa: FBT001
-    machine = replace(MACHINE, firewalld=state)
-    told = {*what(situation("27.0.0", machine)), *what(situation("28.2.0", machine))}
+def test_firewalld_must_run_for_its_reload_to_matter(state: bool | None) -> None:
+    host = replace(MACHINE, firewalld=state)
+    told = {*what(context("27.0.0", host)), *what(context("28.2.0", host))}
 
     assert told & {"CVE-2025-54388", "CVE-2025-54410"} == set()
 
 
 def test_ports_of_other_projects_are_not_ours() -> None:
-    there = situation("27.0.0")
+    there = context("27.0.0")
     strange = replace(there, project="other")
 
     assert "loopback-published" in what(there)
@@ -174,31 +177,31 @@ def test_ports_of_other_projects_are_not_ours() -> None:
 
 
 def test_an_engine_without_a_version_may_have_any_hole() -> None:
-    assert what(situation("dev")) == ["version"]
+    assert what(context("dev")) == ["version"]
 
 
 def test_holes_of_docker_are_dockers() -> None:
-    assert what(situation("4.3.1", name="podman")) == []
+    assert what(context("4.3.1", name="podman")) == []
 
 
 @pytest.mark.parametrize(
-    ("machine", "expected"),
+    ("host", "expected"),
     [
-        (MachineFacts(flags=(("iptables", "false"),)), "no-rules"),
-        (MachineFacts(flags=(("ip6tables", "false"),)), "no-rules-ipv6"),
-        (MachineFacts(flags=(("allow-direct-routing", "true"),)), "direct-routing"),
-        (MachineFacts(raw_rules=False), "no-raw-rules"),
+        (HostFacts(flags=(("iptables", "false"),)), "no-rules"),
+        (HostFacts(flags=(("ip6tables", "false"),)), "no-rules-ipv6"),
+        (HostFacts(flags=(("allow-direct-routing", "true"),)), "direct-routing"),
+        (HostFacts(raw_table_allowed=False), "no-raw-rules"),
     ],
 )
-def test_a_daemon_that_was_told_to_leave_walls_open(machine: MachineFacts, expected: str) -> None:
-    found = findings(situation("29.0.0", machine))
+def test_a_daemon_that_was_told_to_leave_walls_open(host: HostFacts, expected: str) -> None:
+    found = risks(context("29.0.0", host))
 
     assert [f.what for f in found] == [expected]
     assert found[0].evidence
 
 
 def test_a_daemon_that_was_told_the_usual_is_no_finding() -> None:
-    usual = MachineFacts(flags=(("iptables", "true"), ("allow-direct-routing", "false")), raw_rules=True)
+    usual = HostFacts(flags=(("iptables", "true"), ("allow-direct-routing", "false")), raw_table_allowed=True)
 
-    assert what(situation("29.0.0", usual)) == what(situation("29.0.0", MachineFacts())) == []
+    assert what(context("29.0.0", usual)) == what(context("29.0.0", HostFacts())) == []
     assert len(SETTINGS) == 4

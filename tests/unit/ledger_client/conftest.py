@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from tests.unit.ledger_client import fake_ledger
-from tests.unit.ledger_client.fake_ledger import TOKEN
+from tests.unit.ledger_client.fake_ledger import TOKEN_VARIABLE
 
 from cloison.ledger_client.config import Ledger
-from cloison.ledger_client.delivery import Delivery, Limits
-from cloison.ledger_client.spool import Spool, Waiting, spool
+from cloison.ledger_client.delivery import ProofSender, SendLimits
+from cloison.ledger_client.spool import QueuedProof, Spool, spool
 
 
 @pytest.fixture
@@ -28,23 +28,25 @@ class Sender:
     ledger: Ledger
     spool: Spool
     said: list[str] = field(default_factory=list)
-    limits: Limits = field(default_factory=lambda: Limits(seconds=0.6, turn=0.3))
+    limits: SendLimits = field(default_factory=lambda: SendLimits(seconds=0.6, lock_timeout=0.3))
 
-    def keep(self, *documents: bytes) -> list[Waiting]:
+    def enqueue(self, *documents: bytes) -> list[QueuedProof]:
         """Keep these proofs."""
-        return [self.spool.keep(document) for document in documents]
+        return [self.spool.enqueue(document) for document in documents]
 
     def send(self, *documents: bytes) -> bool:
         """Keep these proofs and send what waits, and return whether the last one arrived."""
-        delivery = Delivery(self.ledger, self.spool, self.said.append, self.limits)
-        return delivery.send(self.keep(*documents)[-1])
+        delivery = ProofSender(self.ledger, self.spool, self.said.append, self.limits)
+        return delivery.send(self.enqueue(*documents)[-1])
 
     @property
-    def waiting(self) -> list[str]:
+    def queued(self) -> list[str]:
         """The digests of what waits, the first to be sent first."""
-        return [one.digest for one in self.spool.waiting()]
+        return [one.digest for one in self.spool.queued()]
 
 
 @pytest.fixture
 def sender(server: fake_ledger.Ledger, tmp_path: Path) -> Sender:
-    return Sender(Ledger(server.url, TOKEN, "the token of a test"), spool(tmp_path / "spools", server.url, "shop"))
+    return Sender(
+        Ledger(server.url, TOKEN_VARIABLE, "the token of a test"), spool(tmp_path / "spools", server.url, "shop")
+    )

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-TOKEN: Final = "clo_a-token-of-the-tests"
+TOKEN_VARIABLE: Final = "clo_a-token-of-the-tests"
 
 
 class Ledger(ThreadingHTTPServer):
@@ -28,8 +28,8 @@ class Ledger(ThreadingHTTPServer):
         self.stored: list[str] = []
         self.posted: list[str] = []
         self.headers: list[Mapping[str, str]] = []
-        self.wrongs: list[Wrong] = []
-        self.always: Wrong | None = None
+        self.misbehaviours: list[Misbehaviour] = []
+        self.always: Misbehaviour | None = None
         self.victim = 0
         self.lock = threading.Lock()
 
@@ -41,7 +41,7 @@ class Ledger(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing about clients that were killed."""
 
-    def keep(self, digest: str) -> bool:
+    def enqueue(self, digest: str) -> bool:
         """Keep a proof and return whether it is new."""
         with self.lock:
             is_new = digest not in self.stored
@@ -64,10 +64,10 @@ class _Handler(BaseHTTPRequestHandler):
         digest = hashlib.sha256(body).hexdigest()
         self.server.headers.append({**self.headers, "path": self.path})
         self.server.posted.append(digest)
-        wrong = self.server.wrongs.pop(0) if self.server.wrongs else self.server.always
-        (wrong or well)(self, digest)
+        misbehaviour = self.server.misbehaviours.pop(0) if self.server.misbehaviours else self.server.always
+        (misbehaviour or store)(self, digest)
 
-    def say(self, status: int, content: object, **headers: str) -> None:
+    def report(self, status: int, content: object, **headers: str) -> None:
         """Answer."""
         text = content.encode() if isinstance(content, str) else json.dumps(content).encode()
         self.send_response(status)
@@ -80,18 +80,18 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: the tests do."""
 
 
-Wrong = Callable[[_Handler, str], None]
+Misbehaviour = Callable[[_Handler, str], None]
 
 
-def well(handler: _Handler, digest: str) -> None:
+def store(handler: _Handler, digest: str) -> None:
     """Keep it and say so."""
-    handler.say(201 if handler.server.keep(digest) else 200, {"digest": digest})
+    handler.report(201 if handler.server.enqueue(digest) else 200, {"digest": digest})
 
 
-def status(code: int, content: object = None, **headers: str) -> Wrong:
+def status(code: int, content: object = None, **headers: str) -> Misbehaviour:
     """Answer with a status, in the ledger's own words unless others are given."""
     words = {"error": {"status": code, "title": "title", "detail": f"detail of {code}"}} if content is None else content
-    return lambda handler, _: handler.say(code, words, **headers)
+    return lambda handler, _: handler.report(code, words, **headers)
 
 
 def hang(handler: _Handler, digest: str) -> None:
@@ -111,37 +111,37 @@ def trickle(handler: _Handler, digest: str) -> None:
 def slowly(handler: _Handler, digest: str) -> None:
     """Keep it and say so, after a while."""
     time.sleep(0.3)
-    well(handler, digest)
+    store(handler, digest)
 
 
-def vanish(handler: _Handler, digest: str) -> None:
+def disconnect(handler: _Handler, digest: str) -> None:
     """Close without a word, nothing kept."""
     handler.close_connection = True
 
 
-def vanish_keeping(handler: _Handler, digest: str) -> None:
+def store_and_disconnect(handler: _Handler, digest: str) -> None:
     """Keep it and die before saying so."""
-    handler.server.keep(digest)
+    handler.server.enqueue(digest)
     handler.close_connection = True
 
 
-def half_an_answer(handler: _Handler, digest: str) -> None:
+def truncated_answer(handler: _Handler, digest: str) -> None:
     """Keep it and die in the middle of saying so."""
-    handler.server.keep(digest)
+    handler.server.enqueue(digest)
     handler.wfile.write(b'HTTP/1.1 201 Created\r\nContent-Length: 80\r\n\r\n{"digest": "')
     handler.close_connection = True
 
 
-def kill_before(handler: _Handler, digest: str) -> None:
+def kill_before_storing(handler: _Handler, digest: str) -> None:
     """Kill the sender when its proof has been read and not kept."""
     os.kill(handler.server.victim, signal.SIGKILL)
     handler.close_connection = True
 
 
-def kill_keeping(handler: _Handler, digest: str) -> None:
+def store_and_kill(handler: _Handler, digest: str) -> None:
     """Kill the sender when its proof is kept and nobody has said so."""
-    handler.server.keep(digest)
-    kill_before(handler, digest)
+    handler.server.enqueue(digest)
+    kill_before_storing(handler, digest)
 
 
 @contextmanager

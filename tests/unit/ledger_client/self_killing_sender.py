@@ -40,6 +40,6 @@ def step(event: str, arguments: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(step)
-row = spool(Path(state), url, "shop")
-sender = delivery.Delivery(Ledger(url, "clo_token", "a test"), row, print, delivery.Limits(seconds=10))
-sys.exit(not sender.send(row.keep(document.encode())))
+queue = spool(Path(state), url, "shop")
+sender = delivery.ProofSender(Ledger(url, "clo_token", "a test"), queue, print, delivery.SendLimits(seconds=10))
+sys.exit(not sender.send(queue.enqueue(document.encode())))

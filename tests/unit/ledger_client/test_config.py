@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cloison.errors import UsageError
-from cloison.ledger_client.config import TOKEN, ledger
+from cloison.ledger_client.config import TOKEN_VARIABLE, ledger
 
 SECRET = "clo_abcDEF-._~+/=="
 
@@ -34,20 +34,20 @@ NO_TOKENS = ["two words", "two\nlines", "naïve", "=", "clo_\x00"]
 
 @pytest.mark.parametrize(("address", "url"), TAKEN.items())
 def test_an_address_is_taken(address: str, url: str) -> None:
-    assert url == ledger(address, None, {TOKEN: SECRET}).url
+    assert url == ledger(address, None, {TOKEN_VARIABLE: SECRET}).url
 
 
 @pytest.mark.parametrize(("address", "sentence"), NOT_TAKEN.items())
 def test_what_is_no_address_is_told(address: str, sentence: str) -> None:
     with pytest.raises(UsageError) as raised:
-        ledger(address, None, {TOKEN: SECRET})
+        ledger(address, None, {TOKEN_VARIABLE: SECRET})
 
     assert sentence in str(raised.value)
     assert "secret" not in str(raised.value)
 
 
 def test_the_token_leaves_the_environment_and_is_not_shown() -> None:
-    environment = {TOKEN: f"{SECRET}\n", "HOME": "/"}
+    environment = {TOKEN_VARIABLE: f"{SECRET}\n", "HOME": "/"}
 
     there = ledger("https://ledger.example", None, environment)
 
@@ -59,16 +59,16 @@ def test_the_token_leaves_the_environment_and_is_not_shown() -> None:
 def test_a_file_comes_before_the_environment(tmp_path: Path) -> None:
     (tmp_path / "token").write_text(f"{SECRET}\n")
 
-    there = ledger("https://ledger.example", tmp_path / "token", {TOKEN: "clo_other"})
+    there = ledger("https://ledger.example", tmp_path / "token", {TOKEN_VARIABLE: "clo_other"})
 
-    assert (SECRET, f"the token in {tmp_path / 'token'}") == (there.token, there.token_of)
+    assert (SECRET, f"the token in {tmp_path / 'token'}") == (there.token, there.token_source)
 
 
 @pytest.mark.parametrize("token", NO_TOKENS)
 def test_what_is_no_token_is_told_and_not_shown(token: str, tmp_path: Path) -> None:
     (tmp_path / "token").write_text(token)
 
-    for file, environment in ((None, {TOKEN: token}), (tmp_path / "token", {})):
+    for file, environment in ((None, {TOKEN_VARIABLE: token}), (tmp_path / "token", {})):
         with pytest.raises(UsageError) as raised:
             ledger("https://ledger.example", file, environment)
         assert "a token is one word" in str(raised.value)
@@ -104,7 +104,7 @@ def test_a_missing_token_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_what_leaves_the_machine_in_the_open_is_warned_of(address: str, warned: str) -> None:
-    warning = ledger(address, None, {TOKEN: SECRET}).warning
+    warning = ledger(address, None, {TOKEN_VARIABLE: SECRET}).warning
 
     assert warned in warning
     assert bool(warned) == bool(warning)

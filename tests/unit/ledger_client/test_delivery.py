@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from tests.unit.ledger_client import fake_ledger
 from tests.unit.ledger_client.conftest import Sender
-from tests.unit.ledger_client.fake_ledger import TOKEN, status
+from tests.unit.ledger_client.fake_ledger import TOKEN_VARIABLE, status
 
-from cloison.ledger_client.delivery import Delivery
+from cloison.ledger_client.delivery import ProofSender
 
 ONE, TWO, THREE = b'{"n":1}', b'{"n":2}', b'{"n":3}'
 PAGE = "<html>Welcome to the network of this hotel</html>"
@@ -26,8 +26,8 @@ def test_a_proof_arrives_with_its_token_and_leaves_the_disk(sender: Sender, serv
     assert sender.send(ONE)
 
     assert names(ONE) == server.stored
-    assert [] == sender.waiting
-    assert f"Bearer {TOKEN}" == server.headers[0]["Authorization"]
+    assert [] == sender.queued
+    assert f"Bearer {TOKEN_VARIABLE}" == server.headers[0]["Authorization"]
     assert "/api/v1/proofs" == server.headers[0]["path"]
     assert [f"{server.url} has the proof {names(ONE)[0][:12]}"] == sender.said
 
@@ -48,34 +48,34 @@ KEPT = {
     "a steering answer": (status(500, {"error": {"detail": "\x1b[2J\nred"}}), "Error: [2J red; 1 proof waits"),
     "silence": (fake_ledger.hang, "has not got the proof: it d"),
     "a trickle": (fake_ledger.trickle, "has not got the proof: it did not answer within 1 s; 1 proof waits"),
-    "no word": (fake_ledger.vanish, "has not got the proof: "),
+    "no word": (fake_ledger.disconnect, "has not got the proof: "),
 }
 
 
 @pytest.mark.parametrize(("wrong", "sentence"), KEPT.values(), ids=KEPT)
 def test_what_is_not_acknowledged_stays_and_arrives_later(
-    wrong: fake_ledger.Wrong, sentence: str, sender: Sender, server: fake_ledger.Ledger
+    wrong: fake_ledger.Misbehaviour, sentence: str, sender: Sender, server: fake_ledger.Ledger
 ) -> None:
     server.always = wrong
 
     assert not sender.send(ONE)
-    assert names(ONE) == sender.waiting
+    assert names(ONE) == sender.queued
     assert 1 == len(sender.said)
     assert sentence in sender.said[0]
-    assert TOKEN not in sender.said[0]
+    assert TOKEN_VARIABLE not in sender.said[0]
 
     server.always = None
     assert sender.send(TWO)
     assert names(ONE, TWO) == server.stored
-    assert [] == sender.waiting
+    assert [] == sender.queued
     assert f"{server.url} has the proof {names(TWO)[0][:12]}, and 1 proof that waited" == sender.said[1]
 
 
-@pytest.mark.parametrize("wrong", [fake_ledger.vanish_keeping, fake_ledger.half_an_answer])
+@pytest.mark.parametrize("wrong", [fake_ledger.store_and_disconnect, fake_ledger.truncated_answer])
 def test_what_the_ledger_kept_and_could_not_say_is_there_once(
-    wrong: fake_ledger.Wrong, sender: Sender, server: fake_ledger.Ledger
+    wrong: fake_ledger.Misbehaviour, sender: Sender, server: fake_ledger.Ledger
 ) -> None:
-    server.wrongs = [wrong]
+    server.misbehaviours = [wrong]
 
     assert not sender.send(ONE)
     assert sender.send(TWO)
@@ -93,30 +93,30 @@ REFUSED = {
 
 @pytest.mark.parametrize(("wrong", "reason"), REFUSED.values(), ids=REFUSED)
 def test_what_is_refused_is_set_aside_and_holds_up_nobody(
-    wrong: fake_ledger.Wrong, reason: str, sender: Sender, server: fake_ledger.Ledger
+    wrong: fake_ledger.Misbehaviour, reason: str, sender: Sender, server: fake_ledger.Ledger
 ) -> None:
-    server.wrongs = [wrong]
-    sender.keep(ONE)
+    server.misbehaviours = [wrong]
+    sender.enqueue(ONE)
 
     assert sender.send(TWO)
     assert names(TWO) == server.stored
-    assert [] == sender.waiting
-    aside = sender.spool.folder / "refused"
-    assert {f"{names(ONE)[0]}.json.gz", f"{names(ONE)[0]}.reason"} == {path.name for path in aside.iterdir()}
-    assert reason in (aside / f"{names(ONE)[0]}.reason").read_text()
+    assert [] == sender.queued
+    rejected = sender.spool.folder / "refused"
+    assert {f"{names(ONE)[0]}.json.gz", f"{names(ONE)[0]}.reason"} == {path.name for path in rejected.iterdir()}
+    assert reason in (rejected / f"{names(ONE)[0]}.reason").read_text()
     assert reason in sender.said[0]
-    assert str(aside) in sender.said[0]
+    assert str(rejected) in sender.said[0]
 
 
 def test_a_refused_latest_proof_has_not_arrived(sender: Sender, server: fake_ledger.Ledger) -> None:
-    server.wrongs = [status(422)]
+    server.misbehaviours = [status(422)]
 
     assert not sender.send(ONE)
     assert 1 == len(sender.said)
 
 
 def test_what_the_disk_has_damaged_is_set_aside(sender: Sender, server: fake_ledger.Ledger) -> None:
-    for damaged in sender.keep(ONE, TWO):
+    for damaged in sender.enqueue(ONE, TWO):
         damaged.path.write_bytes(damaged.path.read_bytes()[:-9])
 
     assert sender.send(THREE)
@@ -149,15 +149,15 @@ def test_a_ledger_that_is_away_gets_everything_in_order_when_it_is_back(
 
 def test_nothing_is_tried_further_when_the_ledger_is_away(sender: Sender, server: fake_ledger.Ledger) -> None:
     server.always = status(500)
-    sender.keep(ONE, TWO)
+    sender.enqueue(ONE, TWO)
     sender.send(THREE)
 
     assert names(ONE) == server.posted
 
 
 def test_one_run_sends_so_many_and_the_next_ones_the_rest(sender: Sender, server: fake_ledger.Ledger) -> None:
-    sender.limits = replace(sender.limits, many=2)
-    sender.keep(ONE, TWO)
+    sender.limits = replace(sender.limits, max_proofs=2)
+    sender.enqueue(ONE, TWO)
 
     assert not sender.send(THREE)
     assert names(ONE, TWO) == server.stored
@@ -167,9 +167,9 @@ def test_one_run_sends_so_many_and_the_next_ones_the_rest(sender: Sender, server
 
 
 def test_no_further_proof_is_begun_when_the_time_is_up(sender: Sender, server: fake_ledger.Ledger) -> None:
-    sender.limits = replace(sender.limits, budget=0.2)
+    sender.limits = replace(sender.limits, time_budget=0.2)
     server.always = fake_ledger.slowly
-    sender.keep(ONE)
+    sender.enqueue(ONE)
 
     assert not sender.send(TWO)
     assert names(ONE) == server.stored
@@ -182,7 +182,7 @@ def test_a_netrc_does_not_replace_the_token(
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
 
     assert sender.send(ONE)
-    assert f"Bearer {TOKEN}" == server.headers[0]["Authorization"]
+    assert f"Bearer {TOKEN_VARIABLE}" == server.headers[0]["Authorization"]
 
 
 def test_a_proxy_does_not_see_what_stays_on_this_machine(
@@ -198,9 +198,9 @@ def test_a_proxy_does_not_see_what_stays_on_this_machine(
 
 
 def test_while_another_sends_the_proof_waits_its_turn(sender: Sender, server: fake_ledger.Ledger) -> None:
-    sender.keep(ONE)
-    with sender.spool.held("sending", 1) as is_mine:
-        assert is_mine
+    sender.enqueue(ONE)
+    with sender.spool.locked("sending", 1) as is_locked:
+        assert is_locked
         assert not sender.send(TWO)
 
     assert [] == server.posted
@@ -209,7 +209,7 @@ def test_while_another_sends_the_proof_waits_its_turn(sender: Sender, server: fa
 
 
 def test_a_proof_that_no_disk_keeps_is_sent_all_the_same(sender: Sender, server: fake_ledger.Ledger) -> None:
-    delivery = Delivery(sender.ledger, sender.spool, sender.said.append, sender.limits)
+    delivery = ProofSender(sender.ledger, sender.spool, sender.said.append, sender.limits)
     assert delivery.send_only(names(ONE)[0], gzip.compress(ONE))
     server.always = status(422)
     assert not delivery.send_only(names(TWO)[0], gzip.compress(TWO))

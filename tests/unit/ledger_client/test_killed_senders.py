@@ -32,14 +32,14 @@ def test_killed_at_every_step_nothing_is_lost_or_there_twice(sender: Sender, ser
     killed = 0
     for number in range(1, STEPS):
         server.stored.clear()
-        sender.keep(ONE, TWO)
+        sender.enqueue(ONE, TWO)
         with start(sender, number, THREE) as process:
             code = process.wait(30)
-        has_third = name(THREE) in [*sender.waiting, *server.stored]
+        has_third = name(THREE) in [*sender.queued, *server.stored]
         assert sender.send(LAST)
 
         assert [name(ONE), name(TWO), *[name(THREE)] * has_third, name(LAST)] == server.stored, f"step {number}"
-        assert [] == sender.waiting
+        assert [] == sender.queued
         assert [] == [*sender.spool.folder.rglob("*.unfinished")]
         assert not (sender.spool.folder / "refused").exists()
         if code == 0:
@@ -50,13 +50,13 @@ def test_killed_at_every_step_nothing_is_lost_or_there_twice(sender: Sender, ser
     assert 20 < killed < STEPS - 1
 
 
-@pytest.mark.parametrize("wrong", [fake_ledger.kill_before, fake_ledger.kill_keeping])
+@pytest.mark.parametrize("wrong", [fake_ledger.kill_before_storing, fake_ledger.store_and_kill])
 @pytest.mark.parametrize("before", range(3))
 def test_killed_while_the_ledger_works_nothing_is_lost_or_there_twice(
-    before: int, wrong: fake_ledger.Wrong, sender: Sender, server: fake_ledger.Ledger
+    before: int, wrong: fake_ledger.Misbehaviour, sender: Sender, server: fake_ledger.Ledger
 ) -> None:
-    sender.keep(ONE, TWO)
-    server.wrongs = [*[fake_ledger.well] * before, wrong]
+    sender.enqueue(ONE, TWO)
+    server.misbehaviours = [*[fake_ledger.store] * before, wrong]
     server.always = fake_ledger.slowly
     with start(sender, 0, THREE) as process:
         server.victim = process.pid
@@ -65,11 +65,11 @@ def test_killed_while_the_ledger_works_nothing_is_lost_or_there_twice(
 
     assert sender.send(LAST)
     assert [name(one) for one in (ONE, TWO, THREE, LAST)] == server.stored
-    assert [] == sender.waiting
+    assert [] == sender.queued
 
 
 def test_two_senders_at_once_send_everything_once(sender: Sender, server: fake_ledger.Ledger) -> None:
-    kept = [one.digest for one in sender.keep(*(b"[%d]" % number for number in range(10)))]
+    kept = [one.digest for one in sender.enqueue(*(b"[%d]" % number for number in range(10)))]
     running = [start(sender, 0, b"{%d}" % number) for number in range(4)]
     for process in running:
         with process:
@@ -78,4 +78,4 @@ def test_two_senders_at_once_send_everything_once(sender: Sender, server: fake_l
     assert kept == server.stored[:10]
     assert {name(b"{%d}" % number) for number in range(4)} == set(server.stored[10:])
     assert server.stored == server.posted, "nobody sends what another has sent"
-    assert [] == sender.waiting
+    assert [] == sender.queued

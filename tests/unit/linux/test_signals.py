@@ -9,22 +9,22 @@ from collections.abc import Iterator
 
 import pytest
 
-from cloison.linux.signals import TERMINATED, Interrupts
+from cloison.linux.signals import TERMINATED, SignalHandler
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @pytest.fixture
-def interrupts() -> Iterator[Interrupts]:
+def interrupts() -> Iterator[SignalHandler]:
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    made = Interrupts()
-    made.answer()
+    made = SignalHandler()
+    made.install()
     yield made
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-def test_a_signal_interrupts_at_once(interrupts: Interrupts) -> None:
+def test_a_signal_interrupts_at_once(interrupts: SignalHandler) -> None:
     with pytest.raises(SystemExit, match=str(TERMINATED)):
         os.kill(os.getpid(), signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt):
@@ -35,13 +35,13 @@ def test_a_signal_interrupts_at_once(interrupts: Interrupts) -> None:
 
 @pytest.mark.parametrize(("sent", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
 def test_a_signal_waits_for_the_end_of_what_holds_it(
-    interrupts: Interrupts, sent: signal.Signals, error: type[BaseException]
+    interrupts: SignalHandler, sent: signal.Signals, error: type[BaseException]
 ) -> None:
     done = []
 
     def work() -> None:
-        with interrupts.held():
-            with interrupts.held():
+        with interrupts.deferred():
+            with interrupts.deferred():
                 os.kill(os.getpid(), sent)
                 done.append("inner")
             done.append("outer")
@@ -51,18 +51,18 @@ def test_a_signal_waits_for_the_end_of_what_holds_it(
     assert ["inner", "outer"] == done
 
 
-def test_it_interrupts_once(interrupts: Interrupts) -> None:
-    with pytest.raises(SystemExit), interrupts.held():
+def test_it_interrupts_once(interrupts: SignalHandler) -> None:
+    with pytest.raises(SystemExit), interrupts.deferred():
         os.kill(os.getpid(), signal.SIGTERM)
-    with interrupts.held():
+    with interrupts.deferred():
         pass
 
 
-def test_another_thread_holds_nothing(interrupts: Interrupts) -> None:
+def test_another_thread_holds_nothing(interrupts: SignalHandler) -> None:
     holding, ended = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with interrupts.held():
+        with interrupts.deferred():
             holding.set()
             ended.wait(10)
 
@@ -77,9 +77,9 @@ def test_another_thread_holds_nothing(interrupts: Interrupts) -> None:
         thread.join()
 
 
-def test_what_nohup_switched_off_stays_off(interrupts: Interrupts) -> None:
+def test_what_nohup_switched_off_stays_off(interrupts: SignalHandler) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    interrupts.answer()
+    interrupts.install()
 
     assert signal.SIG_IGN is signal.getsignal(signal.SIGINT)

@@ -5,9 +5,10 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.fake_engine import BACK, DUAL, FRONT, STACK
+from tests.unit.fake_engine import BACK, DUAL_STACK, FRONT, STACK
 
-from cloison.model.facts import Attachment, EngineFacts, Listener, NetworkFacts, Protocol, Publication, version_of
+from cloison.model.facts import Attachment, EngineFacts, Listener, NetworkFacts, PublishedPort
+from cloison.model.flow import Protocol, ip_version
 
 
 @pytest.mark.parametrize(
@@ -24,8 +25,8 @@ from cloison.model.facts import Attachment, EngineFacts, Listener, NetworkFacts,
         ("", "2001:db8::1", True),
     ],
 )
-def test_a_publication_answers_where_it_is_bound(bound: str, asked: str, answers: bool) -> None:  # noqa: FBT001
-    assert answers is Publication(bound, 8080, Protocol.TCP, 80).binds(asked)
+def test_a_publication_answers_where_it_is_bound(bound: str, asked: str, answers: bool) -> None:
+    assert answers is PublishedPort(bound, 8080, Protocol.TCP, 80).binds(asked)
 
 
 @pytest.mark.parametrize(
@@ -39,8 +40,8 @@ def test_a_publication_answers_where_it_is_bound(bound: str, asked: str, answers
         ((), False),
     ],
 )
-def test_a_network_holds_the_addresses_of_its_subnets(subnets: tuple[str, ...], held: bool) -> None:  # noqa: FBT001
-    assert held is NetworkFacts("net", subnets=subnets).holds("172.30.1.7")
+def test_a_network_holds_the_addresses_of_its_subnets(subnets: tuple[str, ...], held: bool) -> None:
+    assert held is NetworkFacts("net", subnets=subnets).contains("172.30.1.7")
 
 
 @pytest.mark.parametrize(
@@ -80,17 +81,17 @@ def test_an_address_of_the_hosts_sits_on_the_network_that_holds_it_or_on_none() 
         ("", "198.51.100.1"),
         (BACK, "172.30.1.1"),
         (FRONT, "172.30.2.1"),
-    ) == STACK.facts.host_seats
+    ) == STACK.facts.host_attachments
 
 
 def test_one_link_local_address_is_another_on_every_network() -> None:
-    found = [seat for seat in DUAL.facts.host_seats if ":" in seat[1] and seat[0]]
+    found = [attachment for attachment in DUAL_STACK.facts.host_attachments if ":" in attachment[1] and attachment[0]]
 
     assert [(BACK, "fd00:1::1"), (BACK, "fe80::1"), (FRONT, "fd00:2::1"), (FRONT, "fe80::1")] == found
 
 
 @pytest.mark.parametrize(
-    ("seat", "addresses"),
+    ("attachment", "addresses"),
     [
         (Attachment(BACK, "172.30.1.2"), ("172.30.1.2",)),
         (Attachment(BACK, "172.30.1.2", "fd00:1::2"), ("172.30.1.2", "fd00:1::2")),
@@ -98,14 +99,14 @@ def test_one_link_local_address_is_another_on_every_network() -> None:
     ],
 )
 def test_a_seat_has_an_address_in_each_version_of_ip_that_its_network_speaks(
-    seat: Attachment, addresses: tuple[str, ...]
+    attachment: Attachment, addresses: tuple[str, ...]
 ) -> None:
-    assert addresses == seat.addresses
+    assert addresses == attachment.addresses
 
 
 @pytest.mark.parametrize(("address", "version"), [("192.0.2.1", 4), ("2001:db8::1", 6), ("::", 6), ("", 4)])
 def test_an_address_tells_its_version_of_ip(address: str, version: int) -> None:
-    assert version == version_of(address)
+    assert version == ip_version(address)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_an_address_tells_its_version_of_ip(address: str, version: int) -> None:
 def test_a_listener_hears_what_is_sent_to_its_own_address_or_to_any_of_its_version(
     bound: str,
     asked: str,
-    hears: bool,  # noqa: FBT001
+    hears: bool,
 ) -> None:
     assert hears is Listener("db-1", Protocol.TCP, bound, 3306).listens_on(asked)
 
@@ -134,7 +135,7 @@ def test_values_are_frozen() -> None:
 
 
 def test_flows_are_ordered_by_their_vantages_first() -> None:
-    asked = STACK.asked()
+    asked = STACK.flows()
 
     first = min(asked)
     assert first.vantage == min(flow.vantage for flow in asked)

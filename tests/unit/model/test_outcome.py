@@ -33,7 +33,7 @@ def test_nothing_is_shut_without_a_watcher(outcome: Outcome) -> None:
         (Outcome.ERROR, False, Reach.UNKNOWN),
     ],
 )
-def test_an_outcome_means_what_a_watcher_can_vouch_for(outcome: Outcome, watched: bool, reach: Reach) -> None:  # noqa: FBT001
+def test_an_outcome_means_what_a_watcher_can_vouch_for(outcome: Outcome, watched: bool, reach: Reach) -> None:
     assert Observation(outcome, reach, "seen") == observation(outcome, watched=watched, evidence="seen")
 
 

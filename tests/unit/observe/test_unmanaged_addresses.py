@@ -5,20 +5,10 @@ from __future__ import annotations
 import pytest
 
 from cloison.compose.project import Project, project
-from cloison.model.facts import (
-    Attachment,
-    Container,
-    EngineFacts,
-    Facts,
-    Flow,
-    Kind,
-    NetworkFacts,
-    Protocol,
-    Publication,
-    Untold,
-)
+from cloison.model.facts import Attachment, Container, EngineFacts, Facts, NetworkFacts, PublishedPort, UnmanagedAddress
+from cloison.model.flow import EndpointKind, Flow, Protocol
 from cloison.model.outcome import Reach
-from cloison.observe.dnat_rules import Lead, translations
+from cloison.observe.dnat_rules import DnatRule, parse_rules
 from cloison.predict.predictor import predict
 from cloison.verdict.flow_enumeration import flows
 
@@ -43,23 +33,25 @@ def drawn() -> Project:
     )
 
 
-def container(service: str, *seats: Attachment, led: tuple[Publication, ...] = ()) -> Container:
+def container(service: str, *attachments: Attachment, redirect_candidates: tuple[PublishedPort, ...] = ()) -> Container:
     """Return a running container of the project."""
-    return Container(f"p-{service}-1", service, "p", service, 1, "", attachments=seats, led=led)
+    return Container(
+        f"p-{service}-1", service, "p", service, 1, "", attachments=attachments, redirect_candidates=redirect_candidates
+    )
 
 
-def facts(*untold: Untold, led: tuple[Publication, ...] = ()) -> Facts:
+def facts(*unmanaged_addresses: UnmanagedAddress, redirect_candidates: tuple[PublishedPort, ...] = ()) -> Facts:
     """Return what an engine would tell of the project."""
     return Facts(
         EngineFacts("docker", "20.10.24", "DROP"),
         (
-            container("db", Attachment("p_back", "10.1.0.2"), led=led),
+            container("db", Attachment("p_back", "10.1.0.2"), redirect_candidates=redirect_candidates),
             container("proxy", Attachment("p_back", "10.1.0.3"), Attachment("p_front", "10.2.0.3")),
             container("guest", Attachment("p_front", "10.2.0.2")),
         ),
         NETWORKS,
         host_addresses=("192.0.2.1",),
-        untold=untold,
+        unmanaged_addresses=unmanaged_addresses,
     )
 
 
@@ -69,7 +61,9 @@ def asked(found: Facts, address: str) -> list[Flow]:
 
 
 def test_an_address_that_nobody_told_of_is_asked_by_those_who_may_and_meant_to_be_shut() -> None:
-    found = facts(Untold("p-db-1", "hand0", "10.9.9.1", ("p-guest-1", "host")), Untold("p-db-1", "hand1", ""))
+    found = facts(
+        UnmanagedAddress("p-db-1", "hand0", "10.9.9.1", ("p-guest-1", "host")), UnmanagedAddress("p-db-1", "hand1", "")
+    )
     about = asked(found, "10.9.9.1")
     predicted = predict(drawn(), found, about)
 
@@ -80,7 +74,7 @@ def test_an_address_that_nobody_told_of_is_asked_by_those_who_may_and_meant_to_b
 
 
 def test_a_second_address_of_a_network_of_ones_own_is_that_networks() -> None:
-    about = asked(facts(Untold("p-db-1", "eth0", "10.1.0.200", ("p-proxy-1",))), "10.1.0.200")
+    about = asked(facts(UnmanagedAddress("p-db-1", "eth0", "10.1.0.200", ("p-proxy-1",))), "10.1.0.200")
 
     assert {("proxy", "p_back")} == {(flow.vantage.place, flow.endpoint.network) for flow in about}
 
@@ -88,17 +82,17 @@ def test_a_second_address_of_a_network_of_ones_own_is_that_networks() -> None:
 @pytest.mark.parametrize(
     ("item", "sentence"),
     [
-        (Untold("db", "hand0", "10.9.9.1"), "db holds 10.9.9.1 on hand0, which the engine does not know"),
-        (Untold("db", "hand0", ""), "db holds the link hand0, which the engine does not know"),
+        (UnmanagedAddress("db", "hand0", "10.9.9.1"), "db holds 10.9.9.1 on hand0, which the engine does not know"),
+        (UnmanagedAddress("db", "hand0", ""), "db holds the link hand0, which the engine does not know"),
     ],
 )
-def test_what_nobody_told_of_is_said_in_a_sentence(item: Untold, sentence: str) -> None:
+def test_what_nobody_told_of_is_said_in_a_sentence(item: UnmanagedAddress, sentence: str) -> None:
     assert item.sentence.startswith(sentence)
 
 
 def test_a_port_of_the_host_that_leads_in_is_asked_like_a_published_one() -> None:
-    found = facts(led=(Publication("0.0.0.0", 13306, Protocol.TCP, 3306),))
-    about = [flow for flow in asked(found, "192.0.2.1") if flow.endpoint.kind is Kind.PUBLISHED]
+    found = facts(redirect_candidates=(PublishedPort("0.0.0.0", 13306, Protocol.TCP, 3306),))
+    about = [flow for flow in asked(found, "192.0.2.1") if flow.endpoint.kind is EndpointKind.PUBLISHED]
     predicted = predict(drawn(), found, about)
 
     assert {"guest", "proxy", "host", "outside"} == {flow.vantage.place for flow in about}
@@ -107,8 +101,8 @@ def test_a_port_of_the_host_that_leads_in_is_asked_like_a_published_one() -> Non
 
 
 def test_a_port_of_a_neighbour_that_leads_in_is_not_asked_by_the_neighbour() -> None:
-    found = facts(led=(Publication("10.2.0.3", 13306, Protocol.TCP, 3306),))
-    about = [flow for flow in asked(found, "10.2.0.3") if flow.endpoint.kind is Kind.PUBLISHED]
+    found = facts(redirect_candidates=(PublishedPort("10.2.0.3", 13306, Protocol.TCP, 3306),))
+    about = [flow for flow in asked(found, "10.2.0.3") if flow.endpoint.kind is EndpointKind.PUBLISHED]
 
     assert {"guest", "host", "outside"} == {flow.vantage.place for flow in about}
 
@@ -120,22 +114,22 @@ TCP, UDP = Protocol.TCP, Protocol.UDP
     ("rule", "found"),
     [
         ("-A DOCKER ! -i br-1 -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.1.0.2:8080",
-         [Lead("", 80, TCP, "10.1.0.2", 8080)]),
+         [DnatRule("", 80, TCP, "10.1.0.2", 8080)]),
         ("-A DOCKER -d 192.0.2.1/32 -p udp -m udp --dport 53 -j DNAT --to-destination 10.1.0.2",
-         [Lead("192.0.2.1/32", 53, UDP, "10.1.0.2", 53)]),
+         [DnatRule("192.0.2.1/32", 53, UDP, "10.1.0.2", 53)]),
         ("-A PREROUTING ! -d 192.0.2.1/32 -p tcp -m multiport --dports 1,5:7 -j DNAT --to-destination 10.1.0.2:9",
-         [Lead("", 1, TCP, "10.1.0.2", 9), Lead("", 5, TCP, "10.1.0.2", 9)]),
+         [DnatRule("", 1, TCP, "10.1.0.2", 9), DnatRule("", 5, TCP, "10.1.0.2", 9)]),
         ("-A PREROUTING -j DNAT --to-destination 10.1.0.2-10.1.0.9",
-         [Lead("", 9, TCP, "10.1.0.2", 9), Lead("", 9, UDP, "10.1.0.2", 9)]),
+         [DnatRule("", 9, TCP, "10.1.0.2", 9), DnatRule("", 9, UDP, "10.1.0.2", 9)]),
         ("-A PREROUTING -p tcp -m tcp --dport 80 -j DNAT --to-destination [fd00::2]:8080-8090",
-         [Lead("", 80, TCP, "fd00::2", 8080)]),
+         [DnatRule("", 80, TCP, "fd00::2", 8080)]),
         ("-A PREROUTING -p tcp -m tcp --dport :80 -j DNAT --to-destination fd00::2",
-         [Lead("", 1, TCP, "fd00::2", 1)]),
+         [DnatRule("", 1, TCP, "fd00::2", 1)]),
         ("-A PREROUTING -p tcp -j DNAT --to-destination :8080", []),
         ("-A PREROUTING -p sctp -m sctp --dport 80 -j DNAT --to-destination 10.1.0.2", []),
         ("-A POSTROUTING -s 10.1.0.0/24 -j MASQUERADE", []),
         (":PREROUTING ACCEPT [0:0]", []),
     ],
 )  # fmt: skip
-def test_what_a_rule_leads_elsewhere_is_read(rule: str, found: list[Lead]) -> None:
-    assert found == [*translations([rule])]
+def test_what_a_rule_leads_elsewhere_is_read(rule: str, found: list[DnatRule]) -> None:
+    assert found == [*parse_rules([rule])]

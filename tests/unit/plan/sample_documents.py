@@ -17,8 +17,8 @@ Document = Mapping[str, Any]
 
 def service(*networks: str, expose: tuple[int, ...] = (), ports: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:
     """Return a service; a port is `host:container`, `address:host:container`, with or without `/udp`."""
-    seats = {"networks": dict.fromkeys(networks)} if networks else {}
-    return {**seats, "expose": [str(port) for port in expose], "ports": [_port(text) for text in ports], **more}
+    attachments = {"networks": dict.fromkeys(networks)} if networks else {}
+    return {**attachments, "expose": [str(port) for port in expose], "ports": [_port(text) for text in ports], **more}
 
 
 def _port(text: str) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def planned(document: Document, **assumed: str) -> Plan:
     return planner.plan(compose_project.project(document), Assumptions(**assumed), TOOL)
 
 
-def arrows(plan: Plan, judgement: str) -> set[str]:
+def flow_texts(plan: Plan, judgement: str) -> set[str]:
     """Return the flows that have a judgement, as `source -> place:port`; `*` is any other port."""
     found = (flow for flow in plan.flows if flow.judgement == judgement)
     pairs = ((plan.vantages[flow.vantage], plan.endpoints[flow.endpoint]) for flow in found)

@@ -77,19 +77,19 @@ PLANS: Final[Mapping[str, Callable[[], Plan]]] = {
     "without-policy": without_policy,
     "ipv6": ipv6,
 }
-LOOKS: Final[Mapping[str, dict[str, Any]]] = {
+RENDERINGS: Final[Mapping[str, dict[str, Any]]] = {
     **{name: {"plan": name} for name in PLANS},
     "sound-strict-narrow": {"plan": "sound", "strict": True, "width": 60},
     "sound-color": {"plan": "sound", "color": True},
 }
 
 
-def shown(plan: str, **look: Any) -> str:
+def rendered(plan: str, **rendering: Any) -> str:
     """Return the report of a plan."""
-    return report.render(PLANS[plan](), **{"color": False, "width": 100, "strict": False, **look})
+    return report.render(PLANS[plan](), **{"color": False, "width": 100, "strict": False, **rendering})
 
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    for name, look in LOOKS.items():
-        (FOLDER / f"{name}.txt").write_text(shown(**look))
+    for name, rendering in RENDERINGS.items():
+        (FOLDER / f"{name}.txt").write_text(rendered(**rendering))

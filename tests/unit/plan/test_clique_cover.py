@@ -10,21 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloison.plan import clique_cover as partitioning
-from cloison.plan.clique_cover import Group, Pair, Partition, partition
+from cloison.plan.clique_cover import Clique, CliqueCover, Pair, clique_cover
 
 NAMES = "abcdef"
 PAIRS = [frozenset(pair) for pair in combinations(NAMES, 2)]
 GRAPHS = st.tuples(st.sets(st.sampled_from(PAIRS)), st.sets(st.sampled_from(NAMES)))
 
 
-def found(edges: str, outward: str = "") -> list[str]:
+def found(edges: str, egress: str = "") -> list[str]:
     """Return the groups of a graph like `ab bc`; one that leads out is written in capitals."""
-    groups = partition([frozenset(edge) for edge in edges.split()], set(outward)).groups
-    return sorted("".join(g.members).upper() if g.outward else "".join(g.members) for g in groups)
+    cliques = clique_cover([frozenset(edge) for edge in edges.split()], set(egress)).cliques
+    return sorted("".join(g.members).upper() if g.egress else "".join(g.members) for g in cliques)
 
 
 @pytest.mark.parametrize(
-    ("edges", "outward", "groups"),
+    ("edges", "egress", "cliques"),
     [
         ("", "", []),
         ("ab", "", ["ab"]),
@@ -40,62 +40,62 @@ def found(edges: str, outward: str = "") -> list[str]:
         ("ab ac bc", "ab", ["AB", "abc"]),
     ],
 )
-def test_the_groups_are_those_that_one_finds_by_hand(edges: str, outward: str, groups: list[str]) -> None:
-    assert groups == found(edges, outward)
+def test_the_groups_are_those_that_one_finds_by_hand(edges: str, egress: str, cliques: list[str]) -> None:
+    assert cliques == found(edges, egress)
 
 
-def covered(result: Partition) -> set[Pair]:
-    return {frozenset(pair) for group in result.groups for pair in combinations(group.members, 2)}
+def covered(result: CliqueCover) -> set[Pair]:
+    return {frozenset(pair) for clique in result.cliques for pair in combinations(clique.members, 2)}
 
 
 @given(GRAPHS)
 def test_who_meets_needs_each_other_and_who_leads_out_has_to(graph: tuple[set[Pair], set[str]]) -> None:
-    edges, outward = graph
-    result = partition(edges, outward)
+    edges, egress = graph
+    result = clique_cover(edges, egress)
 
     assert edges == covered(result)
-    assert outward == {name for group in result.groups if group.outward for name in group.members}
+    assert egress == {name for clique in result.cliques if clique.egress for name in clique.members}
 
 
 @given(st.tuples(st.sets(st.sampled_from(PAIRS), max_size=7), st.sets(st.sampled_from(NAMES), max_size=3)))
 def test_no_smaller_set_of_networks_exists(graph: tuple[set[Pair], set[str]]) -> None:
-    edges, outward = graph
-    result = partition(edges, outward)
+    edges, egress = graph
+    result = clique_cover(edges, egress)
 
     assert result.exact
-    assert not any(_does(groups, edges, outward) for groups in _fewer(edges, outward, len(result.groups) - 1))
+    assert not any(_does(cliques, edges, egress) for cliques in _fewer(edges, egress, len(result.cliques) - 1))
 
 
-def _fewer(edges: set[Pair], outward: set[str], count: int) -> Iterator[tuple[Group, ...]]:
+def _fewer(edges: set[Pair], egress: set[str], count: int) -> Iterator[tuple[Clique, ...]]:
     """Yield every set of `count` networks on which nobody meets whom it does not need."""
     every = [
-        Group(members, leads_out)
+        Clique(members, leads_out)
         for size in range(1, len(NAMES) + 1)
         for members in combinations(NAMES, size)
         for leads_out in (False, True)
         if {frozenset(pair) for pair in combinations(members, 2)} <= edges
-        if (outward >= {*members} if leads_out else size > 1)
+        if (egress >= {*members} if leads_out else size > 1)
     ]
     if 0 <= count <= 4:  # more would take minutes
         yield from combinations(every, count)
 
 
-def _does(groups: tuple[Group, ...], edges: set[Pair], outward: set[str]) -> bool:
-    leads_out = {name for group in groups if group.outward for name in group.members}
-    return edges <= covered(Partition(groups, exact=True)) and outward <= leads_out
+def _does(cliques: tuple[Clique, ...], edges: set[Pair], egress: set[str]) -> bool:
+    leads_out = {name for clique in cliques if clique.egress for name in clique.members}
+    return edges <= covered(CliqueCover(cliques, exact=True)) and egress <= leads_out
 
 
 @given(GRAPHS, st.randoms(use_true_random=False))
 def test_the_order_of_the_edges_does_not_matter(graph: tuple[set[Pair], set[str]], draw: st.DataObject) -> None:
-    edges, outward = graph
+    edges, egress = graph
     shuffled = sorted(edges, key=sorted)
     draw.shuffle(shuffled)  # type: ignore[attr-defined]
 
-    assert partition(shuffled, sorted(outward)) == partition(sorted(edges, key=sorted), outward)
+    assert clique_cover(shuffled, sorted(egress)) == clique_cover(sorted(edges, key=sorted), egress)
 
 
 def test_beyond_its_budget_the_answer_still_covers_and_says_that_it_may_not_be_the_smallest() -> None:
-    result = partition(PAIRS, {"a"}, budget=3)
+    result = clique_cover(PAIRS, {"a"}, budget=3)
 
     assert not result.exact
     assert {*PAIRS} == covered(result)
@@ -105,10 +105,10 @@ def test_a_hundred_services_with_a_few_needs_each_are_within_the_budget() -> Non
     names = [f"s{number:02}" for number in range(100)]
     edges = {frozenset({a, names[(i * 7 + k) % 100]}) for i, a in enumerate(names) for k in (1, 2, 3)}
 
-    assert partition(edges, names[:10]).exact
+    assert clique_cover(edges, names[:10]).exact
 
 
 def test_a_network_that_the_others_make_needless_is_taken_away() -> None:
-    twice = [Group(("a", "b"), outward=False), Group(("a", "b"), outward=False)]
+    twice = [Clique(("a", "b"), egress=False), Clique(("a", "b"), egress=False)]
 
     assert [twice[0]] == list(partitioning._pruned(twice))  # noqa: SLF001  # no graph is known that leads here

@@ -6,12 +6,12 @@ import re
 from typing import Any
 
 import pytest
-from tests.unit.plan.sample_documents import ALLOW, POLICY, arrows, planned, remarks, service, shop
-from tests.unit.plan.sample_plans import FOLDER, LOOKS, PLANS, shown
+from tests.unit.plan.sample_documents import ALLOW, POLICY, flow_texts, planned, remarks, service, shop
+from tests.unit.plan.sample_plans import FOLDER, PLANS, RENDERINGS, rendered
 
 from cloison.errors import PolicyError
 from cloison.model.outcome import Reach
-from cloison.plan.lint import Kind
+from cloison.plan.lint import LintKind
 from cloison.plan.schema import ProposalPart, ProposedNetworkPart
 from cloison.reports import plan_terminal as report
 from cloison.verdict.judge import Judgement
@@ -19,22 +19,22 @@ from cloison.verdict.judge import Judgement
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
-@pytest.mark.parametrize("name", LOOKS)
+@pytest.mark.parametrize("name", RENDERINGS)
 def test_a_report_is_the_stored_one(name: str) -> None:
     stored = (FOLDER / f"{name}.txt").read_text()
 
-    assert stored == shown(**LOOKS[name]), (
+    assert stored == rendered(**RENDERINGS[name]), (
         "if this is meant: python -m tests.unit.plan.sample_plans, and read the difference"
     )
 
 
 def test_no_stored_report_is_left_over() -> None:
-    assert {f"{name}.txt" for name in LOOKS} == {path.name for path in FOLDER.iterdir()}
+    assert {f"{name}.txt" for name in RENDERINGS} == {path.name for path in FOLDER.iterdir()}
 
 
 @pytest.mark.parametrize("name", PLANS)
 def test_a_report_never_says_that_something_was_seen(name: str) -> None:
-    text = shown(name)
+    text = rendered(name)
 
     assert not re.search(r"PROVEN|\bproven\b|\bobserved\b|was accepted|looked at;$|(?<!:) reaches |\bdrift\b", text)
     assert "nothing was looked at" in " ".join(text.split())
@@ -42,8 +42,8 @@ def test_a_report_never_says_that_something_was_seen(name: str) -> None:
 
 @pytest.mark.parametrize("name", PLANS)
 def test_colour_changes_no_letter_and_lines_stay_short(name: str) -> None:
-    assert shown(name) == ANSI.sub("", shown(name, color=True))
-    assert [] == [line for line in shown(name).splitlines() if len(line) > 100 or line != line.rstrip()]
+    assert rendered(name) == ANSI.sub("", rendered(name, color=True))
+    assert [] == [line for line in rendered(name).splitlines() if len(line) > 100 or line != line.rstrip()]
 
 
 @pytest.mark.parametrize(
@@ -69,28 +69,28 @@ def test_what_is_not_known_alone_is_undecided() -> None:
     plan = planned(document)
 
     assert ("undecided", 3) == (plan.verdict.word, plan.verdict.exit_code)
-    assert {"app -> db:3306", "db -> app:*"} <= arrows(plan, "unknown")
+    assert {"app -> db:3306", "db -> app:*"} <= flow_texts(plan, "unknown")
 
 
 def test_a_breach_that_the_file_opens_and_a_needed_door_that_it_shuts_are_told_apart() -> None:
     plan = planned(shop({"allow": [*ALLOW, "db -> outside"]}))
 
-    assert {"proxy -> db:3306", "proxy -> db:*", "proxy -> outside:*"} <= arrows(plan, "breach")
-    assert {"db -> outside:*"} == arrows(plan, "broken")
+    assert {"proxy -> db:3306", "proxy -> db:*", "proxy -> outside:*"} <= flow_texts(plan, "breach")
+    assert {"db -> outside:*"} == flow_texts(plan, "broken")
     assert "every network of db is internal" in next(f.reason for f in plan.flows if f.judgement == "broken")
 
 
 def test_a_needed_port_that_the_file_does_not_publish_is_broken() -> None:
     plan = planned(shop(POLICY, proxy=service("back", "front", expose=(80,))), engine="28.0")
 
-    assert {"outside -> proxy:80"} == arrows(plan, "broken")
+    assert {"outside -> proxy:80"} == flow_texts(plan, "broken")
 
 
 @pytest.mark.parametrize(("engine", "shut"), [("20.10", False), ("27.3", False), ("28.0", True)])
-def test_a_port_for_the_host_alone_is_open_to_neighbours_before_engine_28(engine: str, shut: bool) -> None:  # noqa: FBT001
+def test_a_port_for_the_host_alone_is_open_to_neighbours_before_engine_28(engine: str, shut: bool) -> None:
     document = shop({**POLICY, "allow": ALLOW[1:]}, proxy=service("back", "front", ports=("127.0.0.1:8080:80",)))
 
-    assert shut is ("outside -> proxy:80" not in arrows(planned(document, engine=engine), "breach"))
+    assert shut is ("outside -> proxy:80" not in flow_texts(planned(document, engine=engine), "breach"))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_port_that_the_file_does_not_declare_is_believed_and_said() -> None:
             "port 9999/tcp of app is not declared in the file (`expose`), so the policy is believed",
         ),
     ] == remarks(plan, "undeclared")
-    assert {"app -> db:33060"} <= arrows(plan, "holds")
+    assert {"app -> db:33060"} <= flow_texts(plan, "holds")
 
 
 def test_a_toleration_of_nothing_is_said() -> None:
@@ -205,11 +205,11 @@ def test_an_internal_network_with_ipv6_is_a_breach_by_the_file_before_engine_27_
     document["networks"]["back"]["enable_ipv6"] = True
     old, new = (planned(document, engine=engine) for engine in ("20.10", "27.0"))
 
-    assert {"outside -> db:3306", "outside -> db:*", "db -> outside:*"} <= arrows(old, "breach")
+    assert {"outside -> db:3306", "outside -> db:*", "db -> outside:*"} <= flow_texts(old, "breach")
     assert ["outside -> db", "db -> outside"] == [
         arrow
         for arrow in ("outside -> db", "db -> outside")
-        if not any(a.startswith(arrow) for a in arrows(new, "breach"))
+        if not any(a.startswith(arrow) for a in flow_texts(new, "breach"))
     ]
 
 
@@ -218,11 +218,11 @@ def test_every_kind_of_remark_is_tried() -> None:
         mark for mark in test_what_the_file_says_is_remarked_at_its_key.pytestmark if mark.name == "parametrize"
     )
 
-    assert {*Kind} - {"undeclared"} == {row[0] for row in tried.args[1]}
+    assert {*LintKind} - {"undeclared"} == {row[0] for row in tried.args[1]}
 
 
 def test_every_judgement_to_act_on_has_an_entry() -> None:
-    assert {*Judgement} - {Judgement.HOLDS, Judgement.UNJUDGED} == set(report.ENTRIES)
+    assert {*Judgement} - {Judgement.HOLDS, Judgement.UNJUDGED} == set(report.ENTRY_TEMPLATES)
 
 
 def test_who_lives_on_the_host_is_on_its_bridges_and_nobody_knows_where_else() -> None:
@@ -266,5 +266,5 @@ def test_a_port_of_the_host_that_the_policy_names_is_believed_and_said(policy: d
     assert ("proxy", Reach.OPEN, meant) in judged
     assert ("app", Reach.OPEN, Judgement.BREACH) in judged
     assert ["port 5432/tcp of host is the machine's own, so the policy is believed"] == [
-        remark.says for remark in plan.remarks if remark.kind is Kind.UNDECLARED
+        remark.says for remark in plan.remarks if remark.kind is LintKind.UNDECLARED
     ]

@@ -11,14 +11,14 @@ from tests.unit.plan.sample_documents import ALLOW, POLICY, planned, service, sh
 
 from cloison.compose import policy
 from cloison.compose import project as compose_project
-from cloison.compose.policy import Rule
-from cloison.model.facts import HOST, OUTSIDE, Flow, Kind
+from cloison.compose.policy import PolicyRule
+from cloison.model.flow import HOST, OUTSIDE, EndpointKind, Flow
 from cloison.model.outcome import Reach
 from cloison.plan import planner
 from cloison.plan import segmentation as proposing
-from cloison.plan.clique_cover import Group
-from cloison.plan.planner import Paper, follow, on_paper
-from cloison.plan.requirements import needs
+from cloison.plan.clique_cover import Clique
+from cloison.plan.planner import Scenario, apply_proposal, build_scenario
+from cloison.plan.requirements import requirements
 from cloison.plan.segmentation import propose
 from cloison.plan.synthetic_facts import Assumptions
 
@@ -49,26 +49,26 @@ def _bodies(draw: st.DrawFn, name: str, names: list[str]) -> dict[str, Any]:
     return service(*seats, expose=(80,), ports=ports, scale=draw(st.integers(1, 2)))
 
 
-def papers(document: dict[str, Any], engine: str) -> tuple[Paper, Paper]:
+def scenarios(document: dict[str, Any], engine: str) -> tuple[Scenario, Scenario]:
     """Return a project as it is drawn, and as it is when its proposal is followed, for what is allowed alone."""
     project, assumed = compose_project.project(document), Assumptions(engine)
-    before = on_paper(project, policy.policy(project), assumed)
-    ground = before.ground
-    assert ground
-    found = propose(project, needs(ground))
-    return before, follow(before, found, assumed) if found else before
+    before = build_scenario(project, policy.policy(project), assumed)
+    policy_context = before.policy_context
+    assert policy_context
+    found = propose(project, requirements(policy_context))
+    return before, apply_proposal(before, found, assumed) if found else before
 
 
-def between(paper: Paper, flow: Flow) -> bool:
+def between(scenario: Scenario, flow: Flow) -> bool:
     """Whether a flow goes from the addresses of one service to those of another."""
-    owner, services = paper.project.owner, paper.project.services
+    owner, services = scenario.project.owner, scenario.project.services
     ends = {owner(flow.vantage.place), owner(flow.endpoint.place)}
-    return ends <= {*services} and len(ends) == 2 and flow.endpoint.kind is not Kind.PUBLISHED
+    return ends <= {*services} and len(ends) == 2 and flow.endpoint.kind is not EndpointKind.PUBLISHED
 
 
-def speaks(paper: Paper, rule: Rule, flow: Flow) -> bool:
+def speaks(scenario: Scenario, rule: PolicyRule, flow: Flow) -> bool:
     """Whether a rule speaks about two services, at any port and in any direction."""
-    owner = paper.project.owner
+    owner = scenario.project.owner
     ends = [owner(flow.vantage.place), owner(flow.endpoint.place)]
     arrow = [name if name == "*" else owner(name) for name in (rule.source, rule.target)]
     return any(all(a in ("*", b) for a, b in zip(arrow, pair, strict=True)) for pair in (ends, ends[::-1]))
@@ -76,7 +76,7 @@ def speaks(paper: Paper, rule: Rule, flow: Flow) -> bool:
 
 @given(documents(), st.sampled_from(ENGINES))
 def test_nobody_meets_whom_the_policy_does_not_let_it_meet(document: dict[str, Any], engine: str) -> None:
-    _, after = papers(document, engine)
+    _, after = scenarios(document, engine)
 
     assert after.rules
     met = [flow for flow, said in after.predicted.items() if between(after, flow) and said.reach is Reach.OPEN]
@@ -85,11 +85,13 @@ def test_nobody_meets_whom_the_policy_does_not_let_it_meet(document: dict[str, A
 
 @given(documents(), st.sampled_from(ENGINES))
 def test_every_door_that_is_named_between_services_opens(document: dict[str, Any], engine: str) -> None:
-    _, after = papers(document, engine)
+    _, after = scenarios(document, engine)
 
     assert after.rules
     for rule in after.rules.allow:
-        asked = [flow for flow in after.predicted if not rule.is_wide and rule.names(flow) and between(after, flow)]
+        asked = [
+            flow for flow in after.predicted if not rule.has_wildcard and rule.matches(flow) and between(after, flow)
+        ]
         ways = {(flow.vantage, flow.endpoint.container, flow.endpoint.service_port) for flow in asked}
         opened = [flow for flow in asked if after.predicted[flow].reach is Reach.OPEN]
         assert ways == {(flow.vantage, flow.endpoint.container, flow.endpoint.service_port) for flow in opened}
@@ -97,30 +99,30 @@ def test_every_door_that_is_named_between_services_opens(document: dict[str, Any
 
 @given(documents(), st.sampled_from(ENGINES))
 def test_a_way_out_is_only_for_who_needs_it(document: dict[str, Any], engine: str) -> None:
-    before, after = papers(document, engine)
+    before, after = scenarios(document, engine)
 
-    assert before.ground
-    wanted = needs(before.ground)
+    assert before.policy_context
+    wanted = requirements(before.policy_context)
     owner = after.project.owner
     opened = [flow for flow, said in after.predicted.items() if said.reach is Reach.OPEN]
-    outward = {flow.vantage.place for flow in opened if flow.endpoint.place == OUTSIDE}
-    free = {owner(name) for name in outward - {HOST}}
-    assert wanted.outward == free
+    egress = {flow.vantage.place for flow in opened if flow.endpoint.place == OUTSIDE}
+    attachable = {owner(name) for name in egress - {HOST}}
+    assert wanted.egress == attachable
 
 
 @given(documents(), st.sampled_from(ENGINES))
 def test_a_proposal_that_is_followed_needs_no_other(document: dict[str, Any], engine: str) -> None:
-    _, after = papers(document, engine)
+    _, after = scenarios(document, engine)
 
-    assert after.ground
-    assert propose(after.project, needs(after.ground)) is None
+    assert after.policy_context
+    assert propose(after.project, requirements(after.policy_context)) is None
 
 
 @given(documents(), st.sampled_from(ENGINES))
 def test_what_is_shut_on_the_oldest_engine_is_shut_on_a_newer_one(document: dict[str, Any], engine: str) -> None:
     project = compose_project.project({key: body for key, body in document.items() if key != "x-cloison"})
     old, new = (
-        on_paper(project, None, Assumptions(version)).open_pairs() for version in (Assumptions().engine, engine)
+        build_scenario(project, None, Assumptions(version)).open_pairs() for version in (Assumptions().engine, engine)
     )
 
     assert new <= old
@@ -205,8 +207,8 @@ def test_long_names_make_short_ones() -> None:
 
 
 def test_a_new_network_of_many_has_a_name_that_can_be_read() -> None:
-    group = Group(tuple(f"a-service-with-a-long-name-{number}" for number in range(3)), outward=True)
+    clique = Clique(tuple(f"a-service-with-a-long-name-{number}" for number in range(3)), egress=True)
     first = "a-service-with-a-long-name-0-and-2-more-outside"
 
-    assert first == proposing._new_key(group, {"x"})  # noqa: SLF001  # a row of the naming rule
-    assert f"{first}-2" == proposing._new_key(group, {first})  # noqa: SLF001  # same
+    assert first == proposing._new_key(clique, {"x"})  # noqa: SLF001  # a row of the naming rule
+    assert f"{first}-2" == proposing._new_key(clique, {first})  # noqa: SLF001  # same

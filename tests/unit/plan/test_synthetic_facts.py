@@ -12,17 +12,18 @@ from tests.unit.plan.sample_documents import Document, service, shop
 
 from cloison.compose import project as compose_project
 from cloison.errors import FileError
-from cloison.model.facts import Facts, Kind, Protocol, version_of
-from cloison.plan.synthetic_facts import MOST, POOL, POOL_V6, Assumptions, clipped, drawn
+from cloison.model.facts import Facts
+from cloison.model.flow import EndpointKind, Protocol, ip_version
+from cloison.plan.synthetic_facts import POOL, POOL_V6, REPLICA_CAP, Assumptions, synthetic_facts, with_capped_replicas
 from cloison.verdict import flow_enumeration
 
 
 def facts(document: Document, **assumed: str) -> Facts:
-    return drawn(clipped(compose_project.project(document)), Assumptions(**assumed))
+    return synthetic_facts(with_capped_replicas(compose_project.project(document)), Assumptions(**assumed))
 
 
-def publications(found: Facts, name: str) -> list[tuple[str, int, str, int]]:
-    doors = [door for c in found.containers if c.service == name for door in c.publications]
+def published_ports(found: Facts, name: str) -> list[tuple[str, int, str, int]]:
+    doors = [door for c in found.containers if c.service == name for door in c.published_ports]
     return [(door.host_address, door.host_port, door.protocol, door.container_port) for door in doors]
 
 
@@ -35,15 +36,15 @@ def test_every_replica_is_a_container_with_the_name_that_compose_gives_it() -> N
 def test_no_more_replicas_are_drawn_than_say_something_new() -> None:
     found = facts(shop(app=service("back", scale=10_000)))
 
-    assert MOST == sum(c.service == "app" for c in found.containers)
+    assert REPLICA_CAP == sum(c.service == "app" for c in found.containers)
 
 
 def test_seats_are_where_the_file_puts_them_and_no_address_is_given_twice() -> None:
     found = facts(shop())
-    seats = {c.service: [seat.network for seat in c.attachments] for c in found.containers}
-    addresses = [seat.address for c in found.containers for seat in c.attachments]
+    attachments = {c.service: [attachment.network for attachment in c.attachments] for c in found.containers}
+    addresses = [attachment.address for c in found.containers for attachment in c.attachments]
 
-    assert {"app": ["shop_back"], "db": ["shop_back"], "proxy": ["shop_back", "shop_front"]} == seats
+    assert {"app": ["shop_back"], "db": ["shop_back"], "proxy": ["shop_back", "shop_front"]} == attachments
     assert len(addresses) == len({*addresses, *found.host_addresses}) - len(found.host_addresses)
 
 
@@ -61,7 +62,11 @@ def test_every_address_is_in_its_network_and_none_is_one_that_the_file_binds(
     found = facts(document)
     subnets = {network.name: IPv4Network(network.subnets[0]) for network in found.networks}
 
-    assert all(IPv4Address(seat.address) in subnets[seat.network] for c in found.containers for seat in c.attachments)
+    assert all(
+        IPv4Address(attachment.address) in subnets[attachment.network]
+        for c in found.containers
+        for attachment in c.attachments
+    )
     assert not any(address in subnet for address in bound for subnet in subnets.values())
     assert {str(address) for address in bound} <= {*found.host_addresses}
 
@@ -104,7 +109,7 @@ def test_ports_are_published_as_the_engine_would(body: dict[str, Any], ports: li
         "lan": {"driver": "macvlan"},
     }
 
-    assert ports == publications(facts(document), "way")
+    assert ports == published_ports(facts(document), "way")
 
 
 def test_only_declared_ports_are_listened_on_and_a_guests_are_its_owners() -> None:
@@ -116,16 +121,16 @@ def test_only_declared_ports_are_listened_on_and_a_guests_are_its_owners() -> No
 
 def test_a_port_that_only_the_policy_names_is_asked_and_is_no_listener() -> None:
     project = compose_project.project(shop())
-    asked = flow_enumeration.flows(project, drawn(project, Assumptions()), {"db": {(Protocol.TCP, 5432)}})
+    asked = flow_enumeration.flows(project, synthetic_facts(project, Assumptions()), {"db": {(Protocol.TCP, 5432)}})
     kinds = {f.endpoint.service_port: f.endpoint.kind for f in asked if f.endpoint.place == "db"}
 
-    assert {0: Kind.CANARY, 3306: Kind.LISTENER, 5432: Kind.DECLARED} == kinds
+    assert {0: EndpointKind.CANARY, 3306: EndpointKind.LISTENER, 5432: EndpointKind.DECLARED} == kinds
 
 
 @pytest.mark.parametrize(
     ("external", "driver", "internal"), [("", "", False), ("bridge", "bridge", False), ("internal", "bridge", True)]
 )
-def test_a_borrowed_network_is_what_one_says_or_is_not_told(external: str, driver: str, internal: bool) -> None:  # noqa: FBT001
+def test_a_borrowed_network_is_what_one_says_or_is_not_told(external: str, driver: str, internal: bool) -> None:
     document = shop(way=service("edge"))
     document["networks"]["edge"] = {"name": "edge", "external": True}
     network = facts(document, external=external).network("edge")
@@ -153,21 +158,23 @@ def test_the_host_can_be_kept_off_a_bridge_from_engine_28_on_by_each_version_of_
     document["networks"]["back"] |= {"enable_ipv6": True, "driver_opts": options}
     found = facts(document, engine=engine)
 
-    assert gateways == {version_of(address) for network, address in found.host_seats if network == "shop_back"}
+    assert gateways == {ip_version(address) for network, address in found.host_attachments if network == "shop_back"}
 
 
 def test_a_network_with_ipv6_gives_its_members_an_address_of_each_version() -> None:
     document = shop()
     document["networks"]["back"]["enable_ipv6"] = True
     found = facts(document)
-    seats = {(c.service, seat.network): seat for c in found.containers for seat in c.attachments}
+    attachments = {
+        (c.service, attachment.network): attachment for c in found.containers for attachment in c.attachments
+    }
     network = found.network("shop_back")
 
     assert network
-    assert [4, 6] == [version_of(subnet) for subnet in network.subnets]
-    assert all(network.holds(address) for address in seats["db", "shop_back"].addresses)
-    assert [4, 6] == [version_of(address) for address in seats["proxy", "shop_back"].addresses]
-    assert "" == seats["proxy", "shop_front"].ipv6
+    assert [4, 6] == [ip_version(subnet) for subnet in network.subnets]
+    assert all(network.contains(address) for address in attachments["db", "shop_back"].addresses)
+    assert [4, 6] == [ip_version(address) for address in attachments["proxy", "shop_back"].addresses]
+    assert "" == attachments["proxy", "shop_front"].ipv6
 
 
 def test_a_port_is_heard_over_each_version_of_ip_that_its_container_has() -> None:
@@ -190,7 +197,7 @@ def test_an_address_with_ipv6_that_the_file_binds_is_in_no_network_that_is_drawn
     found = facts(document)
 
     assert bound in found.host_addresses
-    assert not any(network.holds(bound) for network in found.networks)
+    assert not any(network.contains(bound) for network in found.networks)
 
 
 def test_all_of_it_happens_at_addresses_that_nobody_holds() -> None:
@@ -199,8 +206,10 @@ def test_all_of_it_happens_at_addresses_that_nobody_holds() -> None:
     found = facts(document)
     ranges = ("198.18.0.0/15", "192.0.2.0/24", "198.51.100.0/24", "127.0.0.0/8", "2001:db8::/32", "::1/128")
     allowed = [ip_network(text) for text in ranges]
-    seats = [address for c in found.containers for seat in c.attachments for address in seat.addresses]
-    used = [*found.host_addresses, *found.outside_addresses, *seats]
+    attachments = [
+        address for c in found.containers for attachment in c.attachments for address in attachment.addresses
+    ]
+    used = [*found.host_addresses, *found.outside_addresses, *attachments]
 
-    assert {4, 6} == {version_of(address) for address in used}
+    assert {4, 6} == {ip_version(address) for address in used}
     assert [] == [address for address in used if not any(ip_address(address) in network for network in allowed)]

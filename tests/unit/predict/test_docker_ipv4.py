@@ -5,71 +5,75 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.unit.fake_engine import BACK, EVERYWHERE, FRONT, LAN, STACK, World, container, label, stranger
+from tests.unit.fake_engine import BACK, EVERYWHERE, FRONT, LAN, STACK, FakeEngine, container, foreign_container, label
 
-from cloison.model.facts import Endpoint, Flow, Kind, Protocol, Publication, Untold, Vantage
+from cloison.model.facts import PublishedPort, UnmanagedAddress
+from cloison.model.flow import Endpoint, EndpointKind, Flow, Protocol, Vantage
 from cloison.model.outcome import Reach
 from cloison.predict import docker_ipv4, predictor
-from cloison.predict.context import World as Drawn
-from cloison.predict.prediction import Prediction
+from cloison.predict.context import Prediction, PredictionContext
 
 OPEN, SHUT, UNKNOWN = Reach.OPEN, Reach.SHUT, Reach.UNKNOWN
 ICC_OFF = {"com.docker.network.bridge.enable_icc": "false"}
 BARE_OPTIONS = {"com.docker.network.bridge.enable_ip_masquerade": "false"}
-PLAIN = STACK.drawing("backend_net", internal=False, driver_opts=BARE_OPTIONS)
-APART = PLAIN.serving("proxy", networks={"frontend_net": None})
+PLAIN = STACK.with_network("backend_net", internal=False, driver_opts=BARE_OPTIONS)
+APART = PLAIN.with_service("proxy", networks={"frontend_net": None})
 AGENT = (
-    STACK.serving("agent", network_mode="host")
-    .running(container("agent", network_mode="host"))
-    .listening("agent-1", 9000)
+    STACK.with_service("agent", network_mode="host")
+    .with_containers(container("agent", network_mode="host"))
+    .with_listeners("agent-1", 9000)
 )
-MOVED_HOME = STACK.left("db-1", BACK).moved("db-1", "host")
-NOWHERE = STACK.serving("job", network_mode="none").running(container("job", network_mode="none"))
-TAIL = STACK.serving("tail", network_mode="container:x").running(container("tail", network_mode="container:x"))
-DUMP = STACK.serving("dump", network_mode="service:db").running(container("dump", network_mode="container:id-of-db-1"))
+MOVED_HOME = STACK.disconnected("db-1", BACK).with_network_mode("db-1", "host")
+NOWHERE = STACK.with_service("job", network_mode="none").with_containers(container("job", network_mode="none"))
+TAIL = STACK.with_service("tail", network_mode="container:x").with_containers(
+    container("tail", network_mode="container:x")
+)
+DUMP = STACK.with_service("dump", network_mode="service:db").with_containers(
+    container("dump", network_mode="container:id-of-db-1")
+)
 OLD = (
-    STACK.serving("old", network_mode="bridge")
-    .made("bridge", subnets=("172.17.0.0/16",))
-    .running(container("old", ("bridge", "172.17.0.2")))
+    STACK.with_service("old", network_mode="bridge")
+    .with_engine_network("bridge", subnets=("172.17.0.0/16",))
+    .with_containers(container("old", ("bridge", "172.17.0.2")))
 )
-LODGER = OLD.running(stranger("spy", ("bridge", "172.17.0.9")))
-BARE = STACK.serving("bare", networks={}).running(container("bare"))
-SPY = STACK.running(stranger("spy", (BACK, "172.30.1.66"), (FRONT, "172.30.2.66")))
-DRIFTED = STACK.joined("db-1", FRONT, "172.30.2.9")
-BORROWED = SPY.drawing("backend_net", external=True)
-TLS = STACK.serving("tls", network_mode="service:proxy").running(
+LODGER = OLD.with_containers(foreign_container("spy", ("bridge", "172.17.0.9")))
+BARE = STACK.with_service("bare", networks={}).with_containers(container("bare"))
+SPY = STACK.with_containers(foreign_container("spy", (BACK, "172.30.1.66"), (FRONT, "172.30.2.66")))
+DRIFTED = STACK.connected("db-1", FRONT, "172.30.2.9")
+BORROWED = SPY.with_network("backend_net", external=True)
+TLS = STACK.with_service("tls", network_mode="service:proxy").with_containers(
     container("tls", network_mode="container:id-of-proxy-1")
 )
-LENT = STACK.drawing("frontend_net", external=True)
-VLAN = STACK.made(FRONT, driver="macvlan")
+LENT = STACK.with_network("frontend_net", external=True)
+VLAN = STACK.with_engine_network(FRONT, driver="macvlan")
 ALIEN = (
-    STACK.made("other_net", subnets=("172.30.9.0/24",))
-    .addressed("172.30.9.1")
-    .joined("db-1", "other_net", "172.30.9.7")
+    STACK.with_engine_network("other_net", subnets=("172.30.9.0/24",))
+    .with_host_addresses("172.30.9.1")
+    .connected("db-1", "other_net", "172.30.9.7")
 )
-STALE = STACK.publishing("db-1", Publication(EVERYWHERE, 3306, Protocol.TCP, 3306))
-LOCAL = STACK.serving("proxy", ports=[{"target": 80, "published": "8080", "host_ip": "127.0.0.1"}])
-MOVED = STACK.serving("proxy", ports=[{"target": 80, "published": "9090"}])
-RANGED = STACK.serving("proxy", ports=[{"target": 80, "published": "8000-9000"}])
-ONLY_SIX = STACK.serving("proxy", ports=[{"target": 80, "published": "8080", "host_ip": "::"}])
-NEW = STACK.on_engine("28.5.2")
-GUEST = NEW.serving("guest", networks={"guest_net": None}).drawing("guest_net", name="shop_guest_net")
-GUEST = GUEST.made("shop_guest_net", subnets=("172.30.3.0/24",)).running(
+STALE = STACK.with_publications("db-1", PublishedPort(EVERYWHERE, 3306, Protocol.TCP, 3306))
+LOCAL = STACK.with_service("proxy", ports=[{"target": 80, "published": "8080", "host_ip": "127.0.0.1"}])
+MOVED = STACK.with_service("proxy", ports=[{"target": 80, "published": "9090"}])
+RANGED = STACK.with_service("proxy", ports=[{"target": 80, "published": "8000-9000"}])
+ONLY_SIX = STACK.with_service("proxy", ports=[{"target": 80, "published": "8080", "host_ip": "::"}])
+NEW = STACK.with_engine("28.5.2")
+GUEST = NEW.with_service("guest", networks={"guest_net": None}).with_network("guest_net", name="shop_guest_net")
+GUEST = GUEST.with_engine_network("shop_guest_net", subnets=("172.30.3.0/24",)).with_containers(
     container("guest", ("shop_guest_net", "172.30.3.2"))
 )
 
 
-def moded(mode: str, network: str = "frontend_net") -> World:
+def moded(mode: str, network: str = "frontend_net") -> FakeEngine:
     """Return the guest's world with a network of that gateway mode."""
-    return GUEST.drawing(network, driver_opts={"com.docker.network.bridge.gateway_mode_ipv4": mode})
+    return GUEST.with_network(network, driver_opts={"com.docker.network.bridge.gateway_mode_ipv4": mode})
 
 
 ROUTED, UNPROTECTED, ISOLATED = moded("routed"), moded("nat-unprotected"), moded("isolated", "backend_net")
-DEMOTED = ROUTED.drawing("backend_net", internal=False)
-PREFERRED = DEMOTED.serving("proxy", networks={"frontend_net": {"gw_priority": 1}, "backend_net": None})
-TRUSTING = NEW.drawing("frontend_net", driver_opts={"com.docker.network.bridge.trusted_host_interfaces": "eth1"})
-UNGUARDED = STACK.on_engine("28.5.2", guards_addresses=False)
-FILTERED = GUEST.on_engine("28.5.2", has_userland_proxy=False)
+DEMOTED = ROUTED.with_network("backend_net", internal=False)
+PREFERRED = DEMOTED.with_service("proxy", networks={"frontend_net": {"gw_priority": 1}, "backend_net": None})
+TRUSTING = NEW.with_network("frontend_net", driver_opts={"com.docker.network.bridge.trusted_host_interfaces": "eth1"})
+UNGUARDED = STACK.with_engine("28.5.2", guards_addresses=False)
+FILTERED = GUEST.with_engine("28.5.2", has_userland_proxy=False)
 
 SHARED = "share backend_net, and Docker has no policy inside a network"
 IS_INTERNAL = "backend_net is internal"
@@ -77,23 +81,29 @@ PUBLISHED = "outside -> proxy-1:80 at 192.0.2.10:8080"
 DIRECT = "outside -> proxy-1:80 on frontend_net"
 WALL = "outside -> proxy-1:* on frontend_net"
 NOT_THERE = "the file does not publish proxy:80 there"
-UNTOLD = replace(STACK, facts=replace(STACK.facts, untold=(Untold("db-1", "hand0", "10.99.9.2", ("app-1",)),)))
+UNMANAGED = replace(
+    STACK, facts=replace(STACK.facts, unmanaged_addresses=(UnmanagedAddress("db-1", "hand0", "10.99.9.2", ("app-1",)),))
+)
 ROWS = [
-    (UNTOLD, "app-1 -> db-1:3306 at 10.99.9.2", SHUT, "neither the file nor the engine gives db the address 10.99.9.2"),
+    (UNMANAGED, "app-1 -> db-1:3306 at 10.99.9.2", SHUT,
+     "neither the file nor the engine gives db the address 10.99.9.2"),
     # Inside a network, and between two.
     (STACK, "app-1 -> db-1:3306 on backend_net", OPEN, f"app and db {SHARED}"),
     (STACK, "proxy-1 -> db-1:* on backend_net", OPEN, f"proxy and db {SHARED}"),
     (STACK, "db-1 -> proxy-1:80 on frontend_net", SHUT, "the file does not put db on frontend_net"),
     (DRIFTED, "proxy-1 -> db-1:3306 on frontend_net", SHUT, "the file does not put db on frontend_net"),
     (DRIFTED, "db-1 -> proxy-1:80 on frontend_net", SHUT, "the file does not put db on frontend_net"),
-    (STACK.left("db-1", BACK), "app-1 -> db-1:* on backend_net", OPEN, f"app and db {SHARED}"),
-    (STACK.stopped("db-1"), "app-1 -> db:* on backend_net", OPEN, f"app and db {SHARED}"),
-    (STACK.stopped("db-1"), "db -> app-1:5000 on backend_net", OPEN, f"db and app {SHARED}"),
+    (STACK.disconnected("db-1", BACK), "app-1 -> db-1:* on backend_net", OPEN, f"app and db {SHARED}"),
+    (STACK.with_stopped("db-1"), "app-1 -> db:* on backend_net", OPEN, f"app and db {SHARED}"),
+    (STACK.with_stopped("db-1"), "db -> app-1:5000 on backend_net", OPEN, f"db and app {SHARED}"),
     (ALIEN, "app-1 -> db-1:* on other_net", SHUT, "the file does not put db on other_net"),
-    (STACK.drawing("backend_net", driver_opts=ICC_OFF), "app-1 -> db-1:3306 on backend_net", UNKNOWN, "known to leak"),
-    (STACK.made(BACK, options=tuple(ICC_OFF.items())), "app-1 -> db-1:3306 on backend_net", OPEN, SHARED),
+    (STACK.with_network("backend_net", driver_opts=ICC_OFF), "app-1 -> db-1:3306 on backend_net", UNKNOWN,
+     "known to leak"),
+    (STACK.with_engine_network(BACK, options=tuple(ICC_OFF.items())), "app-1 -> db-1:3306 on backend_net", OPEN,
+     SHARED),
     (
-        LENT.serving("app", networks={"frontend_net": None}).made(FRONT, options=tuple(ICC_OFF.items())),
+        LENT.with_service("app", networks={"frontend_net": None})
+         .with_engine_network(FRONT, options=tuple(ICC_OFF.items())),
         "app-1 -> proxy-1:80 on frontend_net",
         UNKNOWN,
         "frontend_net has inter-container communication off, which is known to leak",
@@ -122,10 +132,13 @@ ROWS = [
     (VLAN, "proxy-1 -> outside:*", UNKNOWN, "frontend_net uses the driver macvlan, whose walls are not predicted"),
     (VLAN, "db-1 -> proxy-1:80 on frontend_net", UNKNOWN, "frontend_net uses the driver macvlan"),
     (VLAN, "app-1 -> db-1:3306 on backend_net", OPEN, SHARED),
-    (VLAN.made(BACK, driver="ipvlan"), "proxy-1 -> outside:*", UNKNOWN, "backend_net uses the driver ipvlan"),
-    (AGENT.made(FRONT, driver="macvlan"), "agent-1 -> proxy-1:80 on frontend_net", UNKNOWN, "uses the driver macvlan"),
-    (AGENT.made(FRONT, driver="macvlan"), "agent-1 -> db-1:3306 on backend_net", OPEN, "nothing holds the host back"),
-    (STACK.made(FRONT, driver=""), "proxy-1 -> outside:*", UNKNOWN, "the file does not tell what it is"),
+    (VLAN.with_engine_network(BACK, driver="ipvlan"), "proxy-1 -> outside:*", UNKNOWN,
+     "backend_net uses the driver ipvlan"),
+    (AGENT.with_engine_network(FRONT, driver="macvlan"), "agent-1 -> proxy-1:80 on frontend_net", UNKNOWN,
+     "uses the driver macvlan"),
+    (AGENT.with_engine_network(FRONT, driver="macvlan"), "agent-1 -> db-1:3306 on backend_net", OPEN,
+     "nothing holds the host back"),
+    (STACK.with_engine_network(FRONT, driver=""), "proxy-1 -> outside:*", UNKNOWN, "the file does not tell what it is"),
     # Who lives in the host's namespace.
     (AGENT, "outside -> agent-1:9000 at 192.0.2.10", OPEN, "agent has network_mode host"),
     (AGENT, "host -> agent-1:9000 on backend_net", OPEN, "agent has network_mode host"),
@@ -143,41 +156,42 @@ ROWS = [
     (STACK, "outside -> proxy-1:80 on backend_net", SHUT, IS_INTERNAL),
     (STACK, DIRECT, OPEN, "before Engine 28 a published port also answers on the container's own address"),
     (STACK, WALL, SHUT, "the host forwards nothing to an unpublished port (FORWARD policy DROP)"),
-    (STACK.on_engine("27.5.1", "ACCEPT"), WALL, OPEN, "FORWARD policy is ACCEPT"),
-    (STACK.on_engine("27.5.1", ""), WALL, UNKNOWN, "the host's FORWARD policy could not be read"),
-    (STACK.on_engine("27.5.1", ""), DIRECT, OPEN, "before Engine 28"),
-    (STACK.on_engine("28.0.0", "ACCEPT"), DIRECT, SHUT, "Engine 28 and later drops what is routed to a container"),
-    (STACK.on_engine("29.1.3"), WALL, SHUT, "Engine 28 and later"),
-    (STACK.on_engine("29.1.3"), PUBLISHED, OPEN, "published for everyone"),
-    (STACK.on_engine(""), DIRECT, UNKNOWN, "the engine does not tell its version"),
+    (STACK.with_engine("27.5.1", "ACCEPT"), WALL, OPEN, "FORWARD policy is ACCEPT"),
+    (STACK.with_engine("27.5.1", ""), WALL, UNKNOWN, "the host's FORWARD policy could not be read"),
+    (STACK.with_engine("27.5.1", ""), DIRECT, OPEN, "before Engine 28"),
+    (STACK.with_engine("28.0.0", "ACCEPT"), DIRECT, SHUT, "Engine 28 and later drops what is routed to a container"),
+    (STACK.with_engine("29.1.3"), WALL, SHUT, "Engine 28 and later"),
+    (STACK.with_engine("29.1.3"), PUBLISHED, OPEN, "published for everyone"),
+    (STACK.with_engine(""), DIRECT, UNKNOWN, "the engine does not tell its version"),
     (LOCAL, DIRECT, OPEN, "before Engine 28 a published port also answers"),
     (ONLY_SIX, DIRECT, SHUT, "the host forwards nothing to an unpublished port"),
-    (STACK.serving("proxy", ports=[]), DIRECT, SHUT, "the host forwards nothing to an unpublished port"),
+    (STACK.with_service("proxy", ports=[]), DIRECT, SHUT, "the host forwards nothing to an unpublished port"),
     (DRIFTED, "outside -> db-1:3306 on frontend_net", SHUT, "the file does not put db on frontend_net"),
     (ALIEN, "outside -> db-1:* on other_net", SHUT, "the file does not put db on other_net"),
     (LENT, WALL, SHUT, "FORWARD policy DROP"),
-    (LENT.made(FRONT, internal=True), WALL, SHUT, "frontend_net is internal"),
-    (STACK.made(BACK, internal=False), "outside -> db-1:3306 on backend_net", SHUT, IS_INTERNAL),
-    (STACK.drawing("backend_net", internal=False), "outside -> db-1:* on backend_net", SHUT, "FORWARD policy DROP"),
+    (LENT.with_engine_network(FRONT, internal=True), WALL, SHUT, "frontend_net is internal"),
+    (STACK.with_engine_network(BACK, internal=False), "outside -> db-1:3306 on backend_net", SHUT, IS_INTERNAL),
+    (STACK.with_network("backend_net", internal=False), "outside -> db-1:* on backend_net", SHUT,
+     "FORWARD policy DROP"),
     # To the outside.
     (STACK, "db-1 -> outside:*", SHUT, "every network of db is internal"),
     (STACK, "proxy-1 -> outside:*", OPEN, "frontend_net is not internal, so proxy has egress"),
     (DRIFTED, "db-1 -> outside:*", SHUT, "every network of db is internal"),
-    (STACK.drawing("backend_net", internal=False), "db-1 -> outside:*", OPEN, "backend_net is not internal"),
+    (STACK.with_network("backend_net", internal=False), "db-1 -> outside:*", OPEN, "backend_net is not internal"),
     (OLD, "old-1 -> outside:*", OPEN, "bridge is not internal, so old has egress"),
     (BARE, "bare-1 -> outside:*", SHUT, "the file gives bare no network"),
     # To the host.
     (STACK, "db-1 -> host:* on backend_net", OPEN, "the host has an address on backend_net, internal or not"),
     (STACK, "db-1 -> host:* on frontend_net", OPEN, "the host answers on its address of frontend_net"),
     (STACK, "proxy-1 -> host:* at 192.0.2.10", OPEN, "the host answers on all of its addresses"),
-    (STACK.listening("", 22), "db-1 -> host:22 on backend_net", OPEN, "the host has an address on backend_net"),
+    (STACK.with_listeners("", 22), "db-1 -> host:22 on backend_net", OPEN, "the host has an address on backend_net"),
     (BARE, "bare-1 -> host:* on backend_net", SHUT, "the file gives bare no network"),
     # To what is published, from containers.
     (STACK, "db-1 -> proxy-1:80 at 192.0.2.10:8080", SHUT, "db gets there over backend_net, which is internal"),
     (OLD, "old-1 -> proxy-1:80 at 192.0.2.10:8080", OPEN, "a door for the containers of other networks too"),
     (OLD, "old-1 -> proxy-1:80 at 172.30.2.1:8080", OPEN, "a door for the containers of other networks too"),
     (
-        STACK.serving("app", networks={"backend_net": None, "frontend_net": None}),
+        STACK.with_service("app", networks={"backend_net": None, "frontend_net": None}),
         "app-1 -> proxy-1:80 at 172.30.1.1:8080",
         SHUT,
         "app gets there over backend_net, which is internal",
@@ -186,13 +200,14 @@ ROWS = [
     (PLAIN, "app-1 -> proxy-1:80 at 192.0.2.10:8080", OPEN, "a door for the containers of other networks too"),
     (APART, "app-1 -> proxy-1:80 at 192.0.2.10:8080", SHUT, "backend_net does not masquerade, so a published port"),
     (
-        APART.drawing("backend_net", external=True).made(BACK, internal=False),
+        APART.with_network("backend_net", external=True).with_engine_network(BACK, internal=False),
         "app-1 -> proxy-1:80 at 192.0.2.10:8080",
         OPEN,
         "a door for the containers of other networks too",
     ),
     (
-        APART.drawing("backend_net", external=True).made(BACK, internal=False, options=tuple(BARE_OPTIONS.items())),
+        APART.with_network("backend_net", external=True)
+         .with_engine_network(BACK, internal=False, options=tuple(BARE_OPTIONS.items())),
         "app-1 -> proxy-1:80 at 192.0.2.10:8080",
         SHUT,
         "backend_net does not masquerade",
@@ -200,15 +215,16 @@ ROWS = [
     # Engines without a process at published ports.
     (FILTERED, "guest-1 -> proxy-1:80 at 192.0.2.10:8080", SHUT, "the engine has no userland proxy, so a published"),
     (
-        FILTERED.serving("guest", networks={"frontend_net": None}),
+        FILTERED.with_service("guest", networks={"frontend_net": None}),
         "guest-1 -> proxy-1:80 at 192.0.2.10:8080",
         OPEN,
         "a door for the containers of other networks too",
     ),
     # Internal networks without a default route.
-    (STACK.on_engine("24.0.9"), "db-1 -> host:* on frontend_net", OPEN, "the host answers on its address"),
-    (STACK.on_engine("25.0.0"), "db-1 -> host:* on frontend_net", SHUT, "every network of db is internal, which from"),
-    (STACK.on_engine("25.0.0"), "db-1 -> host:* on backend_net", OPEN, "the host has an address on backend_net"),
+    (STACK.with_engine("24.0.9"), "db-1 -> host:* on frontend_net", OPEN, "the host answers on its address"),
+    (STACK.with_engine("25.0.0"), "db-1 -> host:* on frontend_net", SHUT,
+     "every network of db is internal, which from"),
+    (STACK.with_engine("25.0.0"), "db-1 -> host:* on backend_net", OPEN, "the host has an address on backend_net"),
     (GUEST, "guest-1 -> host:* on backend_net", OPEN, "the host answers on its address of backend_net"),
     # Gateway modes.
     (ROUTED, DIRECT, OPEN, "frontend_net is routed, so a published port answers on the container's own address"),
@@ -219,24 +235,25 @@ ROWS = [
     (ROUTED, "db-1 -> proxy-1:80 on frontend_net", SHUT, "the file does not put db on frontend_net"),
     (GUEST, "guest-1 -> proxy-1:80 on frontend_net", SHUT, "the file does not put guest on frontend_net"),
     (moded("routed", "backend_net"), "guest-1 -> proxy-1:80 on backend_net", SHUT, "does not put guest on backend_net"),
-    (ROUTED.on_engine("27.5.1"), DIRECT, OPEN, "frontend_net is routed"),
-    (ROUTED.on_engine("27.5.1"), "guest-1 -> proxy-1:80 on frontend_net", SHUT, "the file does not put guest"),
-    (ROUTED.on_engine("26.1.5"), DIRECT, OPEN, "before Engine 28"),
-    (ROUTED.on_engine("26.1.5"), PUBLISHED, OPEN, "published for everyone"),
+    (ROUTED.with_engine("27.5.1"), DIRECT, OPEN, "frontend_net is routed"),
+    (ROUTED.with_engine("27.5.1"), "guest-1 -> proxy-1:80 on frontend_net", SHUT, "the file does not put guest"),
+    (ROUTED.with_engine("26.1.5"), DIRECT, OPEN, "before Engine 28"),
+    (ROUTED.with_engine("26.1.5"), PUBLISHED, OPEN, "published for everyone"),
     (DEMOTED, DIRECT, SHUT, "frontend_net is routed, and proxy publishes through backend_net"),
     (DEMOTED, "guest-1 -> proxy-1:80 on frontend_net", SHUT, "and proxy publishes through backend_net"),
-    (DEMOTED.on_engine("29.1.3"), DIRECT, UNKNOWN, "not the gateway of proxy, and Engine 29 moves this wall"),
+    (DEMOTED.with_engine("29.1.3"), DIRECT, UNKNOWN, "not the gateway of proxy, and Engine 29 moves this wall"),
     (PREFERRED, DIRECT, OPEN, "frontend_net is routed, so a published port answers"),
-    (PREFERRED.on_engine("27.5.1"), DIRECT, SHUT, "proxy publishes through backend_net"),
+    (PREFERRED.with_engine("27.5.1"), DIRECT, SHUT, "proxy publishes through backend_net"),
     (UNPROTECTED, DIRECT, OPEN, "frontend_net is nat-unprotected, so every port of its members can be routed to"),
     (UNPROTECTED, WALL, OPEN, "nat-unprotected"),
     (UNPROTECTED, PUBLISHED, OPEN, "published for everyone"),
     (UNPROTECTED, "guest-1 -> proxy-1:80 on frontend_net", SHUT, "the file does not put guest on frontend_net"),
-    (UNPROTECTED.on_engine("26.1.5"), WALL, SHUT, "FORWARD policy DROP"),
+    (UNPROTECTED.with_engine("26.1.5"), WALL, SHUT, "FORWARD policy DROP"),
     (ISOLATED, "host -> db-1:3306 on backend_net", SHUT, "backend_net is isolated: the host has no address on it"),
-    (ISOLATED.on_engine("26.1.5"), "host -> db-1:3306 on backend_net", OPEN, "the host has an address on every bridge"),
+    (ISOLATED.with_engine("26.1.5"), "host -> db-1:3306 on backend_net", OPEN,
+     "the host has an address on every bridge"),
     (
-        ISOLATED.serving("agent", network_mode="host").running(container("agent", network_mode="host")),
+        ISOLATED.with_service("agent", network_mode="host").with_containers(container("agent", network_mode="host")),
         "agent-1 -> db-1:3306 on backend_net",
         SHUT,
         "the file does not put agent on backend_net",
@@ -246,72 +263,76 @@ ROWS = [
     (UNGUARDED, WALL, SHUT, "Engine 28 and later drops"),
     (TRUSTING, DIRECT, UNKNOWN, "frontend_net trusts eth1, and the outside may stand somewhere else"),
     (TRUSTING, WALL, SHUT, "Engine 28 and later drops"),
-    (TRUSTING.on_engine("28.1.0"), DIRECT, SHUT, "Engine 28 and later drops"),
+    (TRUSTING.with_engine("28.1.0"), DIRECT, SHUT, "Engine 28 and later drops"),
     # What the engine publishes and the file does not.
     (STALE, "outside -> db-1:3306 at 192.0.2.10:3306", SHUT, "the file does not publish db:3306 there"),
     (STALE, "host -> db-1:3306 at 192.0.2.10:3306", SHUT, "the file does not publish db:3306 there"),
-    (STALE.drawing("backend_net", internal=False), "outside -> db-1:3306 on backend_net", SHUT, "FORWARD policy DROP"),
+    (STALE.with_network("backend_net", internal=False), "outside -> db-1:3306 on backend_net", SHUT,
+     "FORWARD policy DROP"),
     (LOCAL, PUBLISHED, SHUT, NOT_THERE),
     (LOCAL, "host -> proxy-1:80 at 127.0.0.1:8080", OPEN, "the host publishes the port on this address"),
     (MOVED, PUBLISHED, SHUT, NOT_THERE),
     (ONLY_SIX, PUBLISHED, SHUT, NOT_THERE),
     (RANGED, PUBLISHED, OPEN, "published for everyone"),
-    (STACK.serving("proxy", ports=[{"target": 80, "protocol": "udp"}]), PUBLISHED, SHUT, NOT_THERE),
+    (STACK.with_service("proxy", ports=[{"target": 80, "protocol": "udp"}]), PUBLISHED, SHUT, NOT_THERE),
 ]  # fmt: skip
 
 
-def predictions(world: World) -> dict[str, Prediction]:
+def predictions(deployment: FakeEngine) -> dict[str, Prediction]:
     """Return what is predicted, by label."""
-    return {label(flow): prediction for flow, prediction in world.predicted().items()}
+    return {label(flow): prediction for flow, prediction in deployment.predicted().items()}
 
 
-@pytest.mark.parametrize(("world", "flow", "reach", "rule"), ROWS)
-def test_a_flow_is_predicted_by_the_first_rule_that_speaks(world: World, flow: str, reach: Reach, rule: str) -> None:
-    found = predictions(world)[flow]
+@pytest.mark.parametrize(("deployment", "flow", "reach", "rule"), ROWS)
+def test_a_flow_is_predicted_by_the_first_rule_that_speaks(
+    deployment: FakeEngine, flow: str, reach: Reach, rule: str
+) -> None:
+    found = predictions(deployment)[flow]
 
     assert reach is found.reach
     assert rule in found.rule
 
 
-@pytest.mark.parametrize("world", {id(row[0]): row[0] for row in ROWS}.values())
-def test_every_flow_has_a_prediction_with_a_rule(world: World) -> None:
-    found = world.predicted()
+@pytest.mark.parametrize("deployment", {id(row[0]): row[0] for row in ROWS}.values())
+def test_every_flow_has_a_prediction_with_a_rule(deployment: FakeEngine) -> None:
+    found = deployment.predicted()
 
-    assert world.asked() == list(found)
+    assert deployment.flows() == list(found)
     assert all(prediction.rule for prediction in found.values())
 
 
 def test_every_rule_speaks_somewhere() -> None:
     spoken = set()
-    for world, *_ in ROWS:
-        view = Drawn(world.project, world.facts)
-        for flow in world.asked():
+    for deployment, *_ in ROWS:
+        view = PredictionContext(deployment.project, deployment.facts)
+        for flow in deployment.flows():
             spoken.add(next(rule for rule in docker_ipv4.RULES if rule(view, flow)))
 
     assert set(docker_ipv4.RULES) == spoken
 
 
 def test_a_prediction_knows_nothing_of_who_listens() -> None:
-    reaches = {name: found.reach for name, found in predictions(STACK.deaf("db-1").ruled()).items()}
+    reaches = {name: found.reach for name, found in predictions(STACK.without_listeners("db-1").with_policy()).items()}
 
-    assert {name: found.reach for name, found in predictions(STACK.ruled()).items()} == reaches
+    assert {name: found.reach for name, found in predictions(STACK.with_policy()).items()} == reaches
 
 
 @pytest.mark.parametrize(
     ("flow", "prediction"),
     [
         (
-            Flow(Vantage("host"), Endpoint("outside", "", Kind.CANARY, Protocol.TCP, 0, "", "198.51.100.2", 0)),
+            Flow(Vantage("host"), Endpoint("outside", "", EndpointKind.CANARY, Protocol.TCP, 0, "", "198.51.100.2", 0)),
             Prediction(OPEN, "the host is a neighbour of the outside"),
         ),
         (
-            Flow(Vantage("app", "app-1"), Endpoint("db", "db-1", Kind.CANARY, Protocol.TCP, 0, "ghost", LAN, 0)),
+            Flow(Vantage("app", "app-1"), Endpoint("db", "db-1", EndpointKind.CANARY, Protocol.TCP, 0, "ghost",
+             LAN, 0)),
             Prediction(SHUT, "the file does not put db on ghost"),
         ),
         (
             Flow(
                 Vantage("outside"),
-                Endpoint("stranger:spy", "spy", Kind.PUBLISHED, Protocol.TCP, 22, "", LAN, 22),
+                Endpoint("stranger:spy", "spy", EndpointKind.PUBLISHED, Protocol.TCP, 22, "", LAN, 22),
             ),
             Prediction(SHUT, "the file does not publish stranger:spy:22 there"),
         ),
@@ -322,6 +343,6 @@ def test_flows_that_a_proof_does_not_ask_are_predicted_too(flow: Flow, predictio
 
 
 def test_a_network_that_only_the_file_knows_has_the_files_driver() -> None:
-    world = STACK.drawing("frontend_net", name="shop_lan", driver="macvlan")
+    deployment = STACK.with_network("frontend_net", name="shop_lan", driver="macvlan")
 
-    assert UNKNOWN is predictions(world)["proxy-1 -> outside:*"].reach
+    assert UNKNOWN is predictions(deployment)["proxy-1 -> outside:*"].reach

@@ -5,24 +5,25 @@ from __future__ import annotations
 import pytest
 from tests.unit.fake_engine import (
     BACK,
-    DUAL,
+    DUAL_STACK,
     EVERYWHERE,
     EVERYWHERE_V6,
     FRONT,
     GATEWAYS_V6,
     LAN_V6,
-    SEGMENT_V6,
+    OUTSIDE_SEGMENT_V6,
     STACK,
-    World,
+    FakeEngine,
     container,
+    foreign_container,
     label,
-    stranger,
 )
 
-from cloison.model.facts import Endpoint, Flow, Kind, Protocol, Publication, Vantage
+from cloison.model.facts import PublishedPort
+from cloison.model.flow import Endpoint, EndpointKind, Flow, Protocol, Vantage
 from cloison.model.outcome import Outcome, Reach, observation
 from cloison.predict import docker_ipv4, docker_ipv6, predictor
-from cloison.predict.context import World as Drawn
+from cloison.predict.context import PredictionContext
 from cloison.verdict.intent import Intent
 from cloison.verdict.judge import Cause, Judgement
 
@@ -31,41 +32,44 @@ ROUTED_V6 = {"com.docker.network.bridge.gateway_mode_ipv6": "routed"}
 ICC_OFF = {"com.docker.network.bridge.enable_icc": "false"}
 
 
-def on(world: World, version: str, policy: str = "ACCEPT") -> World:
+def on(deployment: FakeEngine, version: str, policy: str = "ACCEPT") -> FakeEngine:
     """Have the world's engine be of a version, and the host's IPv6 FORWARD chain have a policy."""
-    return world.on_engine(version, forward_policy_v6=policy)
+    return deployment.with_engine(version, forward_policy_v6=policy)
 
 
 # Engine 24 is between two that were measured, and an untold version may be any.
-OLD, V24, V26 = DUAL, on(DUAL, "24.0.7"), on(DUAL, "26.1.5")
-V27, V28, UNTOLD = on(DUAL, "27.5.1", "DROP"), on(DUAL, "28.5.2", "DROP"), on(DUAL, "")
+OLD, V24, V26 = DUAL_STACK, on(DUAL_STACK, "24.0.7"), on(DUAL_STACK, "26.1.5")
+V27, V28, UNVERSIONED = on(DUAL_STACK, "27.5.1", "DROP"), on(DUAL_STACK, "28.5.2", "DROP"), on(DUAL_STACK, "")
 # Older engines may be told to have rules over IPv6: `--ip6tables`, with `--experimental`.
 RULED_20, RULED_26 = (
-    DUAL.on_engine(version, forward_policy_v6="DROP", filters_ipv6=True) for version in ("20.10.24", "26.1.5")
+    DUAL_STACK.with_engine(version, forward_policy_v6="DROP", filters_ipv6=True) for version in ("20.10.24", "26.1.5")
 )
-FILTERED, UNREAD = on(DUAL, "20.10.24", "DROP"), on(DUAL, "27.5.1", "")
+FILTERED, UNREAD = on(DUAL_STACK, "20.10.24", "DROP"), on(DUAL_STACK, "27.5.1", "")
 
-BEHIND = STACK.dual("backend_net")  # IPv6 on the internal network alone
-BEFORE = STACK.dual("frontend_net")
+BEHIND = STACK.dual_stack("backend_net")  # IPv6 on the internal network alone
+BEFORE = STACK.dual_stack("frontend_net")
 AGENT = (
-    DUAL.serving("agent", network_mode="host")
-    .running(container("agent", network_mode="host"))
-    .listening("agent-1", 9000, address=EVERYWHERE_V6)
+    DUAL_STACK.with_service("agent", network_mode="host")
+    .with_containers(container("agent", network_mode="host"))
+    .with_listeners("agent-1", 9000, address=EVERYWHERE_V6)
 )
-SPY = DUAL.running(
-    stranger("spy", (BACK, "172.30.1.66", "fd00:1::66")), stranger("eve", (FRONT, "172.30.2.67", "fd00:2::67"))
+SPY = DUAL_STACK.with_containers(
+    foreign_container("spy", (BACK, "172.30.1.66", "fd00:1::66")),
+    foreign_container("eve", (FRONT, "172.30.2.67", "fd00:2::67")),
 )
-LENT = SPY.drawing("backend_net", external=True, enable_ipv6=None)
-GIVEN = STACK.joined("db-1", FRONT, "172.30.2.9", "fd00:2::9").dual("frontend_net")
-MOVED = DUAL.left("db-1", BACK).moved("db-1", "host")
-NEITHER = DUAL.drawing("side_net", name="shop_side_net", internal=True, enable_ipv6=True).made(
-    "shop_side_net", internal=True, subnets=("172.30.3.0/24", "fd00:3::/64")
-)
-ASIDE = NEITHER.serving("lone", networks={"side_net": None}).running(
+LENT = SPY.with_network("backend_net", external=True, enable_ipv6=None)
+GIVEN = STACK.connected("db-1", FRONT, "172.30.2.9", "fd00:2::9").dual_stack("frontend_net")
+MOVED = DUAL_STACK.disconnected("db-1", BACK).with_network_mode("db-1", "host")
+NEITHER = DUAL_STACK.with_network(
+    "side_net", name="shop_side_net", internal=True, enable_ipv6=True
+).with_engine_network("shop_side_net", internal=True, subnets=("172.30.3.0/24", "fd00:3::/64"))
+ASIDE = NEITHER.with_service("lone", networks={"side_net": None}).with_containers(
     container("lone", ("shop_side_net", "172.30.3.2", "fd00:3::2"))
 )
-FREE = DUAL.serving("web", networks={"wide_net": None}).drawing("wide_net", name="shop_wide_net", enable_ipv6=True)
-FREE = FREE.made("shop_wide_net", subnets=("172.30.4.0/24", "fd00:4::/64")).running(
+FREE = DUAL_STACK.with_service("web", networks={"wide_net": None}).with_network(
+    "wide_net", name="shop_wide_net", enable_ipv6=True
+)
+FREE = FREE.with_engine_network("shop_wide_net", subnets=("172.30.4.0/24", "fd00:4::/64")).with_containers(
     container("web", ("shop_wide_net", "172.30.4.2", "fd00:4::2"))
 )
 
@@ -92,11 +96,11 @@ PROXIED = "the engine's proxy answers on the host's address of backend_net"
 ROWS = [
     # Inside a network.
     *(
-        (world, f"app-1 -> db-1:3306 on backend_net {OVER}", OPEN, SHARED)
-        for world in (OLD, V24, V26, V27, V28, UNTOLD, FILTERED)
+        (deployment, f"app-1 -> db-1:3306 on backend_net {OVER}", OPEN, SHARED)
+        for deployment in (OLD, V24, V26, V27, V28, UNVERSIONED, FILTERED)
     ),
     (
-        DUAL.drawing("backend_net", driver_opts=ICC_OFF),
+        DUAL_STACK.with_network("backend_net", driver_opts=ICC_OFF),
         f"app-1 -> db-1:3306 on backend_net {OVER}",
         UNKNOWN,
         "known to leak",
@@ -107,8 +111,8 @@ ROWS = [
     (V26, ACROSS, SHUT, NO_ROUTE),
     (V27, ACROSS, SHUT, WALLED),
     (V28, ACROSS, SHUT, WALLED),
-    (UNTOLD, ACROSS, UNKNOWN, NOT_TOLD),
-    *((world, ACROSS, SHUT, f"{WALLED} from db to frontend_net") for world in (RULED_20, RULED_26)),
+    (UNVERSIONED, ACROSS, UNKNOWN, NOT_TOLD),
+    *((deployment, ACROSS, SHUT, f"{WALLED} from db to frontend_net") for deployment in (RULED_20, RULED_26)),
     (FILTERED, ACROSS, UNKNOWN, "what others set is not predicted (FORWARD policy DROP)"),
     (FREE, f"web-1 -> db-1:3306 on backend_net {OVER}", OPEN, NO_RULES),
     (on(FREE, "24.0.7"), f"web-1 -> db-1:3306 on backend_net {OVER}", OPEN, NO_RULES),
@@ -126,44 +130,60 @@ ROWS = [
     (BEFORE, f"db-1 -> {AT_LAN}", SHUT, "the file gives db no IPv6 address"),
     (GIVEN, f"proxy-1 -> db-1:3306 on frontend_net {OVER}", SHUT, "the file gives db no IPv6 address on frontend_net"),
     (GIVEN, f"outside -> db-1:3306 on frontend_net {OVER}", SHUT, "the file gives db no IPv6 address on frontend_net"),
-    (DUAL.drawing("backend_net", enable_ipv6=False), INWARD, SHUT, "the file gives db no IPv6 address on backend_net"),
+    (
+        DUAL_STACK.with_network("backend_net", enable_ipv6=False),
+        INWARD,
+        SHUT,
+        "the file gives db no IPv6 address on backend_net",
+    ),
     (MOVED, f"outside -> db-1:3306 at {LAN_V6}", SHUT, "the file does not put db into the host's namespace"),
     # From outside.
     *(
-        (world, f"outside -> {AT_LAN}", OPEN, "port 8080 of the host is published for everyone")
-        for world in (OLD, V24, V26, V27, V28)
+        (deployment, f"outside -> {AT_LAN}", OPEN, "port 8080 of the host is published for everyone")
+        for deployment in (OLD, V24, V26, V27, V28)
     ),
-    *((world, INWARD, OPEN, NO_RULES) for world in (OLD, V24, V26)),
-    *((world, WALL, OPEN, NO_RULES) for world in (OLD, V24, V26)),
+    *((deployment, INWARD, OPEN, NO_RULES) for deployment in (OLD, V24, V26)),
+    *((deployment, WALL, OPEN, NO_RULES) for deployment in (OLD, V24, V26)),
     (FILTERED, INWARD, UNKNOWN, "what others set is not predicted"),
-    (UNTOLD, INWARD, UNKNOWN, NOT_TOLD),
+    (UNVERSIONED, INWARD, UNKNOWN, NOT_TOLD),
     (V27, INWARD, SHUT, "backend_net is internal"),
     (V27, DIRECT, OPEN, "before Engine 28 a published port also answers"),
     (V27, WALL, SHUT, "the host forwards nothing to an unpublished port"),
-    (V27.drawing("backend_net", internal=False), DIRECT, SHUT, "an unpublished port"),  # it is published by the other
-    (on(DUAL, "27.5.1"), WALL, OPEN, "FORWARD policy is ACCEPT"),
+    (
+        V27.with_network("backend_net", internal=False),
+        DIRECT,
+        SHUT,
+        "an unpublished port",
+    ),  # it is published by the other
+    (on(DUAL_STACK, "27.5.1"), WALL, OPEN, "FORWARD policy is ACCEPT"),
     (UNREAD, WALL, UNKNOWN, "the host's IPv6 FORWARD policy could not be read"),
     (UNREAD, DIRECT, OPEN, "before Engine 28"),
-    (V27.serving("proxy", ports=[{"target": 80, "host_ip": EVERYWHERE}]), DIRECT, SHUT, "an unpublished port"),
-    *((world, INWARD, SHUT, "backend_net is internal") for world in (RULED_20, RULED_26)),
-    *((world, DIRECT, OPEN, "before Engine 28 a published port also answers") for world in (RULED_20, RULED_26)),
-    *((world, WALL, SHUT, "the host forwards nothing to an unpublished port") for world in (RULED_20, RULED_26)),
+    (V27.with_service("proxy", ports=[{"target": 80, "host_ip": EVERYWHERE}]), DIRECT, SHUT, "an unpublished port"),
+    *((deployment, INWARD, SHUT, "backend_net is internal") for deployment in (RULED_20, RULED_26)),
+    *(
+        (deployment, DIRECT, OPEN, "before Engine 28 a published port also answers")
+        for deployment in (RULED_20, RULED_26)
+    ),
+    *(
+        (deployment, WALL, SHUT, "the host forwards nothing to an unpublished port")
+        for deployment in (RULED_20, RULED_26)
+    ),
     (V28, INWARD, SHUT, WALLED),
     (V28, DIRECT, SHUT, WALLED),
     # To the outside.
     *(
         (
-            world,
+            deployment,
             f"proxy-1 -> outside:* {OVER}",
             OPEN,
             "frontend_net is not internal, so proxy has a route over IPv6: has egress",
         )
-        for world in (OLD, V24, V26, V27, V28, RULED_20, RULED_26)
+        for deployment in (OLD, V24, V26, V27, V28, RULED_20, RULED_26)
     ),
-    (UNTOLD, f"proxy-1 -> outside:* {OVER}", UNKNOWN, NO_WAY_TOLD),
+    (UNVERSIONED, f"proxy-1 -> outside:* {OVER}", UNKNOWN, NO_WAY_TOLD),
     (OLD, AWAY, OPEN, OLD_ROUTE),
     (V24, AWAY, UNKNOWN, MAYBE),
-    (UNTOLD, AWAY, UNKNOWN, NO_WAY_TOLD),
+    (UNVERSIONED, AWAY, UNKNOWN, NO_WAY_TOLD),
     (RULED_20, AWAY, SHUT, KEPT_IN),
     (RULED_26, AWAY, SHUT, NO_ROUTE),
     (V26, AWAY, SHUT, NO_ROUTE),
@@ -176,16 +196,16 @@ ROWS = [
     # To the host.
     *(
         (
-            world,
+            deployment,
             f"db-1 -> host:* on backend_net {OVER}",
             OPEN,
             "the host has an IPv6 address on backend_net, internal or not",
         )
-        for world in (OLD, V24, V26, V28)
+        for deployment in (OLD, V24, V26, V28)
     ),
     *(
-        (world, "db-1 -> host:* on backend_net over its link", OPEN, "on backend_net, internal or not")
-        for world in (OLD, V28)
+        (deployment, "db-1 -> host:* on backend_net over its link", OPEN, "on backend_net, internal or not")
+        for deployment in (OLD, V28)
     ),
     (OLD, f"db-1 -> host:* at {LAN_V6}", OPEN, OLD_ROUTE),
     (OLD, f"db-1 -> host:* on frontend_net {OVER}", OPEN, OLD_ROUTE),
@@ -194,7 +214,7 @@ ROWS = [
     (V28, f"db-1 -> host:* on frontend_net {OVER}", SHUT, NO_ROUTE),
     (V28, f"proxy-1 -> host:* at {LAN_V6}", OPEN, "so proxy has a route over IPv6: reaches all addresses of the host"),
     (
-        DUAL.joined("db-1", FRONT, "172.30.2.9", "fd00:2::9"),
+        DUAL_STACK.connected("db-1", FRONT, "172.30.2.9", "fd00:2::9"),
         "db-1 -> host:* on frontend_net over its link",
         SHUT,
         "the file gives db no IPv6 address on frontend_net",
@@ -209,13 +229,13 @@ ROWS = [
     (OLD, f"db-1 -> {AT_BACK}", OPEN, PROXIED),
     (V24, f"db-1 -> {AT_BACK}", OPEN, PROXIED),
     (V26, f"db-1 -> {AT_BACK}", OPEN, PROXIED),
-    (UNTOLD, f"db-1 -> {AT_BACK}", OPEN, PROXIED),  # whether it has rules was read from the kernel
+    (UNVERSIONED, f"db-1 -> {AT_BACK}", OPEN, PROXIED),  # whether it has rules was read from the kernel
     *(
-        (world, f"db-1 -> {AT_BACK}", SHUT, "db gets there over backend_net, which is internal")
-        for world in (RULED_20, RULED_26)
+        (deployment, f"db-1 -> {AT_BACK}", SHUT, "db gets there over backend_net, which is internal")
+        for deployment in (RULED_20, RULED_26)
     ),
     (RULED_20, f"db-1 -> {AT_LAN}", SHUT, KEPT_IN),
-    (BEHIND.on_engine("20.10.24", filters_ipv6=True), f"db-1 -> {AT_LAN}", OPEN, OLD_ROUTE),  # no rule leads past it
+    (BEHIND.with_engine("20.10.24", filters_ipv6=True), f"db-1 -> {AT_LAN}", OPEN, OLD_ROUTE),  # no rule leads past it
     (V27, f"db-1 -> {AT_BACK}", SHUT, "db gets there over backend_net, which is internal"),
     (V28, f"db-1 -> {AT_BACK}", SHUT, "db gets there over backend_net, which is internal"),
     (on(BEHIND, "28.5.2"), f"db-1 -> {AT_BACK}", OPEN, PROXIED),  # published by its IPv4 address: the proxy leads there
@@ -228,13 +248,13 @@ ROWS = [
     (on(FREE, "28.5.2"), f"web-1 -> {AT_LAN}", OPEN, "so web has a route over IPv6: reaches the published port"),
     (on(FREE, "28.5.2"), f"web-1 -> {AT_BACK}", OPEN, "so web has a route over IPv6: reaches the published port"),
     (
-        DUAL.publishing("db-1", Publication(EVERYWHERE_V6, 3306, Protocol.TCP, 3306)),
+        DUAL_STACK.with_publications("db-1", PublishedPort(EVERYWHERE_V6, 3306, Protocol.TCP, 3306)),
         f"outside -> db-1:3306 at [{LAN_V6}]:3306",
         SHUT,
         "the file does not publish db:3306 there",
     ),
     (
-        DUAL.serving("proxy", ports=[{"target": 80, "published": "8080", "host_ip": EVERYWHERE}]),
+        DUAL_STACK.with_service("proxy", ports=[{"target": 80, "published": "8080", "host_ip": EVERYWHERE}]),
         f"outside -> {AT_LAN}",
         SHUT,
         "the file does not publish proxy:80 there",
@@ -250,7 +270,7 @@ ROWS = [
     (on(LENT, "28.5.2"), f"spy -> proxy-1:80 on frontend_net {OVER}", SHUT, f"{WALLED} from stranger:spy"),
     (LENT, f"eve -> db-1:3306 on backend_net {OVER}", SHUT, "the file gives stranger:eve no IPv6 address"),
     (
-        STACK.dual("backend_net").drawing("backend_net", external=True, enable_ipv6=None),
+        STACK.dual_stack("backend_net").with_network("backend_net", external=True, enable_ipv6=None),
         f"app-1 -> db-1:3306 on backend_net {OVER}",
         OPEN,
         SHARED,
@@ -266,16 +286,16 @@ ROWS = [
     ),
     # Other ways to join a network to the world.
     (
-        V28.drawing("frontend_net", driver_opts=ROUTED_V6),
+        V28.with_network("frontend_net", driver_opts=ROUTED_V6),
         f"proxy-1 -> outside:* {OVER}",
         UNKNOWN,
         "frontend_net is routed over IPv6, whose walls are not predicted",
     ),
-    (V28.drawing("frontend_net", driver_opts=ROUTED_V6), DIRECT, UNKNOWN, "frontend_net is routed over IPv6"),
-    (V28.drawing("frontend_net", driver_opts=ROUTED_V6), AWAY, SHUT, NO_ROUTE),
-    (V26.drawing("frontend_net", driver_opts=ROUTED_V6), AWAY, SHUT, NO_ROUTE),
+    (V28.with_network("frontend_net", driver_opts=ROUTED_V6), DIRECT, UNKNOWN, "frontend_net is routed over IPv6"),
+    (V28.with_network("frontend_net", driver_opts=ROUTED_V6), AWAY, SHUT, NO_ROUTE),
+    (V26.with_network("frontend_net", driver_opts=ROUTED_V6), AWAY, SHUT, NO_ROUTE),
     (
-        V26.drawing("frontend_net", driver_opts=ROUTED_V6),
+        V26.with_network("frontend_net", driver_opts=ROUTED_V6),
         f"proxy-1 -> outside:* {OVER}",
         OPEN,
         "frontend_net is not internal",
@@ -284,7 +304,7 @@ ROWS = [
     (OLD, f"host -> db-1:3306 on backend_net {OVER}", OPEN, "the host has an address on every bridge"),
     (OLD, "host -> proxy-1:80 at [::1]:8080", OPEN, "the host publishes the port on this address"),
     (
-        DUAL.made(FRONT, driver="macvlan"),
+        DUAL_STACK.with_engine_network(FRONT, driver="macvlan"),
         f"proxy-1 -> outside:* {OVER}",
         UNKNOWN,
         "frontend_net uses the driver macvlan",
@@ -292,61 +312,63 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize(("world", "flow", "reach", "rule"), ROWS)
+@pytest.mark.parametrize(("deployment", "flow", "reach", "rule"), ROWS)
 def test_a_flow_over_ipv6_is_predicted_by_the_first_rule_that_speaks(
-    world: World, flow: str, reach: Reach, rule: str
+    deployment: FakeEngine, flow: str, reach: Reach, rule: str
 ) -> None:
-    found = {label(asked): prediction for asked, prediction in world.predicted().items()}[flow]
+    found = {label(asked): prediction for asked, prediction in deployment.predicted().items()}[flow]
 
     assert (reach, True) == (found.reach, rule in found.rule), found.rule
 
 
 def test_every_rule_over_ipv6_speaks_somewhere() -> None:
     spoken = set()
-    for world, *_ in ROWS:
-        view = Drawn(world.project, world.facts)
-        for flow in world.asked():
+    for deployment, *_ in ROWS:
+        view = PredictionContext(deployment.project, deployment.facts)
+        for flow in deployment.flows():
             if ":" in flow.endpoint.address:
                 spoken.add(next(rule for rule in docker_ipv6.RULES if rule(view, flow)))
 
-    assert spoken >= {rule for rule in docker_ipv6.RULES if rule not in docker_ipv4.EITHER}
+    assert spoken >= {rule for rule in docker_ipv6.RULES if rule not in docker_ipv4.COMMON_RULES}
 
 
-@pytest.mark.parametrize("world", [OLD, V24, V26, V27, V28, UNTOLD, FILTERED, UNREAD, BEHIND, BEFORE, SPY, AGENT])
-def test_every_flow_over_ipv6_has_a_prediction_with_a_rule(world: World) -> None:
-    found = world.predicted()
+@pytest.mark.parametrize(
+    "deployment", [OLD, V24, V26, V27, V28, UNVERSIONED, FILTERED, UNREAD, BEHIND, BEFORE, SPY, AGENT]
+)
+def test_every_flow_over_ipv6_has_a_prediction_with_a_rule(deployment: FakeEngine) -> None:
+    found = deployment.predicted()
 
-    assert world.asked() == list(found)
+    assert deployment.flows() == list(found)
     assert all(prediction.rule for prediction in found.values())
 
 
 def test_a_stack_that_speaks_ipv4_alone_is_not_asked_over_ipv6() -> None:
-    assert not [flow for flow in STACK.asked() if ":" in flow.endpoint.address]
+    assert not [flow for flow in STACK.flows() if ":" in flow.endpoint.address]
 
 
 def test_a_published_port_of_who_has_ipv6_nowhere_is_led_by_the_proxy_past_every_wall() -> None:
     """A rule would lead the packet to an IPv6 address; without one there is no rule, and the proxy leads it on."""
-    end = Endpoint("app", "app-1", Kind.PUBLISHED, Protocol.TCP, 5000, "", GATEWAYS_V6[BACK], 5000)
-    world = on(BEHIND, "28.5.2").serving("app", networks=None, ports=[{"target": 5000, "published": "5000"}])
+    end = Endpoint("app", "app-1", EndpointKind.PUBLISHED, Protocol.TCP, 5000, "", GATEWAYS_V6[BACK], 5000)
+    deployment = on(BEHIND, "28.5.2").with_service("app", networks=None, ports=[{"target": 5000, "published": "5000"}])
 
     flow = Flow(Vantage("db", "db-1"), end)
-    assert OPEN is predictor.predict(world.project, world.facts, [flow])[flow].reach
+    assert OPEN is predictor.predict(deployment.project, deployment.facts, [flow])[flow].reach
 
 
 # From a file and facts to a verdict.
 
 
-def found_in(world: World, judgement: Judgement) -> dict[str, Cause | None]:
+def found_in(deployment: FakeEngine, judgement: Judgement) -> dict[str, Cause | None]:
     """Return the flows that were judged with a word, and the cause of each."""
-    return {name: item.cause for name, item in world.found().items() if item.judgement is judgement}
+    return {name: item.cause for name, item in deployment.found().items() if item.judgement is judgement}
 
 
-@pytest.mark.parametrize("world", [V27, V28])
-def test_from_engine_27_on_the_walls_of_the_stack_hold_over_ipv6_too(world: World) -> None:
-    assert 0 == world.proof().verdict.exit_code == world.ruled().proof().verdict.exit_code
+@pytest.mark.parametrize("deployment", [V27, V28])
+def test_from_engine_27_on_the_walls_of_the_stack_hold_over_ipv6_too(deployment: FakeEngine) -> None:
+    assert 0 == deployment.proof().verdict.exit_code == deployment.with_policy().proof().verdict.exit_code
 
 
-QUIET = V28.ruled().found()
+QUIET = V28.with_policy().found()
 OVER_IPV6 = [name for name, item in QUIET.items() if ":" in item.flow.endpoint.address]
 
 
@@ -354,31 +376,31 @@ OVER_IPV6 = [name for name, item in QUIET.items() if ":" in item.flow.endpoint.a
 def test_no_flow_over_ipv6_can_be_unknown_in_a_proof(name: str) -> None:
     unseen = observation(Outcome.SILENT, watched=False, evidence="nobody watched")
 
-    assert 3 == V28.ruled().proof({name: unseen}).verdict.exit_code
+    assert 3 == V28.with_policy().proof({name: unseen}).verdict.exit_code
 
 
 @pytest.mark.parametrize("name", [name for name in OVER_IPV6 if QUIET[name].intention.intent is Intent.SHUT])
 def test_no_wall_over_ipv6_can_be_open_in_a_proof(name: str) -> None:
-    assert 1 == V28.ruled().proof({name: Outcome.ARRIVED}).verdict.exit_code
+    assert 1 == V28.with_policy().proof({name: Outcome.ARRIVED}).verdict.exit_code
 
 
 def test_before_engine_27_there_are_no_walls_over_ipv6_and_the_file_is_to_blame() -> None:
-    breaches = found_in(DUAL.ruled(), Judgement.BREACH)
+    breaches = found_in(DUAL_STACK.with_policy(), Judgement.BREACH)
 
     assert {Cause.FILE} == set(breaches.values())
     assert {ACROSS, INWARD, AWAY, f"db-1 -> {AT_BACK}", f"outside -> db-1:* on backend_net {OVER}"} <= set(breaches)
     assert all(OVER in name or "[" in name for name in breaches)
-    assert 1 == DUAL.ruled().proof().verdict.exit_code
+    assert 1 == DUAL_STACK.with_policy().proof().verdict.exit_code
 
 
-@pytest.mark.parametrize("world", [OLD, V26])
-def test_walls_that_an_old_engine_does_not_build_over_ipv6_are_foreseen_and_no_drift(world: World) -> None:
-    assert 0 == world.proof().totals["drift"]
+@pytest.mark.parametrize("deployment", [OLD, V26])
+def test_walls_that_an_old_engine_does_not_build_over_ipv6_are_foreseen_and_no_drift(deployment: FakeEngine) -> None:
+    assert 0 == deployment.proof().totals["drift"]
 
 
-def egress(world: World) -> list[str]:
+def egress(deployment: FakeEngine) -> list[str]:
     """Return what is said of who reaches the internet."""
-    return [note for note in world.proof().notes if note.startswith("egress")]
+    return [note for note in deployment.proof().notes if note.startswith("egress")]
 
 
 def test_who_reaches_the_internet_over_one_version_of_ip_alone_is_named_with_it() -> None:
@@ -397,30 +419,32 @@ def test_without_a_policy_a_wall_that_the_file_draws_and_the_engine_does_not_bui
     assert ("breached", 1) == (OLD.proof().verdict.word, OLD.proof().verdict.exit_code)
 
 
-@pytest.mark.parametrize("world", [OLD, V26, V27, V28, RULED_26])
-def test_nothing_is_called_broken_because_the_engine_builds_no_wall(world: World) -> None:
-    assert {} == found_in(world, Judgement.BROKEN)
+@pytest.mark.parametrize("deployment", [OLD, V26, V27, V28, RULED_26])
+def test_nothing_is_called_broken_because_the_engine_builds_no_wall(deployment: FakeEngine) -> None:
+    assert {} == found_in(deployment, Judgement.BROKEN)
 
 
 @pytest.mark.parametrize("flow", [ACROSS, INWARD, AWAY, f"db-1 -> {AT_BACK}", f"db-1 -> outside:*/udp {OVER}"])
 def test_a_hole_over_ipv6_is_drift_where_the_engine_has_rules(flow: str) -> None:
-    item = V28.ruled().found({flow: Outcome.ACCEPTED})[flow]
+    item = V28.with_policy().found({flow: Outcome.ACCEPTED})[flow]
 
     assert (Judgement.BREACH, Cause.DRIFT) == (item.judgement, item.cause)
 
 
 def test_a_container_that_got_an_ipv6_address_behind_the_files_back_is_drift() -> None:
-    assert Cause.DRIFT is found_in(GIVEN.ruled(), Judgement.BREACH)[f"proxy-1 -> db-1:3306 on frontend_net {OVER}"]
+    assert (
+        Cause.DRIFT is found_in(GIVEN.with_policy(), Judgement.BREACH)[f"proxy-1 -> db-1:3306 on frontend_net {OVER}"]
+    )
 
 
 def test_a_door_that_is_needed_opens_over_both_versions_of_ip_or_is_broken() -> None:
     door = f"app-1 -> db-1:3306 on backend_net {OVER}"
 
-    item = V28.ruled().found({door: Outcome.SILENT})[door]
+    item = V28.with_policy().found({door: Outcome.SILENT})[door]
     assert (Intent.OPEN, Judgement.BROKEN) == (item.intention.intent, item.judgement)
 
 
 def test_the_outside_is_asked_in_both_versions_of_ip() -> None:
-    targets = {flow.endpoint.address for flow in DUAL.asked() if flow.endpoint.place == "outside"}
+    targets = {flow.endpoint.address for flow in DUAL_STACK.flows() if flow.endpoint.place == "outside"}
 
-    assert {"198.51.100.2", SEGMENT_V6[1]} == targets
+    assert {"198.51.100.2", OUTSIDE_SEGMENT_V6[1]} == targets

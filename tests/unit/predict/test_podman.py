@@ -6,68 +6,85 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.fake_engine import BACK, DUAL, EVERYWHERE, FRONT, STACK, World, container, label, stranger
+from tests.unit.fake_engine import (
+    BACK,
+    DUAL_STACK,
+    EVERYWHERE,
+    FRONT,
+    STACK,
+    FakeEngine,
+    container,
+    foreign_container,
+    label,
+)
 
-from cloison.model.facts import EngineFacts, Protocol, Publication, Untold, version_of
+from cloison.model.facts import EngineFacts, PublishedPort, UnmanagedAddress
+from cloison.model.flow import Protocol, ip_version
 from cloison.model.outcome import Reach
 from cloison.predict import podman as predict_podman
 from cloison.predict import predictor
-from cloison.predict.context import World as Drawn
-from cloison.predict.prediction import Prediction
+from cloison.predict.context import Prediction, PredictionContext
 
 OPEN, SHUT, UNKNOWN = Reach.OPEN, Reach.SHUT, Reach.UNKNOWN
 OWN, EDGE = "shop_own_net", "shop_edge_net"
 
 
-def on(world: World, version: str = "5.4.2", policy: str = "ACCEPT", **facts: Any) -> World:
+def on(deployment: FakeEngine, version: str = "5.4.2", policy: str = "ACCEPT", **facts: Any) -> FakeEngine:
     """Return the world on Podman: over nftables, with the loose source check, bridges not filtered."""
     told = {"firewall": "nftables", "source_check": "2", **facts}
-    return replace(world, facts=replace(world.facts, engine=EngineFacts("podman", version, policy, **told)))
+    return replace(deployment, facts=replace(deployment.facts, engine=EngineFacts("podman", version, policy, **told)))
 
 
-def lent(world: World, *, isolate: str | None) -> World:
+def lent(deployment: FakeEngine, *, isolate: str | None) -> FakeEngine:
     """Return the world in which others lend the proxy's network."""
     options = () if isolate is None else (("isolate", isolate),)
-    return world.drawing("frontend_net", external=True).made(FRONT, options=options)
+    return deployment.with_network("frontend_net", external=True).with_engine_network(FRONT, options=options)
 
 
 PODMAN = on(STACK)
 OLD = on(
-    STACK.serving("old", network_mode="bridge")
-    .made("bridge", subnets=("172.17.0.0/16",), options=(("isolate", "false"),))
-    .running(container("old", ("bridge", "172.17.0.2")))
+    STACK.with_service("old", network_mode="bridge")
+    .with_engine_network("bridge", subnets=("172.17.0.0/16",), options=(("isolate", "false"),))
+    .with_containers(container("old", ("bridge", "172.17.0.2")))
 )
 OTHER = (
-    STACK.drawing("own_net", name=OWN)
-    .made(OWN, subnets=("172.30.3.0/24",))
-    .serving("web", networks={"own_net": None})
-    .running(container("web", (OWN, "172.30.3.2")))
+    STACK.with_network("own_net", name=OWN)
+    .with_engine_network(OWN, subnets=("172.30.3.0/24",))
+    .with_service("web", networks={"own_net": None})
+    .with_containers(container("web", (OWN, "172.30.3.2")))
 )
 TWO = on(OTHER)
 WIDE = on(
-    OTHER.drawing("edge_net", name=EDGE)
-    .made(EDGE, subnets=("172.30.4.0/24",))
-    .serving("proxy", networks={"frontend_net": None, "backend_net": None, "own_net": None})
-    .joined("proxy-1", OWN, "172.30.3.3")
+    OTHER.with_network("edge_net", name=EDGE)
+    .with_engine_network(EDGE, subnets=("172.30.4.0/24",))
+    .with_service("proxy", networks={"frontend_net": None, "backend_net": None, "own_net": None})
+    .connected("proxy-1", OWN, "172.30.3.3")
 )
 HELD = on(
-    STACK.serving("db", ports=[{"target": 3306, "published": "3306"}]).publishing(
-        "db-1", Publication(EVERYWHERE, 3306, Protocol.TCP, 3306)
+    STACK.with_service("db", ports=[{"target": 3306, "published": "3306"}]).with_publications(
+        "db-1", PublishedPort(EVERYWHERE, 3306, Protocol.TCP, 3306)
     )
 )
 TLS = on(
-    STACK.serving("tls", network_mode="service:proxy").running(container("tls", network_mode="container:id-of-proxy-1"))
+    STACK.with_service("tls", network_mode="service:proxy").with_containers(
+        container("tls", network_mode="container:id-of-proxy-1")
+    )
 )
-TWICE = TLS.serving("proxy", scale=2)
+TWICE = TLS.with_service("proxy", scale=2)
 AGENT = on(
-    STACK.serving("agent", network_mode="host")
-    .running(container("agent", network_mode="host"))
-    .listening("agent-1", 9000)
+    STACK.with_service("agent", network_mode="host")
+    .with_containers(container("agent", network_mode="host"))
+    .with_listeners("agent-1", 9000)
 )
-UNTOLD = on(replace(STACK, facts=replace(STACK.facts, untold=(Untold("db-1", "hand0", "10.99.9.2", ("app-1",)),))))
-BARE = on(STACK.serving("bare", networks={}).running(container("bare")))
-SPY = on(STACK.running(stranger("spy", (BACK, "172.30.1.66"))))
-DRIFTED = on(STACK.joined("db-1", FRONT, "172.30.2.9"))
+UNMANAGED = on(
+    replace(
+        STACK,
+        facts=replace(STACK.facts, unmanaged_addresses=(UnmanagedAddress("db-1", "hand0", "10.99.9.2", ("app-1",)),)),
+    )
+)
+BARE = on(STACK.with_service("bare", networks={}).with_containers(container("bare")))
+SPY = on(STACK.with_containers(foreign_container("spy", (BACK, "172.30.1.66"))))
+DRIFTED = on(STACK.connected("db-1", FRONT, "172.30.2.9"))
 FILTERED: dict[str, Any] = {"filters_bridges": True}
 
 WALL = "outside -> proxy-1:* on frontend_net"
@@ -134,7 +151,7 @@ ROWS = [
     (PODMAN, "db-1 -> proxy-1:80 at 192.0.2.10:8080", SHUT, "every network of db is internal"),
     (PODMAN, "db-1 -> proxy-1:80 at 172.30.1.1:8080", SHUT, "db gets there over backend_net, which is internal"),
     (
-        on(STACK.serving("app", networks={"frontend_net": None})),
+        on(STACK.with_service("app", networks={"frontend_net": None})),
         "app-1 -> proxy-1:80 at 172.30.2.1:8080",
         OPEN,
         "a published port is a door for its own network, too",
@@ -152,37 +169,46 @@ ROWS = [
     (AGENT, "db-1 -> agent-1:9000 at 192.0.2.10", SHUT, "every network of db is internal, so it has no way out"),
     (AGENT, "proxy-1 -> agent-1:9000 at 192.0.2.10", OPEN, "the host answers on all of its addresses"),
     # What is Docker's, too.
-    (UNTOLD, "app-1 -> db-1:3306 at 10.99.9.2", SHUT, "neither the file nor the engine gives db the address 10.99.9.2"),
+    (UNMANAGED, "app-1 -> db-1:3306 at 10.99.9.2", SHUT,
+     "neither the file nor the engine gives db the address 10.99.9.2"),
     (PODMAN, "host -> db-1:3306 on backend_net", OPEN, "the host has an address on every bridge"),
     (PODMAN, "host -> proxy-1:80 at 127.0.0.1:8080", OPEN, "the host publishes the port on this address"),
-    (on(STACK.serving("proxy", ports=[])), PUBLISHED, SHUT, "the file does not publish proxy:80 there"),
+    (on(STACK.with_service("proxy", ports=[])), PUBLISHED, SHUT, "the file does not publish proxy:80 there"),
     (TLS, "tls-1 -> proxy-1:80 on frontend_net", OPEN, "live in the network namespace of proxy"),
-    (on(STACK.serving("db", network_mode="none")), "db-1 -> outside:*", SHUT, "db has network_mode none"),
-    (on(STACK.made(FRONT, driver="macvlan")), "proxy-1 -> outside:*", UNKNOWN, "uses the driver macvlan"),
+    (on(STACK.with_service("db", network_mode="none")), "db-1 -> outside:*", SHUT, "db has network_mode none"),
+    (on(STACK.with_engine_network(FRONT, driver="macvlan")), "proxy-1 -> outside:*", UNKNOWN,
+     "uses the driver macvlan"),
     # Over IPv6.
-    (on(DUAL), "app-1 -> db-1:3306 on backend_net over IPv6", UNKNOWN, "what Podman makes of IPv6 is not predicted"),
-    (on(DUAL), "outside -> db-1:3306 on backend_net over IPv6", UNKNOWN, "what Podman makes of IPv6 is not predicted"),
-    (on(DUAL), "host -> db-1:3306 on backend_net over IPv6", OPEN, "the host has an address on every bridge"),
-    (on(STACK.dual("frontend_net")), "db-1 -> outside:* over IPv6", SHUT, "the file gives db no IPv6 address"),
+    (on(DUAL_STACK), "app-1 -> db-1:3306 on backend_net over IPv6", UNKNOWN,
+     "what Podman makes of IPv6 is not predicted"),
+    (on(DUAL_STACK), "outside -> db-1:3306 on backend_net over IPv6", UNKNOWN,
+     "what Podman makes of IPv6 is not predicted"),
+    (on(DUAL_STACK), "host -> db-1:3306 on backend_net over IPv6", OPEN, "the host has an address on every bridge"),
+    (on(STACK.dual_stack("frontend_net")), "db-1 -> outside:* over IPv6", SHUT, "the file gives db no IPv6 address"),
 ]  # fmt: skip
 
 
-def predictions(world: World) -> dict[str, Prediction]:
+def predictions(deployment: FakeEngine) -> dict[str, Prediction]:
     """Return what is predicted, by label."""
-    return {label(f): found for f, found in predictor.predict(world.project, world.facts, world.asked()).items()}
+    return {
+        label(f): found
+        for f, found in predictor.predict(deployment.project, deployment.facts, deployment.flows()).items()
+    }
 
 
-@pytest.mark.parametrize(("world", "flow", "reach", "rule"), ROWS)
-def test_a_flow_is_predicted_by_the_first_rule_that_speaks(world: World, flow: str, reach: Reach, rule: str) -> None:
-    found = predictions(world)[flow]
+@pytest.mark.parametrize(("deployment", "flow", "reach", "rule"), ROWS)
+def test_a_flow_is_predicted_by_the_first_rule_that_speaks(
+    deployment: FakeEngine, flow: str, reach: Reach, rule: str
+) -> None:
+    found = predictions(deployment)[flow]
 
     assert reach is found.reach
     assert rule in found.rule
 
 
-@pytest.mark.parametrize("world", {id(row[0]): row[0] for row in ROWS}.values())
-def test_every_flow_is_predicted_by_a_rule(world: World) -> None:
-    found = predictions(world)
+@pytest.mark.parametrize("deployment", {id(row[0]): row[0] for row in ROWS}.values())
+def test_every_flow_is_predicted_by_a_rule(deployment: FakeEngine) -> None:
+    found = predictions(deployment)
 
     assert found
     assert "no rule speaks about this flow" not in {prediction.rule for prediction in found.values()}
@@ -190,10 +216,10 @@ def test_every_flow_is_predicted_by_a_rule(world: World) -> None:
 
 def test_every_rule_speaks_somewhere() -> None:
     spoken = set()
-    for world, *_ in ROWS:
-        view = Drawn(world.project, world.facts)
-        for flow in world.asked():
-            rules = predict_podman.RULES if version_of(flow.endpoint.address) == 4 else predict_podman.RULES_V6
+    for deployment, *_ in ROWS:
+        view = PredictionContext(deployment.project, deployment.facts)
+        for flow in deployment.flows():
+            rules = predict_podman.RULES if ip_version(flow.endpoint.address) == 4 else predict_podman.RULES_V6
             spoken.add(next(rule for rule in rules if rule(view, flow)))
 
     assert {*predict_podman.RULES, *predict_podman.RULES_V6} == spoken

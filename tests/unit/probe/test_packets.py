@@ -62,7 +62,7 @@ def test_a_datagram_carries_the_token_and_its_number() -> None:
 
 @pytest.mark.parametrize(("version", "kind"), [(4, 8), (6, 128)])
 def test_an_echo_request_has_the_type_of_its_version_and_carries_what_a_datagram_does(version: int, kind: int) -> None:
-    sent = packets.echo(version, 0xDEADBEEF, 0xFACEC0DE)
+    sent = packets.echo_request(version, 0xDEADBEEF, 0xFACEC0DE)
 
     assert (kind, 0) == (sent[0], sent[1])
     assert (bytes(4), packets.payload(0xDEADBEEF, 0xFACEC0DE)) == (sent[4:8], sent[8:])
@@ -72,5 +72,5 @@ def test_an_echo_request_has_the_type_of_its_version_and_carries_what_a_datagram
 def test_an_echo_request_has_the_checksum_of_rfc_792_and_over_ipv6_leaves_it_to_the_kernel(
     number: int, token: int
 ) -> None:
-    assert is_sound(packets.echo(4, number, token))
-    assert bytes(2) == packets.echo(6, number, token)[2:4]
+    assert is_sound(packets.echo_request(4, number, token))
+    assert bytes(2) == packets.echo_request(6, number, token)[2:4]

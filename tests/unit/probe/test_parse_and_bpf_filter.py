@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloison.probe import packets
+from cloison.probe import bpf_filter, packets
 from cloison.probe import parse as probe_parse
+from cloison.probe.bpf_filter import Filter
 from cloison.probe.packets import ACK, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP, RST, SYN
-from cloison.probe.parse import Answer, Arrival, Filter, Message, Rejection
+from cloison.probe.parse import Arrival, IcmpUnreachable, Message, Reply
 
 FIN, PSH, URG, ECE, CWR = 0x01, 0x08, 0x20, 0x40, 0x80
 PORT, TOKEN = 40000, 0xFACECAFE
@@ -93,70 +94,70 @@ def kept(heard: bytes, only: Filter) -> bool:
 
 def keeps_tcp(version: int, heard: bytes) -> bool:
     """Whether the filter of a raw TCP socket keeps what it hears."""
-    return kept(heard, probe_parse.tcp_filter(version, PORT, TOKEN))
+    return kept(heard, bpf_filter.tcp_filter(version, PORT, TOKEN))
 
 
 def keeps_udp(version: int, heard: bytes) -> bool:
     """Whether the filter of a raw UDP socket keeps what it hears."""
-    return kept(heard, probe_parse.udp_filter(version, TOKEN))
+    return kept(heard, bpf_filter.udp_filter(version, TOKEN))
 
 
 def keeps_icmp(version: int, heard: bytes) -> bool:
     """Whether the filter of a raw ICMP socket keeps what it hears."""
-    return kept(heard, probe_parse.icmp_filter(version, TOKEN))
+    return kept(heard, bpf_filter.icmp_filter(version, TOKEN))
 
 
 # A probe, where it ends.
 
 
 @given(EITHER, st.tuples(WORD, WORD), NUMBER, OPTIONS)
-def test_a_syn_is_recognised_where_it_ends(version: int, ports: tuple[int, int], number: int, options: bytes) -> None:
-    heard = raw(version, packets.syn(ports, number, TOKEN, PSEUDO[version]), options)
+def test_a_syn_is_recognised_where_it_ends(version: int, ports: tuple[int, int], probe_id: int, options: bytes) -> None:
+    heard = raw(version, packets.syn(ports, probe_id, TOKEN, PSEUDO[version]), options)
 
     assert keeps_tcp(version, heard)
-    assert Arrival(number) == probe_parse.read_tcp(version, heard)
+    assert Arrival(probe_id) == probe_parse.read_tcp(version, heard)
 
 
 @given(EITHER, NUMBER, OPTIONS, st.binary(max_size=8))
-def test_a_datagram_is_recognised_where_it_ends(version: int, number: int, options: bytes, more: bytes) -> None:
-    heard = raw(version, udp(packets.payload(number, TOKEN) + more), options)
+def test_a_datagram_is_recognised_where_it_ends(version: int, probe_id: int, options: bytes, more: bytes) -> None:
+    heard = raw(version, udp(packets.payload(probe_id, TOKEN) + more), options)
 
     assert keeps_udp(version, heard)
-    assert Arrival(number) == probe_parse.read_udp(version, heard)
+    assert Arrival(probe_id) == probe_parse.read_udp(version, heard)
 
 
 @given(EITHER, NUMBER, OPTIONS)
-def test_an_echo_request_is_recognised_where_it_ends(version: int, number: int, options: bytes) -> None:
-    heard = raw(version, packets.echo(version, number, TOKEN), options)
+def test_an_echo_request_is_recognised_where_it_ends(version: int, probe_id: int, options: bytes) -> None:
+    heard = raw(version, packets.echo_request(version, probe_id, TOKEN), options)
 
     assert keeps_icmp(version, heard)
-    assert Arrival(number) == probe_parse.read_icmp(version, heard)
+    assert Arrival(probe_id) == probe_parse.read_icmp(version, heard)
 
 
 # What comes back.
 
 
 @given(EITHER, NUMBER, st.sampled_from([SYN | ACK, RST | ACK]), OPTIONS)
-def test_an_answer_names_its_probe(version: int, number: int, flags: int, options: bytes) -> None:
-    heard = raw(version, tcp(flags, acknowledged=(number + 1) & 0xFFFFFFFF), options)
+def test_an_answer_names_its_probe(version: int, probe_id: int, flags: int, options: bytes) -> None:
+    heard = raw(version, tcp(flags, acknowledged=(probe_id + 1) & 0xFFFFFFFF), options)
 
     assert keeps_tcp(version, heard)
-    assert Answer(number, accepted=flags == SYN | ACK) == probe_parse.read_tcp(version, heard)
+    assert Reply(probe_id, accepted=flags == SYN | ACK) == probe_parse.read_tcp(version, heard)
 
 
 @given(EITHER, NUMBER, OPTIONS)
-def test_an_echo_reply_names_its_probe(version: int, number: int, options: bytes) -> None:
-    heard = raw(version, icmp(REPLY[version], 0, packets.payload(number, TOKEN)), options)
+def test_an_echo_reply_names_its_probe(version: int, probe_id: int, options: bytes) -> None:
+    heard = raw(version, icmp(REPLY[version], 0, packets.payload(probe_id, TOKEN)), options)
 
     assert keeps_icmp(version, heard)
-    assert Answer(number, accepted=True) == probe_parse.read_icmp(version, heard)
+    assert Reply(probe_id, accepted=True) == probe_parse.read_icmp(version, heard)
 
 
 @VERSIONS
 def test_another_message_with_the_runs_token_is_no_acceptance(version: int) -> None:
     heard = raw(version, icmp(13, 0, packets.payload(7, TOKEN)))
 
-    assert Answer(7, accepted=False) == probe_parse.read_icmp(version, heard)
+    assert Reply(7, accepted=False) == probe_parse.read_icmp(version, heard)
 
 
 @VERSIONS
@@ -165,8 +166,8 @@ def test_another_message_with_the_runs_token_is_no_acceptance(version: int) -> N
     [
         (SYN | ECE | CWR, Arrival(7)),
         (SYN | PSH | URG, Arrival(7)),
-        (SYN | ACK | ECE, Answer(8, accepted=True)),
-        (RST | ACK | PSH, Answer(8, accepted=False)),
+        (SYN | ACK | ECE, Reply(8, accepted=True)),
+        (RST | ACK | PSH, Reply(8, accepted=False)),
     ],
 )
 def test_flags_that_say_nothing_of_a_handshake_are_passed_over(version: int, flags: int, read: Message) -> None:
@@ -221,9 +222,9 @@ def test_the_filter_of_tcp_has_a_row_for_each_kind(
 
 @given(EITHER, NUMBER | st.just(TOKEN), NUMBER, OPTIONS)
 def test_the_filters_keep_datagrams_and_echoes_of_this_run_alone(
-    version: int, token: int, number: int, options: bytes
+    version: int, token: int, probe_id: int, options: bytes
 ) -> None:
-    body = packets.payload(number, token)
+    body = packets.payload(probe_id, token)
 
     assert (token == TOKEN) is keeps_udp(version, raw(version, udp(body), options))
     for kind in (REQUEST, REPLY):
@@ -236,7 +237,7 @@ def test_the_filter_keeps_every_unreachable(version: int, body: bytes, options: 
 
 
 HEARD = st.binary(max_size=120)
-MESSAGE = Arrival | Answer | Rejection
+MESSAGE = Arrival | Reply | IcmpUnreachable
 
 
 @given(EITHER, HEARD, OPTIONS)
@@ -250,21 +251,21 @@ def test_whatever_the_filters_keep_can_be_read(version: int, payload: bytes, opt
 
 @given(EITHER, st.sampled_from([SYN, SYN | ACK, RST | ACK]), NUMBER, OPTIONS, st.integers(0, 20))
 def test_a_segment_that_was_cut_is_dropped_or_read(
-    version: int, flags: int, number: int, options: bytes, length: int
+    version: int, flags: int, probe_id: int, options: bytes, length: int
 ) -> None:
-    whole = tcp(flags, sequence=number, acknowledged=(number + 1) & 0xFFFFFFFF)
+    whole = tcp(flags, sequence=probe_id, acknowledged=(probe_id + 1) & 0xFFFFFFFF)
     heard = raw(version, whole[:length], options)
 
     read = probe_parse.read_tcp(version, heard) if keeps_tcp(version, heard) else None
     assert (length >= (16 if flags == SYN else 14)) is (read is not None)
-    assert read is None or number == read.number
+    assert read is None or probe_id == read.probe_id
 
 
 @given(EITHER, st.sampled_from([UNREACHABLE, REQUEST, REPLY]), NUMBER, st.integers(0, 90), OPTIONS)
 def test_a_message_or_a_datagram_that_was_cut_names_its_probe_or_none(
-    version: int, kind: dict[int, int], number: int, length: int, options: bytes
+    version: int, kind: dict[int, int], probe_id: int, length: int, options: bytes
 ) -> None:
-    body = packets.payload(number, TOKEN)
+    body = packets.payload(probe_id, TOKEN)
     quoted = ip(version, udp(body), IPPROTO_UDP) if kind is UNREACHABLE else body
     message, datagram = icmp(kind[version], 1, quoted)[:length], udp(body)[:length]
 
@@ -273,7 +274,7 @@ def test_a_message_or_a_datagram_that_was_cut_names_its_probe_or_none(
         (raw(version, datagram, options), keeps_udp, probe_parse.read_udp),
     ):
         found = read(version, heard) if keeps(version, heard) else None
-        assert found is None or number == found.number
+        assert found is None or probe_id == found.probe_id
 
 
 # What an unreachable quotes.
@@ -294,13 +295,13 @@ def test_an_unreachable_names_the_probe_that_it_quotes(version: int, protocol: i
     heard = raw(version, icmp(UNREACHABLE[version], 3, quoted))
 
     expected = {4: "port unreachable", 6: "address unreachable"}[version]
-    assert Rejection(0xCAFEF00D, expected) == probe_parse.read_icmp(version, heard)
+    assert IcmpUnreachable(0xCAFEF00D, expected) == probe_parse.read_icmp(version, heard)
 
 
 def test_an_unreachable_may_quote_options_of_ipv4() -> None:
     quoted = ip(4, tcp(SYN, sequence=0xCAFEF00D), options=b"\x01" * 8)
 
-    assert Rejection(0xCAFEF00D, "host unreachable") == probe_parse.read_icmp(4, raw(4, icmp(3, 1, quoted)))
+    assert IcmpUnreachable(0xCAFEF00D, "host unreachable") == probe_parse.read_icmp(4, raw(4, icmp(3, 1, quoted)))
 
 
 @pytest.mark.parametrize(
@@ -322,7 +323,7 @@ def test_an_unreachable_may_quote_options_of_ipv4() -> None:
 def test_a_rejection_says_its_reason(version: int, code: int, reason: str) -> None:
     quoted = ip(version, tcp(SYN, sequence=7))
 
-    assert Rejection(7, reason) == probe_parse.read_icmp(
+    assert IcmpUnreachable(7, reason) == probe_parse.read_icmp(
         version, raw(version, icmp(UNREACHABLE[version], code, quoted))
     )
 

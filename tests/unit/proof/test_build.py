@@ -6,50 +6,53 @@ from dataclasses import fields, replace
 
 import msgspec
 import pytest
-from tests.unit.fake_engine import BACK, CIRCUMSTANCES, FRONT, STACK, World, container, label, stranger
+from tests.unit.fake_engine import BACK, FRONT, RUN_CONTEXT, STACK, FakeEngine, container, foreign_container, label
 
-from cloison.model.facts import Endpoint, EngineFacts, Flow, Kind, Protocol, Vantage
+from cloison.model.facts import EngineFacts
+from cloison.model.flow import Endpoint, EndpointKind, Flow, Protocol, Vantage
 from cloison.model.outcome import Outcome, Reach
 from cloison.proof import schema as proof_schema
-from cloison.proof.build import assemble
+from cloison.proof.build import build_proof
 from cloison.proof.schema import EndpointPart, EnginePart, NetworkPart, ServicePart, SkippedPart, VantagePart, Verdict
 from cloison.verdict.judge import Judgement
-from cloison.verdict.reasons import Case
+from cloison.verdict.reasons import ProofInputs
 
-SPY = stranger("spy", (BACK, "172.30.1.66"), project="other")
+SPY = foreign_container("spy", (BACK, "172.30.1.66"), project="other")
 BROKEN = "proxy-1 -> app-1:5000 on backend_net"
 SHUT = "db-1 -> outside:*"
 SEEN = {Reach.OPEN: Outcome.ACCEPTED, Reach.SHUT: Outcome.SILENT}
 
 
 @pytest.mark.parametrize(
-    ("world", "said", "verdict"),
+    ("deployment", "said", "verdict"),
     [
-        (STACK.ruled(), {}, Verdict("proven", 0)),
+        (STACK.with_policy(), {}, Verdict("proven", 0)),
         (STACK, {}, Verdict("proven", 0)),
-        (STACK.ruled(), {SHUT: Outcome.ACCEPTED}, Verdict("breached", 1)),
-        (STACK.ruled(), {BROKEN: Outcome.SILENT}, Verdict("breached", 1)),
-        (STACK.ruled(), {SHUT: Outcome.ERROR}, Verdict("unproven", 3)),
-        (STACK.ruled(), {SHUT: Outcome.ERROR, BROKEN: Outcome.SILENT}, Verdict("breached", 1)),
-        (STACK.stopped("db-1").ruled(), {}, Verdict("unproven", 3)),
-        (STACK.serving("db", scale=2).ruled(), {}, Verdict("unproven", 3)),
+        (STACK.with_policy(), {SHUT: Outcome.ACCEPTED}, Verdict("breached", 1)),
+        (STACK.with_policy(), {BROKEN: Outcome.SILENT}, Verdict("breached", 1)),
+        (STACK.with_policy(), {SHUT: Outcome.ERROR}, Verdict("unproven", 3)),
+        (STACK.with_policy(), {SHUT: Outcome.ERROR, BROKEN: Outcome.SILENT}, Verdict("breached", 1)),
+        (STACK.with_stopped("db-1").with_policy(), {}, Verdict("unproven", 3)),
+        (STACK.with_service("db", scale=2).with_policy(), {}, Verdict("unproven", 3)),
     ],
 )
-def test_the_verdict_is_one_word_and_its_exit_code(world: World, said: dict[str, Outcome], verdict: Verdict) -> None:
-    assert verdict == world.proof(said).verdict
+def test_the_verdict_is_one_word_and_its_exit_code(
+    deployment: FakeEngine, said: dict[str, Outcome], verdict: Verdict
+) -> None:
+    assert verdict == deployment.proof(said).verdict
 
 
 def test_a_missing_service_is_no_proof_whatever_was_seen_of_the_others() -> None:
-    world = STACK.stopped("db-1")
-    seen = {label(flow): SEEN[prediction.reach] for flow, prediction in world.predicted().items()}
+    deployment = STACK.with_stopped("db-1")
+    seen = {label(flow): SEEN[prediction.reach] for flow, prediction in deployment.predicted().items()}
 
-    found = world.proof(seen)
+    found = deployment.proof(seen)
     assert (0, ["db"]) == (found.coverage.unknown, found.coverage.absent)
     assert Verdict("unproven", 3) == found.verdict
 
 
 def test_nothing_asked_is_nothing_proven() -> None:
-    found = assemble(Case(STACK.project, STACK.facts, None), [], {}, CIRCUMSTANCES)
+    found = build_proof(ProofInputs(STACK.project, STACK.facts, None), [], {}, RUN_CONTEXT)
 
     assert Verdict("unproven", 3) == found.verdict
     assert (0, False) == (found.coverage.flows, found.coverage.complete)
@@ -64,7 +67,7 @@ def test_circumstances_are_written_down_as_they_are_given() -> None:
         found.duration_ms,
         found.patience_ms,
     )
-    assert (CIRCUMSTANCES.tool, CIRCUMSTANCES.machine) == (found.tool, found.machine)
+    assert (RUN_CONTEXT.tool, RUN_CONTEXT.machine) == (found.tool, found.machine)
 
 
 def test_the_engine_is_told_with_every_fact_that_predictions_use() -> None:
@@ -80,7 +83,7 @@ def test_the_engine_is_told_with_every_fact_that_predictions_use() -> None:
         filters_bridges=True,
         source_check="2",
     )
-    found = assemble(Case(STACK.project, replace(STACK.facts, engine=engine), None), [], {}, CIRCUMSTANCES)
+    found = build_proof(ProofInputs(STACK.project, replace(STACK.facts, engine=engine), None), [], {}, RUN_CONTEXT)
 
     told = (True, False, False, "nftables", True, "2")
     assert EnginePart("podman", "5.4.2", "DROP", "ACCEPT", *told) == found.engine
@@ -88,7 +91,7 @@ def test_the_engine_is_told_with_every_fact_that_predictions_use() -> None:
 
 
 def test_the_project_is_drawn_with_the_engines_names() -> None:
-    world = STACK.serving("dump", network_mode="service:db").running(
+    deployment = STACK.with_service("dump", network_mode="service:db").with_containers(
         container("dump", network_mode="container:id-of-db-1")
     )
 
@@ -97,28 +100,34 @@ def test_the_project_is_drawn_with_the_engines_names() -> None:
         ServicePart("db", [BACK], 1),
         ServicePart("dump", [BACK], 1),
         ServicePart("proxy", [BACK, FRONT], 1),
-    ] == world.proof().project.services
+    ] == deployment.proof().project.services
 
 
 @pytest.mark.parametrize(
-    ("world", "network"),
+    ("deployment", "network"),
     [
         (STACK, NetworkPart(BACK, "backend_net", "bridge", internal=True, external=False)),
         (STACK, NetworkPart(FRONT, "frontend_net", "bridge", internal=False, external=False)),
-        (STACK.made(BACK, internal=False), NetworkPart(BACK, "backend_net", "bridge", internal=False, external=False)),
         (
-            STACK.drawing("frontend_net", external=True).made(FRONT, driver="macvlan"),
+            STACK.with_engine_network(BACK, internal=False),
+            NetworkPart(BACK, "backend_net", "bridge", internal=False, external=False),
+        ),
+        (
+            STACK.with_network("frontend_net", external=True).with_engine_network(FRONT, driver="macvlan"),
             NetworkPart(FRONT, "frontend_net", "macvlan", internal=False, external=True),
         ),
-        (STACK.made("other_net"), NetworkPart("other_net", "", "bridge", internal=False, external=False)),
         (
-            STACK.drawing("spare", name="shop_spare", driver="ipvlan", internal=True),
+            STACK.with_engine_network("other_net"),
+            NetworkPart("other_net", "", "bridge", internal=False, external=False),
+        ),
+        (
+            STACK.with_network("spare", name="shop_spare", driver="ipvlan", internal=True),
             NetworkPart("shop_spare", "spare", "ipvlan", internal=True, external=False),
         ),
     ],
 )
-def test_a_network_is_shown_as_the_engine_has_it(world: World, network: NetworkPart) -> None:
-    assert network in world.proof().project.networks
+def test_a_network_is_shown_as_the_engine_has_it(deployment: FakeEngine, network: NetworkPart) -> None:
+    assert network in deployment.proof().project.networks
 
 
 def test_a_project_without_a_policy_has_none() -> None:
@@ -126,13 +135,13 @@ def test_a_project_without_a_policy_has_none() -> None:
 
 
 def test_flows_refer_to_vantages_and_endpoints_by_position() -> None:
-    world = STACK.running(SPY).ruled()
-    found = world.proof()
+    deployment = STACK.with_containers(SPY).with_policy()
+    found = deployment.proof()
 
     again = [
         Flow(_vantage(found.vantages[flow.vantage]), _endpoint(found.endpoints[flow.endpoint])) for flow in found.flows
     ]
-    assert world.asked() == again
+    assert deployment.flows() == again
 
 
 def _vantage(part: VantagePart) -> Vantage:
@@ -143,7 +152,7 @@ def _endpoint(part: EndpointPart) -> Endpoint:
     return Endpoint(
         part.place,
         part.container,
-        Kind(part.kind),
+        EndpointKind(part.kind),
         Protocol(part.protocol),
         part.service_port,
         part.network,
@@ -153,10 +162,10 @@ def _endpoint(part: EndpointPart) -> Endpoint:
 
 
 def test_a_flow_is_written_with_its_three_matrices_and_its_reason() -> None:
-    world = STACK.ruled()
-    at = [label(flow) for flow in world.asked()].index(SHUT)
+    deployment = STACK.with_policy()
+    at = [label(flow) for flow in deployment.flows()].index(SHUT)
 
-    flow = world.proof({SHUT: Outcome.ACCEPTED}).flows[at]
+    flow = deployment.proof({SHUT: Outcome.ACCEPTED}).flows[at]
     assert ("shut", "", "shut", "every network of db is internal") == (
         flow.intended,
         flow.intended_by,
@@ -172,7 +181,7 @@ def test_a_failed_control_is_written_down() -> None:
     judged = STACK.judged()
     controls = {item.flow.vantage: ("", "") for item in judged} | {Vantage("app", "app-1"): ("deaf", "answers all")}
 
-    found = assemble(Case(STACK.project, STACK.facts, None), judged, controls, CIRCUMSTANCES)
+    found = build_proof(ProofInputs(STACK.project, STACK.facts, None), judged, controls, RUN_CONTEXT)
     assert VantagePart("app", "app-1", "deaf", "answers all") == found.vantages[0]
 
 
@@ -180,11 +189,11 @@ def test_a_vantage_without_controls_is_no_proof() -> None:
     judged = STACK.judged()
 
     with pytest.raises(KeyError):
-        assemble(Case(STACK.project, STACK.facts, None), judged, {Vantage("host"): ("", "")}, CIRCUMSTANCES)
+        build_proof(ProofInputs(STACK.project, STACK.facts, None), judged, {Vantage("host"): ("", "")}, RUN_CONTEXT)
 
 
 def test_the_totals_count_every_word_and_the_drift() -> None:
-    found = STACK.ruled().proof({SHUT: Outcome.ACCEPTED, "app-1 -> outside:*": Outcome.ERROR})
+    found = STACK.with_policy().proof({SHUT: Outcome.ACCEPTED, "app-1 -> outside:*": Outcome.ERROR})
 
     words = Counter(flow.judgement for flow in found.flows)
     expected: dict[str, int] = {word: words[word] for word in Judgement}
@@ -194,8 +203,12 @@ def test_the_totals_count_every_word_and_the_drift() -> None:
 
 def test_the_coverage_says_what_was_missed() -> None:
     waited_for = {"job": {"condition": "service_completed_successfully"}}
-    world = STACK.serving("job").serving("app", depends_on=waited_for).running(container("job", pid=0, has_ended=True))
-    found = world.stopped("db-1").proof().coverage
+    deployment = (
+        STACK.with_service("job")
+        .with_service("app", depends_on=waited_for)
+        .with_containers(container("job", pid=0, has_completed=True))
+    )
+    found = deployment.with_stopped("db-1").proof().coverage
 
     assert ["db"] == found.absent
     assert [SkippedPart("service job", "it ran and has ended")] == found.skipped
@@ -204,21 +217,21 @@ def test_the_coverage_says_what_was_missed() -> None:
 
 
 def test_what_a_rehearsal_left_out_is_not_proven_and_its_notes_come_first() -> None:
-    world, lan = STACK.ruled(), SkippedPart("network lan", "a bridge stood in for the driver macvlan")
-    case = Case(world.project, world.facts, world.rules)
-    rehearsed = msgspec.structs.replace(CIRCUMSTANCES, notes=("a rehearsal",), left_out=(lan,))
-    controls = {flow.vantage: ("", "") for flow in world.asked()}
-    found = assemble(case, world.judged(), controls, rehearsed)
+    deployment, lan = STACK.with_policy(), SkippedPart("network lan", "a bridge stood in for the driver macvlan")
+    case = ProofInputs(deployment.project, deployment.facts, deployment.rules)
+    rehearsed = msgspec.structs.replace(RUN_CONTEXT, notes=("a rehearsal",), not_probed=(lan,))
+    controls = {flow.vantage: ("", "") for flow in deployment.flows()}
+    found = build_proof(case, deployment.judged(), controls, rehearsed)
 
     assert Verdict("unproven", 3) == found.verdict
     assert ([lan], False) == (found.coverage.skipped, found.coverage.complete)
-    assert ["a rehearsal", *world.proof().notes] == found.notes
+    assert ["a rehearsal", *deployment.proof().notes] == found.notes
 
 
 def test_a_whole_coverage_misses_nothing() -> None:
     found = STACK.proof().coverage
 
-    assert (len(STACK.asked()), 0, [], [], True) == (
+    assert (len(STACK.flows()), 0, [], [], True) == (
         found.flows,
         found.unknown,
         found.absent,
@@ -230,17 +243,26 @@ def test_a_whole_coverage_misses_nothing() -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_the_same_world_gives_the_same_bytes_in_whatever_order_it_is_told(seed: int) -> None:
     dice = random.Random(seed)  # noqa: S311  # it mixes, it keeps no secret
-    ann, zoe = stranger("ann", (FRONT, "172.30.2.66"), (BACK, "172.30.1.67")), stranger("zoe", (BACK, "172.30.1.68"))
-    world = STACK.serving("cache").serving("agent").running(SPY, ann, zoe).stopped("app-1").ruled()
-    facts = world.facts
+    ann, zoe = (
+        foreign_container("ann", (FRONT, "172.30.2.66"), (BACK, "172.30.1.67")),
+        foreign_container("zoe", (BACK, "172.30.1.68")),
+    )
+    deployment = (
+        STACK.with_service("cache")
+        .with_service("agent")
+        .with_containers(SPY, ann, zoe)
+        .with_stopped("app-1")
+        .with_policy()
+    )
+    facts = deployment.facts
     containers = [
         replace(c, attachments=tuple(dice.sample(c.attachments, len(c.attachments)))) for c in facts.containers
     ]
     file = {
         key: dict(dice.sample([*body.items()], len(body))) if key in ("services", "networks") else body
-        for key, body in world.file.items()
+        for key, body in deployment.file.items()
     }
-    told = World(
+    told = FakeEngine(
         file,
         replace(
             facts,
@@ -251,4 +273,4 @@ def test_the_same_world_gives_the_same_bytes_in_whatever_order_it_is_told(seed: 
         ),
     )
 
-    assert proof_schema.canonical(world.proof()) == proof_schema.canonical(told.proof())
+    assert proof_schema.canonical(deployment.proof()) == proof_schema.canonical(told.proof())

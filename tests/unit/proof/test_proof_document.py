@@ -18,7 +18,7 @@ import pytest
 from tests.unit.reports.sample_proofs import PROOFS
 
 from cloison.proof.schema import Proof, canonical, digest, parse, schema
-from cloison.reports import REPORTS, Look
+from cloison.reports import REPORTS, RenderOptions
 from cloison.reports.json_schema import render
 from cloison.verdict.judge import Judgement
 
@@ -193,7 +193,7 @@ def test_another_implementation_writes_the_same_bytes(name: str) -> None:
 
 def test_the_name_of_a_proof_is_the_checksum_of_its_file() -> None:
     proof = PROOFS["tolerated"]()
-    written = "".join(REPORTS["json"](proof, Look())).encode()
+    written = "".join(REPORTS["json"](proof, RenderOptions())).encode()
 
     assert hashlib.sha256(written).hexdigest() == digest(proof)
 

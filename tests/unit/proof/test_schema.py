@@ -11,27 +11,27 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from tests.unit.fake_engine import BACK, STACK, World, stranger
+from tests.unit.fake_engine import BACK, STACK, FakeEngine, foreign_container
 
 from cloison.model.outcome import Outcome
 from cloison.proof import schema as proof_schema
 from cloison.proof.schema import Proof, SkippedPart, TolerationPart
 
 WORLDS = {
-    "proven": (STACK.ruled(), {}),
+    "proven": (STACK.with_policy(), {}),
     "without a policy": (STACK, {}),
-    "with a stranger": (STACK.running(stranger("spy", (BACK, "172.30.1.66"))).ruled(), {}),
-    "with a missing service": (STACK.stopped("db-1").ruled(), {}),
-    "with an answer that nobody expected": (STACK.ruled(), {"db-1 -> outside:*": Outcome.ACCEPTED}),
+    "with a stranger": (STACK.with_containers(foreign_container("spy", (BACK, "172.30.1.66"))).with_policy(), {}),
+    "with a missing service": (STACK.with_stopped("db-1").with_policy(), {}),
+    "with an answer that nobody expected": (STACK.with_policy(), {"db-1 -> outside:*": Outcome.ACCEPTED}),
 }
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 WHOLE = st.integers(0, 2**53 - 1)
 WORD = st.from_regex(r"[a-z]+", fullmatch=True)
 
 
-@pytest.mark.parametrize(("world", "said"), WORLDS.values(), ids=WORLDS)
-def test_a_proof_is_read_back_as_it_was_written(world: World, said: dict[str, Outcome]) -> None:
-    written = world.proof(said)
+@pytest.mark.parametrize(("deployment", "said"), WORLDS.values(), ids=WORLDS)
+def test_a_proof_is_read_back_as_it_was_written(deployment: FakeEngine, said: dict[str, Outcome]) -> None:
+    written = deployment.proof(said)
 
     assert written == proof_schema.parse(proof_schema.canonical(written))
 
@@ -40,7 +40,7 @@ def test_a_proof_is_read_back_as_it_was_written(world: World, said: dict[str, Ou
 def test_any_text_and_number_survives(
     notes: list[str], what: str, why: str, number: int, totals: dict[str, int]
 ) -> None:
-    found = STACK.ruled().proof()
+    found = STACK.with_policy().proof()
     coverage = msgspec.structs.replace(found.coverage, absent=notes, skipped=[SkippedPart(what, why)])
     other = msgspec.structs.replace(found, notes=notes, duration_ms=number, totals=totals, coverage=coverage)
 
@@ -78,7 +78,7 @@ def backwards(body: Any) -> Any:
 
 
 def test_the_bytes_do_not_depend_on_spaces_or_the_order_of_keys() -> None:
-    canonical = proof_schema.canonical(STACK.ruled().proof())
+    canonical = proof_schema.canonical(STACK.with_policy().proof())
 
     spread = json.dumps(backwards(json.loads(canonical)), indent=2).encode()
     assert spread != canonical
@@ -86,31 +86,31 @@ def test_the_bytes_do_not_depend_on_spaces_or_the_order_of_keys() -> None:
 
 
 def test_the_bytes_are_the_canonical_ones() -> None:
-    canonical = proof_schema.canonical(STACK.ruled().proof())
+    canonical = proof_schema.canonical(STACK.with_policy().proof())
 
     plain = json.dumps(json.loads(canonical), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert plain.encode() == canonical
 
 
-@pytest.mark.parametrize(("world", "said"), WORLDS.values(), ids=WORLDS)
+@pytest.mark.parametrize(("deployment", "said"), WORLDS.values(), ids=WORLDS)
 @pytest.mark.parametrize("size", [1, 2, 1000])
 def test_the_pieces_of_a_proof_are_its_bytes(
-    world: World, said: dict[str, Outcome], size: int, monkeypatch: pytest.MonkeyPatch
+    deployment: FakeEngine, said: dict[str, Outcome], size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proof_schema, "PIECE", size)
-    found = world.proof(said)
+    monkeypatch.setattr(proof_schema, "FLOWS_PER_CHUNK", size)
+    found = deployment.proof(said)
 
-    assert proof_schema.canonical(found) == b"".join(proof_schema.pieces(found))
+    assert proof_schema.canonical(found) == b"".join(proof_schema.canonical_chunks(found))
 
 
 def test_the_name_of_a_proof_is_the_hash_of_its_bytes() -> None:
-    found = STACK.ruled().proof()
+    found = STACK.with_policy().proof()
 
     assert hashlib.sha256(proof_schema.canonical(found)).hexdigest() == proof_schema.digest(found)
 
 
 def test_another_proof_has_another_name() -> None:
-    found = STACK.ruled().proof()
+    found = STACK.with_policy().proof()
 
     assert proof_schema.digest(found) != proof_schema.digest(
         msgspec.structs.replace(found, duration_ms=found.duration_ms + 1)
@@ -122,11 +122,11 @@ def test_a_proof_cannot_be_changed() -> None:
         STACK.proof().notes = []  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(("world", "said"), WORLDS.values(), ids=WORLDS)
-def test_a_proof_fits_its_schema(world: World, said: dict[str, Outcome]) -> None:
+@pytest.mark.parametrize(("deployment", "said"), WORLDS.values(), ids=WORLDS)
+def test_a_proof_fits_its_schema(deployment: FakeEngine, said: dict[str, Outcome]) -> None:
     Draft202012Validator.check_schema(proof_schema.schema())
 
-    Draft202012Validator(proof_schema.schema()).validate(json.loads(proof_schema.canonical(world.proof(said))))
+    Draft202012Validator(proof_schema.schema()).validate(json.loads(proof_schema.canonical(deployment.proof(said))))
 
 
 def changed(found: Proof, *path: str | int, value: Any) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def changed(found: Proof, *path: str | int, value: Any) -> dict[str, Any]:
     ],
 )
 def test_what_is_no_proof_is_refused_by_the_reader_and_the_schema(path: tuple[str | int, ...], value: Any) -> None:
-    document = changed(STACK.ruled().proof(), *path, value=value)
+    document = changed(STACK.with_policy().proof(), *path, value=value)
 
     assert not Draft202012Validator(proof_schema.schema()).is_valid(document)
     with pytest.raises(msgspec.ValidationError):
@@ -190,7 +190,7 @@ def test_no_bytes_are_taken_for_a_proof(document: bytes) -> None:
 
 
 def test_a_policy_is_kept_in_the_words_of_its_file() -> None:
-    policy = STACK.ruled().proof().policy
+    policy = STACK.with_policy().proof().policy
 
     assert policy is not None
     assert ["outside -> proxy:80", "proxy -> app:5000", "app -> db:3306"] == policy.allow

@@ -34,32 +34,32 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 def test_docker_hub_is_found_under_each_of_its_names(write: Write, key: str) -> None:
     write(json.dumps({"auths": {key: {"auth": AUTH}}}))
 
-    login = credentials.stored("docker.io")
+    login = credentials.from_configuration("docker.io")
 
-    assert (login.user, login.words["password"]) == ("me", "secret")
+    assert (login.user, login.auth_config["password"]) == ("me", "secret")
 
 
 def test_an_identity_token_is_a_login(write: Write) -> None:
     write(json.dumps({"auths": {"registry.example": {"auth": AUTH, "identitytoken": "token"}}}))
 
-    assert credentials.stored("registry.example").words == {"IdentityToken": "token"}
+    assert credentials.from_configuration("registry.example").auth_config == {"IdentityToken": "token"}
 
 
 def test_another_registrys_password_is_not_used(write: Write) -> None:
     write(json.dumps({"auths": {"registry.example": {"auth": AUTH}}}))
 
-    assert credentials.stored("registry.example:5000") == credentials.Login()
+    assert credentials.from_configuration("registry.example:5000") == credentials.Login()
 
 
 @pytest.mark.parametrize("text", ["{}", '{"auths": {"registry.example": {}}}', '{"currentContext": "x"}'])
 def test_no_login_is_an_empty_one(write: Write, text: str) -> None:
     write(text)
 
-    assert credentials.stored("registry.example") == credentials.Login()
+    assert credentials.from_configuration("registry.example") == credentials.Login()
 
 
 def test_no_configuration_is_no_login(write: Write) -> None:
-    assert credentials.stored("registry.example") == credentials.Login()
+    assert credentials.from_configuration("registry.example") == credentials.Login()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"auths": {"x": 1}}', '{"auths": {"x": {"auth": "%"}}}', "\udcff"])
@@ -67,7 +67,7 @@ def test_a_broken_configuration_is_an_error_and_not_no_login(write: Write, text:
     (tmp_path / "config.json").write_bytes(text.encode("utf-8", "surrogateescape"))
 
     with pytest.raises(UsageError) as complaint:
-        credentials.stored("registry.example")
+        credentials.from_configuration("registry.example")
 
     assert f"{tmp_path / 'config.json'} is no configuration of Docker's" in str(complaint.value)
 
@@ -79,11 +79,11 @@ def test_a_broken_helper_is_an_error_and_its_words_are_kept(write: Write, script
     write(f"#!/bin/sh\n{script}\n", "docker-credential-broken")
 
     with pytest.raises(UsageError) as complaint:
-        credentials.stored("registry.example")
+        credentials.from_configuration("registry.example")
 
     assert "docker-credential-broken" in str(complaint.value)
     assert "secret" not in str(complaint.value)
 
 
 def test_a_login_does_not_show_its_password() -> None:
-    assert "secret" not in repr(credentials.given("docker.io", "me", "secret"))
+    assert "secret" not in repr(credentials.from_password("docker.io", "me", "secret"))

@@ -2,13 +2,13 @@
 
 import pytest
 
-from cloison.publish.credentials import Login, given
-from cloison.publish.error_advice import ADVICE, refusal
-from cloison.publish.image_reference import reference
+from cloison.publish.credentials import Login, from_password
+from cloison.publish.error_advice import ADVICE, error_advice
+from cloison.publish.image_reference import parse_reference
 
-TARGET = reference("registry.example:5000/team/ledger:1")
+TARGET = parse_reference("registry.example:5000/team/ledger:1")
 WORDS = {"host": TARGET.host, "path": TARGET.path, "tag": TARGET.tag, "user": "me"}
-ME = given(TARGET.host, "me", "secret")
+ME = from_password(TARGET.host, "me", "secret")
 # What Engine 20.10 said, and what Docker Hub, GHCR, ECR, Harbor and nginx are documented to say.
 SEEN = [
     ("unauthorized: authentication required", "does not accept me"),
@@ -46,7 +46,7 @@ SEEN = [
 
 @pytest.mark.parametrize(("message", "expected"), SEEN)
 def test_each_refusal_has_its_advice(message: str, expected: str) -> None:
-    told = refusal(message, TARGET, ME)
+    told = error_advice(message, TARGET, ME)
 
     assert expected in told
     assert f"({message})" in told
@@ -54,31 +54,31 @@ def test_each_refusal_has_its_advice(message: str, expected: str) -> None:
 
 def test_every_row_is_reached() -> None:
     """A row that no message reaches is a row that nobody needs."""
-    told = [refusal(message, TARGET, ME) for message, _ in SEEN]
+    told = [error_advice(message, TARGET, ME) for message, _ in SEEN]
 
     assert [row for row in ADVICE if not any(t.startswith(row[1].format(**WORDS)) for t in told)] == []
 
 
 @pytest.mark.parametrize("message", ["no basic auth credentials", "denied: requested access to the resource is denied"])
 def test_without_a_login_the_advice_is_to_log_in(message: str) -> None:
-    told = refusal(message, TARGET, Login())
+    told = error_advice(message, TARGET, Login())
 
     assert "registry.example:5000 wants a password" in told
     assert "`docker login registry.example:5000`" in told
 
 
 def test_docker_hub_is_logged_into_without_its_name() -> None:
-    assert "`docker login`," in refusal("unauthorized", reference("me/ledger"), Login())
+    assert "`docker login`," in error_advice("unauthorized", parse_reference("me/ledger"), Login())
 
 
 def test_what_nobody_foresaw_is_quoted() -> None:
-    assert refusal("the moon is full", TARGET, ME).startswith(
+    assert error_advice("the moon is full", TARGET, ME).startswith(
         "registry.example:5000 did not take it (the moon is full)"
     )
 
 
 def test_a_registry_cannot_steer_the_terminal() -> None:
-    told = refusal("\x1b[2Jbad\r\n\tthing\u202e" + "x" * 1000, TARGET, ME)
+    told = error_advice("\x1b[2Jbad\r\n\tthing\u202e" + "x" * 1000, TARGET, ME)
 
     assert told.isprintable()
     assert "( [2Jbad thing" not in told

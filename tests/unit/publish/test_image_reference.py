@@ -3,7 +3,7 @@
 import pytest
 
 from cloison.errors import UsageError
-from cloison.publish.image_reference import Reference, reference
+from cloison.publish.image_reference import Reference, parse_reference
 
 DIGEST = f"sha256:{'0' * 64}"
 
@@ -24,7 +24,7 @@ DIGEST = f"sha256:{'0' * 64}"
     ],
 )
 def test_a_name_is_read_as_docker_reads_it(text: str, expected: Reference) -> None:
-    assert reference(text) == expected
+    assert parse_reference(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -54,11 +54,11 @@ def test_a_name_is_read_as_docker_reads_it(text: str, expected: Reference) -> No
     ],
 )
 def test_what_is_no_name_is_refused_with_advice(text: str, advice: str) -> None:
-    with pytest.raises(UsageError) as refusal:
-        reference(text)
+    with pytest.raises(UsageError) as error_advice:
+        parse_reference(text)
 
-    assert advice in str(refusal.value)
+    assert advice in str(error_advice.value)
 
 
 def test_a_name_by_digest_says_the_registry() -> None:
-    assert reference("me/ledger:1.0").at(DIGEST) == f"docker.io/me/ledger@{DIGEST}"
+    assert parse_reference("me/ledger:1.0").with_digest(DIGEST) == f"docker.io/me/ledger@{DIGEST}"

@@ -9,13 +9,15 @@ import pytest
 
 from cloison.compose import policy
 from cloison.compose import project as compose_project
-from cloison.model.facts import NetworkFacts, Protocol
-from cloison.rehearse.compose_file import LABEL, Rehearsal, Surroundings, rehearsal
+from cloison.engine.labels import REHEARSAL_LABEL
+from cloison.model.facts import NetworkFacts
+from cloison.model.flow import Protocol
+from cloison.rehearse.compose_file import HostEnvironment, Rehearsal, rehearsal
 from cloison.verdict import flow_enumeration
 
 NAME = "shop-rehearsal-0a1b2c"
 IMAGE = "cloison/idle:0a1b2c"
-HERE = Surroundings(
+HERE = HostEnvironment(
     subnets=("198.18.4.0/24", "192.0.2.0/24", "2001:db8:7::/64"),
     addresses=("127.0.0.1", "192.0.2.2", "::1"),
     networks={
@@ -28,7 +30,7 @@ HERE = Surroundings(
 
 
 def rehearsed(
-    services: dict[str, Any], networks: dict[str, Any] | None = None, rules: Any = None, around: Surroundings = HERE
+    services: dict[str, Any], networks: dict[str, Any] | None = None, rules: Any = None, around: HostEnvironment = HERE
 ) -> Rehearsal:
     """Return the rehearsal of a resolved document."""
     document = {"name": "shop", "services": services, "networks": networks}
@@ -49,13 +51,13 @@ def network(**body: Any) -> tuple[dict[str, Any], Rehearsal]:
 
 ALWAYS = {
     "image": IMAGE,
-    "labels": {LABEL: NAME},
+    "labels": {REHEARSAL_LABEL: NAME},
     "pull_policy": "never",
     "restart": "no",
     "cap_drop": ["ALL"],
     "stop_signal": "SIGKILL",
 }
-MARKED = {"name": f"{NAME}_net", "labels": {LABEL: NAME}}
+MARKED = {"name": f"{NAME}_net", "labels": {REHEARSAL_LABEL: NAME}}
 
 
 def test_a_service_keeps_its_place_and_nothing_that_runs() -> None:
@@ -187,15 +189,15 @@ def test_what_is_no_subnet_is_left_to_the_engine(subnet: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lender", "fresh", "words"),
+    ("namespace_owner", "fresh", "words"),
     [
         ("lent", {"internal": True, "driver_opts": {"mtu": "1400"}}, "a fresh internal network stood in for lent"),
         ("vlan", {}, "a fresh network stood in for vlan"),
         ("nobody", {}, "a fresh network stood in for nobody"),
     ],
 )
-def test_a_borrowed_network_is_not_touched(lender: str, fresh: dict[str, Any], words: str) -> None:
-    found, said = network(name=lender, external=True)
+def test_a_borrowed_network_is_not_touched(namespace_owner: str, fresh: dict[str, Any], words: str) -> None:
+    found, said = network(name=namespace_owner, external=True)
 
     assert MARKED | fresh == found
     assert {"aliases": ["x"]} == said.document["services"]["it"]["networks"]["net"]
@@ -275,7 +277,7 @@ def test_the_doors_of_a_namespace_are_those_of_all_who_live_in_it() -> None:
     assert {
         "db": {(Protocol.TCP, 3306), (Protocol.UDP, 9000), (Protocol.TCP, 22)},
         "app": {(Protocol.TCP, 5000)},
-    } == flow_enumeration.declared(project, named)
+    } == flow_enumeration.declared_ports(project, named)
 
 
 @pytest.mark.parametrize(

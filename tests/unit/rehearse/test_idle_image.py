@@ -21,7 +21,7 @@ NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 def test_the_header_points_at_the_first_instruction(name: str) -> None:
     processor = idle_image.PROCESSORS[name]
     made = idle_image.program(processor)
-    entry = int.from_bytes(made[24:32], "little") - idle_image.BASE
+    entry = int.from_bytes(made[24:32], "little") - idle_image.LOAD_ADDRESS
 
     assert b"\x7fELF" == made[:4]
     assert processor.machine == int.from_bytes(made[18:20], "little")
@@ -36,7 +36,7 @@ def test_the_layer_holds_the_program_alone_and_is_always_the_same(name: str) -> 
         (entry,) = tar.getmembers()
         content = tar.extractfile(entry)
 
-        assert (idle_image.PATH, 0o555) == (entry.name, entry.mode)
+        assert (idle_image.BINARY_NAME, 0o555) == (entry.name, entry.mode)
         assert content is not None
         assert idle_image.program(processor) == content.read()
     assert idle_image.layer(processor) == idle_image.layer(processor)

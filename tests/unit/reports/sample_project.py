@@ -8,35 +8,20 @@ from typing import Any, Final
 
 from cloison.compose import policy
 from cloison.compose import project as compose_project
-from cloison.model.facts import (
-    HOST,
-    OUTSIDE,
-    WILDCARD,
-    Attachment,
-    Container,
-    Endpoint,
-    EngineFacts,
-    Facts,
-    Flow,
-    Kind,
-    Listener,
-    NetworkFacts,
-    Protocol,
-    Publication,
-    Vantage,
-)
+from cloison.model.facts import Attachment, Container, EngineFacts, Facts, Listener, NetworkFacts, PublishedPort
+from cloison.model.flow import HOST, OUTSIDE, WILDCARD, Endpoint, EndpointKind, Flow, Protocol, Vantage
 from cloison.model.outcome import Observation, Outcome, Reach, observation, unknown
 from cloison.predict import predictor
-from cloison.predict.prediction import Prediction
+from cloison.predict.context import Prediction
 from cloison.proof import build as proof_build
-from cloison.proof.schema import Circumstances, Machine, Proof, Tool
+from cloison.proof.schema import Machine, Proof, RunContext, Tool
 from cloison.verdict import flow_enumeration
 from cloison.verdict import intent as verdict_intent
 from cloison.verdict import judge as verdict_judge
-from cloison.verdict.reasons import Case
+from cloison.verdict.reasons import ProofInputs
 
 WHEN: Final = "2026-01-02T03:04:05.678Z"
-CIRCUMSTANCES: Final = Circumstances(Tool("cloison", "0.1.0"), Machine("vm", "Linux 6.1.0"), WHEN, 1382, 1000)
+RUN_CONTEXT: Final = RunContext(Tool("cloison", "0.1.0"), Machine("vm", "Linux 6.1.0"), WHEN, 1382, 1000)
 OUTCOMES: Final = {Reach.OPEN: Outcome.ACCEPTED, Reach.SHUT: Outcome.SILENT}
 NEIGHBOURS: Final = ("198.51.100.2", "2001:db8:c105::2")
 GATEWAYS: Final = ("198.51.100.1", "2001:db8:c105::1")
@@ -44,52 +29,57 @@ GATEWAYS: Final = ("198.51.100.1", "2001:db8:c105::1")
 OWN: Final = ("127.0.0.1", "192.0.2.2", "::1")
 """The host's addresses besides its gateways."""
 
-Seen = Callable[[Flow], Observation | None]
+ResolvedFlow = Callable[[Flow], Observation | None]
 """What is seen of a flow; None where it is what was predicted."""
 Controls = Mapping[str, tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class SampleProject:
     """A project and the engine that runs it as its file says."""
 
     project: compose_project.Project
     facts: Facts
 
-    def with_facts(self, change: Callable[[Container], Container], *strangers: Container) -> World:
+    def with_facts(self, change: Callable[[Container], Container], *foreign_containers: Container) -> SampleProject:
         """Return the world after somebody changed its containers."""
-        changed = tuple(sorted((*(change(c) for c in self.facts.containers), *strangers)))
+        changed = tuple(sorted((*(change(c) for c in self.facts.containers), *foreign_containers)))
         return replace(self, facts=replace(self.facts, containers=changed))
 
-    def serving(self, *ports: tuple[Protocol, int]) -> World:
+    def serving(self, *ports: tuple[Protocol, int]) -> SampleProject:
         """Return the world with ports on which the host itself listens, over both versions of IP."""
         held = {Listener("", protocol, wildcard, port) for protocol, port in ports for wildcard in WILDCARD.values()}
         return replace(self, facts=replace(self.facts, listeners=self.facts.listeners | held))
 
-    def near(self, *seats: tuple[str, str]) -> World:
+    def near(self, *seats: tuple[str, str]) -> SampleProject:
         """Return the world with link-local addresses of the host's, each with its network."""
-        return replace(self, facts=replace(self.facts, link_locals=seats))
+        return replace(self, facts=replace(self.facts, link_local_addresses=seats))
 
-    def proof(self, seen: Seen = lambda _: None, controls: Controls | None = None) -> Proof:
+    def proof(self, seen: ResolvedFlow = lambda _: None, controls: Controls | None = None) -> Proof:
         """Prove it: everything is seen as predicted, but for what `seen` says."""
         rules = policy.policy(self.project)
-        case = Case(self.project, self.facts, rules)
+        case = ProofInputs(self.project, self.facts, rules)
         named = {service: policy.named_ports(rules, service) for service in self.project.services}
         asked = flow_enumeration.flows(self.project, self.facts, named)
         predicted = predictor.predict(self.project, self.facts, asked)
         intended = verdict_intent.intended(self.project, rules, predicted)
-        observed = {flow: missing(flow) or seen(flow) or as_predicted(flow, predicted[flow]) for flow in asked}
-        passed = {flow.vantage: (controls or {}).get(flow.vantage.place, (gone(flow.vantage), "")) for flow in asked}
-        return proof_build.assemble(case, verdict_judge.compare(intended, predicted, observed), passed, CIRCUMSTANCES)
+        observed = {
+            flow: missing_observation(flow) or seen(flow) or as_predicted(flow, predicted[flow]) for flow in asked
+        }
+        passed = {
+            flow.vantage: (controls or {}).get(flow.vantage.place, (missing_container(flow.vantage), ""))
+            for flow in asked
+        }
+        return proof_build.build_proof(case, verdict_judge.compare(intended, predicted, observed), passed, RUN_CONTEXT)
 
 
-def missing(flow: Flow) -> Observation | None:
+def missing_observation(flow: Flow) -> Observation | None:
     """Return what is seen where one end of a flow does not run."""
-    why = gone(flow.vantage) or gone(flow.endpoint)
+    why = missing_container(flow.vantage) or missing_container(flow.endpoint)
     return unknown(why) if why else None
 
 
-def gone(end: Vantage | Endpoint) -> str:
+def missing_container(end: Vantage | Endpoint) -> str:
     """Say that an end has no container, where it should have one."""
     return "" if end.container or end.place in (HOST, OUTSIDE) else f"{end.place} has no running container"
 
@@ -104,7 +94,7 @@ def as_predicted(flow: Flow, prediction: Prediction) -> Observation:
 def seen_as(flow: Flow, outcome: Outcome) -> Observation:
     """Return an observation with the words of the edge."""
     end = flow.endpoint
-    what = "the canary" if end.kind is Kind.CANARY else f"port {end.port}"
+    what = "the canary" if end.kind is EndpointKind.CANARY else f"port {end.port}"
     words = {
         Outcome.ACCEPTED: "was accepted",
         Outcome.ARRIVED: f"was seen inside {end.container}, no answer came back",
@@ -114,7 +104,7 @@ def seen_as(flow: Flow, outcome: Outcome) -> Observation:
     return observation(outcome, watched=True, evidence=f"{packet} to {what} at {end.address} {words[outcome]}")
 
 
-def world(document: Mapping[str, Any]) -> World:
+def world(document: Mapping[str, Any]) -> SampleProject:
     """Return the engine that runs a resolved Compose document exactly as it says."""
     project = compose_project.project({"name": "shop", **document})
     names = sorted({network.name for network in project.networks.values()})
@@ -145,7 +135,7 @@ def world(document: Mapping[str, Any]) -> World:
         for protocol, port in project.services[c.service].exposed
         for wildcard in WILDCARD.values()
     }
-    return World(project, replace(facts, listeners=frozenset(heard)))
+    return SampleProject(project, replace(facts, listeners=frozenset(heard)))
 
 
 def _whole(start: str) -> str:
@@ -160,8 +150,8 @@ def container(
     body = project.services[service]
     last = 10 * (sorted(project.services).index(service) + 1) + number
     outward = any(not n.internal for n in project.networks.values() if n.name in body.networks)
-    doors = (
-        Publication(address, p.host_port, p.protocol, p.target)
+    target_ports = (
+        PublishedPort(address, p.host_port, p.protocol, p.target)
         for p in body.ports
         for address in ([p.host_address] if p.host_address else WILDCARD.values())
     )
@@ -173,7 +163,7 @@ def container(
         pid=100 + last,
         started=WHEN,
         attachments=tuple(Attachment(name, *(f"{start}{last}" for start in subnets[name])) for name in body.networks),
-        publications=tuple(doors) if outward else (),
+        published_ports=tuple(target_ports) if outward else (),
         exposed=body.exposed,
     )
 

@@ -8,12 +8,13 @@ from functools import cache
 from typing import Any, Final
 
 from msgspec import structs
-from tests.unit.reports.sample_project import WHEN, World, seen_as, service, world
+from tests.unit.reports.sample_project import WHEN, SampleProject, seen_as, service, world
 
 from cloison.findings import container_risks, engine_cves
-from cloison.findings.container_privileges import Hop, Mount, Powers, Process, Socket
-from cloison.findings.host_facts import MachineFacts
-from cloison.model.facts import HOST, OUTSIDE, Attachment, Container, Flow, Kind, Protocol, Vantage, version_of
+from cloison.findings.container_privileges import ContainerPrivileges, ForwardingPath, Mount, Process, Socket
+from cloison.findings.host_facts import HostFacts
+from cloison.model.facts import Attachment, Container
+from cloison.model.flow import HOST, OUTSIDE, EndpointKind, Flow, Protocol, Vantage, ip_version
 from cloison.model.outcome import Observation, Outcome, observation, unknown
 from cloison.proof.schema import FindingPart, Proof
 
@@ -36,12 +37,12 @@ STACK: Final[dict[str, Any]] = {
 }
 
 
-def stack(**changes: Any) -> World:
+def stack(**changes: Any) -> SampleProject:
     """Return the stack of three services, with parts of its document replaced."""
     return world({**STACK, "x-cloison": POLICY, **changes})
 
 
-def holding() -> Proof:
+def fully_allowed() -> Proof:
     """Every pair of services has a network of its own and is allowed all that this opens."""
     arrows = ["outside -> proxy:80", "proxy -> app", "app -> proxy", "app -> db", "db -> app", "* -> host"]
     services = {
@@ -81,7 +82,7 @@ def broken() -> Proof:
         return replace(item, attachments=()) if item.service == "app" else item
 
     def seen(flow: Flow) -> Observation | None:
-        if flow.endpoint.place == "db" and flow.endpoint.kind is Kind.LISTENER and flow.vantage.place == "app":
+        if flow.endpoint.place == "db" and flow.endpoint.kind is EndpointKind.LISTENER and flow.vantage.place == "app":
             return seen_as(flow, Outcome.ARRIVED)
         if flow.vantage.place == "app" and flow.endpoint.network:
             return observation(Outcome.UNREACHABLE, watched=True, evidence="could not get there: no route")
@@ -90,7 +91,7 @@ def broken() -> Proof:
     return stack().with_facts(leave).proof(seen)
 
 
-def unproven() -> Proof:
+def not_proven() -> Proof:
     """One replica is missing, another service is absent, and one vantage cannot be trusted."""
     services = {**STACK["services"], "db": service(3306, "back", replicas=2)}
     failure = "its own canary could not be reached (silent): probes from it prove nothing"
@@ -104,9 +105,9 @@ def unproven() -> Proof:
     return stack(services=services).with_facts(stop).proof(seen, {"proxy": (failure, "")})
 
 
-def invaded() -> Proof:
+def foreign_container_joined() -> Proof:
     """A container of another project was connected to `back`."""
-    stranger = Container(
+    foreign_container = Container(
         "blog-cron-1", "x", "blog", "cron", 900, WHEN, attachments=(Attachment("shop_back", "198.18.0.200"),)
     )
 
@@ -115,14 +116,14 @@ def invaded() -> Proof:
         near = HOST not in (flow.vantage.place, flow.endpoint.place) and OUTSIDE != flow.vantage.place
         return seen_as(flow, Outcome.ACCEPTED) if strange and near and flow.endpoint.network == "shop_back" else None
 
-    return stack().with_facts(lambda item: item, stranger).proof(seen)
+    return stack().with_facts(lambda item: item, foreign_container).proof(seen)
 
 
-def unruled() -> Proof:
+def without_policy() -> Proof:
     """There is no policy, the engine made `back` without `internal`, and a firewall lets front into back."""
-    bare = world(STACK)
-    networks = tuple(replace(network, internal=False) for network in bare.facts.networks)
-    drifted = replace(bare, facts=replace(bare.facts, networks=networks))
+    unfiltered_ipv6 = world(STACK)
+    networks = tuple(replace(network, internal=False) for network in unfiltered_ipv6.facts.networks)
+    drifted = replace(unfiltered_ipv6, facts=replace(unfiltered_ipv6.facts, networks=networks))
 
     def seen(flow: Flow) -> Observation | None:
         if flow.endpoint.place == OUTSIDE and flow.vantage == Vantage("db", "shop-db-1"):
@@ -137,7 +138,7 @@ def unruled() -> Proof:
 V6: Final = 6
 
 
-def bare() -> Proof:
+def unfiltered_ipv6() -> Proof:
     """The database's network has IPv6, on an engine that has no wall over it; all the rest holds."""
     networks = {**STACK["networks"], "back": {"name": "shop_back", "internal": True, "enable_ipv6": True}}
     tolerate = [{"flow": "* -> outside", "why": "it is watched"}]
@@ -145,14 +146,14 @@ def bare() -> Proof:
 
     def seen(flow: Flow) -> Observation | None:
         # proxy has its default route over front, which has no IPv6
-        if flow.vantage.place == "proxy" and flow.endpoint.place == OUTSIDE and V6 == version_of(flow.endpoint.address):
+        if flow.vantage.place == "proxy" and flow.endpoint.place == OUTSIDE and V6 == ip_version(flow.endpoint.address):
             return seen_as(flow, Outcome.SILENT)
         return None
 
     return stack(networks=networks, **{"x-cloison": policy}).proof(seen)
 
 
-def leaking() -> Proof:
+def udp_from_outside() -> Proof:
     """A rule on the host lets datagrams from outside pass to the database: the canary's, and to no port of TCP."""
 
     def seen(flow: Flow) -> Observation | None:
@@ -167,7 +168,7 @@ def leaking() -> Proof:
 SERVED: Final = (*((Protocol.TCP, port) for port in (22, 111, 2049, 9100, 10250)), (Protocol.UDP, 111))
 
 
-def hosted() -> Proof:
+def on_host_network() -> Proof:
     """The host listens on six ports; one container gets to a seventh that a firewall ought to shut."""
     tolerate = [*POLICY["tolerate"][:2], {"flow": "proxy -> host", "why": "it publishes there"}]
     allow = [*POLICY["allow"], "app -> host:5432"]
@@ -213,16 +214,18 @@ PLAIN: Final = Process("init", is_root=True, effective=1 << 13, permitted=1 << 1
 def misused(more: int = 0) -> Proof:
     """Everything holds, and yet somebody inside could do a lot; with `more` ordinary containers besides the three."""
     members = [*(f"shop-{name}-1" for name in ("app", "db", "proxy")), *(f"shop-worker-{i + 1}" for i in range(more))]
-    ordinary = Powers("", ("shop_back",), (PLAIN,), machine=(1 << 41) - 1, shared=frozenset({"user"}))
+    ordinary = ContainerPrivileges(
+        "", ("shop_back",), (PLAIN,), host_capabilities=(1 << 41) - 1, shared=frozenset({"user"})
+    )
     powers = [replace(ordinary, container=name) for name in members]
     socket = Socket("/run/docker.sock", "0:23", "/docker.sock")
     mounted = (Mount("0:23", "/docker.sock", "/var/run/docker.sock", writable=False),)
     powers[0] = replace(powers[0], sockets=(socket,), mounts=mounted)
     powers[2] = replace(powers[2], networks=("shop_back", "shop_front"), forwarding=("eth0", "eth1"))
-    way = Hop("shop-proxy-1", "shop-app-1", "shop_back", "shop-mail-1", "shop_front")
+    way = ForwardingPath("shop-proxy-1", "shop-app-1", "shop_back", "shop-mail-1", "shop_front")
     there = stack()
-    held = container_risks.findings(powers, {way: container_risks.ARRIVED})
-    known = engine_cves.findings(engine_cves.Situation(there.facts, MachineFacts(resolvers=("127.0.0.53",)), "shop"))
+    held = container_risks.risks(powers, {way: container_risks.ARRIVED})
+    known = engine_cves.risks(engine_cves.EngineContext(there.facts, HostFacts(resolvers=("127.0.0.53",)), "shop"))
     parts = [FindingPart(f.what, f.where, f.sentence, f.evidence, f.source) for f in [*held, *known]]
     return structs.replace(there.proof(), findings=parts)
 
@@ -230,18 +233,18 @@ def misused(more: int = 0) -> Proof:
 PROOFS: Final[Mapping[str, Callable[[], Proof]]] = {
     name: cache(make)
     for name, make in {
-        "holds": holding,
+        "holds": fully_allowed,
         "tolerated": lambda: stack().proof(),
         "breach": breached,
         "broken": broken,
-        "unknown": unproven,
-        "stranger": invaded,
-        "no-policy": unruled,
+        "unknown": not_proven,
+        "stranger": foreign_container_joined,
+        "no-policy": without_policy,
         "twelve": twelve,
         "misused": misused,
         "misused-by-many": lambda: misused(57),
-        "ipv6": bare,
-        "udp": leaking,
-        "host": hosted,
+        "ipv6": unfiltered_ipv6,
+        "udp": udp_from_outside,
+        "host": on_host_network,
     }.items()
 }

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from cloison.model.facts import HOST, OUTSIDE, Kind
+from cloison.model.flow import HOST, OUTSIDE, EndpointKind
 from cloison.model.outcome import Outcome, Reach
 from cloison.proof.schema import EndpointPart, FlowPart, NetworkPart, VantagePart
 from cloison.reports.advice import Advice, advice
-from cloison.reports.topology import Scene, Seen
+from cloison.reports.topology import ResolvedFlow, Topology
 from cloison.verdict.intent import Intent
 from cloison.verdict.judge import Cause, Judgement
 
@@ -22,7 +22,7 @@ BACK = frozenset({"shop_back"})
 DRAWN = {"db": BACK, "app": BACK, "proxy": BACK | {"shop_front"}}
 HELD = {"db-1": BACK, "app-1": BACK, "proxy-1": BACK | {"shop_front"}}
 SPEAKING = {"shop_back": frozenset({4, 6}), "shop_front": frozenset({4})}
-SCENE = Scene(NETWORKS, DRAWN, HELD, {}, SPEAKING)
+SCENE = Topology(NETWORKS, DRAWN, HELD, {}, SPEAKING)
 OVER_V6 = "2001:db8:f000:1::2"
 FLOW = FlowPart(
     vantage=0,
@@ -46,7 +46,7 @@ def end(place: str, **changes: Any) -> EndpointPart:
     plain = EndpointPart(
         place=place,
         container="" if whole else f"{place}-1".removeprefix("stranger:"),
-        kind=Kind.CANARY if whole else Kind.LISTENER,
+        kind=EndpointKind.CANARY if whole else EndpointKind.LISTENER,
         protocol="tcp",
         service_port=0 if whole else 3306,
         network="" if place == OUTSIDE else "shop_back",
@@ -56,25 +56,27 @@ def end(place: str, **changes: Any) -> EndpointPart:
     return msgspec.structs.replace(plain, **changes)
 
 
-def told(source: str, target: EndpointPart, *, controls: tuple[str, str] = ("", ""), **flow: Any) -> Seen:
+def told(source: str, target: EndpointPart, *, controls: tuple[str, str] = ("", ""), **flow: Any) -> ResolvedFlow:
     container = "" if source in (HOST, OUTSIDE) else f"{source}-1".removeprefix("stranger:")
-    return Seen(msgspec.structs.replace(FLOW, **flow), VantagePart(source, container, *controls), target, named=True)
+    return ResolvedFlow(
+        msgspec.structs.replace(FLOW, **flow), VantagePart(source, container, *controls), target, named=True
+    )
 
 
-def drift(source: str, target: EndpointPart) -> Seen:
+def drift(source: str, target: EndpointPart) -> ResolvedFlow:
     return told(source, target, cause=Cause.DRIFT, predicted=Reach.SHUT, drift=True)
 
 
-def broken(source: str, target: EndpointPart, predicted: Reach, outcome: Outcome = Outcome.SILENT) -> Seen:
+def broken(source: str, target: EndpointPart, predicted: Reach, outcome: Outcome = Outcome.SILENT) -> ResolvedFlow:
     return told(source, target, judgement=Judgement.BROKEN, cause=None, predicted=predicted, outcome=outcome)
 
 
-def unknown(source: str, target: EndpointPart, **changes: Any) -> Seen:
+def unknown(source: str, target: EndpointPart, **changes: Any) -> ResolvedFlow:
     return told(source, target, judgement=Judgement.UNKNOWN, cause=None, **{"observed": Reach.UNKNOWN, **changes})
 
 
-PUBLISHED = end("db", kind=Kind.PUBLISHED, network="", port=3307)
-ANYTHING = end("db", kind=Kind.CANARY, service_port=0, port=0)
+PUBLISHED = end("db", kind=EndpointKind.PUBLISHED, network="", port=3307)
+ANYTHING = end("db", kind=EndpointKind.CANARY, service_port=0, port=0)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,7 @@ ANYTHING = end("db", kind=Kind.CANARY, service_port=0, port=0)
         (told("app", end("db", network="shop_front")), "change what the file says about app and db"),
     ],
 )
-def test_a_breach_by_the_file_says_what_to_change_or_which_line_to_add(seen: Seen, words: str) -> None:
+def test_a_breach_by_the_file_says_what_to_change_or_which_line_to_add(seen: ResolvedFlow, words: str) -> None:
     found = advice(SCENE, seen)
 
     assert words in found.sentence
@@ -124,7 +126,7 @@ def test_a_breach_by_the_file_says_what_to_change_or_which_line_to_add(seen: See
         (drift("app", end("db", address=OVER_V6)), "it is the host that lets this pass", "ip6tables -S FORWARD"),
     ],
 )
-def test_a_breach_by_drift_says_who_moved(seen: Seen, words: str, command: str) -> None:
+def test_a_breach_by_drift_says_who_moved(seen: ResolvedFlow, words: str, command: str) -> None:
     found = advice(SCENE, seen)
 
     assert words in found.sentence
@@ -133,9 +135,9 @@ def test_a_breach_by_drift_says_who_moved(seen: Seen, words: str, command: str) 
 
 
 def test_a_stranger_is_sent_away_from_every_network_that_it_holds() -> None:
-    scene = replace(SCENE, held={**HELD, "cron": frozenset({"shop_back", "shop_front"})})
+    topology = replace(SCENE, attached={**HELD, "cron": frozenset({"shop_back", "shop_front"})})
 
-    assert advice(scene, drift("stranger:cron", end("db"))) == Advice(
+    assert advice(topology, drift("stranger:cron", end("db"))) == Advice(
         "somebody put cron, which the file does not know, on back and front; take it off",
         ("docker network disconnect shop_back cron", "docker network disconnect shop_front cron"),
     )
@@ -147,9 +149,9 @@ def test_a_stranger_is_sent_away_from_every_network_that_it_holds() -> None:
     ids=["a neighbour", "the way out", "a published port"],
 )
 def test_a_source_that_was_moved_is_found_by_its_seats(target: EndpointPart) -> None:
-    scene = replace(SCENE, held={**HELD, "app-1": BACK | {"shop_front"}})
+    topology = replace(SCENE, attached={**HELD, "app-1": BACK | {"shop_front"}})
 
-    assert advice(scene, drift("app", target)) == Advice(
+    assert advice(topology, drift("app", target)) == Advice(
         "somebody connected app to front while it ran; take it off, or write the network into the file",
         ("docker network disconnect shop_front app-1",),
     )
@@ -176,14 +178,14 @@ def test_a_breach_that_nobody_predicts_blames_nobody() -> None:
         (broken("app", end("db"), Reach.UNKNOWN), "something on the way drops it"),
     ],
 )
-def test_a_broken_door_says_where_to_look(seen: Seen, words: str) -> None:
+def test_a_broken_door_says_where_to_look(seen: ResolvedFlow, words: str) -> None:
     assert words in advice(SCENE, seen).sentence
 
 
 def test_a_source_that_lost_its_seat_is_given_it_back() -> None:
-    scene = replace(SCENE, held={**HELD, "app-1": frozenset()})
+    topology = replace(SCENE, attached={**HELD, "app-1": frozenset()})
 
-    assert advice(scene, broken("app", end("db"), Reach.OPEN)) == Advice(
+    assert advice(topology, broken("app", end("db"), Reach.OPEN)) == Advice(
         "app lost its seat on back; give it back", ("docker compose up -d --force-recreate app",)
     )
 
@@ -198,7 +200,7 @@ def test_a_source_that_lost_its_seat_is_given_it_back() -> None:
         (unknown("app", end("db")), "prove again when nothing is starting or stopping"),
     ],
 )
-def test_what_is_not_known_says_how_to_know_it(seen: Seen, words: str) -> None:
+def test_what_is_not_known_says_how_to_know_it(seen: ResolvedFlow, words: str) -> None:
     assert words in advice(SCENE, seen).sentence
 
 
@@ -209,9 +211,9 @@ def test_what_is_lost_over_ipv6_is_looked_for_in_the_firewall_of_ipv6() -> None:
 
 
 def test_a_way_out_over_a_network_with_ipv6_that_is_not_internal_is_shut_as_every_other() -> None:
-    scene = replace(SCENE, speaking={"shop_front": frozenset({4, 6})})
+    topology = replace(SCENE, network_ip_versions={"shop_front": frozenset({4, 6})})
 
-    assert advice(scene, told("proxy", end(OUTSIDE, address=OVER_V6))).sentence == "make front `internal: true`"
+    assert advice(topology, told("proxy", end(OUTSIDE, address=OVER_V6))).sentence == "make front `internal: true`"
 
 
 def test_what_is_tolerated_says_what_strict_asks() -> None:

@@ -9,38 +9,38 @@ import pytest
 from tests.unit.reports.sample_project import seen_as, service
 from tests.unit.reports.sample_proofs import PROOFS, STACK, stack
 
-from cloison.model.facts import OUTSIDE, Flow, Protocol, version_of
+from cloison.model.flow import OUTSIDE, Flow, Protocol, ip_version
 from cloison.model.outcome import Observation, Outcome
 from cloison.proof.schema import Proof
 from cloison.reports import terminal
-from cloison.reports.action_items import findings
-from cloison.reports.matrix import Door, matrix, named
+from cloison.reports.action_items import action_items
+from cloison.reports.matrix import TargetPort, named, reach_matrix
 
 BACK_V6 = {**STACK["networks"], "back": {"name": "shop_back", "internal": True, "enable_ipv6": True}}
 TCP, UDP = Protocol.TCP, Protocol.UDP
-Way = tuple[Protocol, int]
+ProtocolVersion = tuple[Protocol, int]
 
 
 def shown(proof: Proof) -> str:
     return terminal.render(proof, color=False, width=200, strict=False)
 
 
-def opened(*ways: Way, door: int = 0) -> Callable[[Flow], Observation | None]:
+def opened(*protocol_versions: ProtocolVersion, target_port: int = 0) -> Callable[[Flow], Observation | None]:
     """Let the outside reach one door of db in these ways, and nothing else of what has IPv6."""
 
     def seen(flow: Flow) -> Observation | None:
         end = flow.endpoint
         if flow.vantage.place != OUTSIDE or end.port == 8080:
             return None
-        way = (end.protocol, version_of(end.address))
-        is_open = end.place == "db" and end.service_port == door and way in ways
+        way = (end.protocol, ip_version(end.address))
+        is_open = end.place == "db" and end.service_port == target_port and way in protocol_versions
         return seen_as(flow, Outcome.ACCEPTED if is_open else Outcome.SILENT)
 
     return seen
 
 
 @pytest.mark.parametrize(
-    ("ways", "words", "mark"),
+    ("protocol_versions", "words", "mark"),
     [
         ([(TCP, 4), (UDP, 4), (TCP, 6), (UDP, 6)], "", ""),
         ([(TCP, 6), (UDP, 6)], " over IPv6 only", "/v6"),
@@ -51,20 +51,20 @@ def opened(*ways: Way, door: int = 0) -> Callable[[Flow], Observation | None]:
     ],
 )
 def test_a_hole_over_one_way_alone_is_named_in_the_matrix_and_in_its_sentence(
-    ways: list[Way], words: str, mark: str
+    protocol_versions: list[ProtocolVersion], words: str, mark: str
 ) -> None:
-    proof = stack(networks=BACK_V6).proof(opened(*ways))
-    found = matrix(proof).cells[OUTSIDE, Door("db", "", 0)]
+    proof = stack(networks=BACK_V6).proof(opened(*protocol_versions))
+    found = reach_matrix(proof).cells[OUTSIDE, TargetPort("db", "", 0)]
 
-    assert (found.limit.words, found.limit.mark) == (words, mark)
+    assert (found.scope.words, found.scope.suffix) == (words, mark)
     assert re.search(rf"outside │.* BREACH{mark}≠? ", shown(proof))
 
 
 def test_ways_that_have_nothing_in_common_are_listed() -> None:
     proof = stack(networks=BACK_V6).proof(opened((TCP, 4), (UDP, 6)))
-    found = matrix(proof).cells[OUTSIDE, Door("db", "", 0)]
+    found = reach_matrix(proof).cells[OUTSIDE, TargetPort("db", "", 0)]
 
-    assert (found.limit.words, found.limit.mark) == (" over TCP IPv4 and UDP IPv6 only", "/part")
+    assert (found.scope.words, found.scope.suffix) == (" over TCP IPv4 and UDP IPv6 only", "/part")
     assert "/part not over every protocol and version of IP" in shown(proof)
 
 
@@ -83,7 +83,7 @@ def test_a_source_without_ipv6_is_not_said_to_get_out_over_ipv4_only() -> None:
 
 def test_what_is_broken_over_ipv6_is_not_said_to_be_unreachable_over_ipv6_only() -> None:
     def seen(flow: Flow) -> Observation | None:
-        lost = (flow.vantage.place, flow.endpoint.place, version_of(flow.endpoint.address)) == ("app", "db", 6)
+        lost = (flow.vantage.place, flow.endpoint.place, ip_version(flow.endpoint.address)) == ("app", "db", 6)
         return seen_as(flow, Outcome.SILENT) if lost else None
 
     report = shown(stack(networks=BACK_V6).proof(seen))
@@ -102,24 +102,29 @@ def test_link_local_addresses_are_not_spelled_out() -> None:
 
 def test_many_ports_of_the_host_are_one_finding_and_one_column() -> None:
     proof = PROOFS["host"]()
-    ports = [passage for item in findings(proof, strict=False) for passage in item.passages if len(passage.doors) > 1]
+    ports = [
+        passage
+        for item in action_items(proof, strict=False)
+        for passage in item.connections
+        if len(passage.target_ports) > 1
+    ]
 
-    assert [len(passage.doors) for passage in ports] == [6, 7]
+    assert [len(passage.target_ports) for passage in ports] == [6, 7]
     assert "6 ports" in shown(proof)
 
 
 def test_a_few_ports_of_the_host_are_named() -> None:
-    ports = [Door("host", "tcp", port) for port in (22, 111, 2049)]
+    ports = [TargetPort("host", "tcp", port) for port in (22, 111, 2049)]
 
     assert named(ports) == ["host:22", "host:111", "host:2049"]
-    assert named([*ports, Door("host", "udp", 53), Door("host", "", 0)]) == [
+    assert named([*ports, TargetPort("host", "udp", 53), TargetPort("host", "", 0)]) == [
         "host: 4 ports (22, 111, 2049 and 53/udp)",
         "host:*",
     ]
 
 
 def test_many_ports_of_a_service_are_named() -> None:
-    assert len(named([Door("db", "tcp", port) for port in range(1, 9)])) == 8
+    assert len(named([TargetPort("db", "tcp", port) for port in range(1, 9)])) == 8
 
 
 def test_a_port_of_the_host_that_is_open_over_ipv6_alone_is_not_counted_with_the_others() -> None:
@@ -127,7 +132,7 @@ def test_a_port_of_the_host_that_is_open_over_ipv6_alone_is_not_counted_with_the
     ports = [(TCP, port) for port in (22, 111, 2049, 5432, 9100)]
 
     def seen(flow: Flow) -> Observation | None:
-        shut = flow.endpoint.service_port == 5432 and version_of(flow.endpoint.address) == 4
+        shut = flow.endpoint.service_port == 5432 and ip_version(flow.endpoint.address) == 4
         return seen_as(flow, Outcome.SILENT) if shut and flow.vantage.place != "host" else None
 
     report = shown(world.serving(*ports).proof(seen))

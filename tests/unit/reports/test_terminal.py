@@ -9,17 +9,17 @@ from tests.unit.reports.golden_reports import FOLDER, GOLDENS, Golden
 from tests.unit.reports.sample_project import seen_as
 from tests.unit.reports.sample_proofs import PROOFS, stack
 
-from cloison.model.facts import Flow
+from cloison.model.flow import Flow
 from cloison.model.outcome import Observation, Outcome
 from cloison.proof.schema import Proof, SkippedPart
-from cloison.reports import REPORTS, Look, terminal
-from cloison.reports.matrix import FEW, matrix
-from cloison.reports.risk_section import MOST
-from cloison.reports.symbols import DRIFT, FACES, LEGEND, MARKS, legend
+from cloison.reports import REPORTS, RenderOptions, terminal
+from cloison.reports.matrix import MAX_NAMED, reach_matrix
+from cloison.reports.risk_section import MAX_NAMED_CONTAINERS
+from cloison.reports.symbols import DRIFT, LEGEND, SCOPE_SUFFIXES, SYMBOLS, legend
 from cloison.verdict.judge import Judgement
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-SCENES = sorted(PROOFS)
+SAMPLE_NAMES = sorted(PROOFS)
 
 
 def shown(proof: Proof, **changes: Any) -> str:
@@ -41,23 +41,23 @@ def test_no_stored_report_is_left_over() -> None:
 
 @pytest.mark.parametrize("judgement", Judgement)
 def test_every_judgement_has_a_face_and_an_entry(judgement: Judgement) -> None:
-    when_open, when_shut = FACES[judgement]
-    label, *sentences = terminal.ENTRIES[judgement]
+    when_open, when_shut = SYMBOLS[judgement]
+    label, *sentences = terminal.ENTRY_TEMPLATES[judgement]
 
     assert {when_open, when_shut} <= set(LEGEND)
     assert label == judgement.upper()
-    assert all(said.format(source="a", door="b", where=" at c").endswith("b at c") for said in sentences)
+    assert all(styled_line.format(source="a", door="b", where=" at c").endswith("b at c") for styled_line in sentences)
     assert judgement in terminal.TOTALS
 
 
 def test_faces_differ_in_shape_and_not_in_colour_alone() -> None:
-    shapes = [face.symbol for face in LEGEND]
+    shapes = [symbol_of.text for symbol_of in LEGEND]
 
     assert len(shapes) == len(set(shapes))
-    assert all(DRIFT.symbol not in shape for shape in shapes)
+    assert all(DRIFT.text not in shape for shape in shapes)
 
 
-@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("scene", SAMPLE_NAMES)
 def test_colour_changes_no_letter(scene: str) -> None:
     proof = PROOFS[scene]()
     colored = shown(proof, color=True)
@@ -66,16 +66,16 @@ def test_colour_changes_no_letter(scene: str) -> None:
     assert ANSI.sub("", colored) == shown(proof)
 
 
-@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("scene", SAMPLE_NAMES)
 @pytest.mark.parametrize("strict", [False, True])
-def test_a_piped_report_is_plain(scene: str, strict: bool) -> None:  # noqa: FBT001
+def test_a_piped_report_is_plain(scene: str, strict: bool) -> None:
     lines = shown(PROOFS[scene](), strict=strict).split("\n")
 
     assert lines[-1] == ""
     assert [line for line in lines if "\x1b" in line or line != line.rstrip() or len(line) > 100] == []
 
 
-@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("scene", SAMPLE_NAMES)
 def test_the_environment_changes_nothing(scene: str, monkeypatch: pytest.MonkeyPatch) -> None:
     proof = PROOFS[scene]()
     before = shown(proof), shown(proof, color=True)
@@ -85,13 +85,17 @@ def test_the_environment_changes_nothing(scene: str, monkeypatch: pytest.MonkeyP
     assert before == (shown(proof), shown(proof, color=True))
 
 
-@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("scene", SAMPLE_NAMES)
 def test_the_legend_names_what_is_in_use_and_nothing_else(scene: str) -> None:
-    found = matrix(PROOFS[scene]())
+    found = reach_matrix(PROOFS[scene]())
     cells = found.cells.values()
-    used = {FACES[cell.word][not cell.is_open] for cell in cells}
-    limits = {face for mark, face in MARKS.items() if any(mark in cell.limit.mark for cell in cells)}
-    drift = {DRIFT} if any(cell.drift for cell in cells) else set()
+    used = {SYMBOLS[summarize.judgement][not summarize.is_open] for summarize in cells}
+    limits = {
+        symbol_of
+        for mark, symbol_of in SCOPE_SUFFIXES.items()
+        if any(mark in summarize.scope.suffix for summarize in cells)
+    }
+    drift = {DRIFT} if any(summarize.drift for summarize in cells) else set()
 
     assert set(legend(cells)) == used | limits | drift
 
@@ -124,7 +128,7 @@ def test_many_reasons_of_one_kind_are_counted() -> None:
 
     report = shown(stack().proof(seen))
 
-    assert len(re.findall("^  BREACH", report, re.MULTILINE)) > FEW
+    assert len(re.findall("^  BREACH", report, re.MULTILINE)) > MAX_NAMED
     assert "         and 1 reason of the same kind\n" in report
 
 
@@ -178,8 +182,8 @@ def test_a_command_is_never_broken() -> None:
 def test_the_registry_renders_by_name() -> None:
     proof = PROOFS["holds"]()
 
-    assert REPORTS["terminal"](proof, Look()) == shown(proof)
-    assert REPORTS["terminal"](proof, Look(color=True, width=80)) == shown(proof, color=True, width=80)
+    assert REPORTS["terminal"](proof, RenderOptions()) == shown(proof)
+    assert REPORTS["terminal"](proof, RenderOptions(color=True, width=80)) == shown(proof, color=True, width=80)
 
 
 def test_what_could_be_misused_is_said_once_for_all_of_whom_it_is_true() -> None:
@@ -195,7 +199,7 @@ def test_what_could_be_misused_is_said_once_for_all_of_whom_it_is_true() -> None
 def test_one_more_than_many_is_still_named() -> None:
     proof = PROOFS["misused-by-many"]()
     forgers = [item for item in proof.findings if item.what == "net-raw"]
-    few = msgspec.structs.replace(proof, findings=forgers[: MOST + 1])
+    few = msgspec.structs.replace(proof, findings=forgers[: MAX_NAMED_CONTAINERS + 1])
 
     assert all(item.where in shown(few) for item in few.findings)
 

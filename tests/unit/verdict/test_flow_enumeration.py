@@ -5,33 +5,34 @@ from dataclasses import replace
 import pytest
 from tests.unit.fake_engine import (
     BACK,
-    DUAL,
+    DUAL_STACK,
     EVERYWHERE,
     FRONT,
     GATEWAYS,
     GATEWAYS_V6,
     LAN,
     LAN_V6,
-    ON_LINK,
-    SEGMENT,
-    SEGMENT_V6,
+    LINK_LOCAL_GATEWAY,
+    OUTSIDE_SEGMENT,
+    OUTSIDE_SEGMENT_V6,
     STACK,
-    World,
+    FakeEngine,
     container,
+    foreign_container,
     labels,
-    stranger,
 )
 
-from cloison.model.facts import HOST, OUTSIDE, Kind, Protocol, Publication, Vantage
+from cloison.model.facts import PublishedPort
+from cloison.model.flow import HOST, OUTSIDE, EndpointKind, Protocol, Vantage
 from cloison.verdict import flow_enumeration
 
 TCP, UDP = Protocol.TCP, Protocol.UDP
 GATEWAYS_AT = {(address, network) for network, address in GATEWAYS.items()}
-AGENT = STACK.serving("agent", network_mode="host").running(container("agent", network_mode="host"))
-SPY = STACK.running(stranger("spy", (BACK, "172.30.1.66"), project="other"))
+AGENT = STACK.with_service("agent", network_mode="host").with_containers(container("agent", network_mode="host"))
+SPY = STACK.with_containers(foreign_container("spy", (BACK, "172.30.1.66"), project="other"))
 WAITED_FOR = {"job": {"condition": "service_completed_successfully"}}
-JOB = STACK.serving("job", networks={"backend_net": None}).serving("app", depends_on=WAITED_FOR)
-SIDE_CAR = STACK.serving("dump", network_mode="service:db", expose=["9000"]).running(
+JOB = STACK.with_service("job", networks={"backend_net": None}).with_service("app", depends_on=WAITED_FOR)
+SIDE_CAR = STACK.with_service("dump", network_mode="service:db", expose=["9000"]).with_containers(
     container("dump", network_mode="container:id-of-db-1")
 )
 
@@ -64,25 +65,25 @@ def test_a_container_belongs_to_the_project_or_is_a_stranger(project: str, servi
 
 
 @pytest.mark.parametrize(
-    ("world", "missing"),
+    ("deployment", "missing"),
     [
         (STACK, []),
-        (STACK.stopped("db-1"), ["db"]),
-        (STACK.stopped("proxy-1").stopped("db-1"), ["db", "proxy"]),
-        (STACK.serving("db", scale=3), ["db", "db"]),
-        (STACK.serving("db", scale=0), []),
-        (STACK.serving("db", scale=0).stopped("db-1"), []),
-        (STACK.serving("cache"), ["cache"]),
-        (STACK.stopped("db-1").running(container("db", number=7, one_off=True)), ["db"]),
-        (STACK.stopped("db-1").running(container("db", number=7, project="other")), ["db"]),
+        (STACK.with_stopped("db-1"), ["db"]),
+        (STACK.with_stopped("proxy-1").with_stopped("db-1"), ["db", "proxy"]),
+        (STACK.with_service("db", scale=3), ["db", "db"]),
+        (STACK.with_service("db", scale=0), []),
+        (STACK.with_service("db", scale=0).with_stopped("db-1"), []),
+        (STACK.with_service("cache"), ["cache"]),
+        (STACK.with_stopped("db-1").with_containers(container("db", number=7, one_off=True)), ["db"]),
+        (STACK.with_stopped("db-1").with_containers(container("db", number=7, project="other")), ["db"]),
     ],
 )
-def test_a_service_without_enough_containers_is_absent(world: World, missing: list[str]) -> None:
-    assert missing == flow_enumeration.absent(world.project, world.facts)
+def test_a_service_without_enough_containers_is_absent(deployment: FakeEngine, missing: list[str]) -> None:
+    assert missing == flow_enumeration.absent(deployment.project, deployment.facts)
 
 
 def test_an_absent_service_keeps_its_flows() -> None:
-    asked = labels(STACK.stopped("db-1").ruled().asked())
+    asked = labels(STACK.with_stopped("db-1").with_policy().flows())
 
     assert {
         "app-1 -> db:* on backend_net",
@@ -94,15 +95,15 @@ def test_an_absent_service_keeps_its_flows() -> None:
 
 
 def test_a_lost_seat_keeps_its_flows() -> None:
-    world = STACK.left("db-1", BACK).ruled()
+    deployment = STACK.disconnected("db-1", BACK).with_policy()
 
-    ends = [end for end in (flow.endpoint for flow in world.asked()) if end.container == "db-1"]
+    ends = [end for end in (flow.endpoint for flow in deployment.flows()) if end.container == "db-1"]
     assert {("", BACK)} == {(end.address, end.network) for end in ends}
-    assert {(Kind.CANARY, 0), (Kind.DECLARED, 3306)} == {(end.kind, end.port) for end in ends}
+    assert {(EndpointKind.CANARY, 0), (EndpointKind.DECLARED, 3306)} == {(end.kind, end.port) for end in ends}
 
 
 def test_every_address_of_a_container_is_asked_on_every_port_that_listens() -> None:
-    asked = labels(flow for flow in STACK.asked() if flow.vantage.place == "db" and flow.endpoint.place == "proxy")
+    asked = labels(flow for flow in STACK.flows() if flow.vantage.place == "db" and flow.endpoint.place == "proxy")
 
     assert [
         *(
@@ -120,108 +121,114 @@ def test_every_address_of_a_container_is_asked_on_every_port_that_listens() -> N
     ("address", "there"),
     [(EVERYWHERE, True), ("172.30.1.2", True), ("172.30.9.9", False), ("127.0.0.1", False), ("127.0.0.53", False)],
 )
-def test_a_listener_is_asked_where_it_listens(address: str, there: bool) -> None:  # noqa: FBT001
-    asked = labels(STACK.listening("db-1", 4444, address=address).asked())
+def test_a_listener_is_asked_where_it_listens(address: str, there: bool) -> None:
+    asked = labels(STACK.with_listeners("db-1", 4444, address=address).flows())
 
     assert there is ("app-1 -> db-1:4444 on backend_net" in asked)
 
 
 def test_a_named_port_that_nobody_listens_on_is_asked_as_declared() -> None:
-    ends = {flow.endpoint for flow in STACK.deaf("db-1").ruled().asked() if flow.endpoint.place == "db"}
+    ends = {
+        flow.endpoint for flow in STACK.without_listeners("db-1").with_policy().flows() if flow.endpoint.place == "db"
+    }
 
-    assert {(Kind.CANARY, 0), (Kind.DECLARED, 3306)} == {(end.kind, end.service_port) for end in ends}
+    assert {(EndpointKind.CANARY, 0), (EndpointKind.DECLARED, 3306)} == {(end.kind, end.service_port) for end in ends}
 
 
 def test_a_named_port_that_only_the_service_itself_hears_is_asked_as_declared() -> None:
-    world = STACK.deaf("db-1").listening("db-1", 3306, address="127.0.0.1").ruled()
+    deployment = STACK.without_listeners("db-1").with_listeners("db-1", 3306, address="127.0.0.1").with_policy()
 
-    assert {Kind.DECLARED} == {flow.endpoint.kind for flow in world.asked() if flow.endpoint.service_port == 3306}
+    assert {EndpointKind.DECLARED} == {
+        flow.endpoint.kind for flow in deployment.flows() if flow.endpoint.service_port == 3306
+    }
 
 
 def test_a_container_that_serves_nobody_is_not_asked_for_its_services_ports() -> None:
-    world = STACK.running(container("db", (BACK, "172.30.1.9"), number=9, one_off=True)).ruled()
+    deployment = STACK.with_containers(container("db", (BACK, "172.30.1.9"), number=9, one_off=True)).with_policy()
 
-    ends = {flow.endpoint for flow in world.asked() if flow.endpoint.container == "db-9"}
-    assert {Kind.CANARY} == {end.kind for end in ends}
+    ends = {flow.endpoint for flow in deployment.flows() if flow.endpoint.container == "db-9"}
+    assert {EndpointKind.CANARY} == {end.kind for end in ends}
 
 
 def test_nobody_is_asked_about_itself() -> None:
-    for world in (STACK, SPY, SIDE_CAR, STACK.stopped("db-1"), STACK.serving("db", scale=2)):
-        for flow in world.asked():
+    for deployment in (STACK, SPY, SIDE_CAR, STACK.with_stopped("db-1"), STACK.with_service("db", scale=2)):
+        for flow in deployment.flows():
             assert (flow.vantage.place, flow.vantage.container) != (flow.endpoint.place, flow.endpoint.container)
 
 
 def test_replicas_are_asked_about_each_other() -> None:
-    asked = labels(STACK.serving("db", scale=2).running(container("db", (BACK, "172.30.1.9"), number=2)).asked())
+    asked = labels(
+        STACK.with_service("db", scale=2).with_containers(container("db", (BACK, "172.30.1.9"), number=2)).flows()
+    )
 
     assert {"db-1 -> db-2:* on backend_net", "db-2 -> db-1:3306 on backend_net"} <= set(asked)
 
 
 def test_flows_that_do_not_involve_the_project_are_not_asked() -> None:
-    world = SPY.running(stranger("eve", (BACK, "172.30.1.67"))).listening("spy", 22)
+    deployment = SPY.with_containers(foreign_container("eve", (BACK, "172.30.1.67"))).with_listeners("spy", 22)
 
-    asked = labels(world.asked())
+    asked = labels(deployment.flows())
     assert {"spy -> db-1:3306 on backend_net", "db-1 -> spy:22 on backend_net"} <= set(asked)
     assert not {"spy -> eve:* on backend_net", "spy -> outside:*", "host -> spy:* on backend_net"} & set(asked)
     assert not {"host -> outside:*", "outside -> host:* on backend_net"} & set(asked)
 
 
 def test_what_does_not_run_is_neither_vantage_nor_endpoint() -> None:
-    world = STACK.running(replace(stranger("spy", (BACK, "172.30.1.66")), pid=0))
+    deployment = STACK.with_containers(replace(foreign_container("spy", (BACK, "172.30.1.66")), pid=0))
 
-    assert STACK.asked() == world.asked()
+    assert STACK.flows() == deployment.flows()
 
 
 @pytest.mark.parametrize(
     ("door", "addresses"),
     [
-        (Publication(EVERYWHERE, 8080, TCP, 80), {LAN, "198.51.100.1", *GATEWAYS.values()}),
-        (Publication(LAN, 8080, TCP, 80), {LAN}),
-        (Publication("127.0.0.1", 8080, TCP, 80), set()),  # asked from the host alone
-        (Publication("203.0.113.1", 8080, TCP, 80), set()),  # an address that the host lost
-        (Publication(EVERYWHERE, 53, UDP, 53), {LAN, "198.51.100.1", *GATEWAYS.values()}),
-        (Publication("::", 8080, TCP, 80), set()),  # the host has no IPv6 address
+        (PublishedPort(EVERYWHERE, 8080, TCP, 80), {LAN, "198.51.100.1", *GATEWAYS.values()}),
+        (PublishedPort(LAN, 8080, TCP, 80), {LAN}),
+        (PublishedPort("127.0.0.1", 8080, TCP, 80), set()),  # asked from the host alone
+        (PublishedPort("203.0.113.1", 8080, TCP, 80), set()),  # an address that the host lost
+        (PublishedPort(EVERYWHERE, 53, UDP, 53), {LAN, "198.51.100.1", *GATEWAYS.values()}),
+        (PublishedPort("::", 8080, TCP, 80), set()),  # the host has no IPv6 address
     ],
 )
 def test_a_published_port_is_tried_from_outside_at_every_address_it_is_bound_to(
-    door: Publication, addresses: set[str]
+    door: PublishedPort, addresses: set[str]
 ) -> None:
-    asked = STACK.publishing("proxy-1", door).asked()
+    asked = STACK.with_publications("proxy-1", door).flows()
 
-    published = [flow for flow in asked if flow.endpoint.kind is Kind.PUBLISHED]
+    published = [flow for flow in asked if flow.endpoint.kind is EndpointKind.PUBLISHED]
     assert addresses == {flow.endpoint.address for flow in published if flow.vantage.place == OUTSIDE}
 
 
 def test_the_host_tries_what_is_published_on_its_loopback() -> None:
-    asked = labels(STACK.publishing("proxy-1", Publication("127.0.0.1", 8080, TCP, 80)).asked())
+    asked = labels(STACK.with_publications("proxy-1", PublishedPort("127.0.0.1", 8080, TCP, 80)).flows())
 
     assert ["host -> proxy-1:80 at 127.0.0.1:8080"] == [name for name in asked if "-> proxy" in name and " at " in name]
 
 
 def test_what_strangers_publish_or_try_is_their_own_affair() -> None:
-    world = SPY.publishing("spy", Publication(EVERYWHERE, 9999, TCP, 99))
+    deployment = SPY.with_publications("spy", PublishedPort(EVERYWHERE, 9999, TCP, 99))
 
-    asked = labels(world.asked())
+    asked = labels(deployment.flows())
     assert not any(":9999" in name for name in asked)
     assert not any(name.startswith("spy") and " at " in name for name in asked)
 
 
 @pytest.mark.parametrize(
-    ("world", "at_host", "outside"),
+    ("deployment", "at_host", "outside"),
     [
-        (STACK, {(LAN, ""), *GATEWAYS_AT}, {SEGMENT[1]}),
+        (STACK, {(LAN, ""), *GATEWAYS_AT}, {OUTSIDE_SEGMENT[1]}),
         (
-            DUAL,
+            DUAL_STACK,
             {(LAN, ""), (LAN_V6, ""), *GATEWAYS_AT, *((v6, name) for name, v6 in GATEWAYS_V6.items())}
-            | {(ON_LINK, BACK), (ON_LINK, FRONT)},
-            {SEGMENT[1], SEGMENT_V6[1]},
+            | {(LINK_LOCAL_GATEWAY, BACK), (LINK_LOCAL_GATEWAY, FRONT)},
+            {OUTSIDE_SEGMENT[1], OUTSIDE_SEGMENT_V6[1]},
         ),
     ],
 )
 def test_two_canaries_wait_on_every_address_of_the_host_and_outside(
-    world: World, at_host: set[tuple[str, str]], outside: set[str]
+    deployment: FakeEngine, at_host: set[tuple[str, str]], outside: set[str]
 ) -> None:
-    ends = flow_enumeration.endpoints(world.project, world.facts, {})
+    ends = flow_enumeration.endpoints(deployment.project, deployment.facts, {})
 
     waiting = {(protocol, address, network) for protocol in (TCP, UDP) for address, network in at_host}
     assert waiting == {(end.protocol, end.address, end.network) for end in ends if end.place == HOST}
@@ -236,9 +243,11 @@ def test_without_an_outside_there_is_nothing_to_reach_there() -> None:
 
 
 def test_the_address_that_the_host_has_for_the_proof_alone_is_nobodys_target() -> None:
-    asked = labels(DUAL.listening("", 22).asked())
+    asked = labels(DUAL_STACK.with_listeners("", 22).flows())
 
-    assert not any(address in name for name in asked for address in (SEGMENT[0], SEGMENT_V6[0]) if "host:" in name)
+    assert not any(
+        address in name for name in asked for address in (OUTSIDE_SEGMENT[0], OUTSIDE_SEGMENT_V6[0]) if "host:" in name
+    )
 
 
 @pytest.mark.parametrize(
@@ -258,22 +267,24 @@ def test_the_address_that_the_host_has_for_the_proof_alone_is_nobodys_target() -
     ],
 )
 def test_what_listens_on_the_host_is_asked_at_each_of_its_addresses(address: str, where: set[str]) -> None:
-    world = DUAL.listening("", 22, address=address).listening("", 53, address=address, protocol=UDP)
+    deployment = DUAL_STACK.with_listeners("", 22, address=address).with_listeners(
+        "", 53, address=address, protocol=UDP
+    )
 
-    asked = labels(world.asked())
+    asked = labels(deployment.flows())
     assert {f"app-1 -> host:{port} {at}" for port in ("22", "53/udp") for at in where} == {
         name for name in asked if name.startswith(("app-1 -> host:22", "app-1 -> host:53"))
     }
 
 
 def test_what_the_host_offers_is_no_affair_of_the_outside_or_of_strangers() -> None:
-    asked = labels(SPY.listening("", 22).asked())
+    asked = labels(SPY.with_listeners("", 22).flows())
 
     assert not {name for name in asked if name.startswith(("outside -> host", "spy -> host", "host -> host"))}
 
 
 def test_a_link_local_address_is_asked_only_from_its_own_network() -> None:
-    asked = labels(DUAL.asked())
+    asked = labels(DUAL_STACK.flows())
 
     assert {f"{name}-1 -> host:* on backend_net over its link" for name in ("app", "db", "proxy")} | {
         "proxy-1 -> host:* on frontend_net over its link"
@@ -283,7 +294,7 @@ def test_a_link_local_address_is_asked_only_from_its_own_network() -> None:
 
 
 def test_every_address_of_a_container_is_asked_in_both_versions_of_ip() -> None:
-    asked = labels(flow for flow in DUAL.asked() if flow.vantage.place == "app" and flow.endpoint.place == "db")
+    asked = labels(flow for flow in DUAL_STACK.flows() if flow.vantage.place == "app" and flow.endpoint.place == "db")
 
     assert [
         f"app-1 -> db-1:{port} on backend_net{over}" for port in ("*", "*/udp", "3306") for over in ("", " over IPv6")
@@ -291,41 +302,51 @@ def test_every_address_of_a_container_is_asked_in_both_versions_of_ip() -> None:
 
 
 def test_a_listener_on_one_version_of_ip_is_asked_there_alone() -> None:
-    asked = labels(DUAL.listening("db-1", 4444, address="::").asked())
+    asked = labels(DUAL_STACK.with_listeners("db-1", 4444, address="::").flows())
 
     assert "app-1 -> db-1:4444 on backend_net over IPv6" in asked
     assert "app-1 -> db-1:4444 on backend_net" not in asked
 
 
 def test_a_port_that_is_published_over_ipv6_is_tried_at_the_hosts_ipv6_addresses() -> None:
-    asked = [flow for flow in DUAL.asked() if flow.endpoint.kind is Kind.PUBLISHED and ":" in flow.endpoint.address]
+    asked = [
+        flow
+        for flow in DUAL_STACK.flows()
+        if flow.endpoint.kind is EndpointKind.PUBLISHED and ":" in flow.endpoint.address
+    ]
 
-    everywhere = {LAN_V6, SEGMENT_V6[0], *GATEWAYS_V6.values()}
+    everywhere = {LAN_V6, OUTSIDE_SEGMENT_V6[0], *GATEWAYS_V6.values()}
     assert everywhere == {flow.endpoint.address for flow in asked if flow.vantage.place == OUTSIDE}
     assert everywhere | {"::1"} == {flow.endpoint.address for flow in asked if flow.vantage.place == HOST}
 
 
 def test_a_service_in_the_hosts_namespace_offers_what_it_hears_on_the_hosts_addresses() -> None:
-    world = AGENT.serving("agent", expose=["9001"]).listening("agent-1", 9000).ruled({"allow": ["app -> agent:9001"]})
+    deployment = (
+        AGENT.with_service("agent", expose=["9001"])
+        .with_listeners("agent-1", 9000)
+        .with_policy({"allow": ["app -> agent:9001"]})
+    )
 
-    asked = labels(world.asked())
+    asked = labels(deployment.flows())
     assert "agent-1 -> db-1:3306 on backend_net" in asked
     assert {
         f"app-1 -> agent-1:{port} {where}"
         for port in (9000, 9001)
-        for where in (f"at {LAN}", f"at {SEGMENT[0]}", "on backend_net", "on frontend_net")
+        for where in (f"at {LAN}", f"at {OUTSIDE_SEGMENT[0]}", "on backend_net", "on frontend_net")
     } == {name for name in asked if name.startswith("app-1 -> agent-1")}
-    assert {Kind.DECLARED} == {f.endpoint.kind for f in world.asked() if f.endpoint.service_port == 9001}
+    assert {EndpointKind.DECLARED} == {f.endpoint.kind for f in deployment.flows() if f.endpoint.service_port == 9001}
 
 
 def test_the_hosts_canaries_stand_for_the_wall_of_who_lives_in_its_namespace() -> None:
-    assert not [flow for flow in AGENT.asked() if flow.endpoint.place == "agent"]
+    assert not [flow for flow in AGENT.flows() if flow.endpoint.place == "agent"]
 
 
 def test_the_known_ports_are_heard_declared_published_or_of_the_image() -> None:
-    world = STACK.serving("proxy", expose=["81"]).running(container("db", number=2, exposed=((TCP, 33060),)))
+    deployment = STACK.with_service("proxy", expose=["81"]).with_containers(
+        container("db", number=2, exposed=((TCP, 33060),))
+    )
 
-    known = flow_enumeration.known_ports(world.project, world.facts)
+    known = flow_enumeration.known_ports(deployment.project, deployment.facts)
     assert {
         "app": {(TCP, 5000)},
         "db": {(TCP, 3306), (TCP, 33060)},
@@ -334,9 +355,9 @@ def test_the_known_ports_are_heard_declared_published_or_of_the_image() -> None:
 
 
 def test_nothing_is_known_of_who_does_not_run_or_is_not_of_the_project() -> None:
-    world = SPY.stopped("db-1").listening("spy", 22)
+    deployment = SPY.with_stopped("db-1").with_listeners("spy", 22)
 
-    assert {"app", "proxy"} == set(flow_enumeration.known_ports(world.project, world.facts))
+    assert {"app", "proxy"} == set(flow_enumeration.known_ports(deployment.project, deployment.facts))
 
 
 def test_a_side_cars_ports_are_those_of_the_namespace_it_lives_in() -> None:
@@ -345,34 +366,34 @@ def test_a_side_cars_ports_are_those_of_the_namespace_it_lives_in() -> None:
 
 
 def test_a_side_car_of_a_stopped_service_says_nothing_about_its_ports() -> None:
-    world = SIDE_CAR.stopped("db-1")
+    deployment = SIDE_CAR.with_stopped("db-1")
 
-    assert {"app", "proxy"} == set(flow_enumeration.known_ports(world.project, world.facts))
+    assert {"app", "proxy"} == set(flow_enumeration.known_ports(deployment.project, deployment.facts))
 
 
 @pytest.mark.parametrize(
-    ("world", "passed_over"),
+    ("deployment", "passed_over"),
     [
         (STACK, []),
         (SPY, []),
         (AGENT, []),
-        (DUAL, []),
+        (DUAL_STACK, []),
         (
-            JOB.running(container("job", pid=0, has_ended=True)),
+            JOB.with_containers(container("job", pid=0, has_completed=True)),
             [("service job", "it ran and has ended")],
         ),
         (
-            JOB.running(container("job", pid=0)),
+            JOB.with_containers(container("job", pid=0)),
             [],
         ),
     ],
 )
-def test_what_is_not_looked_at_is_said(world: World, passed_over: list[tuple[str, str]]) -> None:
-    assert passed_over == flow_enumeration.skipped(world.project, world.facts)
+def test_what_is_not_looked_at_is_said(deployment: FakeEngine, passed_over: list[tuple[str, str]]) -> None:
+    assert passed_over == flow_enumeration.skipped(deployment.project, deployment.facts)
 
 
 def test_a_service_that_was_to_end_and_has_is_not_missed() -> None:
-    ended = JOB.running(container("job", pid=0, has_ended=True))
+    ended = JOB.with_containers(container("job", pid=0, has_completed=True))
 
     assert (["job"], []) == (
         flow_enumeration.absent(JOB.project, JOB.facts),
@@ -381,12 +402,14 @@ def test_a_service_that_was_to_end_and_has_is_not_missed() -> None:
 
 
 def test_a_service_that_was_to_end_and_failed_is_missed() -> None:
-    failed = JOB.running(container("job", pid=0))
+    failed = JOB.with_containers(container("job", pid=0))
 
     assert ["job"] == flow_enumeration.absent(failed.project, failed.facts)
 
 
 def test_a_service_that_was_not_to_end_is_missed_however_it_ended() -> None:
-    world = STACK.serving("job", networks={"backend_net": None}).running(container("job", pid=0, has_ended=True))
+    deployment = STACK.with_service("job", networks={"backend_net": None}).with_containers(
+        container("job", pid=0, has_completed=True)
+    )
 
-    assert ["job"] == flow_enumeration.absent(world.project, world.facts)
+    assert ["job"] == flow_enumeration.absent(deployment.project, deployment.facts)

@@ -1,16 +1,16 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.fake_engine import BACK, DUAL, FRONT, POLICY, STACK, World, label, stranger
+from tests.unit.fake_engine import BACK, DUAL_STACK, FRONT, POLICY, STACK, FakeEngine, foreign_container, label
 
 from cloison.model.outcome import Reach
-from cloison.predict.prediction import Prediction
+from cloison.predict.context import Prediction
 from cloison.verdict.intent import Intent, Intention, intended
 
 
-def intents(world: World) -> dict[str, Intention]:
+def intents(deployment: FakeEngine) -> dict[str, Intention]:
     """Return what is intended, by label."""
-    return {label(flow): intention for flow, intention in world.intended().items()}
+    return {label(flow): intention for flow, intention in deployment.intended().items()}
 
 
 @pytest.mark.parametrize(
@@ -35,19 +35,21 @@ def intents(world: World) -> dict[str, Intention]:
     ],
 )
 def test_a_flow_is_intended_as_the_first_line_about_it_says(flow: str, intention: Intention) -> None:
-    assert intention == intents(STACK.ruled())[flow]
+    assert intention == intents(STACK.with_policy())[flow]
 
 
 def test_the_host_is_judged_where_the_policy_names_it() -> None:
-    found = intents(STACK.ruled(allow=[*POLICY["allow"], "host -> db:3306"]))
+    found = intents(STACK.with_policy(allow=[*POLICY["allow"], "host -> db:3306"]))
 
     assert Intent.OPEN is found["host -> db-1:3306 on backend_net"].intent
     assert Intent.UNJUDGED is found["host -> app-1:5000 on backend_net"].intent
 
 
 def test_tolerating_a_network_covers_only_members_by_the_file_at_their_address_there() -> None:
-    world = STACK.running(stranger("spy", (BACK, "172.30.1.66"))).joined("db-1", FRONT, "172.30.2.9")
-    found = intents(world.ruled(tolerate=[{"network": "backend_net", "why": "known"}]))
+    deployment = STACK.with_containers(foreign_container("spy", (BACK, "172.30.1.66"))).connected(
+        "db-1", FRONT, "172.30.2.9"
+    )
+    found = intents(deployment.with_policy(tolerate=[{"network": "backend_net", "why": "known"}]))
 
     tolerated = {flow for flow, intention in found.items() if intention.intent is Intent.TOLERATED}
     assert tolerated
@@ -59,7 +61,7 @@ def test_tolerating_a_network_covers_only_members_by_the_file_at_their_address_t
     ("reach", "intent"), [(Reach.OPEN, "open"), (Reach.SHUT, "shut"), (Reach.UNKNOWN, "undecided")]
 )
 def test_without_a_policy_the_walls_are_meant_as_they_are_drawn(reach: Reach, intent: str) -> None:
-    found = intended(STACK.project, None, dict.fromkeys(STACK.asked(), Prediction(reach, "so")))
+    found = intended(STACK.project, None, dict.fromkeys(STACK.flows(), Prediction(reach, "so")))
 
     assert {"host"} == {flow.vantage.place for flow, i in found.items() if i.intent is Intent.UNJUDGED}
     assert {intent} == {
@@ -73,31 +75,31 @@ def test_without_a_policy_the_walls_are_meant_as_they_are_drawn(reach: Reach, in
 def test_without_a_policy_what_the_host_offers_is_its_owners_unless_the_file_shuts_it(
     reach: Reach, intent: str
 ) -> None:
-    found = intended(STACK.project, None, dict.fromkeys(STACK.listening("", 22).asked(), Prediction(reach, "so")))
+    found = intended(STACK.project, None, dict.fromkeys(STACK.with_listeners("", 22).flows(), Prediction(reach, "so")))
 
     assert {intent} == {item.intent for flow, item in found.items() if flow.endpoint.place == "host"}
 
 
 @pytest.mark.parametrize("reach", [Reach.SHUT, Reach.UNKNOWN])
 def test_a_door_that_the_file_carries_nowhere_is_needed_at_every_address(reach: Reach) -> None:
-    world = STACK.ruled()
-    found = intended(world.project, world.rules, dict.fromkeys(world.asked(), Prediction(reach, "so")))
+    deployment = STACK.with_policy()
+    found = intended(deployment.project, deployment.rules, dict.fromkeys(deployment.flows(), Prediction(reach, "so")))
 
     doors = {i.intent for flow, i in found.items() if label(flow).startswith("outside -> proxy-1:80")}
     assert {Intent.OPEN} == doors
 
 
 def test_a_star_needs_only_what_the_file_carries() -> None:
-    found = intents(STACK.ruled({"allow": ["* -> db:3306"]}))
+    found = intents(STACK.with_policy({"allow": ["* -> db:3306"]}))
 
     assert Intent.OPEN is found["app-1 -> db-1:3306 on backend_net"].intent
     assert Intent.OPTIONAL is found["outside -> db-1:3306 on backend_net"].intent
 
 
 def test_a_port_of_the_host_is_intended_where_the_policy_names_it() -> None:
-    world = STACK.listening("", 22, 5432).ruled({"allow": ["app -> host:5432"]})
+    deployment = STACK.with_listeners("", 22, 5432).with_policy({"allow": ["app -> host:5432"]})
 
-    found = intents(world)
+    found = intents(deployment)
     assert Intent.OPEN is found["app-1 -> host:5432 on backend_net"].intent
     assert (
         Intent.SHUT
@@ -107,7 +109,7 @@ def test_a_port_of_the_host_is_intended_where_the_policy_names_it() -> None:
 
 
 def test_a_door_is_intended_over_both_versions_of_ip() -> None:
-    found = intents(DUAL.ruled())
+    found = intents(DUAL_STACK.with_policy())
 
     for where in ("on backend_net", "on backend_net over IPv6"):
         assert Intention(Intent.OPEN, "x-cloison.allow[2]") == found[f"app-1 -> db-1:3306 {where}"]

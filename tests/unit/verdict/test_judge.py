@@ -10,21 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.fake_engine import STACK
 
-from cloison.model.facts import Flow
+from cloison.model.flow import Flow
 from cloison.model.outcome import REACH, Observation, Outcome, Reach, observation, unknown
-from cloison.predict.prediction import Prediction
+from cloison.predict.context import Prediction
 from cloison.verdict.intent import Intent, Intention
-from cloison.verdict.judge import EXIT_CODE, JUDGEMENT, Cause, Judged, Judgement, compare, exit_code, judge
+from cloison.verdict.judge import EXIT_CODE, JUDGEMENT, Cause, JudgedFlow, Judgement, compare, exit_code, judge
 
 SEEN = {
     Reach.OPEN: observation(Outcome.ACCEPTED, watched=True, evidence="accepted"),
     Reach.SHUT: observation(Outcome.SILENT, watched=True, evidence="silence"),
     Reach.UNKNOWN: unknown("not seen"),
 }
-FLOW = STACK.asked()[0]
+FLOW = STACK.flows()[0]
 
 
-def judged(intent: Intent, predicted: Reach, seen: Observation) -> Judged:
+def judged(intent: Intent, predicted: Reach, seen: Observation) -> JudgedFlow:
     """Judge one flow."""
     matrices = ({FLOW: Intention(intent)}, {FLOW: Prediction(predicted, "the rule")}, {FLOW: seen})
     return compare(*matrices)[0]
@@ -118,10 +118,10 @@ def test_flows_are_judged_in_order_whatever_order_they_come_in() -> None:
     backwards = dict(reversed(intended.items())), predicted, dict(reversed(observed.items()))
 
     assert compare(intended, predicted, observed) == compare(*backwards)
-    assert STACK.asked() == [item.flow for item in compare(*backwards)]
+    assert STACK.flows() == [item.flow for item in compare(*backwards)]
 
 
-def proof_of(*words: Judgement) -> list[Judged]:
+def proof_of(*words: Judgement) -> list[JudgedFlow]:
     """Return a matrix that was judged with these words."""
     return [replace(judged(Intent.SHUT, Reach.SHUT, SEEN[Reach.SHUT]), judgement=word) for word in words]
 
@@ -149,8 +149,8 @@ WORDS = st.lists(st.sampled_from(Judgement))
 @given(WORDS, st.booleans(), st.booleans())
 def test_a_proof_is_proven_only_if_nothing_is_wrong_unknown_or_missing(
     words: list[Judgement],
-    complete: bool,  # noqa: FBT001
-    strict: bool,  # noqa: FBT001
+    complete: bool,
+    strict: bool,
 ) -> None:
     wrong = {Judgement.BREACH, Judgement.BROKEN} | ({Judgement.TOLERATED} if strict else set())
     expected = 1 if wrong & {*words} else 0 if complete and words and Judgement.UNKNOWN not in words else 3
@@ -178,13 +178,13 @@ def test_every_word_has_an_exit_code() -> None:
 
 
 def test_the_stack_is_proven_and_strictly_it_is_not() -> None:
-    found = STACK.ruled().judged()
+    found = STACK.with_policy().judged()
 
     assert (0, 1) == (exit_code(found, complete=True), exit_code(found, complete=True, strict=True))
     assert 3 == exit_code(found, complete=False)
 
 
 def test_a_stack_that_tolerates_nothing_is_proven_strictly() -> None:
-    world = STACK.ruled({"allow": ["* -> *"]})
+    deployment = STACK.with_policy({"allow": ["* -> *"]})
 
-    assert 0 == exit_code(world.judged(), complete=True, strict=True)
+    assert 0 == exit_code(deployment.judged(), complete=True, strict=True)

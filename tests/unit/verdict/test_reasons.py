@@ -4,14 +4,25 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from tests.unit.fake_engine import BACK, EVERYWHERE, FRONT, POLICY, STACK, World, container, label, stranger
+from tests.unit.fake_engine import (
+    BACK,
+    EVERYWHERE,
+    FRONT,
+    POLICY,
+    STACK,
+    FakeEngine,
+    container,
+    foreign_container,
+    label,
+)
 
-from cloison.model.facts import Container, Protocol, Publication
+from cloison.model.facts import Container, PublishedPort
+from cloison.model.flow import Protocol
 from cloison.model.outcome import Observation, Outcome, Reach, observation, unknown
-from cloison.predict.prediction import Prediction
+from cloison.predict.context import Prediction
 from cloison.verdict.intent import Intent, Intention
 from cloison.verdict.judge import compare
-from cloison.verdict.reasons import Case, notes, pings, reason
+from cloison.verdict.reasons import ProofInputs, notes, pings, reason
 
 OPEN, SHUT, UNKNOWN = Reach.OPEN, Reach.SHUT, Reach.UNKNOWN
 ACCEPTED = observation(Outcome.ACCEPTED, watched=True, evidence="accepted")
@@ -23,7 +34,7 @@ ICC_OFF = {"com.docker.network.bridge.enable_icc": "false"}
 
 def said(intent: Intent, predicted: Reach, seen: Observation, why: str = "") -> str:
     """Return the reason of one judged flow."""
-    flow = STACK.asked()[0]
+    flow = STACK.flows()[0]
     return reason(compare({flow: Intention(intent, "", why)}, {flow: Prediction(predicted, "R")}, {flow: seen})[0])
 
 
@@ -91,73 +102,80 @@ def test_braces_in_a_name_are_only_braces() -> None:
     assert "{rule} {}" in said(Intent.SHUT, SHUT, found)
 
 
-def noted(world: World) -> list[str]:
+def noted(deployment: FakeEngine) -> list[str]:
     """Return the notes of a proof."""
-    return notes(Case(world.project, world.facts, world.rules), world.judged())
+    return notes(ProofInputs(deployment.project, deployment.facts, deployment.rules), deployment.judged())
 
 
 def test_a_proof_without_egress_strangers_or_idle_tolerations_needs_no_note() -> None:
-    world = STACK.drawing("frontend_net", internal=True).made(FRONT, internal=True).publishing("proxy-1")
+    deployment = (
+        STACK.with_network("frontend_net", internal=True)
+        .with_engine_network(FRONT, internal=True)
+        .with_publications("proxy-1")
+    )
 
-    assert [] == noted(world.serving("proxy", ports=None))
+    assert [] == noted(deployment.with_service("proxy", ports=None))
 
 
 @pytest.mark.parametrize(
     ("spy", "note"),
     [
-        (stranger("spy", (FRONT, "172.30.2.66"), (BACK, "172.30.1.66")), f"spy is on {BACK}, {FRONT}"),
-        (stranger("spy", (BACK, "172.30.1.66"), project="other"), "spy of project other is on shop_backend_net"),
-        (stranger("spy", project="shop"), "spy of project shop is on no network"),
+        (foreign_container("spy", (FRONT, "172.30.2.66"), (BACK, "172.30.1.66")), f"spy is on {BACK}, {FRONT}"),
+        (foreign_container("spy", (BACK, "172.30.1.66"), project="other"),
+         "spy of project other is on shop_backend_net"),
+        (foreign_container("spy", project="shop"), "spy of project shop is on no network"),
     ],
 )  # fmt: skip
 def test_a_stranger_is_named_with_where_it_sits(spy: Container, note: str) -> None:
-    assert f"{note}, and the file does not know it" in noted(STACK.running(spy))
+    assert f"{note}, and the file does not know it" in noted(STACK.with_containers(spy))
 
 
 def test_a_stranger_that_stopped_is_not_worth_a_note() -> None:
-    world = STACK.running(replace(stranger("spy", (BACK, "172.30.1.66")), pid=0))
+    deployment = STACK.with_containers(replace(foreign_container("spy", (BACK, "172.30.1.66")), pid=0))
 
-    assert not [note for note in noted(world) if "spy" in note]
+    assert not [note for note in noted(deployment) if "spy" in note]
 
 
 def test_a_port_that_the_engine_does_not_publish_is_noted_once_however_many_replicas() -> None:
-    world = STACK.serving("proxy", scale=2).publishing("proxy-1").running(container("proxy", number=2))
+    deployment = (
+        STACK.with_service("proxy", scale=2).with_publications("proxy-1").with_containers(container("proxy", number=2))
+    )
 
-    found = [note for note in noted(world) if "publishes" in note]
+    found = [note for note in noted(deployment) if "publishes" in note]
     assert ["the file publishes proxy:80/tcp, but the engine does not"] == [note.split(" (")[0] for note in found]
 
 
 def test_a_port_that_is_published_elsewhere_is_published() -> None:
-    world = STACK.publishing("proxy-1", Publication(EVERYWHERE, 1, Protocol.TCP, 80))
+    deployment = STACK.with_publications("proxy-1", PublishedPort(EVERYWHERE, 1, Protocol.TCP, 80))
 
-    assert not [note for note in noted(world) if "publishes" in note]
+    assert not [note for note in noted(deployment) if "publishes" in note]
 
 
 def test_a_toleration_that_covers_nothing_open_is_not_needed_any_more() -> None:
     idle = {"network": "frontend_net", "why": "habit"}
 
-    found = noted(STACK.ruled(tolerate=[*POLICY["tolerate"], idle]))
+    found = noted(STACK.with_policy(tolerate=[*POLICY["tolerate"], idle]))
     assert ["x-cloison.tolerate[3] (network frontend_net) is not needed any more: nothing that it covers is open"] == [
         note for note in found if "needed" in note
     ]
 
 
 def test_a_toleration_that_could_not_be_looked_at_may_still_be_needed() -> None:
-    world = STACK.ruled()
-    said = {label(f): UNSEEN for f, i in world.intended().items() if i.intent is Intent.TOLERATED}
+    deployment = STACK.with_policy()
+    said = {label(f): UNSEEN for f, i in deployment.intended().items() if i.intent is Intent.TOLERATED}
 
-    found = notes(Case(world.project, world.facts, world.rules), world.judged(said))
+    found = notes(ProofInputs(deployment.project, deployment.facts, deployment.rules), deployment.judged(said))
     assert not [note for note in found if "needed" in note]
 
 
 def test_who_reaches_the_internet_is_summed_up() -> None:
-    world = STACK.drawing("backend_net", internal=False).made(BACK, internal=False)
+    deployment = STACK.with_network("backend_net", internal=False).with_engine_network(BACK, internal=False)
 
-    assert "egress: app, db, proxy can reach the internet" in noted(world)
+    assert "egress: app, db, proxy can reach the internet" in noted(deployment)
 
 
 def test_where_only_echo_requests_get_through_is_said_once_for_two_places() -> None:
-    asked = [flow for flow in STACK.asked() if flow.vantage.place in ("app", "db") and flow.endpoint.place == "proxy"]
+    asked = [flow for flow in STACK.flows() if flow.vantage.place in ("app", "db") and flow.endpoint.place == "proxy"]
 
     assert [
         "ICMP: echo requests of app get to proxy, TCP and UDP do not",
@@ -167,6 +185,6 @@ def test_where_only_echo_requests_get_through_is_said_once_for_two_places() -> N
 
 
 def test_notes_stand_in_one_order_whatever_order_the_engine_tells() -> None:
-    spies = (stranger("zoe", (BACK, "172.30.1.67")), stranger("ann", (BACK, "172.30.1.66")))
+    spies = (foreign_container("zoe", (BACK, "172.30.1.67")), foreign_container("ann", (BACK, "172.30.1.66")))
 
-    assert noted(STACK.running(*spies)) == noted(STACK.running(*reversed(spies)))
+    assert noted(STACK.with_containers(*spies)) == noted(STACK.with_containers(*reversed(spies)))

@@ -56,7 +56,7 @@ class Browser:
 
 
 @dataclass
-class World:
+class SampleLedger:
     """Two projects, and who may do what with them."""
 
     app: Flask
@@ -72,7 +72,7 @@ class World:
 
         def work(connection: Connection) -> int:
             number = users.add(connection, name, hashed, is_administrator=is_administrator, now=ledger_clock.now())
-            users.let_read(connection, number, reads)
+            users.set_readable_projects(connection, number, reads)
             return number
 
         return int(self.do(work))
@@ -80,14 +80,14 @@ class World:
     def token(self, project: str, name: str, **scopes: bool) -> str:
         """Make a token."""
         may = {"may_read": False, "may_write": False, **scopes}
-        made: str = self.do(lambda c: tokens.make(c, project, name, **may, now=ledger_clock.now()))
+        made: str = self.do(lambda c: tokens.create(c, project, name, **may, now=ledger_clock.now()))
         return made
 
     def browser(self, address: str = "192.0.2.1") -> Browser:
         """Return the browser of nobody in particular."""
         return Browser(self.app.test_client(), address)
 
-    def nobody(self) -> None:
+    def remove_accounts(self) -> None:
         """Let there be no account."""
         self.do(lambda connection: connection.execute(ACCOUNT.delete()))
 
@@ -101,16 +101,16 @@ class World:
         """Return who did what about what, the oldest first."""
         return [(line.who, line.what, line.about) for line in reversed(self.entries())]
 
-    def entries(self) -> list[audit.Entry]:
+    def entries(self) -> list[audit.AuditEntry]:
         """Return the audit log, the newest first."""
-        found: list[audit.Entry] = self.do(audit.read)
+        found: list[audit.AuditEntry] = self.do(audit.read)
         return found
 
 
 @pytest.fixture
-def world(engine: Engine) -> World:
+def world(engine: Engine) -> SampleLedger:
     app = create_app({"ENGINE": engine, "PASSWORDS": Passwords(QUICK)})
-    made = World(app, engine)
+    made = SampleLedger(app, engine)
     for name in ("ours", "theirs"):
         made.do(functools.partial(projects.add, name=name, now=ledger_clock.now()))
     made.add("ada", is_administrator=True)

@@ -6,10 +6,10 @@ import pytest
 
 from ledger import clock as ledger_clock
 from ledger.accounts import audit, users
-from ledger.accounts.audit import Author, Deed
+from ledger.accounts.audit import Actor, AuditEvent
 
 if TYPE_CHECKING:
-    from tests.ledger.mariadb.accounts.conftest import Browser, World
+    from tests.ledger.mariadb.accounts.conftest import Browser, SampleLedger
     from werkzeug.test import TestResponse
 
 
@@ -19,15 +19,15 @@ def shown(answer: "TestResponse") -> str:
 
 
 @pytest.fixture
-def ada(world: "World") -> "Browser":
+def ada(world: "SampleLedger") -> "Browser":
     return world.browser_of("ada")
 
 
-def test_somebody_is_added_with_a_password_that_is_shown_once(world: "World", ada: "Browser") -> None:
+def test_somebody_is_added_with_a_password_that_is_shown_once(world: "SampleLedger", ada: "Browser") -> None:
     answer = ada.send("/admin/users", name="Nora", projects=["ours", "theirs"])
 
     assert world.browser().log_in("nora", shown(answer)).status_code == 303
-    assert world.do(lambda c: users.whole(c, "nora")).reads == ("ours", "theirs")
+    assert world.do(lambda c: users.get_account(c, "nora")).reads == ("ours", "theirs")
     assert ("ada", "added account", "nora, reader, reads ours, theirs") in world.log()
     assert shown(answer) not in str(world.log())
     assert shown(answer) not in ada.get("/admin/users/nora").text
@@ -42,24 +42,24 @@ def test_somebody_is_added_with_a_password_that_is_shown_once(world: "World", ad
     ],
 )
 def test_who_cannot_be_added_is_told_beside_the_field(
-    ada: "Browser", world: "World", fields: dict[str, str], told: str
+    ada: "Browser", world: "SampleLedger", fields: dict[str, str], told: str
 ) -> None:
     answer = ada.send("/admin/users", **fields)
 
     assert answer.status_code == 422
     assert told in answer.text
-    assert "x" not in [account.name for account in world.do(users.every)]
+    assert "x" not in [account.name for account in world.do(users.all_accounts)]
 
 
-def test_what_somebody_reads_is_what_is_ticked(world: "World", ada: "Browser") -> None:
+def test_what_somebody_reads_is_what_is_ticked(world: "SampleLedger", ada: "Browser") -> None:
     ada.send("/admin/users/rita/projects", page="/admin/users/rita", projects=["theirs"])
 
-    assert world.do(lambda c: users.whole(c, "rita")).reads == ("theirs",)
+    assert world.do(lambda c: users.get_account(c, "rita")).reads == ("theirs",)
     assert world.log()[-1] == ("ada", "changed readable projects", "rita: theirs")
 
 
 @pytest.mark.parametrize("fields", [{}, {"is_administrator": "1", "disabled": "1"}])
-def test_the_last_administrator_stays(world: "World", ada: "Browser", fields: dict[str, str]) -> None:
+def test_the_last_administrator_stays(world: "SampleLedger", ada: "Browser", fields: dict[str, str]) -> None:
     answer = ada.send("/admin/users/ada/standing", page="/admin/users/ada", **fields)
 
     assert answer.status_code == 422
@@ -67,7 +67,7 @@ def test_the_last_administrator_stays(world: "World", ada: "Browser", fields: di
     assert ada.get("/admin/users").status_code == 200
 
 
-def test_an_administrator_may_go_when_there_is_another_one(world: "World", ada: "Browser") -> None:
+def test_an_administrator_may_go_when_there_is_another_one(world: "SampleLedger", ada: "Browser") -> None:
     ada.send("/admin/users/theo/standing", page="/admin/users/theo", is_administrator="1")
     ada.send("/admin/users/ada/standing", page="/admin/users/ada")
 
@@ -78,7 +78,7 @@ def test_an_administrator_may_go_when_there_is_another_one(world: "World", ada: 
     ]
 
 
-def test_another_password_logs_everybody_out_who_used_the_account(world: "World", ada: "Browser") -> None:
+def test_another_password_logs_everybody_out_who_used_the_account(world: "SampleLedger", ada: "Browser") -> None:
     browser = world.browser_of("rita")
     answer = ada.send("/admin/users/rita/password", page="/admin/users/rita")
 
@@ -91,7 +91,7 @@ def test_an_account_that_does_not_exist_is_no_page(ada: "Browser") -> None:
     assert ada.get("/admin/users/nobody").status_code == 404
 
 
-def test_a_project_is_added_and_needs_a_token(world: "World", ada: "Browser") -> None:
+def test_a_project_is_added_and_needs_a_token(world: "SampleLedger", ada: "Browser") -> None:
     answer = ada.send("/admin/projects", name="new-one")
 
     assert answer.headers["Location"] == "/admin/tokens?project=new-one"
@@ -109,14 +109,14 @@ def test_a_project_that_cannot_be_added_says_why(ada: "Browser", name: str, told
     assert told in answer.text
 
 
-def test_what_is_not_done_is_not_in_the_log(world: "World", ada: "Browser") -> None:
+def test_what_is_not_done_is_not_in_the_log(world: "SampleLedger", ada: "Browser") -> None:
     before = world.log()
     ada.send("/admin/projects", name="ours")
 
     assert world.log() == before
 
 
-def test_the_log_tells_from_where_and_in_which_request(world: "World", ada: "Browser") -> None:
+def test_the_log_tells_from_where_and_in_which_request(world: "SampleLedger", ada: "Browser") -> None:
     number = "0123456789abcdef" * 2
     ada.headers["X-Request-Id"] = number
     ada.send("/admin/projects", name="new-one")
@@ -125,10 +125,10 @@ def test_the_log_tells_from_where_and_in_which_request(world: "World", ada: "Bro
     assert number in ada.get("/admin/audit").text
 
 
-def test_the_log_is_read_page_by_page(world: "World", ada: "Browser") -> None:
+def test_the_log_is_read_page_by_page(world: "SampleLedger", ada: "Browser") -> None:
     def fill(connection: object) -> None:
         for n in range(audit.PAGE):
-            audit.write(connection, Author("somebody"), Deed.PROJECT, f"entry-{n}-", ledger_clock.now())  # type: ignore[arg-type]
+            audit.write(connection, Actor("somebody"), AuditEvent.PROJECT, f"entry-{n}-", ledger_clock.now())  # type: ignore[arg-type]
 
     world.do(fill)
     first = ada.get("/admin/audit").text
@@ -139,7 +139,7 @@ def test_the_log_is_read_page_by_page(world: "World", ada: "Browser") -> None:
     assert "logged in" in ada.get(f"/admin/audit?before={earlier}").text
 
 
-def test_the_log_cuts_what_is_too_long(world: "World") -> None:
-    world.do(lambda c: audit.write(c, Author("w" * 999), Deed.PROJECT, "a" * 999, ledger_clock.now()))
+def test_the_log_cuts_what_is_too_long(world: "SampleLedger") -> None:
+    world.do(lambda c: audit.write(c, Actor("w" * 999), AuditEvent.PROJECT, "a" * 999, ledger_clock.now()))
 
     assert len(world.entries()[0].about) == 255

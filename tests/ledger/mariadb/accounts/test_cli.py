@@ -11,7 +11,7 @@ from ledger.accounts import cli as accounts_cli
 from ledger.accounts import tokens, users
 
 if TYPE_CHECKING:
-    from tests.ledger.mariadb.accounts.conftest import World
+    from tests.ledger.mariadb.accounts.conftest import SampleLedger
 
     from ledger.settings import Settings
 
@@ -19,7 +19,7 @@ Said = tuple[int, str, str]
 
 
 @pytest.fixture
-def run(world: "World", capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+def run(world: "SampleLedger", capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
     """Run a verb and return its exit code, what it printed, and what it said."""
 
     def ran(*argv: str) -> Said:
@@ -31,9 +31,9 @@ def run(world: "World", capsys: pytest.CaptureFixture[str]) -> Callable[..., Sai
     return ran
 
 
-def test_the_first_administrator_is_made_once(world: "World", run: Callable[..., Said]) -> None:
+def test_the_first_administrator_is_made_once(world: "SampleLedger", run: Callable[..., Said]) -> None:
     assert run("first-administrator") == (0, "", "ledger: there is an administrator already\n")
-    world.nobody()
+    world.remove_accounts()
     code, password, said = run("first-administrator")
 
     assert (code, said) == (0, "ledger: made the administrator admin; this password is shown once\n")
@@ -42,33 +42,33 @@ def test_the_first_administrator_is_made_once(world: "World", run: Callable[...,
     assert password.strip() not in str(world.log())
 
 
-def test_an_admin_who_is_none_any_more_becomes_one_again(world: "World", run: Callable[..., Said]) -> None:
-    world.nobody()
+def test_an_admin_who_is_none_any_more_becomes_one_again(world: "SampleLedger", run: Callable[..., Said]) -> None:
+    world.remove_accounts()
     world.add("admin")
     password = run("first-administrator")[1].strip()
 
     assert world.browser_of("admin", password).get("/admin/users").status_code == 200
 
 
-def test_a_user_is_added_with_what_he_reads(world: "World", run: Callable[..., Said]) -> None:
+def test_a_user_is_added_with_what_he_reads(world: "SampleLedger", run: Callable[..., Said]) -> None:
     code, password, said = run("add-user", "nora", "--project", "ours")
 
     assert (code, said) == (0, "ledger: added nora; this password is shown once\n")
     assert world.browser_of("nora", password.strip()).get("/account").status_code == 200
-    assert world.do(lambda c: users.whole(c, "nora")).reads == ("ours",)
+    assert world.do(lambda c: users.get_account(c, "nora")).reads == ("ours",)
     assert world.log()[0] == ("command line", "added account", "nora, reader, reads ours")
 
 
-def test_a_forgotten_password_is_replaced(world: "World", run: Callable[..., Said]) -> None:
+def test_a_forgotten_password_is_replaced(world: "SampleLedger", run: Callable[..., Said]) -> None:
     assert world.browser_of("rita", run("reset-password", "rita")[1].strip()).get("/account").status_code == 200
 
 
-def test_a_project_is_there_afterwards(world: "World", run: Callable[..., Said]) -> None:
+def test_a_project_is_there_afterwards(world: "SampleLedger", run: Callable[..., Said]) -> None:
     assert run("add-project", "new-one") == (0, "", "ledger: added the project new-one\n")
     assert run("add-project", "new-one") == (0, "", "ledger: there is a project new-one already\n")
 
 
-def test_a_token_is_made_replaced_and_revoked(world: "World", run: Callable[..., Said]) -> None:
+def test_a_token_is_made_replaced_and_revoked(world: "SampleLedger", run: Callable[..., Said]) -> None:
     first = run("new-token", "ours", "make up", "--write")[1].strip()
     assert run("new-token", "ours", "make up", "--write")[0] == 1
     second = run("new-token", "ours", "make up", "--write", "--replace")[1].strip()
@@ -85,7 +85,7 @@ def test_a_token_is_made_replaced_and_revoked(world: "World", run: Callable[...,
     [("ours", {"may_write": True}, 0), ("ours", {"may_read": True}, 1), ("theirs", {"may_write": True}, 1)],
 )
 def test_a_token_is_checked_for_what_it_is_needed_for(  # noqa: PLR0913, PLR0917
-    world: "World",
+    world: "SampleLedger",
     run: Callable[..., Said],
     monkeypatch: pytest.MonkeyPatch,
     project: str,
@@ -111,7 +111,7 @@ def test_a_token_is_checked_for_what_it_is_needed_for(  # noqa: PLR0913, PLR0917
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(
-    world: "World", run: Callable[..., Said], argv: tuple[str, ...], said: str
+    world: "SampleLedger", run: Callable[..., Said], argv: tuple[str, ...], said: str
 ) -> None:
     before = world.log()
     code, printed, told = run(*argv)
@@ -124,7 +124,10 @@ def test_what_cannot_be_done_is_one_sentence(
 
 
 def test_the_command_line_reaches_the_database_of_the_settings(
-    world: "World", database_settings: "Settings", monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    world: "SampleLedger",
+    database_settings: "Settings",
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("LEDGER_DB_HOST", database_settings.db_host)
     monkeypatch.setenv("LEDGER_DB_PASSWORD_FILE", str(database_settings.db_password_file))

@@ -6,7 +6,7 @@ import pytest
 from tests.ledger.mariadb.accounts.conftest import PASSWORD
 
 if TYPE_CHECKING:
-    from tests.ledger.mariadb.accounts.conftest import World
+    from tests.ledger.mariadb.accounts.conftest import SampleLedger
 
 FORMS = [
     ("/logout", {}),
@@ -21,7 +21,7 @@ FORMS = [
 @pytest.mark.parametrize("token", ["", "0" * 64, "é"])
 @pytest.mark.parametrize(("path", "fields"), FORMS, ids=[path for path, _ in FORMS])
 def test_without_the_token_of_its_session_a_form_does_nothing(
-    world: "World", path: str, fields: dict[str, str], token: str
+    world: "SampleLedger", path: str, fields: dict[str, str], token: str
 ) -> None:
     browser = world.browser_of("ada")
     log = world.log()
@@ -33,13 +33,13 @@ def test_without_the_token_of_its_session_a_form_does_nothing(
     assert browser.get("/account").status_code == 200
 
 
-def test_the_token_of_another_session_is_none(world: "World") -> None:
+def test_the_token_of_another_session_is_none(world: "SampleLedger") -> None:
     of_theo = world.browser_of("theo").form_token("/account")
 
     assert world.browser_of("ada").client.post("/admin/projects", data={"csrf": of_theo}).status_code == 403
 
 
-def test_the_token_of_a_visitor_is_none_after_the_login(world: "World") -> None:
+def test_the_token_of_a_visitor_is_none_after_the_login(world: "SampleLedger") -> None:
     browser = world.browser()
     before = browser.form_token("/login")
     browser.log_in("ada")
@@ -47,7 +47,7 @@ def test_the_token_of_a_visitor_is_none_after_the_login(world: "World") -> None:
     assert browser.client.post("/admin/projects", data={"csrf": before}).status_code == 403
 
 
-def test_nobody_is_logged_in_to_anothers_account_by_another_site(world: "World") -> None:
+def test_nobody_is_logged_in_to_anothers_account_by_another_site(world: "SampleLedger") -> None:
     answer = world.browser().client.post("/login", data={"name": "theo", "password": PASSWORD})
 
     assert answer.status_code == 403
@@ -65,7 +65,9 @@ def test_nobody_is_logged_in_to_anothers_account_by_another_site(world: "World")
         ({"Sec-Fetch-Site": "same-site", "Origin": "http://localhost"}, 403),
     ],
 )
-def test_a_foreign_site_is_refused_whatever_it_carries(world: "World", headers: dict[str, str], status: int) -> None:
+def test_a_foreign_site_is_refused_whatever_it_carries(
+    world: "SampleLedger", headers: dict[str, str], status: int
+) -> None:
     browser = world.browser()
     token = browser.form_token("/login")
     fields = {"csrf": token, "name": "rita", "password": PASSWORD}
@@ -73,7 +75,7 @@ def test_a_foreign_site_is_refused_whatever_it_carries(world: "World", headers: 
     assert browser.client.post("/login", data=fields, headers=headers).status_code == status
 
 
-def test_a_form_whose_session_has_ended_leads_to_the_login(world: "World") -> None:
+def test_a_form_whose_session_has_ended_leads_to_the_login(world: "SampleLedger") -> None:
     browser = world.browser_of("ada")
     token = browser.form_token("/account")
     browser.client.delete_cookie("session")

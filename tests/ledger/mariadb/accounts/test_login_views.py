@@ -10,12 +10,12 @@ from tests.ledger.mariadb.accounts.conftest import PASSWORD, QUICK
 
 from ledger import clock as ledger_clock
 from ledger.accounts import secret_tokens, sessions, users
-from ledger.accounts.errors import Busy
+from ledger.accounts.errors import BusyError
 from ledger.accounts.passwords import Passwords
 from ledger.accounts.tables import ATTEMPT, SESSION
 
 if TYPE_CHECKING:
-    from tests.ledger.mariadb.accounts.conftest import Browser, World
+    from tests.ledger.mariadb.accounts.conftest import Browser, SampleLedger
 
 NEW = "another four words at least"
 
@@ -31,7 +31,7 @@ def cookie(browser: "Browser", name: str = "session") -> str:
     return found.value if found else ""
 
 
-def test_a_stranger_learns_that_the_service_is_up_and_nothing_else(world: "World") -> None:
+def test_a_stranger_learns_that_the_service_is_up_and_nothing_else(world: "SampleLedger") -> None:
     answer = world.browser().get("/")
 
     assert answer.status_code == 200
@@ -39,7 +39,7 @@ def test_a_stranger_learns_that_the_service_is_up_and_nothing_else(world: "World
     assert "ours" not in answer.text
 
 
-def test_who_logs_in_is_led_to_the_projects(world: "World") -> None:
+def test_who_logs_in_is_led_to_the_projects(world: "SampleLedger") -> None:
     browser = world.browser()
 
     assert browser.log_in("rita").headers["Location"] == "/"
@@ -47,14 +47,14 @@ def test_who_logs_in_is_led_to_the_projects(world: "World") -> None:
     assert world.log() == [("rita", "logged in", "rita")]
 
 
-def test_a_name_may_be_typed_with_capitals_and_blanks(world: "World") -> None:
+def test_a_name_may_be_typed_with_capitals_and_blanks(world: "SampleLedger") -> None:
     assert world.browser().log_in(" Rita ").status_code == 303
 
 
 @pytest.mark.parametrize(
     ("name", "password"), [("rita", "wrong"), ("nobody", PASSWORD), ("no name at all!", ""), ("", "")]
 )
-def test_wrong_is_told_alike_whatever_was_wrong(world: "World", name: str, password: str) -> None:
+def test_wrong_is_told_alike_whatever_was_wrong(world: "SampleLedger", name: str, password: str) -> None:
     browser = world.browser()
     answer = browser.log_in(name, password)
 
@@ -64,15 +64,19 @@ def test_wrong_is_told_alike_whatever_was_wrong(world: "World", name: str, passw
     assert not cookie(browser)
 
 
-def test_a_disabled_account_is_told_nothing_else(world: "World") -> None:
-    world.do(lambda c: users.stand(c, users.whole(c, "rita").id, is_administrator=False, disabled=ledger_clock.now()))
+def test_a_disabled_account_is_told_nothing_else(world: "SampleLedger") -> None:
+    world.do(
+        lambda c: users.set_role(
+            c, users.get_account(c, "rita").id, is_administrator=False, disabled=ledger_clock.now()
+        )
+    )
     answer = world.browser().log_in("rita")
 
     assert answer.status_code == 422
     assert "There is no account with this name and this password." in answer.text
 
 
-def test_an_account_that_does_not_exist_costs_as_many_hashes(world: "World") -> None:
+def test_an_account_that_does_not_exist_costs_as_many_hashes(world: "SampleLedger") -> None:
     hashes: list[str] = []
 
     class Counting(PasswordHasher):
@@ -99,18 +103,20 @@ def test_an_account_that_does_not_exist_costs_as_many_hashes(world: "World") -> 
         ("", "/"),
     ],
 )
-def test_a_login_leads_to_where_it_was_asked_for_and_never_elsewhere(world: "World", way: str, led_to: str) -> None:
+def test_a_login_leads_to_where_it_was_asked_for_and_never_elsewhere(
+    world: "SampleLedger", way: str, led_to: str
+) -> None:
     assert world.browser().log_in("rita", way=way).headers["Location"] == led_to
 
 
-def test_a_page_leads_to_the_login_and_back(world: "World") -> None:
+def test_a_page_leads_to_the_login_and_back(world: "SampleLedger") -> None:
     asked = world.browser().get("/admin/tokens?project=ours")
 
     assert asked.status_code == 303
     assert asked.headers["Location"] == "/login?next=/admin/tokens?project%3Dours"
 
 
-def test_the_cookies_are_out_of_reach(world: "World") -> None:
+def test_the_cookies_are_out_of_reach(world: "SampleLedger") -> None:
     given = world.browser().log_in("rita").headers.getlist("Set-Cookie")
 
     kept = [line for line in given if not line.startswith("visitor=;")]
@@ -118,7 +124,7 @@ def test_the_cookies_are_out_of_reach(world: "World") -> None:
     assert all("HttpOnly; Path=/; SameSite=Lax" in line and "Secure" not in line for line in kept)
 
 
-def test_over_https_the_cookies_are_bound_to_this_host(world: "World") -> None:
+def test_over_https_the_cookies_are_bound_to_this_host(world: "SampleLedger") -> None:
     browser = world.browser()
     browser.headers["X-Forwarded-Proto"] = "https"
     browser.headers["Referer"] = "https://localhost/login"
@@ -130,7 +136,7 @@ def test_over_https_the_cookies_are_bound_to_this_host(world: "World") -> None:
     assert "Domain" not in line
 
 
-def test_a_login_makes_a_new_session_and_ends_the_old_one(world: "World") -> None:
+def test_a_login_makes_a_new_session_and_ends_the_old_one(world: "SampleLedger") -> None:
     browser = world.browser()
     browser.client.set_cookie("session", "chosen by somebody else")
     browser.log_in("rita")
@@ -146,14 +152,14 @@ def test_a_login_makes_a_new_session_and_ends_the_old_one(world: "World") -> Non
     assert world.do(lambda c: sessions.find(c, first, ledger_clock.now())) is None
 
 
-def test_the_database_knows_no_session_by_itself(world: "World") -> None:
+def test_the_database_knows_no_session_by_itself(world: "SampleLedger") -> None:
     browser = world.browser_of("rita")
     kept = world.do(lambda c: c.scalar(SESSION.select().with_only_columns(SESSION.c.hash)))
 
     assert kept == secret_tokens.digest(cookie(browser))
 
 
-def test_a_logout_ends_the_session_and_not_only_the_cookie(world: "World") -> None:
+def test_a_logout_ends_the_session_and_not_only_the_cookie(world: "SampleLedger") -> None:
     browser = world.browser_of("rita")
     value = cookie(browser)
     browser.send("/logout", page="/account")
@@ -171,14 +177,14 @@ def test_a_logout_ends_the_session_and_not_only_the_cookie(world: "World") -> No
         ("ends", timedelta(), False),
     ],
 )
-def test_a_session_ends_by_itself(world: "World", column: str, age: timedelta, still: bool) -> None:  # noqa: FBT001
+def test_a_session_ends_by_itself(world: "SampleLedger", column: str, age: timedelta, still: bool) -> None:
     browser = world.browser_of("rita")
     world.do(lambda c: c.execute(update(SESSION).values({column: ledger_clock.now() - age})))
 
     assert is_in(browser) is still
 
 
-def test_using_a_session_keeps_it_and_is_written_down_once_a_minute(world: "World") -> None:
+def test_using_a_session_keeps_it_and_is_written_down_once_a_minute(world: "SampleLedger") -> None:
     browser = world.browser_of("rita")
     for age, written in ((timedelta(seconds=30), False), (timedelta(minutes=5), True)):
         before = ledger_clock.now().replace(microsecond=0) - age
@@ -190,14 +196,14 @@ def test_using_a_session_keeps_it_and_is_written_down_once_a_minute(world: "Worl
         assert (seen != before) is written
 
 
-def test_disabling_somebody_ends_his_sessions_at_once(world: "World") -> None:
+def test_disabling_somebody_ends_his_sessions_at_once(world: "SampleLedger") -> None:
     browser = world.browser_of("rita")
     world.browser_of("ada").send("/admin/users/rita/standing", page="/admin/users/rita", disabled="1")
 
     assert not is_in(browser)
 
 
-def test_a_new_password_ends_every_other_session(world: "World") -> None:
+def test_a_new_password_ends_every_other_session(world: "SampleLedger") -> None:
     here, there = world.browser_of("rita"), world.browser_of("rita")
     before = cookie(here)
     answer = here.send("/account", password=PASSWORD, new=NEW, again=NEW)
@@ -222,7 +228,7 @@ def test_a_new_password_ends_every_other_session(world: "World") -> None:
         ({"password": PASSWORD, "new": "aaaaaaaabbbb", "again": "aaaaaaaabbbb"}, "too easy"),
     ],
 )
-def test_a_bad_new_password_changes_nothing(world: "World", fields: dict[str, str], told: str) -> None:
+def test_a_bad_new_password_changes_nothing(world: "SampleLedger", fields: dict[str, str], told: str) -> None:
     browser = world.browser_of("rita")
     answer = browser.send("/account", **fields)
 
@@ -232,28 +238,28 @@ def test_a_bad_new_password_changes_nothing(world: "World", fields: dict[str, st
     assert world.browser().log_in("rita").status_code == 303
 
 
-def test_an_old_hash_is_made_anew_at_the_login(world: "World") -> None:
+def test_an_old_hash_is_made_anew_at_the_login(world: "SampleLedger") -> None:
     world.add("olga")
     weak = PasswordHasher(memory_cost=8, time_cost=2, parallelism=1).hash(PASSWORD)
-    world.do(lambda c: users.rehash(c, users.whole(c, "olga").id, weak))
+    world.do(lambda c: users.rehash(c, users.get_account(c, "olga").id, weak))
     world.browser_of("olga")
 
-    assert "m=8,t=1,p=1" in world.do(lambda c: users.whole(c, "olga")).password
+    assert "m=8,t=1,p=1" in world.do(lambda c: users.get_account(c, "olga")).password
     assert world.browser().log_in("olga").status_code == 303
 
 
-def test_a_password_is_looked_for_nowhere_in_the_log(world: "World") -> None:
+def test_a_password_is_looked_for_nowhere_in_the_log(world: "SampleLedger") -> None:
     world.browser().log_in(PASSWORD, "typed into the wrong field")
 
     assert world.log() == [("nobody", "login refused", "a name that no account has")]
 
 
-def test_a_password_that_changes_while_it_is_looked_at_lets_nobody_in(world: "World") -> None:
+def test_a_password_that_changes_while_it_is_looked_at_lets_nobody_in(world: "SampleLedger") -> None:
     class Meanwhile(Passwords):
         def matches(self, kept: str | None, password: str) -> bool:
             """Look at it, and have it changed by somebody else before the answer."""
             is_right = super().matches(kept, password)
-            world.do(lambda c: users.give_password(c, users.whole(c, "rita").id, self.hashed(NEW)))
+            world.do(lambda c: users.set_password(c, users.get_account(c, "rita").id, self.hashed(NEW)))
             return is_right
 
     world.app.extensions["passwords"] = Meanwhile(QUICK)
@@ -265,11 +271,11 @@ def test_a_password_that_changes_while_it_is_looked_at_lets_nobody_in(world: "Wo
     assert not cookie(browser)
 
 
-def test_who_is_sent_away_for_a_crowd_has_tried_nothing(world: "World") -> None:
+def test_who_is_sent_away_for_a_crowd_has_tried_nothing(world: "SampleLedger") -> None:
     class Crowded(Passwords):
         def matches(self, kept: str | None, password: str) -> bool:  # noqa: ARG002
             """Have no room."""
-            raise Busy
+            raise BusyError
 
     world.app.extensions["passwords"] = Crowded(QUICK)
     answer = world.browser().log_in("rita")

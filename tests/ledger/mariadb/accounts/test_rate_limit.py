@@ -9,52 +9,52 @@ from sqlalchemy import func, select, update
 
 from ledger import clock as ledger_clock
 from ledger.accounts import rate_limit
-from ledger.accounts.rate_limit import FREE, FREE_OF_ADDRESS, LONGEST
+from ledger.accounts.rate_limit import FREE_FAILURES, FREE_FAILURES_OF_ADDRESS, MAX_PAUSE
 from ledger.accounts.tables import ATTEMPT
 
 if TYPE_CHECKING:
-    from tests.ledger.mariadb.accounts.conftest import World
+    from tests.ledger.mariadb.accounts.conftest import SampleLedger
 
 
-def fail(world: "World", name: str, times: int, *, address: str = "192.0.2.1") -> list[int]:
+def fail(world: "SampleLedger", name: str, times: int, *, address: str = "192.0.2.1") -> list[int]:
     """Try a wrong password and return the statuses."""
     browser = world.browser(address)
     return [browser.log_in(name, "wrong").status_code for _ in range(times)]
 
 
-def pass_time(world: "World", seconds: float) -> None:
+def pass_time(world: "SampleLedger", seconds: float) -> None:
     """Let every failure be older."""
     ago = ledger_clock.now() - timedelta(seconds=seconds)
     world.do(lambda c: c.execute(update(ATTEMPT).values(last=ago)))
 
 
-def test_an_account_is_guarded_wherever_the_guesses_come_from(world: "World") -> None:
-    statuses = [fail(world, "rita", 1, address=f"192.0.2.{n}")[0] for n in range(1, FREE + 7)]
+def test_an_account_is_guarded_wherever_the_guesses_come_from(world: "SampleLedger") -> None:
+    statuses = [fail(world, "rita", 1, address=f"192.0.2.{n}")[0] for n in range(1, FREE_FAILURES + 7)]
 
-    assert [422] * FREE == statuses[:FREE]
+    assert [422] * FREE_FAILURES == statuses[:FREE_FAILURES]
     assert 429 in statuses
 
 
-def test_an_account_that_does_not_exist_is_guarded_alike(world: "World") -> None:
-    statuses = fail(world, "nobody", FREE + 6)
+def test_an_account_that_does_not_exist_is_guarded_alike(world: "SampleLedger") -> None:
+    statuses = fail(world, "nobody", FREE_FAILURES + 6)
 
-    assert [422] * FREE == statuses[:FREE]
+    assert [422] * FREE_FAILURES == statuses[:FREE_FAILURES]
     assert 429 in statuses
 
 
-def test_an_address_is_stopped_whatever_accounts_it_tries(world: "World") -> None:
+def test_an_address_is_stopped_whatever_accounts_it_tries(world: "SampleLedger") -> None:
     browser = world.browser()
-    statuses = [browser.log_in(f"name{n}", "wrong").status_code for n in range(FREE_OF_ADDRESS + 6)]
+    statuses = [browser.log_in(f"name{n}", "wrong").status_code for n in range(FREE_FAILURES_OF_ADDRESS + 6)]
 
-    assert [422] * FREE_OF_ADDRESS == statuses[:FREE_OF_ADDRESS]
+    assert [422] * FREE_FAILURES_OF_ADDRESS == statuses[:FREE_FAILURES_OF_ADDRESS]
     assert 429 in statuses
     assert fail(world, "rita", 1, address="192.0.2.2") == [422]
 
 
-def test_a_client_cannot_say_where_it_comes_from(world: "World") -> None:
+def test_a_client_cannot_say_where_it_comes_from(world: "SampleLedger") -> None:
     """The proxy's own header is the last of a list; what stands before it was a claim."""
     browser = world.browser()
-    for n in range(FREE_OF_ADDRESS):
+    for n in range(FREE_FAILURES_OF_ADDRESS):
         browser.headers["X-Forwarded-For"] = f"198.51.100.{n}, 192.0.2.1"
         browser.headers["X-Real-Ip"] = browser.headers["Forwarded"] = f"for=198.51.100.{n}"
         browser.log_in(f"name{n}", "wrong")
@@ -75,12 +75,12 @@ def test_a_client_cannot_say_where_it_comes_from(world: "World") -> None:
         ("fe80::1%eth0", "fe80::2", True),
     ],
 )
-def test_a_neighbour_of_the_same_64_is_the_same(one: str, other: str | None, same: bool) -> None:  # noqa: FBT001
-    assert (rate_limit.origin(one) == rate_limit.origin(other)) is same
+def test_a_neighbour_of_the_same_64_is_the_same(one: str, other: str | None, same: bool) -> None:
+    assert (rate_limit.source_network(one) == rate_limit.source_network(other)) is same
 
 
-def test_waiting_is_told_and_ends(world: "World") -> None:
-    fail(world, "rita", FREE)
+def test_waiting_is_told_and_ends(world: "SampleLedger") -> None:
+    fail(world, "rita", FREE_FAILURES)
     answer = world.browser("192.0.2.9").log_in("rita")
     assert answer.status_code == 429
     assert answer.headers["Retry-After"] == "1"
@@ -92,52 +92,60 @@ def test_waiting_is_told_and_ends(world: "World") -> None:
 
 @pytest.mark.parametrize(
     ("failures", "pause"),
-    [(0, 0), (FREE - 1, 0), (FREE, 1), (FREE + 1, 2), (FREE + 4, 16), (FREE + 9, LONGEST), (1000, LONGEST)],
+    [
+        (0, 0),
+        (FREE_FAILURES - 1, 0),
+        (FREE_FAILURES, 1),
+        (FREE_FAILURES + 1, 2),
+        (FREE_FAILURES + 4, 16),
+        (FREE_FAILURES + 9, MAX_PAUSE),
+        (1000, MAX_PAUSE),
+    ],
 )
 def test_waiting_grows_and_has_an_end(failures: int, pause: float) -> None:
-    assert rate_limit.wait(failures, FREE, timedelta()) == pause
+    assert rate_limit.pause_after(failures, FREE_FAILURES, timedelta()) == pause
 
 
 def test_a_clock_that_was_set_back_makes_nobody_wait_longer() -> None:
-    assert rate_limit.wait(FREE, FREE, timedelta(hours=-1)) == 1
+    assert rate_limit.pause_after(FREE_FAILURES, FREE_FAILURES, timedelta(hours=-1)) == 1
 
 
-def test_knocking_while_one_has_to_wait_makes_it_no_longer(world: "World") -> None:
-    fail(world, "rita", FREE)
+def test_knocking_while_one_has_to_wait_makes_it_no_longer(world: "SampleLedger") -> None:
+    fail(world, "rita", FREE_FAILURES)
     before = world.do(lambda c: c.execute(select(ATTEMPT).order_by(ATTEMPT.c.bucket)).all())
     fail(world, "rita", 5)
 
     assert world.do(lambda c: c.execute(select(ATTEMPT).order_by(ATTEMPT.c.bucket)).all()) == before
 
 
-def test_nobody_can_keep_the_owner_out_of_a_browser_that_knows_him(world: "World") -> None:
+def test_nobody_can_keep_the_owner_out_of_a_browser_that_knows_him(world: "SampleLedger") -> None:
     browser = world.browser_of("rita")
     browser.send("/logout", page="/account")
-    fail(world, "rita", FREE + 2, address="203.0.113.66")
+    fail(world, "rita", FREE_FAILURES + 2, address="203.0.113.66")
     assert world.browser("192.0.2.77").log_in("rita").status_code == 429
 
     assert browser.log_in("rita").status_code == 303
 
 
-def test_a_browser_that_is_known_may_not_guess_for_ever_either(world: "World") -> None:
+def test_a_browser_that_is_known_may_not_guess_for_ever_either(world: "SampleLedger") -> None:
     browser = world.browser_of("rita")
     browser.send("/logout", page="/account")
-    statuses = [browser.log_in("rita", "wrong").status_code for _ in range(FREE + 6)]
+    statuses = [browser.log_in("rita", "wrong").status_code for _ in range(FREE_FAILURES + 6)]
 
-    assert [422] * FREE == statuses[:FREE]
+    assert [422] * FREE_FAILURES == statuses[:FREE_FAILURES]
     assert 429 in statuses  # the first wait is one second, which a busy machine may take for one attempt
 
 
-def test_a_mark_counts_for_its_own_account_alone(world: "World") -> None:
+def test_a_mark_counts_for_its_own_account_alone(world: "SampleLedger") -> None:
     browser = world.browser_of("theo")
     browser.send("/logout", page="/account")
-    fail(world, "rita", FREE + 4, address="203.0.113.66")
+    fail(world, "rita", FREE_FAILURES + 4, address="203.0.113.66")
 
     assert browser.log_in("rita", "wrong").status_code == 429
 
 
-def test_an_own_account_is_no_way_to_guess_at_others(world: "World") -> None:
-    for n in range(FREE_OF_ADDRESS):
+def test_an_own_account_is_no_way_to_guess_at_others(world: "SampleLedger") -> None:
+    for n in range(FREE_FAILURES_OF_ADDRESS):
         fail(world, f"name{n}", 1)
     assert world.browser().log_in("theo").status_code == 429
     pass_time(world, 1.5)
@@ -146,42 +154,42 @@ def test_an_own_account_is_no_way_to_guess_at_others(world: "World") -> None:
     assert fail(world, "rita", 1) == [429]
 
 
-def test_a_right_password_forgives_the_account(world: "World") -> None:
-    fail(world, "rita", FREE - 1)
+def test_a_right_password_forgives_the_account(world: "SampleLedger") -> None:
+    fail(world, "rita", FREE_FAILURES - 1)
     world.browser_of("rita")
 
-    assert fail(world, "rita", FREE) == [422] * FREE
+    assert fail(world, "rita", FREE_FAILURES) == [422] * FREE_FAILURES
 
 
-def test_failures_of_yesterday_are_forgotten(world: "World") -> None:
-    fail(world, "rita", FREE)
-    pass_time(world, rate_limit.FORGOTTEN.total_seconds() + 1)
+def test_failures_of_yesterday_are_forgotten(world: "SampleLedger") -> None:
+    fail(world, "rita", FREE_FAILURES)
+    pass_time(world, rate_limit.RESET_AFTER.total_seconds() + 1)
     assert fail(world, "rita", 1) == [422]
     world.browser_of("theo")
 
     assert world.do(lambda c: c.scalar(select(func.count()).select_from(ATTEMPT))) == 2
 
 
-def test_many_at_once_slip_through_no_more_than_one_by_one(world: "World") -> None:
+def test_many_at_once_slip_through_no_more_than_one_by_one(world: "SampleLedger") -> None:
     counted = rate_limit.buckets("rita", "192.0.2.1", None)
     now = ledger_clock.now()
     with ThreadPoolExecutor(8) as crowd:
-        pauses = list(crowd.map(lambda _: world.do(lambda c: rate_limit.admit(c, counted, now)), range(24)))
+        pauses = list(crowd.map(lambda _: world.do(lambda c: rate_limit.count_attempt(c, counted, now)), range(24)))
 
-    assert sum(pause == 0 for pause in pauses) == FREE
+    assert sum(pause == 0 for pause in pauses) == FREE_FAILURES
 
 
-def test_the_own_password_cannot_be_guessed_with_a_session(world: "World") -> None:
+def test_the_own_password_cannot_be_guessed_with_a_session(world: "SampleLedger") -> None:
     browser = world.browser_of("rita")
     fields = {"password": "wrong", "new": "another four words", "again": "another four words"}
-    statuses = [browser.send("/account", **fields).status_code for _ in range(FREE + 1)]
+    statuses = [browser.send("/account", **fields).status_code for _ in range(FREE_FAILURES + 1)]
 
-    assert statuses == [422] * FREE + [429]
+    assert statuses == [422] * FREE_FAILURES + [429]
     assert ("rita", "login refused", "rita") in world.log()
 
 
-def test_another_password_lets_the_account_in_at_once(world: "World") -> None:
-    fail(world, "rita", FREE)
+def test_another_password_lets_the_account_in_at_once(world: "SampleLedger") -> None:
+    fail(world, "rita", FREE_FAILURES)
     page = world.browser_of("ada").send("/admin/users/rita/password", page="/admin/users/rita").text
     password = page.partition('class="secret"')[2].partition(">")[2].partition("<")[0]
 

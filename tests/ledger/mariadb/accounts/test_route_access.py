@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from sqlalchemy import select
-from tests.ledger.sample_proofs import DOOR, body, document
+from tests.ledger.sample_proofs import CLOSED_PORT, body, document
 
 from ledger import clock as ledger_clock
 from ledger.accounts import tokens
 from ledger.accounts.tables import PROJECT
 
 if TYPE_CHECKING:
-    from tests.ledger.mariadb.accounts.conftest import Browser, World
+    from tests.ledger.mariadb.accounts.conftest import Browser, SampleLedger
 
 PEOPLE: Final = ("reader", "reader of another", "administrator")
 TOKENS: Final = ("read token", "write token", "revoked token", "token of another")
@@ -135,7 +135,9 @@ ROUTES: Final = (
         "/api/v1/proofs/NEW/since/OLD",
     ),
     Route("GET", "/api/v1/doors", reading_tokens(200)),
-    Route("POST", "/api/v1/proofs", writing_tokens(201), body=body(document({("app", "db", 3306): DOOR}, minute=9))),
+    Route(
+        "POST", "/api/v1/proofs", writing_tokens(201), body=body(document({("app", "db", 3306): CLOSED_PORT}, minute=9))
+    ),
 )
 
 
@@ -144,12 +146,12 @@ def routes_of(url_map: Any) -> set[tuple[str, str]]:
     return {(method, str(rule)) for rule in url_map.iter_rules() for method in rule.methods - {"HEAD", "OPTIONS"}}
 
 
-def test_every_route_has_a_row_and_every_row_a_route(world: "World") -> None:
+def test_every_route_has_a_row_and_every_row_a_route(world: "SampleLedger") -> None:
     assert routes_of(world.app.url_map) == {(route.method, route.rule) for route in ROUTES}
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.rule}")
-def test_everybody_gets_what_is_his(world: "World", route: Route) -> None:
+def test_everybody_gets_what_is_his(world: "SampleLedger", route: Route) -> None:
     ask, found = asking(world), kept(world)
     path = re.sub("OLD|NEW|KEY", lambda name: found[name[0]], route.path or route.rule)
     route = replace(route, path=path)
@@ -157,20 +159,20 @@ def test_everybody_gets_what_is_his(world: "World", route: Route) -> None:
     assert {role: ask[role](route) for role in ROLES} == dict(route.expected)
 
 
-def kept(world: "World") -> dict[str, str]:
+def kept(world: "SampleLedger") -> dict[str, str]:
     """Keep two proofs of `ours`, and return what they and its badge are known by."""
     archive = world.app.extensions["archive"]
-    doors = {("app", "db", 3306): DOOR}
+    doors = {("app", "db", 3306): CLOSED_PORT}
     proofs = {
-        name: archive.keep("ours", body(document(doors, minute=n))).digest for n, name in enumerate(("OLD", "NEW"))
+        name: archive.save("ours", body(document(doors, minute=n))).digest for n, name in enumerate(("OLD", "NEW"))
     }
     return proofs | {"KEY": world.do(lambda c: c.scalar(select(PROJECT.c.badge_key).where(PROJECT.c.name == "ours")))}
 
 
-def asking(world: "World") -> dict[str, Callable[[Route], int]]:
+def asking(world: "SampleLedger") -> dict[str, Callable[[Route], int]]:
     """Return how each role asks."""
     revoked = world.token("ours", "revoked", may_read=True, may_write=True)
-    world.do(lambda c: tokens.revoke(c, tokens.of(c, "ours")[0].id, ledger_clock.now()))
+    world.do(lambda c: tokens.revoke(c, tokens.of_project(c, "ours")[0].id, ledger_clock.now()))
     bearers = {
         "read token": world.token("ours", "reads", may_read=True),
         "write token": world.token("ours", "writes", may_write=True),
@@ -192,7 +194,7 @@ def by_browser(browser: "Browser", page: str) -> Callable[[Route], int]:
     return ask
 
 
-def by_token(world: "World", token: str) -> Callable[[Route], int]:
+def by_token(world: "SampleLedger", token: str) -> Callable[[Route], int]:
     """Ask as a program does."""
 
     def ask(route: Route) -> int:

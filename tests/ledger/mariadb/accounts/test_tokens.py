@@ -12,11 +12,11 @@ from sqlalchemy.exc import OperationalError
 from ledger import clock as ledger_clock
 from ledger.accounts import tokens
 from ledger.accounts.tables import TOKEN
-from ledger.authorization import Demand, Principal, demands, principal
+from ledger.authorization import Access, Principal, principal, requires
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
-    from tests.ledger.mariadb.accounts.conftest import World
+    from tests.ledger.mariadb.accounts.conftest import SampleLedger
     from werkzeug.test import TestResponse
 
 WHO: list[Principal] = []
@@ -26,15 +26,15 @@ WRITES: Final = re.compile(
 
 
 @pytest.fixture
-def program(world: "World") -> "FlaskClient":
+def program(world: "SampleLedger") -> "FlaskClient":
     """Return a client of an application that has one route for tokens that read, and one for those that write."""
 
-    @demands(Demand.READ_TOKEN)
+    @requires(Access.READ_TOKEN)
     def reading() -> str:
         WHO.append(principal())
         return principal().project
 
-    @demands(Demand.WRITE_TOKEN)
+    @requires(Access.WRITE_TOKEN)
     def writing() -> str:
         return principal().project
 
@@ -49,18 +49,18 @@ def ask(client: "FlaskClient", header: str, path: str = "/reading") -> "TestResp
     return client.open(path, method="GET" if path == "/reading" else "POST", headers=headers)
 
 
-def test_a_token_opens_what_it_may_and_names_its_project(world: "World", program: "FlaskClient") -> None:
+def test_a_token_opens_what_it_may_and_names_its_project(world: "SampleLedger", program: "FlaskClient") -> None:
     reads, writes = world.token("ours", "r", may_read=True), world.token("ours", "w", may_write=True)
 
     assert ask(program, f"Bearer {reads}").text == "ours"
-    assert WHO[-1] == Principal("token ours/r", is_person=False, reads=frozenset({"ours"}))
+    assert WHO[-1] == Principal("token ours/r", is_user=False, reads=frozenset({"ours"}))
     assert ask(program, f"bearer  {writes}", "/writing").text == "ours"
     assert ask(program, f"Bearer {reads}", "/writing").status_code == 403
     assert ask(program, f"Bearer {writes}").status_code == 403
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer clo_no", "Bearer x", "Basic cml0YTp4", "Bearer clo_\xe9"])
-def test_what_is_no_token_is_told_what_is_missing(world: "World", program: "FlaskClient", header: str) -> None:
+def test_what_is_no_token_is_told_what_is_missing(world: "SampleLedger", program: "FlaskClient", header: str) -> None:
     answer = ask(program, header)
 
     assert answer.status_code == 401
@@ -68,7 +68,7 @@ def test_what_is_no_token_is_told_what_is_missing(world: "World", program: "Flas
     assert "Authorization: Bearer clo_" in answer.json["error"]["detail"]  # type: ignore[index]
 
 
-def test_a_session_is_no_token_and_a_token_no_session(world: "World", program: "FlaskClient") -> None:
+def test_a_session_is_no_token_and_a_token_no_session(world: "SampleLedger", program: "FlaskClient") -> None:
     token = world.token("ours", "both", may_read=True, may_write=True)
     browser = world.browser_of("ada")
 
@@ -76,15 +76,15 @@ def test_a_session_is_no_token_and_a_token_no_session(world: "World", program: "
     assert browser.get("/account", headers={"Authorization": f"Bearer {token}"}).status_code == 303
 
 
-def test_a_revoked_token_is_worthless_from_then_on(world: "World", program: "FlaskClient") -> None:
+def test_a_revoked_token_is_worthless_from_then_on(world: "SampleLedger", program: "FlaskClient") -> None:
     token = world.token("ours", "r", may_read=True)
     assert ask(program, f"Bearer {token}").status_code == 200
-    world.do(lambda c: tokens.revoke(c, tokens.of(c, "ours")[0].id, ledger_clock.now()))
+    world.do(lambda c: tokens.revoke(c, tokens.of_project(c, "ours")[0].id, ledger_clock.now()))
 
     assert ask(program, f"Bearer {token}").status_code == 401
 
 
-def test_a_use_is_written_down_once_a_minute(world: "World", program: "FlaskClient") -> None:
+def test_a_use_is_written_down_once_a_minute(world: "SampleLedger", program: "FlaskClient") -> None:
     token = world.token("ours", "r", may_read=True)
     written: list[str] = []
 
@@ -108,7 +108,7 @@ def test_a_use_is_written_down_once_a_minute(world: "World", program: "FlaskClie
     assert world.log() == [("token ours/r", "used token for the first time", "ours/r")]
 
 
-def test_a_database_that_cannot_be_written_can_still_be_read(world: "World", program: "FlaskClient") -> None:
+def test_a_database_that_cannot_be_written_can_still_be_read(world: "SampleLedger", program: "FlaskClient") -> None:
     token = world.token("ours", "r", may_read=True)
 
     @event.listens_for(world.engine, "before_cursor_execute")
@@ -122,7 +122,7 @@ def test_a_database_that_cannot_be_written_can_still_be_read(world: "World", pro
         event.remove(world.engine, "before_cursor_execute", _full)
 
 
-def test_a_token_is_shown_once_and_kept_nowhere(world: "World") -> None:
+def test_a_token_is_shown_once_and_kept_nowhere(world: "SampleLedger") -> None:
     browser = world.browser_of("ada")
     page = browser.send("/admin/tokens", project="ours", name="ci of ours", may_write="1").text
     token = page.partition('class="secret"')[2].partition(">")[2].partition("<")[0]
@@ -144,7 +144,7 @@ def test_a_token_is_shown_once_and_kept_nowhere(world: "World") -> None:
         ({"project": "ours", "name": "there", "may_read": "1"}, "ours has a token there already"),
     ],
 )
-def test_a_token_that_cannot_be_made_says_why(world: "World", fields: dict[str, str], told: str) -> None:
+def test_a_token_that_cannot_be_made_says_why(world: "SampleLedger", fields: dict[str, str], told: str) -> None:
     world.token("ours", "there", may_read=True)
     answer = world.browser_of("ada").send("/admin/tokens", **fields)
 
@@ -152,7 +152,7 @@ def test_a_token_that_cannot_be_made_says_why(world: "World", fields: dict[str, 
     assert told in answer.text
 
 
-def test_revoking_is_one_button(world: "World") -> None:
+def test_revoking_is_one_button(world: "SampleLedger") -> None:
     token = world.token("ours", "r", may_read=True)
     browser = world.browser_of("ada")
     number = world.do(lambda c: tokens.find(c, token)).id

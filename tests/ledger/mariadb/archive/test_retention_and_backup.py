@@ -15,7 +15,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, insert, inspect, text
 from tests.ledger.sample_proofs import add_project, proof
 
 from ledger.archive import backup, retention
-from ledger.archive.backup import Unfit
+from ledger.archive.backup import RestoreError
 from ledger.archive.store import Archive
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def emptied(engine: Engine) -> Iterator[Engine]:
     def empty() -> Engine:
         with engine.begin() as connection:
             connection.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
-            for table in set(inspect(engine).get_table_names()) - backup.STAYS:
+            for table in set(inspect(engine).get_table_names()) - backup.UNTOUCHED_TABLES:
                 connection.execute(text(f"DELETE FROM `{table}`"))  # noqa: S608 - the name is the database's own
             connection.execute(text("SET FOREIGN_KEY_CHECKS = 1"))
         return engine
@@ -63,34 +63,34 @@ def pairs(engine: Engine) -> Iterator[Table]:
 
 
 def digests(archive: Archive, project: str = "shop") -> list[str]:
-    return [line.digest for line in archive.proofs(project, limit=500).lines]
+    return [record.digest for record in archive.proofs(project, limit=500).records]
 
 
 def test_changes_stay_and_repeats_are_thinned_out(archive: Archive, engine: Engine) -> None:
     states = ["shut"] * 3 + ["open"] * 3
     minutes = [day * DAY + hour * 60 for day in range(8) for hour in (1, 2, 3)]
-    kept = [archive.keep("shop", proof(minute, app=states[i % 6])).digest for i, minute in enumerate(minutes)]
-    spells = archive.spells("shop")
-    retention.settle(engine, "shop", all_days=1, daily_days=4)
+    kept = [archive.save("shop", proof(minute, app=states[i % 6])).digest for i, minute in enumerate(minutes)]
+    intervals = archive.intervals("shop")
+    retention.set_retention(engine, "shop", all_days=1, daily_days=4)
     # Seen from the end of the eighth day: the eighth is kept whole, four more by the day, the others' changes alone.
-    (thinned,) = retention.thin_out(engine, datetime(2026, 1, 9))  # noqa: DTZ001
+    (thinned,) = retention.apply_retention(engine, datetime(2026, 1, 9))  # noqa: DTZ001
     changes = {kept[i] for i in range(0, 24, 3)}
     dailies = {kept[day * 3 + 2] for day in range(4, 7)}
 
     assert changes | dailies | set(kept[21:]) == set(digests(archive))
-    assert (24 - len(digests(archive)), len(digests(archive))) == (thinned.removed, thinned.left)
-    assert spells == archive.spells("shop")
-    assert [(True, 0), (False, 1)] == sorted({(line.repeats, line.changes) for line in archive.proofs("shop").lines})[
-        ::-1
-    ]
+    assert (24 - len(digests(archive)), len(digests(archive))) == (thinned.removed, thinned.remaining)
+    assert intervals == archive.intervals("shop")
+    assert [(True, 0), (False, 1)] == sorted(
+        {(record.repeats, record.changes) for record in archive.proofs("shop").records}
+    )[::-1]
 
 
 def test_thinning_out_twice_removes_nothing_more(archive: Archive, engine: Engine) -> None:
     for minute in range(0, 5 * DAY, 300):
-        archive.keep("shop", proof(minute, app="open"))
-    retention.settle(engine, "shop", all_days=0, daily_days=2)
-    first = retention.thin_out(engine, datetime(2026, 1, 6))  # noqa: DTZ001
-    second = retention.thin_out(engine, datetime(2026, 1, 6))  # noqa: DTZ001
+        archive.save("shop", proof(minute, app="open"))
+    retention.set_retention(engine, "shop", all_days=0, daily_days=2)
+    first = retention.apply_retention(engine, datetime(2026, 1, 6))  # noqa: DTZ001
+    second = retention.apply_retention(engine, datetime(2026, 1, 6))  # noqa: DTZ001
 
     assert first[0].removed > 0
     assert 0 == second[0].removed
@@ -101,29 +101,29 @@ def test_settings_that_make_no_sense_are_refused(
     archive: Archive, engine: Engine, all_days: int, daily_days: int
 ) -> None:
     with pytest.raises(ValueError, match="daily"):
-        retention.settle(engine, "shop", all_days=all_days, daily_days=daily_days)
+        retention.set_retention(engine, "shop", all_days=all_days, daily_days=daily_days)
     with pytest.raises(LookupError, match="nobody"):
-        retention.settle(engine, "nobody", all_days=1, daily_days=2)
+        retention.set_retention(engine, "nobody", all_days=1, daily_days=2)
 
 
 def test_a_backup_made_while_proofs_arrive_restores_one_moment(
     archive: Archive, engine: Engine, emptied: object
 ) -> None:
     for minute in range(30):
-        archive.keep("shop", proof(minute, app="open" if minute % 3 else "shut"))
+        archive.save("shop", proof(minute, app="open" if minute % 3 else "shut"))
     stop = threading.Event()
 
     def go_on() -> None:
         minute = 100
         while not stop.is_set():
-            archive.keep("shop", proof(minute, app="open" if minute % 2 else "shut"))
+            archive.save("shop", proof(minute, app="open" if minute % 2 else "shut"))
             minute += 1
 
     writer = threading.Thread(target=go_on)
     writer.start()
     stream = io.BytesIO()
     try:
-        counted = backup.write(engine, stream)
+        row_counts = backup.write(engine, stream)
     finally:
         stop.set()
         writer.join()
@@ -133,22 +133,22 @@ def test_a_backup_made_while_proofs_arrive_restores_one_moment(
     emptied()  # type: ignore[operator]
     restored = backup.read(engine, io.BytesIO(stream.getvalue()))
 
-    assert counted == restored
-    assert len(saved) == counted["proof"] >= 30
+    assert row_counts == restored
+    assert len(saved) == row_counts["proof"] >= 30
     assert saved == set(digests(archive)) <= everything
     # What is there is what one gets who keeps the same proofs from the start.
     add_project(engine, "again")
     for digest in reversed(digests(archive)):
-        archive.keep("again", archive.body("shop", digest) or b"")
-    assert archive.spells("shop") == archive.spells("again")
-    assert archive.keep("shop", proof(5000, app="open")).is_new
+        archive.save("again", archive.body("shop", digest) or b"")
+    assert archive.intervals("shop") == archive.intervals("again")
+    assert archive.save("shop", proof(5000, app="open")).is_new
 
 
 def test_a_ledger_that_keeps_something_is_not_restored_into(archive: Archive, engine: Engine) -> None:
     stream = io.BytesIO()
     backup.write(engine, stream)
 
-    with pytest.raises(Unfit, match="project"):
+    with pytest.raises(RestoreError, match="project"):
         backup.read(engine, io.BytesIO(stream.getvalue()))
 
 
@@ -156,12 +156,12 @@ def test_a_ledger_that_keeps_something_is_not_restored_into(archive: Archive, en
     "damage", ["cut", "text", "empty", "body", "name", "bit", "revision", "headless", "short", "endless", "twice"]
 )
 def test_a_damaged_backup_changes_nothing(archive: Archive, engine: Engine, emptied: object, damage: str) -> None:
-    archive.keep("shop", proof(app="open"))
+    archive.save("shop", proof(app="open"))
     stream = io.BytesIO()
     backup.write(engine, stream)
     emptied()  # type: ignore[operator]
 
-    with pytest.raises(Unfit):
+    with pytest.raises(RestoreError):
         backup.read(engine, io.BytesIO(damaged(stream.getvalue(), damage)))
     assert [] == archive.projects(None)
 
@@ -205,7 +205,7 @@ def touched(damage: str, name: str, content: bytes) -> tuple[str, bytes]:
 
 
 def test_what_the_first_start_made_gives_way(archive: Archive, engine: Engine, emptied: object) -> None:
-    archive.keep("shop", proof(app="open"))
+    archive.save("shop", proof(app="open"))
     kept = digests(archive)
     with engine.begin() as connection:
         connection.execute(FIRST_ACCOUNT, {"name": "admin", "password": "old"})
@@ -230,32 +230,32 @@ def test_two_accounts_are_something_to_keep(engine: Engine, archive: Archive, em
     with engine.begin() as connection:
         connection.execute(FIRST_ACCOUNT, [{"name": name, "password": "x"} for name in ("admin", "eve")])
 
-    with pytest.raises(Unfit, match="account"):
+    with pytest.raises(RestoreError, match="account"):
         backup.read(engine, io.BytesIO(stream.getvalue()))
 
 
 def test_a_key_of_two_columns_is_read_in_pieces(pairs: Table, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backup, "ROWS", 2)
+    monkeypatch.setattr(backup, "ROWS_PER_FILE", 2)
     with engine.connect() as connection:
-        pieces = list(backup.pieces(connection, pairs))
+        row_batches = list(backup.row_batches(connection, pairs))
 
     assert [[(1, 1), (1, 2)], [(1, 3), (2, 1)], [(2, 2), (2, 3)]] == [
-        [(row["a"], row["b"]) for row in piece] for piece in pieces
+        [(row["a"], row["b"]) for row in piece] for piece in row_batches
     ]
 
 
 def test_tables_are_read_in_pieces(
     archive: Archive, engine: Engine, emptied: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backup, "ROWS", 3)
-    monkeypatch.setattr(backup, "BODIES", 2)
+    monkeypatch.setattr(backup, "ROWS_PER_FILE", 3)
+    monkeypatch.setattr(backup, "DOCUMENTS_PER_QUERY", 2)
     for minute in range(7):
-        archive.keep("shop", proof(minute, app="open" if minute % 2 else "shut"))
-    spells = archive.spells("shop")
+        archive.save("shop", proof(minute, app="open" if minute % 2 else "shut"))
+    intervals = archive.intervals("shop")
     stream = io.BytesIO()
     backup.write(engine, stream)
     emptied()  # type: ignore[operator]
     backup.read(engine, io.BytesIO(stream.getvalue()))
 
-    assert spells == archive.spells("shop")
+    assert intervals == archive.intervals("shop")
     assert 7 == len(digests(archive))

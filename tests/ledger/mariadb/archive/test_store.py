@@ -14,14 +14,14 @@ from sqlalchemy import text
 from tests.ledger import sample_proofs
 from tests.ledger.sample_proofs import proof
 
-from ledger.accounts.errors import Refused as NotAdded
+from ledger.accounts.errors import InputError as NotAdded
 from ledger.archive.store import Archive
-from ledger.archive.validate import Refused
+from ledger.archive.validate import InvalidProofError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from ledger.archive.records import Spell
+    from ledger.archive.records import Interval
 
 
 @pytest.fixture
@@ -35,49 +35,49 @@ def at(minute: int) -> datetime:
     return datetime(2026, 1, 1 + minute // 1440, minute // 60 % 24, minute % 60)  # noqa: DTZ001
 
 
-def story(spells: list[Spell]) -> list[tuple[str, str, datetime, datetime | None]]:
-    return [(spell.source, spell.observed, spell.since, spell.until) for spell in spells]
+def story(intervals: list[Interval]) -> list[tuple[str, str, datetime, datetime | None]]:
+    return [(interval.source, interval.observed, interval.since, interval.until) for interval in intervals]
 
 
 def test_a_proof_comes_back_byte_for_byte(archive: Archive) -> None:
     sent = proof(app="open")
-    kept = archive.keep("shop", sent)
+    kept = archive.save("shop", sent)
 
     assert sent == archive.body("shop", kept.digest)
     assert kept.is_new
 
 
 def test_the_same_proof_is_kept_once(archive: Archive) -> None:
-    first, second = archive.keep("shop", proof(app="open")), archive.keep("shop", proof(app="open"))
+    first, second = archive.save("shop", proof(app="open")), archive.save("shop", proof(app="open"))
 
     assert (first.digest, False) == (second.digest, second.is_new)
-    assert 1 == len(archive.proofs("shop").lines)
+    assert 1 == len(archive.proofs("shop").records)
 
 
 def test_two_projects_may_keep_the_same_proof(archive: Archive, engine: Engine) -> None:
     sample_proofs.add_project(engine, "other")
 
-    assert archive.keep("shop", proof(app="open")).is_new
-    assert archive.keep("other", proof(app="open")).is_new
+    assert archive.save("shop", proof(app="open")).is_new
+    assert archive.save("other", proof(app="open")).is_new
 
 
 def test_a_door_has_a_spell_for_each_state(archive: Archive) -> None:
     for minute, state in enumerate(["shut", "shut", "open", "open", "shut"]):
-        archive.keep("shop", proof(minute, app=state))
+        archive.save("shop", proof(minute, app=state))
 
     assert [
         ("app", "shut", at(0), at(2)),
         ("app", "open", at(2), at(4)),
         ("app", "shut", at(4), None),
-    ] == story(archive.spells("shop", target="db"))
+    ] == story(archive.intervals("shop", target="db"))
 
 
 def test_who_could_reach_the_database_at_a_time(archive: Archive) -> None:
     for minute, (app, proxy) in enumerate([("shut", "open"), ("open", "open"), ("open", "shut")]):
-        archive.keep("shop", proof(minute, app=app, proxy=proxy))
+        archive.save("shop", proof(minute, app=app, proxy=proxy))
 
     def could(minute: int) -> list[str]:
-        return [spell.source for spell in archive.spells("shop", target="db", observed="open", at=at(minute))]
+        return [interval.source for interval in archive.intervals("shop", target="db", observed="open", at=at(minute))]
 
     assert [["proxy"], ["app", "proxy"], ["app"]] == [could(0), could(1), could(2)]
 
@@ -94,42 +94,42 @@ def test_spells_do_not_depend_on_the_order_in_which_proofs_come(archive: Archive
         for name in (in_order, shuffled):
             sample_proofs.add_project(engine, name)
         for one in sent:
-            archive.keep(in_order, one)
+            archive.save(in_order, one)
         chance.shuffle(sent)
         for one in sent:
-            archive.keep(shuffled, one)
+            archive.save(shuffled, one)
 
-        assert archive.spells(in_order) == archive.spells(shuffled)
-        assert [(one.repeats, one.changes) for one in archive.proofs(in_order).lines] == [
-            (one.repeats, one.changes) for one in archive.proofs(shuffled).lines
+        assert archive.intervals(in_order) == archive.intervals(shuffled)
+        assert [(one.repeats, one.changes) for one in archive.proofs(in_order).records] == [
+            (one.repeats, one.changes) for one in archive.proofs(shuffled).records
         ]
         assert archive.projects(frozenset({in_order}))[0].trend == archive.projects(frozenset({shuffled}))[0].trend
 
 
 def test_proofs_of_one_moment_keep_the_order_in_which_they_came(archive: Archive) -> None:
     for state in ("shut", "open"):
-        archive.keep("shop", proof(3, app=state))
-    archive.keep("shop", proof(1, app="open"))
+        archive.save("shop", proof(3, app=state))
+    archive.save("shop", proof(1, app="open"))
 
-    assert ["open", "shut", "open"] == [spell.observed for spell in archive.spells("shop")]
+    assert ["open", "shut", "open"] == [interval.observed for interval in archive.intervals("shop")]
 
 
 def test_a_list_goes_on_where_it_stopped(archive: Archive) -> None:
-    kept = [archive.keep("shop", proof(minute, app="open")).digest for minute in range(5)]
+    kept = [archive.save("shop", proof(minute, app="open")).digest for minute in range(5)]
     first = archive.proofs("shop", limit=2)
     second = archive.proofs("shop", limit=2, before=first.next)
     third = archive.proofs("shop", limit=2, before=second.next)
 
-    assert kept[::-1] == [line.digest for page in (first, second, third) for line in page.lines]
+    assert kept[::-1] == [record.digest for page in (first, second, third) for record in page.records]
     assert third.next is None
 
 
 def test_a_list_may_leave_out_repeats(archive: Archive) -> None:
     kept = [
-        archive.keep("shop", proof(minute, app=state)).digest for minute, state in enumerate(["open"] * 3 + ["shut"])
+        archive.save("shop", proof(minute, app=state)).digest for minute, state in enumerate(["open"] * 3 + ["shut"])
     ]
 
-    assert [kept[3], kept[0]] == [line.digest for line in archive.proofs("shop", only_changes=True).lines]
+    assert [kept[3], kept[0]] == [record.digest for record in archive.proofs("shop", only_changes=True).records]
 
 
 def test_a_cursor_that_is_none_is_refused(archive: Archive) -> None:
@@ -138,27 +138,27 @@ def test_a_cursor_that_is_none_is_refused(archive: Archive) -> None:
 
 
 def test_neighbours_are_those_in_time(archive: Archive) -> None:
-    kept = [archive.keep("shop", proof(minute, app="open")).digest for minute in (1, 3, 2)]
+    kept = [archive.save("shop", proof(minute, app="open")).digest for minute in (1, 3, 2)]
 
-    assert (kept[0], kept[1]) == archive.neighbours("shop", kept[2])
-    assert (None, None) == archive.neighbours("shop", "0" * 64)
+    assert (kept[0], kept[1]) == archive.adjacent_proofs("shop", kept[2])
+    assert (None, None) == archive.adjacent_proofs("shop", "0" * 64)
 
 
 def test_a_project_shows_its_last_proof_and_its_last_change(archive: Archive) -> None:
     kept = [
-        archive.keep("shop", proof(minute, app=state)).digest for minute, state in enumerate(["open", "shut", "shut"])
+        archive.save("shop", proof(minute, app=state)).digest for minute, state in enumerate(["open", "shut", "shut"])
     ]
-    (line,) = archive.projects(None)
+    (record,) = archive.projects(None)
 
-    assert line.last is not None
-    assert line.changed is not None
-    assert (kept[2], kept[1]) == (line.last.digest, line.changed.digest)
-    assert (("breached", "proven", "proven"), 3) == (line.trend, line.proofs)
+    assert record.last is not None
+    assert record.changed is not None
+    assert (kept[2], kept[1]) == (record.last.digest, record.changed.digest)
+    assert (("breached", "proven", "proven"), 3) == (record.trend, record.proofs)
     assert [] == archive.projects(frozenset())
 
 
 def test_a_badge_is_found_by_its_key_alone(archive: Archive) -> None:
-    archive.keep("shop", proof(app="open"))
+    archive.save("shop", proof(app="open"))
     key = archive.projects(None)[0].badge_key
     found = archive.badge(key)
 
@@ -180,7 +180,7 @@ def test_a_project_is_made_once(archive: Archive, engine: Engine) -> None:
 
 def test_nothing_is_kept_for_a_project_that_is_not_there(archive: Archive) -> None:
     with pytest.raises(LookupError, match="nobody"):
-        archive.keep("nobody", proof(app="open"))
+        archive.save("nobody", proof(app="open"))
 
 
 def cut(document: dict[str, object]) -> None:
@@ -227,22 +227,22 @@ def test_what_is_no_proof_is_refused(archive: Archive, damage: Callable[[dict[st
     document = sample_proofs.document({("app", "db", 3306): sample_proofs.OPEN})
     damage(document)
 
-    with pytest.raises(Refused, match=said):
-        archive.keep("shop", sample_proofs.body(document))
+    with pytest.raises(InvalidProofError, match=said):
+        archive.save("shop", sample_proofs.body(document))
 
 
 @pytest.mark.parametrize("damaged", [b"", b"{", b"\xff", b"[]", b"null", b"[" * 100_000, b'{"a":1e999}'])
 def test_what_is_no_document_is_refused(archive: Archive, damaged: bytes) -> None:
-    with pytest.raises(Refused):
-        archive.keep("shop", damaged)
+    with pytest.raises(InvalidProofError):
+        archive.save("shop", damaged)
 
 
 def test_bytes_that_are_not_canonical_are_refused(archive: Archive) -> None:
     sent = proof(app="open")
 
     for damaged in (sent + b"\n", sent.replace(b'"notes":[]', b'"notes": []'), sent[:-1] + b',"notes":[]}'):
-        with pytest.raises(Refused, match="canonical"):
-            archive.keep("shop", damaged)
+        with pytest.raises(InvalidProofError, match="canonical"):
+            archive.save("shop", damaged)
 
 
 def test_many_who_send_at_once_lose_nothing(archive: Archive) -> None:
@@ -252,7 +252,7 @@ def test_many_who_send_at_once_lose_nothing(archive: Archive) -> None:
     def send(mine: list[bytes]) -> None:
         try:
             for one in mine:
-                archive.keep("shop", one)
+                archive.save("shop", one)
         except Exception as error:  # noqa: BLE001 - a thread's failure is the test's
             troubles.append(error)
 
@@ -263,11 +263,11 @@ def test_many_who_send_at_once_lose_nothing(archive: Archive) -> None:
         sender.join()
 
     assert [] == troubles
-    assert 24 == len(archive.proofs("shop", limit=100).lines)
+    assert 24 == len(archive.proofs("shop", limit=100).records)
     assert [at(minute) for minute in range(24)] == [
-        line.started for line in archive.proofs("shop", limit=100).lines[::-1]
+        record.started for record in archive.proofs("shop", limit=100).records[::-1]
     ]
-    for earlier, later in zip(archive.spells("shop")[:-1], archive.spells("shop")[1:], strict=True):
+    for earlier, later in zip(archive.intervals("shop")[:-1], archive.intervals("shop")[1:], strict=True):
         assert earlier.until == later.since
 
 
@@ -293,9 +293,11 @@ QUESTIONS: dict[str, Callable[[Archive], object]] = {
     "the last page": lambda archive: archive.proofs("shop", limit=5),
     "a page in the middle": lambda archive: archive.proofs("shop", limit=5, before=f"{MIDDLE}-999999"),
     "the changes": lambda archive: archive.proofs("shop", limit=5, only_changes=True),
-    "who can reach db": lambda archive: archive.spells("shop", target="db", observed="open", at=at(10_000)),
-    "every door now": lambda archive: archive.spells("shop", at=at(10_000)),
-    "the neighbours": lambda archive: archive.neighbours("shop", hashlib.sha256(proof(20, app="open")).hexdigest()),
+    "who can reach db": lambda archive: archive.intervals("shop", target="db", observed="open", at=at(10_000)),
+    "every door now": lambda archive: archive.intervals("shop", at=at(10_000)),
+    "the neighbours": lambda archive: archive.adjacent_proofs(
+        "shop", hashlib.sha256(proof(20, app="open")).hexdigest()
+    ),
 }
 MIDDLE = 1_767_226_200_000  # milliseconds; ten minutes into 2026
 
@@ -304,7 +306,7 @@ MIDDLE = 1_767_226_200_000  # milliseconds; ten minutes into 2026
 def test_what_a_question_reads_does_not_grow_with_the_proofs(archive: Archive, engine: Engine, question: str) -> None:
     def flap(minutes: range) -> None:
         for minute in minutes:
-            archive.keep("shop", proof(minute, app="shut" if minute % 2 else "open"))
+            archive.save("shop", proof(minute, app="shut" if minute % 2 else "open"))
 
     flap(range(30))
     few = rows_read(engine, lambda: QUESTIONS[question](archive))
@@ -316,12 +318,12 @@ def test_what_a_question_reads_does_not_grow_with_the_proofs(archive: Archive, e
 
 def test_an_append_reads_what_it_read_before(archive: Archive, engine: Engine) -> None:
     def append(minute: int) -> int:
-        return rows_read(engine, lambda: archive.keep("shop", proof(minute, app="shut" if minute % 2 else "open")))
+        return rows_read(engine, lambda: archive.save("shop", proof(minute, app="shut" if minute % 2 else "open")))
 
     for minute in range(40):
-        archive.keep("shop", proof(minute, app="shut" if minute % 2 else "open"))
+        archive.save("shop", proof(minute, app="shut" if minute % 2 else "open"))
     few = append(40)
     for minute in range(41, 161):
-        archive.keep("shop", proof(minute, app="shut" if minute % 2 else "open"))
+        archive.save("shop", proof(minute, app="shut" if minute % 2 else "open"))
 
     assert append(161) <= few + 3

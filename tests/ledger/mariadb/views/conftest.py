@@ -10,8 +10,8 @@ from flask import Flask, Response
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import Engine
-from tests.ledger.mariadb.accounts.conftest import QUICK, World
-from tests.ledger.mariadb.views.sample_history import LIFE, life
+from tests.ledger.mariadb.accounts.conftest import QUICK, SampleLedger
+from tests.ledger.mariadb.views.sample_history import HISTORY, history
 from tests.ledger.sample_proofs import add_project
 from werkzeug.serving import make_server
 
@@ -31,15 +31,15 @@ def archive(engine: Engine) -> Archive:
     archive = Archive(engine)
     for name in ("shop", "new", "secret"):
         add_project(engine, name)
-    for body in life(LIFE[-14:]):
-        archive.keep("shop", body)
+    for body in history(HISTORY[-14:]):
+        archive.save("shop", body)
     return archive
 
 
 @pytest.fixture
-def world(engine: Engine, archive: Archive) -> World:
+def world(engine: Engine, archive: Archive) -> SampleLedger:
     """Return the ledger with ada, who reads two projects, bob, who reads none, and root."""
-    made = World(create_app({"ENGINE": engine, "PASSWORDS": Passwords(QUICK)}), engine)
+    made = SampleLedger(create_app({"ENGINE": engine, "PASSWORDS": Passwords(QUICK)}), engine)
     made.add("ada", "shop", "new")
     made.add("bob")
     made.add("root", is_administrator=True)
@@ -47,18 +47,18 @@ def world(engine: Engine, archive: Archive) -> World:
 
 
 @pytest.fixture
-def app(world: World) -> Flask:
+def app(world: SampleLedger) -> Flask:
     return world.app
 
 
 @pytest.fixture
-def client(world: World) -> FlaskClient:
+def client(world: SampleLedger) -> FlaskClient:
     """Return ada's browser."""
     return world.browser_of("ada").client
 
 
 @pytest.fixture
-def root(world: World) -> FlaskClient:
+def root(world: SampleLedger) -> FlaskClient:
     """Return an administrator's browser."""
     return world.browser_of("root").client
 

@@ -9,7 +9,16 @@ import msgspec
 from tests.unit.cloison_view.sample_documents import document
 
 HOUR: Final = timedelta(hours=1)
-LIFE: Final = (*["tolerated"] * 20, "breach", *["tolerated"] * 6, "unknown", "tolerated", "tolerated", "udp", "breach")
+HISTORY: Final = (
+    *["tolerated"] * 20,
+    "breach",
+    *["tolerated"] * 6,
+    "unknown",
+    "tolerated",
+    "tolerated",
+    "udp",
+    "breach",
+)
 """Scenes of tests/reports, oldest first: proven for long, then not."""
 
 
@@ -19,7 +28,7 @@ def proof(scene: str, started: datetime) -> bytes:
     return msgspec.json.encode(made, order="sorted")
 
 
-def life(scenes: Iterable[str] = LIFE, until: datetime | None = None) -> Iterator[bytes]:
+def history(scenes: Iterable[str] = HISTORY, until: datetime | None = None) -> Iterator[bytes]:
     """Yield a proof an hour, the last of them an hour ago."""
     ordered = tuple(scenes)
     start = (until or datetime.now(UTC)) - len(ordered) * HOUR

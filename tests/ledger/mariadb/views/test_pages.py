@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, event
-from tests.ledger.mariadb.accounts.conftest import World
+from tests.ledger.mariadb.accounts.conftest import SampleLedger
 from tests.ledger.mariadb.views.sample_history import digest, proof
 from tests.ledger.sample_proofs import add_project
 
@@ -33,7 +33,7 @@ def statements(engine: Engine) -> Iterator[list[str]]:
 
 def of(archive: Archive) -> list[str]:
     """Return the names of shop's proofs, newest first."""
-    return [line.digest for line in archive.proofs("shop", limit=500).lines]
+    return [record.digest for record in archive.proofs("shop", limit=500).records]
 
 
 def paths(archive: Archive) -> list[str]:
@@ -75,7 +75,7 @@ def test_a_project_without_a_proof_says_how_to_send_one(client: FlaskClient) -> 
     assert "cloison prove --ledger http://localhost" in client.get("/projects/new").text
 
 
-def test_somebody_without_a_project_is_told_whom_to_ask(world: World) -> None:
+def test_somebody_without_a_project_is_told_whom_to_ask(world: SampleLedger) -> None:
     assert "An administrator of this ledger can" in world.browser_of("bob").get("/projects").text
 
 
@@ -118,16 +118,16 @@ def test_a_question_that_makes_no_sense_is_refused_with_a_sentence(client: Flask
 def test_projects_that_need_somebody_come_first(root: FlaskClient, archive: Archive, engine: Engine) -> None:
     for name, scene in {"a-holds": "tolerated", "b-open": "breach", "c-unsure": "unknown"}.items():
         add_project(engine, name)
-        archive.keep(name, proof(scene, datetime.now(UTC)))
+        archive.save(name, proof(scene, datetime.now(UTC)))
 
     assert ["b-open", "shop", "c-unsure", "new", "secret", "a-holds"] == re.findall(
         r'<h2><a href="/projects/([^"]+)"', root.get("/projects").text
     )
 
 
-def test_no_verdict_but_proven_is_called_proven(world: World, archive: Archive, engine: Engine) -> None:
+def test_no_verdict_but_proven_is_called_proven(world: SampleLedger, archive: Archive, engine: Engine) -> None:
     add_project(engine, "unsure")
-    archive.keep("unsure", proof("unknown", datetime.now(UTC)))
+    archive.save("unsure", proof("unknown", datetime.now(UTC)))
     world.add("eve", "unsure")
     client = world.browser_of("eve").client
     badge = client.get(f"/badge/{archive.projects(frozenset({'unsure'}))[0].badge_key}.svg").text
@@ -149,7 +149,7 @@ def test_who_has_the_page_is_told_that_it_is_still_so(client: FlaskClient, archi
 def test_a_new_proof_makes_a_new_page(client: FlaskClient, archive: Archive) -> None:
     listed = [path for path in paths(archive) if "/shop" in path and "/diff/" not in path]
     tags = {path: client.get(path).headers["ETag"] for path in listed}
-    archive.keep("shop", proof("tolerated", datetime.now(UTC) + timedelta(seconds=1)))
+    archive.save("shop", proof("tolerated", datetime.now(UTC) + timedelta(seconds=1)))
 
     for path, tag in tags.items():
         assert client.get(path, headers={"If-None-Match": tag}).status_code == 200, path
@@ -161,7 +161,7 @@ def test_one_person_s_page_is_not_another_s(client: FlaskClient, root: FlaskClie
     assert root.get("/projects/shop", headers={"If-None-Match": tag}).status_code == 200
 
 
-def test_the_page_of_an_ended_session_is_not_that_of_the_next(client: FlaskClient, world: World) -> None:
+def test_the_page_of_an_ended_session_is_not_that_of_the_next(client: FlaskClient, world: SampleLedger) -> None:
     tag = client.get("/projects/shop").headers["ETag"]
     again = world.browser_of("ada").client
 
@@ -196,7 +196,7 @@ def test_a_proof_is_downloaded_as_it_was_sent(client: FlaskClient, archive: Arch
 def test_the_history_goes_on_where_it_was_cut(
     client: FlaskClient, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledger.views.proofs.LINES", 5)
+    monkeypatch.setattr("ledger.views.proofs.PAGE_PROOFS", 5)
     path, seen = "/projects/shop/proofs", []
     while path:
         text = client.get(path).text
@@ -209,7 +209,7 @@ def test_the_history_goes_on_where_it_was_cut(
 
 def test_only_changes_leaves_the_repeats_out(client: FlaskClient, archive: Archive) -> None:
     text = client.get("/projects/shop/proofs?only=changes").text
-    changed = [line.digest for line in archive.proofs("shop", limit=500, only_changes=True).lines]
+    changed = [record.digest for record in archive.proofs("shop", limit=500, only_changes=True).records]
 
     assert changed == re.findall(r'name="new" value="(\w+)"', text)
 
@@ -257,32 +257,32 @@ def test_neighbours_lead_through_the_history(client: FlaskClient, archive: Archi
 
 def test_doors_are_shown_since_when_and_by_which_proof(client: FlaskClient, archive: Archive) -> None:
     text = client.get("/projects/shop/doors?source=outside&target=db&port=3306&protocol=tcp").text
-    spells = archive.spells("shop", source="outside", target="db", port=3306, protocol="tcp")
+    intervals = archive.intervals("shop", source="outside", target="db", port=3306, protocol="tcp")
 
     assert text.count("<li class=") == 1
-    for spell in spells:
-        assert f"/projects/shop/proofs/{spell.since_digest}" in text
-        assert f'class="band {spell.judgement}"' in text
+    for interval in intervals:
+        assert f"/projects/shop/proofs/{interval.since_digest}" in text
+        assert f'class="band {interval.judgement}"' in text
 
 
 def test_every_door_is_on_one_of_the_pages(
     client: FlaskClient, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledger.views.connections.SPELLS", 20)
+    monkeypatch.setattr("ledger.views.connections.PAGE_INTERVALS", 20)
     path, seen = "/projects/shop/doors", []
     while path:
         text = client.get(path).text
-        seen += re.findall(r'<table>\s*<caption class="spoken">([^<]+),', text)
+        seen += re.findall(r'<table>\s*<caption class="visually-hidden">([^<]+),', text)
         more = re.search(r'rel="next" href="([^"]+)"', text)
         path = more[1].replace("&amp;", "&") if more else ""
-    doors = {(s.target, s.port, s.protocol, s.source) for s in archive.spells("shop", limit=500)}
+    connections = {(s.target, s.port, s.protocol, s.source) for s in archive.intervals("shop", limit=500)}
 
-    assert len(doors) == len(seen)
+    assert len(connections) == len(seen)
 
 
 def test_a_badge_is_for_everybody_and_kept_for_a_minute(app: Flask, archive: Archive) -> None:
     client = app.test_client()
-    keys = {line.name: line.badge_key for line in archive.projects(None)}
+    keys = {record.name: record.badge_key for record in archive.projects(None)}
     shop, new = client.get(f"/badge/{keys['shop']}.svg"), client.get(f"/badge/{keys['new']}.svg")
 
     assert (shop.mimetype, shop.headers["Cache-Control"]) == ("image/svg+xml", "public, max-age=60")

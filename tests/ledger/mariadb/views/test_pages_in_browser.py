@@ -122,7 +122,7 @@ def test_two_proofs_are_chosen_and_compared_by_keyboard(desk: Page, archive: Arc
 
 def test_a_door_opens_to_its_spells(desk: Page) -> None:
     desk.goto("/projects/shop/doors?target=db")
-    first = desk.locator(".doors details").first
+    first = desk.locator(".connections details").first
     assert first.locator("table").is_hidden()
 
     first.locator("summary").press("Enter")
@@ -138,9 +138,9 @@ def test_who_can_reach_what_is_asked_in_a_form(desk: Page) -> None:
     desk.get_by_label("seen").select_option("open")
     desk.get_by_role("button", name="Show").click()
 
-    doors = desk.locator(".doors .door").all_text_contents()
-    assert len(doors) > 1
-    assert all("db 3306/tcp" in text for text in doors)
+    connections = desk.locator(".connections .connection").all_text_contents()
+    assert len(connections) > 1
+    assert all("db 3306/tcp" in text for text in connections)
 
 
 def test_a_breach_is_seen_without_colours(browser: Browser, address: str, client: FlaskClient) -> None:

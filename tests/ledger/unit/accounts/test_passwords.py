@@ -10,8 +10,8 @@ from argon2 import PasswordHasher, extract_parameters
 from tests.ledger.unit.conftest import QUICK
 
 from ledger.accounts import passwords, secret_tokens
-from ledger.accounts.errors import Busy, Refused
-from ledger.accounts.passwords import HASHER, Passwords, acceptable
+from ledger.accounts.errors import BusyError, InputError
+from ledger.accounts.passwords import PASSWORD_HASHER, Passwords, check_new_password
 
 
 class Slow(PasswordHasher):
@@ -38,7 +38,7 @@ def slow() -> Slow:
 
 def test_a_flood_holds_few_threads_and_one_hash_of_memory(slow: Slow) -> None:
     kept = slow.hash("right")
-    guard = Passwords(slow, waiting=3, patience=5)
+    guard = Passwords(slow, queue_length=3, timeout=5)
     with ThreadPoolExecutor(16) as crowd:
         asked = [crowd.submit(guard.matches, kept, "right") for _ in range(16)]
         deadline = time.monotonic() + 5
@@ -48,20 +48,20 @@ def test_a_flood_holds_few_threads_and_one_hash_of_memory(slow: Slow) -> None:
         Slow.go.set()
 
     assert len(refused) == 12
-    assert all(isinstance(each.exception(), Busy) for each in refused)
+    assert all(isinstance(each.exception(), BusyError) for each in refused)
     assert [each.result() for each in asked if each not in refused] == [True] * 4
     assert max(Slow.at_once) == 1
 
 
 def test_waiting_for_a_turn_ends(slow: Slow) -> None:
-    guard = Passwords(slow, patience=0.02)
+    guard = Passwords(slow, timeout=0.02)
     with ThreadPoolExecutor(2) as crowd:
         first = crowd.submit(guard.matches, None, "x")
         deadline = time.monotonic() + 5
         while not Slow.at_once and time.monotonic() < deadline:
             time.sleep(0.001)
         second = crowd.submit(guard.matches, None, "x")
-        with pytest.raises(Busy):
+        with pytest.raises(BusyError):
             second.result()
         Slow.go.set()
         assert first.result() is False
@@ -70,7 +70,7 @@ def test_waiting_for_a_turn_ends(slow: Slow) -> None:
 
 
 def test_parameters_are_at_least_what_owasp_asks_for() -> None:
-    parameters = extract_parameters(HASHER.hash("x"))
+    parameters = extract_parameters(PASSWORD_HASHER.hash("x"))
 
     assert parameters.type.name == "ID"
     assert parameters.memory_cost >= 19 * 1024
@@ -86,7 +86,7 @@ def test_the_same_letters_are_the_same_password_however_they_were_typed() -> Non
 def test_what_is_too_long_is_not_the_password_it_begins_with() -> None:
     guard = Passwords(QUICK)
 
-    assert not guard.matches(guard.hashed("x" * passwords.LONGEST), "x" * 10_000)
+    assert not guard.matches(guard.hashed("x" * passwords.MAX_LENGTH), "x" * 10_000)
 
 
 @pytest.mark.parametrize("kept", [None, "", "no hash at all"])
@@ -104,7 +104,7 @@ def test_a_password_that_we_make_may_be_one() -> None:
 
     assert len(made) == 100
     for password in made:
-        acceptable(password, password, "admin")
+        check_new_password(password, password, "admin")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_password_that_we_make_may_be_one() -> None:
     ],
 )
 def test_what_may_not_be_a_password_is_told_at_its_field(password: str, again: str, field: str) -> None:
-    with pytest.raises(Refused) as refused:
-        acceptable(password, again, "rita")
+    with pytest.raises(InputError) as refused:
+        check_new_password(password, again, "rita")
 
     assert refused.value.field == field

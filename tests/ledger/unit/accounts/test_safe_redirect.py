@@ -2,12 +2,12 @@
 
 import pytest
 
-from ledger.accounts.safe_redirect import safe
+from ledger.accounts.safe_redirect import safe_path
 
 
 @pytest.mark.parametrize("path", ["/", "/projects/a?only=changes", "/projects/a%2Fb", "/a//b", "/?next=//x"])
 def test_a_path_of_this_ledger_is_followed(path: str) -> None:
-    assert safe(path) == path
+    assert safe_path(path) == path
 
 
 @pytest.mark.parametrize(
@@ -31,4 +31,4 @@ def test_a_path_of_this_ledger_is_followed(path: str) -> None:
     ],
 )
 def test_anything_else_leads_to_the_front_page(path: str | None) -> None:
-    assert safe(path) == "/"
+    assert safe_path(path) == "/"

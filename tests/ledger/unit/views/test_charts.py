@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from ledger.views import badge_svg, trend
-from ledger.views.timeline import LEAST, WIDTH, Scale, timeline
+from ledger.views.timeline import MIN_BAND_WIDTH, WIDTH, TimeScale, timeline
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -48,15 +48,15 @@ def test_a_trend_says_its_numbers() -> None:
 def test_a_word_of_a_later_version_is_drawn_as_unknown() -> None:
     *yet_to_come, bar = bars(trend.trend(("novel",)))
 
-    assert bar["height"] == str(trend.TALL["unproven"])
+    assert bar["height"] == str(trend.BAR_HEIGHTS["unproven"])
     assert {"bar none"} == {mark["class"] for mark in yet_to_come}
 
 
 def test_a_band_is_where_and_as_long_as_the_spell_was() -> None:
     start, middle = NOW - timedelta(days=4), NOW - timedelta(days=1)
-    spells = [Seen("shut", "holds", middle), Seen("open", "breach", start, middle)]
+    intervals = [Seen("shut", "holds", middle), Seen("open", "breach", start, middle)]
 
-    first, last = bars(timeline(spells, Scale.over(spells, NOW)))
+    first, last = bars(timeline(intervals, TimeScale.spanning(intervals, NOW)))
 
     assert (first["class"], first["x"], first["width"]) == ("band breach", "0.0", "750.0")
     assert (last["class"], last["x"], last["width"]) == ("band holds", "750.0", "250.0")
@@ -65,24 +65,24 @@ def test_a_band_is_where_and_as_long_as_the_spell_was() -> None:
 
 def test_the_shortest_spell_is_still_seen() -> None:
     long_ago = NOW - timedelta(days=365)
-    spells = [Seen("shut", "holds", long_ago, NOW - timedelta(seconds=1)), Seen("open", "breach", NOW)]
+    intervals = [Seen("shut", "holds", long_ago, NOW - timedelta(seconds=1)), Seen("open", "breach", NOW)]
 
-    breach = bars(timeline(spells, Scale.over(spells, NOW)))[1]
+    breach = bars(timeline(intervals, TimeScale.spanning(intervals, NOW)))[1]
 
-    assert float(breach["width"]) == LEAST
-    assert float(breach["x"]) + LEAST == WIDTH
+    assert float(breach["width"]) == MIN_BAND_WIDTH
+    assert float(breach["x"]) + MIN_BAND_WIDTH == WIDTH
 
 
 def test_a_line_of_no_length_does_not_divide_by_it() -> None:
-    spells = [Seen("open", "holds", NOW)]
+    intervals = [Seen("open", "holds", NOW)]
 
-    assert "NaN" not in timeline(spells, Scale.over(spells, NOW))
-    assert Scale.over([], NOW).at(NOW) == 0
+    assert "NaN" not in timeline(intervals, TimeScale.spanning(intervals, NOW))
+    assert TimeScale.spanning([], NOW).at(NOW) == 0
 
 
 @pytest.mark.parametrize("word", ["proven", "breached", "unproven", "none", "novel"])
 def test_a_badge_says_its_word(word: str) -> None:
-    root = ET.fromstring(badge_svg.shield(word, "3 h"))  # noqa: S314 - ours
+    root = ET.fromstring(badge_svg.badge_svg(word, "3 h"))  # noqa: S314 - ours
 
     assert f"isolation: {word} · 3 h" == root.attrib["aria-label"]
 
@@ -99,7 +99,11 @@ def test_white_can_be_read_on_every_colour_of_a_badge(colour: str) -> None:
 
 
 def test_nothing_drawn_needs_a_style_or_a_script() -> None:
-    spells = [Seen("open", '"><script>', NOW)]
-    drawn = [trend.trend(('"><b>',)), timeline(spells, Scale.over(spells, NOW)), badge_svg.shield("<i>", None)]
+    intervals = [Seen("open", '"><script>', NOW)]
+    drawn = [
+        trend.trend(('"><b>',)),
+        timeline(intervals, TimeScale.spanning(intervals, NOW)),
+        badge_svg.badge_svg("<i>", None),
+    ]
 
     assert not re.search(r"<script|<b>|<i>|style=|\son\w+=", "".join(drawn))

@@ -10,7 +10,7 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("before", "told", "short"),
+    ("before", "told", "short_age"),
     [
         (timedelta(seconds=-50), "just now", "now"),
         (timedelta(seconds=59), "just now", "now"),
@@ -24,13 +24,13 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
         (timedelta(days=730), "2 years ago", "2 y"),
     ],
 )
-def test_an_age_is_told_in_its_largest_unit(before: timedelta, told: str, short: str) -> None:
-    assert (told, short) == (time_format.ago(NOW - before, NOW), time_format.short(NOW - before, NOW))
+def test_an_age_is_told_in_its_largest_unit(before: timedelta, told: str, short_age: str) -> None:
+    assert (told, short_age) == (time_format.age(NOW - before, NOW), time_format.short_age(NOW - before, NOW))
 
 
 def test_what_lies_ahead_is_not_called_new() -> None:
-    assert time_format.ago(NOW + timedelta(days=3), NOW) == "ahead of this clock by 3 days"
-    assert time_format.short(NOW + timedelta(days=3), NOW) == "ahead"
+    assert time_format.age(NOW + timedelta(days=3), NOW) == "ahead of this clock by 3 days"
+    assert time_format.short_age(NOW + timedelta(days=3), NOW) == "ahead"
 
 
 def test_a_moment_of_the_database_is_utc() -> None:

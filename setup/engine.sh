@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The container engine: setup/engine [start|stop].
+# The container engine: setup/engine.sh [start|stop].
 #
 # Rules:
 #   - An engine that answers is used as it is, local or at DOCKER_HOST, and is never reconfigured or stopped.
@@ -236,5 +236,5 @@ hold_clone
 case ${1:-start} in
   start) start ;;
   stop) stop ;;
-  *) fail "setup/engine has no verb \"$1\"." "It has start and stop." ;;
+  *) fail "setup/engine.sh has no verb \"$1\"." "It has start and stop." ;;
 esac

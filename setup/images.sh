@@ -55,7 +55,7 @@ choose() { # WAY REASON
   say "$2 This is written into .env; CLOISON_AIRGAP=1 or 0 with make $GOAL chooses otherwise."
 }
 
-# What is there may still be of an older recipe; images/build knows, where it can run.
+# What is there may still be of an older recipe; images/build.sh knows, where it can run.
 from_packages() {
   local absent title="Looking whether the base images are those of images/"
   absent=$(missing "$AIRGAP_FILES")
@@ -67,7 +67,7 @@ from_packages() {
   elif ((EUID != 0)) || ! have mmdebstrap; then
     return 0
   fi
-  step images "$title" images/build || fail \
+  step images "$title" images/build.sh || fail \
     "The base images could not be built from Debian packages." \
     "See the lines above: are the package sources reachable, and is their certificate trusted (CLOISON_CA_BUNDLE)? Then run make $GOAL again."
 }

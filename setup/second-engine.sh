@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# An engine of another Debian suite beside the one of this machine: setup/beside start|stop|enter SUITE.
+# An engine of another Debian suite beside the one of this machine: setup/second-engine.sh start|stop|enter SUITE.
 #
 #   start SUITE [FLAG...]     fetches the packages once, into .cache/beside/SUITE, and starts a fresh engine;
 #                             flags are dockerd's
@@ -26,7 +26,7 @@ readonly PREFIX=$PLACE/root DATA=$PLACE/data STATE=$PLACE/state LOG=$LOGS/beside
 CGROUP=cloison-beside-$SUITE-$(cksum <<<"$ROOT" | cut -d ' ' -f 1) # of this clone
 readonly CGROUP
 readonly WANTED=(docker.io docker-cli containerd tini tini-static) # suites differ in how they cut these
-# The networks of setup/engine, and its blackhole: nothing that a probe asks for reaches a real machine.
+# The networks of setup/engine.sh, and its blackhole: nothing that a probe asks for reaches a real machine.
 readonly POOL=198.18.0.0/15 BRIDGE=198.19.255.1/24
 # The machine's place on a LAN, from the ranges for documentation (RFC 5737) and for local use (RFC 4193).
 readonly LAN=(192.0.2.2/24 fd5c:c105:0::2/64) ROUTERS=(192.0.2.1 fd5c:c105:0::1)
@@ -50,7 +50,7 @@ collect() { # FURTHER OPTIONS
   local from
   mapfile -t from < <(sources)
   mmdebstrap --variant=custom --mode=root --format=null --aptopt='Acquire::Languages "none"' \
-    --customize-hook="'$ROOT/setup/beside' download $SUITE" "$@" "$SUITE" /dev/null "${from[@]}"
+    --customize-hook="'$ROOT/setup/second-engine.sh' download $SUITE" "$@" "$SUITE" /dev/null "${from[@]}"
 }
 
 # A testing suite is signed for a week at a time; see docs/adr/0005-stand-ins-from-debian.md.
@@ -174,7 +174,7 @@ start() {
     take_back
     fail "The engine of $SUITE does not start on this machine." "Its last lines are above, all of them in $LOG; mend what they name."
   fi
-  done_with "Engine $(inside env -u DOCKER_HOST docker version --format '{{.Server.Version}}') of $SUITE: setup/beside enter $SUITE COMMAND"
+  done_with "Engine $(inside env -u DOCKER_HOST docker version --format '{{.Server.Version}}') of $SUITE: setup/second-engine.sh enter $SUITE COMMAND"
 }
 
 # ── taking it back ──────────────────────────────────────────────────────────────────────────────────────────
@@ -203,19 +203,19 @@ stop() {
 }
 
 enter() {
-  [[ -n $(first_process) ]] || fail "The engine of $SUITE does not run." "setup/beside start $SUITE starts it."
+  [[ -n $(first_process) ]] || fail "The engine of $SUITE does not run." "setup/second-engine.sh start $SUITE starts it."
   PATH=$PREFIX/usr/bin:$PATH exec nsenter --target "$(first_process)" --net --pid --mount \
     env -C "$PWD" -u DOCKER_HOST -u DOCKER_CONTEXT "$@"
 }
 
-[[ -n $SUITE ]] || fail "setup/beside needs the name of a Debian suite, such as trixie." "setup/beside start SUITE"
+[[ -n $SUITE ]] || fail "setup/second-engine.sh needs the name of a Debian suite, such as trixie." "setup/second-engine.sh start SUITE"
 [[ $SUITE =~ ^[a-z]+$ ]] || fail "\"$SUITE\" is not a Debian suite: their names are lower-case letters alone." \
-  "Name one, such as bookworm, trixie or sid: setup/beside start SUITE"
+  "Name one, such as bookworm, trixie or sid: setup/second-engine.sh start SUITE"
 case ${1:-} in
   start) start ;;
   stop) stop ;;
   enter) enter "${@:3}" ;;
   download) download ;;
   become-machine) become_machine ;;
-  *) fail "setup/beside has no verb \"${1:-}\"." "It has start, enter and stop." ;;
+  *) fail "setup/second-engine.sh has no verb \"${1:-}\"." "It has start, enter and stop." ;;
 esac

@@ -17,11 +17,11 @@ raise() {
 running() { docker compose ps --quiet --status running proxy 2>/dev/null; }
 
 hold_clone
-attend setup/python run
-attend setup/engine start
-attend setup/compose
-address=$(setup/port)
-attend setup/images
+attend setup/python.sh run
+attend setup/engine.sh start
+attend setup/compose.sh
+address=$(setup/check-port.sh)
+attend setup/images.sh
 code=0
 raise || code=$?
 case $code in

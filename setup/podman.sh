@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A Podman for the tests, beside everything and in nobody's way: setup/podman [start|stop|run COMMAND...].
+# A Podman for the tests, beside everything and in nobody's way: setup/podman.sh [start|stop|run COMMAND...].
 #
 # It lives like a second machine: a root directory of its own (Debian's, in .cache), a mount and a network namespace of
 # its own with no way out, and its storage in memory. Processes are the machine's, for a proof enters containers by their
@@ -34,12 +34,12 @@ cgroup() {
 
 # ── the root directory ──────────────────────────────────────────────────────────────────────────────────────
 
-recipe() { printf '%s %s %s' "$SUITE" "$PACKAGES" "$(sha256sum <images/build)"; }
+recipe() { printf '%s %s %s' "$SUITE" "$PACKAGES" "$(sha256sum <images/build.sh)"; }
 
 is_built() { [[ $(cat "$BASE.made" 2>/dev/null) == "$(recipe)" ]]; }
 
 make_base() {
-  rm -rf "$BASE" "$BASE.made" && mkdir -p "${BASE%/*}" && images/build --root "$BASE" "$SUITE" "$PACKAGES" && recipe >"$BASE.made"
+  rm -rf "$BASE" "$BASE.made" && mkdir -p "${BASE%/*}" && images/build.sh --root "$BASE" "$SUITE" "$PACKAGES" && recipe >"$BASE.made"
 }
 
 build() {
@@ -125,7 +125,7 @@ enter_room() { # in the cgroup first, so that nothing of it is ever outside; not
       fd=${fd##*/}
       ((fd <= 2)) || exec {fd}>&-
     done
-    exec setsid unshare --mount --net "$ROOT/setup/podman" within </dev/null >"$LOGS/podman.log" 2>&1
+    exec setsid unshare --mount --net "$ROOT/setup/podman.sh" within </dev/null >"$LOGS/podman.log" 2>&1
   ) &
 }
 
@@ -171,7 +171,7 @@ stop() {
 }
 
 run() {
-  answers || fail "Podman for the tests does not run." "Start it: setup/podman start"
+  answers || fail "Podman for the tests does not run." "Start it: setup/podman.sh start"
   exec nsenter --net="/proc/$(process)/ns/net" env DOCKER_HOST="unix://$SOCKET" "$@"
 }
 
@@ -180,5 +180,5 @@ case ${1:-start} in
   stop) stop ;;
   within) within ;;
   run) run "${@:2}" ;;
-  *) fail "setup/podman has no verb \"$1\"." "It has start, stop and run." ;;
+  *) fail "setup/podman.sh has no verb \"$1\"." "It has start, stop and run." ;;
 esac

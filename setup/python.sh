@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The virtual environment .venv: setup/python [run|dev]. `dev` holds all of `run`.
+# The virtual environment .venv: setup/python.sh [run|dev]. `dev` holds all of `run`.
 #
 # Rule: .venv/.made is written last and names what it was made from. Without it the environment is not finished.
 

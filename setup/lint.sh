@@ -19,7 +19,7 @@ broken=0
 check() { step "lint-$1" "$1" "${@:2}" || broken=1; }
 
 hold_clone
-attend setup/python dev
+attend setup/python.sh dev
 check ruff .venv/bin/ruff check
 check format .venv/bin/ruff format --check
 check mypy .venv/bin/mypy

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What nobody chose, for as long as one likes. On the engine, predicted and observed: setup/soak projects --seed 1000
-# --count 300. Through the core alone: setup/soak documents --seed 1000 --count 100000. One after the other:
-# setup/soak both SEED DOCUMENTS COUNT.
-# One project, proven over and over: setup/soak proofs --count 10000.
+# What nobody chose, for as long as one likes. On the engine, predicted and observed: setup/soak.sh projects --seed 1000
+# --count 300. Through the core alone: setup/soak.sh documents --seed 1000 --count 100000. One after the other:
+# setup/soak.sh both SEED DOCUMENTS COUNT.
+# One project, proven over and over: setup/soak.sh proofs --count 10000.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -20,18 +20,18 @@ if [[ ${1:-} == both ]]; then
   exec "${BASH_SOURCE[0]}" projects --seed "$2" --count "$4"
 fi
 hold_clone
-attend setup/python dev
+attend setup/python.sh dev
 case ${1:-} in
   documents) attend .venv/bin/python -m tests.property.soak_documents "${@:2}" ;;
   projects)
-    attend setup/engine start
-    attend setup/compose
+    attend setup/engine.sh start
+    attend setup/compose.sh
     attend .venv/bin/python -m tests.property.engine.soak_projects "${@:2}"
     ;;
   proofs)
-    attend setup/engine start
-    attend setup/compose
+    attend setup/engine.sh start
+    attend setup/compose.sh
     attend .venv/bin/python -m tests.integration.observe.soak_proofs "${@:2}"
     ;;
-  *) fail "setup/soak takes documents, projects or proofs, and then their options." "make soak does the first two (both)." ;;
+  *) fail "setup/soak.sh takes documents, projects or proofs, and then their options." "make soak does the first two (both)." ;;
 esac

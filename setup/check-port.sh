@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The port that the stack is opened at: setup/port checks that it can be had and prints its address.
+# The port that the stack is opened at: setup/check-port.sh checks that it can be had and prints its address.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh source=settings.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"

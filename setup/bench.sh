@@ -6,8 +6,8 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 hold_clone
 apt_install "What the benchmarks need" wrk nmap gcc libc6-dev
-attend setup/python dev
-attend setup/engine start
-attend setup/compose
-attend setup/images
+attend setup/python.sh dev
+attend setup/engine.sh start
+attend setup/compose.sh
+attend setup/images.sh
 attend .venv/bin/python -m bench "$@"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Builds the stand-ins for the three base images from Debian packages, for a machine that reaches no registry.
 #
-#   images/build              builds what is missing or whose inputs changed
-#   images/build --list       the names it makes
-#   images/build --root DIRECTORY SUITE PACKAGES
+#   images/build.sh              builds what is missing or whose inputs changed
+#   images/build.sh --list       the names it makes
+#   images/build.sh --root DIRECTORY SUITE PACKAGES
 #                             a root file system alone, in a directory that does not exist yet
 #
 #   CLOISON_CA_BUNDLE         certificates to trust while building the application (pip behind a corporate proxy)
@@ -154,7 +154,7 @@ main() {
     rows | awk '{ print $2 }'
     return
   fi
-  [[ $# == 0 || ${1:-} == --root && $# == 4 ]] || die "usage: images/build [--list | --root DIRECTORY SUITE PACKAGES]"
+  [[ $# == 0 || ${1:-} == --root && $# == 4 ]] || die "usage: images/build.sh [--list | --root DIRECTORY SUITE PACKAGES]"
   [[ $(id -u) == 0 ]] || die "run as root: only root may unpack a Debian system"
   need mmdebstrap "apt-get install mmdebstrap"
   if [[ ${1:-} == --root ]]; then

@@ -54,9 +54,9 @@ if usable; then
 elif have docker; then
   say "The engine does not answer: what this stack has in it stays there. Start it, and run make clean again."
 fi
-attend setup/engine stop
+attend setup/engine.sh stop
 for state in .cache/beside/*/state; do
-  [[ ! -e $state ]] || attend setup/beside stop "$(basename -- "${state%/state}")"
+  [[ ! -e $state ]] || attend setup/second-engine.sh stop "$(basename -- "${state%/state}")"
 done
 forget_settings
 rm -rf .venv .cache app/ca/given.crt

@@ -7,5 +7,5 @@ source setup/settings.sh
 source setup/ledger.sh
 
 hold_clone
-attend setup/python run
-proven prove "$(setup/port)"
+attend setup/python.sh run
+proven prove "$(setup/check-port.sh)"
