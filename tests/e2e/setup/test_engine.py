@@ -255,9 +255,7 @@ def test_a_started_engine_is_fenced_in_and_taken_back_whole(ready: FakeMachine) 
     ],
 )
 def test_neighbours_are_kept_from_the_containers(ready: FakeMachine, machine: str, policy: str) -> None:
-    script = (
-        f"{machine}\nsetup/engine.sh\niptables -S FORWARD | head -n 1\nsetup/engine.sh stop\niptables -S FORWARD | head -n 1"
-    )
+    script = f"{machine}\nsetup/engine.sh\niptables -S FORWARD | head -n 1\nsetup/engine.sh stop\niptables -S FORWARD | head -n 1"
 
     result = life_of(ready, script)
 
@@ -303,7 +301,8 @@ def test_the_rule_of_a_published_port_goes_and_a_like_one_stays(ready: FakeMachi
 @pytest.mark.engine
 def test_two_at_once_start_one_engine(ready: FakeMachine) -> None:
     result = life_of(
-        ready, "setup/engine.sh & CLOISON_HELD=1 setup/engine.sh & wait; pgrep -c -x dockerd || true; setup/engine.sh stop"
+        ready,
+        "setup/engine.sh & CLOISON_HELD=1 setup/engine.sh & wait; pgrep -c -x dockerd || true; setup/engine.sh stop",
     )
 
     assert result.said.count(", started now") == 1

@@ -111,9 +111,7 @@ def test_the_engine_that_it_started_is_stopped_however_it_ends(ready_machine: Fa
     ready_machine.fake("dockerd", "touch /run/up; trap 'rm /run/up; exit' TERM; sleep 60 & wait")
     passes(ready_machine, "pytest", f"[[ -e /run/up ]] && echo engine runs\n{pytest_does}")
     alone = "mount -t tmpfs tmpfs /var/log; ip link set lo up"
-    script = (
-        "setup/test.sh & echo $! >/run/make.pid; wait $!; [[ -e /run/up || -e /run/cloison/engine ]] || echo engine gone"
-    )
+    script = "setup/test.sh & echo $! >/run/make.pid; wait $!; [[ -e /run/up || -e /run/cloison/engine ]] || echo engine gone"
 
     result = ready_machine.run("bash", "-c", script, before=alone)
 

@@ -29,7 +29,11 @@ class SecondEngine:
     def setup(self, verb: str, *words: str) -> None:
         """Start or stop it."""
         done = subprocess.run(
-            [ROOT / "setup/second-engine.sh", verb, self.suite, *words], check=False, capture_output=True, text=True, timeout=280
+            [ROOT / "setup/second-engine.sh", verb, self.suite, *words],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=280,
         )
         assert done.returncode == 0, done.stderr
 

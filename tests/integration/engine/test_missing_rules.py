@@ -49,7 +49,9 @@ def project(tmp_path: Path) -> Iterator[tuple[SecondEngine, Path]]:
     with running(SUITE) as machine:
         architecture = machine.enter("docker", "version", "-f", "{{.Server.Arch}}").stdout.strip()
         layer = idle_image.layer(idle_image.PROCESSORS[architecture])
-        subprocess.run(["setup/second-engine.sh", "enter", SUITE, *IMPORT], check=True, input=layer, capture_output=True)
+        subprocess.run(
+            ["setup/second-engine.sh", "enter", SUITE, *IMPORT], check=True, input=layer, capture_output=True
+        )
         up = machine.enter("docker", "compose", "-f", file, "-p", "bare", "up", "--detach")
         assert 0 == up.returncode, up.stderr
         yield machine, file

@@ -30,7 +30,9 @@ def occupied(machine: SecondEngine) -> SecondEngine:
     layer = idle_image.layer(
         idle_image.PROCESSORS[machine.enter("docker", "version", "-f", "{{.Server.Arch}}").stdout.strip()]
     )
-    subprocess.run(["setup/second-engine.sh", "enter", machine.suite, *IMPORT], check=True, input=layer, capture_output=True)
+    subprocess.run(
+        ["setup/second-engine.sh", "enter", machine.suite, *IMPORT], check=True, input=layer, capture_output=True
+    )
     assert 0 == machine.enter("docker", "run", "--detach", "--publish", "80", "--name", "one", "idle").returncode
     return machine
 
