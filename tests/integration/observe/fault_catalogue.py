@@ -11,7 +11,7 @@ from tests.integration.observe.fault_builders import InjectedFault
 from tests.integration.observe.link_faults import BY_ROUTES_AND_LINKS
 from tests.integration.observe.opening_faults import BY_NAT, BY_RULES, BY_THE_ENGINE
 
-PAGE: Final = Path(__file__).parents[3] / "docs/holes.md"
+PAGE: Final = Path(__file__).parents[3] / "docs/fault-injection.md"
 HEAD: Final = """# Holes that were tried
 
 A wall can be opened without a word in the Compose file, and a door can be shut. These are the ways that the tests try

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-PAGE = ROOT / "docs/surprises.md"
+PAGE = ROOT / "docs/known-bypasses.md"
 ROW = re.compile(r"\| (?P<number>\d+) \| (?P<what>.+) \| (?P<said>[a-z ]+) \| (?P<by>.+) \|")
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 SOURCE = re.compile(r"\]\((https://[^)\s]+)\)")
