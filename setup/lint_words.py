@@ -1,7 +1,8 @@
 # noqa: INP001  # a script, not a package
 """Reports retired words in identifiers, help, errors and pages: python setup/lint_words.py [FOLDER ...].
 
-Input: the Python files, Jinja templates and shell scripts below the folders of `AREAS`, or below those that are named.
+Input: Python files, Jinja templates, shell scripts and Markdown pages below the folders of `AREAS`, or below those
+that are named.
 Output: one line for each hit, `file:line: word: the standard term`; exit code 1 if there is one, else 0.
 Rule: a word is a row of `NAMES` or `TEXTS`; a use that must stay is a row of `EXCEPTIONS`, with its reason.
 An identifier is split at underscores and capitals. A text is a string literal with a blank in it, docstrings included.
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-AREAS: Final = ("src", "app", "bench", "setup", "tests")
+AREAS: Final = ("src", "app", "bench", "setup", "docs", "tests")
 NO_TEXTS: Final = "tests"
 """In this area only identifiers are checked: a test's literals are its data."""
 
@@ -205,7 +206,15 @@ def in_shell(path: str, source: str) -> Iterator[Hit]:
     yield from in_text(path, 1, source + " .")
 
 
-READERS: Final = {".py": in_python, ".html": in_template, ".sh": in_shell}
+def in_markdown(path: str, source: str) -> Iterator[Hit]:
+    """Yield the retired words of a page of the documentation, without its code."""
+    blank = re.sub(
+        r"^```.*?^```|`[^`]*`", lambda found: "\n" * found[0].count("\n"), source, flags=re.DOTALL | re.MULTILINE
+    )
+    yield from in_text(path, 1, blank + " .")
+
+
+READERS: Final = {".py": in_python, ".html": in_template, ".sh": in_shell, ".md": in_markdown}
 
 
 def hits(folders: Iterable[str]) -> list[Hit]:

@@ -72,6 +72,12 @@ def test_the_text_of_a_page_is_checked_and_its_markup_is_not() -> None:
     assert [(3, "door")] == [(hit.line, hit.word) for hit in lint_words.in_template("page.html", page)]
 
 
+def test_a_page_of_the_documentation_is_checked_without_its_code() -> None:
+    page = "# Page\n```sh\na door\n```\nThe path `/api/v1/doors` and\nsome `code\nof` a door.\n"
+
+    assert [(7, "door")] == [(hit.line, hit.word) for hit in lint_words.in_markdown("page.md", page)]
+
+
 def test_a_shell_script_is_checked_line_by_line() -> None:
     assert [(2, "doors")] == [(hit.line, hit.word) for hit in lint_words.in_shell("a.sh", 'say "x"\nsay "two doors"\n')]
 
