@@ -131,7 +131,7 @@ EXCEPTIONS: Final = (
     Allowed("", r"io\.cloison\.scout|cloison/scout", "label and image names that older versions look for"),
     Allowed(
         "app/ledger/",
-        r"\bdoor_ids?\b|:door\b|\b(FROM|INTO|JOIN|UPDATE) (door|spell)\b",
+        r"door_ids?\b|:door\b|\b(FROM|INTO|JOIN|UPDATE) (door|spell)\b",
         "tables and columns of the ledger",
     ),
     Allowed("app/ledger/migrations/", "", "migrations are never rewritten"),
