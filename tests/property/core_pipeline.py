@@ -35,7 +35,7 @@ MACHINE: Final = Machine("lab", "Linux 6.18")
 NOW: Final = "2026-01-02T03:04:05.678Z"
 PLACE: Final = re.compile(r"^(the resolved Compose file|services|networks|x-cloison)\b.*: ")
 UNKNOWN: Final = re.compile(r'\bno (service|network|key|protocol) "')
-SUGGESTED: Final = re.compile(r"did you mean|; known are |; write ")
+SUGGESTED: Final = re.compile(r"did you mean|; known names: |; write ")
 RENDERED: Final = 4
 """One document of so many is shown as well: a report costs as much as all the rest."""
 SEEN: Final = [observation(outcome, watched=watched, evidence="drawn") for outcome, watched in REACH]

@@ -288,7 +288,7 @@ def container(service: str, *attached: tuple[str, ...], number: int = 1, **body:
 
 
 def foreign_container(name: str, *attached: tuple[str, ...], project: str = "") -> Container:
-    """Return a running container that the file does not know."""
+    """Return a running foreign container, which is not in the file."""
     attachments = tuple(sorted(Attachment(*attachment) for attachment in attached))
     return Container(name, f"id-of-{name}", project, "", 666, "2026-01-02T03:04:05Z", "", attachments)
 

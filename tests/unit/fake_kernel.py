@@ -100,7 +100,7 @@ def _passes_v6(facts: Facts, flow: Flow, networks: Collection[str]) -> bool:
 
 
 def _has_no_return_path(facts: Facts, flow: Flow) -> bool:
-    """Whether the answer has no way back: over IPv6, from who is only on internal networks, to another network."""
+    """Whether the answer has no route: over IPv6, from a container on internal networks only, to another network."""
     source, end = flow.vantage, flow.endpoint
     if (
         ip_version(end.address) == 4

@@ -191,7 +191,7 @@ def _port(text: str | None, where: str) -> int | None:
 def _protocol(text: str | None, where: str) -> Protocol:
     known = {protocol.value: protocol for protocol in TRANSPORT_PROTOCOLS}
     if (text or "tcp") not in known:
-        raise PolicyError(f'{where}: no protocol "{text}"; use tcp, udp or sctp')
+        raise PolicyError(f'{where}: no protocol "{text}"; write tcp, udp or sctp')
     return known[text or "tcp"]
 
 

@@ -162,7 +162,7 @@ def _unfiltered_ipv6(project: Project, facts: Facts) -> Iterator[LintFinding]:
             although = ALTHOUGH_INTERNAL if network.internal else ""
             says = (
                 f"{key} is not filtered over IPv6 before Docker Engine 27{although}: "
-                "every machine or network with an IPv6 route to it reaches every port of its members; "
+                "every machine or network with an IPv6 route to it can reach every port of its members; "
                 "remove `enable_ipv6`, or use Docker Engine 27 or later (--engine 27.0 predicts it)"
             )
             yield LintFinding(f"networks.{key}.enable_ipv6", LintKind.IPV6, says)

@@ -197,24 +197,24 @@ def service(**body: Any) -> dict[str, Any]:
         (service(deploy={"replicas": "two"}), "at `$.deploy.replicas`"),
         (service(deploy={"replicas": -1}), "at `$.deploy.replicas`"),
         (service(scale=-1), "at `$.scale`"),
-        (service(network_mode="service:only"), "services.only.network_mode: the namespaces go in a circle"),
-        (service(network_mode="service:nobody"), 'network_mode: no service "nobody"; known are only'),
+        (service(network_mode="service:only"), "services.only.network_mode: the references form a cycle"),
+        (service(network_mode="service:nobody"), 'network_mode: no service "nobody"; known names: only'),
         (service(network_mode="service:onyl"), 'network_mode: no service "onyl" (did you mean "only"?)'),
         (service(network_mode="service:"), 'services.only.network_mode: "service:" is a network that'),
         (service(network_mode="lent"), 'services.only.network_mode: "lent" is a network that the file does not'),
-        (service(networks={"gone": None}), 'services.only.networks: no network "gone"; known are none'),
+        (service(networks={"gone": None}), 'services.only.networks: no network "gone"; known names: none'),
         (service(networks={"net": []}), "at `$.networks[...]`"),
         (service(ports=[{"target": 80, "published": "70000"}]), 'only.ports[0].published: "70000" is not a port'),
         (service(ports=[{"target": 80, "published": "9-8"}]), 'services.only.ports[0].published: "9-8" is not a port'),
-        (service(ports=[{"target": 80, "host_ip": "lo"}]), 'services.only.ports[0].host_ip: "lo" is not an address'),
-        (service(expose=["0"]), 'services.only.expose: "0" is not a port; ports go from 1 to 65535'),
+        (service(ports=[{"target": 80, "host_ip": "lo"}]), 'services.only.ports[0].host_ip: "lo" is not an IP address'),
+        (service(expose=["0"]), 'services.only.expose: "0" is not a port or port range; ports are 1 to 65535'),
         (service(expose=["80-70000"]), 'services.only.expose: "80-70000" is not a port'),
         (service(scale=10**6), "Expected `int` <= 10000 - at `$.scale`"),
         (service(sysctls=["net.x=1"]), "at `$.sysctls`"),
         ({"name": "one", "services": {"a b": {}}}, "at `key` in `$.services`"),
         ({"name": "one", "services": {}, "networks": {"n": {"name": "\ud83d"}}}, "networks.n: Expected `str` matching"),
         ({"name": "one", "services": {}, "networks": {"n": {"ipam": {"config": [1]}}}}, "at `$.ipam.config[0]`"),
-        ({"name": "one", "services": {"host": {}}}, 'services.host: "host" is a word of the policy language'),
+        ({"name": "one", "services": {"host": {}}}, 'services.host: "host" is a reserved word of the policy'),
         ({"name": "one", "services": {"outside": {}}}, "services.outside: "),
     ],
 )
@@ -228,7 +228,7 @@ def test_what_is_no_resolved_file_is_refused_with_its_position(document: Any, se
 def test_namespaces_in_a_circle_are_refused() -> None:
     deployment = STACK.with_service("db", network_mode="service:app").with_service("app", network_mode="service:db")
 
-    with pytest.raises(FileError, match="go in a circle; name a service that has its own"):
+    with pytest.raises(FileError, match="form a cycle; name a service that has its own namespace"):
         compose_project.project(deployment.file)
 
 

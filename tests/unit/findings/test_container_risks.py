@@ -57,9 +57,9 @@ def test_every_kind_has_its_rank_and_no_other_has() -> None:
 def test_a_default_container() -> None:
     net_raw, root = risks([replace(BARE, processes=(PROCESS,))])
 
-    assert net_raw.sentence == "can forge packets and ARP answers, and so stand in for a neighbour"
+    assert net_raw.sentence == "can forge packets and ARP replies, and so impersonate other containers on its networks"
     assert net_raw.evidence == (
-        "nginx holds NET_RAW now (root, CapEff 00000000a80425fb, CapBnd 00000000a80425fb); it sits on back"
+        "nginx holds NET_RAW now (root, CapEff 00000000a80425fb, CapBnd 00000000a80425fb); it is on back"
     )
     assert root.what == "root"
 
@@ -68,10 +68,14 @@ def test_a_default_container() -> None:
     ("process", "says", "seen"),
     [
         (PROCESS, "can forge", "holds NET_RAW now"),
-        (replace(PROCESS, effective=0, permitted=0), "by starting a program", "is root and NET_RAW is in its bounding"),
+        (
+            replace(PROCESS, effective=0, permitted=0),
+            "by executing a program",
+            "is root and NET_RAW is in its bounding",
+        ),
         (
             replace(PROCESS, effective=0, permitted=0, is_root=False),
-            "could forge packets and ARP answers, and so stand in for a neighbour if its image has",
+            "could forge packets and ARP replies, and so impersonate other containers on its networks if its image has",
             "does not hold NET_RAW, but its bounding set does",
         ),
     ],
@@ -114,7 +118,7 @@ def test_who_sits_on_no_network_fools_nobody_but_on_the_machines() -> None:
     assert what(forger) == []
     on_host = risks([replace(forger, shared=forger.shared | {"net"})])
     assert [finding.what for finding in on_host] == ["host-network", "net-raw"]
-    assert on_host[1].evidence.endswith("it sits on the machine itself")
+    assert on_host[1].evidence.endswith("it is on the network of the host")
 
 
 def test_every_capability_is_said_once_as_a_whole() -> None:
@@ -137,7 +141,7 @@ def test_the_engines_socket_counts_read_only_too() -> None:
 
     (found,) = risks([replace(BARE, mounts=mounts)])
     assert found.what == "engine-socket"
-    assert found.evidence == "/run/docker.sock of the host lies in its mount /host/run"
+    assert found.evidence == "/run/docker.sock of the host is in its mount /host/run"
 
 
 @pytest.mark.parametrize(
@@ -183,10 +187,10 @@ def test_routers_are_who_forwards_and_has_where_to() -> None:
 @pytest.mark.parametrize(
     ("tried", "expected", "evidence"),
     [
-        ({}, "may-route", "forwarding is on for IPv4 on eth0; it sits on back, front"),
-        ({replace(HOP, router="other"): ARRIVED}, "may-route", "it sits on"),
-        ({HOP: ARRIVED, BACK: "lost"}, "routes", "a packet from a, handed to it on front for d on back, arrived"),
-        ({HOP: "lost", BACK: "lost"}, "set-to-route", "handed to it on front for d on back, did not: lost"),
+        ({}, "may-route", "forwarding is enabled for IPv4 on eth0; it is on back, front"),
+        ({replace(HOP, router="other"): ARRIVED}, "may-route", "it is on"),
+        ({HOP: ARRIVED, BACK: "lost"}, "routes", "a packet from a, sent to it on front for d on back, arrived"),
+        ({HOP: "lost", BACK: "lost"}, "set-to-route", "sent to it on front for d on back, did not arrive: lost"),
     ],
 )
 def test_forwarding_is_judged_by_what_arrived(tried: dict[ForwardingPath, str], expected: str, evidence: str) -> None:

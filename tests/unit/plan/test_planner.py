@@ -97,8 +97,8 @@ def test_a_port_for_the_host_alone_is_open_to_neighbours_before_engine_28(engine
     ("allow", "sentence"),
     [
         (["proxy -> apii:5000"], r'x-cloison.allow\[0\]: no service "apii"'),
-        (["host -> outside"], r'"host -> outside" covers no flow'),
-        (["app -> app"], r'"app -> app" covers no flow'),
+        (["host -> outside"], r'"host -> outside" matches no flow'),
+        (["app -> app"], r'"app -> app" matches no flow'),
     ],
 )
 def test_a_policy_that_means_nothing_is_refused(allow: list[str], sentence: str) -> None:
@@ -114,11 +114,11 @@ def test_a_port_that_the_file_does_not_declare_is_believed_and_said() -> None:
     assert [
         (
             "x-cloison.allow[3]",
-            "port 33060/tcp of db is not declared in the file (`expose`), so the policy is believed",
+            "port 33060/tcp of db is not declared in the file (`expose`); the plan assumes a listener",
         ),
         (
             "x-cloison.tolerate[0].flow",
-            "port 9999/tcp of app is not declared in the file (`expose`), so the policy is believed",
+            "port 9999/tcp of app is not declared in the file (`expose`); the plan assumes a listener",
         ),
     ] == remarks(plan, "undeclared")
     assert {"app -> db:33060"} <= flow_texts(plan, "holds")
@@ -145,25 +145,25 @@ LAN: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("kind", "body", "key", "says"),
     [
-        ("published", service("front", ports=("80:80",)), "x.ports", "for everyone, on every address of the host"),
-        ("published", service("front", ports=("0.0.0.0:80:80",)), "x.ports", "for everyone, on 0.0.0.0"),
-        ("published", service("front", ports=("10.0.0.5:80:80",)), "x.ports", "for who reaches 10.0.0.5"),
-        ("published", service("front", ports=("127.0.0.1:80:80",)), "x.ports", "for the host alone, on 127.0.0.1"),
-        ("published", service("front", ports=("[::]:53:53/udp",)), "x.ports", "x:53/udp, for everyone, on ::"),
-        ("published", service("front", ports=(":80",)), "x.ports", "a port of the host, which the engine chooses"),
+        ("published", service("front", ports=("80:80",)), "x.ports", "for every machine, on every address of the host"),
+        ("published", service("front", ports=("0.0.0.0:80:80",)), "x.ports", "for every machine, on 0.0.0.0"),
+        ("published", service("front", ports=("10.0.0.5:80:80",)), "x.ports", "for machines that reach it, on 10.0.0.5"),
+        ("published", service("front", ports=("127.0.0.1:80:80",)), "x.ports", "for the host only, on 127.0.0.1"),
+        ("published", service("front", ports=("[::]:53:53/udp",)), "x.ports", "x:53/udp, for every machine, on ::"),
+        ("published", service("front", ports=(":80",)), "x.ports", "a port of the host that the engine chooses"),
         ("published", service("lan", ports=("80:80",)), "x.ports", "if one of its networks is a bridge"),
-        ("unpublished", service("back", ports=("80:80",)), "x.ports", "Docker Swarm publishes it all the same"),
+        ("unpublished", service("back", ports=("80:80",)), "x.ports", "Docker Swarm publishes it"),
         ("unpublished", service(network_mode="host", ports=("80:80",)), "x.ports", "with network_mode host"),
-        ("egress", service("front"), "x.networks", "x has a way out to the internet, over front"),
+        ("egress", service("front"), "x.networks", "x has egress to the internet over front"),
         ("egress", service(network_mode="bridge"), "x.networks", "over bridge"),
-        ("bridges", service("front", "back"), "x.networks", "x joins back and front"),
-        ("host-mode", service(network_mode="host"), "x.network_mode", "x lives on the host itself"),
+        ("bridges", service("front", "back"), "x.networks", "x is on back and front: whoever"),
+        ("host-mode", service(network_mode="host"), "x.network_mode", "x uses the host's network"),
         ("company", service("back"), "networks.back", "app and x, db and proxy, db and x"),
         ("untold", service("edge"), "networks.edge", "edge is external"),
         ("untold", service("lan"), "networks.lan", "lan has the driver macvlan"),
-        ("untold", service("bare"), "networks.bare", "nat-unprotected on newer engines alone: --engine 28.0 predicts"),
-        ("ipv6", service("v6"), "networks.v6.enable_ipv6", "before Docker Engine 27 v6 has no wall over IPv6: whoever"),
-        ("ipv6", service("i6"), "networks.i6.enable_ipv6", "no wall over IPv6, although it is internal: whoever"),
+        ("untold", service("bare"), "networks.bare", "nat-unprotected only on newer engines: --engine 28.0 predicts"),
+        ("ipv6", service("v6"), "networks.v6.enable_ipv6", "v6 is not filtered over IPv6 before Docker Engine 27: "),
+        ("ipv6", service("i6"), "networks.i6.enable_ipv6", "before Docker Engine 27, although it is internal: "),
         ("replicas", service("back", scale=7), "x.deploy.replicas", "4 of 7 replicas"),
     ],
 )  # fmt: skip
@@ -265,6 +265,6 @@ def test_a_port_of_the_host_that_the_policy_names_is_believed_and_said(policy: d
     assert {0, 5432} == ports
     assert ("proxy", Reach.OPEN, meant) in judged
     assert ("app", Reach.OPEN, Judgement.BREACH) in judged
-    assert ["port 5432/tcp of host is the machine's own, so the policy is believed"] == [
+    assert ["port 5432/tcp of host is not in any Compose file; the plan assumes a listener"] == [
         remark.says for remark in plan.remarks if remark.kind is LintKind.UNDECLARED
     ]

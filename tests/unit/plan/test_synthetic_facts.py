@@ -74,7 +74,7 @@ def test_every_address_is_in_its_network_and_none_is_one_that_the_file_binds(
 def test_more_than_can_be_drawn_is_an_error_with_its_numbers() -> None:
     document = {"name": "vast", "services": {"a": service("n0")}, "networks": {f"n{i}": {} for i in range(600)}}
 
-    with pytest.raises(FileError, match="networks: 600 of them"):
+    with pytest.raises(FileError, match="networks: 600 networks"):
         facts(document)
 
 

@@ -22,7 +22,7 @@ from tests.unit.fake_engine import (
 from cloison.model.facts import PublishedPort
 from cloison.model.flow import Endpoint, EndpointKind, Flow, Protocol, Vantage
 from cloison.model.outcome import Outcome, Reach, observation
-from cloison.predict import docker_ipv4, docker_ipv6, predictor
+from cloison.predict import common_rules, docker_ipv4, docker_ipv6, predictor
 from cloison.predict.context import PredictionContext
 from cloison.verdict.intent import Intent
 from cloison.verdict.judge import Cause, Judgement
@@ -84,14 +84,14 @@ AT_LAN = f"proxy-1:80 at [{LAN_V6}]:8080"
 AT_BACK = f"proxy-1:80 at [{GATEWAYS_V6[BACK]}]:8080"
 AT_FRONT = f"proxy-1:80 at [{GATEWAYS_V6[FRONT]}]:8080"
 NO_RULES = "the engine sets no IPv6 rules, and the host forwards"
-WALLED = "the engine's IPv6 rules let nothing pass"
-NO_ROUTE = "backend_net is internal, so db has no route over IPv6"
-OLD_ROUTE = "before Engine 26 an internal network has a default route over IPv6 too"
+WALLED = "the engine's IPv6 rules drop packets"
+NO_ROUTE = "backend_net is internal, so db has no default route over IPv6"
+OLD_ROUTE = "before Engine 26 an internal network also has a default route over IPv6"
 MAYBE = "whether an internal network has a default route over IPv6 depends on the engine's version"
-NOT_TOLD = "the engine does not tell its version, and Engine 27 moved this wall"
-NO_WAY_TOLD = "the engine does not tell its version, and Engine 28 chose the IPv6 route anew"
-KEPT_IN = "the engine's IPv6 rules let nothing of db out of its internal networks"
-PROXIED = "the engine's proxy answers on the host's address of backend_net"
+NOT_TOLD = "the engine does not report its version, and Engine 27 changed this rule"
+NO_WAY_TOLD = "the engine does not report its version, and Engine 28 changed the IPv6 route"
+KEPT_IN = "the engine's IPv6 rules drop packets of db that leave its internal networks"
+PROXIED = "docker-proxy listens on the host's address on backend_net"
 
 ROWS = [
     # Inside a network.
@@ -103,7 +103,7 @@ ROWS = [
         DUAL_STACK.with_network("backend_net", driver_opts=ICC_OFF),
         f"app-1 -> db-1:3306 on backend_net {OVER}",
         UNKNOWN,
-        "known to leak",
+        "known to be incomplete",
     ),
     # Between two.
     (OLD, ACROSS, OPEN, OLD_ROUTE),
@@ -113,42 +113,42 @@ ROWS = [
     (V28, ACROSS, SHUT, WALLED),
     (UNVERSIONED, ACROSS, UNKNOWN, NOT_TOLD),
     *((deployment, ACROSS, SHUT, f"{WALLED} from db to frontend_net") for deployment in (RULED_20, RULED_26)),
-    (FILTERED, ACROSS, UNKNOWN, "what others set is not predicted (FORWARD policy DROP)"),
+    (FILTERED, ACROSS, UNKNOWN, "other rules are not predicted (FORWARD policy DROP)"),
     (FREE, f"web-1 -> db-1:3306 on backend_net {OVER}", OPEN, NO_RULES),
     (on(FREE, "24.0.7"), f"web-1 -> db-1:3306 on backend_net {OVER}", OPEN, NO_RULES),
     (
         on(FREE, "26.1.5"),
         f"web-1 -> db-1:3306 on backend_net {OVER}",
         OPEN,
-        "wide_net is not internal, so web has a route over IPv6: the engine sets no IPv6 rules",
+        "wide_net is not internal, so web has a default route over IPv6: the engine sets no IPv6 rules",
     ),
     (on(FREE, "28.5.2"), f"web-1 -> db-1:3306 on backend_net {OVER}", SHUT, WALLED),
     # Who has no IPv6 address, and where the file gives none.
-    (BEFORE, f"app-1 -> proxy-1:80 on frontend_net {OVER}", SHUT, "the file gives app no IPv6 address"),
-    (BEFORE, AWAY, SHUT, "the file gives db no IPv6 address"),
-    (BEFORE, f"db-1 -> host:* on frontend_net {OVER}", SHUT, "the file gives db no IPv6 address"),
-    (BEFORE, f"db-1 -> {AT_LAN}", SHUT, "the file gives db no IPv6 address"),
-    (GIVEN, f"proxy-1 -> db-1:3306 on frontend_net {OVER}", SHUT, "the file gives db no IPv6 address on frontend_net"),
-    (GIVEN, f"outside -> db-1:3306 on frontend_net {OVER}", SHUT, "the file gives db no IPv6 address on frontend_net"),
+    (BEFORE, f"app-1 -> proxy-1:80 on frontend_net {OVER}", SHUT, "app has no IPv6 address in the file"),
+    (BEFORE, AWAY, SHUT, "db has no IPv6 address in the file"),
+    (BEFORE, f"db-1 -> host:* on frontend_net {OVER}", SHUT, "db has no IPv6 address in the file"),
+    (BEFORE, f"db-1 -> {AT_LAN}", SHUT, "db has no IPv6 address in the file"),
+    (GIVEN, f"proxy-1 -> db-1:3306 on frontend_net {OVER}", SHUT, "db has no IPv6 address on frontend_net in the file"),
+    (GIVEN, f"outside -> db-1:3306 on frontend_net {OVER}", SHUT, "db has no IPv6 address on frontend_net in the file"),
     (
         DUAL_STACK.with_network("backend_net", enable_ipv6=False),
         INWARD,
         SHUT,
-        "the file gives db no IPv6 address on backend_net",
+        "db has no IPv6 address on backend_net in the file",
     ),
-    (MOVED, f"outside -> db-1:3306 at {LAN_V6}", SHUT, "the file does not put db into the host's namespace"),
+    (MOVED, f"outside -> db-1:3306 at {LAN_V6}", SHUT, "db is not in the host's namespace in the file"),
     # From outside.
     *(
-        (deployment, f"outside -> {AT_LAN}", OPEN, "port 8080 of the host is published for everyone")
+        (deployment, f"outside -> {AT_LAN}", OPEN, "port 8080 of the host is published to every machine")
         for deployment in (OLD, V24, V26, V27, V28)
     ),
     *((deployment, INWARD, OPEN, NO_RULES) for deployment in (OLD, V24, V26)),
     *((deployment, WALL, OPEN, NO_RULES) for deployment in (OLD, V24, V26)),
-    (FILTERED, INWARD, UNKNOWN, "what others set is not predicted"),
+    (FILTERED, INWARD, UNKNOWN, "other rules are not predicted"),
     (UNVERSIONED, INWARD, UNKNOWN, NOT_TOLD),
     (V27, INWARD, SHUT, "backend_net is internal"),
-    (V27, DIRECT, OPEN, "before Engine 28 a published port also answers"),
-    (V27, WALL, SHUT, "the host forwards nothing to an unpublished port"),
+    (V27, DIRECT, OPEN, "before Engine 28 a published port is also open"),
+    (V27, WALL, SHUT, "the host does not forward packets to an unpublished port"),
     (
         V27.with_network("backend_net", internal=False),
         DIRECT,
@@ -161,11 +161,11 @@ ROWS = [
     (V27.with_service("proxy", ports=[{"target": 80, "host_ip": EVERYWHERE}]), DIRECT, SHUT, "an unpublished port"),
     *((deployment, INWARD, SHUT, "backend_net is internal") for deployment in (RULED_20, RULED_26)),
     *(
-        (deployment, DIRECT, OPEN, "before Engine 28 a published port also answers")
+        (deployment, DIRECT, OPEN, "before Engine 28 a published port is also open")
         for deployment in (RULED_20, RULED_26)
     ),
     *(
-        (deployment, WALL, SHUT, "the host forwards nothing to an unpublished port")
+        (deployment, WALL, SHUT, "the host does not forward packets to an unpublished port")
         for deployment in (RULED_20, RULED_26)
     ),
     (V28, INWARD, SHUT, WALLED),
@@ -176,7 +176,7 @@ ROWS = [
             deployment,
             f"proxy-1 -> outside:* {OVER}",
             OPEN,
-            "frontend_net is not internal, so proxy has a route over IPv6: has egress",
+            "frontend_net is not internal, so proxy has a default route over IPv6: has egress",
         )
         for deployment in (OLD, V24, V26, V27, V28, RULED_20, RULED_26)
     ),
@@ -192,7 +192,12 @@ ROWS = [
     # Its route goes over the network that leads out, which has no IPv6; from 28 on, IPv6 has a route of its own.
     (BEHIND, f"proxy-1 -> outside:* {OVER}", SHUT, "proxy has no default route over IPv6"),
     (on(BEHIND, "26.1.5"), f"proxy-1 -> outside:* {OVER}", SHUT, "proxy has no default route over IPv6"),
-    (on(BEHIND, "28.5.2"), f"proxy-1 -> outside:* {OVER}", SHUT, "backend_net is internal, so proxy has no route"),
+    (
+        on(BEHIND, "28.5.2"),
+        f"proxy-1 -> outside:* {OVER}",
+        SHUT,
+        "backend_net is internal, so proxy has no default route",
+    ),
     # To the host.
     *(
         (
@@ -212,16 +217,21 @@ ROWS = [
     (V24, f"db-1 -> host:* at {LAN_V6}", UNKNOWN, MAYBE),
     (V26, f"db-1 -> host:* at {LAN_V6}", SHUT, NO_ROUTE),
     (V28, f"db-1 -> host:* on frontend_net {OVER}", SHUT, NO_ROUTE),
-    (V28, f"proxy-1 -> host:* at {LAN_V6}", OPEN, "so proxy has a route over IPv6: reaches all addresses of the host"),
+    (
+        V28,
+        f"proxy-1 -> host:* at {LAN_V6}",
+        OPEN,
+        "so proxy has a default route over IPv6: reaches all addresses of the host",
+    ),
     (
         DUAL_STACK.connected("db-1", FRONT, "172.30.2.9", "fd00:2::9"),
         "db-1 -> host:* on frontend_net over its link",
         SHUT,
-        "the file gives db no IPv6 address on frontend_net",
+        "db has no IPv6 address on frontend_net in the file",
     ),
     # Who lives in the host's namespace.
-    (AGENT, f"agent-1 -> db-1:3306 on backend_net {OVER}", OPEN, "nothing holds the host back"),
-    (AGENT, f"agent-1 -> outside:* {OVER}", OPEN, "nothing holds the host back"),
+    (AGENT, f"agent-1 -> db-1:3306 on backend_net {OVER}", OPEN, "the engine does not filter the host"),
+    (AGENT, f"agent-1 -> outside:* {OVER}", OPEN, "the engine does not filter the host"),
     (AGENT, f"outside -> agent-1:9000 at {LAN_V6}", OPEN, "agent has network_mode host"),
     (AGENT, f"db-1 -> agent-1:9000 on backend_net {OVER}", OPEN, "the host has an IPv6 address on backend_net"),
     (on(AGENT, "28.5.2"), f"db-1 -> agent-1:9000 at {LAN_V6}", SHUT, NO_ROUTE),
@@ -231,13 +241,13 @@ ROWS = [
     (V26, f"db-1 -> {AT_BACK}", OPEN, PROXIED),
     (UNVERSIONED, f"db-1 -> {AT_BACK}", OPEN, PROXIED),  # whether it has rules was read from the kernel
     *(
-        (deployment, f"db-1 -> {AT_BACK}", SHUT, "db gets there over backend_net, which is internal")
+        (deployment, f"db-1 -> {AT_BACK}", SHUT, "db connects over backend_net, which is internal")
         for deployment in (RULED_20, RULED_26)
     ),
     (RULED_20, f"db-1 -> {AT_LAN}", SHUT, KEPT_IN),
     (BEHIND.with_engine("20.10.24", filters_ipv6=True), f"db-1 -> {AT_LAN}", OPEN, OLD_ROUTE),  # no rule leads past it
-    (V27, f"db-1 -> {AT_BACK}", SHUT, "db gets there over backend_net, which is internal"),
-    (V28, f"db-1 -> {AT_BACK}", SHUT, "db gets there over backend_net, which is internal"),
+    (V27, f"db-1 -> {AT_BACK}", SHUT, "db connects over backend_net, which is internal"),
+    (V28, f"db-1 -> {AT_BACK}", SHUT, "db connects over backend_net, which is internal"),
     (on(BEHIND, "28.5.2"), f"db-1 -> {AT_BACK}", OPEN, PROXIED),  # published by its IPv4 address: the proxy leads there
     (on(BEHIND, ""), f"db-1 -> {AT_BACK}", OPEN, PROXIED),
     (V28, f"proxy-1 -> host:* on frontend_net {OVER}", OPEN, "internal or not"),
@@ -245,30 +255,45 @@ ROWS = [
     (V24, f"db-1 -> {AT_LAN}", UNKNOWN, MAYBE),
     (V26, f"db-1 -> {AT_FRONT}", SHUT, NO_ROUTE),
     (V28, f"db-1 -> {AT_LAN}", SHUT, NO_ROUTE),
-    (on(FREE, "28.5.2"), f"web-1 -> {AT_LAN}", OPEN, "so web has a route over IPv6: reaches the published port"),
-    (on(FREE, "28.5.2"), f"web-1 -> {AT_BACK}", OPEN, "so web has a route over IPv6: reaches the published port"),
+    (
+        on(FREE, "28.5.2"),
+        f"web-1 -> {AT_LAN}",
+        OPEN,
+        "so web has a default route over IPv6: reaches the published port",
+    ),
+    (
+        on(FREE, "28.5.2"),
+        f"web-1 -> {AT_BACK}",
+        OPEN,
+        "so web has a default route over IPv6: reaches the published port",
+    ),
     (
         DUAL_STACK.with_publications("db-1", PublishedPort(EVERYWHERE_V6, 3306, Protocol.TCP, 3306)),
         f"outside -> db-1:3306 at [{LAN_V6}]:3306",
         SHUT,
-        "the file does not publish db:3306 there",
+        "the file does not publish db:3306 on this address",
     ),
     (
         DUAL_STACK.with_service("proxy", ports=[{"target": 80, "published": "8080", "host_ip": EVERYWHERE}]),
         f"outside -> {AT_LAN}",
         SHUT,
-        "the file does not publish proxy:80 there",
+        "the file does not publish proxy:80 on this address",
     ),
     # Strangers and borrowed networks.
-    (SPY, f"spy -> db-1:3306 on backend_net {OVER}", SHUT, "the file gives stranger:spy no IPv6 address"),
-    (SPY, f"db-1 -> spy:* on backend_net {OVER}", SHUT, "the file does not know spy"),
+    (SPY, f"spy -> db-1:3306 on backend_net {OVER}", SHUT, "stranger:spy has no IPv6 address in the file"),
+    (SPY, f"db-1 -> spy:* on backend_net {OVER}", SHUT, "spy is not in the file"),
     (LENT, f"spy -> db-1:3306 on backend_net {OVER}", OPEN, "stranger:spy and db share backend_net"),
     (LENT, f"db-1 -> spy:* on backend_net {OVER}", OPEN, "db and stranger:spy share backend_net"),
     (LENT, f"app-1 -> db-1:3306 on backend_net {OVER}", OPEN, SHARED),
     (LENT, f"spy -> proxy-1:80 on frontend_net {OVER}", OPEN, "the host forwards from stranger:spy to frontend_net"),
-    (on(LENT, "26.1.5"), f"spy -> proxy-1:80 on frontend_net {OVER}", SHUT, "stranger:spy has no route over IPv6"),
+    (
+        on(LENT, "26.1.5"),
+        f"spy -> proxy-1:80 on frontend_net {OVER}",
+        SHUT,
+        "stranger:spy has no default route over IPv6",
+    ),
     (on(LENT, "28.5.2"), f"spy -> proxy-1:80 on frontend_net {OVER}", SHUT, f"{WALLED} from stranger:spy"),
-    (LENT, f"eve -> db-1:3306 on backend_net {OVER}", SHUT, "the file gives stranger:eve no IPv6 address"),
+    (LENT, f"eve -> db-1:3306 on backend_net {OVER}", SHUT, "stranger:eve has no IPv6 address in the file"),
     (
         STACK.dual_stack("backend_net").with_network("backend_net", external=True, enable_ipv6=None),
         f"app-1 -> db-1:3306 on backend_net {OVER}",
@@ -282,14 +307,14 @@ ROWS = [
         on(ASIDE, "28.5.2"),
         "lone-1 -> proxy-1:80 at [fd00:1::1]:8080",
         SHUT,
-        "side_net is internal, so lone has no route over IPv6",
+        "side_net is internal, so lone has no default route over IPv6",
     ),
     # Other ways to join a network to the world.
     (
         V28.with_network("frontend_net", driver_opts=ROUTED_V6),
         f"proxy-1 -> outside:* {OVER}",
         UNKNOWN,
-        "frontend_net is routed over IPv6, whose walls are not predicted",
+        "frontend_net is routed over IPv6, which is not predicted",
     ),
     (V28.with_network("frontend_net", driver_opts=ROUTED_V6), DIRECT, UNKNOWN, "frontend_net is routed over IPv6"),
     (V28.with_network("frontend_net", driver_opts=ROUTED_V6), AWAY, SHUT, NO_ROUTE),
@@ -329,7 +354,7 @@ def test_every_rule_over_ipv6_speaks_somewhere() -> None:
             if ":" in flow.endpoint.address:
                 spoken.add(next(rule for rule in docker_ipv6.RULES if rule(view, flow)))
 
-    assert spoken >= {rule for rule in docker_ipv6.RULES if rule not in docker_ipv4.COMMON_RULES}
+    assert spoken >= {rule for rule in docker_ipv6.RULES if rule not in common_rules.COMMON_RULES}
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def test_a_flow_is_written_with_its_three_matrices_and_its_reason() -> None:
     )
     assert ("open", "accepted", "the probe: accepted") == (flow.observed, flow.outcome, flow.evidence)
     assert ("breach", "drift", True) == (flow.judgement, flow.cause, flow.drift)
-    assert flow.reason.startswith("meant to be shut, and open behind the file's back")
+    assert flow.reason.startswith("should be closed but is open, and the Compose file does not explain it")
 
 
 def test_a_failed_control_is_written_down() -> None:
@@ -211,7 +211,7 @@ def test_the_coverage_says_what_was_missed() -> None:
     found = deployment.with_stopped("db-1").proof().coverage
 
     assert ["db"] == found.absent
-    assert [SkippedPart("service job", "it ran and has ended")] == found.skipped
+    assert [SkippedPart("service job", "it has completed")] == found.skipped
     assert not found.complete
     assert 0 < found.unknown < found.flows
 

@@ -380,7 +380,7 @@ def test_a_side_car_of_a_stopped_service_says_nothing_about_its_ports() -> None:
         (DUAL_STACK, []),
         (
             JOB.with_containers(container("job", pid=0, has_completed=True)),
-            [("service job", "it ran and has ended")],
+            [("service job", "it has completed")],
         ),
         (
             JOB.with_containers(container("job", pid=0)),
