@@ -1,4 +1,4 @@
-"""Plans and their reports: verdicts, what is remarked and where, and the words of a drawing."""
+"""Plans and their reports: verdicts, lint findings and their positions, and the wording."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @pytest.mark.parametrize("name", RENDERINGS)
-def test_a_report_is_the_stored_one(name: str) -> None:
+def test_a_report_is_the_golden_one(name: str) -> None:
     stored = (FOLDER / f"{name}.txt").read_text()
 
     assert stored == rendered(**RENDERINGS[name]), (
@@ -28,12 +28,12 @@ def test_a_report_is_the_stored_one(name: str) -> None:
     )
 
 
-def test_no_stored_report_is_left_over() -> None:
+def test_no_golden_report_is_unused() -> None:
     assert {f"{name}.txt" for name in RENDERINGS} == {path.name for path in FOLDER.iterdir()}
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_a_report_never_says_that_something_was_seen(name: str) -> None:
+def test_a_report_of_a_plan_never_claims_an_observation(name: str) -> None:
     text = rendered(name)
 
     assert not re.search(r"PROVEN|\bproven\b|\bobserved\b|was accepted|looked at;$|(?<!:) reaches |\bdrift\b", text)
@@ -62,7 +62,7 @@ def test_the_verdict_is_that_of_the_worst_flow(name: str, word: str, code: int) 
     assert (word, code) == (verdict.word, verdict.exit_code)
 
 
-def test_what_is_not_known_alone_is_undecided() -> None:
+def test_a_plan_with_only_unknown_flows_is_undecided() -> None:
     document = shop({"allow": ["app -> db:3306"], "tolerate": [{"flow": "* -> host", "why": "x"}]})
     document["services"] = {"app": service("edge"), "db": service("edge", expose=(3306,))}
     document["networks"] = {"edge": {"external": True}}
@@ -72,7 +72,7 @@ def test_what_is_not_known_alone_is_undecided() -> None:
     assert {"app -> db:3306", "db -> app:*"} <= flow_texts(plan, "unknown")
 
 
-def test_a_breach_that_the_file_opens_and_a_needed_door_that_it_shuts_are_told_apart() -> None:
+def test_a_flow_that_the_file_opens_is_a_breach_and_a_needed_one_that_it_closes_is_broken() -> None:
     plan = planned(shop({"allow": [*ALLOW, "db -> outside"]}))
 
     assert {"proxy -> db:3306", "proxy -> db:*", "proxy -> outside:*"} <= flow_texts(plan, "breach")
@@ -87,7 +87,7 @@ def test_a_needed_port_that_the_file_does_not_publish_is_broken() -> None:
 
 
 @pytest.mark.parametrize(("engine", "shut"), [("20.10", False), ("27.3", False), ("28.0", True)])
-def test_a_port_for_the_host_alone_is_open_to_neighbours_before_engine_28(engine: str, shut: bool) -> None:
+def test_a_port_published_on_loopback_is_open_to_the_outside_before_engine_28(engine: str, shut: bool) -> None:
     document = shop({**POLICY, "allow": ALLOW[1:]}, proxy=service("back", "front", ports=("127.0.0.1:8080:80",)))
 
     assert shut is ("outside -> proxy:80" not in flow_texts(planned(document, engine=engine), "breach"))
@@ -101,12 +101,12 @@ def test_a_port_for_the_host_alone_is_open_to_neighbours_before_engine_28(engine
         (["app -> app"], r'"app -> app" matches no flow'),
     ],
 )
-def test_a_policy_that_means_nothing_is_refused(allow: list[str], sentence: str) -> None:
+def test_a_policy_that_matches_no_flow_is_refused(allow: list[str], sentence: str) -> None:
     with pytest.raises(PolicyError, match=sentence):
         planned(shop({"allow": allow}))
 
 
-def test_a_port_that_the_file_does_not_declare_is_believed_and_said() -> None:
+def test_a_port_that_the_file_does_not_declare_is_assumed_and_reported() -> None:
     tolerated = [{"flow": "proxy -> app:9999", "why": "x"}, *POLICY["tolerate"]]
     plan = planned(shop({"allow": [*ALLOW, "app -> db:33060"], "tolerate": tolerated}))
 
@@ -124,7 +124,7 @@ def test_a_port_that_the_file_does_not_declare_is_believed_and_said() -> None:
     assert {"app -> db:33060"} <= flow_texts(plan, "holds")
 
 
-def test_a_toleration_of_nothing_is_said() -> None:
+def test_a_toleration_that_matches_nothing_is_noted() -> None:
     assert (
         "x-cloison.tolerate[1] (db -> outside)"
         in planned(
@@ -147,7 +147,7 @@ LAN: dict[str, Any] = {
     [
         ("published", service("front", ports=("80:80",)), "x.ports", "for every machine, on every address of the host"),
         ("published", service("front", ports=("0.0.0.0:80:80",)), "x.ports", "for every machine, on 0.0.0.0"),
-        ("published", service("front", ports=("10.0.0.5:80:80",)), "x.ports", "for machines that reach it, on 10.0.0.5"),
+        ("published", service("front", ports=("10.0.0.5:80:80",)), "x.ports", "machines that reach it, on 10.0.0.5"),
         ("published", service("front", ports=("127.0.0.1:80:80",)), "x.ports", "for the host only, on 127.0.0.1"),
         ("published", service("front", ports=("[::]:53:53/udp",)), "x.ports", "x:53/udp, for every machine, on ::"),
         ("published", service("front", ports=(":80",)), "x.ports", "a port of the host that the engine chooses"),
@@ -176,7 +176,7 @@ def test_what_the_file_says_is_remarked_at_its_key(kind: str, body: dict[str, An
     assert any(says in text for text in found), found
 
 
-def test_a_gateway_mode_that_the_engine_knows_is_not_remarked() -> None:
+def test_a_gateway_mode_that_the_engine_supports_is_no_finding() -> None:
     document = shop()
     document["networks"] |= {"bare": LAN["bare"]}
 
@@ -193,7 +193,7 @@ def test_ipv6_is_remarked_where_the_engine_has_no_walls_over_it(engine: str, cou
 
 
 @pytest.mark.parametrize("body", [{"external": True}, {"driver": "macvlan"}])
-def test_ipv6_of_a_network_that_is_not_predicted_is_not_remarked(body: dict[str, Any]) -> None:
+def test_ipv6_of_a_network_that_is_not_predicted_is_no_finding(body: dict[str, Any]) -> None:
     document = shop(POLICY)
     document["networks"]["lan"] = {**body, "enable_ipv6": True}
 
@@ -213,7 +213,7 @@ def test_an_internal_network_with_ipv6_is_a_breach_by_the_file_before_engine_27_
     ]
 
 
-def test_every_kind_of_remark_is_tried() -> None:
+def test_every_kind_of_lint_finding_is_tested() -> None:
     tried = next(
         mark for mark in test_what_the_file_says_is_remarked_at_its_key.pytestmark if mark.name == "parametrize"
     )
@@ -225,7 +225,7 @@ def test_every_judgement_to_act_on_has_an_entry() -> None:
     assert {*Judgement} - {Judgement.HOLDS, Judgement.UNJUDGED} == set(report.ENTRY_TEMPLATES)
 
 
-def test_who_lives_on_the_host_is_on_its_bridges_and_nobody_knows_where_else() -> None:
+def test_a_service_in_the_hosts_namespace_reaches_its_bridges_and_other_networks_are_unknown() -> None:
     document = shop(agent=service(network_mode="host"), far=service("lan"))
     document["networks"] |= LAN
     plan = planned(document)
@@ -238,7 +238,7 @@ def test_who_lives_on_the_host_is_on_its_bridges_and_nobody_knows_where_else() -
     assert (Reach.OPEN, Reach.UNKNOWN) == (found["db"], found["far"])
 
 
-def test_a_proposal_that_changes_no_door_has_no_effects() -> None:
+def test_a_proposal_that_changes_no_open_pair_has_no_effects() -> None:
     alone = ProposedNetworkPart("back", internal=True, members=["db"], is_new=True)
     nothing = ProposalPart([alone], [], [], opens=[], shuts=[], leaves_open=[], exact=True, yaml="")
 
@@ -252,7 +252,7 @@ def test_a_proposal_that_changes_no_door_has_no_effects() -> None:
         {"allow": ALLOW, "tolerate": [{"flow": "proxy -> host:5432", "why": "the old database"}]},
     ],
 )
-def test_a_port_of_the_host_that_the_policy_names_is_believed_and_said(policy: dict[str, Any]) -> None:
+def test_a_port_of_the_host_that_the_policy_names_is_assumed_and_reported(policy: dict[str, Any]) -> None:
     plan = planned(shop(policy))
     ports = {end.service_port for end in plan.endpoints if end.place == "host"}
     judged = {

@@ -1,4 +1,4 @@
-"""One row for each sentence that a rule can say."""
+"""The predictions over Docker's bridges and IPv4: one row for each sentence of a rule."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ GUEST = GUEST.with_engine_network("shop_guest_net", subnets=("172.30.3.0/24",)).
 
 
 def moded(mode: str, network: str = "frontend_net") -> FakeEngine:
-    """Return the guest's world with a network of that gateway mode."""
+    """Return the guest's engine with a network of that gateway mode."""
     return GUEST.with_network(network, driver_opts={"com.docker.network.bridge.gateway_mode_ipv4": mode})
 
 
@@ -87,7 +87,7 @@ UNMANAGED = replace(
 ROWS = [
     (UNMANAGED, "app-1 -> db-1:3306 at 10.99.9.2", SHUT,
      "neither the file nor the engine assigns 10.99.9.2 to db"),
-    # Inside a network, and between two.
+    # Inside a network, and between two networks.
     (STACK, "app-1 -> db-1:3306 on backend_net", OPEN, f"app and db {SHARED}"),
     (STACK, "proxy-1 -> db-1:* on backend_net", OPEN, f"proxy and db {SHARED}"),
     (STACK, "db-1 -> proxy-1:80 on frontend_net", SHUT, "db is not on frontend_net in the file"),
@@ -109,7 +109,7 @@ ROWS = [
         "frontend_net has inter-container communication off, which is known to be incomplete",
     ),
     (OLD, "app-1 -> old-1:* on bridge", SHUT, "app is not on bridge in the file"),
-    # Strangers.
+    # Foreign containers.
     (SPY, "spy -> db-1:3306 on backend_net", SHUT, "spy is not in the file"),
     (SPY, "db-1 -> spy:* on backend_net", SHUT, "spy is not in the file"),
     (BORROWED, "spy -> db-1:3306 on backend_net", OPEN, f"stranger:spy and db {SHARED}"),
@@ -127,7 +127,7 @@ ROWS = [
     (AGENT, "agent-1 -> db-1:3306 on backend_net", OPEN, "network_mode host, and the engine does not filter the host"),
     (NOWHERE, "job-1 -> db-1:3306 on backend_net", SHUT, "job has network_mode none"),
     (NOWHERE, "job-1 -> outside:*", SHUT, "job has network_mode none"),
-    (TAIL, "tail-1 -> db-1:3306 on backend_net", UNKNOWN, "shares the namespace of a container that is not in the file"),
+    (TAIL, "tail-1 -> db-1:3306 on backend_net", UNKNOWN, "the namespace of a container that is not in the file"),
     # Other drivers.
     (VLAN, "proxy-1 -> outside:*", UNKNOWN, "frontend_net uses the driver macvlan, which is not predicted"),
     (VLAN, "db-1 -> proxy-1:80 on frontend_net", UNKNOWN, "frontend_net uses the driver macvlan"),
@@ -139,7 +139,7 @@ ROWS = [
     (AGENT.with_engine_network(FRONT, driver="macvlan"), "agent-1 -> db-1:3306 on backend_net", OPEN,
      "the engine does not filter the host"),
     (STACK.with_engine_network(FRONT, driver=""), "proxy-1 -> outside:*", UNKNOWN, "the file does not give its driver"),
-    # Who lives in the host's namespace.
+    # Services in the host's namespace.
     (AGENT, "outside -> agent-1:9000 at 192.0.2.10", OPEN, "agent has network_mode host"),
     (AGENT, "host -> agent-1:9000 on backend_net", OPEN, "agent has network_mode host"),
     (AGENT, "db-1 -> agent-1:9000 on backend_net", OPEN, "the host has an address on backend_net"),
@@ -159,7 +159,7 @@ ROWS = [
     (STACK.with_engine("27.5.1", "ACCEPT"), WALL, OPEN, "FORWARD policy is ACCEPT"),
     (STACK.with_engine("27.5.1", ""), WALL, UNKNOWN, "the host's FORWARD policy could not be read"),
     (STACK.with_engine("27.5.1", ""), DIRECT, OPEN, "before Engine 28"),
-    (STACK.with_engine("28.0.0", "ACCEPT"), DIRECT, SHUT, "Engine 28 and later drop packets that are routed to a container"),
+    (STACK.with_engine("28.0.0", "ACCEPT"), DIRECT, SHUT, "Engine 28 and later drop packets"),
     (STACK.with_engine("29.1.3"), WALL, SHUT, "Engine 28 and later"),
     (STACK.with_engine("29.1.3"), PUBLISHED, OPEN, "published to every machine"),
     (STACK.with_engine(""), DIRECT, UNKNOWN, "the engine does not report its version"),
@@ -186,7 +186,7 @@ ROWS = [
     (STACK, "proxy-1 -> host:* at 192.0.2.10", OPEN, "the host answers on all of its addresses"),
     (STACK.with_listeners("", 22), "db-1 -> host:22 on backend_net", OPEN, "the host has an address on backend_net"),
     (BARE, "bare-1 -> host:* on backend_net", SHUT, "bare has no network in the file"),
-    # To what is published, from containers.
+    # From containers to published ports.
     (STACK, "db-1 -> proxy-1:80 at 192.0.2.10:8080", SHUT, "db connects over backend_net, which is internal"),
     (OLD, "old-1 -> proxy-1:80 at 192.0.2.10:8080", OPEN, "open to the containers of other networks too"),
     (OLD, "old-1 -> proxy-1:80 at 172.30.2.1:8080", OPEN, "open to the containers of other networks too"),
@@ -212,7 +212,7 @@ ROWS = [
         SHUT,
         "backend_net does not masquerade",
     ),
-    # Engines without a process at published ports.
+    # Engines without docker-proxy.
     (FILTERED, "guest-1 -> proxy-1:80 at 192.0.2.10:8080", SHUT, "the engine has no userland proxy, so a published"),
     (
         FILTERED.with_service("guest", networks={"frontend_net": None}),
@@ -234,7 +234,7 @@ ROWS = [
     (ROUTED, "guest-1 -> proxy-1:* on frontend_net", SHUT, "guest is not on frontend_net in the file"),
     (ROUTED, "db-1 -> proxy-1:80 on frontend_net", SHUT, "db is not on frontend_net in the file"),
     (GUEST, "guest-1 -> proxy-1:80 on frontend_net", SHUT, "guest is not on frontend_net in the file"),
-    (moded("routed", "backend_net"), "guest-1 -> proxy-1:80 on backend_net", SHUT, "guest is not on backend_net in the file"),
+    (moded("routed", "backend_net"), "guest-1 -> proxy-1:80 on backend_net", SHUT, "guest is not on backend_net"),
     (ROUTED.with_engine("27.5.1"), DIRECT, OPEN, "frontend_net is routed"),
     (ROUTED.with_engine("27.5.1"), "guest-1 -> proxy-1:80 on frontend_net", SHUT, "guest is not on"),
     (ROUTED.with_engine("26.1.5"), DIRECT, OPEN, "before Engine 28"),
@@ -258,13 +258,13 @@ ROWS = [
         SHUT,
         "agent is not on backend_net in the file",
     ),
-    # Direct routing, where the engine was told to let it be.
+    # Direct routing on an engine with --allow-direct-routing.
     (UNGUARDED, DIRECT, OPEN, "the engine allows direct routing"),
     (UNGUARDED, WALL, SHUT, "Engine 28 and later drop"),
     (TRUSTING, DIRECT, UNKNOWN, "frontend_net trusts eth1, and the outside may be behind another interface"),
     (TRUSTING, WALL, SHUT, "Engine 28 and later drop"),
     (TRUSTING.with_engine("28.1.0"), DIRECT, SHUT, "Engine 28 and later drop"),
-    # What the engine publishes and the file does not.
+    # Ports that the engine publishes and the file does not.
     (STALE, "outside -> db-1:3306 at 192.0.2.10:3306", SHUT, "the file does not publish db:3306 on this address"),
     (STALE, "host -> db-1:3306 at 192.0.2.10:3306", SHUT, "the file does not publish db:3306 on this address"),
     (STALE.with_network("backend_net", internal=False), "outside -> db-1:3306 on backend_net", SHUT,
@@ -279,12 +279,12 @@ ROWS = [
 
 
 def predictions(deployment: FakeEngine) -> dict[str, Prediction]:
-    """Return what is predicted, by label."""
+    """Return the predictions by the labels of their flows."""
     return {label(flow): prediction for flow, prediction in deployment.predicted().items()}
 
 
 @pytest.mark.parametrize(("deployment", "flow", "reach", "rule"), ROWS)
-def test_a_flow_is_predicted_by_the_first_rule_that_speaks(
+def test_a_flow_is_predicted_by_the_first_rule_that_matches(
     deployment: FakeEngine, flow: str, reach: Reach, rule: str
 ) -> None:
     found = predictions(deployment)[flow]
@@ -301,7 +301,7 @@ def test_every_flow_has_a_prediction_with_a_rule(deployment: FakeEngine) -> None
     assert all(prediction.rule for prediction in found.values())
 
 
-def test_every_rule_speaks_somewhere() -> None:
+def test_every_rule_matches_some_flow() -> None:
     spoken = set()
     for deployment, *_ in ROWS:
         view = PredictionContext(deployment.project, deployment.facts)
@@ -311,7 +311,7 @@ def test_every_rule_speaks_somewhere() -> None:
     assert set(docker_ipv4.RULES) == spoken
 
 
-def test_a_prediction_knows_nothing_of_who_listens() -> None:
+def test_a_prediction_does_not_depend_on_listeners() -> None:
     reaches = {name: found.reach for name, found in predictions(STACK.without_listeners("db-1").with_policy()).items()}
 
     assert {name: found.reach for name, found in predictions(STACK.with_policy()).items()} == reaches
@@ -338,11 +338,11 @@ def test_a_prediction_knows_nothing_of_who_listens() -> None:
         ),
     ],
 )  # fmt: skip
-def test_flows_that_a_proof_does_not_ask_are_predicted_too(flow: Flow, prediction: Prediction) -> None:
+def test_flows_that_are_in_no_proof_are_predicted_too(flow: Flow, prediction: Prediction) -> None:
     assert {flow: prediction} == predictor.predict(STACK.project, STACK.facts, [flow])
 
 
-def test_a_network_that_only_the_file_knows_has_the_files_driver() -> None:
+def test_a_network_that_the_engine_does_not_have_has_the_driver_of_the_file() -> None:
     deployment = STACK.with_network("frontend_net", name="shop_lan", driver="macvlan")
 
     assert UNKNOWN is predictions(deployment)["proxy-1 -> outside:*"].reach

@@ -1,4 +1,4 @@
-"""One row for each sentence that a rule of Podman's can say."""
+"""The predictions over Podman's bridges: one row for each sentence of a rule."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ OWN, EDGE = "shop_own_net", "shop_edge_net"
 
 
 def on(deployment: FakeEngine, version: str = "5.4.2", policy: str = "ACCEPT", **facts: Any) -> FakeEngine:
-    """Return the world on Podman: over nftables, with the loose source check, bridges not filtered."""
+    """Return a deployment on Podman with nftables, a loose rp_filter, and bridges that are not filtered."""
     told = {"firewall": "nftables", "source_check": "2", **facts}
     return replace(deployment, facts=replace(deployment.facts, engine=EngineFacts("podman", version, policy, **told)))
 
 
 def lent(deployment: FakeEngine, *, isolate: str | None) -> FakeEngine:
-    """Return the world in which others lend the proxy's network."""
+    """Return the deployment in which the proxy's network is external."""
     options = () if isolate is None else (("isolate", isolate),)
     return deployment.with_network("frontend_net", external=True).with_engine_network(FRONT, options=options)
 
@@ -103,7 +103,7 @@ ROWS = [
     (on(STACK, policy="", **FILTERED), "app-1 -> db-1:3306 on backend_net", UNKNOWN, "could not be read"),
     (DRIFTED, "proxy-1 -> db-1:3306 on frontend_net", SHUT, "db is not on frontend_net in the file"),
     (DRIFTED, INNER.replace("backend", "frontend"), SHUT, "db is not on frontend_net in the file"),
-    # Between two.
+    # Between two networks.
     (TWO, ACROSS, SHUT, "Podman isolates own_net and frontend_net from each other"),
     (on(OTHER, "4.2.0"), ACROSS, UNKNOWN, "Podman does not report whether it isolates own_net and frontend_net"),
     (on(OTHER, "6.0.0"), ACROSS, UNKNOWN, "has strict isolation"),
@@ -115,7 +115,7 @@ ROWS = [
     (on(lent(OTHER, isolate="false"), policy="DROP", firewall=""), ACROSS, UNKNOWN, "firewall backend is unknown"),
     (on(lent(OTHER, isolate=None)), ACROSS, UNKNOWN, "does not report whether"),
     (OLD, "old-1 -> proxy-1:80 on frontend_net", OPEN, "Podman does not isolate bridge and frontend_net"),
-    (OLD, "old-1 -> db-1:3306 on backend_net", OPEN, "backend_net is internal, and Podman does not filter packets to it"),
+    (OLD, "old-1 -> db-1:3306 on backend_net", OPEN, "backend_net is internal, and Podman does not filter packets"),
     (TWO, "web-1 -> db-1:3306 on backend_net", OPEN, "backend_net is internal, and Podman does not filter"),
     (on(OTHER, "4.3.1"), "web-1 -> db-1:3306 on backend_net", UNKNOWN, "Podman before 5 may have left a stale rule"),
     (on(OTHER, "4.3.1"), ACROSS, SHUT, "Podman isolates own_net and frontend_net from each other"),
@@ -163,12 +163,12 @@ ROWS = [
     (HELD, "proxy-1 -> db-1:3306 at 192.0.2.10:3306", OPEN, "and answers itself"),
     (HELD, "app-1 -> db-1:3306 at 172.30.1.1:3306", OPEN, "and answers itself"),
     (HELD, "app-1 -> db-1:3306 at 192.0.2.10:3306", SHUT, "every network of app is internal"),
-    # Who lives on the host.
-    (AGENT, "outside -> agent-1:9000 at 192.0.2.10", OPEN, "agent has network_mode host, and the engine does not filter"),
+    # Services in the host's namespace.
+    (AGENT, "outside -> agent-1:9000 at 192.0.2.10", OPEN, "and the engine does not filter packets to the host"),
     (AGENT, "db-1 -> agent-1:9000 on backend_net", OPEN, "the host has an address on backend_net, internal or not"),
     (AGENT, "db-1 -> agent-1:9000 at 192.0.2.10", SHUT, "every network of db is internal, so it has no default route"),
     (AGENT, "proxy-1 -> agent-1:9000 at 192.0.2.10", OPEN, "the host answers on all of its addresses"),
-    # What is Docker's, too.
+    # Rules that Docker has too.
     (UNMANAGED, "app-1 -> db-1:3306 at 10.99.9.2", SHUT,
      "neither the file nor the engine assigns 10.99.9.2 to db"),
     (PODMAN, "host -> db-1:3306 on backend_net", OPEN, "the host has an address on every bridge"),
@@ -189,7 +189,7 @@ ROWS = [
 
 
 def predictions(deployment: FakeEngine) -> dict[str, Prediction]:
-    """Return what is predicted, by label."""
+    """Return the predictions by the labels of their flows."""
     return {
         label(f): found
         for f, found in predictor.predict(deployment.project, deployment.facts, deployment.flows()).items()
@@ -197,7 +197,7 @@ def predictions(deployment: FakeEngine) -> dict[str, Prediction]:
 
 
 @pytest.mark.parametrize(("deployment", "flow", "reach", "rule"), ROWS)
-def test_a_flow_is_predicted_by_the_first_rule_that_speaks(
+def test_a_flow_is_predicted_by_the_first_rule_that_matches(
     deployment: FakeEngine, flow: str, reach: Reach, rule: str
 ) -> None:
     found = predictions(deployment)[flow]
@@ -214,7 +214,7 @@ def test_every_flow_is_predicted_by_a_rule(deployment: FakeEngine) -> None:
     assert "no rule matches this flow" not in {prediction.rule for prediction in found.values()}
 
 
-def test_every_rule_speaks_somewhere() -> None:
+def test_every_rule_matches_some_flow() -> None:
     spoken = set()
     for deployment, *_ in ROWS:
         view = PredictionContext(deployment.project, deployment.facts)
@@ -225,7 +225,7 @@ def test_every_rule_speaks_somewhere() -> None:
     assert {*predict_podman.RULES, *predict_podman.RULES_V6} == spoken
 
 
-def test_each_engine_has_rules_of_its_own() -> None:
+def test_each_engine_has_its_own_rules() -> None:
     docker, podman = predictions(STACK), predictions(PODMAN)
 
     assert docker.keys() == podman.keys()
