@@ -1,13 +1,15 @@
-"""What can go wrong before there is a verdict; every sentence says what, where and what to do.
+"""The expected errors of cloison, their exit codes, and the root cause of a caught exception.
 
-    CloisonError            never raised itself
-    ├── UsageError          the command line asks for something impossible      exit 2
-    ├── FileError           the Compose file cannot be resolved                 exit 2
-    ├── PolicyError         `x-cloison` says something the project does not have exit 2
-    ├── PublishError        an image did not reach its registry                 exit 1
-    └── NotProven           nothing could be looked at, so nothing is proven    exit 3
+Each message begins with the object of the error, says what is wrong and where, and what to do.
 
-Rule: a probe that cannot run is a cell of the matrix (`unknown`), never one of these.
+    CloisonError            the base class, never raised itself
+    ├── UsageError          the command line is invalid                         exit 2
+    ├── FileError           the Compose file is missing or invalid              exit 2
+    ├── PolicyError         the policy is invalid or does not fit the project   exit 2
+    ├── PublishError        an image was not pushed to its registry             exit 1
+    └── NotProven           no proof is possible                                exit 3
+
+Rule: a probe that cannot run is not an error but a flow whose reach is `unknown`.
 """
 
 from __future__ import annotations
@@ -22,47 +24,47 @@ INTERRUPTED: Final = 130
 
 
 class CloisonError(Exception):
-    """An expected failure: its text is for the person who ran the command."""
+    """An expected failure; its text is shown to the user of the command."""
 
     exit_code: ClassVar[int]
 
     def __init__(self, sentence: str) -> None:
-        # What a file is quoted with may hold a newline, or a code that a terminal obeys.
+        # A quoted part of a file may contain newlines or terminal control sequences.
         super().__init__("".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in sentence))
 
 
 class UsageError(CloisonError):
-    """The command line asks for something that cannot be done."""
+    """The command line is invalid, or asks for something that is impossible."""
 
     exit_code = USAGE_ERROR
 
 
 class FileError(CloisonError):
-    """The Compose file could not be found or resolved."""
+    """The Compose file is missing, or Compose cannot resolve it."""
 
     exit_code = USAGE_ERROR
 
 
 class PolicyError(CloisonError):
-    """The policy names something that the project does not have, or is not a policy."""
+    """The policy is invalid, or names something that the project does not have."""
 
     exit_code = USAGE_ERROR
 
 
 class PublishError(CloisonError):
-    """An image was not pushed, or what the registry holds is not what was pushed."""
+    """An image was not pushed, or the registry has a different image."""
 
     exit_code = BREACHED
 
 
-class NotProven(CloisonError):  # noqa: N818  # it is the verdict's own word
-    """There is nothing to look at, or no way to look at it."""
+class NotProven(CloisonError):  # noqa: N818  # named like the verdict
+    """No proof is possible: the project does not run, or it cannot be probed."""
 
     exit_code = UNPROVEN
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """Return the exception that all the others were raised for."""
+    """Return the first exception of a chain of causes."""
     known = [error]
     while (cause := _next_cause(known[-1])) is not None and not any(cause is one for one in known):
         known.append(cause)
@@ -70,14 +72,14 @@ def root_cause(error: BaseException) -> BaseException:
 
 
 def system_error_text(error: BaseException) -> str:
-    """Return what the kernel, the resolver or the certificate check said, empty when it was none of them."""
+    """Return the message of the kernel, the resolver or the certificate check, empty when the cause is another."""
     inner = root_cause(error)
     if isinstance(inner, OSError) and inner.strerror:
         return inner.strerror
-    return "it does not answer in time" if isinstance(inner, TimeoutError) else ""
+    return "no answer in time" if isinstance(inner, TimeoutError) else ""
 
 
 def _next_cause(error: BaseException) -> BaseException | None:
-    """Return the next one; urllib3 keeps it in `reason`, others among the arguments or as Python does."""
+    """Return the next cause: urllib3 stores it in `reason`, others among the arguments or in `__cause__`."""
     inside = (part for part in (getattr(error, "reason", None), *error.args) if isinstance(part, BaseException))
     return next(inside, error.__cause__ or error.__context__)

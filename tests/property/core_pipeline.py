@@ -1,4 +1,4 @@
-"""The whole way of a document through the core, and what it may end with: a result, or one sentence."""
+"""The whole pipeline of the core for a document, which ends with a result or with one expected error."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ MACHINE: Final = Machine("lab", "Linux 6.18")
 NOW: Final = "2026-01-02T03:04:05.678Z"
 PLACE: Final = re.compile(r"^(the resolved Compose file|services|networks|x-cloison)\b.*: ")
 UNKNOWN: Final = re.compile(r'\bno (service|network|key|protocol) "')
-SUGGESTED: Final = re.compile(r"did you mean|; known are |; write ")
+SUGGESTED: Final = re.compile(r"did you mean|; known names: |; write ")
 RENDERED: Final = 4
-"""One document of so many is shown as well: a report costs as much as all the rest."""
+"""One document of this number is also rendered: a report costs as much as all the rest."""
 SEEN: Final = [observation(outcome, watched=watched, evidence="drawn") for outcome, watched in REACH]
 
 
 @dataclass(frozen=True, slots=True)
 class FuzzParameters:
-    """What is drawn besides the document: the engine, what the machine has already, and what goes wrong on it."""
+    """The generated inputs besides the document: the engine, the state of the host, and its faults."""
 
     seed: int = 0
     engine: str = "20.10"
@@ -51,9 +51,9 @@ class FuzzParameters:
 
 
 def error_of(document: Mapping[str, Any], parameters: FuzzParameters) -> CloisonError | None:
-    """Send a document through the core; return what it was refused with, None when it passed.
+    """Send a document through the core; return the error that refused it, None when it passed.
 
-    Raises AssertionError when it was refused in other words than one sentence that names a place.
+    Raises AssertionError when the error is not one line with a position.
     """
     try:
         _through(document, parameters)
@@ -64,7 +64,7 @@ def error_of(document: Mapping[str, Any], parameters: FuzzParameters) -> Cloison
 
 
 def check_sentence(said: str) -> None:
-    """Refuse a sentence that does not say where, or that names something unknown and suggests nothing."""
+    """Fail on an error without a position, or with an unknown name and no suggestion."""
     assert said.isprintable(), f"not one line of text: {said!r}"
     assert PLACE.match(said), f"where? {said}"
     assert not UNKNOWN.search(said) or SUGGESTED.search(said), f"what else? {said}"
@@ -94,7 +94,7 @@ def _rehearse(document: Mapping[str, Any]) -> None:
 
 
 def _prove(project: Project, rules: Policy | None, parameters: FuzzParameters) -> None:
-    """Judge the project on an engine that did as the file says, but for what went wrong, with anything seen."""
+    """Judge the project on an engine that follows the file except for its faults, with any observations."""
     dice = Random(parameters.seed)  # noqa: S311  # an example, not a secret
     facts = tampered(
         synthetic_facts.synthetic_facts(synthetic_facts.with_capped_replicas(project), Assumptions(parameters.engine)),
@@ -121,7 +121,7 @@ def _prove(project: Project, rules: Policy | None, parameters: FuzzParameters) -
 
 
 def tampered(facts: Facts, dice: Random) -> Facts:
-    """Return the facts of an engine on which containers were stopped, moved and joined by hand."""
+    """Return the facts of an engine on which containers were stopped, moved and attached by hand."""
     networks = [network.name for network in facts.networks]
     found = tuple(_by_hand(container, networks, dice) for container in facts.containers)
     held = [seat for container in facts.containers for seat in container.attachments]

@@ -1,4 +1,4 @@
-"""One example: a document that Compose could nearly have printed, and what is left of it after a few strikes."""
+"""One example: a nearly valid document, and its mutants."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tests.property.core_pipeline import FuzzParameters, error_of
 from tests.property.document_strategies import ANYTHING, Document, documents, mutant
 
 MUTANTS: Final = 4
-"""So many mutants of a document are tried with it: to draw one costs more than to try one."""
+"""The number of mutants tried with each document: generating a document costs more than a try."""
 DOCUMENTS_PER_EXAMPLE: Final = 1 + MUTANTS
-"""Documents of one example."""
+"""The number of documents of one example."""
 SEEDS: Final = st.integers(0, 2**32)
 PARAMETERS: Final = st.builds(
     FuzzParameters, SEEDS, st.sampled_from(["20.10", "26.1", "28.0"]), st.sampled_from(["", "bridge", "internal"])
@@ -21,9 +21,9 @@ DOCUMENTS: Final = documents() | documents() | documents() | ANYTHING
 
 
 def check(document: Document, parameters: FuzzParameters) -> list[str]:
-    """Try a document and its mutants; return what they came to: the name of an error, or `passed`.
+    """Run a document and its mutants; return their results: the name of an error, or `passed`.
 
-    Raises whatever is neither a result nor a sentence, with the document that brought it.
+    Raises every exception that is not an expected error, with its document.
     """
     dice = Random(parameters.seed)  # noqa: S311  # an example, not a secret
     return [_result_of(body, parameters) for body in (document, *(mutant(document, dice) for _ in range(MUTANTS)))]

@@ -1,4 +1,4 @@
-"""Compose documents that nobody chose: nearly right ones, what is left of them after a few strikes, and anything."""
+"""Generated Compose documents: nearly valid ones, their mutants, and any JSON."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ ODD: Final = (
     "a" * 200,
     *WRONG,
 )
-"""Names and texts that somebody will write sooner or later."""
+"""Unusual names and texts."""
 WORDS: Final = st.sampled_from([*NAMES, *KEYS, *ODD]) | st.text(max_size=6)
 ODD_NUMBERS: Final = (0, 1, 80, 65536, -1, 10**9, 2**53, 2**64, 10**30, 0.5, -0.0, 1e300, float("inf"), float("nan"))
 DEEP: Final = (3, 100, 900)
-"""How deep a nest is; at about a thousand, Python's own reader of JSON gives up."""
+"""The depth of a nested list; Python's JSON parser fails at about a thousand."""
 ADDRESSES: Final = st.sampled_from(
     ["", "0.0.0.0", "127.0.0.1", "127.1.2.3", "192.0.2.1", "198.18.0.1", "198.51.100.1", "::", "::1", "fe80::1%lo"]
 )
@@ -164,7 +164,7 @@ POLICIES: Final = _some(allow=st.lists(ARROWS, max_size=4), tolerate=st.lists(TO
 
 @st.composite
 def documents(draw: st.DrawFn) -> Document:
-    """Draw a document that Compose could nearly have printed, with a policy about what is in it or not."""
+    """Generate a nearly valid document, with a policy about names that it has or not."""
     services = draw(st.dictionaries(st.sampled_from(NAMES), BODIES, min_size=1, max_size=4))
     for name, body in services.items():
         if _joins_missing_namespace(name, body, services):
@@ -179,14 +179,14 @@ def documents(draw: st.DrawFn) -> Document:
 
 
 def _joins_missing_namespace(name: str, body: Document, services: Document) -> bool:
-    """Whether a service lives with one that is not there, or that lives with another itself."""
+    """Whether a service shares the namespace of a missing service, or of one that shares another."""
     mode, _, namespace_owner = body.get("network_mode", "").partition(":")
     theirs: str = services.get(namespace_owner, {"network_mode": "service:"}).get("network_mode", "")
     return mode == "service" and (name == namespace_owner or theirs.startswith("service:"))
 
 
 def sensible(services: Document) -> st.SearchStrategy[Document]:
-    """Return policies that name what there is, so that most of them get through."""
+    """Return policies that name existing places, so that most are valid."""
     places = st.sampled_from([*services, "host", "outside", "*"])
     arrows = st.builds("{} -> {}{}".format, places, st.sampled_from([*services]), st.sampled_from(["", "", ":80"]))
     return st.fixed_dictionaries(
@@ -195,7 +195,7 @@ def sensible(services: Document) -> st.SearchStrategy[Document]:
 
 
 def positions(body: Any) -> list[tuple[Any, Any]]:
-    """Return every place in a document where something stands, as a container and a key of it."""
+    """Return every position in a document, as a container and a key of it."""
     found: list[tuple[Any, Any]] = []
     waiting = [body]
     while waiting:
@@ -207,7 +207,7 @@ def positions(body: Any) -> list[tuple[Any, Any]]:
 
 
 def mutant(document: Document, dice: Random) -> Document:
-    """Return a document with something else in some places of it."""
+    """Return a document with some values replaced."""
     body: Document = json.loads(json.dumps(document))
     for _ in range(dice.randint(1, 3)):
         places = positions(body)
@@ -217,7 +217,7 @@ def mutant(document: Document, dice: Random) -> Document:
 
 
 def _strike(held: Any, key: Any, dice: Random) -> None:
-    """Put something else in one place, take it away, name it otherwise, or wrap it in a list."""
+    """Replace one value, remove it, rename its key, or wrap it in a list."""
     match dice.randrange(6):
         case 0:
             del held[key]
@@ -248,4 +248,4 @@ def junk(dice: Random, depth: int) -> Any:
 ANYTHING: Final = st.dictionaries(
     st.sampled_from(["name", "services", "networks", "x-cloison"]) | WORDS, JSON, max_size=5
 )
-"""Mappings that are hardly a Compose document."""
+"""Mappings that are unlikely to be a Compose document."""

@@ -1,6 +1,6 @@
-"""Sends documents that nobody chose through the core for as long as one likes: `make soak SEED=1000 DOCUMENTS=100000`.
+"""Sends generated documents through the core for any length of time: `make soak SEED=1000 DOCUMENTS=100000`.
 
-The first that ends with neither a result nor a sentence is made small and shown, with the seed that brings it back.
+The first unexpected exception is reported with a minimal document, and with the seed that reproduces it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.property.core_pipeline import FuzzParameters
 from tests.property.document_example import DOCUMENTS, DOCUMENTS_PER_EXAMPLE, PARAMETERS, check
 
 BATCH: Final = 100
-"""Examples under one seed."""
+"""The number of examples of one seed."""
 BatchResult = tuple[int, Counter[str], str]
 
 
@@ -41,7 +41,7 @@ def soak(first: int, count: int, jobs: int) -> NoReturn:
 
 
 def batch(number: int) -> BatchResult:
-    """Try the examples of one seed; return what they came to, and how the smallest one crashed."""
+    """Run the examples of one seed; return their results, and the crash of the smallest failing one."""
     met: Counter[str] = Counter()
 
     @seed(number)

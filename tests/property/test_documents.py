@@ -1,4 +1,4 @@
-"""Whatever stands in a Compose file, the core ends with a result or with one sentence that says where."""
+"""The core ends with a result or with one error with a position, whatever a Compose file contains."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FAST = settings(
 ALWAYS = {"passed", "FileError", "PolicyError"}
 
 
-def test_every_document_ends_with_a_result_or_a_sentence() -> None:
+def test_every_document_ends_with_a_result_or_an_expected_error() -> None:
     met: Counter[str] = Counter()
 
     @settings(FAST, max_examples=80)
@@ -40,7 +40,7 @@ def test_every_document_ends_with_a_result_or_a_sentence() -> None:
 
 @settings(FAST, max_examples=200)
 @given(JSON, PARAMETERS)
-def test_what_is_no_document_at_all_ends_with_a_sentence(body: Any, parameters: FuzzParameters) -> None:
+def test_a_value_that_is_no_document_ends_with_an_expected_error(body: Any, parameters: FuzzParameters) -> None:
     assert isinstance(error_of(body, parameters), FileError)
 
 
@@ -48,16 +48,16 @@ def test_what_is_no_document_at_all_ends_with_a_sentence(body: Any, parameters: 
     "said",
     ["no place", "services.a: one line\nand another", 'services.a: no service "x"; and nothing that is known'],
 )
-def test_a_sentence_that_helps_nobody_is_found(said: str) -> None:
+def test_an_unhelpful_error_is_detected(said: str) -> None:
     with pytest.raises(AssertionError):
         check_sentence(said)
 
 
-# ── through Compose itself ──────────────────────────────────────────────────────────────────────────────────
+# ── with Compose itself ──────────────────────────────────────────────────────────────────────────────────
 
 
 def resolved(folder: Path, text: str) -> str:
-    """Have Compose read a file, and the core what Compose prints; return what it came to."""
+    """Resolve a file with Compose, send the output through the core, and return the result."""
     file = folder / "compose.yaml"
     file.write_text(text, encoding="utf-8", errors="replace")
     said, document = "", dict[str, Any]()
@@ -73,7 +73,7 @@ def resolved(folder: Path, text: str) -> str:
     return type(refused).__name__ if refused else "passed"
 
 
-def test_what_compose_takes_is_read_and_what_it_refuses_is_told(tmp_path: Path) -> None:
+def test_a_file_that_compose_accepts_is_read_and_a_refusal_is_reported(tmp_path: Path) -> None:
     met: set[str] = set()
 
     @settings(FAST, max_examples=12)
@@ -110,5 +110,5 @@ IMAGE = "services: {a: {image: x}}\n"
         (IMAGE + "x-cloison: " + "[" * 1100 + "]" * 1100, "Compose"),
     ],
 )
-def test_an_odd_file_ends_where_it_should(tmp_path: Path, text: str, came: str) -> None:
+def test_an_unusual_file_ends_with_the_right_exit_code(tmp_path: Path, text: str, came: str) -> None:
     assert came == resolved(tmp_path, text)

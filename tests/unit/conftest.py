@@ -1,4 +1,4 @@
-"""Properties are tried on the same examples every time, and nothing is kept between runs."""
+"""Hypothesis runs the same examples every time and stores nothing between runs."""
 
 from hypothesis import settings
 

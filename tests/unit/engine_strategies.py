@@ -1,4 +1,4 @@
-"""Worlds that nobody thought of: a few services on any networks, on an engine that did as the file says or not."""
+"""Generated deployments: a few services on any networks, on an engine that follows the file or has drifted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SEEN: Final = [observation(outcome, watched=watched, evidence="drawn") for outco
 
 @st.composite
 def files(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw a Compose file."""
+    """Generate a Compose file."""
     services = {name: draw(_bodies(name)) for name in draw(st.lists(st.sampled_from(NAMES), min_size=1, unique=True))}
     for body in [*services.values()]:
         if body["network_mode"] == "service:a":
@@ -49,7 +49,7 @@ def _bodies(draw: st.DrawFn, name: str) -> dict[str, Any]:
 
 
 def faithful(file: Mapping[str, Any], version: str = "20.10.24", *, has_ipv6_rules: bool = False) -> FakeEngine:
-    """Return the world of an engine that did exactly what the file says; an older one may have to be told of IPv6."""
+    """Return the deployment on an engine that follows the file; an older one may need `--ip6tables`."""
     has_ipv6_rules |= version >= "27"
     containers = [
         _container(file, name, number)
@@ -80,7 +80,7 @@ def _network(body: Mapping[str, Any], at: int) -> NetworkFacts:
 
 
 def _listeners(containers: Iterable[Container]) -> Iterator[Listener]:
-    """Yield what listens: every container, in both versions of IP, and the host itself."""
+    """Yield the listeners: of every container, over both versions of IP, and of the host."""
     for address in WILDCARD.values():
         yield Listener("", Protocol.TCP, address, 22)
         yield Listener("", Protocol.UDP, address, 53)
@@ -122,12 +122,12 @@ def _addresses(key: str, name: str, number: int, *, dual_stack: bool) -> list[st
 
 @st.composite
 def tampered(draw: st.DrawFn) -> FakeEngine:
-    """Draw a world to which somebody did something by hand."""
+    """Generate a deployment that was changed by hand."""
     deployment = faithful(draw(files()), draw(st.sampled_from(["20.10.24", "28.0.1", ""])))
     for name in [c.name for c in deployment.facts.containers]:
         if draw(st.integers(0, 5)) == 0:
             deployment = deployment.with_stopped(name)
-    # The engine joins nobody who lives elsewhere than in a namespace of its own.
+    # The engine attaches only containers with their own namespace to a network.
     running = [c for c in deployment.facts.containers if c.pid and not c.network_mode]
     for key in draw(st.lists(st.sampled_from(NETWORKS), max_size=2, unique=True)):
         at = NETWORKS.index(key)
@@ -149,7 +149,7 @@ def tampered(draw: st.DrawFn) -> FakeEngine:
 
 @st.composite
 def policies(draw: st.DrawFn, file: Mapping[str, Any]) -> dict[str, Any]:
-    """Draw a policy about the places of a file."""
+    """Generate a policy about the places of a file."""
     places = [place for place in PLACES if place in file["services"] or place not in NAMES]
     arrows = st.builds("{} -> {}{}".format, *[st.sampled_from(places)] * 2, st.sampled_from(["", ":80"]))
     by_flow = arrows.map(lambda arrow: {"flow": arrow, "why": "known"})

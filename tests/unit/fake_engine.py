@@ -1,10 +1,10 @@
-"""A small world: the three-tier stack, and the engine it runs on.
+"""The fake engine of the core's tests: the three-tier stack, and the engine on which it runs.
 
     frontend_net   proxy                      outside ──8080──▶ proxy:80
     backend_net    proxy  app:5000  db:3306   (internal)
 
-Rule: worlds are values. A method returns the world after something was done to it, to the file or to
-the engine; what the machine's kernel says of it stands in `kernel`.
+Rule: a `FakeEngine` is a value. Each method returns a copy with one change of the file or of the engine;
+`fake_kernel` gives the outcomes of its probes.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ GATEWAYS: Final = {BACK: "172.30.1.1", FRONT: "172.30.2.1"}
 LAN_V6: Final = "2001:db8:1a::10"
 GATEWAYS_V6: Final = {BACK: "fd00:1::1", FRONT: "fd00:2::1"}
 LINK_LOCAL_GATEWAY: Final = "fe80::1"
-"""What older engines give the host on every bridge that speaks IPv6."""
+"""The address that older engines give the host on every bridge with IPv6."""
 OUTSIDE_SEGMENT: Final = ("198.51.100.1", "198.51.100.2")
 OUTSIDE_SEGMENT_V6: Final = ("2001:db8:c105::1", "2001:db8:c105::2")
-"""The host and the outside, on the segment that they share."""
+"""The addresses of the host and of the outside on the link between them."""
 FILE: Final[Mapping[str, Any]] = {
     "name": "shop",
     "services": {
@@ -69,33 +69,33 @@ RUN_CONTEXT: Final = RunContext(
     Tool("cloison", "0.1.0"), Machine("lab", "Linux 6.18"), "2026-01-02T03:04:05.678Z", 1234, 1000
 )
 Overrides = Mapping[str, Outcome | Observation]
-"""What the kernel says otherwise than it would by itself, by the label of a flow."""
+"""The outcomes that replace those of the fake kernel, by the label of a flow."""
 
 
 @dataclass(frozen=True, slots=True)
 class FakeEngine:
-    """A Compose file and the machine on which it runs."""
+    """A Compose file and the host on which it runs."""
 
     file: Mapping[str, Any]
     facts: Facts
 
     @property
     def project(self) -> compose_project.Project:
-        """The file as the core reads it."""
+        """The project of the file."""
         return compose_project.project(self.file)
 
-    # What its owner writes.
+    # Changes of the file.
 
     def with_policy(self, rules: Mapping[str, Any] | None = POLICY, **parts: Any) -> Self:
-        """Have a policy; `parts` replace its lists."""
+        """Return a copy with a policy; `parts` replace its lists."""
         return replace(self, file={**self.file, "x-cloison": rules and {**rules, **parts}})
 
     def with_service(self, name: str, **body: Any) -> Self:
-        """Have a service in the file, or have these keys in it; None takes a key away."""
+        """Return a copy with these keys of a service in the file; None removes a key."""
         return self._written("services", name, body)
 
     def with_network(self, key: str, **body: Any) -> Self:
-        """Have a network in the file, or have these keys in it."""
+        """Return a copy with these keys of a network in the file."""
         return self._written("networks", key, body)
 
     def _written(self, part: str, name: str, body: Mapping[str, Any]) -> Self:
@@ -103,7 +103,7 @@ class FakeEngine:
         file.setdefault(part, {}).setdefault(name, {}).update(body)
         return replace(self, file=file)
 
-    # What happens to the engine.
+    # Changes of the engine.
 
     def connected(self, container: str, network: str, *addresses: str) -> Self:
         """`docker network connect`."""
@@ -124,49 +124,49 @@ class FakeEngine:
         return replace(deployment, facts=replace(deployment.facts, listeners=listeners))
 
     def with_network_mode(self, container: str, network_mode: str) -> Self:
-        """Have a container live in another namespace."""
+        """Return a copy with a container in another namespace."""
         return self._changed(container, network_mode=network_mode)
 
     def with_publications(self, container: str, *ports: PublishedPort) -> Self:
-        """Have the engine publish these ports of a container, whatever the file says."""
+        """Return a copy whose engine publishes these ports of a container, whatever the file says."""
         return self._changed(container, published_ports=ports)
 
     def with_containers(self, *containers: Container) -> Self:
-        """Have these containers as well."""
+        """Return a copy with further containers."""
         return replace(self, facts=replace(self.facts, containers=(*self.facts.containers, *containers)))
 
     def with_listeners(
         self, container: str, *ports: int, address: str = EVERYWHERE, protocol: Protocol = Protocol.TCP
     ) -> Self:
-        """Have a process of a container listen, or one of the host's, where no container is named."""
+        """Return a copy with a listener in a container, or on the host when the name is empty."""
         found = {Listener(container, protocol, address, port) for port in ports}
         return replace(self, facts=replace(self.facts, listeners=self.facts.listeners | found))
 
     def without_listeners(self, container: str) -> Self:
-        """Have no process of a container listen."""
+        """Return a copy without the listeners of a container."""
         kept = frozenset(item for item in self.facts.listeners if item.container != container)
         return replace(self, facts=replace(self.facts, listeners=kept))
 
     def with_engine_network(self, network: str, **body: Any) -> Self:
-        """Have the engine hold a network, or hold it with these properties."""
+        """Return a copy whose engine has a network with these properties."""
         known = self.facts.network(network) or NetworkFacts(network)
         others = tuple(n for n in self.facts.networks if n.name != network)
         return replace(self, facts=replace(self.facts, networks=(*others, replace(known, **body))))
 
     def with_host_addresses(self, *addresses: str) -> Self:
-        """Have the host hold these addresses as well."""
+        """Return a copy whose host has further addresses."""
         return replace(self, facts=replace(self.facts, host_addresses=(*self.facts.host_addresses, *addresses)))
 
     def with_engine(
         self, version: str, forward_policy: str = "DROP", forward_policy_v6: str = "ACCEPT", **more: Any
     ) -> Self:
-        """Run on another engine."""
+        """Return a copy on another engine."""
         engine = EngineFacts("docker", version, forward_policy, forward_policy_v6)
         engine = replace(engine, **{"filters_ipv6": engine.release >= IPV6_RULES_SINCE, **more})
         return replace(self, facts=replace(self.facts, engine=engine))
 
     def dual_stack(self, *keys: str) -> Self:
-        """Have these networks speak IPv6 as well, by the file and on the engine, and the machine too."""
+        """Return a copy with IPv6 on these networks, in the file, on the engine and on the host."""
         deployment, facts = self, self.facts
         for key in keys:
             deployment = deployment.with_network(key, enable_ipv6=True)
@@ -199,11 +199,11 @@ class FakeEngine:
         found = tuple(replace(c, **body) if c.name == container else c for c in self.facts.containers)
         return replace(self, facts=replace(self.facts, containers=found))
 
-    # What is asked and said.
+    # The matrices and the proof.
 
     @property
     def rules(self) -> policy.Policy | None:
-        """The policy as the core reads it, held against what the project has."""
+        """The policy, checked against the project."""
         project = self.project
         rules = policy.policy(project)
         if rules:
@@ -220,19 +220,19 @@ class FakeEngine:
         return asked
 
     def predicted(self) -> dict[Flow, Prediction]:
-        """Return what file and facts say."""
+        """Return the predictions."""
         return predictor.predict(self.project, self.facts, self.flows())
 
     def intended(self) -> dict[Flow, verdict_intent.Intention]:
-        """Return what the owner wants."""
+        """Return the intentions."""
         return self._intended(self.predicted())
 
     def observed(self, responses: Overrides | None = None) -> dict[Flow, Observation]:
-        """Return what the kernel says: what the engine did, and `said`."""
+        """Return the observations of the fake kernel, with `said` in place of some."""
         return self._observed(self.flows(), responses)
 
     def judged(self, responses: Overrides | None = None) -> list[JudgedFlow]:
-        """Return the judged matrix."""
+        """Return the judged flows."""
         predicted = self.predicted()
         return verdict_judge.compare(self._intended(predicted), predicted, self._observed(predicted, responses))
 
@@ -251,7 +251,7 @@ class FakeEngine:
         return seen
 
     def proof(self, responses: Overrides | None = None) -> Proof:
-        """Return the document."""
+        """Return the proof document."""
         judged = self.judged(responses)
         controls = {item.flow.vantage: ("", "") for item in judged}
         return build_proof(ProofInputs(self.project, self.facts, self.rules), judged, controls, RUN_CONTEXT)
@@ -262,7 +262,7 @@ class FakeEngine:
 
 
 def _dual_stack(container: Container, ipv6_networks: Collection[str]) -> Container:
-    """Return a container with an IPv6 address on each of its networks that speaks it, and doors for IPv6 too."""
+    """Return a container with an IPv6 address on each of its networks with IPv6, and its ports published over IPv6."""
     ports = container.published_ports
     return replace(
         container,
@@ -280,7 +280,7 @@ def _dual_stack(container: Container, ipv6_networks: Collection[str]) -> Contain
 
 
 def container(service: str, *attached: tuple[str, ...], number: int = 1, **body: Any) -> Container:
-    """Return a running container of the project; its seats are (network, address)."""
+    """Return a running container of the project; its attachments are (network, address) pairs."""
     name = f"{service}-{number}"
     attachments = tuple(sorted(Attachment(*attachment) for attachment in attached))
     known: dict[str, Any] = {"project": "shop", "service": service, "pid": 100 + number, "attachments": attachments}
@@ -288,7 +288,7 @@ def container(service: str, *attached: tuple[str, ...], number: int = 1, **body:
 
 
 def foreign_container(name: str, *attached: tuple[str, ...], project: str = "") -> Container:
-    """Return a running container that the file does not know."""
+    """Return a running foreign container, which is not in the file."""
     attachments = tuple(sorted(Attachment(*attachment) for attachment in attached))
     return Container(name, f"id-of-{name}", project, "", 666, "2026-01-02T03:04:05Z", "", attachments)
 
@@ -320,18 +320,18 @@ STACK: Final = FakeEngine(
         ),
     ),
 )
-"""The stack, running, without a policy, on an engine that does what the file says."""
+"""The running stack without a policy, on an engine that follows the file."""
 
 
 DUAL_STACK: Final = STACK.dual_stack("backend_net", "frontend_net")
-"""The same stack, speaking IPv6 too."""
+"""The same stack with IPv6."""
 
 
 def label(flow: Flow) -> str:
-    """Name a flow: `app-1 -> db-1:3306 on backend_net`, or `at 192.0.2.10:8080` for an address of the host's.
+    """Name a flow: `app-1 -> db-1:3306 on backend_net`, or `at 192.0.2.10:8080` for an address of the host.
 
-    A port of `*` is the canary's. `over IPv6` is said of a container's or a gateway's address, and `over its
-    link` of the host's link-local one.
+    A port of `*` is a canary. `over IPv6` marks an address of a container or a gateway, and `over its link`
+    a link-local address of the host.
     """
     source, end = flow.vantage, flow.endpoint
     port = "*" if end.kind is EndpointKind.CANARY else str(end.service_port)
@@ -353,5 +353,5 @@ def _where(end: Endpoint) -> str:
 
 
 def labels(asked: Iterable[Flow]) -> list[str]:
-    """Name flows, in order."""
+    """Return the labels of flows, in order."""
     return [label(flow) for flow in asked]

@@ -1,7 +1,7 @@
-"""A kernel that is a function: what becomes of a probe, by what the engine really holds.
+"""The fake kernel of the core's tests: a function from a probe and the engine's facts to an observation.
 
-Rule: it has never seen the file, and asks no rule of the core's. It is that of the engine's own version,
-as measured on 20.10, 26.1 and 28.5 with the daemon's own defaults, and with rules over IPv6 where it has them.
+Rule: it does not see the file and calls no rule of the core. It behaves like the kernel under each engine version,
+as measured on 20.10, 26.1 and 28.5 with the defaults of the daemon, and with IPv6 rules where the engine sets them.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from cloison.model.flow import HOST, LINK_LOCAL, OUTSIDE, EndpointKind, Flow, ip
 from cloison.model.outcome import Observation, Outcome, observation, unknown
 
 NO_DEFAULT_ROUTE_V4_SINCE: Final = (25, 0)
-"""Engines from here on give an internal network no default route over IPv4."""
+"""Since this version an internal network has no default route over IPv4."""
 NO_DEFAULT_ROUTE_V6_SINCE: Final = (26, 0)
-"""Engines from here on give an internal network no default route over IPv6."""
+"""Since this version an internal network has no default route over IPv6."""
 DROPS_ROUTED_SINCE: Final = (28, 0)
-"""Engines from here on drop what is routed to a container from outside."""
+"""Since this version the engine drops packets that are routed to a container from outside."""
 GATEWAY_PER_FAMILY_SINCE: Final = (28, 0)
-"""Engines from here on choose the default route over IPv6 by itself; before, one network carries both."""
+"""Since this version IPv6 has its own default gateway network; before, one network carries both."""
 
 
 def as_observation(said: Outcome | Observation) -> Observation:
-    """Return what was seen in every namespace, with the evidence of a test."""
+    """Return an observation with a watched namespace and the evidence of a test."""
     return said if isinstance(said, Observation) else observation(said, watched=True, evidence=f"the probe: {said}")
 
 
 def probe_outcome(facts: Facts, flow: Flow) -> Outcome | Observation:
-    """Say what becomes of a probe."""
+    """Return the observation of a probe."""
     source, end = flow.vantage, flow.endpoint
     for place, name in ((source.place, source.container), (end.place, end.container)):
         if not name and place not in (HOST, OUTSIDE):
@@ -59,9 +59,9 @@ def _is_on_host(facts: Facts, flow: Flow) -> bool:
 
 
 def _is_routed_in(facts: Facts, flow: Flow) -> bool:
-    """Whether a neighbour gets to a container's own address: before Engine 28, where the port is published.
+    """Whether another machine reaches a container's address: before Engine 28, if the port is published.
 
-    Without IPv6 rules it gets everywhere.
+    Without IPv6 rules it reaches every address.
     """
     end, release = flow.endpoint, facts.engine.release
     if ip_version(end.address) == 6 and not facts.engine.filters_ipv6:
@@ -78,7 +78,7 @@ def _is_routed_in(facts: Facts, flow: Flow) -> bool:
 def _passes_v4(facts: Facts, flow: Flow, networks: Collection[str]) -> bool:
     end = flow.endpoint
     if end.kind is EndpointKind.PUBLISHED or end.place == OUTSIDE:
-        # To an address of the host's, or to the internet: it has to get out of the bridge that it comes by.
+        # To an address of the host or to the internet: the packet must leave the bridge that it enters by.
         return bool(_external_networks(facts, _networks_of_address(facts, networks, end.address) or networks))
     is_routed = facts.engine.release < NO_DEFAULT_ROUTE_V4_SINCE or bool(_external_networks(facts, networks))
     return end.network in networks or (_is_on_host(facts, flow) and is_routed)
@@ -91,7 +91,7 @@ def _passes_v6(facts: Facts, flow: Flow, networks: Collection[str]) -> bool:
         return end.network in networks
     if end.kind is EndpointKind.PUBLISHED:
         networks_used = _networks_of_address(facts, networks, end.address) or [*networks] * has_route
-        # The engine's proxy answers, unless a rule leads the packet to a container behind another wall.
+        # docker-proxy answers, unless a DNAT rule redirects the packet to a container on another bridge.
         is_redirected = has_ipv6_rules and bool(_external_networks(facts, _networks(facts, end.container, 6)))
         return bool(networks_used) and (not is_redirected or bool(_external_networks(facts, networks_used)))
     if end.place == OUTSIDE:
@@ -100,7 +100,7 @@ def _passes_v6(facts: Facts, flow: Flow, networks: Collection[str]) -> bool:
 
 
 def _has_no_return_path(facts: Facts, flow: Flow) -> bool:
-    """Whether the answer has no way back: over IPv6, from who is only on internal networks, to another network."""
+    """Whether the answer has no route: over IPv6, from a container on internal networks only, to another network."""
     source, end = flow.vantage, flow.endpoint
     if (
         ip_version(end.address) == 4
@@ -140,7 +140,7 @@ def _gateway(facts: Facts, name: str) -> str:
 
 
 def _networks_of_address(facts: Facts, networks: Collection[str], address: str) -> list[str]:
-    """Return the networks to which an address of the host's belongs."""
+    """Return the networks that contain an address of the host."""
     return [n for n in networks if (known := facts.network(n)) and known.contains(address)]
 
 

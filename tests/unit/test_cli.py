@@ -1,4 +1,4 @@
-"""What the command loads before it works: little, for help and a wrong word are not worth waiting for."""
+"""The modules that the command imports before it runs: few, so that help and usage errors are fast."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_help_loads_nothing_that_works(words: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "verb", ["prove", "plan", "rehearse", "publish"]
-)  # what `up` and `down` do not know is for Compose
+)  # `up` and `down` pass unknown options to Compose
 def test_a_wrong_option_loads_nothing_that_works(verb: str) -> None:
     assert set() == HEAVY & loaded(verb, "--formt")
 

@@ -20,17 +20,17 @@ def test_every_error_ends_with_the_code_of_its_kind(error: type[CloisonError], c
     assert code == error("what, where, what to do").exit_code
 
 
-def test_no_error_ends_like_a_proof() -> None:
+def test_no_error_has_the_exit_code_of_a_proven_proof() -> None:
     codes = {error.exit_code for error in CloisonError.__subclasses__()}
 
     assert errors.PROVEN not in codes
 
 
-def test_an_error_says_its_sentence_and_nothing_else() -> None:
+def test_the_text_of_an_error_is_its_message() -> None:
     assert "what, where, what to do" == str(errors.FileError("what, where, what to do"))
 
 
-def test_a_sentence_is_one_line_and_no_terminal_obeys_it() -> None:
+def test_a_message_is_one_line_without_control_characters() -> None:
     said = str(errors.PolicyError('no service "é 😀\x1b[31m\n\u2028\ud83d"'))
 
     assert 'no service "é 😀\\x1b[31m\\n\\u2028\\ud83d"' == said

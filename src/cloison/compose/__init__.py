@@ -1,1 +1,1 @@
-"""The Compose file as Compose resolved it, and the policy that stands in it."""
+"""The Compose file as Compose resolves it, and the policy that it contains."""

@@ -1,15 +1,16 @@
-"""The policy: what its owner intends, as it stands under `x-cloison`.
+"""The policy of a project, the value of `x-cloison`: which flows it allows and which open flows it tolerates.
 
     allow:
       - outside -> proxy:80                 # source -> target[:port[/proto]]
     tolerate:
-      - network: backend_net                # what its members can do only because they share it
+      - network: backend_net                # flows between members that exist only because they share it
         why: Docker has no policy inside a network
       - flow: proxy -> outside
         why: frontend_net must not be internal
 
-Rule: a name that the project does not have is an error with its position and a suggestion. A rule
-that covers nothing would pass for the wrong reason.
+Input: a `Project` with its raw policy. Output: a frozen `Policy`, or a PolicyError with the position.
+Rule: a name that the project does not have is an error with a suggestion, because a rule that matches no flow
+would pass without a test.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ FLOW_PATTERN: Final = re.compile(
     r"^\s*(?P<source>\S+)\s*->\s*(?P<target>[^\s:/]+)(?::(?P<port>[0-9]{1,5})(?:/(?P<protocol>\w+))?)?\s*$",
 )
 _quoted: Final = reprlib.Repr()
-"""Quotes what is no policy: a glance at it, however long and deep it is."""
+"""Quotes an invalid value in an error, shortened in length and depth."""
 _quoted.maxstring = _quoted.maxother = 60
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyRule:
-    """One arrow of the policy. `where` is its position, for messages and reports."""
+    """One flow rule of the policy. `where` is its position, for errors and reports."""
 
     source: str
     target: str
@@ -48,11 +49,11 @@ class PolicyRule:
 
     @property
     def has_wildcard(self) -> bool:
-        """Whether the rule speaks about places that it does not name."""
+        """Whether the source or the target is `*`."""
         return ANY_PLACE in (self.source, self.target)
 
     def matches(self, flow: Flow) -> bool:
-        """Whether the rule speaks about `flow`."""
+        """Whether the rule matches `flow`."""
         end = flow.endpoint
         return (
             _matches_place(self.source, flow.vantage.place)
@@ -62,38 +63,38 @@ class PolicyRule:
 
 
 def _matches_place(name: str, place: str) -> bool:
-    """Whether a name of the policy means a place: a star means all that are known, and a stranger is not."""
+    """Whether a name of the policy matches a place; `*` matches every place but foreign containers."""
     return name == place or (name == ANY_PLACE and not place.startswith(FOREIGN))
 
 
 @dataclass(frozen=True, slots=True)
 class Toleration:
-    """A flow or a network that is open, known and accepted: exactly one of `rule` and `network` is set."""
+    """A flow or a network that the policy accepts as open: exactly one of `rule` and `network` is set."""
 
     why: str
     where: str
     rule: PolicyRule | None = None
     network: str = ""
-    """The file's key of the network."""
+    """The key of the network in the file."""
 
     @property
     def text(self) -> str:
-        """What is tolerated, as the file says it."""
+        """The tolerated flow or network, as the policy writes it."""
         return self.rule.text if self.rule else f"network {self.network}"
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """All that the owner said."""
+    """The rules that allow flows, and the tolerations."""
 
     allow: tuple[PolicyRule, ...]
     tolerate: tuple[Toleration, ...]
 
 
 def policy(project: Project) -> Policy | None:
-    """Read the project's policy; None when the file has none.
+    """Return the project's policy, None when the file has none.
 
-    Raises PolicyError with the position of what is wrong.
+    Raises PolicyError with the position of the first error.
     """
     raw = project.policy
     if raw is None:
@@ -108,9 +109,9 @@ def policy(project: Project) -> Policy | None:
 
 
 def check_ports(rules: Policy, known: Mapping[str, Collection[tuple[Protocol, int]]]) -> None:
-    """Refuse a rule whose port neither the file, the image nor any process of the service has.
+    """Raise PolicyError for a rule whose port neither the file, the image nor any process of the service has.
 
-    `known` maps a service that runs to its ports; rules about other places are not checked.
+    `known` maps each running service to its ports; rules about other places are not checked.
     """
     flow_rules = [*rules.allow, *(toleration.rule for toleration in rules.tolerate if toleration.rule)]
     for rule in flow_rules:
@@ -119,31 +120,33 @@ def check_ports(rules: Policy, known: Mapping[str, Collection[tuple[Protocol, in
             continue
         raise PolicyError(
             f'{rule.where}: service "{rule.target}" has no port {rule.port}/{rule.protocol}; '
-            f"{_port_hint(ports)}. A port that nobody listens on yet can be declared with `expose`",
+            f"{_port_hint(ports)}. Declare a port that has no listener yet with `expose`",
         )
 
 
 def check_rules_match(rules: Policy, flows: Iterable[Flow], completed: Collection[str] = ()) -> None:
-    """Refuse an allowed arrow that speaks about no flow at all: it would hold without having been looked at.
+    """Raise PolicyError for an `allow` rule that matches no flow: it would hold without a test.
 
-    Services that ran and have ended (`finished`) have no flows, and that is in order.
+    Rules about services of `completed`, which have run and ended, are not checked: these have no flows.
     """
     asked = list(flows)
     for rule in rules.allow:
         if not {rule.source, rule.target}.isdisjoint(completed):
             continue
         if not any(rule.matches(flow) for flow in asked):
-            raise PolicyError(f'{rule.where}: "{rule.text}" covers no flow of this project; {_cover_hint(rule, asked)}')
+            raise PolicyError(
+                f'{rule.where}: "{rule.text}" matches no flow of this project; {_cover_hint(rule, asked)}'
+            )
 
 
 def _cover_hint(rule: PolicyRule, asked: Iterable[Flow]) -> str:
-    """Say why a rule covers nothing: the host may have the place and not the port."""
+    """Return why a rule matches no flow: the host is a known place, but may have no such listener."""
     if rule.target == HOST and any(replace(rule, port=None).matches(flow) for flow in asked):
         return (
-            f"nobody is known to listen on port {rule.port}/{rule.protocol} of the host where others get; "
-            f'have it listen on more than loopback, or write "{rule.source} -> {HOST}", which covers every port'
+            f"no process of the host is known to listen on port {rule.port}/{rule.protocol} beyond loopback; "
+            f'start one, or write "{rule.source} -> {HOST}", which covers every port'
         )
-    return "its two ends must be two places, one of them a service with an address of its own"
+    return "source and target must be different places, and one of them a service with its own address"
 
 
 def named_ports(rules: Policy | None, place: str) -> set[tuple[Protocol, int]]:
@@ -165,10 +168,10 @@ def _rule(project: Project, text: Any, where: str) -> PolicyRule:
             raise PolicyError(f'{where}: no service "{name}"{suggestion(name, places)}')
     if match["target"] == OUTSIDE and match["port"]:
         whole = f"{match['source']} -> {OUTSIDE}"
-        raise PolicyError(f'{where}: "{OUTSIDE}" is looked at as a whole, not by port; write "{whole}"')
+        raise PolicyError(f'{where}: "{OUTSIDE}" has no ports in a policy; write "{whole}"')
     return PolicyRule(
         match["source"],
-        # A service in another's namespace is reached at the other's addresses.
+        # A service that shares a namespace is reached at the addresses of the namespace's owner.
         project.owner(match["target"]),
         _port(match["port"], where),
         _protocol(match["protocol"], where),
@@ -181,14 +184,14 @@ def _port(text: str | None, where: str) -> int | None:
     if text is None:
         return None
     if not 1 <= int(text) <= MAX_PORT:
-        raise PolicyError(f"{where}: {text} is not a port; ports go from 1 to {MAX_PORT}")
+        raise PolicyError(f"{where}: {text} is not a port; ports are 1 to {MAX_PORT}")
     return int(text)
 
 
 def _protocol(text: str | None, where: str) -> Protocol:
     known = {protocol.value: protocol for protocol in TRANSPORT_PROTOCOLS}
     if (text or "tcp") not in known:
-        raise PolicyError(f'{where}: no protocol "{text}"; write tcp or udp')
+        raise PolicyError(f'{where}: no protocol "{text}"; write tcp, udp or sctp')
     return known[text or "tcp"]
 
 
@@ -196,9 +199,9 @@ def _toleration(project: Project, body: Any, where: str) -> Toleration:
     _mapping(body, where, {"flow", "network", "why"})
     why = _text(body.get("why"))
     if not why:
-        raise PolicyError(f"{where}: a toleration says why; add a `why:` that its next reader can judge")
+        raise PolicyError(f"{where}: the toleration gives no reason; add `why:`")
     if ("flow" in body) == ("network" in body):
-        raise PolicyError(f"{where}: a toleration names either a `flow:` or a `network:`")
+        raise PolicyError(f"{where}: a toleration needs either `flow:` or `network:`, not both")
     if "flow" in body:
         return Toleration(why, where, rule=_rule(project, body["flow"], f"{where}.flow"))
     key = body["network"]
@@ -208,7 +211,7 @@ def _toleration(project: Project, body: Any, where: str) -> Toleration:
 
 
 def _text(body: Any) -> str:
-    """Return a text without the space around it, empty for what is none; half a surrogate pair is no character."""
+    """Return a text without surrounding space, empty for other values; a lone surrogate becomes `?`."""
     return body.strip().encode(errors="replace").decode() if isinstance(body, str) else ""
 
 
@@ -234,4 +237,4 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _port_hint(ports: Collection[tuple[Protocol, int]]) -> str:
-    return f"it has {_listed(f'{port}/{protocol}' for protocol, port in ports)}" if ports else "nothing in it listens"
+    return f"it has {_listed(f'{port}/{protocol}' for protocol, port in ports)}" if ports else "it has no listener"

@@ -1,7 +1,9 @@
-"""The Compose file as Compose itself resolved it.
+"""The project that a resolved Compose file describes: its services, networks, published ports and raw policy.
 
-Rule: the input is the document that `docker compose config --format json` prints. Nothing here
-parses YAML, merges files or interpolates variables. What of the document matters is a form in `composed`.
+Input: the document that `docker compose config --format json` prints, typed by `compose.schema`.
+Output: a frozen `Project`. A document that cannot be a project raises a FileError with its position.
+Rule: Compose itself resolves the file; nothing here parses YAML, merges files or interpolates variables.
+Source: https://docs.docker.com/reference/cli/docker/compose/config/
 """
 
 from __future__ import annotations
@@ -19,18 +21,18 @@ from cloison.model.flow import HOST, OUTSIDE, Protocol
 
 POLICY_KEY: Final = "x-cloison"
 DEFAULT_BRIDGE: Final = "bridge"
-"""The engine's own network, and the network mode that asks for it."""
+"""The engine's default network, and the network mode that selects it."""
 COMPLETED: Final = "service_completed_successfully"
 NETWORK_MODES: Final = ("", "none", "host", DEFAULT_BRIDGE)
 NAMESPACE_OWNER_KINDS: Final = ("service", "container")
-"""What has a namespace to lend; a name follows, after a colon."""
+"""The prefixes of a network mode that joins the namespace of another container; `:NAME` follows."""
 NETWORK_MODE_ALIASES: Final = {"default": DEFAULT_BRIDGE}
-"""Other words for a network mode: https://github.com/moby/moby/blob/v20.10.24/runconfig/hostconfig_unix.go"""
+"""Synonyms of a network mode: https://github.com/moby/moby/blob/v20.10.24/runconfig/hostconfig_unix.go"""
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network of the file: `key` is its name in the file, `name` the engine's."""
+    """A network of the Compose file: `key` is its key in the file, `name` its name in the engine."""
 
     key: str
     name: str
@@ -43,7 +45,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A published port of the file; `host_port` is 0 where the engine chooses it, from a range too."""
+    """A published port of the Compose file; `host_port` is 0 where the engine chooses it, also from a range."""
 
     target: int
     protocol: Protocol
@@ -53,7 +55,7 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service of the file; `networks` are engine names, `exposed` is (protocol, port)."""
+    """A service of the Compose file; `networks` holds engine names, `exposed` holds (protocol, port) pairs."""
 
     name: str
     networks: tuple[str, ...] = ()
@@ -62,20 +64,20 @@ class Service:
     exposed: tuple[tuple[Protocol, int], ...] = ()
     replicas: int = 1
     completion_awaited: bool = False
-    """Whether another service waits for this one to complete."""
+    """Whether another service depends on this one with `condition: service_completed_successfully`."""
     priorities: Mapping[str, int] = field(default_factory=dict)
-    """Which network the file would rather have as gateway (`gw_priority`), by engine name; 0 where it does not say."""
+    """The `gw_priority` of each network, by engine name; a network without one has 0."""
 
     @property
     def shares_namespace_with(self) -> str:
-        """The service whose namespace this one lives in, empty when it has its own."""
+        """The service whose network namespace this one shares, empty when it has its own."""
         mode, _, name = self.network_mode.partition(":")
         return name if mode == "service" else ""
 
 
 @dataclass(frozen=True)
 class Project:
-    """A resolved Compose file. `policy` is what stands under `x-cloison`, None without it."""
+    """A resolved Compose file. `policy` is the raw value of `x-cloison`, None without it."""
 
     name: str
     services: Mapping[str, Service]
@@ -83,16 +85,16 @@ class Project:
     policy: Any = None
 
     def network_named(self, name: str) -> Network | None:
-        """Return the file's network whose engine name is `name`."""
+        """Return the network of the file whose engine name is `name`, None when the file has none."""
         return self._by_name.get(name)
 
     @cached_property
     def _by_name(self) -> dict[str, Network]:
-        # Two keys may name one network of the engine; the first is the one that is meant.
+        # Two keys may name one network of the engine; the first key wins.
         return {network.name: network for network in reversed([*self.networks.values()])}
 
     def attached_networks(self, service: str) -> tuple[str, ...]:
-        """Return the engine names of the networks that the file gives to `service`, through a shared namespace too."""
+        """Return the engine names of the networks of `service`, also those that a shared namespace gives it."""
         known = self.services.get(service)
         if known is None:
             return ()
@@ -100,20 +102,20 @@ class Project:
         return self.attached_networks(owner) if owner else known.networks
 
     def priority(self, service: str, network: str) -> int:
-        """Return how much the file wants a network to be the gateway of `service`."""
+        """Return the `gw_priority` of a network for `service`, 0 by default."""
         known = self.services.get(self.owner(service))
         return known.priorities.get(network, 0) if known else 0
 
     def owner(self, service: str) -> str:
-        """Return the service in whose namespace `service` lives: itself, or the one that it names."""
+        """Return the service that owns the network namespace of `service`: itself, or the one that it shares."""
         owner = self.services[service].shares_namespace_with if service in self.services else ""
         return self.owner(owner) if owner else service
 
 
 def project(document: Mapping[str, Any]) -> Project:
-    """Read the document of `docker compose config --format json`.
+    """Return the project of a document of `docker compose config --format json`.
 
-    Raises FileError when it is not such a document, PolicyError when its policy is empty.
+    Raises FileError when the document is not one, PolicyError when its policy is empty.
     """
     whole = read(document, DocumentForm, "the resolved Compose file")
     networks = {key: _network(key, read(body or {}, NetworkForm, f"networks.{key}")) for key, body in _items(whole)}
@@ -124,12 +126,12 @@ def project(document: Mapping[str, Any]) -> Project:
     }
     _check_namespaces(services)
     if POLICY_KEY in document and document[POLICY_KEY] is None:
-        raise PolicyError(f"{POLICY_KEY}: it says nothing; list what is allowed, or take the line out")
+        raise PolicyError(f"{POLICY_KEY}: the policy is empty; add `allow:` with the allowed flows, or remove the key")
     return Project(whole.name, services, networks, document.get(POLICY_KEY))
 
 
 def _awaited(body: ServiceForm) -> Iterable[str]:
-    """Return the services whose end this one waits for."""
+    """Return the services that must complete before this one starts."""
     return (name for name, link in (body.depends_on or {}).items() if link.condition == COMPLETED)
 
 
@@ -138,13 +140,17 @@ def _items(document: DocumentForm) -> Iterable[tuple[str, Any]]:
 
 
 def _check_namespaces(services: Mapping[str, Service]) -> None:
-    """Refuse a namespace that nobody owns: `service:NAME` without that service, or in a circle."""
+    """Refuse `network_mode: service:NAME` where no service NAME exists or the references form a cycle."""
     for service in services.values():
         namespace_owner, seen = service, {service.name}
         while owner := namespace_owner.shares_namespace_with:
             if owner not in services or owner in seen:
                 unknown = f'no service "{owner}"{suggestion(owner, services)}'
-                what = "the namespaces go in a circle; name a service that has its own" if owner in seen else unknown
+                what = (
+                    "the references form a cycle; name a service that has its own namespace"
+                    if owner in seen
+                    else unknown
+                )
                 raise FileError(f"services.{service.name}.network_mode: {what}")
             namespace_owner = services[owner]
             seen.add(owner)
@@ -164,7 +170,7 @@ def _network(key: str, body: NetworkForm) -> Network:
 
 def _service(name: str, body: ServiceForm, networks: Mapping[str, Network], *, completion_awaited: bool) -> Service:
     if name in (HOST, OUTSIDE):
-        raise FileError(f'services.{name}: "{name}" is a word of the policy language; give the service another name')
+        raise FileError(f'services.{name}: "{name}" is a reserved word of the policy; rename the service')
     where, mode = f"services.{name}", _mode(name, body.network_mode or "")
     attached_networks = {
         _network_name(where, key, networks): attachment for key, attachment in (body.networks or {}).items()
@@ -192,13 +198,16 @@ def _network_name(where: str, key: str, networks: Mapping[str, Network]) -> str:
 
 
 def _mode(service: str, text: str) -> str:
-    """Refuse a mode that names a network of the engine's: the file alone would not tell who is on it."""
+    """Return the network mode without synonyms.
+
+    Raises FileError for a mode that names a network of the engine: the file does not describe its members.
+    """
     mode = NETWORK_MODE_ALIASES.get(text, text)
     namespace_owner, _, name = mode.partition(":")
     if mode not in NETWORK_MODES and not (namespace_owner in NAMESPACE_OWNER_KINDS and name):
         raise FileError(
             f'services.{service}.network_mode: "{text}" is a network that the file does not describe; '
-            "write it under `networks:`, with `external: true`"
+            "declare it under `networks:` with `external: true`"
         )
     return mode
 
@@ -219,22 +228,22 @@ def _address(where: str, text: str) -> str:
         if text:
             ip_address(text)
     except ValueError:
-        raise FileError(f'{where}: "{text}" is not an address; write one of the host, e.g. "127.0.0.1"') from None
+        raise FileError(f'{where}: "{text}" is not an IP address; use one of the host, e.g. "127.0.0.1"') from None
     return text
 
 
 def _exposed(where: str, text: str) -> list[tuple[Protocol, int]]:
-    """Read `5000`, `5000/udp` or `3000-3005`."""
+    """Parse `5000`, `5000/udp` or `3000-3005`."""
     ports, _, protocol = text.lower().partition("/")
     return [(Protocol(protocol or "tcp"), port) for port in _span(where, ports)]
 
 
 def _span(where: str, text: str) -> range:
-    """Read `5000` or `3000-3005`."""
+    """Parse `5000` or `3000-3005`."""
     first, _, last = text.partition("-")
     span = range(int(first), int(last or first) + 1)
     if not span or span[0] < 1 or span[-1] > MAX_PORT:
-        raise FileError(f'{where}: "{text}" is not a port; ports go from 1 to {MAX_PORT}, ranges upwards')
+        raise FileError(f'{where}: "{text}" is not a port or port range; ports are 1 to {MAX_PORT}, ranges ascend')
     return span
 
 

@@ -1,6 +1,8 @@
-"""The form of the document that `docker compose config --format json` prints, as far as it matters.
+"""The types of the document that `docker compose config --format json` prints, limited to the fields that are used.
 
-Rule: a document that does not fit is a FileError with its position, whatever is in it.
+Input: a part of the decoded JSON document. Output: frozen msgspec structs.
+Rule: every document that does not match these types raises a FileError with the position of the mismatch.
+Source: https://github.com/compose-spec/compose-spec
 """
 
 from __future__ import annotations
@@ -14,16 +16,16 @@ from cloison.errors import FileError
 
 MAX_PORT: Final = 65535
 MAX_REPLICAS: Final = 10_000
-"""More than one machine can run: a bridge of Linux has 1024 ports."""
+"""The largest accepted number of replicas; no host runs more: a Linux bridge has 1024 ports (BR_MAX_PORTS)."""
 Key = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9._-]+\Z")]
-"""What Compose takes for the name of a service or a network: https://github.com/compose-spec/compose-spec"""
+"""The names that Compose accepts for a service or a network: https://github.com/compose-spec/compose-spec"""
 Text = Annotated[str, Meta(pattern=r"^[^\ud800-\udfff]*\Z")]
-"""What can be written down: half a surrogate pair cannot."""
+"""A text that UTF-8 can encode: a lone surrogate cannot be encoded."""
 Count = Annotated[int, Meta(ge=0, le=MAX_REPLICAS)]
 
 
 class PortForm(msgspec.Struct, frozen=True):
-    """A published port."""
+    """An entry of a service's `ports`."""
 
     target: Annotated[int, Meta(ge=1, le=MAX_PORT)]
     protocol: Literal["tcp", "udp", "sctp"] = "tcp"
@@ -32,19 +34,19 @@ class PortForm(msgspec.Struct, frozen=True):
 
 
 class DependencyForm(msgspec.Struct, frozen=True):
-    """What a service waits for."""
+    """An entry of a service's `depends_on`."""
 
     condition: str = ""
 
 
 class DeployForm(msgspec.Struct, frozen=True):
-    """How many of a service there are."""
+    """The `deploy` section of a service."""
 
     replicas: Count | None = None
 
 
 class AttachmentForm(msgspec.Struct, frozen=True):
-    """A service on a network."""
+    """An entry of a service's `networks`."""
 
     gw_priority: int | None = None
 
@@ -53,7 +55,7 @@ Exposed = Annotated[str, Meta(pattern=r"^(?i:[0-9]{1,5}(-[0-9]{1,5})?(/(tcp|udp|
 
 
 class ServiceForm(msgspec.Struct, frozen=True):
-    """A service."""
+    """An entry of the top-level `services`."""
 
     networks: dict[Key, AttachmentForm | None] | None = None
     network_mode: Text | None = None
@@ -66,19 +68,19 @@ class ServiceForm(msgspec.Struct, frozen=True):
 
 
 class PoolForm(msgspec.Struct, frozen=True):
-    """Where addresses come from."""
+    """An entry of `ipam.config`: one address pool."""
 
     subnet: str | None = None
 
 
 class IpamForm(msgspec.Struct, frozen=True):
-    """How addresses are given."""
+    """The `ipam` section of a network."""
 
     config: tuple[PoolForm, ...] | None = None
 
 
 class NetworkForm(msgspec.Struct, frozen=True):
-    """A network."""
+    """An entry of the top-level `networks`."""
 
     name: Text | None = None
     internal: bool | None = None
@@ -90,7 +92,7 @@ class NetworkForm(msgspec.Struct, frozen=True):
 
 
 class DocumentForm(msgspec.Struct, frozen=True):
-    """The whole."""
+    """The resolved document."""
 
     name: Key
     services: dict[Key, Any]
@@ -101,11 +103,11 @@ T = TypeVar("T")
 
 
 def read(body: Any, shape: type[T], where: str) -> T:
-    """Read a part of the document.
+    """Convert a part of the document to `shape`.
 
-    Raises FileError with its position when it does not fit.
+    Raises FileError with the position when the part does not match.
     """
     try:
         return msgspec.convert(body, shape)
     except (msgspec.ValidationError, UnicodeError) as error:
-        raise FileError(f"{where}: {error}; is this what `docker compose config` prints?") from error
+        raise FileError(f"{where}: {error}; expected the output of `docker compose config --format json`") from error

@@ -1,4 +1,7 @@
-"""Which name was meant: what a sentence about an unknown one ends with."""
+"""The suggestion that ends an error about an unknown name.
+
+Input: the unknown name and the known ones. Output: a clause that an error appends to its text.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,11 @@ from collections.abc import Iterable
 from typing import Final
 
 SIMILARITY_CUTOFF: Final = 0.5
-"""From here on two names are alike, where 1 is the same: `apii` and `api`, `backend` and `back`."""
+"""The least similarity of a suggestion, 1 for equal names: `apii` suggests `api`, `back` suggests `backend`."""
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return the name that was meant, or those that there are."""
+    """Return a clause with the most similar name, or with all known names when none is similar."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=SIMILARITY_CUTOFF)
-    return f' (did you mean "{close[0]}"?)' if close else f"; known are {', '.join(names) or 'none'}"
+    return f' (did you mean "{close[0]}"?)' if close else f"; known names: {', '.join(names) or 'none'}"

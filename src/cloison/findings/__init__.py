@@ -1,1 +1,1 @@
-"""Security findings beside the verdict: container risks, known vulnerabilities of engines, host facts."""
+"""The security findings beside the verdict: container risks, known vulnerabilities of engines, host facts."""

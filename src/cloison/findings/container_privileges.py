@@ -1,8 +1,9 @@
-"""What a container really has: capabilities, namespaces, mounts, devices, and whether it forwards.
+"""The privileges of a container: capabilities, namespaces, mounts, devices and IP forwarding.
 
-Rule: what is held now and what could be had are two things; nothing here calls the second the first.
-A capability that is missing from the bounding set can never be had.
-https://man7.org/linux/man-pages/man7/capabilities.7.html
+Input: the values that `audit` reads from /proc and the engine. Output: frozen values, and forwarding paths.
+Rule: a capability that a process holds now differs from one that it could gain, and `Availability` tells them
+apart. A capability outside the bounding set cannot be gained.
+Source: https://man7.org/linux/man-pages/man7/capabilities.7.html
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from cloison.model.facts import Container, Facts
 
 
 class Capability(IntEnum):
-    """The capabilities that matter for walls, by the kernel's own numbers (linux/capability.h)."""
+    """The capabilities that affect isolation, with the kernel's numbers (CAP_* in linux/capability.h)."""
 
     DAC_READ_SEARCH = 2
     NET_ADMIN = 12
@@ -30,18 +31,18 @@ class Capability(IntEnum):
 
 
 CAPABILITIES_BEFORE_PERFMON: Final = (1 << 38) - 1
-"""The capabilities that every engine knows. PERFMON, BPF and CHECKPOINT_RESTORE were split off SYS_ADMIN,
-which still contains them; older engines cannot give them by name, not even to a privileged container."""
+"""The capabilities that every engine supports. CAP_PERFMON, CAP_BPF and CAP_CHECKPOINT_RESTORE were split from
+CAP_SYS_ADMIN, which still includes them; older engines cannot grant them, not even to a privileged container."""
 
 
 class Availability(IntEnum):
-    """How near a capability is, the nearest last."""
+    """How a process can obtain a capability, the easiest last."""
 
     NEVER = 0
     BY_PROGRAM = 1
-    """A program with setuid root or file capabilities would give it; whether the image has one was not looked at."""
+    """A program with setuid root or file capabilities would grant it; the image was not searched for one."""
     BY_EXEC = 2
-    """The process is root, so that any program which it starts has it."""
+    """The process is root, so every program that it executes has it."""
     NOW = 3
 
 
@@ -57,10 +58,10 @@ class Process:
     no_new_privs: bool
 
     def availability(self, capability: Capability) -> Availability:
-        """Return how near a capability is.
+        """Return how the process can obtain a capability.
 
-        With no_new_privs nobody gains any by starting a program, root neither: the kernel cuts what is
-        gained down to what was permitted before.
+        With no_new_privs execve(2) grants no capability, not even to root: the kernel limits the new
+        permitted set to the old one.
         https://www.kernel.org/doc/html/latest/userspace-api/no_new_privs.html
         """
         bit = 1 << capability
@@ -73,7 +74,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Mount:
-    """A mount of a container: `root` is its place in the file system `device`, `source` its path on the host."""
+    """A mount of a container: `root` is its path in the file system `device`, `source` its path on the host."""
 
     device: str
     root: str
@@ -84,25 +85,25 @@ class Mount:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Socket:
-    """A socket of the host: its path, and where it lies in the file system `device`."""
+    """A Unix socket of the host: its path, and `root`, its path in the file system `device`."""
 
     path: str
     device: str
     root: str
 
     def is_in(self, mount: Mount) -> bool:
-        """Whether it can be reached through a mount; that a mount is read-only does not hinder connecting."""
+        """Whether a mount contains the socket; connect(2) also works through a read-only mount."""
         below = mount.root.rstrip("/") + "/"
         return mount.device == self.device and (self.root == mount.root or self.root.startswith(below))
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerPrivileges:
-    """What a running container has.
+    """The privileges of a running container.
 
-    `shared` are the kinds of namespaces that it shares with the host. `machine` are the capabilities
-    that can be had on this machine at all. `forwarding` are the interfaces on which its kernel takes
-    packets that are meant for others. `unread` says why the rest is missing.
+    `shared` names the kinds of namespaces that it shares with the host. `host_capabilities` is the set of
+    capabilities that the host supports. `forwarding` names the interfaces with IP forwarding enabled.
+    `unread_reason` is the reason why the other values are missing.
     """
 
     container: str
@@ -118,25 +119,25 @@ class ContainerPrivileges:
     unread_reason: str = ""
 
     def nearest(self, capability: Capability) -> tuple[Availability, Process | None]:
-        """Return how near a capability is to any of its processes, and to which."""
+        """Return the best availability of a capability among its processes, and that process."""
         held = [(process.availability(capability), process) for process in self.processes]
         return max(held, key=lambda item: item[0], default=(Availability.NEVER, None))
 
     @property
     def shares_user_namespace(self) -> bool:
-        """Whether its capabilities count outside it: not those of a user namespace of its own."""
+        """Whether it has no user namespace of its own, so its capabilities apply to the host."""
         return "user" in self.shared
 
     @property
     def fully_privileged(self) -> Process | None:
-        """Return a process that holds every capability that can be had on this machine: `privileged`."""
+        """Return a process that holds every capability of the host, as in a privileged container; None without one."""
         every = self.host_capabilities & CAPABILITIES_BEFORE_PERFMON | 1 << Capability.SYS_ADMIN
         return next((process for process in self.processes if process.effective & every == every), None)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class ForwardingPath:
-    """A way over a container that sits on two networks: from a container of one to a container of the other."""
+    """A path through a container on two networks, from a container of one to a container of the other."""
 
     router: str
     source: str
@@ -146,7 +147,7 @@ class ForwardingPath:
 
 
 def forwarding_paths(facts: Facts, routers: Iterable[str]) -> list[ForwardingPath]:
-    """Return one way for every pair of networks of every router where somebody sits on one of them alone."""
+    """Return one path for every pair of networks of every router, between containers on only one of the two."""
     running_containers = {c.name: c for c in facts.containers if c.pid}
     return [
         ForwardingPath(name, source.name, source_network, target.name, target_network)
@@ -158,7 +159,7 @@ def forwarding_paths(facts: Facts, routers: Iterable[str]) -> list[ForwardingPat
 
 
 def _only_on(network: str, without: str, containers: Iterable[Container]) -> Iterator[Container]:
-    """Yield the first container that sits on one network and not on the other."""
+    """Yield the first container that is on one network and not on the other."""
     found = (
         c
         for c in containers

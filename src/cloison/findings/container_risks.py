@@ -1,7 +1,8 @@
-"""What somebody who took a container over could do with what it has.
+"""The risks of a compromised container: the actions that its privileges allow.
 
-Rule: a finding says what could be done, and by what evidence; it is no flow and changes no verdict.
-A finding about a container stands for nothing that was done.
+Input: `ContainerPrivileges`, and the results of forwarding tests. Output: `Risk` values, the worst first.
+Rule: a risk names a possible action and its evidence; it reports no attack, is no flow and changes no verdict.
+Sources: the manual pages and the Docker documentation that each risk names.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ SURFACE: Final = "https://docs.docker.com/engine/security/#docker-daemon-attack-
 
 @dataclass(frozen=True, slots=True, order=True)
 class Risk:
-    """One thing that could be done: `what` names it, `where` is a container or the engine."""
+    """A risk: `what` is its kind, `where` is a container or the engine, `sentence` continues the name of `where`."""
 
     what: str
     where: str
@@ -37,7 +38,7 @@ class Risk:
 
 @dataclass(frozen=True, slots=True)
 class CapabilityUse:
-    """What a capability is good for, as a verb phrase, and over what it rules."""
+    """The use of a capability for an attacker as a verb phrase, and whether it affects the host."""
 
     what: str
     able: str
@@ -46,18 +47,18 @@ class CapabilityUse:
 
 
 CAPABILITY_USES: Final[Mapping[Capability, CapabilityUse]] = {
-    Capability.SYS_ADMIN: CapabilityUse("sys-admin", "mount file systems and change how the machine's kernel works"),
-    Capability.SYS_MODULE: CapabilityUse("sys-module", "load code into the machine's kernel"),
-    Capability.SYS_RAWIO: CapabilityUse("sys-rawio", "reach the machine's memory and devices past the kernel"),
-    Capability.DAC_READ_SEARCH: CapabilityUse("dac-read-search", "read every file of the machine"),
-    Capability.SYS_PTRACE: CapabilityUse("sys-ptrace", "read and change every process of the machine"),
-    Capability.BPF: CapabilityUse("bpf", "load programs into the machine's kernel"),
+    Capability.SYS_ADMIN: CapabilityUse("sys-admin", "mount file systems and reconfigure the host's kernel"),
+    Capability.SYS_MODULE: CapabilityUse("sys-module", "load modules into the host's kernel"),
+    Capability.SYS_RAWIO: CapabilityUse("sys-rawio", "access the host's memory and devices directly"),
+    Capability.DAC_READ_SEARCH: CapabilityUse("dac-read-search", "read every file of the host"),
+    Capability.SYS_PTRACE: CapabilityUse("sys-ptrace", "read and modify every process of the host"),
+    Capability.BPF: CapabilityUse("bpf", "load BPF programs into the host's kernel"),
     Capability.NET_ADMIN: CapabilityUse(
         "net-admin", "change its own addresses, routes and firewall rules", affects_host=False
     ),
     Capability.NET_RAW: CapabilityUse(
         "net-raw",
-        "forge packets and ARP answers, and so stand in for a neighbour",
+        "forge packets and ARP replies, and so impersonate other containers on its networks",
         "https://docs.docker.com/engine/security/#linux-kernel-capabilities",
         affects_host=False,
     ),
@@ -66,24 +67,24 @@ CAPABILITY_USES: Final[Mapping[Capability, CapabilityUse]] = {
 AVAILABILITY_TEXTS: Final = {
     Availability.NOW: ("can {able}", "{name} holds {capability} now"),
     Availability.BY_EXEC: (
-        "can {able} by starting a program",
+        "can {able} by executing a program",
         "{name} is root and {capability} is in its bounding set",
     ),
     Availability.BY_PROGRAM: (
-        "could {able} if its image has a setuid or file capability program for it",
+        "could {able} if its image has a program with setuid or file capabilities for it",
         "{name} does not hold {capability}, but its bounding set does, and no_new_privs is not set",
     ),
 }
 SHARING: Final = {
-    "pid": ("host-pid", "sees every process of the machine, and may signal those of its own user"),
-    "net": ("host-network", "lives in the machine's network namespace: no wall of the engine stands around it"),
-    "ipc": ("host-ipc", "reaches the shared memory of the machine's processes"),
-    "uts": ("host-uts", "lives in the machine's UTS namespace; with SYS_ADMIN it can rename the machine"),
+    "pid": ("host-pid", "sees every process of the host, and can signal those of its own user"),
+    "net": ("host-network", "shares the host's network namespace: the engine does not isolate it"),
+    "ipc": ("host-ipc", "can access the shared memory of the host's processes"),
+    "uts": ("host-uts", "shares the host's UTS namespace: with SYS_ADMIN it can change the host name"),
 }
 SENSITIVE: Final = frozenset(
     {"/", "/boot", "/dev", "/etc", "/lib", "/proc", "/root", "/run", "/sys", "/usr", "/var", "/var/lib/docker"}
 )
-"""Directories of the host; who writes there rules it."""
+"""Directories of the host whose writer controls the host."""
 WORST_FIRST: Final = (
     "privileged",
     "engine-socket",
@@ -101,16 +102,16 @@ WORST_FIRST: Final = (
     "unread",
     "root",
 )
-"""Every kind of finding about a container."""
+"""Every kind of risk of a container, the worst first."""
 
 
 def risks(
     privileges: Iterable[ContainerPrivileges], forwarding_results: Mapping[ForwardingPath, str] | None = None
 ) -> list[Risk]:
-    """Return what could be misused, by kind, the worst kind first.
+    """Return the risks by kind, the worst kind first.
 
-    `tried` are the ways over a container that a packet was sent: the empty text means that it
-    arrived, any other says why nothing is known to.
+    `forwarding_results` maps each tested forwarding path to its result: empty when the packet arrived,
+    otherwise the reason why no arrival is known.
     """
     held = list(privileges)
     found = [risk for rule in RULES for item in held for risk in rule(item)]
@@ -123,7 +124,7 @@ def _unread(privileges: ContainerPrivileges) -> Iterator[Risk]:
         yield Risk(
             "unread",
             privileges.container,
-            "may have powers that could not be read",
+            "may have privileges that could not be read",
             privileges.unread_reason,
             NAMESPACES,
         )
@@ -132,7 +133,7 @@ def _unread(privileges: ContainerPrivileges) -> Iterator[Risk]:
 def _every_capability(privileges: ContainerPrivileges) -> Iterator[Risk]:
     process = privileges.fully_privileged
     if process and privileges.shares_user_namespace:
-        able = "holds every capability of the machine: it is as good as root on it"
+        able = "holds every capability of the host, which is equivalent to root on the host"
         evidence = f"{process.name} has CapEff {process.effective:016x}"
         yield Risk("privileged", privileges.container, able, evidence, SURFACE)
 
@@ -141,48 +142,48 @@ def _sockets(privileges: ContainerPrivileges) -> Iterator[Risk]:
     for socket in privileges.sockets:
         mount = next((mount for mount in privileges.mounts if socket.is_in(mount)), None)
         if mount:
-            able = "reaches the engine itself, which is as good as root on the machine"
-            evidence = f"{socket.path} of the host lies in its mount {mount.target}"
+            able = "can use the engine's API, which is equivalent to root on the host"
+            evidence = f"{socket.path} of the host is in its mount {mount.target}"
             yield Risk("engine-socket", privileges.container, able, evidence, SURFACE)
 
 
 def _mounts(privileges: ContainerPrivileges) -> Iterator[Risk]:
     for mount in privileges.mounts:
         if mount.writable and mount.source in SENSITIVE and not _is_own(mount):
-            able = "may write where the machine keeps what rules it"
-            evidence = f"{mount.source} of the host is its {mount.target}, writable"
+            able = "can write to a system directory of the host"
+            evidence = f"{mount.source} of the host is mounted on {mount.target}, writable"
             yield Risk("host-directory", privileges.container, able, evidence, SURFACE)
 
 
 def _is_own(mount: Mount) -> bool:
-    """Whether it is the file system that every container has at this place; shared namespaces make it the host's."""
+    """Whether it is a file system that every container has there; a shared namespace makes it the host's."""
     return mount.target == mount.source and mount.source in ("/proc", "/sys", "/dev")
 
 
 def _devices(privileges: ContainerPrivileges) -> Iterator[Risk]:
     if privileges.devices:
-        able = "has devices of the machine; what its device cgroup lets it do with them was not looked at"
+        able = "has devices of the host; its access by the device cgroup was not checked"
         source = "https://docs.docker.com/reference/cli/docker/container/run/#device"
         yield Risk("devices", privileges.container, able, _some(privileges.devices), source)
 
 
 def _capabilities(privileges: ContainerPrivileges) -> Iterator[Risk]:
     if privileges.fully_privileged and privileges.shares_user_namespace:
-        return  # said once, as a whole
+        return  # _every_capability reports it
     for capability, use in CAPABILITY_USES.items():
         availability, process = privileges.nearest(capability)
         if process and availability is not Availability.NEVER and _counts(privileges, capability):
             able, evidence = AVAILABILITY_TEXTS[availability]
             evidence_text = evidence.format(name=process.name, capability=capability.name)
-            on = "" if use.affects_host else f"; it sits on {_some(privileges.networks) or 'the machine itself'}"
+            on = "" if use.affects_host else f"; it is on {_some(privileges.networks) or 'the network of the host'}"
             sentence = able.format(able=use.able)
             yield Risk(use.what, privileges.container, sentence, f"{evidence_text} ({_masks(process)}){on}", use.source)
 
 
 def _counts(privileges: ContainerPrivileges, capability: Capability) -> bool:
-    """Whether a capability reaches anybody else."""
+    """Whether a capability affects anything outside the container."""
     if capability is Capability.SYS_PTRACE and "pid" not in privileges.shared:
-        return False  # it sees its own processes alone
+        return False  # it sees only its own processes
     if CAPABILITY_USES[capability].affects_host or "net" in privileges.shared:
         return privileges.shares_user_namespace
     return bool(privileges.networks)
@@ -196,15 +197,15 @@ def _masks(process: Process) -> str:
 def _shared(privileges: ContainerPrivileges) -> Iterator[Risk]:
     for kind, (what, able) in SHARING.items():
         if kind in privileges.shared:
-            yield Risk(what, privileges.container, able, f"its {kind} namespace is the machine's", NAMESPACES)
+            yield Risk(what, privileges.container, able, f"its {kind} namespace is the host's", NAMESPACES)
 
 
 def _root(privileges: ContainerPrivileges) -> Iterator[Risk]:
     process = next((process for process in privileges.processes if process.is_root), None)
     if process and privileges.shares_user_namespace:
-        able = "runs as root without a user namespace of its own: root in it is user 0 of the machine"
+        able = "runs as root without its own user namespace: its root is user 0 of the host"
         source = "https://docs.docker.com/engine/security/userns-remap/"
-        yield Risk("root", privileges.container, able, f"{process.name} is user 0, as the machine counts", source)
+        yield Risk("root", privileges.container, able, f"{process.name} is user 0 of the host", source)
 
 
 RULES: Final[tuple[Callable[[ContainerPrivileges], Iterator[Risk]], ...]] = (
@@ -223,7 +224,7 @@ ROUTING: Final = "https://docs.kernel.org/networking/ip-sysctl.html"
 
 
 def routers(privileges: Iterable[ContainerPrivileges]) -> list[str]:
-    """Return the containers whose kernel is set to forward IPv4 and has where to: a packet can tell whether it does."""
+    """Return the containers on several networks with IPv4 forwarding enabled, which a forwarding test can check."""
     return [item.container for item in privileges if item.forwarding and _can_forward(item)]
 
 
@@ -239,30 +240,29 @@ def _forwarding(privileges: ContainerPrivileges, forwarding_results: Mapping[For
         return
     arrived = [path for path, result in results.items() if result == ARRIVED]
     if arrived:
-        able = "forwards packets between its networks: who sits on one of them reaches the other over it"
+        able = "forwards packets between its networks: a container on one of them reaches the others through it"
         evidence = "; ".join(f"{_path_text(path)} arrived" for path in arrived)
         yield Risk("routes", privileges.container, able, evidence, ROUTING)
     elif results:
-        able = "is set to forward between its networks, but what it was handed did not arrive"
-        evidence = "; ".join(f"{_path_text(path)} did not: {result}" for path, result in results.items())
+        able = "has IP forwarding enabled between its networks, but the test packet did not arrive"
+        evidence = "; ".join(f"{_path_text(path)} did not arrive: {result}" for path, result in results.items())
         yield Risk("set-to-route", privileges.container, able, f"{_forwarding_text(privileges)}; {evidence}", ROUTING)
     else:
-        able = "is set to forward between its networks; whether it does was not tried"
-        evidence = f"{_forwarding_text(privileges)}; it sits on {_some(privileges.networks)}"
+        able = "has IP forwarding enabled between its networks, which was not tested"
+        evidence = f"{_forwarding_text(privileges)}; it is on {_some(privileges.networks)}"
         yield Risk("may-route", privileges.container, able, evidence, ROUTING)
 
 
 def _path_text(path: ForwardingPath) -> str:
     return (
-        f"a packet from {path.source}, handed to it on {path.source_network} "
-        f"for {path.target} on {path.target_network},"
+        f"a packet from {path.source}, sent to it on {path.source_network} for {path.target} on {path.target_network},"
     )
 
 
 def _forwarding_text(privileges: ContainerPrivileges) -> str:
     families = {"IPv4": privileges.forwarding, "IPv6": privileges.forwarding_ipv6}
     evidence_text = ", ".join(f"{family} on {_some(links)}" for family, links in families.items() if links)
-    return f"forwarding is on for {evidence_text}"
+    return f"forwarding is enabled for {evidence_text}"
 
 
 def _some(words: Iterable[str], few: int = 6) -> str:

@@ -1,7 +1,9 @@
-"""Known holes of engines: which versions have them, and what must be there for them to matter.
+"""Known vulnerabilities and unsafe settings of container engines, and the conditions under which they apply.
 
-Rule: a hole is a row of `VULNERABILITIES`. A version tells what its makers released; a distribution may have
-mended it without another number, so no sentence claims more than that the version has the hole.
+Input: the engine's facts, the host's facts and the project's name. Output: `Risk` values, the worst first.
+Rule: each vulnerability is a row of `VULNERABILITIES`. A distribution may backport a fix without changing the
+version number, so a sentence claims only that this version is affected.
+Source: https://github.com/moby/moby/security/advisories; other rows name their own.
 """
 
 from __future__ import annotations
@@ -18,24 +20,24 @@ from cloison.model.facts import Container, Facts
 from cloison.model.flow import HOST
 
 ENGINE: Final = "engine"
-"""Where such a finding is."""
+"""The `where` of a finding about the engine."""
 DOCKER: Final = "docker"
 FINAL_RELEASE: Final = 1 << 30
-"""The last number of a version that is no preview."""
-UNLESS_BACKPORTED: Final = ", unless its distribution has mended that"
+"""The fourth number of a version that is not a pre-release, larger than any pre-release."""
+UNLESS_BACKPORTED: Final = ", unless its distribution backported the fix"
 Version = tuple[int, int, int, int]
-"""Major, minor, patch, and the number of the preview."""
+"""Major, minor, patch, and the number of the pre-release."""
 VERSION: Final = re.compile(
     r"v?(?P<major>\d+)\.(?P<minor>\d+)(?:\.(?P<patch>\d+))?(?:-(?P<stage>alpha|beta|rc)\.?(?P<number>\d*))?"
 )
 STAGES: Final = {"alpha": 0, "beta": 1000, "rc": 2000}
-"""Previews come in this order, before the release."""
+"""The offset of each pre-release stage: alpha before beta before rc."""
 
 
 def version(text: str) -> Version | None:
-    """Read a version: `28.0.1`, `26.0.0-rc3`, `20.10.24+dfsg1`, `24.0.7-0ubuntu4`; None when it is none.
+    """Parse a version such as `28.0.1`, `26.0.0-rc3`, `20.10.24+dfsg1` or `24.0.7-0ubuntu4`; None when it is none.
 
-    What a distribution adds is left out.
+    The suffix of a distribution is ignored.
     """
     read = VERSION.match(text)
     if not read:
@@ -46,20 +48,20 @@ def version(text: str) -> Version | None:
 
 @dataclass(frozen=True, slots=True)
 class VersionRange:
-    """Versions from `first` on, before `fixed`; an empty text means no bound."""
+    """The versions from `first` (inclusive) to `fixed` (exclusive); an empty string means no bound."""
 
     first: str
     fixed: str
 
     def contains(self, found: Version) -> bool:
-        """Whether a version lies in the range."""
+        """Whether a version is in the range."""
         first, fixed = version(self.first), version(self.fixed)
         return (first is None or first <= found) and (fixed is None or found < fixed)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineContext:
-    """What the conditions of holes are held against; `project` is the project's name."""
+    """The facts that decide whether a vulnerability applies; `project` is the project's name."""
 
     facts: Facts
     host: HostFacts
@@ -72,12 +74,12 @@ class EngineContext:
 
 
 Condition = Callable[[EngineContext], str]
-"""Returns what makes the hole matter here, empty when nothing does."""
+"""Returns the evidence that the vulnerability applies here, empty when it does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vulnerability:
-    """A known hole: `of` reads the version in which it is, `when` says what makes it matter."""
+    """A known vulnerability: `affected_version` returns the version to compare, `evidence_of` why it applies here."""
 
     what: str
     affected: Sequence[VersionRange]
@@ -94,7 +96,7 @@ def _internal(context: EngineContext) -> str:
     on_loopback = [address for address in resolvers or () if _is_loopback(address)]
     if not names or (resolvers is not None and not on_loopback):
         return ""
-    asked = f"the host asks {', '.join(on_loopback)}" if on_loopback else "whom the host asks could not be read"
+    asked = f"the host's resolver is {', '.join(on_loopback)}" if on_loopback else "the host's resolvers are unreadable"
     return f"{', '.join(names)} is internal, and {asked}"
 
 
@@ -116,31 +118,32 @@ def _is_loopback(address: str) -> bool:
 
 
 def _firewalld(context: EngineContext) -> str:
-    return "firewalld runs" if context.host.firewalld else ""
+    return "firewalld is running" if context.host.firewalld else ""
 
 
 def _firewalld_and_published_ports(context: EngineContext) -> str:
     published = any(container.published_ports for container in context.containers)
-    return "firewalld runs, and ports are published" if context.host.firewalld and published else ""
+    return "firewalld is running, and ports are published" if context.host.firewalld and published else ""
 
 
 def _firewalld_and_networks(context: EngineContext) -> str:
     ordinary = sorted(n.name for n in context.facts.networks if n.driver == "bridge" and not n.internal)
-    return f"firewalld runs, and {', '.join(ordinary)} is not internal" if _firewalld(context) and ordinary else ""
+    runs = _firewalld(context)
+    return f"{runs}, and {', '.join(ordinary)} is not internal" if runs and ordinary else ""
 
 
 def _encrypted(context: EngineContext) -> str:
     names = sorted(n.name for n in context.facts.networks if n.driver == "overlay" and "encrypted" in dict(n.options))
-    return f"{', '.join(names)} is an encrypted overlay" if names else ""
+    return f"{', '.join(names)} is an encrypted overlay network" if names else ""
 
 
 def _host_mode(context: EngineContext) -> str:
     names = sorted(c.name for c in context.containers if c.network_mode == HOST)
-    return f"{', '.join(names)} lives in the host's network namespace" if names else ""
+    return f"{', '.join(names)} uses the host's network namespace" if names else ""
 
 
 def _on_bridges(context: EngineContext) -> str:
-    return "containers sit on bridges of the host" if any(c.attachments for c in context.containers) else ""
+    return "containers are attached to bridges of the host" if any(c.attachments for c in context.containers) else ""
 
 
 def _desktop(context: EngineContext) -> str:
@@ -159,7 +162,7 @@ VULNERABILITIES: Final = (
         "CVE-2025-9074",
         (VersionRange("", "4.44.3"),),
         _is_desktop,
-        "any container reaches the engine itself, which is as good as root on the machine",
+        "lets any container reach the engine's API, which is equivalent to root on the host",
         "https://docs.docker.com/security/security-announcements/",
         _desktop,
     ),
@@ -167,49 +170,49 @@ VULNERABILITIES: Final = (
         "CVE-2020-15257",
         (VersionRange("", "19.03.14"),),
         _host_mode,
-        "root in a container on the host's network may start others with every power, if containerd is as old",
+        "lets root in a container on the host's network start privileged containers, if containerd is as old",
         "https://github.com/containerd/containerd/security/advisories/GHSA-36xw-fx78-c5r4",
     ),
     Vulnerability(
         "CVE-2024-29018",
         (VersionRange("", "23.0.11"), VersionRange("24.0.0", "25.0.5"), VersionRange("26.0.0-alpha", "26.0.0-rc3")),
         _internal,
-        "an internal network lets data out: names that its containers ask for are asked by the host",
+        "leaks data from internal networks: the host resolves the names that their containers look up",
         ADVISORY.format("GHSA-mq39-4gv4-mvpx"),
     ),
     Vulnerability(
         "loopback-published",
         (VersionRange("", "28.0.0"),),
         _loopback_published_ports,
-        "a port published on loopback answers a neighbour on the host's own segment too",
+        "exposes ports published on loopback to other machines on the host's link",
         "https://github.com/moby/moby/pull/49325",
     ),
     Vulnerability(
         "CVE-2025-54388",
         (VersionRange("28.2.0", "28.3.3"),),
         _firewalld_and_published_ports,
-        "a reload of firewalld opens ports that are published on loopback to other machines",
+        "exposes ports published on loopback to other machines after firewalld reloads",
         ADVISORY.format("GHSA-x4rx-4gw3-53p4"),
     ),
     Vulnerability(
         "CVE-2025-54410",
         (VersionRange("", "25.0.13"), VersionRange("26.0.0-alpha", "28.0.0")),
         _firewalld_and_networks,
-        "a reload of firewalld takes the walls between networks away",
+        "loses the isolation between networks when firewalld reloads",
         ADVISORY.format("GHSA-4vq8-7jfc-9cvp"),
     ),
     Vulnerability(
         "CVE-2023-28841",
         (VersionRange("1.12.0", "20.10.24"), VersionRange("23.0.0", "23.0.3")),
         _encrypted,
-        "an encrypted overlay may send what it carries in the clear, and take what nobody signed",
+        "may send the traffic of an encrypted overlay network in clear text, and accept unauthenticated packets",
         ADVISORY.format("GHSA-33pg-m6jh-5237"),
     ),
     Vulnerability(
         "CVE-2020-13401",
         (VersionRange("", "19.03.11"),),
         _on_bridges,
-        "a container may tell the host where IPv6 goes, with router advertisements of its own",
+        "lets a container redirect the host's IPv6 traffic with its own router advertisements",
         "https://nvd.nist.gov/vuln/detail/CVE-2020-13401",
     ),
 )
@@ -218,7 +221,7 @@ VULNERABILITIES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class DaemonSetting:
-    """A setting of the daemon that takes walls away, whatever the version; `when` returns its evidence."""
+    """A setting of the daemon that removes isolation in every version; `evidence_of` returns its evidence."""
 
     what: str
     evidence_of: Callable[[HostFacts], str]
@@ -227,15 +230,15 @@ class DaemonSetting:
 
 
 def _daemon_flag(name: str, value: str) -> Callable[[HostFacts], str]:
-    return lambda host: f"its daemon was told {name}={value}" if host.flag(name) == value else ""
+    return lambda host: f"its daemon runs with {name}={value}" if host.flag(name) == value else ""
 
 
 PACKETS: Final = "https://docs.docker.com/engine/network/packet-filtering-firewalls/"
 PUBLISHING: Final = "https://docs.docker.com/engine/network/port-publishing/"
 SETTINGS: Final = (
-    DaemonSetting("no-rules", _daemon_flag("iptables", OFF), "makes no IPv4 rules: every wall is the host's", PACKETS),
+    DaemonSetting("no-rules", _daemon_flag("iptables", OFF), "sets no IPv4 rules: only the host filters", PACKETS),
     DaemonSetting(
-        "no-rules-ipv6", _daemon_flag("ip6tables", OFF), "makes no IPv6 rules: every wall is the host's", PACKETS
+        "no-rules-ipv6", _daemon_flag("ip6tables", OFF), "sets no IPv6 rules: only the host filters", PACKETS
     ),
     DaemonSetting(
         "direct-routing",
@@ -246,14 +249,14 @@ SETTINGS: Final = (
     DaemonSetting(
         "no-raw-rules",
         lambda host: "DOCKER_INSECURE_NO_IPTABLES_RAW=1 is set" if host.raw_table_allowed is False else "",
-        "does not keep other machines from the containers' own addresses",
+        "does not block other machines from the containers' own addresses",
         PUBLISHING,
     ),
 )
 
 
 def risks(context: EngineContext) -> list[Risk]:
-    """Return the holes that the engine's version has and that matter here, then what it was told to leave open."""
+    """Return the vulnerabilities of the engine's version that apply here, then the unsafe settings of the daemon."""
     settings = [
         Risk(setting.what, ENGINE, setting.sentence, evidence, setting.source)
         for setting in SETTINGS
@@ -265,7 +268,15 @@ def risks(context: EngineContext) -> list[Risk]:
 def _vulnerabilities(context: EngineContext) -> list[Risk]:
     if version(context.facts.engine.version) is None:
         version_evidence = f'its version reads "{context.facts.engine.version}"'
-        return [Risk("version", ENGINE, "may have any known hole: its version says nothing", version_evidence, PACKETS)]
+        return [
+            Risk(
+                "version",
+                ENGINE,
+                "may have any known vulnerability: its version cannot be parsed",
+                version_evidence,
+                PACKETS,
+            )
+        ]
     found = []
     for vulnerability in VULNERABILITIES:
         number = version(vulnerability.affected_version(context))

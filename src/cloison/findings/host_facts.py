@@ -1,6 +1,8 @@
-"""What the engine's machine is set to, as far as it decides what a packet may do and no API of an engine tells it.
+"""The settings of the engine's host that decide how packets are filtered and that no engine API reports.
 
-Rule: None and the empty text mean "could not be read"; they never stand for a value.
+Input: the daemon's command line, its daemon.json, and the tables of nftables. Output: `HostFacts`.
+Rule: None and the empty string mean "could not be read"; they never stand for a value.
+Source: https://docs.docker.com/reference/cli/dockerd/
 """
 
 from __future__ import annotations
@@ -22,56 +24,56 @@ BOOLEAN_FLAGS: Final = frozenset(
         "userland-proxy",
     }
 )
-"""Flags of dockerd that are on or off: without `=value` they are on."""
+"""Boolean flags of dockerd: a flag without `=value` is true."""
 VALUE_FLAGS: Final = frozenset({"bip", "default-address-pool", "firewall-backend", "ip", "userns-remap"})
 """Flags of dockerd that take a value. https://docs.docker.com/reference/cli/dockerd/"""
 CONFIG_KEY_ALIASES: Final = {"default-address-pools": "default-address-pool"}
-"""Where the daemon's file has another word than its command line."""
+"""Keys of daemon.json whose name differs from the flag on the command line."""
 OFF: Final = "false"
 ENGINE_TABLES: Final = frozenset({"docker-bridges", "filter", "mangle", "nat", "raw", "security"})
-"""Tables of nftables that belong to Docker, or to iptables where nftables is its backend."""
+"""Tables of nftables that Docker creates, or iptables with its nf_tables backend."""
 FAMILIES: Final = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
-"""The kernel's numbers for the families of a table: linux/netfilter.h, NFPROTO_*."""
+"""The kernel's numbers of table families: NFPROTO_* in linux/netfilter.h."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """What was found on the engine's machine."""
+    """The settings found on the engine's host."""
 
     firewalld: bool | None = None
-    """Whether firewalld runs."""
+    """Whether firewalld is running."""
     ufw: bool | None = None
     """Whether ufw's chains are loaded."""
     foreign_tables: tuple[str, ...] | None = None
-    """Tables of nftables that neither Docker nor iptables made."""
+    """Tables of nftables that neither Docker nor iptables created."""
     iptables_backend: str = ""
     """`nf_tables` or `legacy`."""
     forward_policy: str = ""
     """ACCEPT or DROP."""
     forward_policy_ipv6: str = ""
     forwards: bool | None = None
-    """Whether the host forwards IPv4 at all: net.ipv4.ip_forward."""
+    """Whether the host forwards IPv4: net.ipv4.ip_forward."""
     forwards_ipv6: bool | None = None
     bridges_call_iptables: bool | None = None
-    """Whether what a bridge carries passes iptables: net.bridge.bridge-nf-call-iptables."""
+    """Whether packets inside a bridge pass iptables: net.bridge.bridge-nf-call-iptables."""
     userland_proxy: bool | None = None
-    """Whether the engine listens on published ports itself (docker-proxy)."""
+    """Whether docker-proxy listens on published ports."""
     resolvers: tuple[str, ...] | None = None
-    """The host's own name servers."""
+    """The name servers of the host."""
     flags: tuple[tuple[str, str], ...] | None = None
-    """What the engine's daemon was told, on its command line and in its file."""
+    """The flags of the daemon, from its command line and from daemon.json."""
     raw_table_allowed: bool | None = None
-    """Whether the daemon may make rules in the `raw` table: not with DOCKER_INSECURE_NO_IPTABLES_RAW=1."""
+    """Whether the daemon may add rules to the `raw` table: false with DOCKER_INSECURE_NO_IPTABLES_RAW=1."""
 
     def flag(self, name: str) -> str:
-        """Return what the daemon was told about `name`, empty where nothing was said or nothing could be read."""
+        """Return the value of the daemon's flag `name`, empty when it is not set or could not be read."""
         return dict(self.flags or ()).get(name, "")
 
 
 def flags(argv: Sequence[str], document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Return the flags that matter, of the daemon's command line and of its file.
+    """Return the known flags of the daemon's command line and of its daemon.json as sorted (name, value) pairs.
 
-    dockerd refuses to start where both name the same flag, so neither has to win.
+    dockerd refuses to start when both set the same flag, so there is no precedence.
     """
     from_file = {CONFIG_KEY_ALIASES.get(key, key): value for key, value in document.items()}
     relevant = {key: _text(value) for key, value in from_file.items() if key in BOOLEAN_FLAGS | VALUE_FLAGS}
@@ -99,7 +101,7 @@ def _command_line_flags(argv: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def foreign_tables(tables: Sequence[tuple[int, str]]) -> tuple[str, ...]:
-    """Return the tables, given as (family, name), that neither Docker nor iptables made."""
+    """Return the tables, given as (family, name), that neither Docker nor iptables created."""
     return tuple(
         sorted(f"{FAMILIES.get(family, family)} {name}" for family, name in tables if name not in ENGINE_TABLES)
     )

@@ -1,1 +1,1 @@
-"""The words of a proof: flows, the facts about an engine, and what an outcome means."""
+"""The values that all packages share: flows, the facts of an engine, outcomes and their meaning."""

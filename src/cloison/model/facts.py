@@ -1,7 +1,8 @@
-"""The facts that were found about an engine: its version and settings, its containers, networks and listeners.
+"""The facts of an engine: its version and settings, its containers, networks and listeners.
 
-Output: frozen, ordered values that know no client; written by `engine` and `observe`, or by `plan` from a file.
-Rule: what could not be read is empty, never made up.
+Output: frozen, ordered values without a client; `engine` and `observe` create them, or `plan` from a file.
+Rule: a value that could not be read is empty, never guessed.
+Source: the Engine API (https://docs.docker.com/reference/api/engine/), netlink and /proc of the host.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from typing import Final
 from cloison.model.flow import WILDCARD, Protocol, ip_version
 
 DEFAULT_ENGINE_VERSION: Final = "20.10"
-"""The engine that a plan assumes: of the versions that are predicted, the one that isolates least."""
+"""The version that a plan assumes: the one that isolates least of those that are predicted."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class UnmanagedAddress:
-    """An address that a namespace holds and the engine does not know, on a link; empty where the link has none.
+    """An address of a container's namespace that the engine did not assign; empty for an interface without one.
 
-    `reachable_from` are the containers, `host` or `outside` that may ask it: what they send stays on this machine.
+    `reachable_from` names the containers, `host` or `outside` that may probe it: their packets stay on this host.
     """
 
     container: str
@@ -32,14 +33,14 @@ class UnmanagedAddress:
 
     @property
     def sentence(self) -> str:
-        """What is wrong with it."""
-        what = f"{self.address} on {self.link}" if self.address else f"the link {self.link}"
-        return f"{self.container} holds {what}, which the engine does not know; what comes and goes there is not proven"
+        """The finding as a sentence."""
+        what = f"the address {self.address} on {self.link}" if self.address else f"the interface {self.link}"
+        return f"{self.container} has {what}, which the engine does not manage; its traffic is not proven"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Attachment:
-    """A container's seat on a network; `address` is IPv4 and `ipv6` is not, each empty where there is none."""
+    """A container's attachment to a network; `address` is its IPv4 address and `ipv6` its IPv6 address, or empty."""
 
     network: str
     address: str
@@ -47,13 +48,13 @@ class Attachment:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The addresses of the seat, in both versions of IP."""
+        """The addresses of the attachment, of both versions of IP."""
         return tuple(filter(None, (self.address, self.ipv6)))
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class PublishedPort:
-    """A port of the host that the engine leads to a container's port."""
+    """A port of the host that the engine forwards to a port of a container."""
 
     host_address: str
     host_port: int
@@ -61,13 +62,13 @@ class PublishedPort:
     container_port: int
 
     def binds(self, address: str) -> bool:
-        """Whether the host answers for this publication on `address`."""
+        """Whether the port is published on `address` of the host."""
         return self.host_address in (WILDCARD[ip_version(address)], "", address)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Container:
-    """A container as the engine tells it. `pid` is 0 when it does not run; ports are (protocol, number)."""
+    """A container as the engine reports it. `pid` is 0 when it does not run; ports are (protocol, number) pairs."""
 
     name: str
     identity: str
@@ -80,15 +81,15 @@ class Container:
     published_ports: tuple[PublishedPort, ...] = ()
     exposed: tuple[tuple[Protocol, int], ...] = ()
     redirect_candidates: tuple[PublishedPort, ...] = ()
-    """Ports elsewhere that seem to lead here, of which the engine need not know: see `leads`."""
+    """Ports of the host that DNAT rules may redirect to this container, known to the engine or not."""
     one_off: bool = False
     has_completed: bool = False
-    """Whether its process ended by itself and said that all went well."""
+    """Whether its process exited by itself with status 0."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class NetworkFacts:
-    """A network as the engine tells it: subnets in CIDR form, and the host's link that carries it, if any."""
+    """A network as the engine reports it: subnets in CIDR notation, and the host's interface for it, if any."""
 
     name: str
     driver: str = "bridge"
@@ -98,7 +99,7 @@ class NetworkFacts:
     link: str = ""
 
     def contains(self, address: str) -> bool:
-        """Whether `address` lies in one of the network's subnets."""
+        """Whether `address` is in one of the network's subnets."""
         return any(_in_subnet(address, subnet) for subnet in self.subnets)
 
 
@@ -109,54 +110,54 @@ def _in_subnet(address: str, subnet: str) -> bool:
 
 @dataclass(frozen=True)
 class EngineFacts:
-    """What decides predictions and no Compose file can tell. A policy is ACCEPT, DROP or empty."""
+    """The settings of an engine and its host that predictions need. A FORWARD policy is ACCEPT, DROP or empty."""
 
     name: str
     version: str
     forward_policy: str = ""
-    """What the host does with forwarded IPv4 packets that no rule speaks about."""
+    """The policy of the host's FORWARD chain for IPv4: the fate of packets that no rule matches."""
     forward_policy_v6: str = ""
     """The same for IPv6."""
     filters_ipv6: bool = False
-    """Whether the engine sets rules for IPv6, of itself or because it was told to (`--ip6tables`)."""
+    """Whether the engine sets rules for IPv6, by default or with `--ip6tables`."""
     platform: str = ""
-    """What the engine says it is part of, for instance `Docker Desktop 4.43.0`."""
+    """The product that the engine reports to belong to, for instance `Docker Desktop 4.43.0`."""
     has_userland_proxy: bool = True
-    """Whether a process of the engine stands at published ports; without one the packet filter alone leads there."""
+    """Whether docker-proxy listens on published ports; without it only DNAT rules forward them."""
     guards_addresses: bool = True
-    """Whether the engine, if its version does so at all, drops what others route to a container's own address."""
+    """Whether the engine, if its version can, drops packets that other machines route to a container's address."""
     firewall: str = ""
-    """Whose rules the engine writes, where it has the choice: iptables, nftables, or empty when it cannot be told."""
+    """The firewall backend of the engine: iptables, nftables, or empty when it is unknown."""
     filters_bridges: bool = False
-    """Whether packets inside one bridge pass the host's FORWARD chain, too (`bridge-nf-call-iptables`)."""
+    """Whether packets inside one bridge also pass the host's FORWARD chain (`bridge-nf-call-iptables`)."""
     source_check: str = ""
-    """The `rp_filter` of the engine's networks: 0 is none, 1 strict, 2 loose; empty when it cannot be told."""
+    """The `rp_filter` of the engine's interfaces: 0 is off, 1 strict, 2 loose; empty when it is unknown."""
 
     @cached_property
     def release(self) -> tuple[int, int]:
-        """Major and minor version; (0, 0) when the engine does not say."""
+        """Major and minor version; (0, 0) when the engine does not report them."""
         parts = [int("".join(filter(str.isdecimal, part)) or 0) for part in self.version.split(".")[:2]]
         return (parts[0], parts[1]) if len(parts) == 2 else (0, 0)  # noqa: PLR2004  # major, minor
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What was found on the engine's machine when the proof began. Addresses are of both versions of IP."""
+    """The facts found on the engine's host when the proof began. Addresses are of both versions of IP."""
 
     engine: EngineFacts
     containers: tuple[Container, ...]
     networks: tuple[NetworkFacts, ...]
     host_addresses: tuple[str, ...] = ()
     link_local_addresses: tuple[tuple[str, str], ...] = ()
-    """The host's addresses that are valid on one network alone, with that network's name."""
+    """The host's link-local addresses, as (network name, address) pairs."""
     outside_addresses: tuple[str, ...] = ()
     outside_gateways: tuple[str, ...] = ()
-    """The host's addresses on the outside's segment, which go with the proof."""
+    """The host's addresses on the veth link to the outside, which exist only during the proof."""
     listeners: frozenset[Listener] = field(default_factory=frozenset)
     unmanaged_addresses: tuple[UnmanagedAddress, ...] = ()
 
     def network(self, name: str) -> NetworkFacts | None:
-        """Return the network called `name` by the engine."""
+        """Return the network with the engine name `name`, None when there is none."""
         return self._by_name.get(name)
 
     @cached_property
@@ -165,14 +166,14 @@ class Facts:
 
     @cached_property
     def container_addresses(self) -> dict[str, str]:
-        """Return the addresses of all containers, each with the name of who holds it."""
+        """Return the addresses of all containers, each with the name of its container."""
         return {
             address: c.name for c in self.containers for attachment in c.attachments for address in attachment.addresses
         }
 
     @cached_property
     def host_attachments(self) -> tuple[tuple[str, str], ...]:
-        """The host's own addresses, each with the network to which it belongs, empty for none of them."""
+        """The host's addresses as sorted (network name, address) pairs; the name is empty outside every network."""
         return tuple(sorted({*self._host_attachments(), *self.link_local_addresses}))
 
     def _host_attachments(self) -> Iterator[tuple[str, str]]:
@@ -182,9 +183,9 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Listener:
-    """A socket that takes connections or datagrams: `address` is the wildcard of its family when it is any.
+    """A socket that accepts connections or datagrams: `address` may be the wildcard of its family.
 
-    `container` is empty for a process of the host's.
+    `container` is empty for a process of the host.
     """
 
     container: str
@@ -193,5 +194,5 @@ class Listener:
     port: int
 
     def listens_on(self, address: str) -> bool:
-        """Whether what is sent to `address` of its namespace comes to this socket."""
+        """Whether the socket receives packets to `address` of its namespace."""
         return self.address in (address, WILDCARD[ip_version(address)])

@@ -1,8 +1,8 @@
-"""The words of a flow: where a connection starts, where it ends, and over which protocol.
+"""The parts of a flow: the vantage where a connection starts, the endpoint where it ends, and the protocol.
 
-Output: frozen, ordered values that know no client and hash in constant time.
-Rule: a place is the name of a service, `host`, `outside`, or `stranger:NAME` for a foreign container: one
-that the Compose file does not know.
+Output: frozen, ordered values without a client, each with a precomputed hash.
+Rule: a place is the name of a service, `host`, `outside`, or `stranger:NAME` for a foreign container, which is
+one that the Compose file does not describe.
 """
 
 from __future__ import annotations
@@ -14,44 +14,44 @@ from typing import Final
 HOST: Final = "host"
 OUTSIDE: Final = "outside"
 FOREIGN: Final = "stranger:"
-EVERY_ADDRESS: Final = ("0.0.0.0", "::", "")  # noqa: S104  # the engine's own words for it
-WILDCARD: Final = {4: "0.0.0.0", 6: "::"}  # noqa: S104  # the kernel's words for it, by the version of IP
+EVERY_ADDRESS: Final = ("0.0.0.0", "::", "")  # noqa: S104  # the engine's notations of the wildcard
+WILDCARD: Final = {4: "0.0.0.0", 6: "::"}  # noqa: S104  # the kernel's wildcard, by the version of IP
 LINK_LOCAL: Final = "fe80:"
-"""How an IPv6 address begins that is valid on one link alone (RFC 4291 section 2.5.6)."""
+"""The prefix of IPv6 addresses that are valid on one link only (RFC 4291 section 2.5.6)."""
 ANY_PORT: Final = 0
-"""The service port of a canary: it stands for every port on which nobody listens yet."""
+"""The service port of a canary: it represents every port without a listener."""
 
 
 class Protocol(StrEnum):
-    """What the probe speaks."""
+    """The protocol of a probe."""
 
     TCP = "tcp"
     UDP = "udp"
     SCTP = "sctp"
     ICMP = "icmp"
-    """An echo request: looked at beside the canaries, never a flow."""
+    """An echo request: observed beside the canaries, never a flow."""
 
 
 TRANSPORT_PROTOCOLS: Final = (Protocol.TCP, Protocol.UDP, Protocol.SCTP)
-"""The protocols that a file or a policy can name."""
+"""The protocols that a Compose file or a policy can name."""
 
 
 def ip_version(address: str) -> int:
-    """Return the version of IP that an address belongs to."""
+    """Return the version of IP of an address: 4 or 6."""
     return 6 if ":" in address else 4
 
 
 class EndpointKind(StrEnum):
-    """Why an endpoint is looked at."""
+    """The reason why an endpoint is probed."""
 
     LISTENER = "listener"
-    """A process listens there: read from the kernel."""
+    """A process listens on the port, by the kernel's socket tables."""
     DECLARED = "declared"
-    """The policy names the port, but nobody listens on it."""
+    """The policy names the port, but no process listens on it."""
     PUBLISHED = "published"
-    """A port of the host that the engine leads to a service."""
+    """A port of the host that the engine forwards to a service."""
     CANARY = "canary"
-    """A socket of the prober's own: the wall itself, whatever the service does."""
+    """A socket of the prober: it tests the path, whatever the service does."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -61,7 +61,7 @@ class Vantage:
     place: str
     container: str = ""
     _hash: int = field(init=False, repr=False, compare=False, default=0)
-    """Kept, for a proof looks up every one of a hundred thousand flows many times."""
+    """Precomputed: a proof looks up each of a hundred thousand flows many times."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_hash", hash((self.place, self.container)))
@@ -74,10 +74,10 @@ class Vantage:
 class Endpoint:
     """Where a connection ends.
 
-    `address` and `port` are what a packet carries (a canary's port is chosen by the kernel for
-    each run, so it is `ANY_PORT` here); `service_port` is the port as its owner knows it, which is
-    what a policy names. `network` is the network to which the address belongs, empty for an
-    address of the host's own.
+    `address` and `port` are the destination of a packet (the kernel chooses the port of a canary in
+    each run, so it is `ANY_PORT` here); `service_port` is the port inside the container, the one that
+    a policy names. `network` is the network of the address, empty for an address of the host that
+    belongs to no network.
     """
 
     place: str
@@ -100,7 +100,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Flow:
-    """One vantage, one endpoint."""
+    """A vantage and an endpoint."""
 
     vantage: Vantage
     endpoint: Endpoint

@@ -1,10 +1,11 @@
-"""What the kernel said, and what it means.
+"""The outcome of a probe as the kernel reports it, and the table that gives its meaning.
 
-Rule: every outcome is a row of `REACH`; no other module decides what a silence means.
+Input: an outcome, and whether the endpoint's namespace was watched. Output: an `Observation`.
+Rule: every outcome is a row of `REACH`; no other module interprets a silence.
 
-A refusal or a silence says "shut" only where an arrival would have been seen, because the
-endpoint's own namespace was watched in the same run: a closed port and a firewall's REJECT give the
-same answer, and so do a slow server and a DROP. Where nobody watched, the honest word is "unknown".
+A refusal or a silence means closed only when an arrival would have been seen, because the endpoint's
+namespace was watched in the same run: a closed port and REJECT give the same answer, and so do a slow
+server and DROP. Without a watched namespace the reach is unknown.
 """
 
 from __future__ import annotations
@@ -15,24 +16,24 @@ from typing import Final
 
 
 class Outcome(StrEnum):
-    """What came back, or did not."""
+    """The kernel's answer to a probe."""
 
     ACCEPTED = "accepted"
-    """A SYN was answered by SYN and ACK."""
+    """A SYN-ACK answered the SYN."""
     ARRIVED = "arrived"
-    """The packet was seen inside the endpoint's own namespace, but no acceptance came back."""
+    """The packet was captured in the endpoint's namespace, but no SYN-ACK came back."""
     REFUSED = "refused"
-    """RST."""
+    """An RST came back."""
     SILENT = "silent"
-    """Nothing, twice."""
+    """Two probes got no answer."""
     UNREACHABLE = "unreachable"
-    """ICMP destination unreachable, no route, or the sender's own firewall."""
+    """ICMP destination unreachable, no route, or a firewall rule of the sender."""
     ERROR = "error"
-    """It could not be asked."""
+    """The probe could not be sent."""
 
 
 class Reach(StrEnum):
-    """What an outcome means. Never two values where a third is possible."""
+    """The meaning of an outcome; a probe that proves nothing is unknown."""
 
     OPEN = "open"
     SHUT = "shut"
@@ -41,10 +42,10 @@ class Reach(StrEnum):
 
 REACH: Final[dict[tuple[Outcome, bool], Reach]] = {
     (Outcome.ACCEPTED, True): Reach.OPEN,
-    (Outcome.ACCEPTED, False): Reach.OPEN,  # somebody answered: whoever it is, there is a way
-    (Outcome.ARRIVED, True): Reach.OPEN,  # one way is a way: a datagram or a forged answer needs no more
-    (Outcome.ARRIVED, False): Reach.UNKNOWN,  # it cannot be: arrivals are only seen by watching
-    (Outcome.REFUSED, True): Reach.SHUT,  # it did not arrive, so somebody on the way refused
+    (Outcome.ACCEPTED, False): Reach.OPEN,  # an answer came back, whoever sent it
+    (Outcome.ARRIVED, True): Reach.OPEN,  # one direction is enough for a datagram
+    (Outcome.ARRIVED, False): Reach.UNKNOWN,  # impossible: only a watched namespace shows arrivals
+    (Outcome.REFUSED, True): Reach.SHUT,  # it did not arrive, so a hop before the endpoint refused it
     (Outcome.REFUSED, False): Reach.UNKNOWN,  # a closed port looks the same
     (Outcome.SILENT, True): Reach.SHUT,
     (Outcome.SILENT, False): Reach.UNKNOWN,  # a full backlog looks the same
@@ -53,12 +54,12 @@ REACH: Final[dict[tuple[Outcome, bool], Reach]] = {
     (Outcome.ERROR, True): Reach.UNKNOWN,
     (Outcome.ERROR, False): Reach.UNKNOWN,
 }
-"""(outcome, was the endpoint's namespace watched?) → what it means for the wall."""
+"""(outcome, whether the endpoint's namespace was watched) → reach."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What was seen of one flow, with the evidence in words."""
+    """The observed outcome of one flow, with the evidence as a sentence."""
 
     outcome: Outcome
     reach: Reach
@@ -66,10 +67,10 @@ class Observation:
 
 
 def observation(outcome: Outcome, *, watched: bool, evidence: str) -> Observation:
-    """Read the table."""
+    """Return the observation of an outcome, with its meaning from `REACH`."""
     return Observation(outcome, REACH.get((outcome, watched), Reach.UNKNOWN), evidence)
 
 
 def unknown(why: str) -> Observation:
-    """Return the observation of a flow that could not be looked at."""
+    """Return the observation of a flow that could not be probed."""
     return Observation(Outcome.ERROR, Reach.UNKNOWN, why)

@@ -1,1 +1,1 @@
-"""A Compose file judged without an engine: the plan document, lint findings, and the networks that a policy needs."""
+"""The judgement of a Compose file without an engine: the plan document, lint findings and proposed networks."""

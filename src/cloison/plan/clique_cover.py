@@ -1,15 +1,14 @@
-"""The smallest set of networks on which nobody meets whom it does not need.
+"""The smallest set of networks that connects exactly the pairs of services that need each other.
 
-Services are nodes, and an edge is a pair that needs each other. Whoever shares a network reaches all
-of its members, so a network must be a clique: every two of its members need each other. Some services
-need the outside as well; a network with a way out must have such members only, or it would give the
-others a way out that they do not need. What is wanted is the fewest cliques that hold every edge, and
-every service that needs the outside in one with a way out.
+Input: pairs of services, and the services that need egress. Output: the networks as cliques.
 
-Rule: the answer is exact as long as the search ends within its budget, which it does for the graphs
-that Compose files have; beyond it, it is what a greedy choice finds, and says so. Clique edge cover is
-NP-hard (Orlin 1977); the set cover below is solved by branch and bound over maximal cliques
-(Bron, Kerbosch 1973). Same graph, same answer: nothing depends on an order that is not sorted.
+Services are nodes, and a pair that needs a connection is an edge. All members of a network reach each other, so
+a network must be a clique. A network with egress gives it to all members, so each of them must need it. The
+result is the smallest set of cliques that covers every edge and every service that needs egress.
+
+Rule: the result is exact if the search ends within its budget, as it does for the graphs of Compose files;
+otherwise it is the greedy solution and `exact` is false. Clique edge cover is NP-hard (Orlin 1977); the set cover
+is solved by branch and bound over maximal cliques (Bron, Kerbosch 1973). The same graph gives the same result.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ from itertools import combinations
 from typing import Final
 
 Pair = frozenset[str]
-"""Two services that need each other; or one alone, that needs the outside."""
+"""Two services that need a connection, or a single service that needs egress."""
 BUDGET: Final = 200_000
-"""Networks that the search may look at; some tenths of a second."""
+"""The number of candidate networks that the search may visit, some tenths of a second."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -32,12 +31,12 @@ class Clique:
 
     members: tuple[str, ...]
     egress: bool
-    """Whether it has a way out: all of its members need one."""
+    """Whether the network has egress: all of its members need it."""
 
 
 @dataclass(frozen=True, slots=True)
 class CliqueCover:
-    """The groups, and whether there cannot be fewer."""
+    """The cliques, and whether their number is proven to be the smallest."""
 
     cliques: tuple[Clique, ...]
     exact: bool
@@ -48,14 +47,14 @@ class _Budget:
     left: int
 
     def spend(self, steps: int = 1) -> bool:
-        """Take some steps, and return whether they were left."""
+        """Subtract steps, and return whether the budget sufficed."""
         self.left -= steps
         return self.left >= 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """A network that may be chosen, and the pairs that it holds, one bit each."""
+    """A candidate network, and the pairs that it covers as a bit set."""
 
     candidate: Clique
     covered: int
@@ -69,7 +68,7 @@ class _Search:
     best: tuple[Clique, ...]
 
     def descend(self, chosen: tuple[Clique, ...], choices: Sequence[_Choice], missing: int) -> None:
-        """Cover what is missing in every way that may be better than the best."""
+        """Cover the missing pairs in every way that can improve the best cover."""
         if not missing:
             self.best = min(self.best, chosen, key=_cost)
             return
@@ -86,7 +85,7 @@ class _Search:
 
 
 def clique_cover(pairs: Iterable[Pair], egress: Collection[str], budget: int = BUDGET) -> CliqueCover:
-    """Return the fewest groups that hold every pair, with each service of `outward` in one that has a way out."""
+    """Return the smallest set of cliques that covers every pair, and each service of `egress` by one with egress."""
     edges = frozenset(pair for pair in pairs if len(pair) == 2)  # noqa: PLR2004  # a pair
     wanted = edges | {frozenset({name}) for name in egress}
     shared_budget = _Budget(budget)
@@ -100,24 +99,24 @@ def clique_cover(pairs: Iterable[Pair], egress: Collection[str], budget: int = B
 
 
 def _bits(cliques: Sequence[Clique], wanted: Iterable[Pair]) -> dict[Pair, int]:
-    """Give every pair a bit; the fewer networks can hold it, the lower."""
+    """Assign a bit to every pair; pairs with fewer candidate networks get lower bits."""
     holders = Counter(pair for candidate in cliques for pair in _covered_pairs(candidate))
     ranked = sorted(wanted, key=lambda pair: (holders[pair], sorted(pair)))
     return {pair: 1 << position for position, pair in enumerate(ranked)}
 
 
 def _cost(cliques: Sequence[Clique]) -> tuple[int, int, list[Clique]]:
-    """Fewer networks first, then fewer seats; names decide the rest."""
+    """Return the sort key of a cover: the number of networks, then of attachments, then the names."""
     return len(cliques), sum(len(candidate.members) for candidate in cliques), sorted(cliques)
 
 
 def _candidate_cliques(edges: frozenset[Pair], egress: frozenset[str], budget: _Budget) -> list[Clique]:
-    """Return the networks to choose from: the maximal cliques, for what a smaller one holds a maximal one holds too."""
+    """Return the candidate networks: the maximal cliques, which cover all pairs of smaller ones."""
     adjacency = _adjacency(edges)
     outside = {name: adjacency.get(name, frozenset()) & egress for name in egress}
     inner = {Clique(members, egress=False) for members in _cliques(adjacency, budget)}
     outer = {Clique(members, egress=True) for members in _cliques(outside, budget)}
-    if budget.left < 0:  # not all were found, so each edge and each way out is a choice by itself
+    if budget.left < 0:  # the enumeration is incomplete, so each edge and each egress service is a candidate
         inner |= {Clique(tuple(sorted(edge)), egress=False) for edge in edges}
         outer |= {Clique((name,), egress=True) for name in egress}
     return sorted(inner | outer)
@@ -137,7 +136,7 @@ def _adjacency(edges: Iterable[Pair]) -> dict[str, frozenset[str]]:
 
 
 def _cliques(adjacency: Mapping[str, frozenset[str]], budget: _Budget) -> Iterator[tuple[str, ...]]:
-    """Yield the maximal cliques of a graph (Bron and Kerbosch with a pivot), as far as the budget goes."""
+    """Yield the maximal cliques of a graph (Bron and Kerbosch with a pivot) until the budget is used up."""
     stack = [(frozenset[str](), frozenset(adjacency), frozenset[str]())]
     while stack and budget.spend():
         clique, candidates, seen = stack.pop()
@@ -152,7 +151,7 @@ def _cliques(adjacency: Mapping[str, frozenset[str]], budget: _Budget) -> Iterat
 
 
 def _greedy(choices: Sequence[_Choice], everything: int) -> tuple[Clique, ...]:
-    """Return a cover that takes, each time, the network that holds most of what is missing."""
+    """Return the cover that chooses in each step the network with the most missing pairs."""
     chosen: list[Clique] = []
     missing = everything
     while missing:
@@ -163,7 +162,7 @@ def _greedy(choices: Sequence[_Choice], everything: int) -> tuple[Clique, ...]:
 
 
 def _pruned(cliques: Iterable[Clique]) -> Iterator[Clique]:
-    """Take every seat away that no pair needs: a maximal clique may hold an edge that another one holds too."""
+    """Remove every attachment that no pair needs: two maximal cliques may cover the same edge."""
     remaining = sorted(cliques)
     times = Counter(pair for candidate in remaining for pair in _covered_pairs(candidate))
     for candidate in remaining:

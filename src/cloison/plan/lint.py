@@ -1,6 +1,7 @@
-"""What a Compose file says about its walls, and where in the file: what a reviewer wants to see in one list.
+"""The lint findings of a Compose file: statements about its isolation that a reviewer should see.
 
-Rule: a remark changes no verdict. `where` is the path of a key, for Compose does not tell lines.
+Input: a `Project`, its synthetic facts, and the policy context or None. Output: sorted `LintFinding` values.
+Rule: a finding changes no verdict. `where` is the path of a key, because Compose does not report lines.
 """
 
 from __future__ import annotations
@@ -24,33 +25,33 @@ from cloison.verdict.flow_enumeration import declared_ports
 
 
 class LintKind(StrEnum):
-    """What a remark is about."""
+    """The subject of a finding; the values are part of the plan document."""
 
     PUBLISHED = "published"
-    """A port of the host leads to a service."""
+    """A service publishes a port."""
     UNPUBLISHED = "unpublished"
-    """The file publishes a port, and Compose does not."""
+    """The file publishes a port, but the engine does not."""
     EGRESS = "egress"
     """A service reaches the internet."""
     MULTIHOMED = "bridges"
-    """A service sits on several networks."""
+    """A service is attached to several networks."""
     HOST_MODE = "host-mode"
-    """A service lives in the host's namespace."""
+    """A service uses the host's network namespace."""
     UNNEEDED_PEER = "company"
-    """Two services share a network, and the policy needs nothing between them."""
+    """Two services share a network, and the policy needs no connection between them."""
     UNDECLARED = "undeclared"
     """The policy names a port that the file does not declare."""
     UNDETERMINED = "untold"
-    """The file borrows a network and does not tell what it is, or asks for what the engine does not know."""
+    """A network is external or uses an option or driver that is not predicted."""
     IPV6 = "ipv6"
-    """A network has IPv6, on an engine that has no walls over it."""
+    """A network has IPv6 on an engine that does not filter it."""
     REPLICAS = "replicas"
-    """Not every replica was drawn."""
+    """The plan models fewer replicas than the file has."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class LintFinding:
-    """One thing that the file says, and the key that says it."""
+    """A statement about the file, and the path of its key."""
 
     where: str
     kind: LintKind
@@ -58,13 +59,13 @@ class LintFinding:
 
 
 RECENT_ENGINE: Final = "28.0"
-"""An engine that knows every gateway mode."""
+"""An engine that supports every gateway mode."""
 ALTHOUGH_INTERNAL: Final = ", although it is internal"
 ALL_HOST_ADDRESSES: Final = "every address of the host, IPv4 and IPv6"
 
 
 def lint(project: Project, facts: Facts, policy_context: PolicyContext | None) -> list[LintFinding]:
-    """Return what is worth knowing, by its place in the file. `ground` is None without a policy."""
+    """Return the findings in order of their position. `policy_context` is None without a policy."""
     found = [finding for service in project.services.values() for finding in _service_findings(project, facts, service)]
     return sorted(
         {
@@ -80,19 +81,20 @@ def _service_findings(project: Project, facts: Facts, service: Service) -> Itera
     path = f"services.{service.name}"
     yield from _ports(facts, service)
     if service.network_mode == HOST:
-        says = f"{service.name} lives on the host itself: no wall of Docker's holds it, or anybody back from it"
+        says = f"{service.name} uses the host's network: Docker does not isolate it"
         yield LintFinding(f"{path}.network_mode", LintKind.HOST_MODE, says)
     gateway_networks = [
         n for n in service.networks if (fact := facts.network(n)) and fact.driver == "bridge" and not fact.internal
     ]
     if gateway_networks:
-        says = f"{service.name} has a way out to the internet, over {_labels(project, gateway_networks)}"
+        says = f"{service.name} has egress to the internet over {_labels(project, gateway_networks)}"
         yield LintFinding(f"{path}.networks", LintKind.EGRESS, says)
     if len(service.networks) > 1:
-        says = f"{service.name} joins {_labels(project, service.networks)}: who takes it over stands in all of them"
+        labels = _labels(project, service.networks)
+        says = f"{service.name} is on {labels}: whoever compromises it is on all of these networks"
         yield LintFinding(f"{path}.networks", LintKind.MULTIHOMED, says)
     if service.replicas > REPLICA_CAP:
-        says = f"{REPLICA_CAP} of {service.replicas} replicas are drawn; on paper one is like the other"
+        says = f"the plan models {REPLICA_CAP} of {service.replicas} replicas; the others are predicted alike"
         yield LintFinding(f"{path}.deploy.replicas", LintKind.REPLICAS, says)
 
 
@@ -109,59 +111,59 @@ def _ports(facts: Facts, service: Service) -> Iterator[LintFinding]:
         if reach is Reach.SHUT:
             yield LintFinding(where, LintKind.UNPUBLISHED, f"{target} is not published{_why_not(service)}")
         else:
-            perhaps = "" if reach is Reach.OPEN else ", if one of its networks is a bridge with a way out"
+            perhaps = "" if reach is Reach.OPEN else ", if one of its networks is a bridge that is not internal"
             yield LintFinding(
-                where, LintKind.PUBLISHED, f"{_host_port(port)} leads to {target}, {_bind_scope(port)}{perhaps}"
+                where, LintKind.PUBLISHED, f"{_host_port(port)} forwards to {target}, {_bind_scope(port)}{perhaps}"
             )
 
 
 def _why_not(service: Service) -> str:
     if service.network_mode:
-        return f": with network_mode {service.network_mode} `ports` means nothing"
-    return " by Compose, for every network of the service is internal; Docker Swarm publishes it all the same"
+        return f": `ports` has no effect with network_mode {service.network_mode}"
+    return " by Compose, because every network of the service is internal; Docker Swarm publishes it"
 
 
 def _host_port(port: Port) -> str:
-    return f"port {port.host_port} of the host" if port.host_port else "a port of the host, which the engine chooses,"
+    return f"port {port.host_port} of the host" if port.host_port else "a port of the host that the engine chooses"
 
 
 def _bind_scope(port: Port) -> str:
     if port.host_address == "":
-        return f"for everyone, on {ALL_HOST_ADDRESSES}"
+        return f"for every machine, on {ALL_HOST_ADDRESSES}"
     if port.host_address.startswith(LOOPBACK):
-        return f"for the host alone, on {port.host_address}"
+        return f"for the host only, on {port.host_address}"
     every = port.host_address in (*EVERY_ADDRESS, "::")
-    return f"for everyone, on {port.host_address}" if every else f"for who reaches {port.host_address}"
+    return f"for {'every machine' if every else 'machines that reach it'}, on {port.host_address}"
 
 
 def _undetermined_networks(project: Project, facts: Facts) -> Iterator[LintFinding]:
     for key, network in project.networks.items():
         fact = facts.network(network.name)
         if network.external and fact:
-            assumed_to_be = f"it is taken for {'an internal' if fact.internal else 'an ordinary'} bridge"
-            says = assumed_to_be if fact.driver else "what it is, and who else sits on it, stands elsewhere"
+            assumed = f"the plan assumes {'an internal' if fact.internal else 'an ordinary'} bridge"
+            says = assumed if fact.driver else "the file gives neither its driver nor its other members"
             yield LintFinding(f"networks.{key}", LintKind.UNDETERMINED, f"{key} is external: {says}")
         elif not is_project_bridge(network):
-            says = f"{key} has the driver {network.driver}, whose walls are not predicted"
+            says = f"{key} has the driver {network.driver}, which is not predicted"
             yield LintFinding(f"networks.{key}", LintKind.UNDETERMINED, says)
         elif network.options.get(GATEWAY_MODE, NAT) != NAT and facts.engine.release < GATEWAY_MODES:
             says = (
-                f"{key} is {network.options[GATEWAY_MODE]} on newer engines alone: --engine {RECENT_ENGINE} predicts it"
+                f"{key} is {network.options[GATEWAY_MODE]} only on newer engines: --engine {RECENT_ENGINE} predicts it"
             )
             yield LintFinding(f"networks.{key}", LintKind.UNDETERMINED, says)
 
 
 def _unfiltered_ipv6(project: Project, facts: Facts) -> Iterator[LintFinding]:
-    """Name the networks that have no wall over IPv6, whatever the file says of them."""
+    """Yield a finding for each network whose IPv6 the engine does not filter."""
     if facts.engine.release >= IPV6_RULES_SINCE:
         return
     for key, network in project.networks.items():
         if network.ipv6 and is_project_bridge(network):
+            although = ALTHOUGH_INTERNAL if network.internal else ""
             says = (
-                f"before Docker Engine 27 {key} has no wall over IPv6{ALTHOUGH_INTERNAL if network.internal else ''}: "
-                f"whoever "
-                "has a route, from outside or from another network with IPv6, gets to every port of its members; "
-                "take the line out, or take Docker Engine 27 or later (--engine 27.0 predicts it)"
+                f"{key} is not filtered over IPv6 before Docker Engine 27{although}: "
+                "every machine or network with an IPv6 route to it can reach every port of its members; "
+                "remove `enable_ipv6`, or use Docker Engine 27 or later (--engine 27.0 predicts it)"
             )
             yield LintFinding(f"networks.{key}.enable_ipv6", LintKind.IPV6, says)
 
@@ -175,8 +177,8 @@ def _policy_findings(policy_context: PolicyContext | None) -> Iterator[LintFindi
         members = sorted(s.name for s in policy_context.project.services.values() if network.name in s.networks)
         alone = [pair for pair in combinations(members, 2) if frozenset(pair) not in pairs]
         if alone:
-            peer_pairs = _listed([f"{a} and {b}" for a, b in alone])
-            says = f"{peer_pairs} meet here, and the policy needs nothing between them"
+            peers = _listed([f"{a} and {b}" for a, b in alone])
+            says = f"{peers} share this network, and the policy needs no connection between them"
             yield LintFinding(f"networks.{key}", LintKind.UNNEEDED_PEER, says)
 
 
@@ -192,5 +194,5 @@ def _undeclared(project: Project, rules: Policy) -> Iterator[LintFinding]:
         ports = known.get(rule.target)
         if rule.port is not None and ports is not None and (rule.protocol, rule.port) not in ports:
             port = f"port {rule.port}/{rule.protocol} of {rule.target}"
-            why = "is the machine's own" if rule.target == HOST else "is not declared in the file (`expose`)"
-            yield LintFinding(rule.where, LintKind.UNDECLARED, f"{port} {why}, so the policy is believed")
+            why = "is not in any Compose file" if rule.target == HOST else "is not declared in the file (`expose`)"
+            yield LintFinding(rule.where, LintKind.UNDECLARED, f"{port} {why}; the plan assumes a listener")

@@ -1,6 +1,7 @@
-"""A plan from beginning to end: the file drawn, asked, predicted, held against the policy, and drawn anew.
+"""The planner: it predicts every flow of a Compose file without an engine and judges it by the policy.
 
-Rule: what is predicted stands where a proof has what was observed, so that both are judged by the same table.
+Input: a `Project`, the assumptions about the engine, and the tool. Output: a `Plan`.
+Rule: the prediction takes the place of the observation of a proof, so the same table judges both.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ from cloison.verdict.judge import JudgedFlow, Judgement
 from cloison.verdict.reasons import reason, unneeded_tolerations
 
 PREDICTED_OUTCOME: Final = {Reach.OPEN: Outcome.ACCEPTED, Reach.SHUT: Outcome.SILENT, Reach.UNKNOWN: Outcome.ERROR}
-"""What a prediction is taken for, to be judged like an observation."""
+"""The outcome that represents a prediction, so that the table of judgements applies to it."""
 VERDICT_WORDS: Final[dict[int, Literal["sound", "breached", "undecided"]]] = {
     PROVEN: "sound",
     BREACHED: "breached",
@@ -56,7 +57,7 @@ VERDICT_WORDS: Final[dict[int, Literal["sound", "breached", "undecided"]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A project as it is drawn: the facts, the policy, and what is predicted and intended of every flow."""
+    """A project with its synthetic facts, its policy, and the predicted and the intended matrix."""
 
     project: Project
     facts: Facts
@@ -66,34 +67,34 @@ class Scenario:
 
     @property
     def policy_context(self) -> PolicyContext | None:
-        """The same for whoever asks what the policy needs; None without a policy."""
+        """The context for questions about the policy's requirements; None without a policy."""
         return PolicyContext(self.project, self.rules, self.predicted, self.intended) if self.rules else None
 
     def judged(self) -> list[JudgedFlow]:
-        """Return the judged matrix."""
+        """Return the judged flows."""
         as_observed = {
             flow: Observation(PREDICTED_OUTCOME[p.reach], p.reach, p.rule) for flow, p in self.predicted.items()
         }
         return verdict_judge.compare(self.intended, self.predicted, as_observed)
 
     def open_pairs(self) -> set[tuple[str, str]]:
-        """Return who reaches whom at any port, without the host, which reaches and is reached by everybody."""
+        """Return the (source, target) pairs that are open at any port, without the host, which all places reach."""
         pairs = {(f.vantage.place, f.endpoint.place) for f, p in self.predicted.items() if p.reach is Reach.OPEN}
         return {(source, target) for source, target in pairs if HOST not in (source, target) and source != target}
 
 
 def build_scenario(project: Project, rules: Policy | None, assumed: Assumptions) -> Scenario:
-    """Draw a project, and predict and intend every flow of it."""
+    """Return the scenario of a project: its synthetic facts, and a prediction and an intention for every flow."""
     facts = synthetic_facts.synthetic_facts(project, assumed, _named(rules, HOST))
     asked = flow_enumeration.flows(project, facts, {name: _named(rules, name) for name in project.services})
     plain = predictor.predict(project, facts, asked)
-    predicted = {flow: synthetic_facts.undetermined(project, facts, flow) or said for flow, said in plain.items()}
+    predicted = {flow: synthetic_facts.undetermined(project, facts, flow) or by_rule for flow, by_rule in plain.items()}
     intended = verdict_intent.intended(project, rules, predicted)
     return Scenario(project, facts, rules, predicted, intended)
 
 
 def _named(rules: Policy | None, place: str) -> set[tuple[Protocol, int]]:
-    """Return the ports of a place that the policy names, also where it only tolerates."""
+    """Return the ports of a place that the policy names, in `allow` or `tolerate`."""
     tolerated = [toleration.rule for toleration in rules.tolerate if toleration.rule] if rules else []
     ports = {(rule.protocol, rule.port) for rule in tolerated if rule.target == place and rule.port is not None}
     return {*policy.named_ports(rules, place), *ports}
@@ -102,7 +103,8 @@ def _named(rules: Policy | None, place: str) -> set[tuple[Protocol, int]]:
 def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
     """Return the plan of a resolved Compose file.
 
-    Raises PolicyError when the policy names what the project does not have, FileError when it cannot be drawn.
+    Raises PolicyError when the policy names something that the project does not have, FileError when the project
+    has more networks than the synthetic address pool.
     """
     scenario = build_scenario(synthetic_facts.with_capped_replicas(project), policy.policy(project), assumed)
     if scenario.rules:
@@ -185,7 +187,7 @@ def _proposal_part(
 
 
 def apply_proposal(scenario: Scenario, proposal: Proposal, assumed: Assumptions) -> Scenario:
-    """Draw the project as it is when the proposal is followed, with what its policy allows."""
+    """Return the scenario of the project with the proposal applied, and the policy without its tolerations."""
     rules = Policy(scenario.rules.allow, ()) if scenario.rules else None
     return build_scenario(with_proposal(scenario.project, proposal), rules, assumed)
 
@@ -193,7 +195,7 @@ def apply_proposal(scenario: Scenario, proposal: Proposal, assumed: Assumptions)
 def unallowed_pairs(policy_context: PolicyContext, pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     """Return the open pairs of which the policy allows neither direction.
 
-    Two services that meet reach each other at every port, so one direction that is allowed brings the other along.
+    Two services on one network reach each other at every port, so an allowed direction implies the other.
     """
     owner = policy_context.project.owner
     named = {frozenset({owner(rule.source), owner(rule.target)}) for rule in policy_context.rules.allow}

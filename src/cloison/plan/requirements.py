@@ -1,7 +1,8 @@
-"""What a policy needs of a project's networks: who must meet whom, and who needs a way out or a published port.
+"""The requirements of a policy on the project's networks: pairs that must connect, and services that need egress.
 
-Rule: only `allow` is a need. What is merely tolerated may be shut without anybody missing it. An arrow
-with a star needs what the file carries of it now.
+Input: a `PolicyContext`. Output: `Requirements`.
+Rule: only `allow` creates a requirement; a tolerated flow may be closed. A rule with `*` requires only the flows
+that are predicted open now: `app -> *` requires app -> db if they share a network today, and nothing else.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ LOOPBACK: Final = ("127.", "::1")
 
 @dataclass(frozen=True, slots=True)
 class PolicyContext:
-    """What is judged on paper: the project, its policy, and two matrices."""
+    """The project, its policy, and the predicted and the intended matrix."""
 
     project: Project
     rules: Policy
@@ -37,22 +38,22 @@ class PolicyContext:
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What networks have to do. `free` are the services whose seats are the file's to give."""
+    """The requirements. `attachable` names the services whose attachments the proposal may change."""
 
     attachable: tuple[str, ...]
     pairs: frozenset[Pair]
     egress: frozenset[str]
     needing_network: frozenset[str]
-    """Who needs a network at all, though it meets nobody on it but its own replicas and the host."""
+    """The services that need a network, even without a peer: their replicas or the host connect over it."""
 
 
 def is_project_bridge(network: Network) -> bool:
-    """Whether a network is the project's own and its walls are known."""
+    """Whether the project owns a network and its isolation is predicted."""
     return not network.external and network.driver == "bridge"
 
 
 def requirements(policy_context: PolicyContext) -> Requirements:
-    """Return what the policy needs of the networks that can be drawn anew."""
+    """Return the requirements of the policy on the networks that the proposal may change."""
     project = policy_context.project
     attachable = tuple(
         sorted(name for name, body in project.services.items() if not body.network_mode and body.replicas)
@@ -68,7 +69,7 @@ def requirements(policy_context: PolicyContext) -> Requirements:
 
 
 def allowed(policy_context: PolicyContext) -> set[Pair]:
-    """Return every pair of services of which the policy lets one reach the other, at any port."""
+    """Return every pair of services between which the policy allows a flow, in any direction and at any port."""
     project = policy_context.project
     named = {(rule.source, rule.target) for rule in policy_context.rules.allow if not rule.has_wildcard}
     wide = [rule for rule in policy_context.rules.allow if rule.has_wildcard]
@@ -91,7 +92,7 @@ def _pairs(policy_context: PolicyContext) -> Iterator[Pair]:
 
 
 def _is_between(project: Project, flow: Flow) -> bool:
-    """Whether a flow goes from one service's own addresses to another's."""
+    """Whether a flow goes from one service to another service's own address."""
     inside = {flow.vantage.place, flow.endpoint.place} <= set(project.services)
     return inside and flow.endpoint.kind is not EndpointKind.PUBLISHED and len(_ends(project, flow)) > 1
 
@@ -101,7 +102,7 @@ def _ends(project: Project, flow: Flow) -> Pair:
 
 
 def _fixed_networks(project: Project, service: str) -> frozenset[str]:
-    """Return the seats of a service that are not the file's to give: a borrowed network, or one that is no bridge."""
+    """Return the networks of a service that the proposal may not change: external ones, and other drivers."""
     project_networks = {network.name for network in project.networks.values() if is_project_bridge(network)}
     return frozenset(project.services[service].networks) - project_networks
 
@@ -111,7 +112,7 @@ def _share_fixed_network(project: Project, pair: Pair) -> bool:
 
 
 def _egress_services(policy_context: PolicyContext) -> Iterator[str]:
-    """Yield who needs a network with a way out: to reach the outside, or to have its ports published."""
+    """Yield the services that need a network with egress, to reach the outside or to publish ports."""
     project = policy_context.project
     for rule in policy_context.rules.allow:
         if rule.target == OUTSIDE and rule.source in project.services:
@@ -127,4 +128,4 @@ def _egress_services(policy_context: PolicyContext) -> Iterator[str]:
             yield flow.endpoint.place
     for service in project.services.values():
         if any(port.host_address.startswith(LOOPBACK) for port in service.ports):
-            yield service.name  # the host's own people use it
+            yield service.name  # users of the host connect to it

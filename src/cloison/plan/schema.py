@@ -1,7 +1,8 @@
-"""The plan document: everything that was asked, intended and predicted, and judged on paper.
+"""The plan document: the flows of a Compose file with their intention, prediction and judgement.
 
-Rule: nothing in it was seen, so it is not a proof and does not look like one. It holds no time and no
-name of a machine: the same file gives the same bytes (RFC 8785), and the SHA-256 of the file is the plan's name.
+Input: JSON, or the parts that `plan.planner` creates. Output: frozen structs and their JSON Schema.
+Rule: a plan contains no observation, so it is a different document than a proof. It has no time and no host name:
+the same file gives the same bytes (RFC 8785), and the SHA-256 of the file identifies the plan.
 
 Flows refer to `vantages` and `endpoints` by position.
 """
@@ -31,14 +32,14 @@ from cloison.verdict.judge import Judgement
 
 
 class PlanVerdict(Part, frozen=True):
-    """What the whole comes to; `exit_code` is what `cloison plan` ends with, without `--strict`."""
+    """The verdict of the plan; `exit_code` is the exit code of `cloison plan` without `--strict`."""
 
     word: Literal["sound", "drawn", "breached", "undecided"]
     exit_code: SafeInteger
 
 
 class AssumedPart(Part, frozen=True):
-    """What the file does not tell, and was taken for granted."""
+    """The assumptions about the engine and its host, which the file does not contain."""
 
     engine: str
     version: str
@@ -51,14 +52,14 @@ class AssumedPart(Part, frozen=True):
 
 
 class PlanVantagePart(Part, frozen=True):
-    """Where connections start; a container that the file asks for, under the name that Compose gives it."""
+    """A vantage; a container of the file has the name that Compose gives it."""
 
     place: str
     container: str
 
 
 class PlannedFlow(Part, frozen=True):
-    """One flow: two matrices, one word, one reason. `intended_by` is the policy's line, empty for the default."""
+    """A flow with its judgement and reason. `intended_by` is the position of the policy rule, empty by default."""
 
     vantage: Position
     endpoint: Position
@@ -71,7 +72,7 @@ class PlannedFlow(Part, frozen=True):
 
 
 class LintFindingPart(Part, frozen=True):
-    """What the file says, and the key that says it."""
+    """A lint finding: a statement about the file, and the path of its key."""
 
     where: str
     kind: LintKind
@@ -79,7 +80,7 @@ class LintFindingPart(Part, frozen=True):
 
 
 class ProposedNetworkPart(Part, frozen=True):
-    """A network of the proposal, under its key in the file."""
+    """A network of the proposal, with its key in the file."""
 
     key: str
     internal: bool
@@ -88,14 +89,14 @@ class ProposedNetworkPart(Part, frozen=True):
 
 
 class ServiceNetworksPart(Part, frozen=True):
-    """A service whose seats change, with the keys of all its networks; none is `network_mode: none`."""
+    """A service whose networks change, with the keys of all its networks; none means `network_mode: none`."""
 
     service: str
     networks: list[str]
 
 
 class ProposalPart(Part, frozen=True):
-    """The smallest set of networks that the policy needs, and its predicted effect on who reaches whom."""
+    """The smallest set of networks that the policy needs, and its predicted effect on the open pairs."""
 
     networks: list[ProposedNetworkPart]
     services: list[ServiceNetworksPart]
@@ -108,7 +109,7 @@ class ProposalPart(Part, frozen=True):
 
 
 class PlanCoverage(Part, frozen=True):
-    """How much was asked."""
+    """The coverage of a plan."""
 
     flows: SafeInteger
     unknown: SafeInteger
@@ -116,7 +117,7 @@ class PlanCoverage(Part, frozen=True):
 
 
 class Plan(Part, frozen=True):
-    """The document."""
+    """The plan document."""
 
     schema_version: Literal["2"]
     tool: Tool
@@ -135,17 +136,17 @@ class Plan(Part, frozen=True):
 
     def __post_init__(self) -> None:
         if any(f.vantage >= len(self.vantages) or f.endpoint >= len(self.endpoints) for f in self.flows):
-            raise ValueError("a flow points to a vantage or an endpoint that the document does not have")
+            raise ValueError("a flow refers to a vantage or an endpoint that the document does not have")
 
 
 def parse(document: bytes) -> Plan:
-    """Read a plan document.
+    """Return the plan of a JSON document.
 
-    Raises msgspec.ValidationError, with the path of what is wrong, when it is not one.
+    Raises msgspec.ValidationError with the path of the first error when it is not a plan.
     """
     return msgspec.json.decode(document, type=Plan)
 
 
 def schema() -> dict[str, object]:
-    """Return the JSON Schema of the document."""
+    """Return the JSON Schema of the plan document."""
     return schema_of(Plan, "Cloison plan")

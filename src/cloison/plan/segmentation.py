@@ -1,7 +1,8 @@
-"""The networks that a policy needs, written as a change of the Compose file.
+"""The proposed segmentation: the smallest set of networks that a policy needs, as a change of the Compose file.
 
-Rule: a network that stays keeps its name in the file, so that the change is small. Nothing is proposed
-where the file's own networks are as few and as narrow already.
+Input: a `Project` and its `Requirements`. Output: a `Proposal`, its YAML, and the project with it applied.
+Rule: a network that remains keeps its key, so that the change is small. There is no proposal when the networks
+of the file are already as few and connect exactly the required pairs.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from cloison.plan.clique_cover import Clique, Pair, clique_cover
 from cloison.plan.requirements import Requirements, is_project_bridge
 
 MAX_KEY_LENGTH: Final = 40
-"""A name that is made of more letters than this is shortened."""
+"""The longest key of a proposed network, in characters; a longer one is shortened."""
 PLAIN_SCALAR: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 YAML_KEYWORDS: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
-"""Words that YAML does not take for a text."""
+"""Plain scalars that YAML does not read as strings: https://yaml.org/type/bool.html"""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class ProposedNetwork:
-    """A network of the proposal, under its key in the file."""
+    """A network of the proposal, with its key in the file."""
 
     key: str
     internal: bool
@@ -36,19 +37,19 @@ class ProposedNetwork:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The smallest set of networks; `exact` says that there is no smaller one."""
+    """The proposed networks; `exact` means that no smaller set exists."""
 
     networks: tuple[ProposedNetwork, ...]
     changed: Mapping[str, tuple[str, ...]]
-    """Service to the keys of all its networks, where they change; none at all is `network_mode: none`."""
+    """Maps each service that changes to the keys of all its networks; none means `network_mode: none`."""
     dropped: tuple[str, ...]
     internal_changed: tuple[str, ...]
-    """Networks that stay and change whether they are internal."""
+    """The networks that remain and change their `internal`."""
     exact: bool
 
 
 def propose(project: Project, needed: Requirements) -> Proposal | None:
-    """Return the smallest set of networks, None where the file has it already."""
+    """Return the smallest set of networks, None when the file already has it."""
     found = clique_cover(needed.pairs, needed.egress)
     project_networks = {key: network for key, network in project.networks.items() if is_project_bridge(network)}
     current = {key: _members(project, network, needed.attachable) for key, network in project_networks.items()}
@@ -89,14 +90,14 @@ def _proposed_networks_of(project: Project, service: str, networks: Iterable[Pro
 
 
 def _count_used(project_networks: Mapping[str, Network], current: Mapping[str, tuple[str, ...]]) -> int:
-    """Count the networks that carry something; an internal one with a single member carries nothing."""
+    """Count the networks that connect something; an internal network with one member connects nothing."""
     return sum(
         len(members) > 1 or bool(members and not project_networks[key].internal) for key, members in current.items()
     )
 
 
 def _suffices(project: Project, needed: Requirements, current: Mapping[str, tuple[str, ...]]) -> bool:
-    """Whether the networks that are there carry what is needed and nothing else."""
+    """Whether the present networks connect exactly the required pairs and give egress to exactly the right services."""
     connected_pairs: set[Pair] = {frozenset(pair) for members in current.values() for pair in combinations(members, 2)}
     out = {name for key, members in current.items() if not project.networks[key].internal for name in members}
     return connected_pairs == needed.pairs and out == needed.egress
@@ -105,7 +106,7 @@ def _suffices(project: Project, needed: Requirements, current: Mapping[str, tupl
 def _named_cliques(
     cliques: Iterable[Clique], project_networks: Mapping[str, Network], current: Mapping[str, tuple[str, ...]]
 ) -> Iterator[ProposedNetwork]:
-    """Give every group the name of the network that it resembles most, or one of its own."""
+    """Yield a network for each clique, with the key of the present network most similar to it, or a new key."""
     left, attachable = list(cliques), dict(current)
     ranked = sorted(
         (_dissimilarity(clique, members, project_networks[key]), key, clique)
@@ -125,7 +126,7 @@ def _named_cliques(
 
 
 def _dissimilarity(clique: Clique, members: tuple[str, ...], network: Network) -> tuple[bool, float]:
-    """Measure how little a group has of a network: whether it leads out, then its members (0 all of them, 1 none)."""
+    """Return how a clique differs from a network: in its egress, then the Jaccard distance of the members (0 to 1)."""
     both, either = {*clique.members} & {*members}, {*clique.members} | {*members}
     return network.internal is clique.egress, 1 - len(both) / len(either)
 
@@ -140,7 +141,7 @@ def _new_key(clique: Clique, taken: Iterable[str]) -> str:
 
 
 def with_proposal(project: Project, proposal: Proposal) -> Project:
-    """Return the project as it is when the proposal is followed."""
+    """Return the project with the proposal applied."""
     others = {k: n for k, n in project.networks.items() if k not in proposal.dropped}
     new = {n.key: _network(project, n) for n in proposal.networks}
     networks = {**others, **new}
@@ -159,12 +160,12 @@ def with_proposal(project: Project, proposal: Proposal) -> Project:
 
 def _network(project: Project, needed: ProposedNetwork) -> Network:
     known = None if needed.is_new else project.networks.get(needed.key)
-    drawn = known or Network(needed.key, f"{project.name}_{needed.key}")
-    return replace(drawn, internal=needed.internal)
+    network = known or Network(needed.key, f"{project.name}_{needed.key}")
+    return replace(network, internal=needed.internal)
 
 
 def proposal_yaml(proposal: Proposal) -> str:
-    """Return the change as YAML: what these keys of the file become."""
+    """Return the change as YAML: the new values of the keys of the file."""
     changed_networks = [n for n in proposal.networks if n.is_new or n.key in proposal.internal_changed]
     lines = ["services:"] if proposal.changed else []
     for name, keys in sorted(proposal.changed.items()):
@@ -174,7 +175,7 @@ def proposal_yaml(proposal: Proposal) -> str:
     for network in changed_networks:
         lines.append(f"  {_quoted(network.key)}:")
         lines.append(f"    internal: {'true' if network.internal else 'false'}")
-    lines += [f"  # {key} is not needed any more" for key in proposal.dropped]
+    lines += [f"  # {key} is not needed" for key in proposal.dropped]
     return "\n".join(lines) + "\n"
 
 

@@ -1,11 +1,10 @@
-"""The facts that an engine would give of a project, drawn from the file alone.
+"""The synthetic facts of a plan: the facts that an engine would report for a project, derived from its file.
 
-Rule: what only an engine, an image or a process knows is not made up. A network that the file merely
-borrows has no driver here, so the prediction over it is unknown, unless its owner says what it is;
-a port that nobody declares has no listener.
+Input: a `Project` and `Assumptions`. Output: `Facts`.
+Rule: values that only an engine, an image or a process knows are not invented. An external network has no
+driver, so its prediction is unknown unless `--external` gives one; a port that is not declared has no listener.
 
-Addresses are from the ranges that no machine of the internet holds (RFC 5737, RFC 2544, RFC 3849), and never
-one that the file itself binds.
+Addresses are from ranges without internet hosts (RFC 5737, RFC 2544, RFC 3849), and never one that the file binds.
 """
 
 from __future__ import annotations
@@ -30,8 +29,9 @@ from cloison.model.facts import (
 )
 from cloison.model.flow import EVERY_ADDRESS, OUTSIDE, WILDCARD, EndpointKind, Flow, ip_version
 from cloison.model.outcome import Reach
+from cloison.predict.common_rules import ACCEPT, DROP
 from cloison.predict.context import Prediction
-from cloison.predict.docker_ipv4 import ACCEPT, DIRECT_ROUTING_CLOSED, DROP
+from cloison.predict.docker_ipv4 import DIRECT_ROUTING_CLOSED
 from cloison.predict.docker_ipv6 import IPV6_RULES_SINCE
 from cloison.verdict.flow_enumeration import Ports, declared_ports
 
@@ -39,32 +39,33 @@ POOL: Final = IPv4Network("198.18.0.0/15")
 POOL_V6: Final = IPv6Network("2001:db8:f000::/36")
 OUTSIDE_GATEWAYS: Final = ("198.51.100.1", "2001:db8:c105::1")
 OUTSIDE_ADDRESSES: Final = ("198.51.100.2", "2001:db8:c105::2")
-"""The host and the outside on the segment that they share."""
+"""The addresses of the host and of the outside on the link between them."""
 HOST_ADDRESSES: Final = ("127.0.0.1", "192.0.2.1", "::1", "2001:db8:c0::1")
-"""The host's addresses that belong to no bridge: its own, and those of a network card."""
+"""The host's addresses on loopback and on a physical interface."""
 REPLICA_CAP: Final = 4
-"""So many replicas of a service are drawn: on paper one is like the other."""
+"""The largest number of replicas of a service in a plan: further ones are predicted alike."""
 SYNTHETIC_PID: Final = 1
-"""The process of a drawn container; it has to be one that runs."""
+"""The pid of a synthetic container: not 0, because 0 means that it does not run."""
 BRIDGE: Final = "bridge"
 UNKNOWN_DRIVER: Final = ""
-"""The driver of a network of which the file does not tell what it is."""
+"""The driver of a network for which the file gives none."""
 ISOLATED: Final = {version: (f"com.docker.network.bridge.gateway_mode_ipv{version}", "isolated") for version in (4, 6)}
 BINDING: Final = "com.docker.network.bridge.host_binding_ipv4"
 ISOLATED_BRIDGE_SINCE: Final = (28, 0)
-"""From here on a bridge can be without the host, by each version of IP: https://github.com/moby/moby/pull/49262"""
+"""Since this version the host can have no address on a bridge, per version of IP:
+https://github.com/moby/moby/pull/49262"""
 
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """What the file does not tell and a plan needs. `external` is what borrowed networks are: bridge or internal."""
+    """The assumptions of a plan. `external` is the assumed kind of external networks: bridge, internal or empty."""
 
     engine: str = DEFAULT_ENGINE_VERSION
     external: str = ""
 
 
 def with_capped_replicas(project: Project) -> Project:
-    """Return the project with at most `MOST` replicas of every service."""
+    """Return the project with at most `REPLICA_CAP` replicas of every service."""
     services = {
         name: replace(body, replicas=min(body.replicas, REPLICA_CAP)) for name, body in project.services.items()
     }
@@ -72,10 +73,10 @@ def with_capped_replicas(project: Project) -> Project:
 
 
 def synthetic_facts(project: Project, assumed: Assumptions, host_ports: Ports = ()) -> Facts:
-    """Return the facts of an engine on which the project runs as its file says.
+    """Return the facts of an engine that runs the project as its file describes.
 
-    The host's ports (`of_host`) are not in the file; whoever names one is believed that somebody listens there.
-    Raises FileError when the file has more networks than there are addresses to draw them with.
+    `host_ports` are the ports of the host that the policy names; each is assumed to have a listener.
+    Raises FileError when the file needs more subnets than the address pool has.
     """
     engine = EngineFacts("docker", assumed.engine, DROP, ACCEPT)
     engine = replace(engine, filters_ipv6=engine.release >= IPV6_RULES_SINCE)
@@ -103,30 +104,30 @@ def _service_networks(project: Project) -> Iterator[str]:
 
 
 def _bound_addresses(service: Service) -> Iterator[str]:
-    """Yield the host's addresses to which the file binds a port."""
+    """Yield the host's addresses that the file binds ports to."""
     for port in service.ports:
         if port.host_address not in EVERY_ADDRESS:
             yield port.host_address
 
 
 Subnets = tuple[IPv4Network | IPv6Network, ...]
-"""One of each version of IP that a network speaks, IPv4 first."""
+"""The subnets of a network: one for each version of IP, IPv4 first."""
 
 
 def _subnets(names: list[str], project: Project, bound_addresses: list[str]) -> dict[str, Subnets]:
-    """Return subnets that hold a gateway and every container of the project, and no address that the file binds."""
+    """Return subnets with room for a gateway and every container, and without the addresses that the file binds."""
     hosts = sum(service.replicas for service in project.services.values()) + 3
     pool = POOL.subnets(new_prefix=min(24, 32 - hosts.bit_length()))
     free = (subnet for subnet in pool if not any(ip_address(address) in subnet for address in bound_addresses))
     found = list(islice(free, len(names)))
     if len(found) < len(names):
-        raise FileError(f"networks: {len(names)} of them, with {hosts} addresses each, are more than can be drawn")
+        raise FileError(f"networks: {len(names)} networks with {hosts} addresses each do not fit into {POOL}")
     pool_v6 = (
         subnet for subnet in POOL_V6.subnets(new_prefix=64) if not any(ip_address(a) in subnet for a in bound_addresses)
     )
     return {
         name: (subnet, next(pool_v6))
-        if (synthetic_facts := project.network_named(name)) and synthetic_facts.ipv6
+        if (file_network := project.network_named(name)) and file_network.ipv6
         else (subnet,)
         for name, subnet in zip(names, found, strict=True)
     }
@@ -135,7 +136,7 @@ def _subnets(names: list[str], project: Project, bound_addresses: list[str]) -> 
 def _network(project: Project, name: str, subnets: Subnets, assumed: Assumptions) -> NetworkFacts:
     key = project.network_named(name)
     held = tuple(map(str, subnets))
-    if key is None:  # the engine's own
+    if key is None:  # the engine's default network
         return NetworkFacts(name, subnets=held)
     if key.external:
         driver = BRIDGE if assumed.external else UNKNOWN_DRIVER
@@ -144,7 +145,7 @@ def _network(project: Project, name: str, subnets: Subnets, assumed: Assumptions
 
 
 def _has_gateway(network: NetworkFacts, engine: EngineFacts, subnet: IPv4Network | IPv6Network) -> bool:
-    """Whether the host has an address on a network; of one that is not told it is asked, to be unknown."""
+    """Whether the host has an address on a network; also for an unknown driver, where its prediction is unknown."""
     if network.driver not in (BRIDGE, UNKNOWN_DRIVER):
         return False
     isolated = ISOLATED[subnet.version] in network.options
@@ -179,7 +180,7 @@ def container_name(project: Project, service: str, number: int) -> str:
 
 
 def _mode(service: Service) -> str:
-    """Return the network mode as the engine tells it: who lives with a service lives with its first container."""
+    """Return the network mode as the engine reports it: `service:NAME` becomes the first container of NAME."""
     owner = service.shares_namespace_with
     return f"container:{owner}.1" if owner else service.network_mode
 
@@ -193,7 +194,7 @@ def _published_ports(project: Project, networks: tuple[NetworkFacts, ...], servi
 
 
 def _default_addresses(service: Service, networks: tuple[NetworkFacts, ...]) -> list[str]:
-    """Return where a port without an address is published: a network may say so, the first that leads out."""
+    """Return the addresses of a port without `host_ip`: the option of the first bridge that is not internal."""
     gateway_networks = (n for n in networks if n.name in service.networks and n.driver == BRIDGE and not n.internal)
     options = dict(next((network.options for network in gateway_networks), ()))
     return [options[BINDING]] if BINDING in options else [*WILDCARD.values()]
@@ -205,9 +206,9 @@ def _bindings(port: Port, default_addresses: list[str]) -> Iterator[PublishedPor
 
 
 def publishes(service: Service, networks: tuple[NetworkFacts, ...]) -> Reach:
-    """Return whether the engine would publish what stands under a service's `ports`.
+    """Return whether the engine would publish the `ports` of a service.
 
-    It does so through a bridge that is not internal; of a network that is not told, or not a bridge, nobody knows.
+    It publishes through a bridge that is not internal; with other drivers the result is unknown.
     """
     attached_networks = [network for network in networks if network.name in service.networks]
     if any(attachment.driver == BRIDGE and not attachment.internal for attachment in attached_networks):
@@ -216,7 +217,7 @@ def publishes(service: Service, networks: tuple[NetworkFacts, ...]) -> Reach:
 
 
 def _listeners(project: Project, containers: tuple[Container, ...]) -> Iterator[Listener]:
-    """Yield what listens if every port does that the file declares."""
+    """Yield a listener for every port that the file declares."""
     ports = declared_ports(project, {})
     for container in containers:
         if container.attachments:
@@ -232,9 +233,9 @@ def _host_listeners(ports: Ports) -> Iterator[Listener]:
 
 
 def undetermined(project: Project, facts: Facts, flow: Flow) -> Prediction | None:
-    """Return the prediction of a way in that depends on a network of which the file does not tell what it is.
+    """Return unknown for a flow to a published service that depends on a network with an unknown driver.
 
-    Such a network may carry a service's published ports, or none of them.
+    Such a network may publish all of the service's ports or none of them.
     """
     end = flow.endpoint
     body = project.services.get(end.place)
@@ -246,4 +247,4 @@ def undetermined(project: Project, facts: Facts, flow: Flow) -> Prediction | Non
     if not (published or (end.kind is not EndpointKind.PUBLISHED and routed)):
         return None
     labels = ", ".join(known.key if (known := project.network_named(name)) else name for name in undetermined_networks)
-    return Prediction(Reach.UNKNOWN, f"where {end.place} is published depends on {labels}, which is not predicted")
+    return Prediction(Reach.UNKNOWN, f"the ports of {end.place} depend on {labels}, which is not predicted")

@@ -1,1 +1,1 @@
-"""What a Compose file and an engine's facts say about every flow: one module of rules an engine and version of IP."""
+"""The predicted reach of every flow, from a Compose file and an engine's facts: a module of rules for each engine."""

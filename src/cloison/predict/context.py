@@ -1,4 +1,9 @@
-"""What a rule of the prediction may look at: the file as it is drawn, and the facts of the engine."""
+"""The context of a prediction rule: the Compose file, the engine's facts, and questions about both, memoized.
+
+Input: a `Project` and `Facts`. Output: `PredictionContext`, and the `Prediction` values that rules return.
+Rule: the Compose file decides about the project's own networks, the engine about external ones.
+Sources: the options of bridges, https://docs.docker.com/engine/network/drivers/bridge/; version gates name their own.
+"""
 
 from __future__ import annotations
 
@@ -23,20 +28,21 @@ UNPROTECTED: Final = "nat-unprotected"
 ROUTED: Final = "routed"
 ISOLATED: Final = "isolated"
 INTERNAL_WITHOUT_ROUTE: Final = (25, 0)
-"""From here on an internal network gives its members no default route: https://github.com/moby/moby/pull/46603"""
+"""Since this version an internal network gives its members no default route:
+https://github.com/moby/moby/pull/46603"""
 GATEWAY_MODES: Final = (27, 0)
-"""From here on a network has a gateway mode: https://github.com/moby/moby/pull/47871"""
+"""Since this version a network has a gateway mode: https://github.com/moby/moby/pull/47871"""
 GATEWAY_PRIORITY: Final = (28, 0)
-"""From here on `gw_priority` chooses the gateway: https://github.com/moby/moby/pull/48936"""
+"""Since this version `gw_priority` selects the gateway: https://github.com/moby/moby/pull/48936"""
 TRUSTED_INTERFACES: Final = (28, 2)
-"""From here on a network may trust interfaces of the host: https://github.com/moby/moby/pull/49832"""
+"""Since this version a network may trust interfaces of the host: https://github.com/moby/moby/pull/49832"""
 
 
 R = TypeVar("R")
 
 
 def _memoized(method: Callable[[PredictionContext, str], R]) -> Callable[[PredictionContext, str], R]:
-    """Have a question answered once: a hundred thousand flows ask the same few hundred."""
+    """Memoize a method by its argument: a hundred thousand flows ask a few hundred questions."""
 
     def cached(self: PredictionContext, name: str) -> R:
         cache = self._cache[method]
@@ -50,7 +56,7 @@ def _memoized(method: Callable[[PredictionContext, str], R]) -> Callable[[Predic
 
 @dataclass(frozen=True, slots=True)
 class PredictionContext:
-    """What a rule may look at besides the flow."""
+    """The project and the facts that a rule reads besides the flow."""
 
     project: Project
     facts: Facts
@@ -60,13 +66,13 @@ class PredictionContext:
 
     @_memoized
     def label(self, network: str) -> str:
-        """Return the file's name of a network where it has one."""
+        """Return the key of a network in the file, else its engine name."""
         file_network = self.project.network_named(network)
         return file_network.key if file_network else network
 
     @_memoized
     def is_internal(self, network: str) -> bool:
-        """Whether a network is meant to be internal: by the file, or by the engine where the file only borrows it."""
+        """Whether a network is internal: by the file, or by the engine when the network is external."""
         file_network = self.project.network_named(network)
         if file_network and not file_network.external:
             return file_network.internal
@@ -81,13 +87,13 @@ class PredictionContext:
 
     @_memoized
     def is_external(self, network: str) -> bool:
-        """Whether the network belongs to others too: the file says so (`external`), or it is the engine's own."""
+        """Whether the project does not own the network: it is `external` in the file, or the engine's default."""
         file_network = self.project.network_named(network)
         return file_network.external if file_network else network == DEFAULT_BRIDGE
 
     @_memoized
     def attached_networks(self, place: str) -> tuple[str, ...]:
-        """Return the networks on which the file puts a place; a stranger sits only where the file invites others."""
+        """Return the networks of a place by the file; a foreign container counts on external networks only."""
         if not place.startswith(FOREIGN):
             return self.project.attached_networks(place)
         name = place.removeprefix(FOREIGN)
@@ -98,7 +104,7 @@ class PredictionContext:
     def default_gateway_network(self, place: str) -> str:
         """Return the network that carries a container's default route, empty where there is none.
 
-        Docker takes them by priority, prefers one that has IPv6, and then goes by name:
+        Docker orders them by priority, prefers one with IPv6, and then orders by name:
         https://docs.docker.com/engine/network/#connecting-to-multiple-networks
         """
         order = sorted(
@@ -112,40 +118,40 @@ class PredictionContext:
 
     @_memoized
     def has_default_route(self, place: str) -> bool:
-        """Whether a container has a route to what is on none of its networks; it may still end at a wall."""
-        way = self.default_gateway_network(place)
+        """Whether a container has a default route; isolation rules may still drop its packets."""
+        network = self.default_gateway_network(place)
         routed = self.facts.engine.release < INTERNAL_WITHOUT_ROUTE
-        return bool(way) and (routed or not self.is_internal(way))
+        return bool(network) and (routed or not self.is_internal(network))
 
     @_memoized
     def gateway_mode(self, network: str) -> str:
-        """Return how a network is joined to the rest of the world; `nat` is the rule."""
+        """Return the gateway mode of a network over IPv4, `nat` by default."""
         mode = self._option(network, GATEWAY_MODE) or NAT
         return mode if self.facts.engine.release >= GATEWAY_MODES else NAT
 
     @_memoized
     def gateway_mode_v6(self, network: str) -> str:
-        """Return how a network is joined to the rest of the world over IPv6."""
+        """Return the gateway mode of a network over IPv6, `nat` by default."""
         mode = self._option(network, GATEWAY_MODE_V6) or NAT
         return mode if self.facts.engine.release >= GATEWAY_MODES else NAT
 
     def is_isolated(self, network: str) -> bool:
-        """Whether the host itself has no address on a network."""
+        """Whether the host has no address on a network: internal with the gateway mode `isolated`."""
         return self.is_internal(network) and self.gateway_mode(network) == ISOLATED
 
     def trusted_interfaces(self, network: str) -> str:
-        """Return the host's interfaces behind which neighbours may route to published ports, if any."""
+        """Return the host's interfaces whose neighbours may route to published ports, empty without any."""
         mode = self._option(network, TRUSTED) or ""
         return mode if self.facts.engine.release >= TRUSTED_INTERFACES else ""
 
     @_memoized
     def attached_networks_v6(self, place: str) -> tuple[str, ...]:
-        """Return the networks on which the file gives a place an IPv6 address."""
+        """Return the networks on which a place has an IPv6 address by the file."""
         return tuple(network for network in self.attached_networks(place) if self.speaks_ipv6(network))
 
     @_memoized
     def speaks_ipv6(self, network: str) -> bool:
-        """Whether a network is meant to have IPv6: by the file, or by the engine where the file only borrows it."""
+        """Whether a network has IPv6: by the file, or by the engine when the network is external."""
         file_network, fact = self.project.network_named(network), self.facts.network(network)
         if file_network and not file_network.external:
             return file_network.ipv6
@@ -153,23 +159,23 @@ class PredictionContext:
 
     @_memoized
     def owner(self, place: str) -> str:
-        """Return the service in whose namespace a place lives."""
+        """Return the service that owns the network namespace of a place."""
         return self.project.owner(place)
 
     @_memoized
     def uses_host_namespace(self, place: str) -> bool:
-        """Whether a place is the host, or a service that lives in the host's namespace."""
+        """Whether a place is the host, or a service in the host's network namespace."""
         service = self.project.services.get(self.owner(place))
         return place == HOST or bool(service and service.network_mode == HOST)
 
     @_memoized
     def has_icc_off(self, network: str) -> bool:
-        """Whether a network is meant to keep its members apart: by the file, or by the engine where it is borrowed."""
+        """Whether inter-container communication is off: by the file, or by the engine when the network is external."""
         return self._option(network, ICC) == "false"
 
     @_memoized
     def masquerades(self, network: str) -> bool:
-        """Whether what leaves a network carries the host's address, which is the rule."""
+        """Whether packets that leave a network carry the host's address, the default."""
         return self._option(network, MASQUERADE) != "false"
 
     def _option(self, network: str, name: str) -> str | None:
@@ -180,16 +186,16 @@ class PredictionContext:
         return options.get(name)
 
     def publishes(self, end: Endpoint) -> bool:
-        """Whether the file leads a port of the host to the service port of `end`, over its version of IP."""
+        """Whether the file publishes the service port of `end` over its version of IP."""
         version = ip_version(end.address)
         return any(not port.host_address or ip_version(port.host_address) == version for port in self.ports(end))
 
     def publishes_via_network(self, end: Endpoint) -> bool:
-        """Whether the file publishes the service port of `end` through its network: it does so through one alone."""
+        """Whether the file publishes the service port of `end` through its network, the one of the default gateway."""
         return self.publishes(end) and end.network == self.default_gateway_network(end.place)
 
     def publishes_at_address(self, end: Endpoint) -> bool:
-        """Whether the file publishes the service port of `end` at that address and port of the host."""
+        """Whether the file publishes the service port of `end` at its address and port of the host."""
         return any(
             port.host_address in (WILDCARD[ip_version(end.address)], "", end.address)
             and port.host_port in (0, end.port)
@@ -197,7 +203,7 @@ class PredictionContext:
         )
 
     def ports(self, end: Endpoint) -> list[Port]:
-        """Return the ports of the file that lead to the service port of `end`."""
+        """Return the published ports of the file whose target is the service port of `end`."""
         service = self.project.services.get(end.place)
         ports = service.ports if service else ()
         return [port for port in ports if (port.target, port.protocol) == (end.service_port, end.protocol)]
@@ -205,33 +211,33 @@ class PredictionContext:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What is predicted of one flow, and the rule in words."""
+    """The predicted reach of one flow, and the rule as a sentence."""
 
     reach: Reach
     rule: str
     is_unfiltered: bool = False
-    """Whether it is open only because the engine builds no wall where the file draws one."""
+    """Whether the flow is open only because the engine does not filter it, although the file separates its ends."""
 
 
 def opened(rule: str) -> Prediction:
-    """Predict open."""
+    """Return the prediction open."""
     return Prediction(Reach.OPEN, rule)
 
 
 def unfiltered(rule: str) -> Prediction:
-    """Predict open what the file means to be shut: the engine builds no wall there."""
+    """Return the prediction open for a flow that the file closes and the engine does not filter."""
     return Prediction(Reach.OPEN, rule, is_unfiltered=True)
 
 
 def shut(rule: str) -> Prediction:
-    """Predict shut."""
+    """Return the prediction closed."""
     return Prediction(Reach.SHUT, rule)
 
 
 def unknown(rule: str) -> Prediction:
-    """Say what is missing for a prediction."""
+    """Return the prediction unknown; `rule` says which fact is missing."""
     return Prediction(Reach.UNKNOWN, rule)
 
 
 PredictionRules = Sequence[Callable[[PredictionContext, Flow], Prediction | None]]
-"""Read from top to bottom, and the first that speaks decides."""
+"""Rules in order: the first that returns a prediction decides."""

@@ -1,11 +1,11 @@
-"""What the Compose file and the engine's facts say about every flow, with the rule that decides.
+"""The predicted matrix: the reach of every flow by the Compose file and the engine's facts, with the deciding rule.
 
-Rule: each kind of engine has a table of rules for each version of IP. A table is read from top to
-bottom and the first rule that speaks decides. Nothing here knows what was observed; where the facts
-do not decide, the prediction is `unknown` and says what is missing.
+Input: a `Project`, `Facts` and the flows. Output: a `Prediction` for each flow.
+Rule: each engine has a list of rules for each version of IP, and the first prediction of a list decides. No rule
+reads an observation; where the facts do not decide, the prediction is unknown and names the missing fact.
 
-Rule: of a port that is not published, rules see which ports of the file lead to it and nothing else. So they are
-asked once for all ports of an address that look alike.
+A rule sees of an unpublished port only which published ports of the file have it as target. So the rules run once
+for all ports of an address that do not differ in that.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ RULES: Final[Mapping[str, Mapping[int, PredictionRules]]] = {
     "docker": {4: docker_ipv4.RULES, 6: docker_ipv6.RULES},
     "podman": {4: podman.RULES, 6: podman.RULES_V6},
 }
-"""By the engine's name, as its facts tell it, and the version of IP."""
+"""By the name of the engine in its facts, and the version of IP."""
 
 
 def predict(project: Project, facts: Facts, flows: Iterable[Flow]) -> dict[Flow, Prediction]:
-    """Return the prediction of every flow by the rules of the engine that the facts are of."""
+    """Return the prediction of every flow by the rules of the engine that the facts describe."""
     context, tables = PredictionContext(project, facts), RULES[facts.engine.name]
     keys: dict[Endpoint, Hashable] = {}
     by_key: dict[tuple[str, Hashable], Prediction] = {}
@@ -43,12 +43,12 @@ def predict(project: Project, facts: Facts, flows: Iterable[Flow]) -> dict[Flow,
 
 
 def _visible_properties(context: PredictionContext, end: Endpoint) -> Hashable:
-    """Return what rules may see of an endpoint."""
+    """Return the properties of an endpoint that the rules read."""
     if end.kind is EndpointKind.PUBLISHED:
         return end
     return end.place, end.container, end.network, end.address, (*context.ports(end),)
 
 
 def _first_match(context: PredictionContext, flow: Flow, rules: PredictionRules) -> Prediction:
-    by_key = (rule(context, flow) for rule in rules)
-    return next(filter(None, by_key), unknown("no rule speaks about this flow"))
+    predictions = (rule(context, flow) for rule in rules)
+    return next(filter(None, predictions), unknown("no rule matches this flow"))

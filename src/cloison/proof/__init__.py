@@ -1,1 +1,1 @@
-"""The proof document: its schema, and how it is built."""
+"""The proof document: its schema, and the function that builds it."""

@@ -1,4 +1,8 @@
-"""Puts the proof document together from what was asked, predicted, intended and seen."""
+"""The builder of the proof document.
+
+Input: the project, facts and policy, the judged flows, the controls of every vantage, and the context of the run.
+Output: a `Proof`. Rule: the same inputs give the same document; nothing here reads a clock or the host.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +45,7 @@ def build_proof(
     controls: Mapping[Vantage, tuple[str, str]],
     run_context: RunContext,
 ) -> Proof:
-    """Put the document together. `controls` holds the positive and the negative control of every vantage."""
+    """Return the proof document. `controls` maps every vantage to its positive and its negative control."""
     project, facts, rules = inputs.project, inputs.facts, inputs.policy
     vantages, ends = sorted(controls), sorted({item.flow.endpoint for item in judged})
     coverage = _coverage(project, facts, judged, run_context.not_probed)
@@ -75,7 +79,7 @@ VERDICT_WORDS: Final[dict[int, Literal["proven", "breached", "unproven"]]] = {
 
 
 def project_part(project: Project, facts: Facts) -> ProjectPart:
-    """Return the project, with the networks of the file and of the engine."""
+    """Return the project's part, with the networks of the file and of the engine."""
     names = {network.name for network in facts.networks} | {n.name for n in project.networks.values()}
     return ProjectPart(
         project.name,
@@ -99,7 +103,7 @@ def _network(project: Project, facts: Facts, name: str) -> NetworkPart:
 
 
 def policy_part(rules: Policy | None) -> PolicyPart | None:
-    """Return the policy as the file says it."""
+    """Return the policy as the file writes it, None without one."""
     if rules is None:
         return None
     tolerated = [TolerationPart(toleration.text, toleration.why) for toleration in rules.tolerate]
@@ -107,7 +111,7 @@ def policy_part(rules: Policy | None) -> PolicyPart | None:
 
 
 def endpoint_part(end: Endpoint) -> EndpointPart:
-    """Return an endpoint."""
+    """Return the part of an endpoint."""
     return EndpointPart(
         end.place, end.container, end.kind, end.protocol, end.service_port, end.network, end.address, end.port
     )
@@ -138,7 +142,7 @@ def _flows(judged: Sequence[JudgedFlow], vantages: Sequence[Vantage], ends: Sequ
 
 
 def _reasons(judged: Iterable[JudgedFlow]) -> dict[tuple[int, int, int], str]:
-    """Return the reason of every three answers: each is one object however many flows share it."""
+    """Return the reason of every triple of answers: flows with the same answers share one string."""
     return {key: reason(item) for key, item in {_reason_key(item): item for item in judged}.items()}
 
 

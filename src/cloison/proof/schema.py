@@ -1,7 +1,8 @@
-"""The proof document: everything that was asked, predicted, intended, seen and judged.
+"""The proof document: the facts, policy, flows, judgements and coverage of one proof.
 
-Rule: reports, the ledger and other people's tools depend on this document and on nothing else. Its
-bytes are canonical (RFC 8785), so the SHA-256 of the file is the proof's name.
+Input: JSON, or the parts that `proof.build` creates. Output: frozen structs, canonical bytes and their SHA-256.
+Rule: reports, the ledger and other tools depend on this document only. Its bytes are canonical (RFC 8785),
+so the SHA-256 of the file identifies the proof.
 
 Flows refer to `vantages` and `endpoints` by position.
 """
@@ -20,37 +21,37 @@ from cloison.verdict.intent import Intent
 from cloison.verdict.judge import Cause, Judgement
 
 SafeInteger = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
-"""A number that every reader of JSON can hold: https://www.rfc-editor.org/rfc/rfc8785#section-3.2.2.3"""
+"""An integer that every JSON reader represents exactly: https://www.rfc-editor.org/rfc/rfc8785#section-3.2.2.3"""
 Position = SafeInteger
 TotalsKey = Annotated[str, msgspec.Meta(pattern=r"^[a-z]+$")]
 Totals = dict[TotalsKey, SafeInteger]
-"""How many flows there are of each judgement."""
+"""The number of flows of each judgement."""
 
 
 FLOWS_PER_CHUNK: Final = 1000
-"""Flows that are written at once."""
+"""The number of flows that are encoded at once."""
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A member of the document; what the form does not name is refused, or its name would not cover it."""
+    """A part of the document; an unknown member is an error, because the digest would not cover it."""
 
 
 class Verdict(Part, frozen=True):
-    """What the whole comes to; `exit_code` is what `cloison prove` ends with, without `--strict`."""
+    """The verdict of the proof; `exit_code` is the exit code of `cloison prove` without `--strict`."""
 
     word: Literal["proven", "breached", "unproven"]
     exit_code: SafeInteger
 
 
 class Tool(Part, frozen=True):
-    """What made the document."""
+    """The tool that created the document."""
 
     name: str
     version: str
 
 
 class NetworkPart(Part, frozen=True):
-    """A network: `key` is its name in the file, empty when the file does not know it."""
+    """A network: `key` is its key in the file, empty when the file does not have it."""
 
     name: str
     key: str
@@ -60,7 +61,7 @@ class NetworkPart(Part, frozen=True):
 
 
 class ServicePart(Part, frozen=True):
-    """A service of the file with the engine names of its networks."""
+    """A service of the file, with the engine names of its networks."""
 
     name: str
     networks: list[str]
@@ -76,14 +77,14 @@ class ProjectPart(Part, frozen=True):
 
 
 class Machine(Part, frozen=True):
-    """The engine's machine."""
+    """The host of the engine."""
 
     name: str
     kernel: str
 
 
 class EnginePart(Part, frozen=True):
-    """The engine and the facts that predictions used, by the names of `model.EngineFacts`."""
+    """The engine and its settings that predictions used, named as in `model.facts.EngineFacts`."""
 
     name: str
     version: str
@@ -98,21 +99,21 @@ class EnginePart(Part, frozen=True):
 
 
 class TolerationPart(Part, frozen=True):
-    """A toleration as the policy says it."""
+    """A toleration as the policy writes it."""
 
     what: str
     why: str
 
 
 class PolicyPart(Part, frozen=True):
-    """The policy as the file says it."""
+    """The policy as the file writes it."""
 
     allow: list[str]
     tolerate: list[TolerationPart]
 
 
 class VantagePart(Part, frozen=True):
-    """Where connections start; a control's text says why it failed, empty is passed."""
+    """A vantage with its controls: the text of a control is the reason why it failed, empty when it passed."""
 
     place: str
     container: str
@@ -121,7 +122,7 @@ class VantagePart(Part, frozen=True):
 
 
 class EndpointPart(Part, frozen=True):
-    """Where connections end. `port` and `service_port` are 0 for a canary: it stands for any other port."""
+    """An endpoint. `port` and `service_port` are 0 for a canary, which represents every port without a listener."""
 
     place: str
     container: str
@@ -134,7 +135,7 @@ class EndpointPart(Part, frozen=True):
 
 
 class FlowPart(Part, frozen=True):
-    """One flow: three matrices, one word, one reason. `intended_by` is the policy's line, empty for the default."""
+    """A flow with its judgement and reason. `intended_by` is the position of the policy rule, empty by default."""
 
     vantage: Position
     endpoint: Position
@@ -152,14 +153,14 @@ class FlowPart(Part, frozen=True):
 
 
 class SkippedPart(Part, frozen=True):
-    """Something that was not looked at."""
+    """A subject that was not probed, and the reason."""
 
     what: str
     why: str
 
 
 class FindingPart(Part, frozen=True):
-    """Something that could be done with what a container or the engine has; it changes no verdict."""
+    """A risk of a container or the engine that an attacker could use; it changes no verdict."""
 
     what: str
     where: str
@@ -169,7 +170,7 @@ class FindingPart(Part, frozen=True):
 
 
 class Coverage(Part, frozen=True):
-    """How much was looked at. `complete` is false when a service or its listeners were not, or nothing was asked."""
+    """The coverage: `complete` is false when a service or its listeners were not probed, or there are no flows."""
 
     flows: SafeInteger
     unknown: SafeInteger
@@ -179,7 +180,7 @@ class Coverage(Part, frozen=True):
 
 
 class Proof(Part, frozen=True):
-    """The document; times are UTC in RFC 3339 form and milliseconds."""
+    """The proof document; times are UTC in RFC 3339 format, durations are milliseconds."""
 
     schema_version: Literal["2"]
     tool: Tool
@@ -201,11 +202,11 @@ class Proof(Part, frozen=True):
 
     def __post_init__(self) -> None:
         if any(f.vantage >= len(self.vantages) or f.endpoint >= len(self.endpoints) for f in self.flows):
-            raise ValueError("a flow points to a vantage or an endpoint that the document does not have")
+            raise ValueError("a flow refers to a vantage or an endpoint that the document does not have")
 
 
 class RunContext(Part, frozen=True):
-    """What the core cannot know: who looked, where, when and how long."""
+    """The context of a run that the core cannot know: the tool, the host, the time and the duration."""
 
     tool: Tool
     machine: Machine
@@ -213,25 +214,25 @@ class RunContext(Part, frozen=True):
     duration_ms: SafeInteger
     patience_ms: SafeInteger
     notes: tuple[str, ...] = ()
-    """What is to be said before everything else."""
+    """The notes that precede all others."""
     not_probed: tuple[SkippedPart, ...] = ()
-    """What the file has and nobody looked at: with it, nothing is proven."""
+    """The parts of the project that were not probed: with any of them the proof is unproven."""
     findings: tuple[FindingPart, ...] = ()
-    """What could be misused, the worst first."""
+    """The risks, the worst first."""
 
 
 def canonical(document: Part) -> bytes:
-    """Return the one byte string of a document (RFC 8785), without a newline.
+    """Return the canonical bytes of a document (RFC 8785), without a newline.
 
-    msgspec writes other bytes than RFC 8785 where keys are not ASCII (the order of code points is not that of
-    UTF-16) and where numbers have a fraction or need more than 53 bits. A document has neither: see `Word`, `Whole`.
-    Raises UnicodeEncodeError for half a surrogate pair, which is no text.
+    The output of msgspec differs from RFC 8785 for keys that are not ASCII (it orders code points, not UTF-16
+    units) and for numbers with a fraction or more than 53 bits. A document has neither: see `TotalsKey` and
+    `SafeInteger`. Raises UnicodeEncodeError for a lone surrogate.
     """
     return msgspec.json.encode(document, order="sorted")
 
 
 def canonical_chunks(document: Part) -> Iterator[bytes]:
-    """Yield the canonical bytes one after another: those of a large proof take as much memory as all its flows."""
+    """Yield the canonical bytes in chunks: all bytes of a large proof would need as much memory as its flows."""
     for at, name in enumerate(sorted(document.__struct_fields__)):
         yield f'{"," if at else "{"}"{name}":'.encode()
         member = getattr(document, name)
@@ -247,28 +248,28 @@ def canonical_chunks(document: Part) -> Iterator[bytes]:
 
 
 def digest(document: Part) -> str:
-    """Return a document's name: the SHA-256 of its canonical bytes, in hexadecimal."""
-    name = hashlib.sha256()
+    """Return the SHA-256 of a document's canonical bytes, in hexadecimal."""
+    sha256 = hashlib.sha256()
     for chunk in canonical_chunks(document):
-        name.update(chunk)
-    return name.hexdigest()
+        sha256.update(chunk)
+    return sha256.hexdigest()
 
 
 def parse(document: bytes) -> Proof:
-    """Read a proof document.
+    """Return the proof of a JSON document.
 
-    Raises msgspec.ValidationError, with the path of what is wrong, when it is not one.
+    Raises msgspec.ValidationError with the path of the first error when it is not a proof.
     """
     return msgspec.json.decode(document, type=Proof)
 
 
 def schema() -> dict[str, object]:
-    """Return the JSON Schema of the document."""
+    """Return the JSON Schema of the proof document."""
     return schema_of(Proof, "Cloison proof")
 
 
 def schema_of(form: type[Part], title: str) -> dict[str, object]:
-    """Return the JSON Schema of a document's form."""
+    """Return the JSON Schema of a document type."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": title,

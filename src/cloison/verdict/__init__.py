@@ -1,1 +1,1 @@
-"""Which flows are asked, what is intended of them, and the judgement of each."""
+"""The flows of a proof, the intention for each, and its judgement with a reason."""

@@ -1,10 +1,9 @@
-"""Which flows a proof asks about.
+"""The list of flows of a proof, which prediction, intention and observation all answer.
 
-Prediction, intention and observation all answer this one list, so that comparing them is a loop.
-
-Rule: an endpoint that should exist and does not still has its flow. A container that lost its seat
-on a network has an endpoint without an address there; a service without a running container stands
-in the list under its own name. What is not in the list cannot be missed by anyone.
+Input: a `Project`, `Facts`, and the ports that the policy names. Output: sorted vantages, endpoints and flows.
+Rule: an endpoint that should exist and does not still has its flows. A container that is detached from a network
+has an endpoint without an address there; a service without a running container has a vantage and endpoints
+under its own name. So nothing is missing from a proof without a trace.
 """
 
 from __future__ import annotations
@@ -29,19 +28,19 @@ from cloison.model.flow import (
 )
 
 LOOPBACK: Final = ("127.", "::1")
-"""How an address begins that nobody reaches from elsewhere."""
+"""The prefixes of loopback addresses, which no other namespace can reach."""
 CANARIES: Final = (Protocol.TCP, Protocol.UDP)
 Ports = Collection[tuple[Protocol, int]]
 
 
 def place(project: Project, container: Container) -> str:
-    """Return the service that a container belongs to, or the name under which a stranger is shown."""
+    """Return the service of a container, or `stranger:NAME` for a foreign container."""
     known = container.project == project.name and container.service in project.services
     return container.service if known else FOREIGN + container.name
 
 
 def absent(project: Project, facts: Facts) -> list[str]:
-    """Return the services that should run and have no running container, once for each that is missing."""
+    """Return the services with missing containers, once for each missing container."""
     running = [c.service for c in facts.containers if c.project == project.name and c.pid and not c.one_off]
     done = completed(project, facts)
     return [
@@ -53,7 +52,7 @@ def absent(project: Project, facts: Facts) -> list[str]:
 
 
 def completed(project: Project, facts: Facts) -> set[str]:
-    """Return the services that the file expects to end, and that have: nobody can look from where nobody is."""
+    """Return the services whose completion another service awaits and whose containers all completed."""
     project_containers = [c for c in facts.containers if c.project == project.name and not c.one_off]
     return {
         name
@@ -65,7 +64,7 @@ def completed(project: Project, facts: Facts) -> set[str]:
 
 
 def vantages(project: Project, facts: Facts) -> list[Vantage]:
-    """Return where connections start: every running container, every missing one, the host and the outside."""
+    """Return the sorted vantages: every running container, every missing one, the host and the outside."""
     seen = [Vantage(place(project, c), c.name) for c in facts.containers if c.pid]
     return sorted({*seen, *_missing(project, facts), Vantage(HOST), Vantage(OUTSIDE)})
 
@@ -75,14 +74,16 @@ def _missing(project: Project, facts: Facts) -> list[Vantage]:
 
 
 def endpoints(project: Project, facts: Facts, named: Mapping[str, Ports]) -> list[Endpoint]:
-    """Return where connections end. `named` gives the ports of a service that are asked even if nobody listens."""
+    """Return the sorted endpoints. `named` maps a service to ports that are probed even without a listener."""
     found = {*_host_endpoints(facts)}
     for address in facts.outside_addresses:
         found |= {*_canaries(_canary(OUTSIDE, "", "", address))}
     for container in facts.containers:
         owner = place(project, container)
         if container.pid:
-            wanted = () if container.one_off else named.get(owner, ())  # `compose run` serves nobody
+            wanted = (
+                () if container.one_off else named.get(owner, ())
+            )  # `compose run` containers are no part of the service
             found |= {*_container_endpoints(project, facts, container, owner, wanted)}
             found |= {*_published(project, facts, container, owner)}
     for vantage in _missing(project, facts):
@@ -92,7 +93,7 @@ def endpoints(project: Project, facts: Facts, named: Mapping[str, Ports]) -> lis
 
 @dataclass(frozen=True, slots=True)
 class _Reachability:
-    """Who is near enough to ask: the networks of every container, and who may ask an address nobody told of."""
+    """The networks of every container, the vantages of every unmanaged address, the container of every address."""
 
     networks_by_container: Mapping[str, Collection[str]]
     reachable_from: Mapping[tuple[str, str], Collection[str]]
@@ -100,7 +101,7 @@ class _Reachability:
 
 
 def flows(project: Project, facts: Facts, named: Mapping[str, Ports]) -> list[Flow]:
-    """Return every pair that involves the project, in order."""
+    """Return every flow that starts or ends at the project, in order of vantage and endpoint."""
     ends = endpoints(project, facts, named)
     reachability = _Reachability(
         {c.name: {attachment.network for attachment in c.attachments} for c in facts.containers},
@@ -112,7 +113,7 @@ def flows(project: Project, facts: Facts, named: Mapping[str, Ports]) -> list[Fl
 
 
 def _is_probed(project: Project, flow: Flow, reachability: _Reachability) -> bool:
-    """Whether the two ends are two, one of them is the project's, and the address means something at the other."""
+    """Whether a flow has two different ends, one of them in the project, and an address valid at its vantage."""
     source, target = flow.vantage, flow.endpoint
     if (source.place, source.container) == (target.place, target.container):
         return False
@@ -122,9 +123,9 @@ def _is_probed(project: Project, flow: Flow, reachability: _Reachability) -> boo
     if target.kind is EndpointKind.PUBLISHED and source.container == reachability.address_owners.get(
         target.address, HOST
     ):
-        return False  # whoever stands at a door does not come through it
+        return False  # the container that owns this address is not a client of its own published port
     if target.kind is EndpointKind.PUBLISHED and source.place != HOST:
-        # Everybody may try a published port; a stranger's try says nothing that the outside's does not.
+        # Every place probes a published port; a foreign container would show nothing beyond the outside's probe.
         return not source.place.startswith(FOREIGN) and not target.address.startswith(LOOPBACK)
     if target.address.startswith(LINK_LOCAL) and target.network not in reachability.networks_by_container.get(
         source.container, ()
@@ -134,7 +135,7 @@ def _is_probed(project: Project, flow: Flow, reachability: _Reachability) -> boo
 
 
 def _host_endpoints(facts: Facts) -> Iterator[Endpoint]:
-    """Yield what the host offers: it answers on each of its addresses for whoever gets there."""
+    """Yield the host's canaries and listeners on each of its addresses."""
     listeners = _reachable_listeners(facts, "")
     for network, address in facts.host_attachments:
         if not address.startswith(LOOPBACK) and address not in facts.outside_gateways:
@@ -151,7 +152,7 @@ def _reachable_listeners(facts: Facts, container: str) -> list[Listener]:
 def _listener_endpoints(
     template: Endpoint, listeners: Iterable[Listener], not_listening: Ports = ()
 ) -> Iterator[Endpoint]:
-    """Yield the ports of one address on which somebody listens, and those on which somebody should."""
+    """Yield the ports of one address with a listener, and the declared ports without one."""
     for item in listeners:
         if item.listens_on(template.address):
             yield replace(
@@ -172,11 +173,11 @@ def _canaries(template: Endpoint) -> Iterator[Endpoint]:
 def _container_endpoints(
     project: Project, facts: Facts, container: Container, owner: str, named: Ports
 ) -> Iterator[Endpoint]:
-    """Yield what a running container offers on each of its addresses, and what it should and does not."""
+    """Yield the canaries, listeners, declared ports and missing addresses of a running container."""
     listeners = _reachable_listeners(facts, container.name)
     not_listening = {*named} - {(item.protocol, item.port) for item in listeners}
     if container.network_mode == HOST:
-        # It is at home on the host's own addresses, and the host's canaries stand for its wall.
+        # It uses the host's addresses, and the host's canaries test the path to them.
         for network, address in facts.host_attachments:
             if not address.startswith(LOOPBACK):
                 yield from _listener_endpoints(
@@ -197,7 +198,7 @@ def _container_endpoints(
 
 
 def _unmanaged_addresses(facts: Facts, container: Container) -> Iterator[tuple[str, str]]:
-    """Yield the addresses that a container holds and nobody told of, with the network of its own to which they fit."""
+    """Yield a container's unmanaged addresses as (network name, address), empty where none of its networks fits."""
     attached = [network for attachment in container.attachments if (network := facts.network(attachment.network))]
     for item in facts.unmanaged_addresses:
         if item.container == container.name and item.address:
@@ -211,7 +212,7 @@ def _missing_endpoints(
     named: Ports,
     attached: Collection[str] = (),
 ) -> Iterator[Endpoint]:
-    """Yield endpoints without an address for the networks that the file gives and the engine does not."""
+    """Yield endpoints without an address for networks of the file to which the container is not attached."""
     service = project.services.get(owner)
     for network in service.networks if service else ():
         if network not in attached:
@@ -239,9 +240,9 @@ def _published(project: Project, facts: Facts, container: Container, owner: str)
 
 
 def known_ports(project: Project, facts: Facts) -> dict[str, set[tuple[Protocol, int]]]:
-    """Return the ports of each running service: listened on, declared in the file, or exposed by its image.
+    """Return the ports of each running service: listeners, ports in the file, and ports that its image exposes.
 
-    Who lives in another's namespace adds to the ports of its owner.
+    The ports of a service that shares a namespace belong to the namespace's owner.
     """
     project_containers = [
         (name, c) for c in facts.containers if c.pid and (name := place(project, c)) in project.services
@@ -258,7 +259,7 @@ def known_ports(project: Project, facts: Facts) -> dict[str, set[tuple[Protocol,
 
 
 def declared_ports(project: Project, named: Mapping[str, Ports]) -> dict[str, set[tuple[Protocol, int]]]:
-    """Return the ports that the file or the policy (`named`) gives to a namespace, by the service that owns it."""
+    """Return the ports that the file or the policy (`named`) declares, by the service that owns the namespace."""
     given: dict[str, set[tuple[Protocol, int]]] = {}
     for name, service in project.services.items():
         ports = {(port.protocol, port.target) for port in service.ports}
@@ -271,5 +272,5 @@ def _listening_ports(listeners: Collection[Listener], container: str) -> Iterato
 
 
 def skipped(project: Project, facts: Facts) -> list[tuple[str, str]]:
-    """Return what this proof does not look at, and why, so that nobody takes it for proven."""
-    return [(f"service {name}", "it ran and has ended") for name in sorted(completed(project, facts))]
+    """Return what this proof does not probe as (subject, reason) pairs."""
+    return [(f"service {name}", "it has completed") for name in sorted(completed(project, facts))]

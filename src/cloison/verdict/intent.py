@@ -1,4 +1,8 @@
-"""What is intended of every flow: by the policy, or, without one, by the walls that the file draws."""
+"""The intended matrix: the intention for every flow by the policy, or without one by the Compose file.
+
+Input: a `Project`, its `Policy` or None, and the predictions. Output: an `Intention` for each flow.
+Rule: with a policy, a flow that no rule matches should be closed; flows from the host are not judged.
+"""
 
 from __future__ import annotations
 
@@ -16,22 +20,22 @@ from cloison.predict.context import Prediction
 
 
 class Intent(StrEnum):
-    """What the owner wants of a flow."""
+    """The intended state of a flow."""
 
     OPEN = "open"
     SHUT = "shut"
     TOLERATED = "tolerated"
     OPTIONAL = "optional"
-    """Allowed, and not needed here: by a star, or because the file carries the door at another address."""
+    """Allowed but not needed: by a rule with `*`, or because the port is open at another address."""
     UNJUDGED = "unjudged"
-    """From the host, and not named by the policy."""
+    """A flow from the host that the policy does not name."""
     UNDECIDED = "undecided"
-    """There is no policy, and the file alone cannot say."""
+    """There is no policy, and the file does not decide."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intention:
-    """What is wanted of one flow, and which line of the policy says so (empty: the default)."""
+    """The intention for one flow, and the position of its rule in the policy (empty for the default)."""
 
     intent: Intent
     where: str = ""
@@ -43,7 +47,7 @@ def intended(
     rules: Policy | None,
     predicted: Mapping[Flow, Prediction],
 ) -> dict[Flow, Intention]:
-    """Return what is intended of every flow of `predicted`."""
+    """Return the intention for every flow of `predicted`."""
     if rules is None:
         return {flow: _intended_by_file(flow, prediction) for flow, prediction in predicted.items()}
     is_open = [flow for flow, prediction in predicted.items() if prediction.reach is Reach.OPEN]
@@ -58,18 +62,18 @@ def intended(
 
 
 CACHED_INTENTIONS: Final = 1 << 12
-"""Lines of a policy whose words are kept."""
+"""The number of cached intentions of policy rules."""
 DEFAULT_INTENTIONS: Final = {intent: Intention(intent) for intent in Intent}
-"""What no line of the policy says: one object for all flows."""
+"""The intentions without a policy rule: one object for all flows."""
 INTENT_BY_REACH: Final = {Reach.OPEN: Intent.OPEN, Reach.SHUT: Intent.SHUT, Reach.UNKNOWN: Intent.UNDECIDED}
 
 
 def _intended_by_file(flow: Flow, prediction: Prediction) -> Intention:
-    """Return what the file draws, which is not always what the engine makes of it."""
+    """Return the intention of the file, which the engine may not implement."""
     if flow.vantage.place == HOST:
         return DEFAULT_INTENTIONS[Intent.UNJUDGED]
     if flow.endpoint.place == HOST and prediction.reach is not Reach.SHUT:
-        return DEFAULT_INTENTIONS[Intent.OPTIONAL]  # what the host offers is its owner's, and the file needs none of it
+        return DEFAULT_INTENTIONS[Intent.OPTIONAL]  # the file needs no port of the host
     return DEFAULT_INTENTIONS[Intent.SHUT if prediction.is_unfiltered else INTENT_BY_REACH[prediction.reach]]
 
 
@@ -83,7 +87,7 @@ def _intention(
     reachable, published = reachable_and_published
     for rule in rules.allow:
         if rule.matches(flow):
-            # A star allows everything it covers and needs only what the file carries.
+            # A rule with `*` allows every flow that it matches and needs only those that are predicted open.
             optional = reach is not Reach.OPEN and (rule.has_wildcard or _without_address(flow) in reachable)
             optional |= _is_direct_from_outside(flow) and _without_address(flow) in published
             return _shared_intention(Intent.OPTIONAL if optional else Intent.OPEN, rule.where)
@@ -95,7 +99,7 @@ def _intention(
 
 @lru_cache(CACHED_INTENTIONS)
 def _shared_intention(intent: Intent, where: str, why: str = "") -> Intention:
-    """Return one object for all flows of which a line of the policy says the same."""
+    """Return one object for all flows with the same policy rule."""
     return Intention(intent, where, why)
 
 
@@ -104,12 +108,12 @@ def _is_published(flow: Flow) -> bool:
 
 
 def _is_direct_from_outside(flow: Flow) -> bool:
-    """Whether a flow comes from outside to a container's own address: it may, and nobody counts on it."""
+    """Whether a flow goes from the outside to a container's address, which is allowed and never needed."""
     return flow.vantage.place == OUTSIDE and not _is_published(flow)
 
 
 def _without_address(flow: Flow) -> tuple[Vantage, Endpoint]:
-    """Return what all addresses of one door have in common: any one of them serves who is allowed through."""
+    """Return a flow without its address: one open address of a service port satisfies a rule."""
     end = flow.endpoint
     return flow.vantage, Endpoint(
         end.place, end.container, EndpointKind.LISTENER, end.protocol, end.service_port, "", "", 0

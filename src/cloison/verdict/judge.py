@@ -1,7 +1,8 @@
-"""Three matrices in, one judged matrix out.
+"""The judgement of every flow, and the exit code of a proof.
 
-Rule: `JUDGEMENT` decides, and what it does not list is unknown. A wall holds only when nothing
-arrives; a door that is needed holds only when it answers.
+Input: the intended, the predicted and the observed matrix. Output: a list of `JudgedFlow`.
+Rule: `JUDGEMENT` decides, and a pair that it does not list is unknown. A flow that should be closed holds only
+when no packet arrives; a flow that is needed holds only when the endpoint answers.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from cloison.verdict.intent import Intent, Intention
 
 
 class Judgement(StrEnum):
-    """The word for one flow."""
+    """The judgement of one flow."""
 
     HOLDS = "holds"
     TOLERATED = "tolerated"
@@ -30,7 +31,7 @@ class Judgement(StrEnum):
 
 
 class Cause(StrEnum):
-    """Who opened what should be shut."""
+    """The cause of a breach: the Compose file itself, or something outside it."""
 
     FILE = "file"
     DRIFT = "drift"
@@ -63,7 +64,7 @@ EXIT_CODE: Final[dict[Judgement, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class JudgedFlow:
-    """One flow with all that is known and said about it."""
+    """One flow with its intention, prediction, observation and judgement."""
 
     flow: Flow
     intention: Intention
@@ -75,9 +76,9 @@ class JudgedFlow:
 
 
 def judge(intent: Intent, observation: Observation) -> Judgement:
-    """Return the word for one flow."""
+    """Return the judgement of one flow."""
     if intent is Intent.OPEN and observation.outcome is Outcome.ARRIVED:
-        return Judgement.BROKEN  # a packet that arrives and is not answered serves nobody
+        return Judgement.BROKEN  # a service whose answer is lost is not usable
     return JUDGEMENT.get((intent, observation.reach), Judgement.UNKNOWN)
 
 
@@ -88,9 +89,9 @@ def compare(
 ) -> list[JudgedFlow]:
     """Judge every flow, in order.
 
-    Raises KeyError when a flow is missing from one of the three: a proof with a hole is no proof.
+    Raises KeyError when a flow is missing from one of the three matrices.
     """
-    known: dict[tuple[int, int, int], FlowVerdict] = {}  # most flows share their three answers with many others
+    known: dict[tuple[int, int, int], FlowVerdict] = {}  # many flows share the same three answers
     judged = []
     for flow in _in_order({**intended, **predicted, **observed}):
         answers = intended[flow], predicted[flow], observed[flow]
@@ -101,14 +102,14 @@ def compare(
 
 
 def _in_order(flows: Collection[Flow]) -> list[Flow]:
-    """Sort flows by the places of their ends, of which there are few, rather than by their many fields."""
+    """Sort flows by the ranks of their vantages and endpoints, which is faster than by their fields."""
     vantages = {vantage: place for place, vantage in enumerate(sorted({flow.vantage for flow in flows}))}
     ends = {end: place for place, end in enumerate(sorted({flow.endpoint for flow in flows}))}
     return sorted(flows, key=lambda flow: (vantages[flow.vantage], ends[flow.endpoint]))
 
 
 FlowVerdict = tuple[Judgement, Cause | None, bool]
-"""The word for a flow, who opened it where it should be shut, and whether it is not as predicted."""
+"""The judgement of a flow, the cause if it is a breach, and whether the observation differs from the prediction."""
 
 
 def _verdict(intention: Intention, prediction: Prediction, observation: Observation) -> FlowVerdict:
@@ -120,7 +121,7 @@ def _verdict(intention: Intention, prediction: Prediction, observation: Observat
 
 
 def exit_code(judged: Sequence[JudgedFlow], *, complete: bool, strict: bool = False) -> int:
-    """Return the exit code of a proof: 1 wins over 3, and nothing looked at is nothing proven."""
+    """Return the exit code of a proof: 1 wins over 3, and a proof without flows or with gaps is unproven."""
     words = {item.judgement for item in judged}
     codes = {EXIT_CODE[word] for word in words}
     if strict and Judgement.TOLERATED in words:

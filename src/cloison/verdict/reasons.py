@@ -1,4 +1,8 @@
-"""Says in words why a flow is what it is, and what else is worth knowing."""
+"""The reason of each judgement as a sentence, and the notes of a proof.
+
+Input: judged flows, the project, the facts and the policy. Output: texts for the proof document.
+Rule: a reason names the evidence and the rule that decided; a note changes no verdict.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from cloison.verdict.judge import Cause, JudgedFlow, Judgement
 
 @dataclass(frozen=True, slots=True)
 class ProofInputs:
-    """What is judged: the file, what was found, and what is intended (None without a policy)."""
+    """The project, the facts of the engine, and the policy (None without one)."""
 
     project: Project
     facts: Facts
@@ -25,32 +29,33 @@ class ProofInputs:
 
 REASONS: Final = {
     (Judgement.HOLDS, Reach.OPEN): "open as intended: {rule}",
-    (Judgement.HOLDS, Reach.SHUT): "shut as intended: {evidence}",
+    (Judgement.HOLDS, Reach.SHUT): "closed as intended: {evidence}",
     (Judgement.TOLERATED, Reach.OPEN): "open and tolerated, because {why}",
-    (Judgement.UNJUDGED, Reach.OPEN): "open, and the policy does not judge the host: {rule}",
-    (Judgement.UNJUDGED, Reach.SHUT): "shut, and the policy does not judge the host: {evidence}",
-    (Judgement.BROKEN, Reach.OPEN): "needed, but nobody answers: {evidence}",
-    (Judgement.UNKNOWN, Reach.OPEN): "open, and neither a policy nor the file says whether it may be: {rule}",
-    (Judgement.UNKNOWN, Reach.SHUT): "shut, and neither a policy nor the file says whether it may be: {rule}",
+    (Judgement.UNJUDGED, Reach.OPEN): "open, not judged because it starts at the host: {rule}",
+    (Judgement.UNJUDGED, Reach.SHUT): "closed, not judged because it starts at the host: {evidence}",
+    (Judgement.BROKEN, Reach.OPEN): "needed, but the endpoint does not answer: {evidence}",
+    (Judgement.UNKNOWN, Reach.OPEN): "open, and neither a policy nor the file decides whether it should be: {rule}",
+    (Judgement.UNKNOWN, Reach.SHUT): "closed, and neither a policy nor the file decides whether it should be: {rule}",
 }
 BROKEN_BY: Final = {
-    Reach.SHUT: "needed, but shut by the file: {rule}",
-    Reach.OPEN: "needed and drawn open ({rule}), but shut: {evidence}",
-    Reach.UNKNOWN: "needed, but shut: {evidence}",
+    Reach.SHUT: "needed, but the Compose file closes it: {rule}",
+    Reach.OPEN: "needed and predicted open ({rule}), but closed: {evidence}",
+    Reach.UNKNOWN: "needed, but closed: {evidence}",
 }
 BREACHED_BY: Final = {
-    Cause.FILE: "meant to be shut, and open by the file: {rule}",
-    Cause.DRIFT: "meant to be shut, and open behind the file's back: {evidence}; by the file it is shut, for {rule}",
-    None: "meant to be shut, and open: {evidence}; the file alone does not tell, for {rule}",
+    Cause.FILE: "should be closed, but the Compose file opens it: {rule}",
+    Cause.DRIFT: "should be closed but is open, and the Compose file does not explain it: {evidence}. "
+    "Expected closed because {rule}",
+    None: "should be closed but is open: {evidence}. Not predicted because {rule}",
 }
 NOT_AS_PREDICTED: Final = {
-    Judgement.HOLDS: "as intended, but not as the file draws it ({rule}): {evidence}",
-    Judgement.UNJUDGED: "not judged, and not as the file draws it ({rule}): {evidence}",
+    Judgement.HOLDS: "as intended, but not as predicted ({rule}): {evidence}",
+    Judgement.UNJUDGED: "not judged, and not as predicted ({rule}): {evidence}",
 }
 
 
 def reason(item: JudgedFlow) -> str:
-    """Return the sentence that a person acts on."""
+    """Return the reason of a judged flow."""
     if item.judgement is Judgement.BREACH:
         template = BREACHED_BY[item.cause]
     elif item.judgement is Judgement.BROKEN and item.observation.reach is Reach.SHUT:
@@ -58,14 +63,14 @@ def reason(item: JudgedFlow) -> str:
     elif item.drift and item.judgement in (Judgement.HOLDS, Judgement.UNJUDGED):
         template = NOT_AS_PREDICTED[item.judgement]
     else:
-        template = REASONS.get((item.judgement, item.observation.reach), "not known: {evidence}")
+        template = REASONS.get((item.judgement, item.observation.reach), "unknown: {evidence}")
     return template.format(
         rule=item.prediction.rule, evidence=item.observation.evidence, why=item.intention.why.rstrip(".")
     )
 
 
 def notes(inputs: ProofInputs, judged: Sequence[JudgedFlow]) -> list[str]:
-    """Return what is worth knowing and changes no verdict."""
+    """Return the notes of a proof, which change no verdict."""
     return [
         *_foreign_containers(inputs.facts, judged),
         *_unpublished(inputs.project, inputs.facts),
@@ -75,9 +80,9 @@ def notes(inputs: ProofInputs, judged: Sequence[JudgedFlow]) -> list[str]:
 
 
 def pings(flows: Iterable[Flow]) -> list[str]:
-    """Say where echo requests get through and neither TCP nor UDP does: information, not a verdict."""
+    """Return a note for each pair of places where ICMP echo requests arrive and TCP and UDP do not."""
     pairs = sorted({(flow.vantage.place, flow.endpoint.place) for flow in flows})
-    return [f"ICMP: echo requests of {source} get to {target}, TCP and UDP do not" for source, target in pairs]
+    return [f"ICMP: echo requests from {source} reach {target}, TCP and UDP do not" for source, target in pairs]
 
 
 def _foreign_containers(facts: Facts, judged: Iterable[JudgedFlow]) -> list[str]:
@@ -85,15 +90,15 @@ def _foreign_containers(facts: Facts, judged: Iterable[JudgedFlow]) -> list[str]
     return [
         f"{container.name}"
         + (f" of project {container.project}" if container.project else "")
-        + f" is on {', '.join(sorted(seat.network for seat in container.attachments)) or 'no network'}"
-        + ", and the file does not know it"
+        + f" is on {', '.join(sorted(attachment.network for attachment in container.attachments)) or 'no network'}"
+        + " and is not in the file"
         for container in sorted(facts.containers)
         if container.name in seen
     ]
 
 
 def _unpublished(project: Project, facts: Facts) -> list[str]:
-    """Name the ports that the file publishes and the engine does not: they open when the network changes."""
+    """Return a note for each port that the file publishes and the engine does not."""
     project_containers = [
         c for c in facts.containers if c.pid and c.project == project.name and c.service in project.services
     ]
@@ -105,27 +110,27 @@ def _unpublished(project: Project, facts: Facts) -> list[str]:
     }
     return sorted(
         {
-            f"the file publishes {container.service}:{port}/{protocol}, but the engine does not (as it does when every "
-            "network of a service is internal); it opens as soon as that changes"
+            f"the file publishes {container.service}:{port}/{protocol}, but the engine does not (it publishes nothing "
+            "for a service with internal networks only); the port opens when that changes"
             for container, protocol, port in asked - given
         }
     )
 
 
 def unneeded_tolerations(rules: Policy | None, judged: Iterable[JudgedFlow]) -> list[str]:
-    """Name the tolerations that cover nothing open."""
+    """Return a note for each toleration that matches no open flow."""
     used = {item.intention.where for item in judged if item.observation.reach is not Reach.SHUT}
     return [
-        f"{toleration.where} ({toleration.text}) is not needed any more: nothing that it covers is open"
+        f"{toleration.where} ({toleration.text}) is not needed: it matches no open flow"
         for toleration in (rules.tolerate if rules else ())
         if toleration.where not in used
     ]
 
 
 def _egress(judged: Iterable[JudgedFlow]) -> list[str]:
-    """Sum up who reaches the internet: a policy may allow it, and it is still worth a line.
+    """Return notes with the services that reach the outside, allowed by the policy or not.
 
-    Over which version of IP is said where both were asked and one alone leads out.
+    A note names the version of IP when both were probed and only one reaches the outside.
     """
     egress_flows = [item for item in judged if item.flow.endpoint.place == OUTSIDE and item.flow.vantage.container]
     asked = {ip_version(item.flow.endpoint.address) for item in egress_flows}
@@ -138,7 +143,7 @@ def _egress(judged: Iterable[JudgedFlow]) -> list[str]:
         (everywhere, ""),
         *((by_version[version] - everywhere, f" over IPv{version} only") for version in by_version),
     ]
-    return [f"egress: {', '.join(sorted(who))} can reach the internet{over}" for who, over in named if who]
+    return [f"egress: {', '.join(sorted(places))} can reach the internet{over}" for places, over in named if places]
 
 
 def _is_egress(item: JudgedFlow, version: int) -> bool:

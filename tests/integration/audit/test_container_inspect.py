@@ -185,7 +185,7 @@ def test_the_engines_socket_is_found_wherever_it_lies(
 ) -> None:
     (found, *_) = [finding for finding in risks([read[service]]) if finding.what == "engine-socket"]
 
-    assert found.evidence == f"{os.path.realpath(socket_path())} of the host lies in its mount {target}"
+    assert found.evidence == f"{os.path.realpath(socket_path())} of the host is in its mount {target}"
 
 
 def test_a_directory_that_rules_the_machine_counts_when_it_is_writable(read: dict[str, ContainerPrivileges]) -> None:

@@ -53,7 +53,7 @@ def test_what_forwards_is_proven_by_a_packet_that_arrived(facts: Facts, idle_pro
     assert said.keys() == {"router"}
     assert said["router"].what == "routes"
     name = idle_project.name
-    there = f"{name}-near-1, handed to it on {name}_one for {name}-far-1 on {name}_two"
+    there = f"{name}-near-1, sent to it on {name}_one for {name}-far-1 on {name}_two"
     assert f"a packet from {there}, arrived" in said["router"].evidence
 
 

@@ -94,7 +94,7 @@ BY_RULES = (
         "replies dropped",
         "-I DOCKER-USER -s {db} -p tcp --sport 3306 -j DROP",
         flows_named="app -> db:3306",
-        says="needed, but nobody answers",
+        says="needed, but the endpoint does not answer",
     ),
     blocked_by_iptables(
         "SYN-ACK dropped",

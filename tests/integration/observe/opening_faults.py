@@ -156,7 +156,7 @@ BY_RULES = (
         flows_named="",
         word="holds",
         verdict="proven",
-        says="ICMP: echo requests of outside get to db, TCP and UDP do not",
+        says="ICMP: echo requests from outside reach db, TCP and UDP do not",
     ),
     by_table_rewrite(
         "the FORWARD policy set to ACCEPT",

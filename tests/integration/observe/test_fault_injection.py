@@ -28,7 +28,7 @@ POLICY: dict[str, Any] = {
         {"network": "front", "why": "no policy inside a network"},
         {"flow": "proxy -> outside", "why": "a published port needs it"},
         {"flow": "guest -> outside", "why": "its network has a way out"},
-        {"flow": "guest -> proxy", "why": "a published port is a door for everybody"},
+        {"flow": "guest -> proxy", "why": "a published port is open for everybody"},
         {"flow": "* -> host", "why": "every bridge has an address of the host's"},
     ],
 }

@@ -46,7 +46,7 @@ def test_a_second_seat_behind_the_files_back_is_drift(tiers: Lab) -> None:
     found = failures(proof)
     assert {"drift"} == found["proxy", "db:3306"] == found["db", "outside:*"]
     reasons = [flow.reason for flow in proof.flows if flow.cause == "drift"]
-    assert any("the file does not put db on front" in reason for reason in reasons)
+    assert any("db is not on front in the file" in reason for reason in reasons)
     assert tiers.prove().verdict.word == "proven"
 
 
@@ -150,7 +150,7 @@ def test_a_needed_port_on_which_nobody_listens_is_broken(lab: Lab) -> None:
     proof = lab.prove()
 
     assert {"broken"} == failures(proof)["proxy", "app:5000"]
-    assert any("nobody answers" in flow.reason for flow in proof.flows)
+    assert any("the endpoint does not answer" in flow.reason for flow in proof.flows)
 
 
 def test_a_door_that_is_led_elsewhere_is_not_taken_for_the_one_that_is_meant(tiers: Lab) -> None:

@@ -21,8 +21,8 @@ from cloison.proof.schema import FlowPart, Proof
 from cloison.verdict.judge import Judgement
 
 pytestmark = pytest.mark.engine
-UNPREDICTED = "what Podman makes of IPv6 is not predicted"
-BY_CHANCE = "Podman chooses by chance"
+UNPREDICTED = "Podman's IPv6 is not predicted"
+BY_CHANCE = "Podman chooses at random"
 
 
 @pytest.fixture

@@ -156,7 +156,9 @@ def test_what_inter_container_communication_off_shuts_is_not_predicted(seen: See
     between = [flow for flow in between if ends[flow.endpoint].network]
 
     assert {UNKNOWN} == {flow.predicted for flow in between}
-    assert {"quiet has inter-container communication off, which is known to leak"} == {flow.rule for flow in between}
+    assert {"quiet has inter-container communication off, which is known to be incomplete"} == {
+        flow.rule for flow in between
+    }
     assert UNKNOWN not in {flow.observed for flow in between}
 
 

@@ -105,7 +105,7 @@ def test_an_act_says_who_reaches_what_and_why() -> None:
 
     item = found["app, db reach outside (any port)"]
     assert ("breach", "file") == (item.judgement, item.cause)
-    assert ("meant to be shut, and open by the file: back is not internal, so app has egress",) == item.reasons
+    assert ("should be closed, but the Compose file opens it: back is not internal, so app has egress",) == item.reasons
 
 
 def test_reasons_beyond_a_few_are_counted() -> None:

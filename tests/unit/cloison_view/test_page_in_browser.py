@@ -99,7 +99,7 @@ def test_a_cell_opens_its_evidence_and_gives_the_keyboard_back(desk: Page) -> No
 
     panel = desk.locator("dialog")
     expect(panel).to_contain_text("outside → db")
-    expect(panel).to_contain_text("port 3307 of the host is published for everyone")
+    expect(panel).to_contain_text("port 3307 of the host is published to every machine")
     desk.keyboard.press("Escape")
     expect(panel).not_to_be_visible()
     expect(cell).to_be_focused()
@@ -149,7 +149,7 @@ def test_without_a_script_everything_is_there(browser: Browser, stored: Callable
     page.locator(BREACH).first.click()
 
     expect(page.locator("tbody:target")).to_be_visible()
-    expect(page.locator("tbody:target")).to_contain_text("port 3307 of the host is published for everyone")
+    expect(page.locator("tbody:target")).to_contain_text("port 3307 of the host is published to every machine")
     page.locator(".pv-only").check()
     assert 4 == page.locator(".pv-matrix tbody tr:visible").count()
     context.close()

@@ -148,7 +148,7 @@ def _without_docker(folder: Path) -> str:
         ({"allow": ["b -> a"]}, 0, "SOUND"),
         ({"allow": []}, 1, "BREACHED"),
         ({"allow": ["b -> c"]}, 2, 'x-cloison.allow[0]: no service "c"'),
-        ({"allow": ["host -> outside"]}, 2, 'x-cloison.allow[0]: "host -> outside" covers no flow of this project'),
+        ({"allow": ["host -> outside"]}, 2, 'x-cloison.allow[0]: "host -> outside" matches no flow of this project'),
         (None, 0, "DRAWN"),
     ],
 )  # fmt: skip

@@ -16,7 +16,7 @@ TCP, UDP = Protocol.TCP, Protocol.UDP
 
 
 def read(raw: Any, deployment: FakeEngine = STACK) -> Policy | None:
-    """Read a policy of the stack."""
+    """Return the policy of the stack with these rules."""
     return policy.policy(FakeEngine({**deployment.file, "x-cloison": raw}, deployment.facts).project)
 
 
@@ -24,8 +24,8 @@ def test_a_file_without_a_policy_has_none() -> None:
     assert policy.policy(STACK.project) is None
 
 
-def test_a_policy_that_says_nothing_is_refused() -> None:
-    with pytest.raises(PolicyError, match="x-cloison: it says nothing"):
+def test_an_empty_policy_key_is_refused() -> None:
+    with pytest.raises(PolicyError, match="x-cloison: the policy is empty"):
         read(None)
 
 
@@ -46,11 +46,11 @@ def test_an_empty_policy_allows_nothing(raw: dict[str, Any]) -> None:
         ("proxy -> outside", ("proxy", "outside", None, TCP)),
     ],
 )
-def test_an_arrow_is_read(text: str, arrow: tuple[str, str, int | None, Protocol]) -> None:
+def test_a_flow_rule_is_parsed(text: str, arrow: tuple[str, str, int | None, Protocol]) -> None:
     assert Policy((PolicyRule(*arrow, "x-cloison.allow[0]", " ".join(text.split())),), ()) == read({"allow": [text]})
 
 
-def test_tolerations_say_what_and_why() -> None:
+def test_tolerations_have_a_subject_and_a_reason() -> None:
     rules = read(POLICY)
 
     assert rules is not None
@@ -75,7 +75,7 @@ def tolerating(**body: Any) -> dict[str, Any]:
         ([], "x-cloison: expected a mapping with allow, tolerate, found []"),
         ("allow", "x-cloison: expected a mapping with allow, tolerate, found 'allow'"),
         ({"alow": []}, 'x-cloison: no key "alow" (did you mean "allow"?)'),
-        ({"forbid": []}, 'x-cloison: no key "forbid"; known are allow, tolerate'),
+        ({"forbid": []}, 'x-cloison: no key "forbid"; known names: allow, tolerate'),
         ({"allow": "app -> db"}, "x-cloison.allow: expected a list, found 'app -> db'"),
         ({"allow": {}}, "x-cloison.allow: expected a list, found {}"),
         ({"allow": ["app to db"]}, "x-cloison.allow[0]: 'app to db' is not a flow; write \"source -> target"),
@@ -87,17 +87,17 @@ def tolerating(**body: Any) -> dict[str, Any]:
         ({"allow": ["app -> "]}, "is not a flow"),
         ({"allow": ["app -> dbb:3306"]}, 'x-cloison.allow[0]: no service "dbb" (did you mean "db"?)'),
         ({"allow": ["apq -> db:3306"]}, 'x-cloison.allow[0]: no service "apq" (did you mean "app"?)'),
-        ({"allow": ["zzz -> db"]}, 'no service "zzz"; known are *, app, db, host, outside, proxy'),
+        ({"allow": ["zzz -> db"]}, 'no service "zzz"; known names: *, app, db, host, outside, proxy'),
         ({"allow": ["app -> db -> db"]}, "is not a flow"),
-        ({"allow": ["app -> db:0"]}, "x-cloison.allow[0]: 0 is not a port; ports go from 1 to 65535"),
+        ({"allow": ["app -> db:0"]}, "x-cloison.allow[0]: 0 is not a port; ports are 1 to 65535"),
         ({"allow": ["app -> db:65536"]}, "65536 is not a port"),
-        ({"allow": ["app -> db:53/icmp"]}, 'x-cloison.allow[0]: no protocol "icmp"; write tcp or udp'),
+        ({"allow": ["app -> db:53/icmp"]}, 'x-cloison.allow[0]: no protocol "icmp"; write tcp, udp or sctp'),
         ({"tolerate": ["proxy -> outside"]}, "x-cloison.tolerate[0]: expected a mapping with flow, network, why"),
-        ({"tolerate": [{"flow": "proxy -> outside"}]}, "x-cloison.tolerate[0]: a toleration says why"),
-        (tolerating(flow="proxy -> outside", why=" "), "a toleration says why"),
-        (tolerating(flow="proxy -> outside", why=1), "a toleration says why"),
-        (tolerating(), "x-cloison.tolerate[0]: a toleration names either a `flow:` or a `network:`"),
-        (tolerating(flow="a -> b", network="backend_net"), "names either a `flow:` or a `network:`"),
+        ({"tolerate": [{"flow": "proxy -> outside"}]}, "x-cloison.tolerate[0]: the toleration gives no reason"),
+        (tolerating(flow="proxy -> outside", why=" "), "the toleration gives no reason"),
+        (tolerating(flow="proxy -> outside", why=1), "the toleration gives no reason"),
+        (tolerating(), "x-cloison.tolerate[0]: a toleration needs either `flow:` or `network:`, not both"),
+        (tolerating(flow="a -> b", network="backend_net"), "needs either `flow:` or `network:`"),
         (tolerating(flow="db -> outsid"), 'x-cloison.tolerate[0].flow: no service "outsid" (did you mean "outside"?)'),
         (tolerating(network="backend-net"), '[0].network: no network "backend-net" (did you mean "backend_net"?)'),
         (tolerating(network=BACK), "no network"),
@@ -106,7 +106,7 @@ def tolerating(**body: Any) -> dict[str, Any]:
         (tolerating(network="backend_net", because="x"), 'x-cloison.tolerate[0]: no key "because"'),
     ],
 )  # fmt: skip
-def test_what_is_no_policy_is_refused_with_its_position(raw: Any, sentence: str) -> None:
+def test_an_invalid_policy_is_refused_with_its_position(raw: Any, sentence: str) -> None:
     with pytest.raises(PolicyError) as caught:
         read(raw)
 
@@ -116,7 +116,7 @@ def test_what_is_no_policy_is_refused_with_its_position(raw: Any, sentence: str)
 def test_a_project_without_networks_has_none_to_suggest() -> None:
     bare = FakeEngine({"name": "bare", "services": {}}, STACK.facts)
 
-    with pytest.raises(PolicyError, match="known are none"):
+    with pytest.raises(PolicyError, match="known names: none"):
         read(tolerating(network="net"), bare)
 
 
@@ -146,7 +146,7 @@ SHAPED = st.fixed_dictionaries({}, optional={"allow": st.lists(ARROWS | RAW), "t
 
 
 @given(RAW | SHAPED)
-def test_anything_is_a_policy_or_refused_with_a_sentence(raw: Any) -> None:
+def test_any_value_is_a_policy_or_a_policy_error(raw: Any) -> None:
     try:
         said: Policy | str | None = read(raw)
     except PolicyError as error:
@@ -156,7 +156,7 @@ def test_anything_is_a_policy_or_refused_with_a_sentence(raw: Any) -> None:
 
 
 @given(st.lists(ARROWS))
-def test_a_rule_that_is_read_names_places_and_a_port_that_exist(texts: list[str]) -> None:
+def test_a_parsed_rule_names_existing_places_and_a_valid_port(texts: list[str]) -> None:
     places = {"app", "db", "proxy", "host", "outside", "*"}
     for text in texts:
         try:
@@ -181,7 +181,7 @@ def test_a_rule_that_is_read_names_places_and_a_port_that_exist(texts: list[str]
         ("app -> db:3307", []),
     ],
 )
-def test_a_rule_speaks_about_the_flows_that_it_names(text: str, named: list[str]) -> None:
+def test_a_rule_matches_the_flows_that_it_names(text: str, named: list[str]) -> None:
     rules = read({"allow": [text]})
 
     assert rules is not None
@@ -200,11 +200,11 @@ def test_a_published_port_is_named_by_the_port_of_its_service() -> None:
     [
         (
             {"allow": ["app -> db:5432"]},
-            'x-cloison.allow[0]: service "db" has no port 5432/tcp; it has 3306/tcp. A port that nobody listens on yet',
+            'x-cloison.allow[0]: service "db" has no port 5432/tcp; it has 3306/tcp. Declare a port that has no',
         ),
         (tolerating(flow="app -> db:5432"), 'x-cloison.tolerate[0].flow: service "db" has no port 5432/tcp'),
         ({"allow": ["app -> db:3306/udp"]}, 'service "db" has no port 3306/udp'),
-        ({"allow": ["app -> mute:1"]}, 'service "mute" has no port 1/tcp; nothing in it listens.'),
+        ({"allow": ["app -> mute:1"]}, 'service "mute" has no port 1/tcp; it has no listener.'),
     ],
 )
 def test_a_port_that_a_running_service_does_not_have_is_refused(rules: dict[str, Any], sentence: str) -> None:
@@ -216,7 +216,7 @@ def test_a_port_that_a_running_service_does_not_have_is_refused(rules: dict[str,
         policy.check_ports(parsed, known)
 
     assert sentence in str(caught.value)
-    assert str(caught.value).endswith(" can be declared with `expose`")
+    assert str(caught.value).endswith(" has no listener yet with `expose`")
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_a_port_that_a_running_service_does_not_have_is_refused(rules: dict[str,
     [
         {"allow": ["app -> db:3306"]},
         {"allow": ["app -> db"]},
-        {"allow": ["app -> proxy:81"]},  # it does not run: nothing is known of it
+        {"allow": ["app -> proxy:81"]},  # proxy does not run, so its ports are not known
         {"allow": ["* -> *:81"]},
         tolerating(network="backend_net"),
         tolerating(flow="app -> outside"),
@@ -238,18 +238,18 @@ def test_a_port_that_is_known_or_cannot_be_known_is_accepted(rules: dict[str, An
 
 
 @pytest.mark.parametrize("text", ["db -> db", "host -> outside", "outside -> host", "* -> *:81"])
-def test_a_rule_that_covers_no_flow_is_refused(text: str) -> None:
+def test_a_rule_that_matches_no_flow_is_refused(text: str) -> None:
     with pytest.raises(PolicyError) as caught:
         STACK.with_policy({"allow": [text]}).flows()
 
-    assert str(caught.value).startswith(f'x-cloison.allow[0]: "{text}" covers no flow of this project; ')
+    assert str(caught.value).startswith(f'x-cloison.allow[0]: "{text}" matches no flow of this project; ')
 
 
-def test_the_outside_is_looked_at_as_a_whole_and_has_no_ports() -> None:
+def test_the_outside_has_no_ports_in_a_policy() -> None:
     with pytest.raises(PolicyError) as caught:
         read({"allow": ["app -> outside:443"]})
 
-    sentence = 'x-cloison.allow[0]: "outside" is looked at as a whole, not by port; write "app -> outside"'
+    sentence = 'x-cloison.allow[0]: "outside" has no ports in a policy; write "app -> outside"'
     assert sentence == str(caught.value)
 
 
@@ -265,19 +265,19 @@ def test_a_port_of_the_host_may_be_named() -> None:
     ] == labels(flow for flow in asked if rules.allow[0].matches(flow))
 
 
-def test_a_port_of_the_host_on_which_nobody_listens_is_refused() -> None:
+def test_a_port_of_the_host_without_a_listener_is_refused() -> None:
     with pytest.raises(PolicyError) as caught:
         STACK.with_listeners("", 22).with_policy({"allow": ["app -> host:5432"]}).flows()
 
     sentence = (
-        'x-cloison.allow[0]: "app -> host:5432" covers no flow of this project; '
-        "nobody is known to listen on port 5432/tcp of the host where others get; "
-        'have it listen on more than loopback, or write "app -> host", which covers every port'
+        'x-cloison.allow[0]: "app -> host:5432" matches no flow of this project; '
+        "no process of the host is known to listen on port 5432/tcp beyond loopback; "
+        'start one, or write "app -> host", which covers every port'
     )
     assert sentence == str(caught.value)
 
 
-def test_a_rule_about_a_service_that_has_ended_needs_no_flow() -> None:
+def test_a_rule_about_a_completed_service_needs_no_flow() -> None:
     deployment = STACK.with_service("job", networks={"backend_net": None}).with_policy({"allow": ["job -> db:3306"]})
     rules = deployment.rules
     assert rules is not None
@@ -287,14 +287,14 @@ def test_a_rule_about_a_service_that_has_ended_needs_no_flow() -> None:
         policy.check_rules_match(rules, [])
 
 
-def test_the_ports_that_are_asked_are_those_that_the_policy_allows() -> None:
+def test_the_named_ports_are_those_that_the_policy_allows() -> None:
     rules = read({"allow": ["app -> db:3306", "proxy -> db:53/udp", "app -> proxy", "* -> *:1"]})
 
     assert {(TCP, 3306), (UDP, 53)} == policy.named_ports(rules, "db")
     assert set() == policy.named_ports(rules, "proxy") == policy.named_ports(None, "db")
 
 
-def test_a_rule_about_a_side_car_means_the_namespace_that_it_lives_in() -> None:
+def test_a_rule_about_a_side_car_applies_to_the_namespace_that_it_shares() -> None:
     rules = read({"allow": ["app -> dump:9000"]}, STACK.with_service("dump", network_mode="service:db"))
 
     assert rules is not None

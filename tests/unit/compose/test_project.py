@@ -17,12 +17,12 @@ TCP, UDP = Protocol.TCP, Protocol.UDP
 
 
 def alone(**body: Any) -> Service:
-    """Read a project of one service."""
+    """Return a project of one service."""
     document = {"name": "one", "services": {"only": body}, "networks": {"net": {"name": "one_net"}}}
     return compose_project.project(document).services["only"]
 
 
-def test_a_resolved_file_is_read_as_it_is_drawn() -> None:
+def test_a_resolved_file_becomes_a_project() -> None:
     project = compose_project.project(FILE)
 
     assert ("shop", None) == (project.name, project.policy)
@@ -80,7 +80,7 @@ def test_a_published_port_is_read(port: dict[str, Any], read: Port) -> None:
         ("7-8/sctp", ((Protocol.SCTP, 7), (Protocol.SCTP, 8))),
     ],
 )
-def test_exposed_ports_are_counted_out(text: str, ports: tuple[tuple[Protocol, int], ...]) -> None:
+def test_a_range_of_exposed_ports_is_expanded(text: str, ports: tuple[tuple[Protocol, int], ...]) -> None:
     assert ports == alone(expose=[text]).exposed
 
 
@@ -114,7 +114,7 @@ def test_a_service_has_one_replica_unless_the_file_says_otherwise(body: dict[str
         ({"network_mode": "container:abc"}, (), ""),
     ],
 )
-def test_a_service_sits_where_the_file_puts_it(
+def test_a_service_has_the_networks_of_the_file(
     body: dict[str, Any], networks: tuple[str, ...], namespace_owner: str
 ) -> None:
     service = alone(**body)
@@ -129,7 +129,7 @@ def chain() -> Project:
     )
 
 
-def test_a_seat_says_how_much_it_wants_to_be_the_gateway() -> None:
+def test_an_attachment_has_a_gateway_priority() -> None:
     asked = {"frontend_net": {"gw_priority": 7}, "backend_net": None, "guest_net": {"aliases": ["guest"]}}
     project = (
         STACK.with_network("guest_net")
@@ -144,7 +144,7 @@ def test_a_seat_says_how_much_it_wants_to_be_the_gateway() -> None:
     assert 0 == project.priority("nobody", BACK)
 
 
-def test_who_lives_in_anothers_namespace_has_the_others_seats() -> None:
+def test_a_service_that_shares_a_namespace_has_the_networks_of_its_owner() -> None:
     assert (
         (BACK,)
         == chain().attached_networks("ship")
@@ -153,12 +153,12 @@ def test_who_lives_in_anothers_namespace_has_the_others_seats() -> None:
     )
 
 
-def test_a_borrowed_namespace_is_owned_by_whoever_has_its_own() -> None:
+def test_a_shared_namespace_is_owned_by_the_service_that_has_its_own() -> None:
     assert ["db", "db", "db"] == [chain().owner(name) for name in ("ship", "dump", "db")]
 
 
 @pytest.mark.parametrize("name", ["host", "outside", "*", "stranger:spy"])
-def test_who_is_no_service_has_no_seat_and_owns_itself(name: str) -> None:
+def test_a_place_that_is_no_service_has_no_network_and_owns_itself(name: str) -> None:
     assert ((), name) == (chain().attached_networks(name), chain().owner(name))
 
 
@@ -169,7 +169,7 @@ def test_a_network_is_found_by_the_engines_name() -> None:
     assert project.network_named("backend_net") is None
 
 
-def test_a_policy_is_kept_as_it_stands() -> None:
+def test_a_policy_is_kept_unchanged() -> None:
     assert {"allow": ["a -> b"]} == compose_project.project({**FILE, "x-cloison": {"allow": ["a -> b"]}}).policy
 
 
@@ -197,38 +197,38 @@ def service(**body: Any) -> dict[str, Any]:
         (service(deploy={"replicas": "two"}), "at `$.deploy.replicas`"),
         (service(deploy={"replicas": -1}), "at `$.deploy.replicas`"),
         (service(scale=-1), "at `$.scale`"),
-        (service(network_mode="service:only"), "services.only.network_mode: the namespaces go in a circle"),
-        (service(network_mode="service:nobody"), 'network_mode: no service "nobody"; known are only'),
+        (service(network_mode="service:only"), "services.only.network_mode: the references form a cycle"),
+        (service(network_mode="service:nobody"), 'network_mode: no service "nobody"; known names: only'),
         (service(network_mode="service:onyl"), 'network_mode: no service "onyl" (did you mean "only"?)'),
         (service(network_mode="service:"), 'services.only.network_mode: "service:" is a network that'),
         (service(network_mode="lent"), 'services.only.network_mode: "lent" is a network that the file does not'),
-        (service(networks={"gone": None}), 'services.only.networks: no network "gone"; known are none'),
+        (service(networks={"gone": None}), 'services.only.networks: no network "gone"; known names: none'),
         (service(networks={"net": []}), "at `$.networks[...]`"),
         (service(ports=[{"target": 80, "published": "70000"}]), 'only.ports[0].published: "70000" is not a port'),
         (service(ports=[{"target": 80, "published": "9-8"}]), 'services.only.ports[0].published: "9-8" is not a port'),
-        (service(ports=[{"target": 80, "host_ip": "lo"}]), 'services.only.ports[0].host_ip: "lo" is not an address'),
-        (service(expose=["0"]), 'services.only.expose: "0" is not a port; ports go from 1 to 65535'),
+        (service(ports=[{"target": 80, "host_ip": "lo"}]), 'services.only.ports[0].host_ip: "lo" is not an IP address'),
+        (service(expose=["0"]), 'services.only.expose: "0" is not a port or port range; ports are 1 to 65535'),
         (service(expose=["80-70000"]), 'services.only.expose: "80-70000" is not a port'),
         (service(scale=10**6), "Expected `int` <= 10000 - at `$.scale`"),
         (service(sysctls=["net.x=1"]), "at `$.sysctls`"),
         ({"name": "one", "services": {"a b": {}}}, "at `key` in `$.services`"),
         ({"name": "one", "services": {}, "networks": {"n": {"name": "\ud83d"}}}, "networks.n: Expected `str` matching"),
         ({"name": "one", "services": {}, "networks": {"n": {"ipam": {"config": [1]}}}}, "at `$.ipam.config[0]`"),
-        ({"name": "one", "services": {"host": {}}}, 'services.host: "host" is a word of the policy language'),
+        ({"name": "one", "services": {"host": {}}}, 'services.host: "host" is a reserved word of the policy'),
         ({"name": "one", "services": {"outside": {}}}, "services.outside: "),
     ],
 )
-def test_what_is_no_resolved_file_is_refused_with_its_position(document: Any, sentence: str) -> None:
+def test_an_invalid_document_is_refused_with_its_position(document: Any, sentence: str) -> None:
     with pytest.raises(FileError) as caught:
         compose_project.project(document)
 
     assert sentence in str(caught.value)
 
 
-def test_namespaces_in_a_circle_are_refused() -> None:
+def test_namespaces_that_form_a_cycle_are_refused() -> None:
     deployment = STACK.with_service("db", network_mode="service:app").with_service("app", network_mode="service:db")
 
-    with pytest.raises(FileError, match="go in a circle; name a service that has its own"):
+    with pytest.raises(FileError, match="form a cycle; name a service that has its own namespace"):
         compose_project.project(deployment.file)
 
 
@@ -250,7 +250,7 @@ JSON = st.recursive(
 
 
 def mutated(change: tuple[tuple[str, ...], Any]) -> Any:
-    """Put something else at one place of the stack's file."""
+    """Return the stack's file with one value replaced."""
     path, other = change
     if not path:
         return other
@@ -268,7 +268,7 @@ DOCUMENTS = JSON | st.tuples(st.lists(KEYS, max_size=4).map(tuple), JSON).map(mu
 
 
 def outcome(read: Callable[[Any], Project], document: Any) -> Project | str:
-    """Read a document, or say why not."""
+    """Return the project of a document, or its error."""
     try:
         return read(document)
     except FileError as error:
@@ -276,7 +276,7 @@ def outcome(read: Callable[[Any], Project], document: Any) -> Project | str:
 
 
 @given(DOCUMENTS)
-def test_any_document_gives_a_project_or_a_sentence(document: Any) -> None:
+def test_any_document_gives_a_project_or_an_expected_error(document: Any) -> None:
     read = outcome(compose_project.project, document)
 
     assert read

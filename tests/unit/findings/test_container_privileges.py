@@ -40,12 +40,12 @@ USER = replace(BARE, is_root=False)
         (replace(USER, effective=RAW), Availability.NOW),
     ],
 )
-def test_what_is_held_is_told_from_what_could_be_had(process: Process, expected: Availability) -> None:
+def test_a_held_capability_differs_from_one_that_could_be_gained(process: Process, expected: Availability) -> None:
     assert expected is process.availability(Capability.NET_RAW)
 
 
 @given(st.integers(0, ALL), st.integers(0, ALL), st.booleans(), st.sampled_from(Capability))
-def test_nobody_gains_what_the_bounding_set_lacks(
+def test_no_process_gains_a_capability_outside_the_bounding_set(
     held: int,
     bounding: int,
     is_root: bool,
@@ -76,7 +76,7 @@ def test_the_nearest_of_all_processes_counts() -> None:
         (RAW, RAW, False),
     ],
 )
-def test_all_powerful_is_who_has_all_that_the_machine_gives(
+def test_a_container_is_fully_privileged_with_all_capabilities_of_the_host(
     effective: int, host_capabilities: int, expected: bool
 ) -> None:
     process = replace(BARE, effective=effective)
@@ -98,7 +98,7 @@ SOCKET = Socket("/run/docker.sock", "0:23", "/docker.sock")
         (Mount("8:1", "/", "/host", writable=True), False),
     ],
 )
-def test_a_socket_is_found_by_its_place_in_its_file_system(mount: Mount, expected: bool) -> None:
+def test_a_socket_is_found_by_its_path_in_its_file_system(mount: Mount, expected: bool) -> None:
     assert expected == SOCKET.is_in(mount)
 
 
@@ -111,7 +111,7 @@ def facts(*containers: Container) -> Facts:
     return Facts(EngineFacts("docker", "28.0.0"), containers, ())
 
 
-def test_a_way_leads_from_who_sits_on_one_network_alone_to_who_sits_on_the_other_alone() -> None:
+def test_a_forwarding_path_connects_containers_on_only_one_of_two_networks() -> None:
     there = facts(
         member("a", "n1"), member("b", "n1"), member("c", "n2"), member("r", "n1", "n2"), member("s", "n1", "n2")
     )
@@ -132,11 +132,11 @@ def test_a_way_leads_from_who_sits_on_one_network_alone_to_who_sits_on_the_other
         [member("a", "n1"), replace(member("c"), attachments=(Attachment("n2", "", "2001:db8::2"),))],
     ],
 )
-def test_without_somebody_on_either_side_there_is_nothing_to_try(others: list[Container]) -> None:
+def test_without_a_container_on_either_side_there_is_no_forwarding_path(others: list[Container]) -> None:
     assert forwarding_paths(facts(member("r", "n1", "n2"), *others), ["r"]) == []
 
 
-def test_three_networks_have_six_ways() -> None:
+def test_three_networks_have_six_forwarding_paths() -> None:
     there = facts(*(member(name, name) for name in ("n1", "n2", "n3")), member("r", "n1", "n2", "n3"))
 
     assert len(set(forwarding_paths(there, ["r"]))) == 6

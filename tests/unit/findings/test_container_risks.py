@@ -30,7 +30,7 @@ BARE = ContainerPrivileges(
     sockets=(SOCKET,),
     forwarding=("eth0",),
 )
-"""A container on one network that can do nothing."""
+"""A container on one network without privileges."""
 
 
 def what(privileges: ContainerPrivileges) -> list[str]:
@@ -42,7 +42,7 @@ def holding(*capabilities: Capability) -> Process:
     return replace(NOBODY, effective=mask, permitted=mask, bounding=mask)
 
 
-def test_who_can_do_nothing_is_not_mentioned() -> None:
+def test_a_container_without_privileges_has_no_risk() -> None:
     assert risks([BARE]) == []
 
 
@@ -57,9 +57,9 @@ def test_every_kind_has_its_rank_and_no_other_has() -> None:
 def test_a_default_container() -> None:
     net_raw, root = risks([replace(BARE, processes=(PROCESS,))])
 
-    assert net_raw.sentence == "can forge packets and ARP answers, and so stand in for a neighbour"
+    assert net_raw.sentence == "can forge packets and ARP replies, and so impersonate other containers on its networks"
     assert net_raw.evidence == (
-        "nginx holds NET_RAW now (root, CapEff 00000000a80425fb, CapBnd 00000000a80425fb); it sits on back"
+        "nginx holds NET_RAW now (root, CapEff 00000000a80425fb, CapBnd 00000000a80425fb); it is on back"
     )
     assert root.what == "root"
 
@@ -68,15 +68,19 @@ def test_a_default_container() -> None:
     ("process", "says", "seen"),
     [
         (PROCESS, "can forge", "holds NET_RAW now"),
-        (replace(PROCESS, effective=0, permitted=0), "by starting a program", "is root and NET_RAW is in its bounding"),
+        (
+            replace(PROCESS, effective=0, permitted=0),
+            "by executing a program",
+            "is root and NET_RAW is in its bounding",
+        ),
         (
             replace(PROCESS, effective=0, permitted=0, is_root=False),
-            "could forge packets and ARP answers, and so stand in for a neighbour if its image has",
+            "could forge packets and ARP replies, and so impersonate other containers on its networks if its image has",
             "does not hold NET_RAW, but its bounding set does",
         ),
     ],
 )
-def test_the_wording_keeps_now_and_perhaps_apart(process: Process, says: str, seen: str) -> None:
+def test_the_wording_separates_now_from_possibly(process: Process, says: str, seen: str) -> None:
     found = risks([replace(BARE, processes=(process,))])[0]
 
     assert says in found.sentence
@@ -85,39 +89,39 @@ def test_the_wording_keeps_now_and_perhaps_apart(process: Process, says: str, se
 
 
 @pytest.mark.parametrize("capability", Capability)
-def test_every_capability_of_the_machine_is_named_where_it_reaches_somebody(capability: Capability) -> None:
+def test_every_capability_of_the_host_is_a_risk_where_it_has_an_effect(capability: Capability) -> None:
     privileges = replace(BARE, processes=(holding(capability),), shared=BARE.shared | {"pid"})
 
     assert CAPABILITY_USES[capability].what in what(privileges)
 
 
 @pytest.mark.parametrize("capability", [c for c in Capability if CAPABILITY_USES[c].affects_host])
-def test_in_a_user_namespace_of_its_own_they_do_not_reach_the_machine(capability: Capability) -> None:
+def test_in_its_own_user_namespace_capabilities_do_not_affect_the_host(capability: Capability) -> None:
     assert what(replace(BARE, processes=(holding(capability),), shared=frozenset({"cgroup"}))) == []
 
 
-def test_a_user_namespace_of_its_own_does_not_protect_the_neighbours() -> None:
+def test_its_own_user_namespace_does_not_protect_other_containers() -> None:
     assert what(replace(BARE, processes=(PROCESS,), shared=frozenset())) == ["net-raw"]
     assert what(replace(BARE, processes=(PROCESS,), shared=frozenset({"net"}), networks=())) == ["host-network"]
 
 
-def test_tracing_reaches_the_machine_where_its_processes_are_seen() -> None:
+def test_ptrace_affects_the_host_in_its_pid_namespace() -> None:
     tracer = replace(BARE, processes=(holding(Capability.SYS_PTRACE),))
 
     assert what(tracer) == []
     assert what(replace(tracer, shared=tracer.shared | {"pid"})) == ["host-pid", "sys-ptrace"]
 
 
-def test_who_sits_on_no_network_fools_nobody_but_on_the_machines() -> None:
+def test_net_raw_without_a_network_is_a_risk_only_on_the_hosts_network() -> None:
     forger = replace(BARE, processes=(holding(Capability.NET_RAW),), networks=())
 
     assert what(forger) == []
     on_host = risks([replace(forger, shared=forger.shared | {"net"})])
     assert [finding.what for finding in on_host] == ["host-network", "net-raw"]
-    assert on_host[1].evidence.endswith("it sits on the machine itself")
+    assert on_host[1].evidence.endswith("it is on the network of the host")
 
 
-def test_every_capability_is_said_once_as_a_whole() -> None:
+def test_all_capabilities_are_one_risk() -> None:
     almighty = replace(BARE, processes=(replace(PROCESS, effective=ALL, permitted=ALL, bounding=ALL),))
 
     assert what(almighty) == ["privileged", "root"]
@@ -129,7 +133,7 @@ def test_every_shared_namespace_is_a_finding(kind: str) -> None:
     assert what(replace(BARE, shared=BARE.shared | {kind})) == [SHARING[kind][0]]
 
 
-def test_the_engines_socket_counts_read_only_too() -> None:
+def test_the_engine_socket_is_a_risk_on_a_read_only_mount_too() -> None:
     mounts = (
         Mount("8:1", "/data", "/data", writable=True),
         Mount("0:23", "/", "/host/run", writable=False, source="/run"),
@@ -137,7 +141,7 @@ def test_the_engines_socket_counts_read_only_too() -> None:
 
     (found,) = risks([replace(BARE, mounts=mounts)])
     assert found.what == "engine-socket"
-    assert found.evidence == "/run/docker.sock of the host lies in its mount /host/run"
+    assert found.evidence == "/run/docker.sock of the host is in its mount /host/run"
 
 
 @pytest.mark.parametrize(
@@ -151,7 +155,7 @@ def test_the_engines_socket_counts_read_only_too() -> None:
         (Mount("8:1", "/", "/", writable=True), False),
     ],
 )
-def test_a_directory_that_rules_the_machine(mount: Mount, counts: bool) -> None:
+def test_a_writable_system_directory_is_a_risk(mount: Mount, counts: bool) -> None:
     assert what(replace(BARE, mounts=(mount,))) == ["host-directory"] * counts
 
 
@@ -162,7 +166,7 @@ def test_devices_are_named_and_many_are_counted() -> None:
     assert found.evidence.endswith("/dev/loop5, and 3 more")
 
 
-def test_what_could_not_be_read_is_said() -> None:
+def test_unreadable_privileges_are_a_risk() -> None:
     (found,) = risks([ContainerPrivileges("c", unread_reason="Permission denied: /proc/7")])
 
     assert (found.what, found.evidence) == ("unread", "Permission denied: /proc/7")
@@ -173,7 +177,7 @@ HOP = ForwardingPath("r", "a", "front", "d", "back")
 BACK = ForwardingPath("r", "d", "back", "a", "front")
 
 
-def test_routers_are_who_forwards_and_has_where_to() -> None:
+def test_routers_are_containers_that_forward_and_have_several_networks() -> None:
     on_host = replace(ROUTER, shared=ROUTER.shared | {"net"})
     quiet = replace(ROUTER, forwarding=(), forwarding_ipv6=("eth0",))
 
@@ -183,10 +187,10 @@ def test_routers_are_who_forwards_and_has_where_to() -> None:
 @pytest.mark.parametrize(
     ("tried", "expected", "evidence"),
     [
-        ({}, "may-route", "forwarding is on for IPv4 on eth0; it sits on back, front"),
-        ({replace(HOP, router="other"): ARRIVED}, "may-route", "it sits on"),
-        ({HOP: ARRIVED, BACK: "lost"}, "routes", "a packet from a, handed to it on front for d on back, arrived"),
-        ({HOP: "lost", BACK: "lost"}, "set-to-route", "handed to it on front for d on back, did not: lost"),
+        ({}, "may-route", "forwarding is enabled for IPv4 on eth0; it is on back, front"),
+        ({replace(HOP, router="other"): ARRIVED}, "may-route", "it is on"),
+        ({HOP: ARRIVED, BACK: "lost"}, "routes", "a packet from a, sent to it on front for d on back, arrived"),
+        ({HOP: "lost", BACK: "lost"}, "set-to-route", "sent to it on front for d on back, did not arrive: lost"),
     ],
 )
 def test_forwarding_is_judged_by_what_arrived(tried: dict[ForwardingPath, str], expected: str, evidence: str) -> None:
@@ -196,13 +200,13 @@ def test_forwarding_is_judged_by_what_arrived(tried: dict[ForwardingPath, str], 
     assert evidence in found.evidence
 
 
-def test_one_way_that_is_open_is_not_hidden_by_one_that_is_not() -> None:
+def test_an_open_forwarding_path_is_not_hidden_by_a_closed_one() -> None:
     (found,) = risks([ROUTER], {HOP: ARRIVED, BACK: "lost"})
 
     assert "lost" not in found.evidence
 
 
-def test_forwarding_of_ipv6_alone_is_said() -> None:
+def test_forwarding_of_ipv6_only_is_a_risk() -> None:
     (found,) = risks([replace(ROUTER, forwarding=(), forwarding_ipv6=("eth0", "eth1"))])
 
     assert found.what == "may-route"
@@ -212,11 +216,11 @@ def test_forwarding_of_ipv6_alone_is_said() -> None:
 @pytest.mark.parametrize(
     "privileges", [replace(ROUTER, forwarding=()), replace(ROUTER, shared=frozenset({"net", "user"})), BARE]
 )
-def test_who_cannot_route_is_no_finding(privileges: ContainerPrivileges) -> None:
+def test_a_container_that_cannot_forward_is_no_risk(privileges: ContainerPrivileges) -> None:
     assert [finding for finding in risks([privileges], {HOP: ARRIVED}) if "route" in finding.what] == []
 
 
-def test_the_worst_comes_first_whoever_it_is() -> None:
+def test_the_worst_risk_comes_first_in_any_container() -> None:
     plain = replace(BARE, container="a", processes=(PROCESS,))
     ruler = replace(BARE, container="z", mounts=(Mount("0:23", "/", "/run", writable=False),))
 

@@ -127,7 +127,7 @@ def test_a_sentence_says_that_a_distribution_may_know_better() -> None:
     (found,) = [f for f in risks(context("20.10.24+dfsg1")) if f.what == "CVE-2024-29018"]
 
     assert found.sentence.endswith(UNLESS_BACKPORTED)
-    assert found.evidence == "version 20.10.24+dfsg1; back is internal, and the host asks 127.0.0.53"
+    assert found.evidence == "version 20.10.24+dfsg1; back is internal, and the host's resolver is 127.0.0.53"
     assert found.where == "engine"
 
 
@@ -144,9 +144,9 @@ def test_what_nobody_can_use_here_is_not_said() -> None:
 @pytest.mark.parametrize(
     ("resolvers", "expected"),
     [
-        (("127.0.0.53",), "the host asks 127.0.0.53"),
-        (("::1", "192.0.2.1"), "the host asks ::1"),
-        (None, "whom the host asks could not be read"),
+        (("127.0.0.53",), "the host's resolver is 127.0.0.53"),
+        (("::1", "192.0.2.1"), "the host's resolver is ::1"),
+        (None, "the host's resolvers are unreadable"),
         (("192.0.2.1", "odd"), ""),
         ((), ""),
     ],

@@ -22,18 +22,18 @@ from cloison.findings.host_facts import FAMILIES, HostFacts, flags, foreign_tabl
          {"default-address-pool": "base=198.18.0.0/15,size=24"}),
     ],
 )  # fmt: skip
-def test_a_daemon_was_told_what_its_line_and_its_file_say(
+def test_the_flags_of_a_daemon_come_from_its_command_line_and_its_file(
     argv: list[str], document: dict[str, Any], expected: dict[str, str]
 ) -> None:
     assert expected == dict(flags(argv, document))
 
 
-def test_what_was_not_said_or_not_read_has_no_value() -> None:
+def test_an_unset_or_unreadable_flag_has_no_value() -> None:
     assert [facts.flag("icc") for facts in (HostFacts(), HostFacts(flags=()))] == ["", ""]
     assert HostFacts(flags=(("icc", "false"),)).flag("icc") == "false"
 
 
-def test_the_tables_of_docker_and_iptables_are_no_strangers() -> None:
+def test_the_tables_of_docker_and_iptables_are_not_foreign() -> None:
     own = [(family, name) for family in (2, 10) for name in ("filter", "nat", "raw", "docker-bridges")]
 
     assert foreign_tables([*own, (1, "firewalld"), (77, "odd")]) == ("77 odd", f"{FAMILIES[1]} firewalld")

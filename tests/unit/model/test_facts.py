@@ -25,7 +25,7 @@ from cloison.model.flow import Protocol, ip_version
         ("", "2001:db8::1", True),
     ],
 )
-def test_a_publication_answers_where_it_is_bound(bound: str, asked: str, answers: bool) -> None:
+def test_a_published_port_binds_its_address_or_all(bound: str, asked: str, answers: bool) -> None:
     assert answers is PublishedPort(bound, 8080, Protocol.TCP, 80).binds(asked)
 
 
@@ -34,13 +34,13 @@ def test_a_publication_answers_where_it_is_bound(bound: str, asked: str, answers
     [
         (("172.30.1.0/24",), True),
         (("10.0.0.0/8", "172.30.1.0/24"), True),
-        (("172.30.1.1/24",), True),  # older engines keep what was typed
+        (("172.30.1.1/24",), True),  # older engines keep the text as typed
         (("172.30.2.0/24",), False),
         (("fd00:1::/64",), False),
         ((), False),
     ],
 )
-def test_a_network_holds_the_addresses_of_its_subnets(subnets: tuple[str, ...], held: bool) -> None:
+def test_a_network_contains_the_addresses_of_its_subnets(subnets: tuple[str, ...], held: bool) -> None:
     assert held is NetworkFacts("net", subnets=subnets).contains("172.30.1.7")
 
 
@@ -54,7 +54,7 @@ def test_a_network_holds_the_addresses_of_its_subnets(subnets: tuple[str, ...], 
         ("dev", (0, 0)),
         ("", (0, 0)),
         ("a.b", (0, 0)),
-        ("²8.0", (8, 0)),  # a digit by isdigit, and not one that int reads
+        ("²8.0", (8, 0)),  # str.isdigit accepts it, int() does not
     ],
 )
 def test_a_release_is_the_first_two_numbers_of_a_version(version: str, release: tuple[int, int]) -> None:
@@ -74,7 +74,7 @@ def test_a_network_is_found_by_the_name_that_the_engine_gives_it() -> None:
     assert STACK.facts.network("backend_net") is None
 
 
-def test_an_address_of_the_hosts_sits_on_the_network_that_holds_it_or_on_none() -> None:
+def test_an_address_of_the_host_belongs_to_the_network_that_contains_it_or_to_none() -> None:
     assert (
         ("", "127.0.0.1"),
         ("", "192.0.2.10"),
@@ -84,7 +84,7 @@ def test_an_address_of_the_hosts_sits_on_the_network_that_holds_it_or_on_none() 
     ) == STACK.facts.host_attachments
 
 
-def test_one_link_local_address_is_another_on_every_network() -> None:
+def test_a_link_local_address_differs_on_every_network() -> None:
     found = [attachment for attachment in DUAL_STACK.facts.host_attachments if ":" in attachment[1] and attachment[0]]
 
     assert [(BACK, "fd00:1::1"), (BACK, "fe80::1"), (FRONT, "fd00:2::1"), (FRONT, "fe80::1")] == found
@@ -98,7 +98,7 @@ def test_one_link_local_address_is_another_on_every_network() -> None:
         (Attachment(BACK, "", "fd00:1::2"), ("fd00:1::2",)),
     ],
 )
-def test_a_seat_has_an_address_in_each_version_of_ip_that_its_network_speaks(
+def test_an_attachment_has_an_address_of_each_version_of_ip_of_its_network(
     attachment: Attachment, addresses: tuple[str, ...]
 ) -> None:
     assert addresses == attachment.addresses
@@ -117,11 +117,11 @@ def test_an_address_tells_its_version_of_ip(address: str, version: int) -> None:
         ("172.30.1.3", "172.30.1.2", False),
         ("0.0.0.0", "fd00:1::2", False),
         ("::", "fd00:1::2", True),
-        ("::", "172.30.1.2", False),  # whoever takes IPv4 there too is told as one more listener
+        ("::", "172.30.1.2", False),  # a dual-stack socket is reported as one more listener
         ("fd00:1::2", "fd00:1::2", True),
     ],
 )
-def test_a_listener_hears_what_is_sent_to_its_own_address_or_to_any_of_its_version(
+def test_a_listener_receives_packets_to_its_address_or_to_any_of_its_version(
     bound: str,
     asked: str,
     hears: bool,

@@ -12,7 +12,7 @@ def test_every_outcome_has_a_row_watched_and_unwatched() -> None:
 
 
 @pytest.mark.parametrize("outcome", Outcome)
-def test_nothing_is_shut_without_a_watcher(outcome: Outcome) -> None:
+def test_no_outcome_means_closed_without_a_watched_namespace(outcome: Outcome) -> None:
     assert Reach.SHUT is not observation(outcome, watched=False, evidence="").reach
 
 
@@ -33,9 +33,9 @@ def test_nothing_is_shut_without_a_watcher(outcome: Outcome) -> None:
         (Outcome.ERROR, False, Reach.UNKNOWN),
     ],
 )
-def test_an_outcome_means_what_a_watcher_can_vouch_for(outcome: Outcome, watched: bool, reach: Reach) -> None:
+def test_an_outcome_has_the_reach_of_its_row(outcome: Outcome, watched: bool, reach: Reach) -> None:
     assert Observation(outcome, reach, "seen") == observation(outcome, watched=watched, evidence="seen")
 
 
-def test_what_could_not_be_asked_is_unknown() -> None:
+def test_a_flow_that_could_not_be_probed_is_unknown() -> None:
     assert Observation(Outcome.ERROR, Reach.UNKNOWN, "it died") == unknown("it died")

@@ -70,7 +70,7 @@ def test_an_address_that_nobody_told_of_is_asked_by_those_who_may_and_meant_to_b
     assert {"guest", "host"} == {flow.vantage.place for flow in about}
     assert {Protocol.TCP, Protocol.UDP} == {flow.endpoint.protocol for flow in about}
     assert {Reach.SHUT} == {prediction.reach for prediction in predicted.values()}
-    assert "neither the file nor the engine gives db the address 10.9.9.1" in {p.rule for p in predicted.values()}
+    assert "neither the file nor the engine assigns 10.9.9.1 to db" in {p.rule for p in predicted.values()}
 
 
 def test_a_second_address_of_a_network_of_ones_own_is_that_networks() -> None:
@@ -82,8 +82,11 @@ def test_a_second_address_of_a_network_of_ones_own_is_that_networks() -> None:
 @pytest.mark.parametrize(
     ("item", "sentence"),
     [
-        (UnmanagedAddress("db", "hand0", "10.9.9.1"), "db holds 10.9.9.1 on hand0, which the engine does not know"),
-        (UnmanagedAddress("db", "hand0", ""), "db holds the link hand0, which the engine does not know"),
+        (
+            UnmanagedAddress("db", "hand0", "10.9.9.1"),
+            "db has the address 10.9.9.1 on hand0, which the engine does not manage",
+        ),
+        (UnmanagedAddress("db", "hand0", ""), "db has the interface hand0, which the engine does not manage"),
     ],
 )
 def test_what_nobody_told_of_is_said_in_a_sentence(item: UnmanagedAddress, sentence: str) -> None:

@@ -33,7 +33,7 @@ def _port(text: str) -> dict[str, Any]:
 
 
 def shop(policy: Document | None = None, **changes: Any) -> dict[str, Any]:
-    """Return three tiers: a way in, an application and a database that all meet on one network."""
+    """Return three tiers: a proxy, an application and a database that share one network."""
     services = {
         "app": service("back", expose=(5000,)),
         "db": service("back", expose=(3306,)),
@@ -62,12 +62,12 @@ def planned(document: Document, **assumed: str) -> Plan:
 
 
 def flow_texts(plan: Plan, judgement: str) -> set[str]:
-    """Return the flows that have a judgement, as `source -> place:port`; `*` is any other port."""
+    """Return the flows that have a judgement, as `source -> place:port`; `*` is a canary."""
     found = (flow for flow in plan.flows if flow.judgement == judgement)
     pairs = ((plan.vantages[flow.vantage], plan.endpoints[flow.endpoint]) for flow in found)
     return {f"{start.place} -> {end.place}:{end.service_port or '*'}" for start, end in pairs}
 
 
 def remarks(plan: Plan, kind: str) -> list[tuple[str, str]]:
-    """Return the remarks of a kind, with their places."""
+    """Return the lint findings of a kind, with their positions."""
     return [(remark.where, remark.says) for remark in plan.remarks if remark.kind == kind]

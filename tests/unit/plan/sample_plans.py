@@ -1,4 +1,4 @@
-"""Sample plans; `python -m tests.unit.plan.sample_plans` writes their reports anew: read the difference first."""
+"""Sample plans; `python -m tests.unit.plan.sample_plans` writes their golden reports: read the diff before a commit."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ FOLDER: Final = Path(__file__).parent / "golden"
 
 
 def sound() -> Plan:
-    """Return three tiers that the policy excuses, and a network that is wider than it needs."""
+    """Return three tiers with tolerations, and a network with more members than the policy needs."""
     return planned(shop(POLICY))
 
 
 def smallest() -> Plan:
-    """Return three tiers that meet only whom they need."""
+    """Return three tiers that share networks only where they need to."""
     document = shop(
         {**POLICY, "tolerate": [{"network": key, "why": "x"} for key in ("ab", "bc")] + POLICY["tolerate"][1:]},
         app=service("ab", "bc", expose=(5000,)),
@@ -32,7 +32,7 @@ def smallest() -> Plan:
 
 
 def breached() -> Plan:
-    """Return a database that is published, an application with a way out, and a needed door that is shut."""
+    """Return a published database, an application with egress, and a needed flow that is closed."""
     services = {
         "app": service("front", expose=(5000,)),
         "db": service("back", expose=(3306,), ports=("3306:3306",)),
@@ -44,7 +44,7 @@ def breached() -> Plan:
 
 
 def undecided() -> Plan:
-    """Return what the file alone does not decide: borrowed networks, other drivers, the host's namespace."""
+    """Return flows that the file does not decide: external networks, other drivers, the host's namespace."""
     services = {
         "proxy": service("back", "edge", ports=(":80", "127.0.0.1:9000:9000", "53:53/udp")),
         "lan": service("lan", expose=(80,)),
@@ -58,12 +58,12 @@ def undecided() -> Plan:
 
 
 def without_policy() -> Plan:
-    """Return a file that says nothing about what is meant."""
+    """Return a file without a policy."""
     return planned(shop())
 
 
 def ipv6() -> Plan:
-    """Return a database on an internal network with IPv6, which is no wall before Engine 27."""
+    """Return a database on an internal network with IPv6, which Docker does not filter before Engine 27."""
     document = shop(POLICY)
     document["networks"]["back"]["enable_ipv6"] = True
     return planned(document)

@@ -1,4 +1,4 @@
-"""The fewest networks, on graphs: what was worked out by hand, and what must hold on any."""
+"""The clique cover: results worked out by hand, and properties that hold on any graph."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GRAPHS = st.tuples(st.sets(st.sampled_from(PAIRS)), st.sets(st.sampled_from(NAME
 
 
 def found(edges: str, egress: str = "") -> list[str]:
-    """Return the groups of a graph like `ab bc`; one that leads out is written in capitals."""
+    """Return the cliques of a graph like `ab bc`; a clique with egress is in capitals."""
     cliques = clique_cover([frozenset(edge) for edge in edges.split()], set(egress)).cliques
     return sorted("".join(g.members).upper() if g.egress else "".join(g.members) for g in cliques)
 
@@ -28,19 +28,19 @@ def found(edges: str, egress: str = "") -> list[str]:
     [
         ("", "", []),
         ("ab", "", ["ab"]),
-        ("ab bc", "", ["ab", "bc"]),  # a chain: a and c must not meet
+        ("ab bc", "", ["ab", "bc"]),  # a chain: a and c must not share a network
         ("ab bc ac", "", ["abc"]),  # three that all need each other need one network
         ("ab bc cd da", "", ["ab", "ad", "bc", "cd"]),
         ("ab ac bc bd cd", "", ["abc", "bcd"]),  # two triangles share an edge
         ("", "a", ["A"]),
-        ("", "ab", ["A", "B"]),  # both lead out, and they do not need each other
-        ("ab", "ab", ["AB"]),  # both lead out and need each other: one network does both
-        ("ab", "a", ["A", "ab"]),  # b must not get a way out
+        ("", "ab", ["A", "B"]),  # both need egress, but not each other
+        ("ab", "ab", ["AB"]),  # both need egress and each other: one network gives both
+        ("ab", "a", ["A", "ab"]),  # b must not get egress
         ("ab bc", "a", ["A", "ab", "bc"]),
         ("ab ac bc", "ab", ["AB", "abc"]),
     ],
 )
-def test_the_groups_are_those_that_one_finds_by_hand(edges: str, egress: str, cliques: list[str]) -> None:
+def test_the_cliques_are_those_found_by_hand(edges: str, egress: str, cliques: list[str]) -> None:
     assert cliques == found(edges, egress)
 
 
@@ -49,7 +49,9 @@ def covered(result: CliqueCover) -> set[Pair]:
 
 
 @given(GRAPHS)
-def test_who_meets_needs_each_other_and_who_leads_out_has_to(graph: tuple[set[Pair], set[str]]) -> None:
+def test_members_of_a_network_need_each_other_and_egress_is_only_where_needed(
+    graph: tuple[set[Pair], set[str]],
+) -> None:
     edges, egress = graph
     result = clique_cover(edges, egress)
 
@@ -67,7 +69,7 @@ def test_no_smaller_set_of_networks_exists(graph: tuple[set[Pair], set[str]]) ->
 
 
 def _fewer(edges: set[Pair], egress: set[str], count: int) -> Iterator[tuple[Clique, ...]]:
-    """Yield every set of `count` networks on which nobody meets whom it does not need."""
+    """Yield every set of `count` networks whose members all need each other."""
     every = [
         Clique(members, leads_out)
         for size in range(1, len(NAMES) + 1)
@@ -94,7 +96,7 @@ def test_the_order_of_the_edges_does_not_matter(graph: tuple[set[Pair], set[str]
     assert clique_cover(shuffled, sorted(egress)) == clique_cover(sorted(edges, key=sorted), egress)
 
 
-def test_beyond_its_budget_the_answer_still_covers_and_says_that_it_may_not_be_the_smallest() -> None:
+def test_beyond_the_budget_the_cover_is_complete_and_not_exact() -> None:
     result = clique_cover(PAIRS, {"a"}, budget=3)
 
     assert not result.exact
@@ -108,7 +110,7 @@ def test_a_hundred_services_with_a_few_needs_each_are_within_the_budget() -> Non
     assert clique_cover(edges, names[:10]).exact
 
 
-def test_a_network_that_the_others_make_needless_is_taken_away() -> None:
+def test_a_network_that_the_others_cover_is_removed() -> None:
     twice = [Clique(("a", "b"), egress=False), Clique(("a", "b"), egress=False)]
 
     assert [twice[0]] == list(partitioning._pruned(twice))  # noqa: SLF001  # no graph is known that leads here

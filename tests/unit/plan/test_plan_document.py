@@ -1,4 +1,4 @@
-"""The plan document, as other people's tools meet it: its schema, its bytes and its name."""
+"""The plan document as other tools read it: its schema, its bytes and its digest."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_the_schema_is_a_schema() -> None:
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_every_plan_is_valid_and_survives_the_journey(name: str) -> None:
+def test_every_plan_is_valid_and_survives_a_round_trip(name: str) -> None:
     plan = PLANS[name]()
 
     VALIDATOR.validate(document(name))
@@ -87,7 +87,7 @@ def test_what_is_not_a_plan_is_refused_by_the_schema_and_by_the_reader(change: C
         parse(json.dumps(altered).encode())
 
 
-def test_a_flow_without_its_end_is_refused() -> None:
+def test_a_flow_that_refers_to_no_endpoint_is_refused() -> None:
     altered = document()
     altered["flows"][0]["endpoint"] = 10**6
 
@@ -96,7 +96,7 @@ def test_a_flow_without_its_end_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_a_plan_is_never_taken_for_a_proof(name: str) -> None:
+def test_a_plan_is_no_proof(name: str) -> None:
     with pytest.raises(msgspec.ValidationError):
         proof_schema.parse(canonical(PLANS[name]()))
 
@@ -107,7 +107,7 @@ def test_the_name_of_a_plan_is_the_checksum_of_its_file() -> None:
     assert hashlib.sha256(canonical(plan)).hexdigest() == digest(plan)
 
 
-def test_the_page_about_the_document_speaks_of_every_member_and_every_word() -> None:
+def test_the_page_about_the_document_names_every_member_and_every_value() -> None:
     pages = (DOCS / "plan.md").read_text() + (DOCS / "proof.md").read_text()
     definitions: dict[str, Any] = schema()["$defs"]  # type: ignore[assignment]
     members = {name for part in definitions.values() for name in part.get("properties", ())}

@@ -1,4 +1,4 @@
-"""Plans and their reports: verdicts, what is remarked and where, and the words of a drawing."""
+"""Plans and their reports: verdicts, lint findings and their positions, and the wording."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @pytest.mark.parametrize("name", RENDERINGS)
-def test_a_report_is_the_stored_one(name: str) -> None:
+def test_a_report_is_the_golden_one(name: str) -> None:
     stored = (FOLDER / f"{name}.txt").read_text()
 
     assert stored == rendered(**RENDERINGS[name]), (
@@ -28,12 +28,12 @@ def test_a_report_is_the_stored_one(name: str) -> None:
     )
 
 
-def test_no_stored_report_is_left_over() -> None:
+def test_no_golden_report_is_unused() -> None:
     assert {f"{name}.txt" for name in RENDERINGS} == {path.name for path in FOLDER.iterdir()}
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_a_report_never_says_that_something_was_seen(name: str) -> None:
+def test_a_report_of_a_plan_never_claims_an_observation(name: str) -> None:
     text = rendered(name)
 
     assert not re.search(r"PROVEN|\bproven\b|\bobserved\b|was accepted|looked at;$|(?<!:) reaches |\bdrift\b", text)
@@ -62,7 +62,7 @@ def test_the_verdict_is_that_of_the_worst_flow(name: str, word: str, code: int) 
     assert (word, code) == (verdict.word, verdict.exit_code)
 
 
-def test_what_is_not_known_alone_is_undecided() -> None:
+def test_a_plan_with_only_unknown_flows_is_undecided() -> None:
     document = shop({"allow": ["app -> db:3306"], "tolerate": [{"flow": "* -> host", "why": "x"}]})
     document["services"] = {"app": service("edge"), "db": service("edge", expose=(3306,))}
     document["networks"] = {"edge": {"external": True}}
@@ -72,7 +72,7 @@ def test_what_is_not_known_alone_is_undecided() -> None:
     assert {"app -> db:3306", "db -> app:*"} <= flow_texts(plan, "unknown")
 
 
-def test_a_breach_that_the_file_opens_and_a_needed_door_that_it_shuts_are_told_apart() -> None:
+def test_a_flow_that_the_file_opens_is_a_breach_and_a_needed_one_that_it_closes_is_broken() -> None:
     plan = planned(shop({"allow": [*ALLOW, "db -> outside"]}))
 
     assert {"proxy -> db:3306", "proxy -> db:*", "proxy -> outside:*"} <= flow_texts(plan, "breach")
@@ -87,7 +87,7 @@ def test_a_needed_port_that_the_file_does_not_publish_is_broken() -> None:
 
 
 @pytest.mark.parametrize(("engine", "shut"), [("20.10", False), ("27.3", False), ("28.0", True)])
-def test_a_port_for_the_host_alone_is_open_to_neighbours_before_engine_28(engine: str, shut: bool) -> None:
+def test_a_port_published_on_loopback_is_open_to_the_outside_before_engine_28(engine: str, shut: bool) -> None:
     document = shop({**POLICY, "allow": ALLOW[1:]}, proxy=service("back", "front", ports=("127.0.0.1:8080:80",)))
 
     assert shut is ("outside -> proxy:80" not in flow_texts(planned(document, engine=engine), "breach"))
@@ -97,16 +97,16 @@ def test_a_port_for_the_host_alone_is_open_to_neighbours_before_engine_28(engine
     ("allow", "sentence"),
     [
         (["proxy -> apii:5000"], r'x-cloison.allow\[0\]: no service "apii"'),
-        (["host -> outside"], r'"host -> outside" covers no flow'),
-        (["app -> app"], r'"app -> app" covers no flow'),
+        (["host -> outside"], r'"host -> outside" matches no flow'),
+        (["app -> app"], r'"app -> app" matches no flow'),
     ],
 )
-def test_a_policy_that_means_nothing_is_refused(allow: list[str], sentence: str) -> None:
+def test_a_policy_that_matches_no_flow_is_refused(allow: list[str], sentence: str) -> None:
     with pytest.raises(PolicyError, match=sentence):
         planned(shop({"allow": allow}))
 
 
-def test_a_port_that_the_file_does_not_declare_is_believed_and_said() -> None:
+def test_a_port_that_the_file_does_not_declare_is_assumed_and_reported() -> None:
     tolerated = [{"flow": "proxy -> app:9999", "why": "x"}, *POLICY["tolerate"]]
     plan = planned(shop({"allow": [*ALLOW, "app -> db:33060"], "tolerate": tolerated}))
 
@@ -114,17 +114,17 @@ def test_a_port_that_the_file_does_not_declare_is_believed_and_said() -> None:
     assert [
         (
             "x-cloison.allow[3]",
-            "port 33060/tcp of db is not declared in the file (`expose`), so the policy is believed",
+            "port 33060/tcp of db is not declared in the file (`expose`); the plan assumes a listener",
         ),
         (
             "x-cloison.tolerate[0].flow",
-            "port 9999/tcp of app is not declared in the file (`expose`), so the policy is believed",
+            "port 9999/tcp of app is not declared in the file (`expose`); the plan assumes a listener",
         ),
     ] == remarks(plan, "undeclared")
     assert {"app -> db:33060"} <= flow_texts(plan, "holds")
 
 
-def test_a_toleration_of_nothing_is_said() -> None:
+def test_a_toleration_that_matches_nothing_is_noted() -> None:
     assert (
         "x-cloison.tolerate[1] (db -> outside)"
         in planned(
@@ -145,25 +145,25 @@ LAN: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("kind", "body", "key", "says"),
     [
-        ("published", service("front", ports=("80:80",)), "x.ports", "for everyone, on every address of the host"),
-        ("published", service("front", ports=("0.0.0.0:80:80",)), "x.ports", "for everyone, on 0.0.0.0"),
-        ("published", service("front", ports=("10.0.0.5:80:80",)), "x.ports", "for who reaches 10.0.0.5"),
-        ("published", service("front", ports=("127.0.0.1:80:80",)), "x.ports", "for the host alone, on 127.0.0.1"),
-        ("published", service("front", ports=("[::]:53:53/udp",)), "x.ports", "x:53/udp, for everyone, on ::"),
-        ("published", service("front", ports=(":80",)), "x.ports", "a port of the host, which the engine chooses"),
+        ("published", service("front", ports=("80:80",)), "x.ports", "for every machine, on every address of the host"),
+        ("published", service("front", ports=("0.0.0.0:80:80",)), "x.ports", "for every machine, on 0.0.0.0"),
+        ("published", service("front", ports=("10.0.0.5:80:80",)), "x.ports", "machines that reach it, on 10.0.0.5"),
+        ("published", service("front", ports=("127.0.0.1:80:80",)), "x.ports", "for the host only, on 127.0.0.1"),
+        ("published", service("front", ports=("[::]:53:53/udp",)), "x.ports", "x:53/udp, for every machine, on ::"),
+        ("published", service("front", ports=(":80",)), "x.ports", "a port of the host that the engine chooses"),
         ("published", service("lan", ports=("80:80",)), "x.ports", "if one of its networks is a bridge"),
-        ("unpublished", service("back", ports=("80:80",)), "x.ports", "Docker Swarm publishes it all the same"),
+        ("unpublished", service("back", ports=("80:80",)), "x.ports", "Docker Swarm publishes it"),
         ("unpublished", service(network_mode="host", ports=("80:80",)), "x.ports", "with network_mode host"),
-        ("egress", service("front"), "x.networks", "x has a way out to the internet, over front"),
+        ("egress", service("front"), "x.networks", "x has egress to the internet over front"),
         ("egress", service(network_mode="bridge"), "x.networks", "over bridge"),
-        ("bridges", service("front", "back"), "x.networks", "x joins back and front"),
-        ("host-mode", service(network_mode="host"), "x.network_mode", "x lives on the host itself"),
+        ("bridges", service("front", "back"), "x.networks", "x is on back and front: whoever"),
+        ("host-mode", service(network_mode="host"), "x.network_mode", "x uses the host's network"),
         ("company", service("back"), "networks.back", "app and x, db and proxy, db and x"),
         ("untold", service("edge"), "networks.edge", "edge is external"),
         ("untold", service("lan"), "networks.lan", "lan has the driver macvlan"),
-        ("untold", service("bare"), "networks.bare", "nat-unprotected on newer engines alone: --engine 28.0 predicts"),
-        ("ipv6", service("v6"), "networks.v6.enable_ipv6", "before Docker Engine 27 v6 has no wall over IPv6: whoever"),
-        ("ipv6", service("i6"), "networks.i6.enable_ipv6", "no wall over IPv6, although it is internal: whoever"),
+        ("untold", service("bare"), "networks.bare", "nat-unprotected only on newer engines: --engine 28.0 predicts"),
+        ("ipv6", service("v6"), "networks.v6.enable_ipv6", "v6 is not filtered over IPv6 before Docker Engine 27: "),
+        ("ipv6", service("i6"), "networks.i6.enable_ipv6", "before Docker Engine 27, although it is internal: "),
         ("replicas", service("back", scale=7), "x.deploy.replicas", "4 of 7 replicas"),
     ],
 )  # fmt: skip
@@ -176,7 +176,7 @@ def test_what_the_file_says_is_remarked_at_its_key(kind: str, body: dict[str, An
     assert any(says in text for text in found), found
 
 
-def test_a_gateway_mode_that_the_engine_knows_is_not_remarked() -> None:
+def test_a_gateway_mode_that_the_engine_supports_is_no_finding() -> None:
     document = shop()
     document["networks"] |= {"bare": LAN["bare"]}
 
@@ -193,7 +193,7 @@ def test_ipv6_is_remarked_where_the_engine_has_no_walls_over_it(engine: str, cou
 
 
 @pytest.mark.parametrize("body", [{"external": True}, {"driver": "macvlan"}])
-def test_ipv6_of_a_network_that_is_not_predicted_is_not_remarked(body: dict[str, Any]) -> None:
+def test_ipv6_of_a_network_that_is_not_predicted_is_no_finding(body: dict[str, Any]) -> None:
     document = shop(POLICY)
     document["networks"]["lan"] = {**body, "enable_ipv6": True}
 
@@ -213,7 +213,7 @@ def test_an_internal_network_with_ipv6_is_a_breach_by_the_file_before_engine_27_
     ]
 
 
-def test_every_kind_of_remark_is_tried() -> None:
+def test_every_kind_of_lint_finding_is_tested() -> None:
     tried = next(
         mark for mark in test_what_the_file_says_is_remarked_at_its_key.pytestmark if mark.name == "parametrize"
     )
@@ -225,7 +225,7 @@ def test_every_judgement_to_act_on_has_an_entry() -> None:
     assert {*Judgement} - {Judgement.HOLDS, Judgement.UNJUDGED} == set(report.ENTRY_TEMPLATES)
 
 
-def test_who_lives_on_the_host_is_on_its_bridges_and_nobody_knows_where_else() -> None:
+def test_a_service_in_the_hosts_namespace_reaches_its_bridges_and_other_networks_are_unknown() -> None:
     document = shop(agent=service(network_mode="host"), far=service("lan"))
     document["networks"] |= LAN
     plan = planned(document)
@@ -238,7 +238,7 @@ def test_who_lives_on_the_host_is_on_its_bridges_and_nobody_knows_where_else() -
     assert (Reach.OPEN, Reach.UNKNOWN) == (found["db"], found["far"])
 
 
-def test_a_proposal_that_changes_no_door_has_no_effects() -> None:
+def test_a_proposal_that_changes_no_open_pair_has_no_effects() -> None:
     alone = ProposedNetworkPart("back", internal=True, members=["db"], is_new=True)
     nothing = ProposalPart([alone], [], [], opens=[], shuts=[], leaves_open=[], exact=True, yaml="")
 
@@ -252,7 +252,7 @@ def test_a_proposal_that_changes_no_door_has_no_effects() -> None:
         {"allow": ALLOW, "tolerate": [{"flow": "proxy -> host:5432", "why": "the old database"}]},
     ],
 )
-def test_a_port_of_the_host_that_the_policy_names_is_believed_and_said(policy: dict[str, Any]) -> None:
+def test_a_port_of_the_host_that_the_policy_names_is_assumed_and_reported(policy: dict[str, Any]) -> None:
     plan = planned(shop(policy))
     ports = {end.service_port for end in plan.endpoints if end.place == "host"}
     judged = {
@@ -265,6 +265,6 @@ def test_a_port_of_the_host_that_the_policy_names_is_believed_and_said(policy: d
     assert {0, 5432} == ports
     assert ("proxy", Reach.OPEN, meant) in judged
     assert ("app", Reach.OPEN, Judgement.BREACH) in judged
-    assert ["port 5432/tcp of host is the machine's own, so the policy is believed"] == [
+    assert ["port 5432/tcp of host is not in any Compose file; the plan assumes a listener"] == [
         remark.says for remark in plan.remarks if remark.kind is LintKind.UNDECLARED
     ]

@@ -1,4 +1,4 @@
-"""The networks that are proposed: what they shut and open by the same prediction, on files that nobody chose."""
+"""The proposed networks: the flows that they close and open by the same prediction, on generated files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ENGINES = ("20.10", "28.0")
 
 @st.composite
 def documents(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw a file and a policy about it."""
+    """Generate a file with a policy about it."""
     names = draw(st.lists(st.sampled_from(NAMES), min_size=1, unique=True))
     services = {name: draw(_bodies(name, names)) for name in names}
     networks = {key: {"name": f"shop_{key}", "internal": draw(st.booleans())} for key in NETWORKS}
@@ -50,7 +50,7 @@ def _bodies(draw: st.DrawFn, name: str, names: list[str]) -> dict[str, Any]:
 
 
 def scenarios(document: dict[str, Any], engine: str) -> tuple[Scenario, Scenario]:
-    """Return a project as it is drawn, and as it is when its proposal is followed, for what is allowed alone."""
+    """Return the scenario of a project, and the one with its proposal applied, without tolerations."""
     project, assumed = compose_project.project(document), Assumptions(engine)
     before = build_scenario(project, policy.policy(project), assumed)
     policy_context = before.policy_context
@@ -67,7 +67,7 @@ def between(scenario: Scenario, flow: Flow) -> bool:
 
 
 def speaks(scenario: Scenario, rule: PolicyRule, flow: Flow) -> bool:
-    """Whether a rule speaks about two services, at any port and in any direction."""
+    """Whether a rule matches two services, at any port and in any direction."""
     owner = scenario.project.owner
     ends = [owner(flow.vantage.place), owner(flow.endpoint.place)]
     arrow = [name if name == "*" else owner(name) for name in (rule.source, rule.target)]
@@ -75,7 +75,7 @@ def speaks(scenario: Scenario, rule: PolicyRule, flow: Flow) -> bool:
 
 
 @given(documents(), st.sampled_from(ENGINES))
-def test_nobody_meets_whom_the_policy_does_not_let_it_meet(document: dict[str, Any], engine: str) -> None:
+def test_services_share_a_network_only_if_the_policy_allows_it(document: dict[str, Any], engine: str) -> None:
     _, after = scenarios(document, engine)
 
     assert after.rules
@@ -84,7 +84,7 @@ def test_nobody_meets_whom_the_policy_does_not_let_it_meet(document: dict[str, A
 
 
 @given(documents(), st.sampled_from(ENGINES))
-def test_every_door_that_is_named_between_services_opens(document: dict[str, Any], engine: str) -> None:
+def test_every_allowed_flow_between_services_is_open(document: dict[str, Any], engine: str) -> None:
     _, after = scenarios(document, engine)
 
     assert after.rules
@@ -98,7 +98,7 @@ def test_every_door_that_is_named_between_services_opens(document: dict[str, Any
 
 
 @given(documents(), st.sampled_from(ENGINES))
-def test_a_way_out_is_only_for_who_needs_it(document: dict[str, Any], engine: str) -> None:
+def test_only_services_that_need_egress_have_it(document: dict[str, Any], engine: str) -> None:
     before, after = scenarios(document, engine)
 
     assert before.policy_context
@@ -111,7 +111,7 @@ def test_a_way_out_is_only_for_who_needs_it(document: dict[str, Any], engine: st
 
 
 @given(documents(), st.sampled_from(ENGINES))
-def test_a_proposal_that_is_followed_needs_no_other(document: dict[str, Any], engine: str) -> None:
+def test_an_applied_proposal_needs_no_other(document: dict[str, Any], engine: str) -> None:
     _, after = scenarios(document, engine)
 
     assert after.policy_context
@@ -119,7 +119,9 @@ def test_a_proposal_that_is_followed_needs_no_other(document: dict[str, Any], en
 
 
 @given(documents(), st.sampled_from(ENGINES))
-def test_what_is_shut_on_the_oldest_engine_is_shut_on_a_newer_one(document: dict[str, Any], engine: str) -> None:
+def test_a_flow_that_is_closed_on_the_oldest_engine_is_closed_on_a_newer_one(
+    document: dict[str, Any], engine: str
+) -> None:
     project = compose_project.project({key: body for key, body in document.items() if key != "x-cloison"})
     old, new = (
         build_scenario(project, None, Assumptions(version)).open_pairs() for version in (Assumptions().engine, engine)
@@ -142,7 +144,7 @@ def test_three_tiers_on_one_network_become_three_networks() -> None:
     ) == proposal.yaml
 
 
-def test_a_door_that_the_file_shuts_is_opened() -> None:
+def test_a_needed_flow_that_the_file_closes_is_opened() -> None:
     proposal = planned(
         shop({"allow": ALLOW}, db=service("store", expose=(3306,)))
         | {"networks": {key: {"name": f"shop_{key}", "internal": key != "front"} for key in ("back", "front", "store")}}
@@ -163,14 +165,14 @@ def test_a_network_that_stops_being_internal_says_so() -> None:
     assert ["app -> outside", "outside -> app"] == proposal.opens
 
 
-def test_who_needs_nobody_needs_no_network() -> None:
+def test_a_service_without_requirements_gets_no_network() -> None:
     proposal = planned(shop({"allow": ALLOW}, cron=service("back"))).proposal
 
     assert proposal
     assert "  cron:\n    network_mode: none\n" in proposal.yaml
 
 
-def test_networks_that_are_not_the_files_to_give_stay() -> None:
+def test_external_networks_and_other_drivers_remain() -> None:
     document = shop({"allow": ALLOW}, db=service("back", "edge", expose=(3306,)))
     document["networks"]["edge"] = {"name": "edge", "external": True}
 
@@ -183,7 +185,7 @@ def test_networks_that_are_not_the_files_to_give_stay() -> None:
 
 
 @pytest.mark.parametrize("name", ["null", "1st", "on"])
-def test_a_name_that_yaml_would_not_take_for_a_text_is_quoted(name: str) -> None:
+def test_a_name_that_yaml_would_not_read_as_a_string_is_quoted(name: str) -> None:
     document = shop({"allow": [*ALLOW]}, **{name: service("back")})
 
     proposal = planned(document).proposal
@@ -196,7 +198,7 @@ def test_without_a_policy_nothing_is_proposed() -> None:
     assert planned(shop()).proposal is None
 
 
-def test_long_names_make_short_ones() -> None:
+def test_long_keys_are_shortened() -> None:
     names = [f"a-service-with-a-long-name-{number}" for number in range(3)]
     allow = [f"{a} -> {b}:80" for a, b in (names[:2], names[1:], names[::2])]
     services = {name: service("all", expose=(80,)) for name in names}
@@ -206,7 +208,7 @@ def test_long_names_make_short_ones() -> None:
     assert planner.plan(compose_project.project(document), Assumptions(), planned(document).tool).proposal
 
 
-def test_a_new_network_of_many_has_a_name_that_can_be_read() -> None:
+def test_a_new_network_with_many_members_has_a_readable_key() -> None:
     clique = Clique(tuple(f"a-service-with-a-long-name-{number}" for number in range(3)), egress=True)
     first = "a-service-with-a-long-name-0-and-2-more-outside"
 

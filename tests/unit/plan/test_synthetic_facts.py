@@ -1,4 +1,4 @@
-"""The facts that are drawn from a file: what an engine would give, and nothing that only an engine knows."""
+"""The synthetic facts of a file: those that an engine would report, and no invented ones."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def test_every_replica_is_a_container_with_the_name_that_compose_gives_it() -> N
     assert ["shop-app-1", "shop-app-2", "shop-db-1", "shop-proxy-1"] == [c.name for c in found.containers]
 
 
-def test_no_more_replicas_are_drawn_than_say_something_new() -> None:
+def test_the_number_of_replicas_is_capped() -> None:
     found = facts(shop(app=service("back", scale=10_000)))
 
     assert REPLICA_CAP == sum(c.service == "app" for c in found.containers)
 
 
-def test_seats_are_where_the_file_puts_them_and_no_address_is_given_twice() -> None:
+def test_attachments_are_those_of_the_file_and_addresses_are_unique() -> None:
     found = facts(shop())
     attachments = {c.service: [attachment.network for attachment in c.attachments] for c in found.containers}
     addresses = [attachment.address for c in found.containers for attachment in c.attachments]
@@ -71,10 +71,10 @@ def test_every_address_is_in_its_network_and_none_is_one_that_the_file_binds(
     assert {str(address) for address in bound} <= {*found.host_addresses}
 
 
-def test_more_than_can_be_drawn_is_an_error_with_its_numbers() -> None:
+def test_too_many_networks_are_an_error_with_their_numbers() -> None:
     document = {"name": "vast", "services": {"a": service("n0")}, "networks": {f"n{i}": {} for i in range(600)}}
 
-    with pytest.raises(FileError, match="networks: 600 of them"):
+    with pytest.raises(FileError, match="networks: 600 networks"):
         facts(document)
 
 
@@ -112,14 +112,14 @@ def test_ports_are_published_as_the_engine_would(body: dict[str, Any], ports: li
     assert ports == published_ports(facts(document), "way")
 
 
-def test_only_declared_ports_are_listened_on_and_a_guests_are_its_owners() -> None:
+def test_only_declared_ports_have_listeners_and_a_shared_namespace_has_those_of_its_owner() -> None:
     document = shop(db=service("back"), guest=service(network_mode="service:app", expose=(9000,)))
     heard = {(item.container, item.port) for item in facts(document).listeners}
 
     assert {("shop-app-1", 5000), ("shop-app-1", 9000), ("shop-proxy-1", 80)} == heard
 
 
-def test_a_port_that_only_the_policy_names_is_asked_and_is_no_listener() -> None:
+def test_a_port_that_only_the_policy_names_is_declared_and_no_listener() -> None:
     project = compose_project.project(shop())
     asked = flow_enumeration.flows(project, synthetic_facts(project, Assumptions()), {"db": {(Protocol.TCP, 5432)}})
     kinds = {f.endpoint.service_port: f.endpoint.kind for f in asked if f.endpoint.place == "db"}
@@ -130,7 +130,7 @@ def test_a_port_that_only_the_policy_names_is_asked_and_is_no_listener() -> None
 @pytest.mark.parametrize(
     ("external", "driver", "internal"), [("", "", False), ("bridge", "bridge", False), ("internal", "bridge", True)]
 )
-def test_a_borrowed_network_is_what_one_says_or_is_not_told(external: str, driver: str, internal: bool) -> None:
+def test_an_external_network_is_what_is_assumed_or_unknown(external: str, driver: str, internal: bool) -> None:
     document = shop(way=service("edge"))
     document["networks"]["edge"] = {"name": "edge", "external": True}
     network = facts(document, external=external).network("edge")
@@ -177,7 +177,7 @@ def test_a_network_with_ipv6_gives_its_members_an_address_of_each_version() -> N
     assert "" == attachments["proxy", "shop_front"].ipv6
 
 
-def test_a_port_is_heard_over_each_version_of_ip_that_its_container_has() -> None:
+def test_a_port_has_a_listener_over_each_version_of_ip_of_its_container() -> None:
     document = shop()
     document["networks"]["front"]["enable_ipv6"] = True
     heard = {(item.container, item.address) for item in facts(document).listeners}
@@ -190,7 +190,7 @@ def test_a_port_is_heard_over_each_version_of_ip_that_its_container_has() -> Non
     } == heard
 
 
-def test_an_address_with_ipv6_that_the_file_binds_is_in_no_network_that_is_drawn() -> None:
+def test_an_ipv6_address_that_the_file_binds_is_in_no_synthetic_subnet() -> None:
     bound = str(POOL_V6[1])
     document = shop(way=service("front", ports=(f"[{bound}]:8080:80",)))
     document["networks"]["front"]["enable_ipv6"] = True
@@ -200,7 +200,7 @@ def test_an_address_with_ipv6_that_the_file_binds_is_in_no_network_that_is_drawn
     assert not any(network.contains(bound) for network in found.networks)
 
 
-def test_all_of_it_happens_at_addresses_that_nobody_holds() -> None:
+def test_all_synthetic_addresses_are_from_reserved_ranges() -> None:
     document = shop()
     document["networks"]["back"]["enable_ipv6"] = True
     found = facts(document)

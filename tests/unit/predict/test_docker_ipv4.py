@@ -1,4 +1,4 @@
-"""One row for each sentence that a rule can say."""
+"""The predictions over Docker's bridges and IPv4: one row for each sentence of a rule."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ GUEST = GUEST.with_engine_network("shop_guest_net", subnets=("172.30.3.0/24",)).
 
 
 def moded(mode: str, network: str = "frontend_net") -> FakeEngine:
-    """Return the guest's world with a network of that gateway mode."""
+    """Return the guest's engine with a network of that gateway mode."""
     return GUEST.with_network(network, driver_opts={"com.docker.network.bridge.gateway_mode_ipv4": mode})
 
 
@@ -80,25 +80,25 @@ IS_INTERNAL = "backend_net is internal"
 PUBLISHED = "outside -> proxy-1:80 at 192.0.2.10:8080"
 DIRECT = "outside -> proxy-1:80 on frontend_net"
 WALL = "outside -> proxy-1:* on frontend_net"
-NOT_THERE = "the file does not publish proxy:80 there"
+NOT_THERE = "the file does not publish proxy:80 on this address"
 UNMANAGED = replace(
     STACK, facts=replace(STACK.facts, unmanaged_addresses=(UnmanagedAddress("db-1", "hand0", "10.99.9.2", ("app-1",)),))
 )
 ROWS = [
     (UNMANAGED, "app-1 -> db-1:3306 at 10.99.9.2", SHUT,
-     "neither the file nor the engine gives db the address 10.99.9.2"),
-    # Inside a network, and between two.
+     "neither the file nor the engine assigns 10.99.9.2 to db"),
+    # Inside a network, and between two networks.
     (STACK, "app-1 -> db-1:3306 on backend_net", OPEN, f"app and db {SHARED}"),
     (STACK, "proxy-1 -> db-1:* on backend_net", OPEN, f"proxy and db {SHARED}"),
-    (STACK, "db-1 -> proxy-1:80 on frontend_net", SHUT, "the file does not put db on frontend_net"),
-    (DRIFTED, "proxy-1 -> db-1:3306 on frontend_net", SHUT, "the file does not put db on frontend_net"),
-    (DRIFTED, "db-1 -> proxy-1:80 on frontend_net", SHUT, "the file does not put db on frontend_net"),
+    (STACK, "db-1 -> proxy-1:80 on frontend_net", SHUT, "db is not on frontend_net in the file"),
+    (DRIFTED, "proxy-1 -> db-1:3306 on frontend_net", SHUT, "db is not on frontend_net in the file"),
+    (DRIFTED, "db-1 -> proxy-1:80 on frontend_net", SHUT, "db is not on frontend_net in the file"),
     (STACK.disconnected("db-1", BACK), "app-1 -> db-1:* on backend_net", OPEN, f"app and db {SHARED}"),
     (STACK.with_stopped("db-1"), "app-1 -> db:* on backend_net", OPEN, f"app and db {SHARED}"),
     (STACK.with_stopped("db-1"), "db -> app-1:5000 on backend_net", OPEN, f"db and app {SHARED}"),
-    (ALIEN, "app-1 -> db-1:* on other_net", SHUT, "the file does not put db on other_net"),
+    (ALIEN, "app-1 -> db-1:* on other_net", SHUT, "db is not on other_net in the file"),
     (STACK.with_network("backend_net", driver_opts=ICC_OFF), "app-1 -> db-1:3306 on backend_net", UNKNOWN,
-     "known to leak"),
+     "known to be incomplete"),
     (STACK.with_engine_network(BACK, options=tuple(ICC_OFF.items())), "app-1 -> db-1:3306 on backend_net", OPEN,
      SHARED),
     (
@@ -106,30 +106,30 @@ ROWS = [
          .with_engine_network(FRONT, options=tuple(ICC_OFF.items())),
         "app-1 -> proxy-1:80 on frontend_net",
         UNKNOWN,
-        "frontend_net has inter-container communication off, which is known to leak",
+        "frontend_net has inter-container communication off, which is known to be incomplete",
     ),
-    (OLD, "app-1 -> old-1:* on bridge", SHUT, "the file does not put app on bridge"),
-    # Strangers.
-    (SPY, "spy -> db-1:3306 on backend_net", SHUT, "the file does not know spy"),
-    (SPY, "db-1 -> spy:* on backend_net", SHUT, "the file does not know spy"),
+    (OLD, "app-1 -> old-1:* on bridge", SHUT, "app is not on bridge in the file"),
+    # Foreign containers.
+    (SPY, "spy -> db-1:3306 on backend_net", SHUT, "spy is not in the file"),
+    (SPY, "db-1 -> spy:* on backend_net", SHUT, "spy is not in the file"),
     (BORROWED, "spy -> db-1:3306 on backend_net", OPEN, f"stranger:spy and db {SHARED}"),
     (BORROWED, "db-1 -> spy:* on backend_net", OPEN, SHARED),
-    (BORROWED, "spy -> proxy-1:80 on frontend_net", SHUT, "does not know spy"),
+    (BORROWED, "spy -> proxy-1:80 on frontend_net", SHUT, "spy is not in the file"),
     (LODGER, "spy -> old-1:* on bridge", OPEN, "stranger:spy and old share bridge"),
     (LODGER, "old-1 -> spy:* on bridge", OPEN, "old and stranger:spy share bridge"),
-    (LODGER, "app-1 -> spy:* on bridge", SHUT, "the file does not put app on bridge"),
+    (LODGER, "app-1 -> spy:* on bridge", SHUT, "app is not on bridge in the file"),
     # Namespaces.
-    (DUMP, "dump-1 -> db-1:3306 on backend_net", OPEN, "dump and db live in the network namespace of db"),
+    (DUMP, "dump-1 -> db-1:3306 on backend_net", OPEN, "dump and db share the network namespace of db"),
     (DUMP, "dump-1 -> app-1:5000 on backend_net", OPEN, f"dump and app {SHARED}"),
     (DUMP, "dump-1 -> outside:*", SHUT, "every network of dump is internal"),
-    (TLS, "tls-1 -> proxy-1:80 at 172.30.1.1:8080", SHUT, "tls gets there over backend_net, which is internal"),
-    (TLS, "tls-1 -> proxy-1:80 at 172.30.2.1:8080", OPEN, "a door for the containers of other networks too"),
-    (AGENT, "agent-1 -> db-1:3306 on backend_net", OPEN, "network_mode host, and nothing holds the host back"),
+    (TLS, "tls-1 -> proxy-1:80 at 172.30.1.1:8080", SHUT, "tls connects over backend_net, which is internal"),
+    (TLS, "tls-1 -> proxy-1:80 at 172.30.2.1:8080", OPEN, "open to the containers of other networks too"),
+    (AGENT, "agent-1 -> db-1:3306 on backend_net", OPEN, "network_mode host, and the engine does not filter the host"),
     (NOWHERE, "job-1 -> db-1:3306 on backend_net", SHUT, "job has network_mode none"),
     (NOWHERE, "job-1 -> outside:*", SHUT, "job has network_mode none"),
-    (TAIL, "tail-1 -> db-1:3306 on backend_net", UNKNOWN, "lives in the namespace of a container that the file"),
+    (TAIL, "tail-1 -> db-1:3306 on backend_net", UNKNOWN, "the namespace of a container that is not in the file"),
     # Other drivers.
-    (VLAN, "proxy-1 -> outside:*", UNKNOWN, "frontend_net uses the driver macvlan, whose walls are not predicted"),
+    (VLAN, "proxy-1 -> outside:*", UNKNOWN, "frontend_net uses the driver macvlan, which is not predicted"),
     (VLAN, "db-1 -> proxy-1:80 on frontend_net", UNKNOWN, "frontend_net uses the driver macvlan"),
     (VLAN, "app-1 -> db-1:3306 on backend_net", OPEN, SHARED),
     (VLAN.with_engine_network(BACK, driver="ipvlan"), "proxy-1 -> outside:*", UNKNOWN,
@@ -137,37 +137,37 @@ ROWS = [
     (AGENT.with_engine_network(FRONT, driver="macvlan"), "agent-1 -> proxy-1:80 on frontend_net", UNKNOWN,
      "uses the driver macvlan"),
     (AGENT.with_engine_network(FRONT, driver="macvlan"), "agent-1 -> db-1:3306 on backend_net", OPEN,
-     "nothing holds the host back"),
-    (STACK.with_engine_network(FRONT, driver=""), "proxy-1 -> outside:*", UNKNOWN, "the file does not tell what it is"),
-    # Who lives in the host's namespace.
+     "the engine does not filter the host"),
+    (STACK.with_engine_network(FRONT, driver=""), "proxy-1 -> outside:*", UNKNOWN, "the file does not give its driver"),
+    # Services in the host's namespace.
     (AGENT, "outside -> agent-1:9000 at 192.0.2.10", OPEN, "agent has network_mode host"),
     (AGENT, "host -> agent-1:9000 on backend_net", OPEN, "agent has network_mode host"),
     (AGENT, "db-1 -> agent-1:9000 on backend_net", OPEN, "the host has an address on backend_net"),
-    (AGENT, "agent-1 -> host:* on backend_net", OPEN, "nothing holds the host back"),
-    (MOVED_HOME, "outside -> db-1:3306 at 192.0.2.10", SHUT, "the file does not put db into the host's namespace"),
-    (MOVED_HOME, "app-1 -> db-1:3306 at 192.0.2.10", SHUT, "the file does not put db into the host's namespace"),
+    (AGENT, "agent-1 -> host:* on backend_net", OPEN, "the engine does not filter the host"),
+    (MOVED_HOME, "outside -> db-1:3306 at 192.0.2.10", SHUT, "db is not in the host's namespace in the file"),
+    (MOVED_HOME, "app-1 -> db-1:3306 at 192.0.2.10", SHUT, "db is not in the host's namespace in the file"),
     # From the host.
     (STACK, "host -> db-1:3306 on backend_net", OPEN, "the host has an address on every bridge"),
     (STACK, "host -> proxy-1:80 at 127.0.0.1:8080", OPEN, "the host publishes the port on this address"),
-    (ALIEN, "host -> db-1:* on other_net", SHUT, "the file does not put db on other_net"),
+    (ALIEN, "host -> db-1:* on other_net", SHUT, "db is not on other_net in the file"),
     # From outside.
-    (STACK, PUBLISHED, OPEN, "port 8080 of the host is published for everyone"),
+    (STACK, PUBLISHED, OPEN, "port 8080 of the host is published to every machine"),
     (STACK, "outside -> db-1:3306 on backend_net", SHUT, IS_INTERNAL),
     (STACK, "outside -> proxy-1:80 on backend_net", SHUT, IS_INTERNAL),
-    (STACK, DIRECT, OPEN, "before Engine 28 a published port also answers on the container's own address"),
-    (STACK, WALL, SHUT, "the host forwards nothing to an unpublished port (FORWARD policy DROP)"),
+    (STACK, DIRECT, OPEN, "before Engine 28 a published port is also open on the container's address"),
+    (STACK, WALL, SHUT, "the host does not forward packets to an unpublished port (FORWARD policy DROP)"),
     (STACK.with_engine("27.5.1", "ACCEPT"), WALL, OPEN, "FORWARD policy is ACCEPT"),
     (STACK.with_engine("27.5.1", ""), WALL, UNKNOWN, "the host's FORWARD policy could not be read"),
     (STACK.with_engine("27.5.1", ""), DIRECT, OPEN, "before Engine 28"),
-    (STACK.with_engine("28.0.0", "ACCEPT"), DIRECT, SHUT, "Engine 28 and later drops what is routed to a container"),
+    (STACK.with_engine("28.0.0", "ACCEPT"), DIRECT, SHUT, "Engine 28 and later drop packets"),
     (STACK.with_engine("29.1.3"), WALL, SHUT, "Engine 28 and later"),
-    (STACK.with_engine("29.1.3"), PUBLISHED, OPEN, "published for everyone"),
-    (STACK.with_engine(""), DIRECT, UNKNOWN, "the engine does not tell its version"),
-    (LOCAL, DIRECT, OPEN, "before Engine 28 a published port also answers"),
-    (ONLY_SIX, DIRECT, SHUT, "the host forwards nothing to an unpublished port"),
-    (STACK.with_service("proxy", ports=[]), DIRECT, SHUT, "the host forwards nothing to an unpublished port"),
-    (DRIFTED, "outside -> db-1:3306 on frontend_net", SHUT, "the file does not put db on frontend_net"),
-    (ALIEN, "outside -> db-1:* on other_net", SHUT, "the file does not put db on other_net"),
+    (STACK.with_engine("29.1.3"), PUBLISHED, OPEN, "published to every machine"),
+    (STACK.with_engine(""), DIRECT, UNKNOWN, "the engine does not report its version"),
+    (LOCAL, DIRECT, OPEN, "before Engine 28 a published port is also open"),
+    (ONLY_SIX, DIRECT, SHUT, "the host does not forward packets to an unpublished port"),
+    (STACK.with_service("proxy", ports=[]), DIRECT, SHUT, "the host does not forward packets to an unpublished port"),
+    (DRIFTED, "outside -> db-1:3306 on frontend_net", SHUT, "db is not on frontend_net in the file"),
+    (ALIEN, "outside -> db-1:* on other_net", SHUT, "db is not on other_net in the file"),
     (LENT, WALL, SHUT, "FORWARD policy DROP"),
     (LENT.with_engine_network(FRONT, internal=True), WALL, SHUT, "frontend_net is internal"),
     (STACK.with_engine_network(BACK, internal=False), "outside -> db-1:3306 on backend_net", SHUT, IS_INTERNAL),
@@ -179,31 +179,31 @@ ROWS = [
     (DRIFTED, "db-1 -> outside:*", SHUT, "every network of db is internal"),
     (STACK.with_network("backend_net", internal=False), "db-1 -> outside:*", OPEN, "backend_net is not internal"),
     (OLD, "old-1 -> outside:*", OPEN, "bridge is not internal, so old has egress"),
-    (BARE, "bare-1 -> outside:*", SHUT, "the file gives bare no network"),
+    (BARE, "bare-1 -> outside:*", SHUT, "bare has no network in the file"),
     # To the host.
     (STACK, "db-1 -> host:* on backend_net", OPEN, "the host has an address on backend_net, internal or not"),
-    (STACK, "db-1 -> host:* on frontend_net", OPEN, "the host answers on its address of frontend_net"),
+    (STACK, "db-1 -> host:* on frontend_net", OPEN, "the host answers on its address on frontend_net"),
     (STACK, "proxy-1 -> host:* at 192.0.2.10", OPEN, "the host answers on all of its addresses"),
     (STACK.with_listeners("", 22), "db-1 -> host:22 on backend_net", OPEN, "the host has an address on backend_net"),
-    (BARE, "bare-1 -> host:* on backend_net", SHUT, "the file gives bare no network"),
-    # To what is published, from containers.
-    (STACK, "db-1 -> proxy-1:80 at 192.0.2.10:8080", SHUT, "db gets there over backend_net, which is internal"),
-    (OLD, "old-1 -> proxy-1:80 at 192.0.2.10:8080", OPEN, "a door for the containers of other networks too"),
-    (OLD, "old-1 -> proxy-1:80 at 172.30.2.1:8080", OPEN, "a door for the containers of other networks too"),
+    (BARE, "bare-1 -> host:* on backend_net", SHUT, "bare has no network in the file"),
+    # From containers to published ports.
+    (STACK, "db-1 -> proxy-1:80 at 192.0.2.10:8080", SHUT, "db connects over backend_net, which is internal"),
+    (OLD, "old-1 -> proxy-1:80 at 192.0.2.10:8080", OPEN, "open to the containers of other networks too"),
+    (OLD, "old-1 -> proxy-1:80 at 172.30.2.1:8080", OPEN, "open to the containers of other networks too"),
     (
         STACK.with_service("app", networks={"backend_net": None, "frontend_net": None}),
         "app-1 -> proxy-1:80 at 172.30.1.1:8080",
         SHUT,
-        "app gets there over backend_net, which is internal",
+        "app connects over backend_net, which is internal",
     ),
-    (BARE, "bare-1 -> proxy-1:80 at 192.0.2.10:8080", SHUT, "the file gives bare no network"),
-    (PLAIN, "app-1 -> proxy-1:80 at 192.0.2.10:8080", OPEN, "a door for the containers of other networks too"),
+    (BARE, "bare-1 -> proxy-1:80 at 192.0.2.10:8080", SHUT, "bare has no network in the file"),
+    (PLAIN, "app-1 -> proxy-1:80 at 192.0.2.10:8080", OPEN, "open to the containers of other networks too"),
     (APART, "app-1 -> proxy-1:80 at 192.0.2.10:8080", SHUT, "backend_net does not masquerade, so a published port"),
     (
         APART.with_network("backend_net", external=True).with_engine_network(BACK, internal=False),
         "app-1 -> proxy-1:80 at 192.0.2.10:8080",
         OPEN,
-        "a door for the containers of other networks too",
+        "open to the containers of other networks too",
     ),
     (
         APART.with_network("backend_net", external=True)
@@ -212,42 +212,42 @@ ROWS = [
         SHUT,
         "backend_net does not masquerade",
     ),
-    # Engines without a process at published ports.
+    # Engines without docker-proxy.
     (FILTERED, "guest-1 -> proxy-1:80 at 192.0.2.10:8080", SHUT, "the engine has no userland proxy, so a published"),
     (
         FILTERED.with_service("guest", networks={"frontend_net": None}),
         "guest-1 -> proxy-1:80 at 192.0.2.10:8080",
         OPEN,
-        "a door for the containers of other networks too",
+        "open to the containers of other networks too",
     ),
     # Internal networks without a default route.
     (STACK.with_engine("24.0.9"), "db-1 -> host:* on frontend_net", OPEN, "the host answers on its address"),
     (STACK.with_engine("25.0.0"), "db-1 -> host:* on frontend_net", SHUT,
-     "every network of db is internal, which from"),
+     "every network of db is internal, so since Engine 25"),
     (STACK.with_engine("25.0.0"), "db-1 -> host:* on backend_net", OPEN, "the host has an address on backend_net"),
-    (GUEST, "guest-1 -> host:* on backend_net", OPEN, "the host answers on its address of backend_net"),
+    (GUEST, "guest-1 -> host:* on backend_net", OPEN, "the host answers on its address on backend_net"),
     # Gateway modes.
-    (ROUTED, DIRECT, OPEN, "frontend_net is routed, so a published port answers on the container's own address"),
-    (ROUTED, WALL, SHUT, "Engine 28 and later drops"),
+    (ROUTED, DIRECT, OPEN, "frontend_net is routed, so a published port is open on the container's address"),
+    (ROUTED, WALL, SHUT, "Engine 28 and later drop"),
     (ROUTED, PUBLISHED, SHUT, "frontend_net is routed, so the host publishes nothing for proxy"),
-    (ROUTED, "guest-1 -> proxy-1:80 on frontend_net", OPEN, "frontend_net is routed, so a published port answers"),
-    (ROUTED, "guest-1 -> proxy-1:* on frontend_net", SHUT, "the file does not put guest on frontend_net"),
-    (ROUTED, "db-1 -> proxy-1:80 on frontend_net", SHUT, "the file does not put db on frontend_net"),
-    (GUEST, "guest-1 -> proxy-1:80 on frontend_net", SHUT, "the file does not put guest on frontend_net"),
-    (moded("routed", "backend_net"), "guest-1 -> proxy-1:80 on backend_net", SHUT, "does not put guest on backend_net"),
+    (ROUTED, "guest-1 -> proxy-1:80 on frontend_net", OPEN, "frontend_net is routed, so a published port is open"),
+    (ROUTED, "guest-1 -> proxy-1:* on frontend_net", SHUT, "guest is not on frontend_net in the file"),
+    (ROUTED, "db-1 -> proxy-1:80 on frontend_net", SHUT, "db is not on frontend_net in the file"),
+    (GUEST, "guest-1 -> proxy-1:80 on frontend_net", SHUT, "guest is not on frontend_net in the file"),
+    (moded("routed", "backend_net"), "guest-1 -> proxy-1:80 on backend_net", SHUT, "guest is not on backend_net"),
     (ROUTED.with_engine("27.5.1"), DIRECT, OPEN, "frontend_net is routed"),
-    (ROUTED.with_engine("27.5.1"), "guest-1 -> proxy-1:80 on frontend_net", SHUT, "the file does not put guest"),
+    (ROUTED.with_engine("27.5.1"), "guest-1 -> proxy-1:80 on frontend_net", SHUT, "guest is not on"),
     (ROUTED.with_engine("26.1.5"), DIRECT, OPEN, "before Engine 28"),
-    (ROUTED.with_engine("26.1.5"), PUBLISHED, OPEN, "published for everyone"),
+    (ROUTED.with_engine("26.1.5"), PUBLISHED, OPEN, "published to every machine"),
     (DEMOTED, DIRECT, SHUT, "frontend_net is routed, and proxy publishes through backend_net"),
     (DEMOTED, "guest-1 -> proxy-1:80 on frontend_net", SHUT, "and proxy publishes through backend_net"),
-    (DEMOTED.with_engine("29.1.3"), DIRECT, UNKNOWN, "not the gateway of proxy, and Engine 29 moves this wall"),
-    (PREFERRED, DIRECT, OPEN, "frontend_net is routed, so a published port answers"),
+    (DEMOTED.with_engine("29.1.3"), DIRECT, UNKNOWN, "not the gateway of proxy, and Engine 29 changed this rule"),
+    (PREFERRED, DIRECT, OPEN, "frontend_net is routed, so a published port is open"),
     (PREFERRED.with_engine("27.5.1"), DIRECT, SHUT, "proxy publishes through backend_net"),
-    (UNPROTECTED, DIRECT, OPEN, "frontend_net is nat-unprotected, so every port of its members can be routed to"),
+    (UNPROTECTED, DIRECT, OPEN, "frontend_net is nat-unprotected, so every port of its members is routable"),
     (UNPROTECTED, WALL, OPEN, "nat-unprotected"),
-    (UNPROTECTED, PUBLISHED, OPEN, "published for everyone"),
-    (UNPROTECTED, "guest-1 -> proxy-1:80 on frontend_net", SHUT, "the file does not put guest on frontend_net"),
+    (UNPROTECTED, PUBLISHED, OPEN, "published to every machine"),
+    (UNPROTECTED, "guest-1 -> proxy-1:80 on frontend_net", SHUT, "guest is not on frontend_net in the file"),
     (UNPROTECTED.with_engine("26.1.5"), WALL, SHUT, "FORWARD policy DROP"),
     (ISOLATED, "host -> db-1:3306 on backend_net", SHUT, "backend_net is isolated: the host has no address on it"),
     (ISOLATED.with_engine("26.1.5"), "host -> db-1:3306 on backend_net", OPEN,
@@ -256,35 +256,35 @@ ROWS = [
         ISOLATED.with_service("agent", network_mode="host").with_containers(container("agent", network_mode="host")),
         "agent-1 -> db-1:3306 on backend_net",
         SHUT,
-        "the file does not put agent on backend_net",
+        "agent is not on backend_net in the file",
     ),
-    # Direct routing, where the engine was told to let it be.
+    # Direct routing on an engine with --allow-direct-routing.
     (UNGUARDED, DIRECT, OPEN, "the engine allows direct routing"),
-    (UNGUARDED, WALL, SHUT, "Engine 28 and later drops"),
-    (TRUSTING, DIRECT, UNKNOWN, "frontend_net trusts eth1, and the outside may stand somewhere else"),
-    (TRUSTING, WALL, SHUT, "Engine 28 and later drops"),
-    (TRUSTING.with_engine("28.1.0"), DIRECT, SHUT, "Engine 28 and later drops"),
-    # What the engine publishes and the file does not.
-    (STALE, "outside -> db-1:3306 at 192.0.2.10:3306", SHUT, "the file does not publish db:3306 there"),
-    (STALE, "host -> db-1:3306 at 192.0.2.10:3306", SHUT, "the file does not publish db:3306 there"),
+    (UNGUARDED, WALL, SHUT, "Engine 28 and later drop"),
+    (TRUSTING, DIRECT, UNKNOWN, "frontend_net trusts eth1, and the outside may be behind another interface"),
+    (TRUSTING, WALL, SHUT, "Engine 28 and later drop"),
+    (TRUSTING.with_engine("28.1.0"), DIRECT, SHUT, "Engine 28 and later drop"),
+    # Ports that the engine publishes and the file does not.
+    (STALE, "outside -> db-1:3306 at 192.0.2.10:3306", SHUT, "the file does not publish db:3306 on this address"),
+    (STALE, "host -> db-1:3306 at 192.0.2.10:3306", SHUT, "the file does not publish db:3306 on this address"),
     (STALE.with_network("backend_net", internal=False), "outside -> db-1:3306 on backend_net", SHUT,
      "FORWARD policy DROP"),
     (LOCAL, PUBLISHED, SHUT, NOT_THERE),
     (LOCAL, "host -> proxy-1:80 at 127.0.0.1:8080", OPEN, "the host publishes the port on this address"),
     (MOVED, PUBLISHED, SHUT, NOT_THERE),
     (ONLY_SIX, PUBLISHED, SHUT, NOT_THERE),
-    (RANGED, PUBLISHED, OPEN, "published for everyone"),
+    (RANGED, PUBLISHED, OPEN, "published to every machine"),
     (STACK.with_service("proxy", ports=[{"target": 80, "protocol": "udp"}]), PUBLISHED, SHUT, NOT_THERE),
 ]  # fmt: skip
 
 
 def predictions(deployment: FakeEngine) -> dict[str, Prediction]:
-    """Return what is predicted, by label."""
+    """Return the predictions by the labels of their flows."""
     return {label(flow): prediction for flow, prediction in deployment.predicted().items()}
 
 
 @pytest.mark.parametrize(("deployment", "flow", "reach", "rule"), ROWS)
-def test_a_flow_is_predicted_by_the_first_rule_that_speaks(
+def test_a_flow_is_predicted_by_the_first_rule_that_matches(
     deployment: FakeEngine, flow: str, reach: Reach, rule: str
 ) -> None:
     found = predictions(deployment)[flow]
@@ -301,7 +301,7 @@ def test_every_flow_has_a_prediction_with_a_rule(deployment: FakeEngine) -> None
     assert all(prediction.rule for prediction in found.values())
 
 
-def test_every_rule_speaks_somewhere() -> None:
+def test_every_rule_matches_some_flow() -> None:
     spoken = set()
     for deployment, *_ in ROWS:
         view = PredictionContext(deployment.project, deployment.facts)
@@ -311,7 +311,7 @@ def test_every_rule_speaks_somewhere() -> None:
     assert set(docker_ipv4.RULES) == spoken
 
 
-def test_a_prediction_knows_nothing_of_who_listens() -> None:
+def test_a_prediction_does_not_depend_on_listeners() -> None:
     reaches = {name: found.reach for name, found in predictions(STACK.without_listeners("db-1").with_policy()).items()}
 
     assert {name: found.reach for name, found in predictions(STACK.with_policy()).items()} == reaches
@@ -322,27 +322,27 @@ def test_a_prediction_knows_nothing_of_who_listens() -> None:
     [
         (
             Flow(Vantage("host"), Endpoint("outside", "", EndpointKind.CANARY, Protocol.TCP, 0, "", "198.51.100.2", 0)),
-            Prediction(OPEN, "the host is a neighbour of the outside"),
+            Prediction(OPEN, "the host has a link to the outside"),
         ),
         (
             Flow(Vantage("app", "app-1"), Endpoint("db", "db-1", EndpointKind.CANARY, Protocol.TCP, 0, "ghost",
              LAN, 0)),
-            Prediction(SHUT, "the file does not put db on ghost"),
+            Prediction(SHUT, "db is not on ghost in the file"),
         ),
         (
             Flow(
                 Vantage("outside"),
                 Endpoint("stranger:spy", "spy", EndpointKind.PUBLISHED, Protocol.TCP, 22, "", LAN, 22),
             ),
-            Prediction(SHUT, "the file does not publish stranger:spy:22 there"),
+            Prediction(SHUT, "the file does not publish stranger:spy:22 on this address"),
         ),
     ],
 )  # fmt: skip
-def test_flows_that_a_proof_does_not_ask_are_predicted_too(flow: Flow, prediction: Prediction) -> None:
+def test_flows_that_are_in_no_proof_are_predicted_too(flow: Flow, prediction: Prediction) -> None:
     assert {flow: prediction} == predictor.predict(STACK.project, STACK.facts, [flow])
 
 
-def test_a_network_that_only_the_file_knows_has_the_files_driver() -> None:
+def test_a_network_that_the_engine_does_not_have_has_the_driver_of_the_file() -> None:
     deployment = STACK.with_network("frontend_net", name="shop_lan", driver="macvlan")
 
     assert UNKNOWN is predictions(deployment)["proxy-1 -> outside:*"].reach

@@ -1,4 +1,4 @@
-"""One row for each sentence that is said over IPv6, on every engine that says it otherwise."""
+"""The predictions over Docker's bridges and IPv6: one row for each sentence of a rule, on each engine that differs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.unit.fake_engine import (
 from cloison.model.facts import PublishedPort
 from cloison.model.flow import Endpoint, EndpointKind, Flow, Protocol, Vantage
 from cloison.model.outcome import Outcome, Reach, observation
-from cloison.predict import docker_ipv4, docker_ipv6, predictor
+from cloison.predict import common_rules, docker_ipv6, predictor
 from cloison.predict.context import PredictionContext
 from cloison.verdict.intent import Intent
 from cloison.verdict.judge import Cause, Judgement
@@ -33,20 +33,20 @@ ICC_OFF = {"com.docker.network.bridge.enable_icc": "false"}
 
 
 def on(deployment: FakeEngine, version: str, policy: str = "ACCEPT") -> FakeEngine:
-    """Have the world's engine be of a version, and the host's IPv6 FORWARD chain have a policy."""
+    """Return a deployment on an engine of a version, with a policy of the host's IPv6 FORWARD chain."""
     return deployment.with_engine(version, forward_policy_v6=policy)
 
 
-# Engine 24 is between two that were measured, and an untold version may be any.
+# Engine 24 is between two measured versions, and an unknown version may be any.
 OLD, V24, V26 = DUAL_STACK, on(DUAL_STACK, "24.0.7"), on(DUAL_STACK, "26.1.5")
 V27, V28, UNVERSIONED = on(DUAL_STACK, "27.5.1", "DROP"), on(DUAL_STACK, "28.5.2", "DROP"), on(DUAL_STACK, "")
-# Older engines may be told to have rules over IPv6: `--ip6tables`, with `--experimental`.
+# Older engines set IPv6 rules with `--ip6tables --experimental`.
 RULED_20, RULED_26 = (
     DUAL_STACK.with_engine(version, forward_policy_v6="DROP", filters_ipv6=True) for version in ("20.10.24", "26.1.5")
 )
 FILTERED, UNREAD = on(DUAL_STACK, "20.10.24", "DROP"), on(DUAL_STACK, "27.5.1", "")
 
-BEHIND = STACK.dual_stack("backend_net")  # IPv6 on the internal network alone
+BEHIND = STACK.dual_stack("backend_net")  # IPv6 on the internal network only
 BEFORE = STACK.dual_stack("frontend_net")
 AGENT = (
     DUAL_STACK.with_service("agent", network_mode="host")
@@ -84,14 +84,14 @@ AT_LAN = f"proxy-1:80 at [{LAN_V6}]:8080"
 AT_BACK = f"proxy-1:80 at [{GATEWAYS_V6[BACK]}]:8080"
 AT_FRONT = f"proxy-1:80 at [{GATEWAYS_V6[FRONT]}]:8080"
 NO_RULES = "the engine sets no IPv6 rules, and the host forwards"
-WALLED = "the engine's IPv6 rules let nothing pass"
-NO_ROUTE = "backend_net is internal, so db has no route over IPv6"
-OLD_ROUTE = "before Engine 26 an internal network has a default route over IPv6 too"
+WALLED = "the engine's IPv6 rules drop packets"
+NO_ROUTE = "backend_net is internal, so db has no default route over IPv6"
+OLD_ROUTE = "before Engine 26 an internal network also has a default route over IPv6"
 MAYBE = "whether an internal network has a default route over IPv6 depends on the engine's version"
-NOT_TOLD = "the engine does not tell its version, and Engine 27 moved this wall"
-NO_WAY_TOLD = "the engine does not tell its version, and Engine 28 chose the IPv6 route anew"
-KEPT_IN = "the engine's IPv6 rules let nothing of db out of its internal networks"
-PROXIED = "the engine's proxy answers on the host's address of backend_net"
+NOT_TOLD = "the engine does not report its version, and Engine 27 changed this rule"
+NO_WAY_TOLD = "the engine does not report its version, and Engine 28 changed the IPv6 route"
+KEPT_IN = "the engine's IPv6 rules drop packets of db that leave its internal networks"
+PROXIED = "docker-proxy listens on the host's address on backend_net"
 
 ROWS = [
     # Inside a network.
@@ -103,9 +103,9 @@ ROWS = [
         DUAL_STACK.with_network("backend_net", driver_opts=ICC_OFF),
         f"app-1 -> db-1:3306 on backend_net {OVER}",
         UNKNOWN,
-        "known to leak",
+        "known to be incomplete",
     ),
-    # Between two.
+    # Between two networks.
     (OLD, ACROSS, OPEN, OLD_ROUTE),
     (V24, ACROSS, UNKNOWN, MAYBE),
     (V26, ACROSS, SHUT, NO_ROUTE),
@@ -113,59 +113,59 @@ ROWS = [
     (V28, ACROSS, SHUT, WALLED),
     (UNVERSIONED, ACROSS, UNKNOWN, NOT_TOLD),
     *((deployment, ACROSS, SHUT, f"{WALLED} from db to frontend_net") for deployment in (RULED_20, RULED_26)),
-    (FILTERED, ACROSS, UNKNOWN, "what others set is not predicted (FORWARD policy DROP)"),
+    (FILTERED, ACROSS, UNKNOWN, "other rules are not predicted (FORWARD policy DROP)"),
     (FREE, f"web-1 -> db-1:3306 on backend_net {OVER}", OPEN, NO_RULES),
     (on(FREE, "24.0.7"), f"web-1 -> db-1:3306 on backend_net {OVER}", OPEN, NO_RULES),
     (
         on(FREE, "26.1.5"),
         f"web-1 -> db-1:3306 on backend_net {OVER}",
         OPEN,
-        "wide_net is not internal, so web has a route over IPv6: the engine sets no IPv6 rules",
+        "wide_net is not internal, so web has a default route over IPv6: the engine sets no IPv6 rules",
     ),
     (on(FREE, "28.5.2"), f"web-1 -> db-1:3306 on backend_net {OVER}", SHUT, WALLED),
-    # Who has no IPv6 address, and where the file gives none.
-    (BEFORE, f"app-1 -> proxy-1:80 on frontend_net {OVER}", SHUT, "the file gives app no IPv6 address"),
-    (BEFORE, AWAY, SHUT, "the file gives db no IPv6 address"),
-    (BEFORE, f"db-1 -> host:* on frontend_net {OVER}", SHUT, "the file gives db no IPv6 address"),
-    (BEFORE, f"db-1 -> {AT_LAN}", SHUT, "the file gives db no IPv6 address"),
-    (GIVEN, f"proxy-1 -> db-1:3306 on frontend_net {OVER}", SHUT, "the file gives db no IPv6 address on frontend_net"),
-    (GIVEN, f"outside -> db-1:3306 on frontend_net {OVER}", SHUT, "the file gives db no IPv6 address on frontend_net"),
+    # Places and networks without IPv6.
+    (BEFORE, f"app-1 -> proxy-1:80 on frontend_net {OVER}", SHUT, "app has no IPv6 address in the file"),
+    (BEFORE, AWAY, SHUT, "db has no IPv6 address in the file"),
+    (BEFORE, f"db-1 -> host:* on frontend_net {OVER}", SHUT, "db has no IPv6 address in the file"),
+    (BEFORE, f"db-1 -> {AT_LAN}", SHUT, "db has no IPv6 address in the file"),
+    (GIVEN, f"proxy-1 -> db-1:3306 on frontend_net {OVER}", SHUT, "db has no IPv6 address on frontend_net in the file"),
+    (GIVEN, f"outside -> db-1:3306 on frontend_net {OVER}", SHUT, "db has no IPv6 address on frontend_net in the file"),
     (
         DUAL_STACK.with_network("backend_net", enable_ipv6=False),
         INWARD,
         SHUT,
-        "the file gives db no IPv6 address on backend_net",
+        "db has no IPv6 address on backend_net in the file",
     ),
-    (MOVED, f"outside -> db-1:3306 at {LAN_V6}", SHUT, "the file does not put db into the host's namespace"),
+    (MOVED, f"outside -> db-1:3306 at {LAN_V6}", SHUT, "db is not in the host's namespace in the file"),
     # From outside.
     *(
-        (deployment, f"outside -> {AT_LAN}", OPEN, "port 8080 of the host is published for everyone")
+        (deployment, f"outside -> {AT_LAN}", OPEN, "port 8080 of the host is published to every machine")
         for deployment in (OLD, V24, V26, V27, V28)
     ),
     *((deployment, INWARD, OPEN, NO_RULES) for deployment in (OLD, V24, V26)),
     *((deployment, WALL, OPEN, NO_RULES) for deployment in (OLD, V24, V26)),
-    (FILTERED, INWARD, UNKNOWN, "what others set is not predicted"),
+    (FILTERED, INWARD, UNKNOWN, "other rules are not predicted"),
     (UNVERSIONED, INWARD, UNKNOWN, NOT_TOLD),
     (V27, INWARD, SHUT, "backend_net is internal"),
-    (V27, DIRECT, OPEN, "before Engine 28 a published port also answers"),
-    (V27, WALL, SHUT, "the host forwards nothing to an unpublished port"),
+    (V27, DIRECT, OPEN, "before Engine 28 a published port is also open"),
+    (V27, WALL, SHUT, "the host does not forward packets to an unpublished port"),
     (
         V27.with_network("backend_net", internal=False),
         DIRECT,
         SHUT,
         "an unpublished port",
-    ),  # it is published by the other
+    ),  # published through the other network
     (on(DUAL_STACK, "27.5.1"), WALL, OPEN, "FORWARD policy is ACCEPT"),
     (UNREAD, WALL, UNKNOWN, "the host's IPv6 FORWARD policy could not be read"),
     (UNREAD, DIRECT, OPEN, "before Engine 28"),
     (V27.with_service("proxy", ports=[{"target": 80, "host_ip": EVERYWHERE}]), DIRECT, SHUT, "an unpublished port"),
     *((deployment, INWARD, SHUT, "backend_net is internal") for deployment in (RULED_20, RULED_26)),
     *(
-        (deployment, DIRECT, OPEN, "before Engine 28 a published port also answers")
+        (deployment, DIRECT, OPEN, "before Engine 28 a published port is also open")
         for deployment in (RULED_20, RULED_26)
     ),
     *(
-        (deployment, WALL, SHUT, "the host forwards nothing to an unpublished port")
+        (deployment, WALL, SHUT, "the host does not forward packets to an unpublished port")
         for deployment in (RULED_20, RULED_26)
     ),
     (V28, INWARD, SHUT, WALLED),
@@ -176,7 +176,7 @@ ROWS = [
             deployment,
             f"proxy-1 -> outside:* {OVER}",
             OPEN,
-            "frontend_net is not internal, so proxy has a route over IPv6: has egress",
+            "frontend_net is not internal, so proxy has a default route over IPv6: has egress",
         )
         for deployment in (OLD, V24, V26, V27, V28, RULED_20, RULED_26)
     ),
@@ -189,10 +189,15 @@ ROWS = [
     (V26, AWAY, SHUT, NO_ROUTE),
     (V28, AWAY, SHUT, NO_ROUTE),
     (BEHIND, AWAY, OPEN, OLD_ROUTE),
-    # Its route goes over the network that leads out, which has no IPv6; from 28 on, IPv6 has a route of its own.
+    # Its default gateway network has no IPv6; since Engine 28 IPv6 has its own gateway network.
     (BEHIND, f"proxy-1 -> outside:* {OVER}", SHUT, "proxy has no default route over IPv6"),
     (on(BEHIND, "26.1.5"), f"proxy-1 -> outside:* {OVER}", SHUT, "proxy has no default route over IPv6"),
-    (on(BEHIND, "28.5.2"), f"proxy-1 -> outside:* {OVER}", SHUT, "backend_net is internal, so proxy has no route"),
+    (
+        on(BEHIND, "28.5.2"),
+        f"proxy-1 -> outside:* {OVER}",
+        SHUT,
+        "backend_net is internal, so proxy has no default route",
+    ),
     # To the host.
     *(
         (
@@ -212,84 +217,114 @@ ROWS = [
     (V24, f"db-1 -> host:* at {LAN_V6}", UNKNOWN, MAYBE),
     (V26, f"db-1 -> host:* at {LAN_V6}", SHUT, NO_ROUTE),
     (V28, f"db-1 -> host:* on frontend_net {OVER}", SHUT, NO_ROUTE),
-    (V28, f"proxy-1 -> host:* at {LAN_V6}", OPEN, "so proxy has a route over IPv6: reaches all addresses of the host"),
+    (
+        V28,
+        f"proxy-1 -> host:* at {LAN_V6}",
+        OPEN,
+        "so proxy has a default route over IPv6: reaches all addresses of the host",
+    ),
     (
         DUAL_STACK.connected("db-1", FRONT, "172.30.2.9", "fd00:2::9"),
         "db-1 -> host:* on frontend_net over its link",
         SHUT,
-        "the file gives db no IPv6 address on frontend_net",
+        "db has no IPv6 address on frontend_net in the file",
     ),
-    # Who lives in the host's namespace.
-    (AGENT, f"agent-1 -> db-1:3306 on backend_net {OVER}", OPEN, "nothing holds the host back"),
-    (AGENT, f"agent-1 -> outside:* {OVER}", OPEN, "nothing holds the host back"),
+    # Services in the host's namespace.
+    (AGENT, f"agent-1 -> db-1:3306 on backend_net {OVER}", OPEN, "the engine does not filter the host"),
+    (AGENT, f"agent-1 -> outside:* {OVER}", OPEN, "the engine does not filter the host"),
     (AGENT, f"outside -> agent-1:9000 at {LAN_V6}", OPEN, "agent has network_mode host"),
     (AGENT, f"db-1 -> agent-1:9000 on backend_net {OVER}", OPEN, "the host has an IPv6 address on backend_net"),
     (on(AGENT, "28.5.2"), f"db-1 -> agent-1:9000 at {LAN_V6}", SHUT, NO_ROUTE),
-    # To what is published.
+    # To published ports.
     (OLD, f"db-1 -> {AT_BACK}", OPEN, PROXIED),
     (V24, f"db-1 -> {AT_BACK}", OPEN, PROXIED),
     (V26, f"db-1 -> {AT_BACK}", OPEN, PROXIED),
-    (UNVERSIONED, f"db-1 -> {AT_BACK}", OPEN, PROXIED),  # whether it has rules was read from the kernel
+    (UNVERSIONED, f"db-1 -> {AT_BACK}", OPEN, PROXIED),  # the kernel shows whether it has rules
     *(
-        (deployment, f"db-1 -> {AT_BACK}", SHUT, "db gets there over backend_net, which is internal")
+        (deployment, f"db-1 -> {AT_BACK}", SHUT, "db connects over backend_net, which is internal")
         for deployment in (RULED_20, RULED_26)
     ),
     (RULED_20, f"db-1 -> {AT_LAN}", SHUT, KEPT_IN),
-    (BEHIND.with_engine("20.10.24", filters_ipv6=True), f"db-1 -> {AT_LAN}", OPEN, OLD_ROUTE),  # no rule leads past it
-    (V27, f"db-1 -> {AT_BACK}", SHUT, "db gets there over backend_net, which is internal"),
-    (V28, f"db-1 -> {AT_BACK}", SHUT, "db gets there over backend_net, which is internal"),
-    (on(BEHIND, "28.5.2"), f"db-1 -> {AT_BACK}", OPEN, PROXIED),  # published by its IPv4 address: the proxy leads there
+    (
+        BEHIND.with_engine("20.10.24", filters_ipv6=True),
+        f"db-1 -> {AT_LAN}",
+        OPEN,
+        OLD_ROUTE,
+    ),  # no DNAT rule bypasses docker-proxy
+    (V27, f"db-1 -> {AT_BACK}", SHUT, "db connects over backend_net, which is internal"),
+    (V28, f"db-1 -> {AT_BACK}", SHUT, "db connects over backend_net, which is internal"),
+    (
+        on(BEHIND, "28.5.2"),
+        f"db-1 -> {AT_BACK}",
+        OPEN,
+        PROXIED,
+    ),  # published by its IPv4 address: docker-proxy forwards there
     (on(BEHIND, ""), f"db-1 -> {AT_BACK}", OPEN, PROXIED),
     (V28, f"proxy-1 -> host:* on frontend_net {OVER}", OPEN, "internal or not"),
     (OLD, f"db-1 -> {AT_LAN}", OPEN, OLD_ROUTE),
     (V24, f"db-1 -> {AT_LAN}", UNKNOWN, MAYBE),
     (V26, f"db-1 -> {AT_FRONT}", SHUT, NO_ROUTE),
     (V28, f"db-1 -> {AT_LAN}", SHUT, NO_ROUTE),
-    (on(FREE, "28.5.2"), f"web-1 -> {AT_LAN}", OPEN, "so web has a route over IPv6: reaches the published port"),
-    (on(FREE, "28.5.2"), f"web-1 -> {AT_BACK}", OPEN, "so web has a route over IPv6: reaches the published port"),
+    (
+        on(FREE, "28.5.2"),
+        f"web-1 -> {AT_LAN}",
+        OPEN,
+        "so web has a default route over IPv6: reaches the published port",
+    ),
+    (
+        on(FREE, "28.5.2"),
+        f"web-1 -> {AT_BACK}",
+        OPEN,
+        "so web has a default route over IPv6: reaches the published port",
+    ),
     (
         DUAL_STACK.with_publications("db-1", PublishedPort(EVERYWHERE_V6, 3306, Protocol.TCP, 3306)),
         f"outside -> db-1:3306 at [{LAN_V6}]:3306",
         SHUT,
-        "the file does not publish db:3306 there",
+        "the file does not publish db:3306 on this address",
     ),
     (
         DUAL_STACK.with_service("proxy", ports=[{"target": 80, "published": "8080", "host_ip": EVERYWHERE}]),
         f"outside -> {AT_LAN}",
         SHUT,
-        "the file does not publish proxy:80 there",
+        "the file does not publish proxy:80 on this address",
     ),
-    # Strangers and borrowed networks.
-    (SPY, f"spy -> db-1:3306 on backend_net {OVER}", SHUT, "the file gives stranger:spy no IPv6 address"),
-    (SPY, f"db-1 -> spy:* on backend_net {OVER}", SHUT, "the file does not know spy"),
+    # Foreign containers and external networks.
+    (SPY, f"spy -> db-1:3306 on backend_net {OVER}", SHUT, "stranger:spy has no IPv6 address in the file"),
+    (SPY, f"db-1 -> spy:* on backend_net {OVER}", SHUT, "spy is not in the file"),
     (LENT, f"spy -> db-1:3306 on backend_net {OVER}", OPEN, "stranger:spy and db share backend_net"),
     (LENT, f"db-1 -> spy:* on backend_net {OVER}", OPEN, "db and stranger:spy share backend_net"),
     (LENT, f"app-1 -> db-1:3306 on backend_net {OVER}", OPEN, SHARED),
     (LENT, f"spy -> proxy-1:80 on frontend_net {OVER}", OPEN, "the host forwards from stranger:spy to frontend_net"),
-    (on(LENT, "26.1.5"), f"spy -> proxy-1:80 on frontend_net {OVER}", SHUT, "stranger:spy has no route over IPv6"),
+    (
+        on(LENT, "26.1.5"),
+        f"spy -> proxy-1:80 on frontend_net {OVER}",
+        SHUT,
+        "stranger:spy has no default route over IPv6",
+    ),
     (on(LENT, "28.5.2"), f"spy -> proxy-1:80 on frontend_net {OVER}", SHUT, f"{WALLED} from stranger:spy"),
-    (LENT, f"eve -> db-1:3306 on backend_net {OVER}", SHUT, "the file gives stranger:eve no IPv6 address"),
+    (LENT, f"eve -> db-1:3306 on backend_net {OVER}", SHUT, "stranger:eve has no IPv6 address in the file"),
     (
         STACK.dual_stack("backend_net").with_network("backend_net", external=True, enable_ipv6=None),
         f"app-1 -> db-1:3306 on backend_net {OVER}",
         OPEN,
         SHARED,
     ),
-    # From an internal network to a third one.
+    # From an internal network to a third network.
     (ASIDE, f"lone-1 -> db-1:3306 on backend_net {OVER}", OPEN, OLD_ROUTE),
     (on(ASIDE, "28.5.2"), f"lone-1 -> db-1:3306 on backend_net {OVER}", SHUT, WALLED),
     (
         on(ASIDE, "28.5.2"),
         "lone-1 -> proxy-1:80 at [fd00:1::1]:8080",
         SHUT,
-        "side_net is internal, so lone has no route over IPv6",
+        "side_net is internal, so lone has no default route over IPv6",
     ),
-    # Other ways to join a network to the world.
+    # Other gateway modes.
     (
         V28.with_network("frontend_net", driver_opts=ROUTED_V6),
         f"proxy-1 -> outside:* {OVER}",
         UNKNOWN,
-        "frontend_net is routed over IPv6, whose walls are not predicted",
+        "frontend_net is routed over IPv6, which is not predicted",
     ),
     (V28.with_network("frontend_net", driver_opts=ROUTED_V6), DIRECT, UNKNOWN, "frontend_net is routed over IPv6"),
     (V28.with_network("frontend_net", driver_opts=ROUTED_V6), AWAY, SHUT, NO_ROUTE),
@@ -300,7 +335,7 @@ ROWS = [
         OPEN,
         "frontend_net is not internal",
     ),
-    # What both versions of IP have in common.
+    # Rules for both versions of IP.
     (OLD, f"host -> db-1:3306 on backend_net {OVER}", OPEN, "the host has an address on every bridge"),
     (OLD, "host -> proxy-1:80 at [::1]:8080", OPEN, "the host publishes the port on this address"),
     (
@@ -313,7 +348,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("deployment", "flow", "reach", "rule"), ROWS)
-def test_a_flow_over_ipv6_is_predicted_by_the_first_rule_that_speaks(
+def test_a_flow_over_ipv6_is_predicted_by_the_first_rule_that_matches(
     deployment: FakeEngine, flow: str, reach: Reach, rule: str
 ) -> None:
     found = {label(asked): prediction for asked, prediction in deployment.predicted().items()}[flow]
@@ -321,7 +356,7 @@ def test_a_flow_over_ipv6_is_predicted_by_the_first_rule_that_speaks(
     assert (reach, True) == (found.reach, rule in found.rule), found.rule
 
 
-def test_every_rule_over_ipv6_speaks_somewhere() -> None:
+def test_every_rule_over_ipv6_matches_some_flow() -> None:
     spoken = set()
     for deployment, *_ in ROWS:
         view = PredictionContext(deployment.project, deployment.facts)
@@ -329,7 +364,7 @@ def test_every_rule_over_ipv6_speaks_somewhere() -> None:
             if ":" in flow.endpoint.address:
                 spoken.add(next(rule for rule in docker_ipv6.RULES if rule(view, flow)))
 
-    assert spoken >= {rule for rule in docker_ipv6.RULES if rule not in docker_ipv4.COMMON_RULES}
+    assert spoken >= {rule for rule in docker_ipv6.RULES if rule not in common_rules.COMMON_RULES}
 
 
 @pytest.mark.parametrize(
@@ -342,12 +377,12 @@ def test_every_flow_over_ipv6_has_a_prediction_with_a_rule(deployment: FakeEngin
     assert all(prediction.rule for prediction in found.values())
 
 
-def test_a_stack_that_speaks_ipv4_alone_is_not_asked_over_ipv6() -> None:
+def test_a_stack_with_ipv4_only_has_no_flows_over_ipv6() -> None:
     assert not [flow for flow in STACK.flows() if ":" in flow.endpoint.address]
 
 
-def test_a_published_port_of_who_has_ipv6_nowhere_is_led_by_the_proxy_past_every_wall() -> None:
-    """A rule would lead the packet to an IPv6 address; without one there is no rule, and the proxy leads it on."""
+def test_a_published_port_of_a_service_without_ipv6_is_open_through_docker_proxy() -> None:
+    """A container without an IPv6 address gets no DNAT rule, so docker-proxy forwards its port."""
     end = Endpoint("app", "app-1", EndpointKind.PUBLISHED, Protocol.TCP, 5000, "", GATEWAYS_V6[BACK], 5000)
     deployment = on(BEHIND, "28.5.2").with_service("app", networks=None, ports=[{"target": 5000, "published": "5000"}])
 
@@ -355,16 +390,16 @@ def test_a_published_port_of_who_has_ipv6_nowhere_is_led_by_the_proxy_past_every
     assert OPEN is predictor.predict(deployment.project, deployment.facts, [flow])[flow].reach
 
 
-# From a file and facts to a verdict.
+# The verdicts.
 
 
 def found_in(deployment: FakeEngine, judgement: Judgement) -> dict[str, Cause | None]:
-    """Return the flows that were judged with a word, and the cause of each."""
+    """Return the flows with a judgement, and the cause of each."""
     return {name: item.cause for name, item in deployment.found().items() if item.judgement is judgement}
 
 
 @pytest.mark.parametrize("deployment", [V27, V28])
-def test_from_engine_27_on_the_walls_of_the_stack_hold_over_ipv6_too(deployment: FakeEngine) -> None:
+def test_since_engine_27_the_isolation_of_the_stack_holds_over_ipv6_too(deployment: FakeEngine) -> None:
     assert 0 == deployment.proof().verdict.exit_code == deployment.with_policy().proof().verdict.exit_code
 
 
@@ -380,11 +415,11 @@ def test_no_flow_over_ipv6_can_be_unknown_in_a_proof(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in OVER_IPV6 if QUIET[name].intention.intent is Intent.SHUT])
-def test_no_wall_over_ipv6_can_be_open_in_a_proof(name: str) -> None:
+def test_a_closed_flow_over_ipv6_that_opens_is_a_breach(name: str) -> None:
     assert 1 == V28.with_policy().proof({name: Outcome.ARRIVED}).verdict.exit_code
 
 
-def test_before_engine_27_there_are_no_walls_over_ipv6_and_the_file_is_to_blame() -> None:
+def test_before_engine_27_ipv6_is_not_filtered_and_the_file_is_the_cause() -> None:
     breaches = found_in(DUAL_STACK.with_policy(), Judgement.BREACH)
 
     assert {Cause.FILE} == set(breaches.values())
@@ -394,16 +429,16 @@ def test_before_engine_27_there_are_no_walls_over_ipv6_and_the_file_is_to_blame(
 
 
 @pytest.mark.parametrize("deployment", [OLD, V26])
-def test_walls_that_an_old_engine_does_not_build_over_ipv6_are_foreseen_and_no_drift(deployment: FakeEngine) -> None:
+def test_ipv6_that_an_old_engine_does_not_filter_is_predicted_and_no_drift(deployment: FakeEngine) -> None:
     assert 0 == deployment.proof().totals["drift"]
 
 
 def egress(deployment: FakeEngine) -> list[str]:
-    """Return what is said of who reaches the internet."""
+    """Return the notes about egress."""
     return [note for note in deployment.proof().notes if note.startswith("egress")]
 
 
-def test_who_reaches_the_internet_over_one_version_of_ip_alone_is_named_with_it() -> None:
+def test_egress_over_one_version_of_ip_is_noted_with_the_version() -> None:
     both, v6 = "egress: proxy can reach the internet", "egress: app, db can reach the internet over IPv6 only"
 
     assert [both, v6] == egress(OLD)
@@ -411,7 +446,7 @@ def test_who_reaches_the_internet_over_one_version_of_ip_alone_is_named_with_it(
     assert ["egress: proxy can reach the internet over IPv4 only"] == egress(on(BEHIND, "26.1.5"))
 
 
-def test_without_a_policy_a_wall_that_the_file_draws_and_the_engine_does_not_build_is_breached_by_the_file() -> None:
+def test_without_a_policy_a_flow_that_the_file_closes_and_the_engine_does_not_filter_is_a_breach_by_the_file() -> None:
     breaches = found_in(OLD, Judgement.BREACH)
 
     assert {Cause.FILE} == set(breaches.values())
@@ -420,31 +455,31 @@ def test_without_a_policy_a_wall_that_the_file_draws_and_the_engine_does_not_bui
 
 
 @pytest.mark.parametrize("deployment", [OLD, V26, V27, V28, RULED_26])
-def test_nothing_is_called_broken_because_the_engine_builds_no_wall(deployment: FakeEngine) -> None:
+def test_no_flow_is_broken_because_the_engine_does_not_filter(deployment: FakeEngine) -> None:
     assert {} == found_in(deployment, Judgement.BROKEN)
 
 
 @pytest.mark.parametrize("flow", [ACROSS, INWARD, AWAY, f"db-1 -> {AT_BACK}", f"db-1 -> outside:*/udp {OVER}"])
-def test_a_hole_over_ipv6_is_drift_where_the_engine_has_rules(flow: str) -> None:
+def test_an_open_flow_over_ipv6_is_drift_where_the_engine_has_rules(flow: str) -> None:
     item = V28.with_policy().found({flow: Outcome.ACCEPTED})[flow]
 
     assert (Judgement.BREACH, Cause.DRIFT) == (item.judgement, item.cause)
 
 
-def test_a_container_that_got_an_ipv6_address_behind_the_files_back_is_drift() -> None:
+def test_a_container_with_an_ipv6_address_that_is_not_in_the_file_is_drift() -> None:
     assert (
         Cause.DRIFT is found_in(GIVEN.with_policy(), Judgement.BREACH)[f"proxy-1 -> db-1:3306 on frontend_net {OVER}"]
     )
 
 
-def test_a_door_that_is_needed_opens_over_both_versions_of_ip_or_is_broken() -> None:
+def test_a_needed_port_is_open_over_both_versions_of_ip_or_broken() -> None:
     door = f"app-1 -> db-1:3306 on backend_net {OVER}"
 
     item = V28.with_policy().found({door: Outcome.SILENT})[door]
     assert (Intent.OPEN, Judgement.BROKEN) == (item.intention.intent, item.judgement)
 
 
-def test_the_outside_is_asked_in_both_versions_of_ip() -> None:
+def test_the_outside_is_probed_over_both_versions_of_ip() -> None:
     targets = {flow.endpoint.address for flow in DUAL_STACK.flows() if flow.endpoint.place == "outside"}
 
     assert {"198.51.100.2", OUTSIDE_SEGMENT_V6[1]} == targets

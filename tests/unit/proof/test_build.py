@@ -42,7 +42,7 @@ def test_the_verdict_is_one_word_and_its_exit_code(
     assert verdict == deployment.proof(said).verdict
 
 
-def test_a_missing_service_is_no_proof_whatever_was_seen_of_the_others() -> None:
+def test_a_proof_with_a_missing_service_is_unproven() -> None:
     deployment = STACK.with_stopped("db-1")
     seen = {label(flow): SEEN[prediction.reach] for flow, prediction in deployment.predicted().items()}
 
@@ -51,14 +51,14 @@ def test_a_missing_service_is_no_proof_whatever_was_seen_of_the_others() -> None
     assert Verdict("unproven", 3) == found.verdict
 
 
-def test_nothing_asked_is_nothing_proven() -> None:
+def test_a_proof_without_flows_is_unproven() -> None:
     found = build_proof(ProofInputs(STACK.project, STACK.facts, None), [], {}, RUN_CONTEXT)
 
     assert Verdict("unproven", 3) == found.verdict
     assert (0, False) == (found.coverage.flows, found.coverage.complete)
 
 
-def test_circumstances_are_written_down_as_they_are_given() -> None:
+def test_the_run_context_is_part_of_the_document() -> None:
     found = STACK.proof()
 
     assert ("2", "2026-01-02T03:04:05.678Z", 1234, 1000) == (
@@ -70,7 +70,7 @@ def test_circumstances_are_written_down_as_they_are_given() -> None:
     assert (RUN_CONTEXT.tool, RUN_CONTEXT.machine) == (found.tool, found.machine)
 
 
-def test_the_engine_is_told_with_every_fact_that_predictions_use() -> None:
+def test_the_engine_part_has_every_fact_that_predictions_use() -> None:
     engine = EngineFacts(
         "podman",
         "5.4.2",
@@ -90,7 +90,7 @@ def test_the_engine_is_told_with_every_fact_that_predictions_use() -> None:
     assert {f.name for f in fields(EngineFacts)} - {"platform"} == {*EnginePart.__struct_fields__}
 
 
-def test_the_project_is_drawn_with_the_engines_names() -> None:
+def test_the_project_part_has_the_engine_names_of_networks() -> None:
     deployment = STACK.with_service("dump", network_mode="service:db").with_containers(
         container("dump", network_mode="container:id-of-db-1")
     )
@@ -174,10 +174,10 @@ def test_a_flow_is_written_with_its_three_matrices_and_its_reason() -> None:
     )
     assert ("open", "accepted", "the probe: accepted") == (flow.observed, flow.outcome, flow.evidence)
     assert ("breach", "drift", True) == (flow.judgement, flow.cause, flow.drift)
-    assert flow.reason.startswith("meant to be shut, and open behind the file's back")
+    assert flow.reason.startswith("should be closed but is open, and the Compose file does not explain it")
 
 
-def test_a_failed_control_is_written_down() -> None:
+def test_a_failed_control_is_part_of_the_document() -> None:
     judged = STACK.judged()
     controls = {item.flow.vantage: ("", "") for item in judged} | {Vantage("app", "app-1"): ("deaf", "answers all")}
 
@@ -192,7 +192,7 @@ def test_a_vantage_without_controls_is_no_proof() -> None:
         build_proof(ProofInputs(STACK.project, STACK.facts, None), judged, {Vantage("host"): ("", "")}, RUN_CONTEXT)
 
 
-def test_the_totals_count_every_word_and_the_drift() -> None:
+def test_the_totals_count_every_judgement_and_the_drift() -> None:
     found = STACK.with_policy().proof({SHUT: Outcome.ACCEPTED, "app-1 -> outside:*": Outcome.ERROR})
 
     words = Counter(flow.judgement for flow in found.flows)
@@ -201,7 +201,7 @@ def test_the_totals_count_every_word_and_the_drift() -> None:
     assert (1, 1) == (found.totals["breach"], found.totals["unknown"])
 
 
-def test_the_coverage_says_what_was_missed() -> None:
+def test_the_coverage_names_what_was_not_probed() -> None:
     waited_for = {"job": {"condition": "service_completed_successfully"}}
     deployment = (
         STACK.with_service("job")
@@ -211,7 +211,7 @@ def test_the_coverage_says_what_was_missed() -> None:
     found = deployment.with_stopped("db-1").proof().coverage
 
     assert ["db"] == found.absent
-    assert [SkippedPart("service job", "it ran and has ended")] == found.skipped
+    assert [SkippedPart("service job", "it has completed")] == found.skipped
     assert not found.complete
     assert 0 < found.unknown < found.flows
 
@@ -228,7 +228,7 @@ def test_what_a_rehearsal_left_out_is_not_proven_and_its_notes_come_first() -> N
     assert ["a rehearsal", *deployment.proof().notes] == found.notes
 
 
-def test_a_whole_coverage_misses_nothing() -> None:
+def test_a_complete_coverage_has_no_gaps() -> None:
     found = STACK.proof().coverage
 
     assert (len(STACK.flows()), 0, [], [], True) == (
@@ -241,7 +241,7 @@ def test_a_whole_coverage_misses_nothing() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_same_world_gives_the_same_bytes_in_whatever_order_it_is_told(seed: int) -> None:
+def test_the_same_facts_give_the_same_bytes_in_any_order(seed: int) -> None:
     dice = random.Random(seed)  # noqa: S311  # it mixes, it keeps no secret
     ann, zoe = (
         foreign_container("ann", (FRONT, "172.30.2.66"), (BACK, "172.30.1.67")),

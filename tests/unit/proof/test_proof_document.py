@@ -1,4 +1,4 @@
-"""The proof document, as other people's tools meet it: its schema, its bytes and its name."""
+"""The proof document as other tools read it: its schema, its bytes and its digest."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def document(name: str = "tolerated") -> dict[str, Any]:
 
 
 def is_proof(text: bytes) -> bool:
-    """Whether a text is a proof and nothing but a proof: it must come back as the same bytes."""
+    """Whether a text is a canonical proof: it must encode to the same bytes."""
     try:
         return canonical(parse(text)) == text
     except msgspec.ValidationError:
@@ -142,14 +142,14 @@ def test_what_is_not_a_proof_is_refused_by_the_schema_and_by_the_reader(change: 
     ],
     ids=["at the top", "inside"],
 )
-def test_a_member_more_is_not_a_proof(change: Change) -> None:
+def test_a_document_with_an_unknown_member_is_no_proof(change: Change) -> None:
     altered = document()
     change(altered)
 
     assert not is_proof(json.dumps(altered, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
 
 
-def test_a_flow_without_its_end_is_refused() -> None:
+def test_a_flow_that_refers_to_no_endpoint_is_refused() -> None:
     altered = document()
     altered["flows"][0]["endpoint"] = 10**6
 
@@ -163,7 +163,7 @@ def test_other_bytes_of_the_same_document_are_not_the_proof() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PROOFS))
-def test_a_proof_survives_the_journey(name: str) -> None:
+def test_a_proof_survives_a_round_trip(name: str) -> None:
     proof = PROOFS[name]()
 
     assert parse(canonical(proof)) == proof
@@ -198,7 +198,7 @@ def test_the_name_of_a_proof_is_the_checksum_of_its_file() -> None:
     assert hashlib.sha256(written).hexdigest() == digest(proof)
 
 
-def test_one_letter_makes_another_name() -> None:
+def test_one_changed_letter_changes_the_digest() -> None:
     one = document()
     other = copy.deepcopy(one)
     other["flows"][0]["evidence"] += "."
@@ -206,7 +206,7 @@ def test_one_letter_makes_another_name() -> None:
     assert digest(msgspec.convert(one, Proof)) != digest(msgspec.convert(other, Proof))
 
 
-def test_the_page_about_the_document_speaks_of_every_member_and_every_word() -> None:
+def test_the_page_about_the_document_names_every_member_and_every_value() -> None:
     page = (DOCS / "proof.md").read_text()
     definitions: dict[str, Any] = schema()["$defs"]  # type: ignore[assignment]
     members = {name for part in definitions.values() for name in part.get("properties", ())}

@@ -55,7 +55,7 @@ def test_every_character_is_written_as_rfc_8785_says() -> None:
     assert rfc8785.dumps(msgspec.to_builtins(found)) == proof_schema.canonical(found)
 
 
-def test_half_a_surrogate_pair_is_not_written() -> None:
+def test_a_lone_surrogate_is_not_encoded() -> None:
     with pytest.raises(UnicodeEncodeError):
         proof_schema.canonical(msgspec.structs.replace(STACK.proof(), notes=["\ud83d"]))
 
@@ -63,7 +63,7 @@ def test_half_a_surrogate_pair_is_not_written() -> None:
 @pytest.mark.parametrize(
     "change", [{"duration_ms": 2**53}, {"duration_ms": 1.5}, {"totals": {"\ue000": 1, "\U0001f600": 1}}]
 )
-def test_what_has_no_canonical_bytes_is_no_document(change: dict[str, Any]) -> None:
+def test_a_value_without_canonical_bytes_is_refused(change: dict[str, Any]) -> None:
     document = msgspec.to_builtins(STACK.proof())
 
     with pytest.raises(msgspec.ValidationError):
@@ -71,7 +71,7 @@ def test_what_has_no_canonical_bytes_is_no_document(change: dict[str, Any]) -> N
 
 
 def backwards(body: Any) -> Any:
-    """Turn the keys of every mapping around."""
+    """Reverse the order of the keys of every mapping."""
     if isinstance(body, dict):
         return {key: backwards(value) for key, value in reversed(body.items())}
     return [backwards(value) for value in body] if isinstance(body, list) else body
@@ -94,7 +94,7 @@ def test_the_bytes_are_the_canonical_ones() -> None:
 
 @pytest.mark.parametrize(("deployment", "said"), WORLDS.values(), ids=WORLDS)
 @pytest.mark.parametrize("size", [1, 2, 1000])
-def test_the_pieces_of_a_proof_are_its_bytes(
+def test_the_chunks_of_a_proof_are_its_bytes(
     deployment: FakeEngine, said: dict[str, Outcome], size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(proof_schema, "FLOWS_PER_CHUNK", size)
@@ -109,7 +109,7 @@ def test_the_name_of_a_proof_is_the_hash_of_its_bytes() -> None:
     assert hashlib.sha256(proof_schema.canonical(found)).hexdigest() == proof_schema.digest(found)
 
 
-def test_another_proof_has_another_name() -> None:
+def test_another_proof_has_another_digest() -> None:
     found = STACK.with_policy().proof()
 
     assert proof_schema.digest(found) != proof_schema.digest(
@@ -130,7 +130,7 @@ def test_a_proof_fits_its_schema(deployment: FakeEngine, said: dict[str, Outcome
 
 
 def changed(found: Proof, *path: str | int, value: Any) -> dict[str, Any]:
-    """Return the document with another value at one place."""
+    """Return the document with one value replaced."""
     document: dict[str, Any] = json.loads(proof_schema.canonical(found))
     body: Any = document
     for step in path[:-1]:
@@ -157,7 +157,7 @@ def changed(found: Proof, *path: str | int, value: Any) -> dict[str, Any]:
         (("flows", 0, "endpoint"), -1),
     ],
 )
-def test_what_is_no_proof_is_refused_by_the_reader_and_the_schema(path: tuple[str | int, ...], value: Any) -> None:
+def test_an_invalid_proof_is_refused_by_the_parser_and_the_schema(path: tuple[str | int, ...], value: Any) -> None:
     document = changed(STACK.with_policy().proof(), *path, value=value)
 
     assert not Draft202012Validator(proof_schema.schema()).is_valid(document)
@@ -184,12 +184,12 @@ def test_a_proof_without_a_part_is_refused() -> None:
 
 
 @given(st.binary(max_size=60))
-def test_no_bytes_are_taken_for_a_proof(document: bytes) -> None:
+def test_random_bytes_are_no_proof(document: bytes) -> None:
     with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
         proof_schema.parse(document)
 
 
-def test_a_policy_is_kept_in_the_words_of_its_file() -> None:
+def test_a_policy_part_has_the_text_of_the_file() -> None:
     policy = STACK.with_policy().proof().policy
 
     assert policy is not None

@@ -37,7 +37,7 @@ SIDE_CAR = STACK.with_service("dump", network_mode="service:db", expose=["9000"]
 )
 
 
-def test_connections_start_at_every_container_the_host_and_the_outside() -> None:
+def test_vantages_are_every_container_the_host_and_the_outside() -> None:
     expected = [
         Vantage("app", "app-1"),
         Vantage("db", "db-1"),
@@ -58,7 +58,7 @@ def test_connections_start_at_every_container_the_host_and_the_outside() -> None
         ("", "", "stranger:db-9"),
     ],
 )
-def test_a_container_belongs_to_the_project_or_is_a_stranger(project: str, service: str, shown: str) -> None:
+def test_a_container_belongs_to_the_project_or_is_foreign(project: str, service: str, shown: str) -> None:
     known = replace(container("db", number=9), project=project, service=service)
 
     assert shown == flow_enumeration.place(STACK.project, known)
@@ -94,7 +94,7 @@ def test_an_absent_service_keeps_its_flows() -> None:
     assert not any("db-1" in name for name in asked)
 
 
-def test_a_lost_seat_keeps_its_flows() -> None:
+def test_a_detached_network_keeps_its_flows() -> None:
     deployment = STACK.disconnected("db-1", BACK).with_policy()
 
     ends = [end for end in (flow.endpoint for flow in deployment.flows()) if end.container == "db-1"]
@@ -102,7 +102,7 @@ def test_a_lost_seat_keeps_its_flows() -> None:
     assert {(EndpointKind.CANARY, 0), (EndpointKind.DECLARED, 3306)} == {(end.kind, end.port) for end in ends}
 
 
-def test_every_address_of_a_container_is_asked_on_every_port_that_listens() -> None:
+def test_every_address_of_a_container_is_an_endpoint_for_every_listener() -> None:
     asked = labels(flow for flow in STACK.flows() if flow.vantage.place == "db" and flow.endpoint.place == "proxy")
 
     assert [
@@ -121,13 +121,13 @@ def test_every_address_of_a_container_is_asked_on_every_port_that_listens() -> N
     ("address", "there"),
     [(EVERYWHERE, True), ("172.30.1.2", True), ("172.30.9.9", False), ("127.0.0.1", False), ("127.0.0.53", False)],
 )
-def test_a_listener_is_asked_where_it_listens(address: str, there: bool) -> None:
+def test_a_listener_is_an_endpoint_at_its_address(address: str, there: bool) -> None:
     asked = labels(STACK.with_listeners("db-1", 4444, address=address).flows())
 
     assert there is ("app-1 -> db-1:4444 on backend_net" in asked)
 
 
-def test_a_named_port_that_nobody_listens_on_is_asked_as_declared() -> None:
+def test_a_named_port_without_a_listener_is_a_declared_endpoint() -> None:
     ends = {
         flow.endpoint for flow in STACK.without_listeners("db-1").with_policy().flows() if flow.endpoint.place == "db"
     }
@@ -135,7 +135,7 @@ def test_a_named_port_that_nobody_listens_on_is_asked_as_declared() -> None:
     assert {(EndpointKind.CANARY, 0), (EndpointKind.DECLARED, 3306)} == {(end.kind, end.service_port) for end in ends}
 
 
-def test_a_named_port_that_only_the_service_itself_hears_is_asked_as_declared() -> None:
+def test_a_named_port_with_a_listener_on_loopback_is_a_declared_endpoint() -> None:
     deployment = STACK.without_listeners("db-1").with_listeners("db-1", 3306, address="127.0.0.1").with_policy()
 
     assert {EndpointKind.DECLARED} == {
@@ -143,20 +143,20 @@ def test_a_named_port_that_only_the_service_itself_hears_is_asked_as_declared() 
     }
 
 
-def test_a_container_that_serves_nobody_is_not_asked_for_its_services_ports() -> None:
+def test_a_one_off_container_has_no_declared_endpoints() -> None:
     deployment = STACK.with_containers(container("db", (BACK, "172.30.1.9"), number=9, one_off=True)).with_policy()
 
     ends = {flow.endpoint for flow in deployment.flows() if flow.endpoint.container == "db-9"}
     assert {EndpointKind.CANARY} == {end.kind for end in ends}
 
 
-def test_nobody_is_asked_about_itself() -> None:
+def test_no_flow_ends_at_its_own_vantage() -> None:
     for deployment in (STACK, SPY, SIDE_CAR, STACK.with_stopped("db-1"), STACK.with_service("db", scale=2)):
         for flow in deployment.flows():
             assert (flow.vantage.place, flow.vantage.container) != (flow.endpoint.place, flow.endpoint.container)
 
 
-def test_replicas_are_asked_about_each_other() -> None:
+def test_replicas_have_flows_to_each_other() -> None:
     asked = labels(
         STACK.with_service("db", scale=2).with_containers(container("db", (BACK, "172.30.1.9"), number=2)).flows()
     )
@@ -164,7 +164,7 @@ def test_replicas_are_asked_about_each_other() -> None:
     assert {"db-1 -> db-2:* on backend_net", "db-2 -> db-1:3306 on backend_net"} <= set(asked)
 
 
-def test_flows_that_do_not_involve_the_project_are_not_asked() -> None:
+def test_flows_outside_the_project_are_not_enumerated() -> None:
     deployment = SPY.with_containers(foreign_container("eve", (BACK, "172.30.1.67"))).with_listeners("spy", 22)
 
     asked = labels(deployment.flows())
@@ -173,7 +173,7 @@ def test_flows_that_do_not_involve_the_project_are_not_asked() -> None:
     assert not {"host -> outside:*", "outside -> host:* on backend_net"} & set(asked)
 
 
-def test_what_does_not_run_is_neither_vantage_nor_endpoint() -> None:
+def test_a_stopped_container_is_neither_vantage_nor_endpoint() -> None:
     deployment = STACK.with_containers(replace(foreign_container("spy", (BACK, "172.30.1.66")), pid=0))
 
     assert STACK.flows() == deployment.flows()
@@ -184,13 +184,13 @@ def test_what_does_not_run_is_neither_vantage_nor_endpoint() -> None:
     [
         (PublishedPort(EVERYWHERE, 8080, TCP, 80), {LAN, "198.51.100.1", *GATEWAYS.values()}),
         (PublishedPort(LAN, 8080, TCP, 80), {LAN}),
-        (PublishedPort("127.0.0.1", 8080, TCP, 80), set()),  # asked from the host alone
-        (PublishedPort("203.0.113.1", 8080, TCP, 80), set()),  # an address that the host lost
+        (PublishedPort("127.0.0.1", 8080, TCP, 80), set()),  # probed from the host only
+        (PublishedPort("203.0.113.1", 8080, TCP, 80), set()),  # an address that the host no longer has
         (PublishedPort(EVERYWHERE, 53, UDP, 53), {LAN, "198.51.100.1", *GATEWAYS.values()}),
         (PublishedPort("::", 8080, TCP, 80), set()),  # the host has no IPv6 address
     ],
 )
-def test_a_published_port_is_tried_from_outside_at_every_address_it_is_bound_to(
+def test_a_published_port_is_probed_from_outside_at_every_address_it_binds(
     door: PublishedPort, addresses: set[str]
 ) -> None:
     asked = STACK.with_publications("proxy-1", door).flows()
@@ -199,13 +199,13 @@ def test_a_published_port_is_tried_from_outside_at_every_address_it_is_bound_to(
     assert addresses == {flow.endpoint.address for flow in published if flow.vantage.place == OUTSIDE}
 
 
-def test_the_host_tries_what_is_published_on_its_loopback() -> None:
+def test_the_host_probes_ports_published_on_its_loopback() -> None:
     asked = labels(STACK.with_publications("proxy-1", PublishedPort("127.0.0.1", 8080, TCP, 80)).flows())
 
     assert ["host -> proxy-1:80 at 127.0.0.1:8080"] == [name for name in asked if "-> proxy" in name and " at " in name]
 
 
-def test_what_strangers_publish_or_try_is_their_own_affair() -> None:
+def test_published_ports_of_foreign_containers_and_their_probes_are_not_enumerated() -> None:
     deployment = SPY.with_publications("spy", PublishedPort(EVERYWHERE, 9999, TCP, 99))
 
     asked = labels(deployment.flows())
@@ -225,7 +225,7 @@ def test_what_strangers_publish_or_try_is_their_own_affair() -> None:
         ),
     ],
 )
-def test_two_canaries_wait_on_every_address_of_the_host_and_outside(
+def test_every_address_of_the_host_and_outside_has_two_canaries(
     deployment: FakeEngine, at_host: set[tuple[str, str]], outside: set[str]
 ) -> None:
     ends = flow_enumeration.endpoints(deployment.project, deployment.facts, {})
@@ -242,7 +242,7 @@ def test_without_an_outside_there_is_nothing_to_reach_there() -> None:
     assert OUTSIDE not in {end.place for end in flow_enumeration.endpoints(STACK.project, facts, {})}
 
 
-def test_the_address_that_the_host_has_for_the_proof_alone_is_nobodys_target() -> None:
+def test_the_gateway_of_the_outside_is_no_endpoint() -> None:
     asked = labels(DUAL_STACK.with_listeners("", 22).flows())
 
     assert not any(
@@ -258,7 +258,7 @@ def test_the_address_that_the_host_has_for_the_proof_alone_is_nobodys_target() -
         ("172.30.1.1", {"on backend_net"}),
         ("127.0.0.53", set()),
         ("::1", set()),
-        ("203.0.113.1", set()),  # an address that the host lost
+        ("203.0.113.1", set()),  # an address that the host no longer has
         (
             "::",
             {f"at {LAN_V6}", "on backend_net over IPv6", "on frontend_net over IPv6", "on backend_net over its link"},
@@ -266,7 +266,7 @@ def test_the_address_that_the_host_has_for_the_proof_alone_is_nobodys_target() -
         (GATEWAYS_V6[FRONT], {"on frontend_net over IPv6"}),
     ],
 )
-def test_what_listens_on_the_host_is_asked_at_each_of_its_addresses(address: str, where: set[str]) -> None:
+def test_a_listener_of_the_host_is_an_endpoint_at_each_of_its_addresses(address: str, where: set[str]) -> None:
     deployment = DUAL_STACK.with_listeners("", 22, address=address).with_listeners(
         "", 53, address=address, protocol=UDP
     )
@@ -277,13 +277,13 @@ def test_what_listens_on_the_host_is_asked_at_each_of_its_addresses(address: str
     }
 
 
-def test_what_the_host_offers_is_no_affair_of_the_outside_or_of_strangers() -> None:
+def test_the_host_has_no_flows_from_the_outside_or_foreign_containers() -> None:
     asked = labels(SPY.with_listeners("", 22).flows())
 
     assert not {name for name in asked if name.startswith(("outside -> host", "spy -> host", "host -> host"))}
 
 
-def test_a_link_local_address_is_asked_only_from_its_own_network() -> None:
+def test_a_link_local_address_is_probed_only_from_its_own_network() -> None:
     asked = labels(DUAL_STACK.flows())
 
     assert {f"{name}-1 -> host:* on backend_net over its link" for name in ("app", "db", "proxy")} | {
@@ -293,7 +293,7 @@ def test_a_link_local_address_is_asked_only_from_its_own_network() -> None:
     } - {"proxy-1 -> host:*/udp on frontend_net over its link"}
 
 
-def test_every_address_of_a_container_is_asked_in_both_versions_of_ip() -> None:
+def test_every_address_of_a_container_is_an_endpoint_in_both_versions_of_ip() -> None:
     asked = labels(flow for flow in DUAL_STACK.flows() if flow.vantage.place == "app" and flow.endpoint.place == "db")
 
     assert [
@@ -301,14 +301,14 @@ def test_every_address_of_a_container_is_asked_in_both_versions_of_ip() -> None:
     ] == sorted(asked)
 
 
-def test_a_listener_on_one_version_of_ip_is_asked_there_alone() -> None:
+def test_a_listener_on_one_version_of_ip_is_an_endpoint_in_it_only() -> None:
     asked = labels(DUAL_STACK.with_listeners("db-1", 4444, address="::").flows())
 
     assert "app-1 -> db-1:4444 on backend_net over IPv6" in asked
     assert "app-1 -> db-1:4444 on backend_net" not in asked
 
 
-def test_a_port_that_is_published_over_ipv6_is_tried_at_the_hosts_ipv6_addresses() -> None:
+def test_a_port_that_is_published_over_ipv6_is_probed_at_the_hosts_ipv6_addresses() -> None:
     asked = [
         flow
         for flow in DUAL_STACK.flows()
@@ -320,7 +320,7 @@ def test_a_port_that_is_published_over_ipv6_is_tried_at_the_hosts_ipv6_addresses
     assert everywhere | {"::1"} == {flow.endpoint.address for flow in asked if flow.vantage.place == HOST}
 
 
-def test_a_service_in_the_hosts_namespace_offers_what_it_hears_on_the_hosts_addresses() -> None:
+def test_a_service_in_the_hosts_namespace_has_its_endpoints_at_the_hosts_addresses() -> None:
     deployment = (
         AGENT.with_service("agent", expose=["9001"])
         .with_listeners("agent-1", 9000)
@@ -337,11 +337,11 @@ def test_a_service_in_the_hosts_namespace_offers_what_it_hears_on_the_hosts_addr
     assert {EndpointKind.DECLARED} == {f.endpoint.kind for f in deployment.flows() if f.endpoint.service_port == 9001}
 
 
-def test_the_hosts_canaries_stand_for_the_wall_of_who_lives_in_its_namespace() -> None:
+def test_a_service_in_the_hosts_namespace_has_no_canaries_of_its_own() -> None:
     assert not [flow for flow in AGENT.flows() if flow.endpoint.place == "agent"]
 
 
-def test_the_known_ports_are_heard_declared_published_or_of_the_image() -> None:
+def test_the_known_ports_have_a_listener_or_are_declared_published_or_exposed_by_the_image() -> None:
     deployment = STACK.with_service("proxy", expose=["81"]).with_containers(
         container("db", number=2, exposed=((TCP, 33060),))
     )
@@ -354,13 +354,13 @@ def test_the_known_ports_are_heard_declared_published_or_of_the_image() -> None:
     } == known
 
 
-def test_nothing_is_known_of_who_does_not_run_or_is_not_of_the_project() -> None:
+def test_stopped_and_foreign_containers_have_no_known_ports() -> None:
     deployment = SPY.with_stopped("db-1").with_listeners("spy", 22)
 
     assert {"app", "proxy"} == set(flow_enumeration.known_ports(deployment.project, deployment.facts))
 
 
-def test_a_side_cars_ports_are_those_of_the_namespace_it_lives_in() -> None:
+def test_the_ports_of_a_side_car_are_those_of_the_namespace_it_shares() -> None:
     assert {(TCP, 3306), (TCP, 9000)} == flow_enumeration.known_ports(SIDE_CAR.project, SIDE_CAR.facts)["db"]
     assert "dump" not in flow_enumeration.known_ports(SIDE_CAR.project, SIDE_CAR.facts)
 
@@ -380,7 +380,7 @@ def test_a_side_car_of_a_stopped_service_says_nothing_about_its_ports() -> None:
         (DUAL_STACK, []),
         (
             JOB.with_containers(container("job", pid=0, has_completed=True)),
-            [("service job", "it ran and has ended")],
+            [("service job", "it has completed")],
         ),
         (
             JOB.with_containers(container("job", pid=0)),
@@ -388,11 +388,11 @@ def test_a_side_car_of_a_stopped_service_says_nothing_about_its_ports() -> None:
         ),
     ],
 )
-def test_what_is_not_looked_at_is_said(deployment: FakeEngine, passed_over: list[tuple[str, str]]) -> None:
+def test_what_is_not_probed_is_listed(deployment: FakeEngine, passed_over: list[tuple[str, str]]) -> None:
     assert passed_over == flow_enumeration.skipped(deployment.project, deployment.facts)
 
 
-def test_a_service_that_was_to_end_and_has_is_not_missed() -> None:
+def test_a_service_that_was_to_complete_and_did_is_not_absent() -> None:
     ended = JOB.with_containers(container("job", pid=0, has_completed=True))
 
     assert (["job"], []) == (
@@ -401,13 +401,13 @@ def test_a_service_that_was_to_end_and_has_is_not_missed() -> None:
     )
 
 
-def test_a_service_that_was_to_end_and_failed_is_missed() -> None:
+def test_a_service_that_was_to_complete_and_failed_is_absent() -> None:
     failed = JOB.with_containers(container("job", pid=0))
 
     assert ["job"] == flow_enumeration.absent(failed.project, failed.facts)
 
 
-def test_a_service_that_was_not_to_end_is_missed_however_it_ended() -> None:
+def test_a_service_that_was_not_to_complete_is_absent_however_it_ended() -> None:
     deployment = STACK.with_service("job", networks={"backend_net": None}).with_containers(
         container("job", pid=0, has_completed=True)
     )

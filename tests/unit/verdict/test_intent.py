@@ -9,7 +9,7 @@ from cloison.verdict.intent import Intent, Intention, intended
 
 
 def intents(deployment: FakeEngine) -> dict[str, Intention]:
-    """Return what is intended, by label."""
+    """Return the intentions by the labels of their flows."""
     return {label(flow): intention for flow, intention in deployment.intended().items()}
 
 
@@ -34,7 +34,7 @@ def intents(deployment: FakeEngine) -> dict[str, Intention]:
         ("host -> db-1:3306 on backend_net", Intention(Intent.UNJUDGED)),
     ],
 )
-def test_a_flow_is_intended_as_the_first_line_about_it_says(flow: str, intention: Intention) -> None:
+def test_a_flow_has_the_intention_of_the_first_matching_rule(flow: str, intention: Intention) -> None:
     assert intention == intents(STACK.with_policy())[flow]
 
 
@@ -45,7 +45,7 @@ def test_the_host_is_judged_where_the_policy_names_it() -> None:
     assert Intent.UNJUDGED is found["host -> app-1:5000 on backend_net"].intent
 
 
-def test_tolerating_a_network_covers_only_members_by_the_file_at_their_address_there() -> None:
+def test_a_tolerated_network_covers_its_members_by_the_file_at_their_addresses_on_it() -> None:
     deployment = STACK.with_containers(foreign_container("spy", (BACK, "172.30.1.66"))).connected(
         "db-1", FRONT, "172.30.2.9"
     )
@@ -60,7 +60,7 @@ def test_tolerating_a_network_covers_only_members_by_the_file_at_their_address_t
 @pytest.mark.parametrize(
     ("reach", "intent"), [(Reach.OPEN, "open"), (Reach.SHUT, "shut"), (Reach.UNKNOWN, "undecided")]
 )
-def test_without_a_policy_the_walls_are_meant_as_they_are_drawn(reach: Reach, intent: str) -> None:
+def test_without_a_policy_the_file_is_the_intention(reach: Reach, intent: str) -> None:
     found = intended(STACK.project, None, dict.fromkeys(STACK.flows(), Prediction(reach, "so")))
 
     assert {"host"} == {flow.vantage.place for flow, i in found.items() if i.intent is Intent.UNJUDGED}
@@ -72,16 +72,14 @@ def test_without_a_policy_the_walls_are_meant_as_they_are_drawn(reach: Reach, in
 @pytest.mark.parametrize(
     ("reach", "intent"), [(Reach.OPEN, "optional"), (Reach.SHUT, "shut"), (Reach.UNKNOWN, "optional")]
 )
-def test_without_a_policy_what_the_host_offers_is_its_owners_unless_the_file_shuts_it(
-    reach: Reach, intent: str
-) -> None:
+def test_without_a_policy_ports_of_the_host_are_optional_unless_the_file_closes_them(reach: Reach, intent: str) -> None:
     found = intended(STACK.project, None, dict.fromkeys(STACK.with_listeners("", 22).flows(), Prediction(reach, "so")))
 
     assert {intent} == {item.intent for flow, item in found.items() if flow.endpoint.place == "host"}
 
 
 @pytest.mark.parametrize("reach", [Reach.SHUT, Reach.UNKNOWN])
-def test_a_door_that_the_file_carries_nowhere_is_needed_at_every_address(reach: Reach) -> None:
+def test_an_allowed_port_that_is_predicted_open_nowhere_is_needed_at_every_address(reach: Reach) -> None:
     deployment = STACK.with_policy()
     found = intended(deployment.project, deployment.rules, dict.fromkeys(deployment.flows(), Prediction(reach, "so")))
 
@@ -89,7 +87,7 @@ def test_a_door_that_the_file_carries_nowhere_is_needed_at_every_address(reach: 
     assert {Intent.OPEN} == doors
 
 
-def test_a_star_needs_only_what_the_file_carries() -> None:
+def test_a_wildcard_needs_only_flows_that_are_predicted_open() -> None:
     found = intents(STACK.with_policy({"allow": ["* -> db:3306"]}))
 
     assert Intent.OPEN is found["app-1 -> db-1:3306 on backend_net"].intent
@@ -108,7 +106,7 @@ def test_a_port_of_the_host_is_intended_where_the_policy_names_it() -> None:
     )
 
 
-def test_a_door_is_intended_over_both_versions_of_ip() -> None:
+def test_an_allowed_port_is_intended_over_both_versions_of_ip() -> None:
     found = intents(DUAL_STACK.with_policy())
 
     for where in ("on backend_net", "on backend_net over IPv6"):

@@ -42,12 +42,12 @@ def test_every_pair_has_a_judgement_and_nothing_unknown_is_more_than_unknown(int
     ("intent", "outcome", "word"),
     [
         (Intent.OPEN, Outcome.ACCEPTED, Judgement.HOLDS),
-        (Intent.OPEN, Outcome.ARRIVED, Judgement.BROKEN),  # nobody is served by a packet that is not answered
+        (Intent.OPEN, Outcome.ARRIVED, Judgement.BROKEN),  # a service whose answer is lost is not usable
         (Intent.OPEN, Outcome.SILENT, Judgement.BROKEN),
         (Intent.OPEN, Outcome.REFUSED, Judgement.BROKEN),
         (Intent.OPEN, Outcome.ERROR, Judgement.UNKNOWN),
         (Intent.SHUT, Outcome.ACCEPTED, Judgement.BREACH),
-        (Intent.SHUT, Outcome.ARRIVED, Judgement.BREACH),  # one way is a way
+        (Intent.SHUT, Outcome.ARRIVED, Judgement.BREACH),  # one direction is enough
         (Intent.SHUT, Outcome.SILENT, Judgement.HOLDS),
         (Intent.SHUT, Outcome.UNREACHABLE, Judgement.HOLDS),
         (Intent.SHUT, Outcome.ERROR, Judgement.UNKNOWN),
@@ -66,7 +66,7 @@ def test_every_pair_has_a_judgement_and_nothing_unknown_is_more_than_unknown(int
         (Intent.UNDECIDED, Outcome.ERROR, Judgement.UNKNOWN),
     ],
 )
-def test_a_watched_flow_gets_its_word(intent: Intent, outcome: Outcome, word: Judgement) -> None:
+def test_a_watched_flow_gets_its_judgement(intent: Intent, outcome: Outcome, word: Judgement) -> None:
     assert word is judge(intent, observation(outcome, watched=True, evidence=""))
 
 
@@ -88,7 +88,7 @@ def test_no_row_of_the_table_judges_what_is_unknown() -> None:
 @pytest.mark.parametrize(
     ("predicted", "cause"), [(Reach.OPEN, Cause.FILE), (Reach.SHUT, Cause.DRIFT), (Reach.UNKNOWN, None)]
 )
-def test_a_breach_has_the_cause_that_the_prediction_tells(predicted: Reach, cause: Cause | None) -> None:
+def test_the_prediction_decides_the_cause_of_a_breach(predicted: Reach, cause: Cause | None) -> None:
     assert cause is judged(Intent.SHUT, predicted, SEEN[Reach.OPEN]).cause
 
 
@@ -103,7 +103,7 @@ def test_only_a_breach_has_a_cause_and_only_a_known_difference_is_drift(
 
 
 @pytest.mark.parametrize("hole", [0, 1, 2])
-def test_a_matrix_with_a_hole_is_no_proof(hole: int) -> None:
+def test_a_matrix_with_a_missing_flow_is_no_proof(hole: int) -> None:
     matrices: list[Mapping[Flow, Any]] = [STACK.intended(), STACK.predicted(), STACK.observed()]
     matrices[hole] = {flow: cell for flow, cell in matrices[hole].items() if flow != FLOW}
 
@@ -122,7 +122,7 @@ def test_flows_are_judged_in_order_whatever_order_they_come_in() -> None:
 
 
 def proof_of(*words: Judgement) -> list[JudgedFlow]:
-    """Return a matrix that was judged with these words."""
+    """Return judged flows with these judgements."""
     return [replace(judged(Intent.SHUT, Reach.SHUT, SEEN[Reach.SHUT]), judgement=word) for word in words]
 
 
@@ -159,7 +159,7 @@ def test_a_proof_is_proven_only_if_nothing_is_wrong_unknown_or_missing(
 
 
 @given(WORDS, st.sampled_from(Judgement))
-def test_nothing_that_is_added_makes_a_failed_proof_good(words: list[Judgement], word: Judgement) -> None:
+def test_no_further_flow_makes_a_failed_proof_pass(words: list[Judgement], word: Judgement) -> None:
     before = exit_code(proof_of(*words), complete=True)
 
     after = exit_code(proof_of(*words, word), complete=True)
@@ -167,13 +167,13 @@ def test_nothing_that_is_added_makes_a_failed_proof_good(words: list[Judgement],
 
 
 @given(WORDS)
-def test_strictness_never_forgives(words: list[Judgement]) -> None:
+def test_strict_never_lowers_the_exit_code(words: list[Judgement]) -> None:
     proof = proof_of(*words)
 
     assert exit_code(proof, complete=True) == 0 or exit_code(proof, complete=True, strict=True) != 0
 
 
-def test_every_word_has_an_exit_code() -> None:
+def test_every_judgement_has_an_exit_code() -> None:
     assert set(Judgement) == set(EXIT_CODE)
 
 

@@ -42,34 +42,47 @@ def said(intent: Intent, predicted: Reach, seen: Observation, why: str = "") -> 
     ("intent", "predicted", "seen", "sentence"),
     [
         (Intent.OPEN, OPEN, ACCEPTED, "open as intended: R"),
-        (Intent.SHUT, SHUT, SILENT, "shut as intended: lost twice"),
-        (Intent.OPTIONAL, SHUT, SILENT, "shut as intended: lost twice"),
-        (Intent.OPTIONAL, SHUT, ACCEPTED, "as intended, but not as the file draws it (R): accepted"),
-        (Intent.TOLERATED, OPEN, SILENT, "as intended, but not as the file draws it (R): lost twice"),
-        (Intent.SHUT, OPEN, SILENT, "as intended, but not as the file draws it (R): lost twice"),
-        (Intent.SHUT, UNKNOWN, SILENT, "shut as intended: lost twice"),
-        (Intent.UNJUDGED, OPEN, ACCEPTED, "open, and the policy does not judge the host: R"),
-        (Intent.UNJUDGED, SHUT, SILENT, "shut, and the policy does not judge the host: lost twice"),
-        (Intent.UNJUDGED, OPEN, SILENT, "not judged, and not as the file draws it (R): lost twice"),
-        (Intent.OPEN, OPEN, ARRIVED, "needed, but nobody answers: arrived, RST came back"),
-        (Intent.OPEN, SHUT, SILENT, "needed, but shut by the file: R"),
-        (Intent.OPEN, OPEN, SILENT, "needed and drawn open (R), but shut: lost twice"),
-        (Intent.OPEN, UNKNOWN, SILENT, "needed, but shut: lost twice"),
-        (Intent.SHUT, OPEN, ACCEPTED, "meant to be shut, and open by the file: R"),
+        (Intent.SHUT, SHUT, SILENT, "closed as intended: lost twice"),
+        (Intent.OPTIONAL, SHUT, SILENT, "closed as intended: lost twice"),
+        (Intent.OPTIONAL, SHUT, ACCEPTED, "as intended, but not as predicted (R): accepted"),
+        (Intent.TOLERATED, OPEN, SILENT, "as intended, but not as predicted (R): lost twice"),
+        (Intent.SHUT, OPEN, SILENT, "as intended, but not as predicted (R): lost twice"),
+        (Intent.SHUT, UNKNOWN, SILENT, "closed as intended: lost twice"),
+        (Intent.UNJUDGED, OPEN, ACCEPTED, "open, not judged because it starts at the host: R"),
+        (Intent.UNJUDGED, SHUT, SILENT, "closed, not judged because it starts at the host: lost twice"),
+        (Intent.UNJUDGED, OPEN, SILENT, "not judged, and not as predicted (R): lost twice"),
+        (Intent.OPEN, OPEN, ARRIVED, "needed, but the endpoint does not answer: arrived, RST came back"),
+        (Intent.OPEN, SHUT, SILENT, "needed, but the Compose file closes it: R"),
+        (Intent.OPEN, OPEN, SILENT, "needed and predicted open (R), but closed: lost twice"),
+        (Intent.OPEN, UNKNOWN, SILENT, "needed, but closed: lost twice"),
+        (Intent.SHUT, OPEN, ACCEPTED, "should be closed, but the Compose file opens it: R"),
         (
             Intent.SHUT,
             SHUT,
             ACCEPTED,
-            "meant to be shut, and open behind the file's back: accepted; by the file it is shut, for R",
+            (
+                "should be closed but is open, and the Compose file does not explain it: accepted. "
+                "Expected closed because R"
+            ),
         ),
-        (Intent.SHUT, UNKNOWN, ACCEPTED, "meant to be shut, and open: accepted; the file alone does not tell, for R"),
-        (Intent.UNDECIDED, UNKNOWN, ACCEPTED, "open, and neither a policy nor the file says whether it may be: R"),
-        (Intent.UNDECIDED, UNKNOWN, SILENT, "shut, and neither a policy nor the file says whether it may be: R"),
-        (Intent.SHUT, SHUT, UNSEEN, "not known: db stopped during the proof"),
-        (Intent.OPEN, OPEN, UNSEEN, "not known: db stopped during the proof"),
+        (Intent.SHUT, UNKNOWN, ACCEPTED, "should be closed but is open: accepted. Not predicted because R"),
+        (
+            Intent.UNDECIDED,
+            UNKNOWN,
+            ACCEPTED,
+            "open, and neither a policy nor the file decides whether it should be: R",
+        ),
+        (
+            Intent.UNDECIDED,
+            UNKNOWN,
+            SILENT,
+            "closed, and neither a policy nor the file decides whether it should be: R",
+        ),
+        (Intent.SHUT, SHUT, UNSEEN, "unknown: db stopped during the proof"),
+        (Intent.OPEN, OPEN, UNSEEN, "unknown: db stopped during the proof"),
     ],
 )
-def test_a_reason_says_what_was_meant_and_what_is(
+def test_a_reason_names_the_intention_and_the_observation(
     intent: Intent, predicted: Reach, seen: Observation, sentence: str
 ) -> None:
     assert sentence == said(intent, predicted, seen)
@@ -85,15 +98,15 @@ def test_a_toleration_says_why_without_a_second_full_stop(why: str) -> None:
 @pytest.mark.parametrize(
     ("intent", "predicted", "seen"), [*product(Intent, Reach, [ACCEPTED, ARRIVED, SILENT, UNSEEN])]
 )
-def test_every_judged_flow_has_a_reason_and_none_claims_what_is_not(
+def test_every_judged_flow_has_a_reason_that_fits_its_prediction(
     intent: Intent, predicted: Reach, seen: Observation
 ) -> None:
     sentence = said(intent, predicted, seen)
 
     assert sentence
-    assert ("not known" in sentence) is (seen is UNSEEN)
-    assert predicted is OPEN or "open by the file" not in sentence
-    assert predicted is SHUT or "by the file it is shut" not in sentence
+    assert sentence.startswith("unknown: ") is (seen is UNSEEN)
+    assert predicted is OPEN or "the Compose file opens it" not in sentence
+    assert predicted is SHUT or "Expected closed because" not in sentence
 
 
 def test_braces_in_a_name_are_only_braces() -> None:
@@ -107,7 +120,7 @@ def noted(deployment: FakeEngine) -> list[str]:
     return notes(ProofInputs(deployment.project, deployment.facts, deployment.rules), deployment.judged())
 
 
-def test_a_proof_without_egress_strangers_or_idle_tolerations_needs_no_note() -> None:
+def test_a_proof_without_egress_foreign_containers_or_unneeded_tolerations_has_no_note() -> None:
     deployment = (
         STACK.with_network("frontend_net", internal=True)
         .with_engine_network(FRONT, internal=True)
@@ -126,11 +139,11 @@ def test_a_proof_without_egress_strangers_or_idle_tolerations_needs_no_note() ->
         (foreign_container("spy", project="shop"), "spy of project shop is on no network"),
     ],
 )  # fmt: skip
-def test_a_stranger_is_named_with_where_it_sits(spy: Container, note: str) -> None:
-    assert f"{note}, and the file does not know it" in noted(STACK.with_containers(spy))
+def test_a_foreign_container_is_noted_with_its_networks(spy: Container, note: str) -> None:
+    assert f"{note} and is not in the file" in noted(STACK.with_containers(spy))
 
 
-def test_a_stranger_that_stopped_is_not_worth_a_note() -> None:
+def test_a_stopped_foreign_container_is_not_noted() -> None:
     deployment = STACK.with_containers(replace(foreign_container("spy", (BACK, "172.30.1.66")), pid=0))
 
     assert not [note for note in noted(deployment) if "spy" in note]
@@ -145,22 +158,22 @@ def test_a_port_that_the_engine_does_not_publish_is_noted_once_however_many_repl
     assert ["the file publishes proxy:80/tcp, but the engine does not"] == [note.split(" (")[0] for note in found]
 
 
-def test_a_port_that_is_published_elsewhere_is_published() -> None:
+def test_a_port_that_is_published_at_another_address_is_published() -> None:
     deployment = STACK.with_publications("proxy-1", PublishedPort(EVERYWHERE, 1, Protocol.TCP, 80))
 
     assert not [note for note in noted(deployment) if "publishes" in note]
 
 
-def test_a_toleration_that_covers_nothing_open_is_not_needed_any_more() -> None:
+def test_a_toleration_that_matches_no_open_flow_is_not_needed() -> None:
     idle = {"network": "frontend_net", "why": "habit"}
 
     found = noted(STACK.with_policy(tolerate=[*POLICY["tolerate"], idle]))
-    assert ["x-cloison.tolerate[3] (network frontend_net) is not needed any more: nothing that it covers is open"] == [
+    assert ["x-cloison.tolerate[3] (network frontend_net) is not needed: it matches no open flow"] == [
         note for note in found if "needed" in note
     ]
 
 
-def test_a_toleration_that_could_not_be_looked_at_may_still_be_needed() -> None:
+def test_a_toleration_of_an_unknown_flow_may_be_needed() -> None:
     deployment = STACK.with_policy()
     said = {label(f): UNSEEN for f, i in deployment.intended().items() if i.intent is Intent.TOLERATED}
 
@@ -168,23 +181,23 @@ def test_a_toleration_that_could_not_be_looked_at_may_still_be_needed() -> None:
     assert not [note for note in found if "needed" in note]
 
 
-def test_who_reaches_the_internet_is_summed_up() -> None:
+def test_services_with_egress_are_noted() -> None:
     deployment = STACK.with_network("backend_net", internal=False).with_engine_network(BACK, internal=False)
 
     assert "egress: app, db, proxy can reach the internet" in noted(deployment)
 
 
-def test_where_only_echo_requests_get_through_is_said_once_for_two_places() -> None:
+def test_a_pair_that_only_echo_requests_reach_is_noted_once() -> None:
     asked = [flow for flow in STACK.flows() if flow.vantage.place in ("app", "db") and flow.endpoint.place == "proxy"]
 
     assert [
-        "ICMP: echo requests of app get to proxy, TCP and UDP do not",
-        "ICMP: echo requests of db get to proxy, TCP and UDP do not",
+        "ICMP: echo requests from app reach proxy, TCP and UDP do not",
+        "ICMP: echo requests from db reach proxy, TCP and UDP do not",
     ] == pings(reversed(asked))
     assert [] == pings([])
 
 
-def test_notes_stand_in_one_order_whatever_order_the_engine_tells() -> None:
+def test_notes_have_one_order_whatever_the_order_of_the_facts() -> None:
     spies = (foreign_container("zoe", (BACK, "172.30.1.67")), foreign_container("ann", (BACK, "172.30.1.66")))
 
     assert noted(STACK.with_containers(*spies)) == noted(STACK.with_containers(*reversed(spies)))
