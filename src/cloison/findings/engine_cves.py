@@ -1,47 +1,29 @@
-"""Known holes of engines: which versions have them, and what must be there for them to matter.
+"""Known vulnerabilities of Docker Engine: the affected versions, and the conditions under which they matter.
 
-Rule: a hole is a row of `VULNERABILITIES`. A version tells what its makers released; a distribution may have
-mended it without another number, so no sentence claims more than that the version has the hole.
+Input: the engine's facts and the host's settings. Output: risks.
+Rule: a vulnerability is a row of `VULNERABILITIES`. A distribution may have fixed it without a new version number, so
+no sentence claims more than that the version is affected.
+Source: the advisory that each row names.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
+from packaging.version import Version
+
 from cloison.findings.container_risks import Risk
-from cloison.findings.host_facts import OFF, HostFacts
+from cloison.findings.host_facts import OFF, DaemonFacts, HostFacts
 from cloison.model.facts import Container, Facts
 from cloison.model.flow import HOST
+from cloison.model.version import parse_version
 
 ENGINE: Final = "engine"
-"""Where such a finding is."""
-DOCKER: Final = "docker"
-FINAL_RELEASE: Final = 1 << 30
-"""The last number of a version that is no preview."""
+"""The place of a risk of the engine itself."""
 UNLESS_BACKPORTED: Final = ", unless its distribution has mended that"
-Version = tuple[int, int, int, int]
-"""Major, minor, patch, and the number of the preview."""
-VERSION: Final = re.compile(
-    r"v?(?P<major>\d+)\.(?P<minor>\d+)(?:\.(?P<patch>\d+))?(?:-(?P<stage>alpha|beta|rc)\.?(?P<number>\d*))?"
-)
-STAGES: Final = {"alpha": 0, "beta": 1000, "rc": 2000}
-"""Previews come in this order, before the release."""
-
-
-def version(text: str) -> Version | None:
-    """Read a version: `28.0.1`, `26.0.0-rc3`, `20.10.24+dfsg1`, `24.0.7-0ubuntu4`; None when it is none.
-
-    What a distribution adds is left out.
-    """
-    read = VERSION.match(text)
-    if not read:
-        return None
-    preview = STAGES[read["stage"]] + int(read["number"] or 0) if read["stage"] else FINAL_RELEASE
-    return int(read["major"]), int(read["minor"]), int(read["patch"] or 0), preview
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +35,17 @@ class VersionRange:
 
     def contains(self, found: Version) -> bool:
         """Whether a version lies in the range."""
-        first, fixed = version(self.first), version(self.fixed)
+        first, fixed = parse_version(self.first), parse_version(self.fixed)
         return (first is None or first <= found) and (fixed is None or found < fixed)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineContext:
-    """What the conditions of holes are held against; `project` is the project's name."""
+    """The facts on which conditions decide; `project` is the project's name."""
 
     facts: Facts
     host: HostFacts
+    daemon: DaemonFacts
     project: str
 
     @property
@@ -72,12 +55,12 @@ class EngineContext:
 
 
 Condition = Callable[[EngineContext], str]
-"""Returns what makes the hole matter here, empty when nothing does."""
+"""Returns the evidence that a vulnerability matters here, empty when it does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vulnerability:
-    """A known hole: `of` reads the version in which it is, `when` says what makes it matter."""
+    """A known vulnerability: `affected_version` reads the version to compare, `evidence_of` why it matters here."""
 
     what: str
     affected: Sequence[VersionRange]
@@ -218,16 +201,16 @@ VULNERABILITIES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class DaemonSetting:
-    """A setting of the daemon that takes walls away, whatever the version; `when` returns its evidence."""
+    """A setting of the daemon that removes isolation, whatever the version; `evidence_of` returns its evidence."""
 
     what: str
-    evidence_of: Callable[[HostFacts], str]
+    evidence_of: Callable[[DaemonFacts], str]
     sentence: str
     source: str
 
 
-def _daemon_flag(name: str, value: str) -> Callable[[HostFacts], str]:
-    return lambda host: f"its daemon was told {name}={value}" if host.flag(name) == value else ""
+def _daemon_flag(name: str, value: str) -> Callable[[DaemonFacts], str]:
+    return lambda daemon: f"its daemon was told {name}={value}" if daemon.flag(name) == value else ""
 
 
 PACKETS: Final = "https://docs.docker.com/engine/network/packet-filtering-firewalls/"
@@ -245,30 +228,30 @@ SETTINGS: Final = (
     ),
     DaemonSetting(
         "no-raw-rules",
-        lambda host: "DOCKER_INSECURE_NO_IPTABLES_RAW=1 is set" if host.raw_table_allowed is False else "",
+        lambda daemon: "DOCKER_INSECURE_NO_IPTABLES_RAW=1 is set" if daemon.raw_table_allowed is False else "",
         "does not keep other machines from the containers' own addresses",
         PUBLISHING,
     ),
 )
 
 
-def risks(context: EngineContext) -> list[Risk]:
-    """Return the holes that the engine's version has and that matter here, then what it was told to leave open."""
+def risks(context: EngineContext, vulnerabilities: Sequence[Vulnerability] = VULNERABILITIES) -> list[Risk]:
+    """Return those of an engine's `vulnerabilities` that matter here, then the settings that remove isolation."""
     settings = [
         Risk(setting.what, ENGINE, setting.sentence, evidence, setting.source)
         for setting in SETTINGS
-        if (evidence := setting.evidence_of(context.host))
+        if (evidence := setting.evidence_of(context.daemon))
     ]
-    return ([*_vulnerabilities(context)] if context.facts.engine.name == DOCKER else []) + settings
+    return [*_affecting(context, vulnerabilities), *settings]
 
 
-def _vulnerabilities(context: EngineContext) -> list[Risk]:
-    if version(context.facts.engine.version) is None:
+def _affecting(context: EngineContext, vulnerabilities: Sequence[Vulnerability]) -> list[Risk]:
+    if vulnerabilities and parse_version(context.facts.engine.version) is None:
         version_evidence = f'its version reads "{context.facts.engine.version}"'
         return [Risk("version", ENGINE, "may have any known hole: its version says nothing", version_evidence, PACKETS)]
     found = []
-    for vulnerability in VULNERABILITIES:
-        number = version(vulnerability.affected_version(context))
+    for vulnerability in vulnerabilities:
+        number = parse_version(vulnerability.affected_version(context))
         why = vulnerability.evidence_of(context)
         if number and why and any(part.contains(number) for part in vulnerability.affected):
             evidence = f"version {vulnerability.affected_version(context)}; {why}"

@@ -15,6 +15,7 @@ from typing import Final
 
 from cloison.compose.project import Project
 from cloison.engine import Engine
+from cloison.engine.select import DAEMONS, PORT_PROXIES
 from cloison.linux import fd_limit, listening_sockets, netns
 from cloison.model.facts import Container, Listener
 from cloison.model.flow import HOST, OUTSIDE, Protocol
@@ -31,9 +32,6 @@ from cloison.verdict.flow_enumeration import LOOPBACK, Ports, place
 
 TENTATIVE_TIMEOUT: Final = 4
 """Seconds to wait at most until fresh IPv6 addresses may be used; the kernel takes two by itself."""
-DAEMON: Final = "dockerd"
-PROXIES: Final = ("docker-proxy", "conmon")
-"""The programs that listen on the host for a published port: Docker's, and Podman's, which keeps the port free."""
 POLL_INTERVAL: Final = 0.05
 LOCAL_TIMEOUT: Final = 0.2
 """Seconds to wait for an answer that comes from the prober's own namespace."""
@@ -140,8 +138,8 @@ def _listeners(session: ProbeSession) -> tuple[list[Listener], frozenset[Listene
         c for c in session.facts.containers if c.network_mode == HOST and ("", c.name) in session.probe_sockets
     ]
     owners = {inode: c.name for c in in_host_network for inode in listening_sockets.inodes_of_container(c.identity)}
-    proxies = {inode for name in PROXIES for inode in listening_sockets.inodes_of_program(name)}
-    daemons = listening_sockets.inodes_of_program(DAEMON)
+    proxies = {inode for name in PORT_PROXIES for inode in listening_sockets.inodes_of_program(name)}
+    daemons = {inode for name in DAEMONS for inode in listening_sockets.inodes_of_program(name)}
     published = {
         (publication.protocol, publication.host_port)
         for c in session.facts.containers

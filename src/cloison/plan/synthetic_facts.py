@@ -33,6 +33,7 @@ from cloison.model.outcome import Reach
 from cloison.predict.context import Prediction
 from cloison.predict.docker_ipv4 import ACCEPT, DIRECT_ROUTING_CLOSED, DROP
 from cloison.predict.docker_ipv6 import IPV6_RULES_SINCE
+from cloison.predict.predictor import DEFAULT_ENGINE
 from cloison.verdict.flow_enumeration import Ports, declared_ports
 
 POOL: Final = IPv4Network("198.18.0.0/15")
@@ -77,7 +78,7 @@ def synthetic_facts(project: Project, assumed: Assumptions, host_ports: Ports = 
     The host's ports (`of_host`) are not in the file; whoever names one is believed that somebody listens there.
     Raises FileError when the file has more networks than there are addresses to draw them with.
     """
-    engine = EngineFacts("docker", assumed.engine, DROP, ACCEPT)
+    engine = EngineFacts(DEFAULT_ENGINE, assumed.engine, DROP, ACCEPT)
     engine = replace(engine, filters_ipv6=engine.release >= IPV6_RULES_SINCE)
     bound_addresses = sorted(
         {address for service in project.services.values() for address in _bound_addresses(service)}

@@ -54,7 +54,8 @@ def test_a_network_holds_the_addresses_of_its_subnets(subnets: tuple[str, ...], 
         ("dev", (0, 0)),
         ("", (0, 0)),
         ("a.b", (0, 0)),
-        ("²8.0", (8, 0)),  # a digit by isdigit, and not one that int reads
+        ("²8.0", (0, 0)),  # a digit by isdigit, and not one that int reads
+        ("28", (0, 0)),
     ],
 )
 def test_a_release_is_the_first_two_numbers_of_a_version(version: str, release: tuple[int, int]) -> None:
