@@ -1,7 +1,9 @@
 """The Compose file as Compose itself resolved it.
 
-Rule: the input is the document that `docker compose config --format json` prints. Nothing here
-parses YAML, merges files or interpolates variables. What of the document matters is a form in `composed`.
+Input: the document that `docker compose config --format json` prints. Output: a frozen project.
+Rule: Compose parses YAML, merges files and interpolates variables; nothing here does. `schema` has the parts of the
+document that are read.
+Source: https://github.com/compose-spec/compose-spec/blob/main/spec.md
 """
 
 from __future__ import annotations
@@ -19,13 +21,13 @@ from cloison.model.flow import HOST, OUTSIDE, Protocol
 
 POLICY_KEY: Final = "x-cloison"
 DEFAULT_BRIDGE: Final = "bridge"
-"""The engine's own network, and the network mode that asks for it."""
+"""The engine's default network, and the network mode that attaches to it."""
 COMPLETED: Final = "service_completed_successfully"
 NETWORK_MODES: Final = ("", "none", "host", DEFAULT_BRIDGE)
 NAMESPACE_OWNER_KINDS: Final = ("service", "container")
-"""What has a namespace to lend; a name follows, after a colon."""
+"""Prefixes of a network mode that shares another namespace; a colon and a name follow."""
 NETWORK_MODE_ALIASES: Final = {"default": DEFAULT_BRIDGE}
-"""Other words for a network mode: https://github.com/moby/moby/blob/v20.10.24/runconfig/hostconfig_unix.go"""
+"""Other names of a network mode: https://github.com/moby/moby/blob/v20.10.24/runconfig/hostconfig_unix.go"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Network:
     driver: str = "bridge"
     options: Mapping[str, str] = field(default_factory=dict)
     ipv6: bool = False
+    subnets: tuple[str, ...] = ()
+    """The subnets that the file configures, as it writes them; the engine chooses where there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +68,22 @@ class Service:
     completion_awaited: bool = False
     """Whether another service waits for this one to complete."""
     priorities: Mapping[str, int] = field(default_factory=dict)
-    """Which network the file would rather have as gateway (`gw_priority`), by engine name; 0 where it does not say."""
+    """The `gw_priority` of each network, by engine name, where it is not 0; the highest is the default gateway's."""
+    static_addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The addresses that the file gives the service, by engine name of the network."""
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    """The kernel settings of the service's own network namespace."""
 
     @property
     def shares_namespace_with(self) -> str:
-        """The service whose namespace this one lives in, empty when it has its own."""
+        """The service whose network namespace this one shares, empty when it has its own."""
         mode, _, name = self.network_mode.partition(":")
         return name if mode == "service" else ""
 
 
 @dataclass(frozen=True)
 class Project:
-    """A resolved Compose file. `policy` is what stands under `x-cloison`, None without it."""
+    """A resolved Compose file. `policy` is the value of `x-cloison`, None without it."""
 
     name: str
     services: Mapping[str, Service]
@@ -88,7 +96,7 @@ class Project:
 
     @cached_property
     def _by_name(self) -> dict[str, Network]:
-        # Two keys may name one network of the engine; the first is the one that is meant.
+        # Two keys may name one network of the engine; the first one decides.
         return {network.name: network for network in reversed([*self.networks.values()])}
 
     def attached_networks(self, service: str) -> tuple[str, ...]:
@@ -100,12 +108,12 @@ class Project:
         return self.attached_networks(owner) if owner else known.networks
 
     def priority(self, service: str, network: str) -> int:
-        """Return how much the file wants a network to be the gateway of `service`."""
+        """Return the `gw_priority` of a network for `service`; the highest has the default gateway."""
         known = self.services.get(self.owner(service))
         return known.priorities.get(network, 0) if known else 0
 
     def owner(self, service: str) -> str:
-        """Return the service in whose namespace `service` lives: itself, or the one that it names."""
+        """Return the service that owns the network namespace of `service`: itself, or the one that it names."""
         owner = self.services[service].shares_namespace_with if service in self.services else ""
         return self.owner(owner) if owner else service
 
@@ -129,7 +137,7 @@ def project(document: Mapping[str, Any]) -> Project:
 
 
 def _awaited(body: ServiceForm) -> Iterable[str]:
-    """Return the services whose end this one waits for."""
+    """Return the services that must complete before this one starts."""
     return (name for name, link in (body.depends_on or {}).items() if link.condition == COMPLETED)
 
 
@@ -138,7 +146,7 @@ def _items(document: DocumentForm) -> Iterable[tuple[str, Any]]:
 
 
 def _check_namespaces(services: Mapping[str, Service]) -> None:
-    """Refuse a namespace that nobody owns: `service:NAME` without that service, or in a circle."""
+    """Refuse a namespace without an owner: `service:NAME` where there is no such service, or in a circle."""
     for service in services.values():
         namespace_owner, seen = service, {service.name}
         while owner := namespace_owner.shares_namespace_with:
@@ -159,6 +167,7 @@ def _network(key: str, body: NetworkForm) -> Network:
         driver=body.driver or "bridge",
         options={k: str(v) for k, v in (body.driver_opts or {}).items()},
         ipv6=bool(body.enable_ipv6),
+        subnets=tuple(pool.subnet for pool in (body.ipam and body.ipam.config) or () if pool.subnet),
     )
 
 
@@ -182,6 +191,12 @@ def _service(name: str, body: ServiceForm, networks: Mapping[str, Network], *, c
             for network, attachment in attached_networks.items()
             if attachment and attachment.gw_priority
         },
+        static_addresses={
+            network: addresses
+            for network, attachment in attached_networks.items()
+            if attachment and (addresses := tuple(filter(None, (attachment.ipv4_address, attachment.ipv6_address))))
+        },
+        sysctls={key: str(value) for key, value in (body.sysctls or {}).items()},
     )
 
 
@@ -192,7 +207,7 @@ def _network_name(where: str, key: str, networks: Mapping[str, Network]) -> str:
 
 
 def _mode(service: str, text: str) -> str:
-    """Refuse a mode that names a network of the engine's: the file alone would not tell who is on it."""
+    """Return the network mode; refuse the name of a network of the engine, whose members the file does not list."""
     mode = NETWORK_MODE_ALIASES.get(text, text)
     namespace_owner, _, name = mode.partition(":")
     if mode not in NETWORK_MODES and not (namespace_owner in NAMESPACE_OWNER_KINDS and name):

@@ -1,6 +1,8 @@
-"""The form of the document that `docker compose config --format json` prints, as far as it matters.
+"""The parts of the document of `docker compose config --format json` that Cloison reads.
 
+Input: the decoded JSON. Output: frozen structs, one for each part.
 Rule: a document that does not fit is a FileError with its position, whatever is in it.
+Source: https://github.com/compose-spec/compose-spec/blob/main/spec.md
 """
 
 from __future__ import annotations
@@ -14,11 +16,11 @@ from cloison.errors import FileError
 
 MAX_PORT: Final = 65535
 MAX_REPLICAS: Final = 10_000
-"""More than one machine can run: a bridge of Linux has 1024 ports."""
+"""More than one machine can run: a Linux bridge has 1024 ports (BR_MAX_PORTS)."""
 Key = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9._-]+\Z")]
-"""What Compose takes for the name of a service or a network: https://github.com/compose-spec/compose-spec"""
+"""The name of a service or a network."""
 Text = Annotated[str, Meta(pattern=r"^[^\ud800-\udfff]*\Z")]
-"""What can be written down: half a surrogate pair cannot."""
+"""Text that can be encoded: half of a surrogate pair cannot."""
 Count = Annotated[int, Meta(ge=0, le=MAX_REPLICAS)]
 
 
@@ -32,13 +34,13 @@ class PortForm(msgspec.Struct, frozen=True):
 
 
 class DependencyForm(msgspec.Struct, frozen=True):
-    """What a service waits for."""
+    """A service that another one depends on, and the condition."""
 
     condition: str = ""
 
 
 class DeployForm(msgspec.Struct, frozen=True):
-    """How many of a service there are."""
+    """The number of containers of a service."""
 
     replicas: Count | None = None
 
@@ -47,6 +49,8 @@ class AttachmentForm(msgspec.Struct, frozen=True):
     """A service on a network."""
 
     gw_priority: int | None = None
+    ipv4_address: Text | None = None
+    ipv6_address: Text | None = None
 
 
 Exposed = Annotated[str, Meta(pattern=r"^(?i:[0-9]{1,5}(-[0-9]{1,5})?(/(tcp|udp|sctp))?)\Z")]
@@ -66,13 +70,13 @@ class ServiceForm(msgspec.Struct, frozen=True):
 
 
 class PoolForm(msgspec.Struct, frozen=True):
-    """Where addresses come from."""
+    """A subnet of a network, in CIDR form."""
 
-    subnet: str | None = None
+    subnet: Text | None = None
 
 
 class IpamForm(msgspec.Struct, frozen=True):
-    """How addresses are given."""
+    """The address management of a network."""
 
     config: tuple[PoolForm, ...] | None = None
 
@@ -90,7 +94,7 @@ class NetworkForm(msgspec.Struct, frozen=True):
 
 
 class DocumentForm(msgspec.Struct, frozen=True):
-    """The whole."""
+    """The whole document."""
 
     name: Key
     services: dict[Key, Any]
@@ -101,7 +105,7 @@ T = TypeVar("T")
 
 
 def read(body: Any, shape: type[T], where: str) -> T:
-    """Read a part of the document.
+    """Convert a part of the document, which is at `where`, to `shape`.
 
     Raises FileError with its position when it does not fit.
     """

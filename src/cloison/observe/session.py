@@ -18,12 +18,13 @@ from cloison.engine import Engine
 from cloison.engine.select import DAEMONS, PORT_PROXIES
 from cloison.linux import fd_limit, listening_sockets, netns
 from cloison.model.facts import Container, Listener
-from cloison.model.flow import HOST, OUTSIDE, Protocol
+from cloison.model.flow import HOST, LINK_LOCAL, OUTSIDE, Protocol
 from cloison.model.outcome import Outcome
 from cloison.observe import dnat_rules, external_host, host_addresses, unmanaged_addresses
 from cloison.observe.external_host import ExternalHost
 from cloison.observe.interpret import VantageKey
 from cloison.observe.observer import ProbeSession
+from cloison.predict.context import DISABLE_IPV6
 from cloison.probe import socket_registry
 from cloison.probe.probe import Probe
 from cloison.probe.prober import Prober
@@ -116,13 +117,16 @@ def _await_addresses(session: ProbeSession) -> None:
 
 def _tentative(session: ProbeSession) -> set[str]:
     found: set[str] = set()
+    # A sysctl of the file gives a container link-local addresses that the engine does not list.
+    has_link_local = any(service.sysctls.get(DISABLE_IPV6) == "0" for service in session.project.services.values())
     for sockets in session.prober.probe_sockets:
         with netns.inside(sockets.descriptor):
             found |= netns.tentative()
     relevant = {
         address for c in session.facts.containers for attachment in c.attachments for address in attachment.addresses
     }
-    return found & (relevant | {address for _, address in session.facts.host_attachments})
+    relevant |= {address for _, address in session.facts.host_attachments}
+    return {address for address in found if address in relevant or (has_link_local and address.startswith(LINK_LOCAL))}
 
 
 def _listeners(session: ProbeSession) -> tuple[list[Listener], frozenset[Listener]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from cloison.compose import policy
+from cloison.compose.addressing import check_addresses
 from cloison.compose.policy import Policy
 from cloison.compose.project import Project
 from cloison.errors import BREACHED, PROVEN, UNPROVEN
@@ -102,8 +103,10 @@ def _named(rules: Policy | None, place: str) -> set[tuple[Protocol, int]]:
 def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
     """Return the plan of a resolved Compose file.
 
-    Raises PolicyError when the policy names what the project does not have, FileError when it cannot be drawn.
+    Raises PolicyError when the policy names what the project does not have, FileError when an engine refuses the
+    file's addresses or there are too many networks to plan.
     """
+    check_addresses(project)
     scenario = build_scenario(synthetic_facts.with_capped_replicas(project), policy.policy(project), assumed)
     if scenario.rules:
         policy.check_rules_match(scenario.rules, scenario.predicted)

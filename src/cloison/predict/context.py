@@ -1,4 +1,9 @@
-"""What a rule of the prediction may look at: the file as it is drawn, and the facts of the engine."""
+"""The facts that a rule of the prediction may read: the Compose file and the engine's facts.
+
+Input: a project and facts. Output: answers about networks, services and ports, each computed once.
+Rule: nothing here depends on an observation. Where the file has a network that is not external, the file decides;
+otherwise the engine's facts do.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +23,8 @@ MASQUERADE: Final = "com.docker.network.bridge.enable_ip_masquerade"
 GATEWAY_MODE: Final = "com.docker.network.bridge.gateway_mode_ipv4"
 GATEWAY_MODE_V6: Final = "com.docker.network.bridge.gateway_mode_ipv6"
 TRUSTED: Final = "com.docker.network.bridge.trusted_host_interfaces"
+DISABLE_IPV6: Final = "net.ipv6.conf.all.disable_ipv6"
+"""https://docs.kernel.org/networking/ip-sysctl.html"""
 NAT: Final = "nat"
 UNPROTECTED: Final = "nat-unprotected"
 ROUTED: Final = "routed"
@@ -36,7 +43,7 @@ R = TypeVar("R")
 
 
 def _memoized(method: Callable[[PredictionContext, str], R]) -> Callable[[PredictionContext, str], R]:
-    """Have a question answered once: a hundred thousand flows ask the same few hundred."""
+    """Cache a method by its argument: a hundred thousand flows ask for the same few hundred answers."""
 
     def cached(self: PredictionContext, name: str) -> R:
         cache = self._cache[method]
@@ -50,7 +57,7 @@ def _memoized(method: Callable[[PredictionContext, str], R]) -> Callable[[Predic
 
 @dataclass(frozen=True, slots=True)
 class PredictionContext:
-    """What a rule may look at besides the flow."""
+    """The project and the facts of one prediction."""
 
     project: Project
     facts: Facts
@@ -66,7 +73,7 @@ class PredictionContext:
 
     @_memoized
     def is_internal(self, network: str) -> bool:
-        """Whether a network is meant to be internal: by the file, or by the engine where the file only borrows it."""
+        """Whether a network is internal: by the file, or by the engine where it is external."""
         file_network = self.project.network_named(network)
         if file_network and not file_network.external:
             return file_network.internal
@@ -81,13 +88,13 @@ class PredictionContext:
 
     @_memoized
     def is_external(self, network: str) -> bool:
-        """Whether the network belongs to others too: the file says so (`external`), or it is the engine's own."""
+        """Whether a network may have foreign members: the file has it as `external`, or it is the default bridge."""
         file_network = self.project.network_named(network)
         return file_network.external if file_network else network == DEFAULT_BRIDGE
 
     @_memoized
     def attached_networks(self, place: str) -> tuple[str, ...]:
-        """Return the networks on which the file puts a place; a stranger sits only where the file invites others."""
+        """Return the networks to which the file attaches a place; a foreign container's are the external ones."""
         if not place.startswith(FOREIGN):
             return self.project.attached_networks(place)
         name = place.removeprefix(FOREIGN)
@@ -112,20 +119,20 @@ class PredictionContext:
 
     @_memoized
     def has_default_route(self, place: str) -> bool:
-        """Whether a container has a route to what is on none of its networks; it may still end at a wall."""
-        way = self.default_gateway_network(place)
+        """Whether a container has a default route; a packet that takes it may still be dropped."""
+        gateway_network = self.default_gateway_network(place)
         routed = self.facts.engine.release < INTERNAL_WITHOUT_ROUTE
-        return bool(way) and (routed or not self.is_internal(way))
+        return bool(gateway_network) and (routed or not self.is_internal(gateway_network))
 
     @_memoized
     def gateway_mode(self, network: str) -> str:
-        """Return how a network is joined to the rest of the world; `nat` is the rule."""
+        """Return the IPv4 gateway mode of a network, by default `nat`."""
         mode = self._option(network, GATEWAY_MODE) or NAT
         return mode if self.facts.engine.release >= GATEWAY_MODES else NAT
 
     @_memoized
     def gateway_mode_v6(self, network: str) -> str:
-        """Return how a network is joined to the rest of the world over IPv6."""
+        """Return the IPv6 gateway mode of a network, by default `nat`."""
         mode = self._option(network, GATEWAY_MODE_V6) or NAT
         return mode if self.facts.engine.release >= GATEWAY_MODES else NAT
 
@@ -134,7 +141,7 @@ class PredictionContext:
         return self.is_internal(network) and self.gateway_mode(network) == ISOLATED
 
     def trusted_interfaces(self, network: str) -> str:
-        """Return the host's interfaces behind which neighbours may route to published ports, if any."""
+        """Return the host's interfaces whose neighbours may route to published ports, empty for none."""
         mode = self._option(network, TRUSTED) or ""
         return mode if self.facts.engine.release >= TRUSTED_INTERFACES else ""
 
@@ -145,7 +152,7 @@ class PredictionContext:
 
     @_memoized
     def speaks_ipv6(self, network: str) -> bool:
-        """Whether a network is meant to have IPv6: by the file, or by the engine where the file only borrows it."""
+        """Whether a network has IPv6: by the file, or by the engine where it is external."""
         file_network, fact = self.project.network_named(network), self.facts.network(network)
         if file_network and not file_network.external:
             return file_network.ipv6
@@ -153,23 +160,32 @@ class PredictionContext:
 
     @_memoized
     def owner(self, place: str) -> str:
-        """Return the service in whose namespace a place lives."""
+        """Return the service that owns the network namespace of a place."""
         return self.project.owner(place)
 
     @_memoized
     def uses_host_namespace(self, place: str) -> bool:
-        """Whether a place is the host, or a service that lives in the host's namespace."""
+        """Whether a place is the host, or a service with `network_mode: host`."""
         service = self.project.services.get(self.owner(place))
         return place == HOST or bool(service and service.network_mode == HOST)
 
     @_memoized
+    def ipv6_switch(self, place: str) -> str:
+        """Return the value of `disable_ipv6` that the file sets in the namespace of a place, empty where it sets none.
+
+        `0` gives every interface a link-local address, whether its network has IPv6 or not.
+        """
+        service = self.project.services.get(self.owner(place))
+        return service.sysctls.get(DISABLE_IPV6, "") if service else ""
+
+    @_memoized
     def has_icc_off(self, network: str) -> bool:
-        """Whether a network is meant to keep its members apart: by the file, or by the engine where it is borrowed."""
+        """Whether inter-container communication is off: by the file, or by the engine where the network is external."""
         return self._option(network, ICC) == "false"
 
     @_memoized
     def masquerades(self, network: str) -> bool:
-        """Whether what leaves a network carries the host's address, which is the rule."""
+        """Whether packets that leave a network get the host's address, which is the default."""
         return self._option(network, MASQUERADE) != "false"
 
     def _option(self, network: str, name: str) -> str | None:
@@ -180,12 +196,12 @@ class PredictionContext:
         return options.get(name)
 
     def publishes(self, end: Endpoint) -> bool:
-        """Whether the file leads a port of the host to the service port of `end`, over its version of IP."""
+        """Whether the file publishes the service port of `end`, over its version of IP."""
         version = ip_version(end.address)
         return any(not port.host_address or ip_version(port.host_address) == version for port in self.ports(end))
 
     def publishes_via_network(self, end: Endpoint) -> bool:
-        """Whether the file publishes the service port of `end` through its network: it does so through one alone."""
+        """Whether the file publishes the service port of `end` through its network, the default gateway's."""
         return self.publishes(end) and end.network == self.default_gateway_network(end.place)
 
     def publishes_at_address(self, end: Endpoint) -> bool:
@@ -197,7 +213,7 @@ class PredictionContext:
         )
 
     def ports(self, end: Endpoint) -> list[Port]:
-        """Return the ports of the file that lead to the service port of `end`."""
+        """Return the published ports of the file whose target is the service port of `end`."""
         service = self.project.services.get(end.place)
         ports = service.ports if service else ()
         return [port for port in ports if (port.target, port.protocol) == (end.service_port, end.protocol)]
@@ -205,12 +221,12 @@ class PredictionContext:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What is predicted of one flow, and the rule in words."""
+    """The prediction of one flow, and the rule in words."""
 
     reach: Reach
     rule: str
     is_unfiltered: bool = False
-    """Whether it is open only because the engine builds no wall where the file draws one."""
+    """Whether it is open only because the engine sets no rule where the file expects isolation."""
 
 
 def opened(rule: str) -> Prediction:
@@ -219,7 +235,7 @@ def opened(rule: str) -> Prediction:
 
 
 def unfiltered(rule: str) -> Prediction:
-    """Predict open what the file means to be shut: the engine builds no wall there."""
+    """Predict open where the file expects isolation and the engine sets no rule."""
     return Prediction(Reach.OPEN, rule, is_unfiltered=True)
 
 
@@ -229,9 +245,9 @@ def shut(rule: str) -> Prediction:
 
 
 def unknown(rule: str) -> Prediction:
-    """Say what is missing for a prediction."""
+    """Predict unknown; `rule` says what is missing."""
     return Prediction(Reach.UNKNOWN, rule)
 
 
 PredictionRules = Sequence[Callable[[PredictionContext, Flow], Prediction | None]]
-"""Read from top to bottom, and the first that speaks decides."""
+"""Read from top to bottom; the first that returns a prediction decides."""
