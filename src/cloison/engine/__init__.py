@@ -92,6 +92,11 @@ class EngineModule(Protocol):
         """The engine's programs on the host."""
         ...
 
+    @property
+    def TABLES(self) -> frozenset[str]:  # noqa: N802  # a module's constant
+        """The nftables tables that the engine makes, apart from those of iptables."""
+        ...
+
     def connect(self, api: APIClient, socket: str) -> Engine:
         """Return the engine behind a client; `socket` is the path of its Unix socket. `Engine.close` closes `api`."""
         ...

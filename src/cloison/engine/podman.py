@@ -37,6 +37,8 @@ COMPONENT: Final = "Podman Engine"
 """Podman's component in the answer to `GET /version`."""
 PROGRAMS: Final = HostPrograms(port_proxies=("conmon",))
 """Podman has no daemon; `conmon` holds a socket on each published port so that no other process takes the port."""
+TABLES: Final = frozenset({"netavark"})
+"""Netavark's table, where its firewall driver is nftables."""
 LIBPOD_API: Final = "/v4.0.0/libpod"
 """Served by 4.0 and later: https://docs.podman.io/en/latest/_static/api.html"""
 ISOLATION_RELIABLE: Final = (5, 0)
@@ -45,7 +47,6 @@ reads its files again, and leave it out of its own API, too (4.3.1; not 5.4.2)."
 NETWORKS_FOLDER: Final = "etc/containers/networks"
 """The folder of the networks that root made."""
 CHAIN: Final = "NETAVARK_FORWARD"
-TABLE: Final = "netavark"
 INET: Final = 1
 """NFPROTO_INET (linux/netfilter.h), the family of the table."""
 
@@ -164,7 +165,7 @@ def _firewall() -> str:
             names = {table.get("NFTA_TABLE_NAME") for table in nftables.get_tables()}
     except (NetlinkError, OSError):
         return ""
-    return "nftables" if TABLE in names else ""
+    return "nftables" if TABLES & names else ""
 
 
 def _filters_bridges() -> bool:

@@ -20,7 +20,8 @@ ENGINES: Final[Mapping[str, EngineModule]] = {docker.NAME: docker, podman.NAME: 
 """The engines, by their name in facts and proof documents."""
 DAEMONS: Final = frozenset(module.PROGRAMS.daemon for module in ENGINES.values()) - {""}
 PORT_PROXIES: Final = frozenset(name for module in ENGINES.values() for name in module.PROGRAMS.port_proxies)
-"""The programs of all engines, because several may run on one machine."""
+TABLES: Final = frozenset(table for module in ENGINES.values() for table in module.TABLES)
+"""The programs and tables of all engines, because several may run on one machine."""
 
 
 def engine() -> Engine:

@@ -32,6 +32,8 @@ NAME: Final = "docker"
 COMPONENT: Final = "Engine"
 """Docker's component in the answer to `GET /version`."""
 PROGRAMS: Final = HostPrograms(daemon=daemon.PROGRAM, port_proxies=(port_proxy.PROGRAM,))
+TABLES: Final = frozenset({"docker-bridges"})
+"""Engine 29 and later with `firewall-backend: nftables`: https://docs.docker.com/engine/network/firewall-nftables/"""
 WORKERS: Final = 4
 """How many containers the engine is asked about at the same time."""
 NON_NETWORKS: Final = frozenset({"host", "none"})
