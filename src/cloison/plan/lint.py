@@ -5,7 +5,7 @@ Rule: a remark changes no verdict. `where` is the path of a key, for Compose doe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
@@ -16,6 +16,7 @@ from cloison.compose.project import Port, Project, Service
 from cloison.model.facts import Facts
 from cloison.model.flow import EVERY_ADDRESS, HOST, Protocol
 from cloison.model.outcome import Reach
+from cloison.model.text import listed
 from cloison.plan.requirements import LOOPBACK, PolicyContext, allowed, is_project_bridge
 from cloison.plan.synthetic_facts import REPLICA_CAP, publishes
 from cloison.predict.context import GATEWAY_MODE, GATEWAY_MODES, NAT
@@ -175,14 +176,9 @@ def _policy_findings(policy_context: PolicyContext | None) -> Iterator[LintFindi
         members = sorted(s.name for s in policy_context.project.services.values() if network.name in s.networks)
         alone = [pair for pair in combinations(members, 2) if frozenset(pair) not in pairs]
         if alone:
-            peer_pairs = _listed([f"{a} and {b}" for a, b in alone])
+            peer_pairs = listed((f"{a} and {b}" for a, b in alone), 3, "more pairs")
             says = f"{peer_pairs} meet here, and the policy needs nothing between them"
             yield LintFinding(f"networks.{key}", LintKind.UNNEEDED_PEER, says)
-
-
-def _listed(pairs: Sequence[str], few: int = 3) -> str:
-    more = [f"{len(pairs) - few} more pairs"] if len(pairs) > few + 1 else []
-    return ", ".join([*pairs[:few], *more] if more else pairs)
 
 
 def _undeclared(project: Project, rules: Policy) -> Iterator[LintFinding]:

@@ -236,7 +236,7 @@ def _remove_leftovers(api: docker.APIClient) -> None:
     """Remove the scouts of commands that are no more; what cannot be removed is the next one's."""
     with suppress(*FAILURES, OSError):
         lock_names = file_lock.lock_names(LOCK)
-        dead = {token for token in lock_names if _is_stale(token)}
+        dead = file_lock.sweep(LOCK, lock_names)
         listed = api.containers(all=True, filters={"label": AGENT_LABEL})
         now = _now(api) if listed else 0
         for item in listed:
@@ -245,13 +245,6 @@ def _remove_leftovers(api: docker.APIClient) -> None:
             if token in dead or (token not in lock_names and age > limit):
                 with suppress(APIError):  # it went by itself
                     api.remove_container(item["Id"], force=True)
-
-
-def _is_stale(token: str) -> bool:
-    lock = file_lock.acquire(LOCK + token)
-    if lock is not None:
-        file_lock.release(LOCK + token, lock)
-    return lock is not None
 
 
 def _now(api: docker.APIClient) -> float:

@@ -159,7 +159,7 @@ def test_devices_are_named_and_many_are_counted() -> None:
     (found,) = risks([replace(BARE, devices=tuple(f"/dev/loop{i}" for i in range(9)))])
 
     assert found.what == "devices"
-    assert found.evidence.endswith("/dev/loop5, and 3 more")
+    assert found.evidence.endswith("/dev/loop5 and 3 more")
 
 
 def test_what_could_not_be_read_is_said() -> None:
