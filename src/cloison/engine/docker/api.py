@@ -18,7 +18,7 @@ from docker.errors import NotFound
 from cloison.engine import Document, Engine, HostPrograms
 from cloison.engine.connection import FAILURES
 from cloison.engine.docker import daemon, firewall, port_proxy
-from cloison.engine.labels import AGENT_LABEL, COMPOSE_ONE_OFF, COMPOSE_PROJECT, COMPOSE_SERVICE
+from cloison.engine.labels import COMPOSE_ONE_OFF, COMPOSE_PROJECT, COMPOSE_SERVICE
 from cloison.errors import NotProven
 from cloison.findings.engine_cves import VULNERABILITIES, Vulnerability
 from cloison.findings.host_facts import DaemonFacts
@@ -83,7 +83,7 @@ class Docker:
     def containers(self, project: str, networks: frozenset[str]) -> tuple[Container, ...]:
         """Return the containers; see the Protocol."""
         try:
-            listed = [item for item in self._api.containers(all=True) if AGENT_LABEL not in (item.get("Labels") or {})]
+            listed = self._api.containers(all=True)
             # A container may be attached to a network that the file does not name, together with foreign containers.
             held = {name for item in listed if _is_of(item, project) for name in _networks(item)}
             relevant = {item["Id"] for item in listed if _is_relevant(item, project, networks | held - NON_NETWORKS)}
