@@ -1,12 +1,12 @@
-"""Asks the engine's own resolver for names, from inside every container, and hears whether the questions come out.
+"""Checks whether DNS queries of containers on internal networks leave the machine.
 
-A container on a user-made network asks the engine at 127.0.0.11, and the engine asks on. If it asks
-from the host's namespace, a name is a door out of an internal network
-(https://github.com/moby/moby/security/advisories/GHSA-mq39-4gv4-mvpx).
-
-Rule: only in a rehearsal, whose containers have the outside machine for their name server; the real
-ones would ask the real internet. The names end in `.invalid`, which nobody has (RFC 2606). Nobody
-serves names there: a raw socket hears the questions, for the port itself is open to few (CAP_NET_BIND_SERVICE).
+Input: an open probe session of a rehearsal. Output: a risk for each container whose query arrived outside.
+A container asks the engine's resolver at 127.0.0.11, and the engine forwards the query. If it forwards from the host's
+namespace, data can leave an internal network in a name.
+Rule: only in a rehearsal, whose containers have the outside machine as their name server; a running project would ask
+the real one. The names end in `.invalid`, which does not exist (RFC 2606). The outside machine has no name server: a
+raw socket receives the queries, because a UDP socket on port 53 needs CAP_NET_BIND_SERVICE.
+Source: https://github.com/moby/moby/security/advisories/GHSA-mq39-4gv4-mvpx
 """
 
 from __future__ import annotations
@@ -27,26 +27,19 @@ from cloison.observe.observer import ProbeSession
 EMBEDDED_DNS: Final = ("127.0.0.11", 53)
 """https://docs.docker.com/engine/network/#dns-services"""
 DNS_PORT: Final = 53
-SUFFIX: Final = (b"cloison", b"invalid")
-HEADER: Final = struct.Struct("!6H")
+SUFFIX: Final = "cloison.invalid."
 UDP_HEADER: Final = struct.Struct("!4H")
-"""From port, to port, length, checksum (RFC 768)."""
-RECURSION_DESIRED: Final = 0x0100
-A, IN = 1, 1
-LABEL_OFFSET: Final = HEADER.size
+"""Source port, destination port, length, checksum (RFC 768)."""
 RECEIVE_SIZE: Final = 512
 VULNERABILITY: Final = "CVE-2024-29018"
 SOURCE: Final = "https://github.com/moby/moby/security/advisories/GHSA-mq39-4gv4-mvpx"
 
 
 def check_dns_leaks(session: ProbeSession, timeout: float) -> list[Risk]:
-    """Return what the engine asks outside for containers that are on internal networks alone.
-
-    `patience` is how long to wait for a question, in seconds.
-    """
+    """Return a risk for each container on internal networks alone whose query leaves; `timeout` is in seconds."""
     internal = {network.name for network in session.facts.networks if network.internal}
     labels = {
-        container.name: secrets.token_hex(8).encode()
+        container.name: secrets.token_hex(8)
         for container in session.facts.containers
         if container.attachments and {attachment.network for attachment in container.attachments} <= internal
     }
@@ -76,30 +69,36 @@ def _receiver(session: ProbeSession) -> socket.socket:
     return made
 
 
-def _send_query(session: ProbeSession, container: str, label: bytes) -> socket.socket:
-    """Ask the engine from inside a container; the socket stays, for an answer must find somebody."""
+def _send_query(session: ProbeSession, container: str, label: str) -> socket.socket:
+    """Send a query to the engine from inside a container; the open socket receives the answer, if one comes."""
     with netns.inside(session.probe_sockets["", container].descriptor):
         made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    with suppress(OSError):  # nobody resolves there, so nothing comes out that way
+    with suppress(OSError):  # the container has no resolver, so no query can leave through it
         made.sendto(dns_query(label), EMBEDDED_DNS)
     return made
 
 
-def dns_query(label: bytes) -> bytes:
-    """Return a DNS query for an address of `label` (RFC 1035 section 4)."""
-    name = b"".join(bytes([len(part)]) + part for part in (label, *SUFFIX)) + b"\0"
-    return HEADER.pack(secrets.randbits(16), RECURSION_DESIRED, 1, 0, 0, 0) + name + struct.pack("!2H", A, IN)
+def dns_query(label: str) -> bytes:
+    """Return a recursive DNS query for the IPv4 address of `label` below SUFFIX (RFC 1035 section 4)."""
+    from dns import message, rdatatype  # noqa: PLC0415  # 50 ms, which only a rehearsal needs
+
+    return message.make_query(f"{label}.{SUFFIX}", rdatatype.A).to_wire()
 
 
-def query_label(datagram: bytes) -> bytes:
-    """Return the first label of what a DNS query asks for, empty when it is none."""
-    length = datagram[LABEL_OFFSET] if len(datagram) > LABEL_OFFSET else 0
-    return datagram[LABEL_OFFSET + 1 : LABEL_OFFSET + 1 + length]
+def query_label(datagram: bytes) -> str:
+    """Return the first label of the name in a DNS query, empty when the datagram is not one."""
+    from dns import exception, message  # noqa: PLC0415  # as above
+
+    try:
+        question = message.from_wire(datagram, question_only=True).question
+    except exception.DNSException:
+        return ""
+    return question[0].name.labels[0].decode("ascii", "replace") if question else ""
 
 
-def _received_queries(receiver: socket.socket, timeout: float, limit: int) -> dict[bytes, str]:
-    """Return who asked for what, for as long as `patience` lasts or until `most` questions were heard."""
-    queries: dict[bytes, str] = {}
+def _received_queries(receiver: socket.socket, timeout: float, limit: int) -> dict[str, str]:
+    """Return the sender of each label, after `timeout` seconds or when `limit` labels have arrived."""
+    queries: dict[str, str] = {}
     deadline = time.monotonic() + timeout
     while len(queries) < limit and linux_poll.readable([receiver], deadline - time.monotonic()):
         packet, (resolver, *_) = receiver.recvfrom(RECEIVE_SIZE)
@@ -111,6 +110,6 @@ def _received_queries(receiver: socket.socket, timeout: float, limit: int) -> di
 
 
 def dns_payload(packet: bytes) -> bytes:
-    """Return what an IPv4 packet of UDP carries to the port of name servers, empty when it goes elsewhere."""
+    """Return the payload of an IPv4 UDP packet to port 53, empty when it goes to another port."""
     udp = packet[(packet[0] & 0x0F) * 4 :]
     return udp[UDP_HEADER.size :] if UDP_HEADER.unpack(udp[: UDP_HEADER.size])[1] == DNS_PORT else b""

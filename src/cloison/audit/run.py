@@ -28,8 +28,10 @@ def audit(session: ProbeSession, timeout: float, *, is_rehearsal: bool) -> list[
 def known_risks(session: ProbeSession, timeout: float, *, is_rehearsal: bool) -> list[Risk]:
     """Return the risks of containers and engine: inspected, tested by forwarding, or told by a version."""
     engine_socket = socket_path()
-    host = host_inspect.inspect_host(engine_socket)
-    on_engine = engine_cves.risks(engine_cves.EngineContext(session.facts, host, session.project.name))
+    context = engine_cves.EngineContext(
+        session.facts, host_inspect.inspect_host(), session.engine.daemon(), session.project.name
+    )
+    on_engine = engine_cves.risks(context, session.engine.vulnerabilities())
     return [*([] if is_rehearsal else _container_risks(session, engine_socket, timeout)), *on_engine]
 
 

@@ -41,6 +41,8 @@ class Network:
     driver: str = "bridge"
     options: Mapping[str, str] = field(default_factory=dict)
     ipv6: bool = False
+    subnets: tuple[str, ...] = ()
+    """The subnets that the file configures, as it writes them; the engine chooses where there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,11 @@ class Service:
     completion_awaited: bool = False
     """Whether another service depends on this one with `condition: service_completed_successfully`."""
     priorities: Mapping[str, int] = field(default_factory=dict)
-    """The `gw_priority` of each network, by engine name; a network without one has 0."""
+    """The `gw_priority` of each network, by engine name, where it is not 0; the highest is the default gateway's."""
+    static_addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The addresses that the file gives the service, by engine name of the network."""
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    """The kernel settings of the service's own network namespace."""
 
     @property
     def shares_namespace_with(self) -> str:
@@ -165,6 +171,7 @@ def _network(key: str, body: NetworkForm) -> Network:
         driver=body.driver or "bridge",
         options={k: str(v) for k, v in (body.driver_opts or {}).items()},
         ipv6=bool(body.enable_ipv6),
+        subnets=tuple(pool.subnet for pool in (body.ipam and body.ipam.config) or () if pool.subnet),
     )
 
 
@@ -188,6 +195,12 @@ def _service(name: str, body: ServiceForm, networks: Mapping[str, Network], *, c
             for network, attachment in attached_networks.items()
             if attachment and attachment.gw_priority
         },
+        static_addresses={
+            network: addresses
+            for network, attachment in attached_networks.items()
+            if attachment and (addresses := tuple(filter(None, (attachment.ipv4_address, attachment.ipv6_address))))
+        },
+        sysctls={key: str(value) for key, value in (body.sysctls or {}).items()},
     )
 
 

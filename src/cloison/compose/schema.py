@@ -49,6 +49,8 @@ class AttachmentForm(msgspec.Struct, frozen=True):
     """An entry of a service's `networks`."""
 
     gw_priority: int | None = None
+    ipv4_address: Text | None = None
+    ipv6_address: Text | None = None
 
 
 Exposed = Annotated[str, Meta(pattern=r"^(?i:[0-9]{1,5}(-[0-9]{1,5})?(/(tcp|udp|sctp))?)\Z")]
@@ -70,7 +72,7 @@ class ServiceForm(msgspec.Struct, frozen=True):
 class PoolForm(msgspec.Struct, frozen=True):
     """An entry of `ipam.config`: one address pool."""
 
-    subnet: str | None = None
+    subnet: Text | None = None
 
 
 class IpamForm(msgspec.Struct, frozen=True):

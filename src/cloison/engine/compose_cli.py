@@ -1,7 +1,9 @@
-"""Asks Compose: resolves the file, starts and stops the project.
+"""Docker Compose's command: resolves the file, starts and stops the project.
 
-Rule: the file is read by Compose itself, with the options and variables that its user knows
-(`-f`, `-p`, `--profile`, `--env-file`, COMPOSE_FILE, `.env`).
+Input: Compose's own global options. Output: the resolved document, or a project that runs or is removed.
+Rule: Compose reads the file itself, with its own options and variables (`-f`, `-p`, `--profile`, `--env-file`,
+COMPOSE_FILE, `.env`).
+Source: https://docs.docker.com/reference/cli/docker/compose/
 """
 
 from __future__ import annotations
@@ -18,14 +20,14 @@ from cloison.linux.subprocesses import CommandResult, run, run_attached, run_in_
 PLUGIN: Final = ("docker", "compose")
 STANDALONE: Final = ("docker-compose",)
 PROJECT_VARIABLES: Final = ("COMPOSE_PROFILES", "COMPOSE_REMOVE_ORPHANS", "DOCKER_DEFAULT_PLATFORM")
-"""Variables that mean the user's own project and its images."""
+"""Variables that configure the user's own project and its images."""
 UP_TIMEOUT: Final = 300
-"""Seconds for the largest project's networks and idle containers."""
+"""Seconds to start the networks and idle containers of a rehearsal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which project is meant: Compose's own global options."""
+    """The global options of Compose that select a project."""
 
     files: tuple[str, ...] = ()
     project: str = ""
@@ -34,7 +36,7 @@ class Selection:
 
     @property
     def options(self) -> list[str]:
-        """The options as Compose takes them."""
+        """The options as arguments of Compose."""
         given = (("--file", self.files), ("--profile", self.profiles), ("--env-file", self.env_files))
         options = [word for flag, values in given for value in values for word in (flag, value)]
         return [*options, "--project-name", self.project] if self.project else options
@@ -43,8 +45,7 @@ class Selection:
 def resolved(selection: Selection) -> Mapping[str, Any]:
     """Return the document of `docker compose config`.
 
-    Raises FileError with Compose's own sentence when the file is missing or wrong, NotProven
-    when there is no Compose to ask.
+    Raises FileError with Compose's error when the file is missing or invalid, NotProven when Compose is not installed.
     """
     result = run([*PLUGIN, *selection.options, "config", "--format", "json"])
     if result.code != 0 and (program := _program()) != PLUGIN:
@@ -61,20 +62,20 @@ def resolved(selection: Selection) -> Mapping[str, Any]:
 def up(selection: Selection, arguments: tuple[str, ...]) -> None:
     """Start the project and wait until it is healthy.
 
-    Raises NotProven when Compose says that it did not come up.
+    Raises NotProven when Compose exits with an error.
     """
     code = run_attached([*_program(), *selection.options, "up", "--detach", "--wait", *arguments])
     if code != 0:
         raise NotProven(
-            f"`docker compose up` ended with exit code {code}; its own words stand above. "
-            "`docker compose logs` shows what the services said"
+            f"`docker compose up` ended with exit code {code}; see its output above. "
+            "`docker compose logs` shows the output of the services"
         )
 
 
 def start(name: str, document: Mapping[str, Any], *, inherit_fd: int) -> CommandResult:
-    """Start a document as the project `name`, untouched by the variables and files of the user's own project.
+    """Start a document as the project `name`, without the variables and files of the user's own project.
 
-    Nothing is built or pulled. The descriptor `keep` stays open in Compose for as long as it works.
+    Compose builds and pulls nothing, and inherits the descriptor `inherit_fd`.
     """
     options = ("--project-name", name, "--env-file", os.devnull, "--file", "-")
     words = ("up", "--detach", "--no-build", "--pull", "never", "--quiet-pull")
@@ -85,20 +86,19 @@ def start(name: str, document: Mapping[str, Any], *, inherit_fd: int) -> Command
 
 
 def down(selection: Selection, arguments: tuple[str, ...]) -> None:
-    """Stop the project and remove its containers and networks; volumes stay unless `arguments` ask for it.
+    """Stop the project and remove its containers and networks; volumes stay unless `arguments` remove them.
 
-    Raises UsageError when Compose refuses.
+    Raises UsageError when Compose exits with an error.
     """
     code = run_attached([*_program(), *selection.options, "down", *arguments])
     if code != 0:
-        raise UsageError(f"`docker compose down` ended with exit code {code}; its own words stand above")
+        raise UsageError(f"`docker compose down` ended with exit code {code}; see its output above")
 
 
 def _program() -> tuple[str, ...]:
-    """Return the words that start Compose v2: the plugin's, else the stand-alone program's.
+    """Return the command of Compose v2: the plugin's, else the stand-alone program's.
 
-    Raises NotProven when there is neither. Asking costs as much as the work itself, so it is asked
-    only when it matters.
+    Raises NotProven when neither is installed. The check is as slow as a command, so callers make it only when needed.
     """
     for words in (PLUGIN, STANDALONE):
         if run([*words, "version"]).code == 0:

@@ -1,13 +1,13 @@
-"""Which engine is meant, and the way to it: a socket of this machine, TCP with or without TLS, or ssh.
+"""Connections to the engine's API: over a Unix socket, TCP with or without TLS, or ssh.
 
-Rule: it is the engine that `docker` itself would use: DOCKER_HOST, else DOCKER_CONTEXT, else the current context.
+Input: the environment and the docker contexts. Output: a client of the API.
+Rule: the engine is the one that the `docker` command uses: DOCKER_HOST, else DOCKER_CONTEXT, else the current context
+(https://docs.docker.com/engine/manage-resources/contexts/).
 """
 
 from __future__ import annotations
 
 import os
-import socket
-import struct
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -23,56 +23,56 @@ from docker.utils import kwargs_from_env
 from cloison import errors
 from cloison.engine.ssh_tunnel import SSH, Tunnel
 from cloison.errors import NotProven
+from cloison.linux.unix_socket import connect_unix, peer_credentials
 
 API_TIMEOUT: Final = 20
-"""How long one question may take before the engine counts as stuck, unless it is told otherwise."""
+"""Seconds that a request may take by default before the engine counts as stuck."""
 UNIX: Final = "unix://"
 FAILURES: Final = (DockerException, requests.RequestException)
 
 
 class _Client(docker.APIClient):
-    """A client that trusts the engine's own authority, and not the one that REQUESTS_CA_BUNDLE names for the web."""
+    """A client that verifies the engine with the engine's own CA and never with REQUESTS_CA_BUNDLE."""
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
-        """Return what requests makes of the environment; it would put its bundle before the session's."""
+        """Return the settings of requests for a request; requests would prefer REQUESTS_CA_BUNDLE to `self.verify`."""
         return super().merge_environment_settings(url, proxies, stream, verify or self.verify, cert)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineConnection:
-    """An engine that answers."""
+    """A client of an engine that answers, and the address at which it does."""
 
     api: docker.APIClient
     address: str
 
     @property
     def socket(self) -> str:
-        """The path of its socket on this machine, empty when it has none here."""
+        """The path of its Unix socket on this machine, empty when it has none here."""
         return self.address.removeprefix(UNIX) if self.address.startswith(UNIX) else ""
 
     def is_local(self) -> bool:
-        """Whether the engine's containers are processes of this machine, whose numbers mean the same to us.
+        """Whether the engine's containers are processes of this machine, with the same process IDs.
 
-        They are not when the socket leads into a virtual machine, when we live in a container that does
-        not see the processes of its host, or when somebody without root runs the engine in namespaces of his own.
+        They are not when the socket is forwarded into a virtual machine, when this process runs in a container
+        with a PID namespace of its own, or when the engine is rootless.
         Raises NotProven when the engine stops answering.
         """
         if not self.socket or sys.platform != "linux":
             return False
-        with _connect_unix(self.socket) as sock:
-            peer, owner, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        listener = peer_credentials(self.socket, API_TIMEOUT)
         try:
-            # A listener that our /proc does not have is numbered 0.
-            return peer != 0 and owner == 0 and self.api.version().get("KernelVersion") == os.uname().release
+            kernel = self.api.version().get("KernelVersion")
         except FAILURES as error:
             raise NotProven(f"the Docker engine at {self.address} stopped answering: {error}") from error
+        return listener.pid != 0 and listener.uid == 0 and kernel == os.uname().release
 
 
 @contextmanager
 def engine_connection(seconds: int | None = None) -> Iterator[EngineConnection]:
-    """Have a connection to the engine, wherever it is; a question may take `seconds`, or else SECONDS.
+    """Open a connection to the engine, local or remote; a request may take `seconds`, by default API_TIMEOUT.
 
-    Raises NotProven when none answers.
+    Raises NotProven when no engine answers.
     """
     client_config = _client_config()
     address = str(client_config["base_url"])
@@ -102,18 +102,18 @@ def local_client() -> docker.APIClient:
 
 
 def socket_path() -> str:
-    """Return the path of the engine's socket on this machine, empty when it has none here.
+    """Return the path of the engine's Unix socket on this machine, empty when it has none here.
 
-    Raises NotProven when the context that is asked for says nothing.
+    Raises NotProven when the selected docker context cannot be used.
     """
     address = str(_client_config()["base_url"])
     return address.removeprefix(UNIX) if address.startswith(UNIX) else ""
 
 
 def _client_config() -> Mapping[str, Any]:
-    """Return how the library is to connect.
+    """Return the arguments of the client: address and TLS.
 
-    Raises NotProven when the context that is asked for says nothing.
+    Raises NotProven when the selected docker context cannot be used.
     """
     if os.environ.get("DOCKER_HOST"):
         return kwargs_from_env()
@@ -131,13 +131,15 @@ def _client_config() -> Mapping[str, Any]:
 
 
 def _client(client_config: Mapping[str, Any], address: str, seconds: int) -> docker.APIClient:
-    """Return a client that speaks the engine's own version of the API.
+    """Return a client that uses the engine's own version of the API.
 
-    The library's own way leaves a socket open when nobody answers, hence the try by hand.
+    The socket is connected once by hand first, because the library leaves it open when no engine answers.
+
+    Raises NotProven when no engine answers, or this user may not use it.
     """
     try:
         if str(client_config["base_url"]).startswith(UNIX):
-            _connect_unix(str(client_config["base_url"]).removeprefix(UNIX)).close()
+            connect_unix(str(client_config["base_url"]).removeprefix(UNIX), API_TIMEOUT).close()
         return _Client(**client_config, version="auto", timeout=seconds)
     except FAILURES as error:
         if not (detail := errors.system_error_text(error)):
@@ -150,18 +152,3 @@ def _client(client_config: Mapping[str, Any], address: str, seconds: int) -> doc
         ) from error
     except OSError as error:
         raise NotProven(f"no Docker engine answers at {address}: {error.strerror or error}. Is it running?") from error
-
-
-def _connect_unix(path: str) -> socket.socket:
-    """Return a connection to a socket of this machine; one whose owner accepts nobody any more is not waited for.
-
-    Raises OSError when nobody accepts.
-    """
-    sock = socket.socket(socket.AF_UNIX)
-    try:
-        sock.settimeout(API_TIMEOUT)
-        sock.connect(path)
-    except BaseException:
-        sock.close()
-        raise
-    return sock

@@ -1,7 +1,7 @@
-"""Labels on containers, networks and images that this project reads or writes.
+"""Labels and names on the engine that this project reads or writes.
 
-Rule: a label can be set by anybody, and images pass theirs on; what is ours is decided by more than a label.
-Source: https://docs.docker.com/reference/compose-file/services/#labels (Compose's own labels).
+Rule: any container may have a label, and images pass theirs on, so a label alone never makes a container ours.
+Source: https://docs.docker.com/reference/compose-file/services/#labels (Compose's own labels)
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ COMPOSE_PROJECT: Final = "com.docker.compose.project"
 COMPOSE_SERVICE: Final = "com.docker.compose.service"
 COMPOSE_ONE_OFF: Final = "com.docker.compose.oneoff"
 AGENT_LABEL: Final = "io.cloison.scout"
-"""On an agent's container; it belongs to no project and is no vantage."""
+"""On an agent's container; the value is its token."""
+AGENT_NAME: Final = "cloison-scout-"
+"""The prefix of the name of an agent's container; its token follows."""
 REHEARSAL_LABEL: Final = "io.cloison.rehearsal"
-"""On whatever a rehearsal makes; the value is the rehearsal's name."""
+"""On everything that a rehearsal makes; the value is the rehearsal's name."""

@@ -1,15 +1,15 @@
-"""Podman through its Docker-compatible API, on this machine; what that API hides is asked of Podman's own.
+"""Podman, through its Docker-compatible API and, where that one hides a fact, through its own (libpod).
 
-Rule: Podman answers as Docker does, so what is the same is Docker's. Here stands what differs, each point seen on 4.3.1
-or 5.4.2. `podman system service` serves both APIs on one socket.
+Input: a client of the compatible API. Output: values of the model. `podman system service` serves both APIs on one
+socket. Rule: `docker.api` reads what both engines answer alike; this module has the differences, each measured on
+4.3.1 or 5.4.2.
+Source: https://docs.podman.io/en/latest/_static/api.html
 """
 
 from __future__ import annotations
 
 import json
-import socket
-import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -19,43 +19,70 @@ from docker.errors import NotFound
 from pyroute2.netlink.exceptions import NetlinkError
 
 from cloison.compose.project import DEFAULT_BRIDGE
+from cloison.engine import Document, Engine, HostPrograms, ProxiedPort
 from cloison.engine.connection import API_TIMEOUT
-from cloison.engine.docker import LINK_NAME, Docker, Document, network
+from cloison.engine.docker.api import CONTAINER_MODE, LINK_NAME, Docker, network
+from cloison.findings.engine_cves import Vulnerability
+from cloison.findings.host_facts import DaemonFacts
 from cloison.linux import pyroute
 from cloison.linux.netfilter import forward_policy
 from cloison.linux.subprocesses import run
+from cloison.linux.sysctl import setting
+from cloison.linux.unix_socket import peer_credentials
 from cloison.model.facts import EngineFacts, NetworkFacts
 from cloison.predict.context import ISOLATE
 
+NAME: Final = "podman"
+COMPONENT: Final = "Podman Engine"
+"""Podman's component in the answer to `GET /version`."""
+PROGRAMS: Final = HostPrograms(port_proxies=("conmon",))
+"""Podman has no daemon; `conmon` holds a socket on each published port so that no other process takes the port."""
+TABLES: Final = frozenset({"netavark"})
+"""Netavark's table, where its firewall driver is nftables."""
 LIBPOD_API: Final = "/v4.0.0/libpod"
 """Served by 4.0 and later: https://docs.podman.io/en/latest/_static/api.html"""
 ISOLATION_RELIABLE: Final = (5, 0)
-"""Before, whoever asked the Docker-compatible API about a network made Podman forget the network's isolation until it
-read its files again, and deny it on its own API, too (4.3.1; not 5.4.2)."""
+"""Before 5.0, inspecting a network through the Docker-compatible API makes Podman forget the option `isolate` until it
+reads its files again, and leave it out of its own API, too (4.3.1; not 5.4.2)."""
 NETWORKS_FOLDER: Final = "etc/containers/networks"
-"""Where Podman keeps the networks that root made."""
+"""The folder of the networks that root made."""
 CHAIN: Final = "NETAVARK_FORWARD"
-TABLE: Final = "netavark"
 INET: Final = 1
-"""The family of the table, NFPROTO_INET."""
-PROC_SYS_NET: Final = Path("/proc/sys/net")
-CONTAINER_MODE: Final = "container:"
-"""How the network mode of a container begins that lives in another's namespace."""
-UCRED: Final = struct.Struct("3i")
-"""SO_PEERCRED: process, user, group."""
+"""NFPROTO_INET (linux/netfilter.h), the family of the table."""
+
+
+def connect(api: docker.APIClient, socket: str) -> Engine:
+    """Return the engine behind a client; `socket` is the path of its Unix socket.
+
+    Raises OSError when the socket accepts no connection.
+    """
+    return Podman(api, socket)
+
+
+def proxied_ports() -> Iterator[ProxiedPort]:
+    """Yield nothing: `conmon` holds published ports and copies nothing."""
+    yield from ()
 
 
 class Podman(Docker):
-    """One engine, through a client that it closes with `close`."""
+    """A connection to Podman; `close` closes its client."""
 
-    def __init__(self, api: docker.APIClient, address: str) -> None:
-        super().__init__(api)
-        self._root_folder = _root_folder(address)
+    def __init__(self, api: docker.APIClient, socket: str) -> None:
+        super().__init__(api, socket, NAME)
+        self._root_folder = _root_folder(socket)
+
+    def daemon(self) -> DaemonFacts:
+        """Return no settings: Podman has no daemon."""
+        return DaemonFacts()
+
+    def vulnerabilities(self) -> Sequence[Vulnerability]:
+        """Return none: Podman's are not collected yet."""
+        return ()
 
     def _engine(self, version: Document) -> EngineFacts:
         bridges = [item["network_interface"] for item in self._native_networks() if item.get("network_interface")]
         return EngineFacts(
-            "podman",
+            NAME,
             version.get("Version", ""),
             forward_policy(4),
             forward_policy(6),
@@ -65,9 +92,10 @@ class Podman(Docker):
         )
 
     def _container(self, identity: str) -> Document | None:
-        """Return a container whose seat on the default network is called as in the file, `bridge`.
+        """Return a container's document as Docker would give it.
 
-        Podman repeats the seats and ports of a namespace's owner for everybody who lives in it; Docker tells them once.
+        The default network is `bridge`, as in a Compose file. Podman repeats the networks and ports of the owner of a
+        namespace in every container that shares it; Docker gives them once, in the owner.
         """
         document = super()._container(identity)
         if document is None:
@@ -82,7 +110,7 @@ class Podman(Docker):
     def _network(self, name: str) -> NetworkFacts | None:
         real = self._default if name == DEFAULT_BRIDGE else name
         native = next((item for item in self._native_networks() if item["name"] == real), None)
-        isolation = self._isolation(native) if native else None  # asked first: see TRUTHFUL
+        isolation = self._isolation(native) if native else None  # read first: see ISOLATION_RELIABLE
         try:
             document = self._api.inspect_network(name)
         except NotFound:
@@ -99,19 +127,19 @@ class Podman(Docker):
 
     @cached_property
     def _release(self) -> tuple[int, int]:
-        return EngineFacts("podman", self._api.version().get("Version", "")).release
+        return EngineFacts(NAME, self._api.version().get("Version", "")).release
 
     def _native_networks(self) -> list[Mapping[str, Any]]:
-        """Return the networks as Podman's own API tells them."""
+        """Return the networks from Podman's own API."""
         answer = self._api.get(f"{self._api.base_url}{LIBPOD_API}/networks/json", timeout=API_TIMEOUT)
         answer.raise_for_status()
         native: list[Mapping[str, Any]] = answer.json()
         return native
 
     def _isolation(self, native: Mapping[str, Any]) -> str | None:
-        """Return the option `isolate` of a network, None when nobody tells it.
+        """Return the option `isolate` of a network, None when it cannot be known.
 
-        A network that was never written to a file is the default one as it is built in.
+        Only the built-in default network has no file.
         """
         network_file = self._root_folder / NETWORKS_FOLDER / f"{native['name']}.json"
         try:
@@ -123,17 +151,13 @@ class Podman(Docker):
         return str(isolate) if isolate else "false" if is_reliable else None
 
 
-def _root_folder(address: str) -> Path:
-    """Return the root directory of the process that listens at `address`: it may have one of its own."""
-    with socket.socket(socket.AF_UNIX) as peer:
-        peer.settimeout(API_TIMEOUT)
-        peer.connect(address)
-        process, _, _ = UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size))
-    return Path(f"/proc/{process}/root")
+def _root_folder(socket: str) -> Path:
+    """Return the root directory of the process that listens on `socket`, which may differ from this process's."""
+    return Path(f"/proc/{peer_credentials(socket, API_TIMEOUT).pid}/root")
 
 
 def _firewall() -> str:
-    """Return whose rules Netavark has written on this machine."""
+    """Return the firewall backend of Netavark on this machine: `iptables`, `nftables`, or empty for neither."""
     if run(["iptables", "--wait", "-S", CHAIN]).code == 0:
         return "iptables"
     try:
@@ -141,25 +165,18 @@ def _firewall() -> str:
             names = {table.get("NFTA_TABLE_NAME") for table in nftables.get_tables()}
     except (NetlinkError, OSError):
         return ""
-    return "nftables" if TABLE in names else ""
+    return "nftables" if TABLES & names else ""
 
 
 def _filters_bridges() -> bool:
-    return _setting("bridge/bridge-nf-call-iptables") == "1"
+    return setting("net/bridge/bridge-nf-call-iptables") == "1"
 
 
 def _source_check(bridges: Iterable[str]) -> str:
-    """Return the strictest check in force on the bridges: Netavark sets it there and in the containers alike.
+    """Return the strictest `rp_filter` of the bridges; Netavark sets it there and in the containers alike.
 
     https://github.com/containers/netavark/pull/962; without it, both have what the machine gives new interfaces.
     """
-    found = {_setting(f"ipv4/conf/{name}/rp_filter") for name in ("all", *bridges)} - {""}
+    found = {setting(f"net/ipv4/conf/{name}/rp_filter") for name in ("all", *bridges)} - {""}
     # The higher number is in force, and 1 is strict, 2 loose: https://docs.kernel.org/networking/ip-sysctl.html
     return max(found, default="")
-
-
-def _setting(name: str) -> str:
-    try:
-        return (PROC_SYS_NET / name).read_text().strip()
-    except OSError:
-        return ""

@@ -1,37 +1,53 @@
-"""Which engine answers: the Docker-compatible API itself tells who is behind it."""
+"""Selects the engine: the table of engines by name, and the one that answers on this machine.
+
+Rule: an engine is recognised by the component in its answer to `GET /version`. An engine that serves Docker's API and
+is not in the table is read like Docker under its own name, so that its predictions are `unknown` and not Docker's.
+Source: https://docs.docker.com/reference/api/engine/version/v1.41/#tag/System/operation/SystemVersion
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Final
 
-import docker
+import docker as docker_library
 
+from cloison.engine import Document, Engine, EngineModule, ProxiedPort, docker, podman
 from cloison.engine.connection import FAILURES, local_client, socket_path
-from cloison.engine.docker import Docker
-from cloison.engine.podman import Podman
 from cloison.errors import NotProven
 
-COMPONENTS: Final[Mapping[str, Callable[[docker.APIClient], Docker]]] = {
-    "Podman Engine": lambda api: Podman(api, socket_path()),
-}
-"""By the component that only this engine has: https://docs.docker.com/reference/api/engine/version/v1.41/#tag/System"""
+ENGINES: Final[Mapping[str, EngineModule]] = {docker.NAME: docker, podman.NAME: podman}
+"""The engines, by their name in facts and proof documents."""
+DAEMONS: Final = frozenset(module.PROGRAMS.daemon for module in ENGINES.values()) - {""}
+PORT_PROXIES: Final = frozenset(name for module in ENGINES.values() for name in module.PROGRAMS.port_proxies)
+TABLES: Final = frozenset(table for module in ENGINES.values() for table in module.TABLES)
+"""The programs and tables of all engines, because several may run on one machine."""
 
 
-def engine() -> Docker:
-    """Return the engine that answers; the caller closes it.
+def engine() -> Engine:
+    """Return the engine that answers on this machine; the caller closes it.
 
     Raises NotProven when none does.
     """
     api = local_client()
     try:
-        return _engine_for(api, api.version())
+        return engine_behind(api, api.version(), socket_path())
     except (*FAILURES, OSError) as error:
         api.close()
         raise NotProven(f"the engine at {socket_path()} stopped answering: {error}") from error
 
 
-def _engine_for(api: docker.APIClient, version: Mapping[str, Any]) -> Docker:
-    names = [part.get("Name") for part in version.get("Components") or ()]
-    make = next((COMPONENTS[name] for name in names if name in COMPONENTS), Docker)
-    return make(api)
+def engine_behind(api: docker_library.APIClient, version: Document, socket: str) -> Engine:
+    """Return the engine behind a client that gave `version`; Docker before 18.06 names no components."""
+    components = [str(part.get("Name", "")) for part in version.get("Components") or ()]
+    by_component = {module.COMPONENT: module for module in ENGINES.values()}
+    module = next((by_component[name] for name in components if name in by_component), None)
+    if module or not components:
+        return (module or docker).connect(api, socket)
+    return docker.Docker(api, socket, components[0])
+
+
+def proxied_ports() -> Iterator[ProxiedPort]:
+    """Yield the ports from which running programs of any engine copy."""
+    for module in ENGINES.values():
+        yield from module.proxied_ports()

@@ -1,10 +1,10 @@
-"""An engine behind ssh, reached with the system's own ssh: its keys, its agent, its known hosts.
+"""A tunnel to an engine behind ssh, made with the system's ssh: its keys, its agent, its known hosts.
 
-Every connection to the socket of a tunnel is one `ssh HOST docker system dial-stdio`, as for the docker client
-itself (https://docs.docker.com/engine/security/protect-access/). The library's own way needs paramiko,
-which knows neither the user's agent nor all of ssh_config.
-
-Rule: the connection is the process's standard input and output, so it ends with either of them.
+Input: an `ssh://` address. Output: a Unix socket on this machine. Every connection to that socket starts one
+`ssh HOST docker system dial-stdio`, as the docker client does. docker-py's own tunnel needs paramiko, which supports
+neither the user's ssh agent nor all of ssh_config.
+Rule: the connection is the standard input and output of the ssh process, so each ends with the other.
+Source: https://docs.docker.com/engine/security/protect-access/
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from cloison.errors import NotProven
 SSH: Final = "ssh://"
 DIAL_COMMAND: Final = ("docker", "system", "dial-stdio")
 CONNECT_TIMEOUT: Final = 15
-"""Seconds for the other machine to answer at all."""
+"""Seconds for the other machine to accept the connection."""
 PREFIX: Final = "cloison-tunnel-"
 LOG_FILE: Final = "said"
-"""What ssh says goes here; whoever works with a tunnel, we and its ssh, holds the lock of this file."""
+"""The standard error of ssh; this process and its ssh hold the lock of the file: ssh inherits the descriptor."""
 LOCK_GRACE: Final = 60
-"""Seconds for a tunnel to take its lock."""
+"""Seconds for a new tunnel to lock its file."""
 
 
 class Tunnel:
-    """A socket on this machine that leads to the engine at an `ssh://` address."""
+    """A Unix socket on this machine whose connections end at the engine of an `ssh://` address."""
 
     def __init__(self, address: str) -> None:
         self._argv = _argv(address)
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
-        """Open the socket; connections are made when somebody asks for one."""
+        """Open the socket; ssh starts with the first connection to it."""
         with ExitStack() as stack:
             _remove_leftovers()
             self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX)))
@@ -62,11 +62,11 @@ class Tunnel:
 
     @property
     def address(self) -> str:
-        """Where the engine is reached on this machine."""
+        """The address of the socket on this machine."""
         return f"unix://{self._folder / 'engine.sock'}"
 
     def last_error(self) -> str:
-        """Return the last thing that ssh said, empty when it said nothing."""
+        """Return the last line of ssh's standard error, empty when there is none."""
         lines = (self._folder / LOG_FILE).read_text(errors="replace").strip().splitlines()
         return lines[-1].strip() if lines else ""
 
@@ -81,12 +81,12 @@ class Tunnel:
                             stdin=connection.fileno(),
                             stdout=connection.fileno(),
                             stderr=self._log,
-                            start_new_session=True,  # a Ctrl-C is ours alone
+                            start_new_session=True,  # SIGINT of the terminal goes to this process alone
                         )
                     )
 
     def _multiplexing_options(self) -> list[str]:
-        """Return the options by which later connections go through the first one: one handshake, not ten."""
+        """Return the options that let later connections share the first one: one handshake instead of ten."""
         return ["-o", "ControlMaster=auto", "-o", "ControlPersist=no", "-S", str(self._folder / "shared")]
 
     def _close(self) -> None:
@@ -98,9 +98,9 @@ class Tunnel:
 
 
 def _remove_leftovers() -> None:
-    """Remove the folders that killed commands of this user have left."""
+    """Remove the folders of killed commands of this user."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with suppress(OSError):  # another user's, or it went by itself
+        with suppress(OSError):  # another user's, in use, or removed meanwhile
             if time.time() - folder.stat().st_mtime > LOCK_GRACE and folder.stat().st_uid == os.geteuid():
                 with (folder / LOG_FILE).open("rb") as log:
                     fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -108,18 +108,18 @@ def _remove_leftovers() -> None:
 
 
 def _argv(address: str) -> list[str]:
-    """Return the words that start ssh.
+    """Return the command line of ssh.
 
-    Raises NotProven when there is no ssh, or the address names no machine.
+    Raises NotProven when ssh is not installed, or the address has no host.
     """
     parts = urlsplit(address)
-    # As it is written: the names of ssh_config tell capitals from small letters, and urlsplit does not.
+    # Not `parts.hostname`, which is in lower case: the names in ssh_config are case-sensitive.
     host = parts.netloc.rpartition("@")[2].removesuffix(f":{parts.port}").strip("[]")
     if not host:
-        raise NotProven(f"{address} names no machine; write it like ssh://user@machine")
+        raise NotProven(f"{address} has no host; write it like ssh://user@machine")
     program = shutil.which("ssh")
     if not program:
-        raise NotProven(f"the engine is at {address}, and there is no ssh here to get there; install an ssh client")
+        raise NotProven(f"{address} needs an ssh client, which is not installed here; install one")
     options = ["-T", "-o", f"ConnectTimeout={CONNECT_TIMEOUT}", "-o", "BatchMode=yes"]
     user = ["-l", parts.username] if parts.username else []
     port = ["-p", str(parts.port)] if parts.port else []

@@ -19,7 +19,10 @@ from cloison.findings.container_privileges import (
     Mount,
     Process,
 )
+from cloison.model.text import listed
 
+MAX_NAMED: Final = 6
+"""Names in one sentence; the others are counted."""
 MANUAL: Final = "https://man7.org/linux/man-pages/man7/capabilities.7.html"
 NAMESPACES: Final = "https://man7.org/linux/man-pages/man7/namespaces.7.html"
 SURFACE: Final = "https://docs.docker.com/engine/security/#docker-daemon-attack-surface"
@@ -164,7 +167,7 @@ def _devices(privileges: ContainerPrivileges) -> Iterator[Risk]:
     if privileges.devices:
         able = "has devices of the host; its access by the device cgroup was not checked"
         source = "https://docs.docker.com/reference/cli/docker/container/run/#device"
-        yield Risk("devices", privileges.container, able, _some(privileges.devices), source)
+        yield Risk("devices", privileges.container, able, listed(privileges.devices, MAX_NAMED), source)
 
 
 def _capabilities(privileges: ContainerPrivileges) -> Iterator[Risk]:
@@ -175,7 +178,8 @@ def _capabilities(privileges: ContainerPrivileges) -> Iterator[Risk]:
         if process and availability is not Availability.NEVER and _counts(privileges, capability):
             able, evidence = AVAILABILITY_TEXTS[availability]
             evidence_text = evidence.format(name=process.name, capability=capability.name)
-            on = "" if use.affects_host else f"; it is on {_some(privileges.networks) or 'the network of the host'}"
+            networks = listed(privileges.networks, MAX_NAMED) or "the network of the host"
+            on = "" if use.affects_host else f"; it is on {networks}"
             sentence = able.format(able=use.able)
             yield Risk(use.what, privileges.container, sentence, f"{evidence_text} ({_masks(process)}){on}", use.source)
 
@@ -249,7 +253,7 @@ def _forwarding(privileges: ContainerPrivileges, forwarding_results: Mapping[For
         yield Risk("set-to-route", privileges.container, able, f"{_forwarding_text(privileges)}; {evidence}", ROUTING)
     else:
         able = "has IP forwarding enabled between its networks, which was not tested"
-        evidence = f"{_forwarding_text(privileges)}; it is on {_some(privileges.networks)}"
+        evidence = f"{_forwarding_text(privileges)}; it is on {listed(privileges.networks, MAX_NAMED)}"
         yield Risk("may-route", privileges.container, able, evidence, ROUTING)
 
 
@@ -261,11 +265,5 @@ def _path_text(path: ForwardingPath) -> str:
 
 def _forwarding_text(privileges: ContainerPrivileges) -> str:
     families = {"IPv4": privileges.forwarding, "IPv6": privileges.forwarding_ipv6}
-    evidence_text = ", ".join(f"{family} on {_some(links)}" for family, links in families.items() if links)
+    evidence_text = ", ".join(f"{family} on {listed(links, MAX_NAMED)}" for family, links in families.items() if links)
     return f"forwarding is enabled for {evidence_text}"
-
-
-def _some(words: Iterable[str], few: int = 6) -> str:
-    listed = list(words)
-    more = [f"and {len(listed) - few} more"] if len(listed) > few else []
-    return ", ".join([*listed[:few], *more])

@@ -8,42 +8,22 @@ Source: https://github.com/moby/moby/security/advisories; other rows name their 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
+from packaging.version import Version
+
 from cloison.findings.container_risks import Risk
-from cloison.findings.host_facts import OFF, HostFacts
+from cloison.findings.host_facts import OFF, DaemonFacts, HostFacts
 from cloison.model.facts import Container, Facts
 from cloison.model.flow import HOST
+from cloison.model.version import parse_version
 
 ENGINE: Final = "engine"
-"""The `where` of a finding about the engine."""
-DOCKER: Final = "docker"
-FINAL_RELEASE: Final = 1 << 30
-"""The fourth number of a version that is not a pre-release, larger than any pre-release."""
+"""The place of a risk of the engine itself."""
 UNLESS_BACKPORTED: Final = ", unless its distribution backported the fix"
-Version = tuple[int, int, int, int]
-"""Major, minor, patch, and the number of the pre-release."""
-VERSION: Final = re.compile(
-    r"v?(?P<major>\d+)\.(?P<minor>\d+)(?:\.(?P<patch>\d+))?(?:-(?P<stage>alpha|beta|rc)\.?(?P<number>\d*))?"
-)
-STAGES: Final = {"alpha": 0, "beta": 1000, "rc": 2000}
-"""The offset of each pre-release stage: alpha before beta before rc."""
-
-
-def version(text: str) -> Version | None:
-    """Parse a version such as `28.0.1`, `26.0.0-rc3`, `20.10.24+dfsg1` or `24.0.7-0ubuntu4`; None when it is none.
-
-    The suffix of a distribution is ignored.
-    """
-    read = VERSION.match(text)
-    if not read:
-        return None
-    preview = STAGES[read["stage"]] + int(read["number"] or 0) if read["stage"] else FINAL_RELEASE
-    return int(read["major"]), int(read["minor"]), int(read["patch"] or 0), preview
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +34,8 @@ class VersionRange:
     fixed: str
 
     def contains(self, found: Version) -> bool:
-        """Whether a version is in the range."""
-        first, fixed = version(self.first), version(self.fixed)
+        """Whether a version lies in the range."""
+        first, fixed = parse_version(self.first), parse_version(self.fixed)
         return (first is None or first <= found) and (fixed is None or found < fixed)
 
 
@@ -65,6 +45,7 @@ class EngineContext:
 
     facts: Facts
     host: HostFacts
+    daemon: DaemonFacts
     project: str
 
     @property
@@ -224,13 +205,13 @@ class DaemonSetting:
     """A setting of the daemon that removes isolation in every version; `evidence_of` returns its evidence."""
 
     what: str
-    evidence_of: Callable[[HostFacts], str]
+    evidence_of: Callable[[DaemonFacts], str]
     sentence: str
     source: str
 
 
-def _daemon_flag(name: str, value: str) -> Callable[[HostFacts], str]:
-    return lambda host: f"its daemon runs with {name}={value}" if host.flag(name) == value else ""
+def _daemon_flag(name: str, value: str) -> Callable[[DaemonFacts], str]:
+    return lambda daemon: f"its daemon runs with {name}={value}" if daemon.flag(name) == value else ""
 
 
 PACKETS: Final = "https://docs.docker.com/engine/network/packet-filtering-firewalls/"
@@ -248,25 +229,25 @@ SETTINGS: Final = (
     ),
     DaemonSetting(
         "no-raw-rules",
-        lambda host: "DOCKER_INSECURE_NO_IPTABLES_RAW=1 is set" if host.raw_table_allowed is False else "",
+        lambda daemon: "DOCKER_INSECURE_NO_IPTABLES_RAW=1 is set" if daemon.raw_table_allowed is False else "",
         "does not block other machines from the containers' own addresses",
         PUBLISHING,
     ),
 )
 
 
-def risks(context: EngineContext) -> list[Risk]:
-    """Return the vulnerabilities of the engine's version that apply here, then the unsafe settings of the daemon."""
+def risks(context: EngineContext, vulnerabilities: Sequence[Vulnerability] = VULNERABILITIES) -> list[Risk]:
+    """Return the `vulnerabilities` of the engine's version that apply here, then the unsafe settings of the daemon."""
     settings = [
         Risk(setting.what, ENGINE, setting.sentence, evidence, setting.source)
         for setting in SETTINGS
-        if (evidence := setting.evidence_of(context.host))
+        if (evidence := setting.evidence_of(context.daemon))
     ]
-    return ([*_vulnerabilities(context)] if context.facts.engine.name == DOCKER else []) + settings
+    return [*_affecting(context, vulnerabilities), *settings]
 
 
-def _vulnerabilities(context: EngineContext) -> list[Risk]:
-    if version(context.facts.engine.version) is None:
+def _affecting(context: EngineContext, vulnerabilities: Sequence[Vulnerability]) -> list[Risk]:
+    if vulnerabilities and parse_version(context.facts.engine.version) is None:
         version_evidence = f'its version reads "{context.facts.engine.version}"'
         return [
             Risk(
@@ -278,8 +259,8 @@ def _vulnerabilities(context: EngineContext) -> list[Risk]:
             )
         ]
     found = []
-    for vulnerability in VULNERABILITIES:
-        number = version(vulnerability.affected_version(context))
+    for vulnerability in vulnerabilities:
+        number = parse_version(vulnerability.affected_version(context))
         why = vulnerability.evidence_of(context)
         if number and why and any(part.contains(number) for part in vulnerability.affected):
             evidence = f"version {vulnerability.affected_version(context)}; {why}"

@@ -26,52 +26,38 @@ BOOLEAN_FLAGS: Final = frozenset(
 )
 """Boolean flags of dockerd: a flag without `=value` is true."""
 VALUE_FLAGS: Final = frozenset({"bip", "default-address-pool", "firewall-backend", "ip", "userns-remap"})
-"""Flags of dockerd that take a value. https://docs.docker.com/reference/cli/dockerd/"""
+"""Flags of dockerd that take a value."""
 CONFIG_KEY_ALIASES: Final = {"default-address-pools": "default-address-pool"}
-"""Keys of daemon.json whose name differs from the flag on the command line."""
+"""Keys of the daemon's file whose flag has another name."""
 OFF: Final = "false"
-ENGINE_TABLES: Final = frozenset({"docker-bridges", "filter", "mangle", "nat", "raw", "security"})
-"""Tables of nftables that Docker creates, or iptables with its nf_tables backend."""
-FAMILIES: Final = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
-"""The kernel's numbers of table families: NFPROTO_* in linux/netfilter.h."""
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonFacts:
+    """The settings of the engine's daemon."""
+
+    flags: tuple[tuple[str, str], ...] | None = None
+    """The flags on its command line and in its file."""
+    raw_table_allowed: bool | None = None
+    """Whether it may make rules in the `raw` table: not with DOCKER_INSECURE_NO_IPTABLES_RAW=1."""
+
+    def flag(self, name: str) -> str:
+        """Return the value of a flag, empty where it is not set or could not be read."""
+        return dict(self.flags or ()).get(name, "")
 
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """The settings found on the engine's host."""
+    """The settings of the machine on which the engine runs."""
 
     firewalld: bool | None = None
-    """Whether firewalld is running."""
-    ufw: bool | None = None
-    """Whether ufw's chains are loaded."""
-    foreign_tables: tuple[str, ...] | None = None
-    """Tables of nftables that neither Docker nor iptables created."""
-    iptables_backend: str = ""
-    """`nf_tables` or `legacy`."""
-    forward_policy: str = ""
-    """ACCEPT or DROP."""
-    forward_policy_ipv6: str = ""
-    forwards: bool | None = None
-    """Whether the host forwards IPv4: net.ipv4.ip_forward."""
-    forwards_ipv6: bool | None = None
-    bridges_call_iptables: bool | None = None
-    """Whether packets inside a bridge pass iptables: net.bridge.bridge-nf-call-iptables."""
-    userland_proxy: bool | None = None
-    """Whether docker-proxy listens on published ports."""
+    """Whether firewalld runs."""
     resolvers: tuple[str, ...] | None = None
-    """The name servers of the host."""
-    flags: tuple[tuple[str, str], ...] | None = None
-    """The flags of the daemon, from its command line and from daemon.json."""
-    raw_table_allowed: bool | None = None
-    """Whether the daemon may add rules to the `raw` table: false with DOCKER_INSECURE_NO_IPTABLES_RAW=1."""
-
-    def flag(self, name: str) -> str:
-        """Return the value of the daemon's flag `name`, empty when it is not set or could not be read."""
-        return dict(self.flags or ()).get(name, "")
+    """The addresses of the host's name servers."""
 
 
 def flags(argv: Sequence[str], document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Return the known flags of the daemon's command line and of its daemon.json as sorted (name, value) pairs.
+    """Return the flags in the two tables above, from the daemon's command line and from its file.
 
     dockerd refuses to start when both set the same flag, so there is no precedence.
     """
@@ -98,10 +84,3 @@ def _command_line_flags(argv: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield name, value
         else:
             yield name, "true" if name in BOOLEAN_FLAGS else following
-
-
-def foreign_tables(tables: Sequence[tuple[int, str]]) -> tuple[str, ...]:
-    """Return the tables, given as (family, name), that neither Docker nor iptables created."""
-    return tuple(
-        sorted(f"{FAMILIES.get(family, family)} {name}" for family, name in tables if name not in ENGINE_TABLES)
-    )

@@ -23,6 +23,7 @@ from requests.auth import AuthBase
 
 from cloison import errors
 from cloison.ledger_client.config import Ledger
+from cloison.model.text import printable_line
 
 PROOFS_PATH: Final = "/api/v1/proofs"
 CONNECT_TIMEOUT: Final = 5.0
@@ -32,8 +33,6 @@ MAX_RESPONSE_BYTES: Final = 65536
 """Bytes of an answer that are read; a ledger's are a hundred."""
 NO_PROXY: Final = {"http": None, "https": None, "all": None}
 """No proxy: what is on this machine is not shown to another one, whatever the environment says."""
-MAX_SHOWN_CHARS: Final = 300
-"""Signs of another program's sentence that are repeated."""
 
 
 class DeliveryStatus(Enum):
@@ -164,9 +163,3 @@ def _error_text(error: Exception) -> str:
     """Return why nobody answered."""
     payload = printable_line(errors.system_error_text(error) or str(error)) or type(error).__name__
     return f"its certificate is not trusted ({payload})" if isinstance(error, requests.exceptions.SSLError) else payload
-
-
-def printable_line(text: str) -> str:
-    """Return another program's words on one line, without what a terminal obeys, and not too many of them."""
-    line = "".join(char if char.isprintable() else " " for char in text).strip()
-    return line if len(line) <= MAX_SHOWN_CHARS else f"{line[:MAX_SHOWN_CHARS]}…"

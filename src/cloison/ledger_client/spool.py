@@ -1,8 +1,10 @@
-"""Keeps proofs on disk until the ledger has them, in the order in which they came.
+"""Stores proofs on disk until the ledger has accepted them, in the order in which they were made.
 
-Rules: a file has its name when its bytes are on the disk, never before. Its name is its place in the row and its
-digest. Whoever gives it a name, or sends what waits, holds the kernel's lock for that; both fall with their process.
-Each project has a row of its own, for a token opens one project of a ledger.
+Input: the canonical bytes of a proof. Output: a queue of compressed files for each project and ledger, because a token
+is valid for one project of one ledger.
+Rules: a file gets its name after its bytes are on the disk. The name is its position in the queue and its digest. A
+process holds a lock of flock(2) while it names a file or sends the queue; the kernel drops it with the process. The
+locks are in the queue's own folder and are waited for, unlike those of `linux.file_lock`.
 """
 
 from __future__ import annotations
@@ -27,16 +29,17 @@ FILE_NAME: Final = re.compile(r"(?P<place>[0-9]{12})-(?P<digest>[0-9a-f]{64})\.j
 UNFINISHED: Final = ".unfinished"
 REJECTED: Final = "refused"
 LOCK_POLL_INTERVAL: Final = 0.05
-"""Seconds between two looks at a lock that another process holds."""
+"""Seconds between two attempts to take a lock that another process holds."""
 WRITE_LOCK_TIMEOUT: Final = 10.0
-"""Seconds that the others may take to write their proof down: the largest takes a tenth of one."""
+"""Seconds that other processes may take to write their proofs; the largest proof takes 0.1 s."""
 
 
 def spool_root(environment: Mapping[str, str]) -> Path:
     """Return the folder of all spools (https://specifications.freedesktop.org/basedir-spec/latest/).
 
-    Raises UsageError where nobody lives: a user without a home, as in a container that runs under any number.
+    Raises UsageError for a user without a home directory, as in a container that runs under an arbitrary user ID.
     """
+    # Not platformdirs: for a user without a home it returns a path below a folder called "~".
     state = environment.get("XDG_STATE_HOME", "")
     if state.startswith("/"):
         return Path(state) / "cloison/spool"
@@ -48,19 +51,19 @@ def spool_root(environment: Mapping[str, str]) -> Path:
 
 @dataclass(frozen=True, slots=True, order=True)
 class QueuedProof:
-    """A proof that waits; `body` is its canonical bytes, compressed with gzip, as they are sent."""
+    """A proof in the queue; `body` is its canonical bytes, compressed with gzip, as they are sent."""
 
     path: Path
 
     @property
     def digest(self) -> str:
-        """The proof's name."""
+        """The SHA-256 of the proof, in hexadecimal."""
         return self.path.name.partition("-")[2].removesuffix(".json.gz")
 
     def body(self) -> bytes:
-        """Return what is to be sent.
+        """Return the bytes to send.
 
-        Raises ValueError when the bytes on the disk are not those that were written, OSError when it gives none.
+        Raises ValueError when the bytes on the disk are not those that were written, OSError when they cannot be read.
         """
         body = self.path.read_bytes()
         try:
@@ -74,21 +77,21 @@ class QueuedProof:
 
 @dataclass(frozen=True, slots=True)
 class Spool:
-    """The row of one project at one ledger."""
+    """The queue of one project at one ledger."""
 
     folder: Path
 
     def enqueue(self, document: bytes) -> QueuedProof:
-        """Write a proof to the end of the row and return it when it is on the disk.
+        """Write a proof to the end of the queue and return it when it is on the disk.
 
-        Raises OSError when the disk does not take it.
+        Raises OSError when it cannot be written.
         """
         digest = hashlib.sha256(document).hexdigest()
         _make_folder(self.folder)
         with self.locked("writing", WRITE_LOCK_TIMEOUT) as is_locked:
             if not is_locked:
                 raise TimeoutError(f"another process has been writing there for {WRITE_LOCK_TIMEOUT:.0f} s")
-            for left in self.folder.glob(f"*{UNFINISHED}"):  # of a process that was killed: its lock is ours
+            for left in self.folder.glob(f"*{UNFINISHED}"):  # of a killed process, because this one has the lock
                 left.unlink()
             queue = self.queued()
             if existing := [one for one in queue if one.digest == digest]:
@@ -99,19 +102,19 @@ class Spool:
             return QueuedProof(path)
 
     def queued(self) -> list[QueuedProof]:
-        """Return what waits, the first to be sent first."""
+        """Return the proofs in the queue, the next to be sent first."""
         try:
             return sorted(QueuedProof(path) for path in self.folder.iterdir() if FILE_NAME.fullmatch(path.name))
         except FileNotFoundError:
             return []
 
     def remove(self, proof: QueuedProof) -> None:
-        """Remove a proof that the ledger has."""
+        """Remove a proof that the ledger has accepted."""
         proof.path.unlink(missing_ok=True)
         _fsync_folder(self.folder)
 
     def reject(self, proof: QueuedProof, reason: str) -> Path:
-        """Take a proof out of the row, with the reason beside it, and return where it is now."""
+        """Move a proof out of the queue, write the reason beside it, and return its new path."""
         rejected = self.folder / REJECTED
         _make_folder(rejected)
         _write(rejected / f"{proof.digest}.reason", f"{reason}\n".encode())
@@ -122,12 +125,12 @@ class Spool:
         return to
 
     def is_rejected(self, proof: QueuedProof) -> bool:
-        """Whether a proof was set aside."""
+        """Whether the ledger rejected a proof."""
         return (self.folder / REJECTED / f"{proof.digest}.json.gz").exists()
 
     @contextmanager
     def locked(self, name: str, seconds: float) -> Iterator[bool]:
-        """Hold the lock of this name; False when somebody else had it for all these seconds."""
+        """Hold the lock of this name; False when another process had it for all of `seconds`."""
         descriptor = os.open(self.folder / f".{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             yield _acquire(descriptor, seconds)
@@ -136,7 +139,7 @@ class Spool:
 
 
 def spool(folder: Path, url: str, project: str) -> Spool:
-    """Return the row of a project at the ledger of this address."""
+    """Return the queue of a project at the ledger of this address."""
     scheme, host, path, *_ = urlsplit(url)
     return Spool(folder / quote(f"{scheme}_{host}{path}", safe="") / quote(project, safe="").replace(".", "%2E"))
 
@@ -155,7 +158,7 @@ def _acquire(descriptor: int, seconds: float) -> bool:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder and those that are missing above it, for its owner alone and so that a power cut leaves them."""
+    """Make a folder and its parents, for their owner alone, and flush them to the disk."""
     if folder.is_dir():
         return
     _make_folder(folder.parent)
@@ -164,7 +167,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Have a whole file of this name on the disk, or none."""
+    """Write a file so that after a power failure it is complete or absent."""
     unfinished = path.with_name(f"{path.name}{UNFINISHED}")
     try:
         with open(unfinished, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
@@ -179,7 +182,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _fsync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk."""
+    """Flush the entries of a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -1,6 +1,8 @@
-"""Reads the policies of the host's chains from the kernel, so that no program has to be there for it.
+"""The host's packet filter, read from the kernel: over netlink for nftables, with getsockopt(2) for legacy iptables.
 
-Rule: a packet passes the FORWARD chain of both backends of iptables, nft's and the legacy one, so one DROP is a DROP.
+Output: policies and names of chains in the calling thread's network namespace. No program has to be installed.
+Rule: a packet passes the FORWARD chains of both backends of iptables, so one DROP decides.
+Sources: linux/netfilter.h, linux/netfilter/nf_tables.h, linux/netfilter_ipv4/ip_tables.h
 """
 
 from __future__ import annotations
@@ -8,9 +10,9 @@ from __future__ import annotations
 import ctypes
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pyroute2.netlink.exceptions import NetlinkError
 
@@ -20,25 +22,34 @@ from cloison.linux.netns import LIBC
 TABLE: Final = "filter"
 CHAIN: Final = "FORWARD"
 VERDICTS: Final = {0: "DROP", 1: "ACCEPT"}
-"""How the kernel numbers what becomes of a packet (linux/netfilter.h)."""
+"""NF_DROP and NF_ACCEPT."""
 FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
 LEVELS: Final = {4: socket.IPPROTO_IP, 6: socket.IPPROTO_IPV6}
 LEGACY_TABLES: Final = {4: Path("/proc/net/ip_tables_names"), 6: Path("/proc/net/ip6_tables_names")}
 IPT_SO_GET_INFO: Final = 64
 IPT_SO_GET_ENTRIES: Final = 65
-"""IPT_SO_GET_INFO and IPT_SO_GET_ENTRIES (linux/netfilter_ipv4/ip_tables.h)."""
+"""Options of getsockopt(2) on a raw socket, at the level IPPROTO_IP or IPPROTO_IPV6."""
 IPT_GETINFO: Final = struct.Struct("32sI5I5III")
-"""The struct ipt_getinfo: the table's name, its hooks, where each begins, where its policy stands, and sizes."""
+"""struct ipt_getinfo {
+       char name[XT_TABLE_MAXNAMELEN];
+       unsigned int valid_hooks, hook_entry[NF_INET_NUMHOOKS], underflow[NF_INET_NUMHOOKS], num_entries, size;
+   };"""
 UNDERFLOWS_INDEX: Final = 7
-"""At which place of INFO the positions of the policies begin, one a hook."""
+"""The index of `underflow` in IPT_GETINFO: the offset of each hook's policy in the rules."""
 HOOKS: Final = ("PREROUTING", "INPUT", CHAIN, "OUTPUT", "POSTROUTING")
-"""In the order of NF_INET_PRE_ROUTING and those after it; a legacy table has one chain for each, of that name."""
+"""NF_INET_PRE_ROUTING and the following, by number; a legacy table has one chain for each, of that name."""
 FAMILY_NAMES: Final = {1: "inet", 2: "ip", 5: "netdev", 7: "bridge", 10: "ip6"}
-"""How nft calls the families of tables (linux/netfilter.h)."""
+"""The families of tables, NFPROTO_*, by the name that nft(8) gives them."""
+IPTABLES_TABLES: Final = frozenset({"filter", "mangle", "nat", "raw", "security"})
+"""The tables that iptables-nft makes in the families ip and ip6."""
+DNAT_HOOKS: Final = {0, 3}
+"""NF_INET_PRE_ROUTING and NF_INET_LOCAL_OUT: the destination of a packet is translated there and nowhere else."""
 IPT_GET_ENTRIES: Final = struct.Struct("32sI4x")
-"""The head of struct ipt_get_entries; the rules after it are aligned to eight bytes."""
+"""struct ipt_get_entries { char name[XT_TABLE_MAXNAMELEN]; unsigned int size; struct ipt_entry entrytable[]; };
+
+The entries are aligned to eight bytes."""
 VERDICT_OFFSET: Final = {4: 112 + 32, 6: 168 + 32}
-"""Bytes of a rule before its verdict: struct ipt_entry or ip6t_entry without matches, then struct xt_entry_target."""
+"""Bytes of a policy's entry before its verdict: struct ipt_entry or ip6t_entry, then struct xt_entry_target."""
 
 
 def forward_policy(version: int) -> str:
@@ -54,15 +65,42 @@ def forward_policy(version: int) -> str:
 
 
 def other_drop_chains() -> list[str]:
-    """Return the chains that drop what none of their rules lets pass, but for those called FORWARD in `filter`.
+    """Return the chains whose policy is DROP, without the chain FORWARD of the table `filter`, which is read elsewhere.
 
-    Nobody sets one up without knowing, and whoever looks for what ends there looks into `filter` first.
+    Empty where the chains cannot be read.
     """
     try:
         legacy = ((table, chain, f"legacy {program}") for chain, table, program in _legacy_drops())
         return sorted({f"{chain} of the table {table} ({where})" for table, chain, where in (*_nft_drops(), *legacy)})
     except (OSError, NetlinkError):
         return []
+
+
+def foreign_dnat_chains(engine_tables: Collection[str]) -> list[str]:
+    """Return the nftables chains that may translate destinations and are neither an engine's nor iptables'.
+
+    `engine_tables` are the names of the engines' tables. Empty where the chains cannot be read.
+    """
+    try:
+        with pyroute.nftables() as nftables:
+            chains = list(nftables.get_chains())
+    except (OSError, NetlinkError):
+        return []
+    found = ((c["nfgen_family"], c.get_attr("NFTA_CHAIN_TABLE"), c) for c in chains if _translates_destination(c))
+    return sorted(
+        f"{chain.get_attr('NFTA_CHAIN_NAME')} of the table {table} ({FAMILY_NAMES.get(family, family)})"
+        for family, table, chain in found
+        if table not in engine_tables and not (family in FAMILIES.values() and table in IPTABLES_TABLES)
+    )
+
+
+def _translates_destination(chain: Any) -> bool:
+    hook = chain.get_attr("NFTA_CHAIN_HOOK")
+    return (
+        hook is not None
+        and chain.get_attr("NFTA_CHAIN_TYPE") == "nat"
+        and hook.get_attr("NFTA_HOOK_HOOKNUM") in DNAT_HOOKS
+    )
 
 
 def _nft_drops() -> Iterator[tuple[str, str, str]]:
@@ -86,11 +124,11 @@ def _nft(version: int) -> Iterator[str]:
 
 
 def _nft_policies(family: int) -> Iterator[tuple[int, str, str, str]]:
-    """Yield family, table, name and policy of the chains that see packets by themselves."""
+    """Yield family, table, name and policy of the base chains, which are those with a hook."""
     try:
         with pyroute.nftables(family) as nftables:
             chains = list(nftables.get_chains())
-    except OSError:  # a kernel without nftables knows no such socket
+    except OSError:  # a kernel without nftables has no NETLINK_NETFILTER
         return
     for chain in chains:
         if (policy := chain.get_attr("NFTA_CHAIN_POLICY")) is not None:
@@ -104,7 +142,7 @@ def _legacy(version: int) -> Iterator[str]:
 
 
 def _legacy_tables(version: int) -> list[str]:
-    """Return which tables there are: asking for one makes it, and every program then warns of legacy tables."""
+    """Return the names of the loaded tables; a request for another would load it, and iptables-nft would warn of it."""
     names = LEGACY_TABLES[version]
     return names.read_text().split() if names.exists() else []
 
@@ -125,10 +163,10 @@ def _legacy_policies(version: int, table: str) -> Iterator[tuple[str, str]]:
             yield chain, VERDICTS[-verdict - 1]
 
 
-def _getsockopt(sock: socket.socket, level: int, option: int, question: bytes) -> bytes:
-    """Ask by getsockopt with a question in the buffer, which Python's own cannot pass."""
-    buffer = ctypes.create_string_buffer(question, len(question))
-    length = ctypes.c_uint32(len(question))
+def _getsockopt(sock: socket.socket, level: int, option: int, request: bytes) -> bytes:
+    """Return the answer of getsockopt(2) to a request in its buffer, which `socket.getsockopt` cannot pass."""
+    buffer = ctypes.create_string_buffer(request, len(request))
+    length = ctypes.c_uint32(len(request))
     if LIBC.getsockopt(sock.fileno(), level, option, buffer, ctypes.byref(length)) != 0:
         code = ctypes.get_errno()
         raise OSError(code, "the legacy table of iptables cannot be read")

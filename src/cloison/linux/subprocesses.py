@@ -1,6 +1,7 @@
-"""Runs programs: the one door through which processes leave.
+"""Runs programs; no other module of the package starts a process, except the ssh tunnel.
 
-Rule: a verdict is never taken from a program's prose; callers read exit codes and JSON.
+Input: a command line. Output: an exit code and the program's output.
+Rule: no verdict depends on a program's messages for people; callers read exit codes, JSON and rule sets.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ NOT_FOUND: Final = 127
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """How a program ended. `code` is 127 when there is no such program."""
+    """The result of a program. `code` is 127 when it is not installed."""
 
     code: int
     out: str
@@ -27,13 +28,13 @@ class CommandResult:
 
     @property
     def last_line(self) -> str:
-        """The last thing it said, for an error message."""
+        """The last line of its output, for an error message."""
         lines = (self.err.strip() or self.out.strip()).splitlines()
         return lines[-1].strip() if lines else f"exit code {self.code}"
 
 
 def run(argv: Sequence[str], *, seconds: float = 60, env: Mapping[str, str] | None = None) -> CommandResult:
-    """Run a program to its end and keep what it printed.
+    """Run a program to its end and return its output.
 
     Raises NotProven when it does not end within `seconds`.
     """
@@ -51,16 +52,17 @@ def run(argv: Sequence[str], *, seconds: float = 60, env: Mapping[str, str] | No
     except FileNotFoundError:
         return CommandResult(NOT_FOUND, "", f"{argv[0]}: command not found")
     except subprocess.TimeoutExpired as error:
-        raise NotProven(f"`{' '.join(argv)}` did not answer within {seconds:.0f} s; is the engine stuck?") from error
+        raise NotProven(f"`{' '.join(argv)}` did not end within {seconds:.0f} s; is the engine stuck?") from error
     return CommandResult(done.returncode, done.stdout, done.stderr)
 
 
 def run_in_session(
     argv: Sequence[str], text: str, *, inherit_fd: int, seconds: float, env: Mapping[str, str]
 ) -> CommandResult:
-    """Feed a program in a session of its own: a Ctrl-C is ours alone, and when we leave early, all of it ends.
+    """Run a program with `text` as its input, in a session of its own, and return its output.
 
-    The descriptor `keep` stays open in it. Raises NotProven when it does not end within `seconds`.
+    SIGINT of the terminal does not reach the session, and its processes are killed when this function ends early.
+    The program inherits `inherit_fd`. Raises NotProven when it does not end within `seconds`.
     """
     try:
         process = subprocess.Popen(  # noqa: S603  # as above
@@ -88,7 +90,7 @@ def run_in_session(
 
 
 def run_attached(argv: Sequence[str]) -> int:
-    """Run a program that speaks to the person itself (on stderr: stdout is the report's) and return its exit code."""
+    """Run a program whose output goes to stderr, because stdout is the report's, and return its exit code."""
     try:
         return subprocess.run(argv, stdout=2, check=False).returncode  # noqa: S603  # as above
     except FileNotFoundError:

@@ -14,6 +14,7 @@ from ipaddress import ip_address, ip_network
 from typing import Final
 
 from cloison.model.flow import WILDCARD, Protocol, ip_version
+from cloison.model.version import parse_version
 
 DEFAULT_ENGINE_VERSION: Final = "20.10"
 """The version that a plan assumes: the one that isolates least of those that are predicted."""
@@ -135,9 +136,9 @@ class EngineFacts:
 
     @cached_property
     def release(self) -> tuple[int, int]:
-        """Major and minor version; (0, 0) when the engine does not report them."""
-        parts = [int("".join(filter(str.isdecimal, part)) or 0) for part in self.version.split(".")[:2]]
-        return (parts[0], parts[1]) if len(parts) == 2 else (0, 0)  # noqa: PLR2004  # major, minor
+        """Major and minor version; (0, 0) when the engine gives no version that can be read."""
+        version = parse_version(self.version)
+        return (version.major, version.minor) if version else (0, 0)
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
-from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from cloison.linux import listening_sockets, netns
+from cloison.engine.select import proxied_ports
+from cloison.linux import netns
 from cloison.linux.subprocesses import run
 from cloison.model.facts import Container, Facts, PublishedPort
 from cloison.model.flow import HOST, WILDCARD, Protocol, ip_version
@@ -31,7 +31,6 @@ SAVE_COMMANDS: Final = ("iptables-nft-save", "ip6tables-nft-save", *LEGACY_TABLE
 PROTOCOLS: Final = (Protocol.TCP, Protocol.UDP)
 DISCARD_PORT: Final = 9
 """The port that is asked where a rule translates whatever comes: nothing else listens on it (RFC 863)."""
-PROXY: Final = "docker-proxy"
 VantageKey = tuple[str, str]
 
 
@@ -117,9 +116,9 @@ def _of_host(
     for rule in _saved_rules(probe_sockets[HOST, ""]):
         wildcard = [WILDCARD[ip_version(rule.target)]]
         yield rule, _matching_addresses(rule, facts.host_addresses) if rule.address else wildcard
-    yield from (
-        (rule, [rule.address]) for rule in _proxy_rules()
-    )  # a process leads from one version of IP to the other
+    for proxied in proxied_ports():  # a process copies from one version of IP to the other
+        rule = DnatRule(proxied.host_address, proxied.host_port, proxied.protocol, proxied.address, proxied.port)
+        yield rule, [rule.address]
 
 
 def _of_containers(
@@ -154,17 +153,3 @@ def _saved_rules(sockets: ProbeSockets) -> Iterator[DnatRule]:
             names = Path("/proc/thread-self/net", LEGACY_TABLE_NAMES.get(program, ""))
             if program not in LEGACY_TABLE_NAMES or (names.exists() and NAT in names.read_text().split()):
                 yield from [*parse_rules(run([program, "-t", NAT]).out.splitlines())]
-
-
-def _proxy_rules() -> Iterator[DnatRule]:
-    """Yield where the engine's processes at published ports lead, those included that the engine has forgotten."""
-    for words in listening_sockets.command_lines(PROXY):
-        options = dict(pairwise(words))
-        if {"-proto", "-host-port", "-container-ip", "-container-port"} <= options.keys():
-            yield DnatRule(
-                options.get("-host-ip", ""),
-                int(options["-host-port"]),
-                Protocol(options["-proto"]),
-                options["-container-ip"],
-                int(options["-container-port"]),
-            )

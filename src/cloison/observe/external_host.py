@@ -1,12 +1,11 @@
-"""The outside machine: a namespace joined to the host by a veth pair, for the length of one proof.
+"""The outside machine: a network namespace that a veth pair joins to the host, for the length of one proof.
 
-It plays the neighbour on the LAN and the internet at once. Its addresses come from TEST-NET-2
-(198.51.100.0/24, RFC 5737) and from 2001:db8::/32 (RFC 3849), cut into segments so that several
-proofs can run at once; the third address of a segment belongs to nobody and serves as the negative
-control.
-
-Rule: a segment is taken by a lock that the kernel drops with the process. Whoever takes a segment
-first removes what a killed proof may have left on it.
+Output: its namespace and addresses. It stands for a neighbour on the LAN and for the internet. Its addresses come from
+TEST-NET-2 (198.51.100.0/24, RFC 5737) and 2001:db8::/32 (RFC 3849), in segments, so that several proofs can run at
+once. No machine has the third address of a segment, which is the negative control.
+Rule: a proof locks its segment, and the kernel drops the lock with the process. A proof removes first what a killed one
+has left on the segment.
+Source: veth(4)
 """
 
 from __future__ import annotations
@@ -31,32 +30,32 @@ PREFIX: Final = {4: 29, 6: 64}
 MAX_SEGMENTS: Final = 32
 LINK_PREFIX: Final = "cloison"
 IFA_F_NODAD: Final = 0x02
-"""IFA_F_NODAD: an IPv6 address is good at once, without a second of asking whether somebody has it."""
+"""IFA_F_NODAD (linux/if_addr.h): use an IPv6 address at once, without duplicate address detection."""
 DISABLE_IPV6: Final = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
 HOST_OFFSET, EXTERNAL_OFFSET, UNUSED_OFFSET = 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
 class ExternalHost:
-    """A joined outside machine. Addresses are one of each version of IP that the host speaks."""
+    """A joined outside machine, with one address of each version of IP that the host has."""
 
     descriptor: int
-    """Its network namespace."""
+    """The descriptor of its network namespace."""
     addresses: tuple[str, ...]
     host_addresses: tuple[str, ...]
-    """The host's addresses on the shared segment."""
+    """The host's addresses on the segment."""
     unused_addresses: tuple[str, ...]
-    """Addresses of the segment that no machine holds."""
+    """Addresses of the segment that no machine has."""
 
 
 def is_external_address(address: str) -> bool:
-    """Whether an address belongs to the outside segments, this proof's or another's."""
+    """Whether an address is on a segment of an outside machine, this proof's or another's."""
     return any(ip_address(address) in base for base in ADDRESS_RANGES)
 
 
 @contextmanager
 def external_host() -> Iterator[ExternalHost]:
-    """Have an outside machine joined to the host.
+    """Join an outside machine to the host.
 
     Raises NotProven when every segment is in use or the link cannot be made.
     """
@@ -75,7 +74,7 @@ def external_host() -> Iterator[ExternalHost]:
 
 
 def _addresses(number: int, at: int) -> tuple[str, ...]:
-    """Return an address of a segment in each version of IP that the host speaks."""
+    """Return an address of a segment for each version of IP that the host has."""
     speaks_ipv6 = DISABLE_IPV6.exists() and DISABLE_IPV6.read_text().strip() == "0"
     bases = ADDRESS_RANGES if speaks_ipv6 else ADDRESS_RANGES[:1]
     return tuple(str(base[number * 2 ** (base.max_prefixlen - PREFIX[base.version]) + at]) for base in bases)
@@ -124,5 +123,5 @@ def _configure(route: IPRoute, link: str, addresses: tuple[str, ...] = ()) -> No
 def _remove(link: str) -> None:
     with pyroute.iproute() as route:
         for index in route.link_lookup(ifname=link):
-            with suppress(NetlinkError):  # it went away by itself meanwhile
+            with suppress(NetlinkError):  # it has been removed meanwhile
                 route.link("del", index=index)

@@ -15,14 +15,16 @@ from typing import Final
 
 from cloison.compose.project import Project
 from cloison.engine import Engine
+from cloison.engine.select import DAEMONS, PORT_PROXIES
 from cloison.linux import fd_limit, listening_sockets, netns
 from cloison.model.facts import Container, Listener
-from cloison.model.flow import HOST, OUTSIDE, Protocol
+from cloison.model.flow import HOST, LINK_LOCAL, OUTSIDE, Protocol
 from cloison.model.outcome import Outcome
 from cloison.observe import dnat_rules, external_host, host_addresses, unmanaged_addresses
 from cloison.observe.external_host import ExternalHost
 from cloison.observe.interpret import VantageKey
 from cloison.observe.observer import ProbeSession
+from cloison.predict.context import DISABLE_IPV6
 from cloison.probe import socket_registry
 from cloison.probe.probe import Probe
 from cloison.probe.prober import Prober
@@ -31,9 +33,6 @@ from cloison.verdict.flow_enumeration import LOOPBACK, Ports, place
 
 TENTATIVE_TIMEOUT: Final = 4
 """Seconds to wait at most until fresh IPv6 addresses may be used; the kernel takes two by itself."""
-DAEMON: Final = "dockerd"
-PROXIES: Final = ("docker-proxy", "conmon")
-"""The programs that listen on the host for a published port: Docker's, and Podman's, which keeps the port free."""
 POLL_INTERVAL: Final = 0.05
 LOCAL_TIMEOUT: Final = 0.2
 """Seconds to wait for an answer that comes from the prober's own namespace."""
@@ -118,13 +117,16 @@ def _await_addresses(session: ProbeSession) -> None:
 
 def _tentative(session: ProbeSession) -> set[str]:
     found: set[str] = set()
+    # A sysctl of the file gives a container link-local addresses that the engine does not list.
+    has_link_local = any(service.sysctls.get(DISABLE_IPV6) == "0" for service in session.project.services.values())
     for sockets in session.prober.probe_sockets:
         with netns.inside(sockets.descriptor):
             found |= netns.tentative()
     relevant = {
         address for c in session.facts.containers for attachment in c.attachments for address in attachment.addresses
     }
-    return found & (relevant | {address for _, address in session.facts.host_attachments})
+    relevant |= {address for _, address in session.facts.host_attachments}
+    return {address for address in found if address in relevant or (has_link_local and address.startswith(LINK_LOCAL))}
 
 
 def _listeners(session: ProbeSession) -> tuple[list[Listener], frozenset[Listener]]:
@@ -140,8 +142,8 @@ def _listeners(session: ProbeSession) -> tuple[list[Listener], frozenset[Listene
         c for c in session.facts.containers if c.network_mode == HOST and ("", c.name) in session.probe_sockets
     ]
     owners = {inode: c.name for c in in_host_network for inode in listening_sockets.inodes_of_container(c.identity)}
-    proxies = {inode for name in PROXIES for inode in listening_sockets.inodes_of_program(name)}
-    daemons = listening_sockets.inodes_of_program(DAEMON)
+    proxies = {inode for name in PORT_PROXIES for inode in listening_sockets.inodes_of_program(name)}
+    daemons = {inode for name in DAEMONS for inode in listening_sockets.inodes_of_program(name)}
     published = {
         (publication.protocol, publication.host_port)
         for c in session.facts.containers

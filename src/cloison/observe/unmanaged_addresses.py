@@ -1,7 +1,9 @@
-"""Looks for what the namespaces of a proof hold and the engine does not know: addresses, links, and who may ask them.
+"""Finds the addresses and links in the namespaces of a proof that the engine does not know, and who can reach them.
 
-Rule: an address that nobody told of is asked only where the question cannot leave this machine: over
-a link that ends in the very link that holds it, or over a bridge of the engine's.
+Input: facts, and the probe sockets of every namespace. Output: unmanaged addresses.
+Rule: an unmanaged address is probed only where the packets cannot leave this machine: over a link whose peer has the
+address, or over a bridge of the engine.
+Source: rtnetlink(7), IFLA_LINK and IFLA_LINK_NETNSID
 """
 
 from __future__ import annotations
@@ -19,23 +21,23 @@ VantageKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class NamespaceContext:
-    """What is looked at: the posts, and the links of every namespace, by its identity and their number."""
+    """The probe sockets, and the links of every namespace, by its inode number and their interface index."""
 
     facts: Facts
     probe_sockets: Mapping[VantageKey, ProbeSockets]
     links: Mapping[int, Mapping[int, interfaces.Interface]]
 
     def namespace(self, key: VantageKey) -> int:
-        """Return the identity of the namespace of a post."""
+        """Return the inode number of the namespace of probe sockets."""
         return netns.identity(self.probe_sockets[key].descriptor)
 
     @property
     def host(self) -> int:
-        """The identity of the host's namespace."""
+        """The inode number of the host's namespace."""
         return self.namespace((HOST, ""))
 
     def containers_in(self, namespace: int) -> list[Container]:
-        """Return the containers that live in a namespace."""
+        """Return the containers in a namespace."""
         return [
             c
             for c in self.facts.containers
@@ -44,19 +46,19 @@ class NamespaceContext:
 
     @property
     def bridges(self) -> set[int]:
-        """The numbers of the engine's bridges on the host."""
+        """The interface indexes of the engine's bridges on the host."""
         names = {network.link for network in self.facts.networks if network.link}
         return {link.index for link in self.links[self.host].values() if link.name in names}
 
 
 def find_unmanaged(facts: Facts, probe_sockets: Mapping[VantageKey, ProbeSockets]) -> tuple[UnmanagedAddress, ...]:
-    """Return the addresses and links that the engine does not know of, each told of one container of its namespace."""
+    """Return the addresses and links that the engine does not know, each with one container of its namespace."""
     descriptors = {netns.identity(sockets.descriptor): sockets.descriptor for sockets in probe_sockets.values()}
     host = netns.identity(probe_sockets[HOST, ""].descriptor)
     read = {namespace: interfaces.of(descriptor) for namespace, descriptor in descriptors.items() if namespace != host}
     found = [*_unmanaged(NamespaceContext(facts, probe_sockets, read))]
     if any(item.address for item, _ in found):
-        # Where links end costs a question for every pair of namespaces, so only those that matter are asked about.
+        # Finding the peers of links takes one request for every pair of namespaces, so only the needed ones are made.
         peer_namespaces = [
             descriptors[namespace]
             for namespace in {host, *(namespace for item, (namespace, _) in found if item.address)}
@@ -71,7 +73,7 @@ def find_unmanaged(facts: Facts, probe_sockets: Mapping[VantageKey, ProbeSockets
 
 
 def _unmanaged(context: NamespaceContext) -> Iterator[tuple[UnmanagedAddress, tuple[int, int]]]:
-    """Yield what nobody told of, with the namespace and the number of the link that holds it."""
+    """Yield unmanaged addresses, with the namespace and the interface index of the link."""
     for container in _namespace_owners(context):
         namespace = context.namespace(("", container.name))
         known = {
@@ -86,7 +88,7 @@ def _unmanaged(context: NamespaceContext) -> Iterator[tuple[UnmanagedAddress, tu
 
 
 def _namespace_owners(context: NamespaceContext) -> Iterator[Container]:
-    """Yield one container of every namespace that is not the host's: the one that has seats, if any has."""
+    """Yield one container of every namespace except the host's: one that is attached to a network, if there is one."""
     seen = {context.host}
     for container in sorted(context.facts.containers, key=lambda c: (not c.attachments, c.name)):
         key = ("", container.name)
@@ -112,7 +114,7 @@ def _reachable_from(context: NamespaceContext, at: tuple[int, int], address: str
 
 
 def _stays_on_machine(context: NamespaceContext, key: VantageKey, index: int, target: tuple[int, int]) -> bool:
-    """Whether what a post sends over a link of its own stays on this machine, on its way to the target's link."""
+    """Whether packets that leave a namespace by the link `index` stay on this machine on their way to the target."""
     source = context.namespace(key)
     link = context.links[source].get(index)
     if link is None:

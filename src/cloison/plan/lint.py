@@ -6,7 +6,7 @@ Rule: a finding changes no verdict. `where` is the path of a key, because Compos
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
@@ -17,6 +17,7 @@ from cloison.compose.project import Port, Project, Service
 from cloison.model.facts import Facts
 from cloison.model.flow import EVERY_ADDRESS, HOST, Protocol
 from cloison.model.outcome import Reach
+from cloison.model.text import listed
 from cloison.plan.requirements import LOOPBACK, PolicyContext, allowed, is_project_bridge
 from cloison.plan.synthetic_facts import REPLICA_CAP, publishes
 from cloison.predict.context import GATEWAY_MODE, GATEWAY_MODES, NAT
@@ -177,14 +178,9 @@ def _policy_findings(policy_context: PolicyContext | None) -> Iterator[LintFindi
         members = sorted(s.name for s in policy_context.project.services.values() if network.name in s.networks)
         alone = [pair for pair in combinations(members, 2) if frozenset(pair) not in pairs]
         if alone:
-            peers = _listed([f"{a} and {b}" for a, b in alone])
-            says = f"{peers} share this network, and the policy needs no connection between them"
+            peer_pairs = listed((f"{a} and {b}" for a, b in alone), 3, "more pairs")
+            says = f"{peer_pairs} share this network, and the policy needs no connection between them"
             yield LintFinding(f"networks.{key}", LintKind.UNNEEDED_PEER, says)
-
-
-def _listed(pairs: Sequence[str], few: int = 3) -> str:
-    more = [f"{len(pairs) - few} more pairs"] if len(pairs) > few + 1 else []
-    return ", ".join([*pairs[:few], *more] if more else pairs)
 
 
 def _undeclared(project: Project, rules: Policy) -> Iterator[LintFinding]:

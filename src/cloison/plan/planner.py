@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from cloison.compose import policy
+from cloison.compose.addressing import check_addresses
 from cloison.compose.policy import Policy
 from cloison.compose.project import Project
 from cloison.errors import BREACHED, PROVEN, UNPROVEN
@@ -106,6 +107,7 @@ def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
     Raises PolicyError when the policy names something that the project does not have, FileError when the project
     has more networks than the synthetic address pool.
     """
+    check_addresses(project)
     scenario = build_scenario(synthetic_facts.with_capped_replicas(project), policy.policy(project), assumed)
     if scenario.rules:
         policy.check_rules_match(scenario.rules, scenario.predicted)

@@ -33,6 +33,7 @@ from cloison.predict.common_rules import ACCEPT, DROP
 from cloison.predict.context import Prediction
 from cloison.predict.docker_ipv4 import DIRECT_ROUTING_CLOSED
 from cloison.predict.docker_ipv6 import IPV6_RULES_SINCE
+from cloison.predict.predictor import DEFAULT_ENGINE
 from cloison.verdict.flow_enumeration import Ports, declared_ports
 
 POOL: Final = IPv4Network("198.18.0.0/15")
@@ -78,7 +79,7 @@ def synthetic_facts(project: Project, assumed: Assumptions, host_ports: Ports = 
     `host_ports` are the ports of the host that the policy names; each is assumed to have a listener.
     Raises FileError when the file needs more subnets than the address pool has.
     """
-    engine = EngineFacts("docker", assumed.engine, DROP, ACCEPT)
+    engine = EngineFacts(DEFAULT_ENGINE, assumed.engine, DROP, ACCEPT)
     engine = replace(engine, filters_ipv6=engine.release >= IPV6_RULES_SINCE)
     bound_addresses = sorted(
         {address for service in project.services.values() for address in _bound_addresses(service)}

@@ -23,6 +23,8 @@ MASQUERADE: Final = "com.docker.network.bridge.enable_ip_masquerade"
 GATEWAY_MODE: Final = "com.docker.network.bridge.gateway_mode_ipv4"
 GATEWAY_MODE_V6: Final = "com.docker.network.bridge.gateway_mode_ipv6"
 TRUSTED: Final = "com.docker.network.bridge.trusted_host_interfaces"
+DISABLE_IPV6: Final = "net.ipv6.conf.all.disable_ipv6"
+"""https://docs.kernel.org/networking/ip-sysctl.html"""
 NAT: Final = "nat"
 UNPROTECTED: Final = "nat-unprotected"
 ROUTED: Final = "routed"
@@ -118,14 +120,14 @@ class PredictionContext:
 
     @_memoized
     def has_default_route(self, place: str) -> bool:
-        """Whether a container has a default route; isolation rules may still drop its packets."""
-        network = self.default_gateway_network(place)
+        """Whether a container has a default route; a packet that takes it may still be dropped."""
+        gateway_network = self.default_gateway_network(place)
         routed = self.facts.engine.release < INTERNAL_WITHOUT_ROUTE
-        return bool(network) and (routed or not self.is_internal(network))
+        return bool(gateway_network) and (routed or not self.is_internal(gateway_network))
 
     @_memoized
     def gateway_mode(self, network: str) -> str:
-        """Return the gateway mode of a network over IPv4, `nat` by default."""
+        """Return the IPv4 gateway mode of a network, by default `nat`."""
         mode = self._option(network, GATEWAY_MODE) or NAT
         return mode if self.facts.engine.release >= GATEWAY_MODES else NAT
 
@@ -167,6 +169,15 @@ class PredictionContext:
         """Whether a place is the host, or a service in the host's network namespace."""
         service = self.project.services.get(self.owner(place))
         return place == HOST or bool(service and service.network_mode == HOST)
+
+    @_memoized
+    def ipv6_switch(self, place: str) -> str:
+        """Return the value of `disable_ipv6` that the file sets in the namespace of a place, empty where it sets none.
+
+        `0` gives every interface a link-local address, whether its network has IPv6 or not.
+        """
+        service = self.project.services.get(self.owner(place))
+        return service.sysctls.get(DISABLE_IPV6, "") if service else ""
 
     @_memoized
     def has_icc_off(self, network: str) -> bool:

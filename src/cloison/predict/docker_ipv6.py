@@ -45,6 +45,23 @@ SEPARATE_IPV6_GATEWAY_SINCE: Final = (28, 0)
 """Since this version IPv6 has its own gateway network: https://docs.docker.com/engine/release-notes/28/"""
 
 
+def ipv6_by_sysctl(context: PredictionContext, flow: Flow) -> Prediction | None:
+    """A sysctl of the file turns IPv6 on in a container, so that it has link-local addresses, or off.
+
+    The engine sets `disable_ipv6` for a network without IPv6; runc applies the file's sysctls to all interfaces after
+    that: https://docs.docker.com/reference/compose-file/services/#sysctls
+    """
+    end, place = flow.endpoint, flow.vantage.place
+    off = next((p for p in (place, end.place) if context.ipv6_switch(p) == "1" and context.attached_networks_v6(p)), "")
+    if off:
+        return unknown(f"a sysctl of the file turns IPv6 off in {off}, which is not predicted")
+    on_link = end.address.startswith(LINK_LOCAL) and end.network in context.attached_networks(place)
+    if not (on_link and context.uses_host_namespace(end.place) and context.ipv6_switch(place) == "0"):
+        return None
+    label = context.label(end.network)
+    return opened(f"a sysctl of the file gives {place} a link-local address on {label}, where the host has one, too")
+
+
 def without_ipv6(context: PredictionContext, flow: Flow) -> Prediction | None:
     """Close every flow of a vantage without an IPv6 address."""
     place = flow.vantage.place
@@ -217,6 +234,7 @@ def _default_gateway_network(context: PredictionContext, place: str) -> str:
 
 RULES: Final[PredictionRules] = (
     *COMMON_RULES,
+    ipv6_by_sysctl,
     without_ipv6,
     other_modes,
     outside_to_host_namespace,

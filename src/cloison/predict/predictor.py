@@ -19,16 +19,25 @@ from cloison.model.flow import Endpoint, EndpointKind, Flow, ip_version
 from cloison.predict import docker_ipv4, docker_ipv6, podman
 from cloison.predict.context import Prediction, PredictionContext, PredictionRules, unknown
 
+DEFAULT_ENGINE: Final = "docker"
+"""The engine that a plan assumes."""
 RULES: Final[Mapping[str, Mapping[int, PredictionRules]]] = {
-    "docker": {4: docker_ipv4.RULES, 6: docker_ipv6.RULES},
+    DEFAULT_ENGINE: {4: docker_ipv4.RULES, 6: docker_ipv6.RULES},
     "podman": {4: podman.RULES, 6: podman.RULES_V6},
 }
-"""By the name of the engine in its facts, and the version of IP."""
+"""By the engine's name in its facts, and the version of IP."""
+
+
+def _rules_of(engine: str) -> Mapping[int, PredictionRules]:
+    """Return an engine's rules; those of an engine without a table predict that nothing is known."""
+    missing = unknown(f'the rules of the engine "{engine}" are not known to this version of cloison')
+    no_rules: PredictionRules = (lambda _context, _flow: missing,)
+    return RULES.get(engine, {4: no_rules, 6: no_rules})
 
 
 def predict(project: Project, facts: Facts, flows: Iterable[Flow]) -> dict[Flow, Prediction]:
-    """Return the prediction of every flow by the rules of the engine that the facts describe."""
-    context, tables = PredictionContext(project, facts), RULES[facts.engine.name]
+    """Return the prediction of every flow by the rules of the engine in `facts`."""
+    context, tables = PredictionContext(project, facts), _rules_of(facts.engine.name)
     keys: dict[Endpoint, Hashable] = {}
     by_key: dict[tuple[str, Hashable], Prediction] = {}
     predicted: dict[Flow, Prediction] = {}

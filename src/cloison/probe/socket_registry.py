@@ -1,8 +1,8 @@
-"""Tells the provers of one machine from its services: every socket of theirs on which something could arrive.
+"""Registers the prober's own sockets, so that every prover of the machine can tell them from a service's.
 
-Rule: a socket is announced before it is bound, so nobody can see one that is not announced. The
-announcement is a file that lives as long as its lock: the kernel drops the lock with the process,
-and the next prover removes what a killed one left.
+Output: the inode numbers of all registered sockets. A registration is a locked file with one inode a line.
+Rule: a socket is registered before it is bound, so no listener of a prover can be seen that is not registered. The
+kernel drops the lock with the process, and the next prover removes the file of a killed one.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ RegisterSocket = Callable[[socket.socket], None]
 
 @contextmanager
 def registration() -> Iterator[RegisterSocket]:
-    """Have a way to announce sockets, for as long as they may be open.
+    """Provide a function that registers a socket; leave this context after the last one is closed.
 
-    Raises NotProven when no file can be had for it.
+    Raises NotProven when the file of the registration cannot be locked.
     """
-    _remove_leftovers()
+    file_lock.sweep(LOCK, file_lock.lock_names(LOCK))
     name, lock = _create_file()
     try:
         yield lambda made: _register(lock, made)
@@ -37,7 +37,7 @@ def registration() -> Iterator[RegisterSocket]:
 
 
 def registered_inodes() -> set[int]:
-    """Return the kernel's numbers of all sockets that provers on this machine have announced."""
+    """Return the inode numbers of all sockets that provers on this machine have registered."""
     return {int(word) for name in file_lock.lock_names(LOCK) for word in file_lock.read_holder(LOCK + name).split()}
 
 
@@ -46,16 +46,9 @@ def _register(lock: int, made: socket.socket) -> None:
 
 
 def _create_file() -> tuple[str, int]:
-    for _ in range(TRIES):  # a sweeping neighbour may hold a fresh file for a moment
+    for _ in range(TRIES):  # another prover that sweeps may hold a new file for a moment
         name = LOCK + secrets.token_hex(8)
         lock = file_lock.acquire(name)
         if lock is not None:
             return name, lock
-    raise NotProven(f"no file in {file_lock.FOLDER} could be kept; what else removes files there?")
-
-
-def _remove_leftovers() -> None:
-    for name in file_lock.lock_names(LOCK):
-        lock = file_lock.acquire(LOCK + name)
-        if lock is not None:
-            file_lock.release(LOCK + name, lock)
+    raise NotProven(f"{file_lock.FOLDER}: another process removed the lock file {TRIES} times; find out which one")

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from cloison.model.text import printable_line
 from cloison.publish.credentials import Login
 from cloison.publish.image_reference import DOCKER_HUB, Reference
 
-MAX_MESSAGE_LENGTH: Final = 300
 ErrorRule = tuple[str, str, str]
 UNAUTHENTICATED: Final = r"no basic auth credentials|unauthorized|authentication required|incorrect username|\b401\b"
 FORBIDDEN: Final = r"denied|forbidden|insufficient.scope|\b403\b"
@@ -92,8 +92,3 @@ def error_advice(message: str, target: Reference, login: Login) -> str:
         "login": "docker login" if target.host == DOCKER_HUB else f"docker login {target.host}",
     }
     return f"{what.format(**auth_config)} ({printable_line(message)}); {advice.format(**auth_config)}"
-
-
-def printable_line(message: str) -> str:
-    """Return a registry's words as one line that cannot steer a terminal."""
-    return " ".join("".join(c if c.isprintable() else " " for c in message).split())[:MAX_MESSAGE_LENGTH]

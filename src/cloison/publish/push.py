@@ -17,8 +17,9 @@ import urllib3
 from docker.errors import APIError, DockerException, NotFound, NullResource, StreamParseError
 
 from cloison.errors import NotProven, PublishError, UsageError
+from cloison.model.text import printable_line
 from cloison.publish.credentials import Login
-from cloison.publish.error_advice import error_advice, printable_line
+from cloison.publish.error_advice import error_advice
 from cloison.publish.image_reference import Reference
 
 ENGINE_TIMEOUT: Final = 300

@@ -1,8 +1,8 @@
-"""The stage of a rehearsal: made on the engine, and taken away however the rehearsal ends.
+"""The environment of a rehearsal: networks and stand-ins that are made on the engine and removed at its end.
 
-Rule: everything that is made carries the rehearsal's label, and the rehearsal's lock is held, by us
-and by the Compose that works for us, for as long as something may still be made. A label whose
-lock is free is what a killed rehearsal left, and the next one removes it.
+Input: a resolved Compose document. Output: the running rehearsal, with the document that was started.
+Rule: everything that is made carries the rehearsal's label. This process and its Compose hold the rehearsal's lock
+while they may make something. A label whose lock is free belongs to a killed rehearsal, and the next one removes it.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from cloison.rehearse.resources import SUFFIX_LENGTH, RehearsalResources
 
 LOCK: Final = "rehearsal-"
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
-"""What Compose accepts as a project's name: https://docs.docker.com/compose/how-tos/project-name/"""
+"""The names of projects that Compose accepts: https://docs.docker.com/compose/how-tos/project-name/"""
 SETTLE_SECONDS: Final = 0.5
-"""Seconds for the engine to end what an interrupted Compose has asked for."""
+"""Seconds for the engine to finish the requests of an interrupted Compose."""
 RTN_UNICAST: Final = 1
-"""A route that leads somewhere, in netlink's words."""
+"""The type of a route to a gateway or an interface (linux/rtnetlink.h)."""
 RT_TABLE_MAIN: Final = 254
 ComposeStarter = Callable[[str, Mapping[str, Any], int], CommandResult]
-"""Has Compose start a document as a project, and the lock held for as long as it works."""
+"""Starts a document as a project with Compose; Compose inherits the descriptor of the lock."""
 
 
 def compose(name: str, document: Mapping[str, Any], lock: int) -> CommandResult:
-    """Have the Compose of this machine start a document."""
+    """Start a document with the Compose of this machine."""
     return compose_cli.start(name, document, inherit_fd=lock)
 
 
@@ -45,14 +45,14 @@ def compose(name: str, document: Mapping[str, Any], lock: int) -> CommandResult:
 def rehearsal_environment(
     document: Mapping[str, Any], progress: Callable[[str], None], start: ComposeStarter = compose, *, resolver: str = ""
 ) -> Iterator[Rehearsal]:
-    """Have the rehearsal of a resolved document running; `resolver` is the name server of its containers.
+    """Run the rehearsal of a resolved document; `resolver` is the name server of its containers.
 
     Raises NotProven when the engine does not answer or cannot run it.
     """
     name = f"{document['name']}-rehearsal-{secrets.token_hex(SUFFIX_LENGTH // 2)}"
     lock = file_lock.acquire(LOCK + name)
     if lock is None:
-        raise NotProven(f"somebody holds the lock of {name}; try again")
+        raise NotProven(f"another process holds the lock of {name}; try again")
     try:
         with closing(local_client()) as api:
             resources = RehearsalResources(api)
@@ -74,7 +74,7 @@ def _removed_at_end(resources: RehearsalResources, name: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with SIGNALS.deferred():  # a removal takes a second, and half of it would stay for ever
+        with SIGNALS.deferred():  # a removal takes a second, and an interrupted one would leave the rest for ever
             time.sleep(SETTLE_SECONDS)
             resources.remove(name)
         raise
@@ -90,16 +90,10 @@ def _start(rehearsed: Rehearsal, lock: int, start: ComposeStarter) -> None:
 
 
 def _remove_leftovers(resources: RehearsalResources) -> None:
-    """Remove what killed rehearsals left behind; what cannot be removed is the next one's."""
+    """Remove what killed rehearsals left on the engine; a failure is left to the next rehearsal."""
     with suppress(NotProven, *FAILURES):
-        for name in sorted(resources.rehearsals() | file_lock.lock_names(LOCK)):
-            lock = file_lock.acquire(LOCK + name) if NAME.fullmatch(name) else None
-            if lock is None:
-                continue
-            try:
-                resources.remove(name)
-            finally:
-                file_lock.release(LOCK + name, lock)
+        names = resources.rehearsals() | file_lock.lock_names(LOCK)
+        file_lock.sweep(LOCK, filter(NAME.fullmatch, names), resources.remove)
 
 
 def _host_environment(resources: RehearsalResources, resolver: str) -> HostEnvironment:

@@ -1,10 +1,12 @@
-"""The scout's container: made with what proving needs and nothing more, and gone when the line to it ends.
+"""The agent's container: it has the privileges that proving needs, and it ends with its command.
 
+Input: a connection to an engine. Output: a running agent, with its standard streams.
 Rules:
-  - The engine removes the container by itself when its program ends (AutoRemove), and the program ends with its
-    standard input. So a killed command leaves nothing that runs.
-  - A scout carries a token as its label, and the command holds the lock of that token. What a killed command has
-    left unstarted is known by its free lock; what another machine has left, by its age.
+  - The engine removes the container when its program ends (AutoRemove), and the program ends when its standard input
+    closes. So nothing of a killed command keeps running.
+  - An agent has a token as its label, and its command holds the lock of that token. The container of a killed command
+    that never started is found by its free lock; one of another machine by its age.
+Source: https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerAttach
 """
 
 from __future__ import annotations
@@ -28,37 +30,39 @@ from docker.errors import APIError
 from docker.types import LogConfig, Mount
 
 from cloison.engine.connection import API_TIMEOUT, FAILURES, EngineConnection
-from cloison.engine.labels import AGENT_LABEL
+from cloison.engine.labels import AGENT_LABEL, AGENT_NAME
 from cloison.errors import NotProven
 from cloison.linux import file_lock, netns
 from cloison.remote.agent_image import image
 
 LOCK: Final = "scout-"
+AGENT_NETWORK_MODES: Final = ("host", "none")
+"""Of an agent, and of the container that reads the version of an image's Python."""
 CGROUP_ROOT: Final = "/sys/fs/cgroup"
-"""The machine's control groups: to their root a guard is attached."""
+"""The machine's control groups; a BPF program is attached to their root."""
 SOCKET: Final = "/var/run/docker.sock"
 LOCK_FOLDER: Final = "/run/cloison"
-"""Where every prover on the engine's machine keeps its locks."""
+"""The folder of the locks of all provers on the engine's machine."""
 DESKTOP: Final = "Docker Desktop"
 LIFTED_SECURITY_OPTIONS: Final = {"apparmor": "apparmor=unconfined", "selinux": "label=disable"}
-"""What an engine reports that would keep a container from the processes of others, and how that is lifted for one."""
+"""Security options of an engine that hide other containers' processes, and how one container is exempted."""
 MAX_AGE_UNSTARTED: Final = 60
-"""Seconds after which a scout of another machine that never started counts as left over."""
+"""Seconds after which an agent of another machine that never started counts as left over."""
 MAX_AGE: Final = 3600
-"""Seconds after which any scout of another machine does."""
+"""Seconds after which any agent of another machine counts as left over."""
 EXIT_TIMEOUT: Final = 30
-"""Seconds for a scout to take away what it has made: a rehearsal takes the longest."""
+"""Seconds for an agent to remove what it has made; a rehearsal takes the longest."""
 POLL_INTERVAL: Final = 0.05
 FRAME_HEADER: Final = struct.Struct(">BxxxL")
-"""A frame of an attached container: which stream, and how many bytes follow."""
+"""The header of a frame of an attached container: the stream (1 is stdout, 2 stderr), and the length of the payload."""
 STDOUT: Final = 1
 STDERR_TAIL: Final = 2000
-"""Bytes of a scout's standard error that are kept for a sentence."""
+"""Bytes of an agent's standard error that are kept for an error message."""
 
 
 @dataclass(slots=True)
 class Agent:
-    """A running scout and the line to it."""
+    """A running agent and the connection to its standard streams."""
 
     line: Any
     """The socket of the attached container."""
@@ -72,40 +76,40 @@ class Agent:
         self.reader.start()
 
     def send(self, text: bytes) -> None:
-        """Say something.
+        """Write to the agent's standard input.
 
-        Raises NotProven when the line is broken.
+        Raises NotProven when the connection is broken.
         """
         try:
             self.line.sendall(text)
         except OSError as error:
-            raise NotProven(f"the scout on the engine's machine cannot be reached: {error}") from error
+            raise NotProven(f"the agent on the engine's machine cannot be reached: {error}") from error
 
     def close(self) -> None:
-        """End the line, and with it the scout."""
+        """Close the agent's standard input, which ends it."""
         with suppress(OSError):  # it has ended already
             self.line.shutdown(socket.SHUT_RDWR)
         self.reader.join(API_TIMEOUT)
-        os.close(self.line.detach())  # the library's own response still refers to it, and would keep it open
+        os.close(self.line.detach())  # the library's response still refers to it
 
     def messages(self) -> Iterator[bytes]:
-        """Yield what it says.
+        """Yield the lines of its standard output.
 
-        Raises NotProven when the line ends, or nothing comes for too long: a scout gives a sign of life every second.
+        Raises NotProven when the connection ends, or no line comes for API_TIMEOUT: an agent sends one every second.
         """
         while True:
             try:
                 line = self.output_lines.get(timeout=API_TIMEOUT)
             except queue.Empty:
-                raise NotProven(f"the engine's machine has given no sign of life for {API_TIMEOUT} s") from None
+                raise NotProven(f"the agent on the engine's machine has sent nothing for {API_TIMEOUT} s") from None
             if not line:
-                words = self.errors.decode(errors="replace").strip().splitlines()
-                why = words[-1] if words else "the engine or somebody else ended it"
-                raise NotProven(f"the scout on the engine's machine ended without a proof: {why}")
+                error_lines = self.errors.decode(errors="replace").strip().splitlines()
+                why = error_lines[-1] if error_lines else "the engine or another process ended it"
+                raise NotProven(f"the agent on the engine's machine ended without a proof: {why}")
             yield line
 
     def _read_output(self) -> None:
-        """Take in everything until the line ends."""
+        """Read both streams until the connection ends."""
         rest = b""
         with suppress(OSError, ValueError), self.line.makefile("rb") as stream:
             for number, part in _frames(stream):
@@ -126,13 +130,13 @@ def _frames(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 @contextmanager
 def running_agent(engine: EngineConnection, progress: Callable[[str], None]) -> Iterator[tuple[Agent, int]]:
-    """Have a scout on the engine's machine, and the lock that tells that its command lives.
+    """Run an agent on the engine's machine; provide it and the descriptor of its lock.
 
     Raises NotProven when the engine cannot run one.
     """
     token = secrets.token_hex(8)
     lock = _take_lock(token)
-    name = f"cloison-{LOCK}{token}"
+    name = AGENT_NAME + token
     try:
         _remove_leftovers(engine.api)
         image_name = image(engine.api, progress)
@@ -142,7 +146,7 @@ def running_agent(engine: EngineConnection, progress: Callable[[str], None]) -> 
             stack.callback(agent.close)
             yield agent, lock
     except FAILURES as error:
-        raise NotProven(f"the engine at {engine.address} cannot run the scout: {_one_line(error)}") from error
+        raise NotProven(f"the engine at {engine.address} cannot run the agent: {_one_line(error)}") from error
     finally:
         file_lock.release(LOCK + token, lock)
 
@@ -153,7 +157,7 @@ def _take_lock(token: str) -> int:
     except OSError as error:
         raise NotProven(f"{file_lock.FOLDER} cannot be written: {error.strerror}; set XDG_RUNTIME_DIR") from error
     if lock is None:
-        raise NotProven(f"somebody holds the lock of {token}; try again")
+        raise NotProven(f"another process holds the lock of {token}; try again")
     return lock
 
 
@@ -161,19 +165,19 @@ def _start_agent(engine: EngineConnection, image_name: str, name: str, token: st
     _create(engine, image_name, name, token)
     answer = engine.api.attach_socket(name, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
     line = getattr(answer, "_sock", answer)  # plain connections come wrapped in a file, those with TLS do not
-    line.settimeout(None)  # the scout itself gives signs of life
+    line.settimeout(None)  # `messages` has the time limit
     agent = Agent(line)
     engine.api.start(name)
     return agent
 
 
 def _create(engine: EngineConnection, image_name: str, name: str, token: str) -> None:
-    """Make the container, with the engine's own socket in it: whichever of its possible paths exists over there."""
+    """Make the container, with the engine's socket mounted from the first possible path that exists on its machine."""
     facts = engine.api.info()
     if "rootless" in _security_options(facts):
         raise NotProven(
-            f"the engine at {engine.address} is rootless: its containers hang on a network inside its own namespace, "
-            "which cannot be looked at yet; nothing is proven"
+            f"the engine at {engine.address} is rootless: its networks are inside its own network namespace, "
+            "which cannot be entered yet; nothing is proven"
         )
     paths = list(dict.fromkeys(_sockets(engine, facts)))
     for path in paths:
@@ -204,13 +208,13 @@ def _host_config(api: docker.APIClient, facts: Mapping[str, Any], path: str) -> 
         auto_remove=True,
         pid_mode="host",
         network_mode="host",
-        # Capabilities over the namespaces of others are those of the first user namespace.
+        # setns(2) needs the capabilities in the user namespace that owns the target: the initial one.
         userns_mode="host" if "userns" in reported else None,
         cap_drop=["ALL"],
         cap_add=list(netns.CAPABILITIES),
         security_opt=["no-new-privileges", *lifted],
         read_only=True,
-        # A bind makes the folder where it is missing, a mount does not.
+        # A bind creates a folder that is missing, a mount does not.
         binds=[f"{LOCK_FOLDER}:{LOCK_FOLDER}", f"{CGROUP_ROOT}:{CGROUP_ROOT}:ro"],
         mounts=[Mount(SOCKET, path, type="bind")],
         log_config=LogConfig(type="none"),
@@ -224,8 +228,8 @@ def _security_options(facts: Mapping[str, Any]) -> set[str]:
 
 
 def _await_removal(api: docker.APIClient, name: str) -> None:
-    """Wait until a scout whose line has ended is gone; one that cannot leave by itself is removed."""
-    with suppress(*FAILURES):  # it is gone, or the engine is
+    """Wait until an agent whose input is closed has been removed; remove it by force after EXIT_TIMEOUT."""
+    with suppress(*FAILURES):  # the container is gone, or the engine
         deadline = time.monotonic() + EXIT_TIMEOUT
         while api.inspect_container(name)["State"]["Status"] != "created" and time.monotonic() < deadline:
             time.sleep(POLL_INTERVAL)
@@ -233,29 +237,29 @@ def _await_removal(api: docker.APIClient, name: str) -> None:
 
 
 def _remove_leftovers(api: docker.APIClient) -> None:
-    """Remove the scouts of commands that are no more; what cannot be removed is the next one's."""
+    """Remove the agents of killed commands; a failure is left to the next command."""
     with suppress(*FAILURES, OSError):
         lock_names = file_lock.lock_names(LOCK)
-        dead = {token for token in lock_names if _is_stale(token)}
+        dead = file_lock.sweep(LOCK, lock_names)
         listed = api.containers(all=True, filters={"label": AGENT_LABEL})
         now = _now(api) if listed else 0
         for item in listed:
             token, age = item["Labels"][AGENT_LABEL], now - item["Created"]
             limit = MAX_AGE if item["State"] == "running" else MAX_AGE_UNSTARTED
-            if token in dead or (token not in lock_names and age > limit):
-                with suppress(APIError):  # it went by itself
+            is_left_over = token in dead or (token not in lock_names and age > limit)
+            if is_left_over and _is_agent(item, token):
+                with suppress(APIError):  # it has been removed meanwhile
                     api.remove_container(item["Id"], force=True)
 
 
-def _is_stale(token: str) -> bool:
-    lock = file_lock.acquire(LOCK + token)
-    if lock is not None:
-        file_lock.release(LOCK + token, lock)
-    return lock is not None
+def _is_agent(item: Mapping[str, Any], token: str) -> bool:
+    """Whether a listed container is an agent: any container may have the label, and images pass theirs on."""
+    mode = (item.get("HostConfig") or {}).get("NetworkMode")
+    return mode in AGENT_NETWORK_MODES and f"/{AGENT_NAME}{token}" in (item.get("Names") or ())
 
 
 def _now(api: docker.APIClient) -> float:
-    """Return the time on the engine's machine, whose clock is not ours."""
+    """Return the time on the engine's machine, in seconds; its clock may differ from this one."""
     text = re.sub(r"\.\d+", "", str(api.info()["SystemTime"]))
     return datetime.fromisoformat(text).timestamp()
 

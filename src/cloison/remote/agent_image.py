@@ -1,9 +1,15 @@
-"""The image of the scout: made once for each version of the program, found again afterwards, gone after the next."""
+"""The image of the agent: built once for each version of the program, and removed by a later version.
+
+Input: a client of an engine. Output: the reference of an image that the engine has.
+Rule: the tag has the digest of the program and its packages, so the same program finds its image again.
+Source: https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Image/operation/ImageBuild
+"""
 
 from __future__ import annotations
 
 import io
 import os
+import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,28 +20,28 @@ import docker
 from docker.errors import APIError, DockerException, ImageNotFound
 
 from cloison.engine.connection import FAILURES
-from cloison.engine.labels import AGENT_LABEL
+from cloison.engine.labels import AGENT_LABEL, AGENT_NAME
 from cloison.errors import NotProven
 from cloison.remote import image_context
 from cloison.remote.image_context import Interpreter
 
 REPOSITORY: Final = "cloison/scout"
 BASE_IMAGE_VARIABLE: Final = "CLOISON_PYTHON_IMAGE"
-"""The variable that names the Python to build on; the stack's own image is built on the same."""
+"""The variable that names the base image; the stack's own image is built on the same one."""
 FALLBACK_BASE: Final = "cloison/airgap-python:3.11"
-"""What images/build.sh makes from Debian packages where no registry is in reach."""
+"""The image that images/build.sh makes from Debian packages where no registry can be reached."""
 BUILD_TIMEOUT: Final = 300
-"""Seconds for the engine to be silent while it builds or pulls."""
+"""Seconds without output from the engine while it builds or pulls."""
 DIGEST_LENGTH: Final = 12
 UNTAGGED: Final = "<none>"
 KEEP_SECONDS: Final = 24 * 60 * 60
-"""Seconds that another version's image stays: whoever shares the engine with that version builds once a day at most."""
+"""Seconds that another version's image stays, so that two versions on one engine build once a day at most."""
 BASE_LABEL: Final = "io.cloison.scout.base"
-"""The label of every image of a scout."""
+"""The label of every image of an agent."""
 
 
 def image(api: docker.APIClient, progress: Callable[[str], None]) -> str:
-    """Return the reference of the scout's image, which is built where the engine does not have it.
+    """Return the reference of the agent's image; build it where the engine does not have it.
 
     Raises NotProven when it cannot be built.
     """
@@ -45,18 +51,18 @@ def image(api: docker.APIClient, progress: Callable[[str], None]) -> str:
     previous_timeout, api.timeout = api.timeout, BUILD_TIMEOUT
     try:
         if not _image_exists(api, tag):
-            progress("building the image of the scout, once for this version")
+            progress("building the agent's image, once for this version")
             _build(api, _base(api, requested_base, progress), tag)
             _remove_old_images(api)
     except FAILURES as error:
-        raise NotProven(f"the image of the scout could not be built: {error}") from error
+        raise NotProven(f"the agent's image could not be built: {error}") from error
     finally:
         api.timeout = previous_timeout
     return tag
 
 
 def _remove_old_images(api: docker.APIClient) -> None:
-    """Remove what other versions have left, but not what a container uses or somebody gave a name of his own."""
+    """Remove the images of other versions, except those that a container uses or that have another name, too."""
     for image in api.images(filters={"label": BASE_LABEL}):
         names = [name for name in image.get("RepoTags") or () if not name.startswith(UNTAGGED)]
         if image["Created"] > time.time() - KEEP_SECONDS or not all(
@@ -69,7 +75,7 @@ def _remove_old_images(api: docker.APIClient) -> None:
 
 
 def _suffix(requested_base: str) -> str:
-    """Return what tells images on different Pythons apart."""
+    """Return the part of the tag that differs between base images."""
     return (
         f"-{''.join(c if c.isalnum() else '-' for c in requested_base).strip('-')}"[:60].rstrip("-")
         if requested_base
@@ -86,9 +92,11 @@ def _image_exists(api: docker.APIClient, reference: str) -> bool:
 
 
 def _base(api: docker.APIClient, requested_base: str, progress: Callable[[str], None]) -> str:
-    """Return the Python image to build on: the one that is wished for, or one that is there, or the registry's.
+    """Return the base image: the requested one, else one that the engine has, else the registry's.
 
-    The registry's has the version of the Python that runs here, so that our own packages fit.
+    The registry's has the version of the running Python, so that the installed packages fit.
+
+    Raises NotProven when the engine cannot get it.
     """
     default_base = f"python:{image_context.running_interpreter().version}-slim"
     for base in (requested_base,) if requested_base else (default_base, FALLBACK_BASE):
@@ -107,7 +115,7 @@ def _base(api: docker.APIClient, requested_base: str, progress: Callable[[str], 
 
 def _missing_base(base: str, why: str) -> str:
     return (
-        f"the scout is built on {base}, which the engine cannot get: {' '.join(why.split())}; "
+        f"the agent's image is built on {base}, which the engine cannot get: {' '.join(why.split())}; "
         f"name an image with Python that it has in {BASE_IMAGE_VARIABLE}"
     )
 
@@ -117,7 +125,7 @@ def _build(api: docker.APIClient, base: str, tag: str) -> None:
     if target == image_context.running_interpreter():
         try:
             _build_on(api, base, tag, image_context.from_installed())
-        except NotProven:  # a distribution's own packages: without a list, or made for a newer C library
+        except NotProven:  # a distribution's packages: without a list of files, or made for a newer C library
             pass
         else:
             return
@@ -125,25 +133,31 @@ def _build(api: docker.APIClient, base: str, tag: str) -> None:
 
 
 def _interpreter(api: docker.APIClient, base: str) -> Interpreter:
-    """Ask the Python of an image what it is.
+    """Return the Python of an image.
 
     Raises NotProven when it has none.
     """
     config = api.create_host_config(network_mode="none", cap_drop=["ALL"], read_only=True)
     words = ["python", "-c", image_context.VERSION_SCRIPT]
+    token = f"python-{secrets.token_hex(8)}"
     container = api.create_container(
-        base, entrypoint=words, command=[], labels={AGENT_LABEL: "asking"}, host_config=config
+        base,
+        name=AGENT_NAME + token,
+        entrypoint=words,
+        command=[],
+        labels={AGENT_LABEL: token},
+        host_config=config,
     )
     try:
         api.start(container)
         api.wait(container)
         version, _, interface = api.logs(container, stderr=False).decode().strip().partition(" ")
     except DockerException as error:
-        raise NotProven(f"{base} has no python to build the scout on: {error}") from error
+        raise NotProven(f"{base} has no python for the agent's image: {error}") from error
     finally:
         api.remove_container(container, force=True)
     if not interface.startswith("cpython-"):
-        raise NotProven(f"{base} has no CPython to build the scout on; name another image in {BASE_IMAGE_VARIABLE}")
+        raise NotProven(f"{base} has no CPython for the agent's image; name another image in {BASE_IMAGE_VARIABLE}")
     return Interpreter(version, interface)
 
 
@@ -151,12 +165,10 @@ def _build_on(api: docker.APIClient, base: str, tag: str, context: bytes) -> Non
     output: list[str] = []
     for event in _events(api, base, tag, context):
         if "error" in event:
-            raise NotProven(
-                f"the image of the scout could not be built: {' '.join([*output[-3:], str(event['error'])])}"
-            )
+            raise NotProven(f"the agent's image could not be built: {' '.join([*output[-3:], str(event['error'])])}")
         output += str(event.get("stream", "")).split("\n")
     if not _image_exists(api, tag):
-        raise NotProven("the engine ended the build of the scout's image without an image")
+        raise NotProven("the engine ended the build of the agent's image without an image")
 
 
 def _events(api: docker.APIClient, base: str, tag: str, context: bytes) -> Any:

@@ -1,10 +1,12 @@
-"""Packs the running program and the packages that it runs on, as the context of the scout's image.
+"""Packs the running program and its packages as the build context of the agent's image.
 
+Input: the installed program, and the Python of the base image. Output: the bytes of a tar archive.
 Rules:
-  - What is packed is what runs here: the program's own modules, and the files that each package's RECORD names.
-  - Compiled packages fit one Python, processor and C library. Where the image has others, the same locked packages are
-    fetched for it with the user's own pip, whose index and certificates are set up already.
+  - The context has the program's own modules, and the files that each package's RECORD names.
+  - Compiled packages fit one Python, processor and C library. Where the base image differs, the same locked packages
+    are fetched for it with the user's pip, whose index and certificates are configured already.
   - The same program gives the same digest, so that its image is found again.
+Source: https://packaging.python.org/en/latest/specifications/recording-installed-packages/
 """
 
 from __future__ import annotations
@@ -30,14 +32,14 @@ from cloison.linux.subprocesses import run
 PROGRAM: Final = "cloison"
 SITE: Final = "site"
 REQUIREMENTS_FILE: Final = "agent.requirements.txt"
-"""The locked packages inside an installed program; in a clone they are in requirements/run.txt."""
+"""The locked packages in an installed program; a clone has them in requirements/run.txt."""
 REQUIREMENTS_IN_CLONE: Final = Path("requirements/run.txt")
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 PLATFORMS: Final = {
     "gnu": ("manylinux_2_5", "manylinux1", "manylinux_2_12", "manylinux2010", "manylinux_2_17", "manylinux2014"),
     "musl": ("musllinux_1_1", "musllinux_1_2"),
 }
-"""By the C library: what every image of the last years can load (https://peps.python.org/pep-0600/, /pep-0656/)."""
+"""The platform tags that every recent image can load, by C library: https://peps.python.org/pep-0600/, /pep-0656/"""
 PIP_TIMEOUT: Final = 300
 """Seconds for pip."""
 
@@ -56,39 +58,39 @@ class Interpreter:
 
     @property
     def platforms(self) -> list[str]:
-        """The platforms for which packages fit it, in the words of pip."""
+        """The platform tags of packages that fit it, as pip writes them."""
         return [f"{libc}_{self.processor}" for libc in PLATFORMS.get(self.interface.split("-")[-1], ())]
 
 
 VERSION_SCRIPT: Final = (
     "import sys, sysconfig; print('%d.%d' % sys.version_info[:2], sysconfig.get_config_var('SOABI'))"
 )
-"""How a Python is asked for its version and interface."""
+"""The program that prints the version and interface of a Python."""
 
 
 def running_interpreter() -> Interpreter:
-    """Return the Python that runs here."""
+    """Return the Python that runs this process."""
     return Interpreter(f"{sys.version_info[0]}.{sys.version_info[1]}", str(sysconfig.get_config_var("SOABI")))
 
 
 @cache
 def digest() -> str:
-    """Return what names the program and the packages that it runs on."""
+    """Return the SHA-256 of the program and of its packages, in hexadecimal."""
     packages = (f"{item.name} {item.version}\n{item.read_text('RECORD')}" for item in _packages())
     own = (name.encode() + content for name, content in _program())
     return hashlib.sha256(b"\0".join([*own, *sorted(text.encode() for text in packages)])).hexdigest()
 
 
 def from_installed() -> bytes:
-    """Return a context with the packages that are installed here.
+    """Return a build context with the installed packages.
 
-    Raises NotProven when one does not say which files it has.
+    Raises NotProven when a package has no list of its files.
     """
     return _context(_installed())
 
 
 def from_index(target: Interpreter) -> bytes:
-    """Return a context with the locked packages for another Python.
+    """Return a build context with the locked packages for another Python.
 
     Raises NotProven when pip cannot get them.
     """
@@ -125,7 +127,7 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def _program() -> list[tuple[str, bytes]]:
-    """Return the program's own files, and the metadata that tells its version."""
+    """Return the program's own files, and its metadata, which has its version."""
     own = distribution(PROGRAM)
     root = Path(str(files(PROGRAM)))
     modules = (path for path in root.rglob("*") if path.is_file() and path.suffix != ".pyc")
@@ -143,7 +145,7 @@ def _installed() -> Iterator[tuple[str, bytes]]:
 
 
 def _packages() -> list[Distribution]:
-    """Return the packages that the program needs, those that they need, and so on."""
+    """Return the packages on which the program depends, directly or not."""
     found: dict[str, Distribution] = {}
     pending = list(_dependencies(distribution(PROGRAM)))
     while pending:
@@ -152,7 +154,7 @@ def _packages() -> list[Distribution]:
             continue
         try:
             found[name] = distribution(name)
-        except PackageNotFoundError:  # of another system
+        except PackageNotFoundError:  # for another platform
             continue
         pending += _dependencies(found[name])
     return [found[name] for name in sorted(found)]

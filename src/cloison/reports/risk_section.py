@@ -6,6 +6,7 @@ from typing import Final
 
 from rich.text import Text
 
+from cloison.model.text import listed
 from cloison.proof.schema import FindingPart, Proof
 from cloison.reports.text import paragraph
 
@@ -26,9 +27,4 @@ def risk_section(proof: Proof, width: int) -> list[Text]:
 
 
 def _named(items: list[FindingPart]) -> str:
-    names = list(dict.fromkeys(item.where for item in items))
-    return ", ".join(
-        names
-        if len(names) <= MAX_NAMED_CONTAINERS + 1
-        else [*names[:MAX_NAMED_CONTAINERS], f"and {len(names) - MAX_NAMED_CONTAINERS} more"]
-    )
+    return listed(dict.fromkeys(item.where for item in items), MAX_NAMED_CONTAINERS)

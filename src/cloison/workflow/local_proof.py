@@ -107,7 +107,9 @@ def _observe_and_judge(
     controls = {vantage: (c.positive, c.negative) for vantage, c in observations.controls.items()}
     timing = (started, time.monotonic() - clock, timeout)
     run_context = _circumstances(*timing, observations, rehearsal)
-    run_context = replace(run_context, findings=findings, notes=(*run_context.notes, *_dropping_chains(judged)))
+    run_context = replace(
+        run_context, findings=findings, notes=(*run_context.notes, *_dropping_chains(judged), *_unread_chains())
+    )
     return inputs, judged, controls, run_context
 
 
@@ -120,6 +122,17 @@ def _dropping_chains(judged: Iterable[verdict_judge.JudgedFlow]) -> list[str]:
     return [
         f"what ought to pass and is lost may end in the chain {chain}: it drops what none of its rules lets pass"
         for chain in other_drop_chains()
+    ]
+
+
+def _unread_chains() -> list[str]:
+    """Name the chains of the host that may redirect a port to the project and that no probe follows."""
+    from cloison.engine.select import TABLES
+    from cloison.linux.netfilter import foreign_dnat_chains
+
+    return [
+        f"the chain {chain} may translate destinations, and no engine made it: ports that it redirects are not probed"
+        for chain in foreign_dnat_chains(TABLES)
     ]
 
 

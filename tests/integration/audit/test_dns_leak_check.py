@@ -6,7 +6,6 @@ import json
 import os
 import select
 import socket
-import struct
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -105,20 +104,3 @@ def test_who_has_a_way_out_is_not_asked_about(session: ProbeSession, monkeypatch
 def test_the_engine_of_this_machine_keeps_questions_in(session: ProbeSession) -> None:
     """It is mended: by its makers from 23.0.11, 25.0.5 and 26.0 on, and by Debian in 20.10.24 as well."""
     assert [] == dns_leak_check.check_dns_leaks(session, DEFAULT_TIMEOUT)
-
-
-def test_a_question_is_a_question_for_a_name_that_nobody_has() -> None:
-    asked = dns_leak_check.dns_query(b"abc")
-    _, flags, *counts = struct.unpack("!6H", asked[:12])
-
-    assert (0x0100, [1, 0, 0, 0]) == (flags, counts)
-    assert b"\x03abc\x07cloison\x07invalid\x00" + struct.pack("!2H", 1, 1) == asked[12:]
-    assert asked[:2] != dns_leak_check.dns_query(b"abc")[:2] or asked[:2] != dns_leak_check.dns_query(b"abc")[:2]
-
-
-@pytest.mark.parametrize(
-    ("datagram", "label"),
-    [(dns_leak_check.dns_query(b"abc"), b"abc"), (b"", b""), (bytes(12), b""), (bytes(12) + b"\x05ab", b"ab")],
-)
-def test_what_is_asked_for_is_read_from_any_datagram(datagram: bytes, label: bytes) -> None:
-    assert label == dns_leak_check.query_label(datagram)

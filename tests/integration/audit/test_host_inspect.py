@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -18,60 +16,40 @@ from cloison.compose import project as compose_project
 from cloison.engine import compose_cli
 from cloison.engine.connection import local_client, socket_path
 from cloison.engine.docker import Docker
-from cloison.findings.host_facts import HostFacts
+from cloison.engine.docker.daemon import daemon_facts
+from cloison.findings.host_facts import DaemonFacts
 from cloison.linux import netns
 from cloison.observe.session import probe_session
 
 pytestmark = pytest.mark.engine
 
 
-@pytest.fixture(scope="module")
-def facts() -> HostFacts:
-    """The machine of the engine."""
-    return host_inspect.inspect_host(socket_path())
+def test_the_name_servers_are_those_of_resolv_conf() -> None:
+    lines = Path("/etc/resolv.conf").read_text().splitlines()
+    found = host_inspect.inspect_host().resolvers
+
+    assert found is not None
+    assert len(found) == len([line for line in lines if line.startswith("nameserver")])
 
 
-def setting(name: str) -> bool:
-    return Path(f"/proc/sys/{name}").read_text().strip() == "1"
-
-
-def test_the_kernels_settings_are_read(facts: HostFacts) -> None:
-    assert setting("net/ipv4/ip_forward") == facts.forwards
-    assert setting("net/ipv6/conf/all/forwarding") == facts.forwards_ipv6
-
-
-def test_the_policy_is_the_one_that_iptables_tells(facts: HostFacts) -> None:
-    told = subprocess.run(["iptables", "--wait", "-S", "FORWARD"], check=True, capture_output=True, text=True).stdout
-
-    assert told.split()[2] == facts.forward_policy
-
-
-def test_the_backend_is_one_of_two(facts: HostFacts) -> None:
-    assert facts.iptables_backend in {"nf_tables", "legacy"}
-
-
-def test_the_daemon_is_the_one_that_listens(facts: HostFacts) -> None:
+def test_the_daemon_is_the_one_that_listens() -> None:
     gateway = docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
-    told = facts.flag("bip")
+    found = daemon_facts(socket_path())
 
-    assert facts.flags is not None
-    assert not told or told.partition("/")[0] == gateway
+    assert found.flags is not None
+    assert not found.flag("bip") or found.flag("bip").partition("/")[0] == gateway
 
 
 def test_without_a_daemon_nothing_is_said_of_it(tmp_path: Path) -> None:
-    """In a network namespace of its own there is no daemon, and nobody listens on that socket."""
-    code = (
-        "from cloison.audit.host_inspect import inspect_host; "
-        f"f = inspect_host({str(tmp_path / 'none')!r}); print(f.flags, f.raw_rules)"
-    )
+    """A new network namespace has no daemon, and no process listens on that socket."""
     descriptor = netns.new()
     try:
         with netns.inside(descriptor):
-            done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+            found = daemon_facts(str(tmp_path / "none"))
     finally:
         os.close(descriptor)
 
-    assert done.stdout == "None None\n"
+    assert found == DaemonFacts()
 
 
 def test_what_could_be_misused_is_found_of_a_project_and_its_engine(idle_project: IdleProject, image: str) -> None:

@@ -20,7 +20,7 @@ from tests.integration.compose_project import Lab, docker, failures, judgements,
 from tests.integration.prober_faults import address, logging_service, stalling_engine
 
 from cloison.engine import connection
-from cloison.engine import docker as engine
+from cloison.engine.docker import api as engine
 from cloison.errors import NotProven
 from cloison.linux import fd_limit
 from cloison.model.facts import Container

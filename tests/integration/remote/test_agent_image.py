@@ -173,7 +173,7 @@ def test_a_base_without_python_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     try:
         with (
             connection.engine_connection() as engine,
-            pytest.raises(NotProven, match="has no python to build the scout on"),
+            pytest.raises(NotProven, match="has no python for the agent's image"),
         ):
             agent_image.image(engine.api, lambda _: None)
     finally:

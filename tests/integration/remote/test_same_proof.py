@@ -212,7 +212,7 @@ def test_who_may_not_ask_the_engine_is_told_what_to_do(tiers: Lab) -> None:
 
 
 def test_an_engine_that_is_not_there(tiers: Lab, user: OrdinaryUser) -> None:
-    for address, words in {"tcp://127.0.0.1:1": "no Docker engine answers", "ssh://": "names no machine"}.items():
+    for address, words in {"tcp://127.0.0.1:1": "no Docker engine answers", "ssh://": "has no host"}.items():
         code, out, err = user.run("prove", *tiers.selection.options, DOCKER_HOST=address)
 
         assert (3, "") == (code, out)

@@ -163,7 +163,7 @@ def test_devices_are_named_and_many_are_counted() -> None:
     (found,) = risks([replace(BARE, devices=tuple(f"/dev/loop{i}" for i in range(9)))])
 
     assert found.what == "devices"
-    assert found.evidence.endswith("/dev/loop5, and 3 more")
+    assert found.evidence.endswith("/dev/loop5 and 3 more")
 
 
 def test_unreadable_privileges_are_a_risk() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.unit.fake_engine import (
     BACK,
@@ -73,6 +75,15 @@ FREE = FREE.with_engine_network("shop_wide_net", subnets=("172.30.4.0/24", "fd00
     container("web", ("shop_wide_net", "172.30.4.2", "fd00:4::2"))
 )
 
+LINK_LOCAL_HOST = "fe80::2"
+
+
+def with_sysctl(value: str, deployment: FakeEngine = STACK) -> FakeEngine:
+    """Have the file set `disable_ipv6` in the app, and the host have a link-local address on the app's network."""
+    app = deployment.with_service("app", sysctls={"net.ipv6.conf.all.disable_ipv6": value})
+    return replace(app, facts=replace(app.facts, link_local_addresses=((BACK, LINK_LOCAL_HOST),)))
+
+
 OVER = "over IPv6"
 SHARED = "app and db share backend_net, and Docker has no policy inside a network"
 ACROSS = f"db-1 -> proxy-1:80 on frontend_net {OVER}"
@@ -93,7 +104,18 @@ NO_WAY_TOLD = "the engine does not report its version, and Engine 28 changed the
 KEPT_IN = "the engine's IPv6 rules drop packets of db that leave its internal networks"
 PROXIED = "docker-proxy listens on the host's address on backend_net"
 
+BY_SYSCTL = "a sysctl of the file gives app a link-local address on backend_net"
+BY_LINK = "host:* on backend_net over its link"
+
 ROWS = [
+    # A sysctl of the file turns IPv6 on or off.
+    (with_sysctl("0"), f"app-1 -> {BY_LINK}", OPEN, BY_SYSCTL),
+    (with_sysctl("0"), f"db-1 -> {BY_LINK}", SHUT, "the file gives db no IPv6 address"),
+    (with_sysctl("1"), f"app-1 -> {BY_LINK}", SHUT, "the file gives app no IPv6 address"),
+    (with_sysctl("0", DUAL_STACK), f"app-1 -> {BY_LINK}", OPEN, BY_SYSCTL),
+    (with_sysctl("1", DUAL_STACK), f"app-1 -> {BY_LINK}", UNKNOWN, "a sysctl of the file turns IPv6 off in app"),
+    (with_sysctl("1", DUAL_STACK), f"db-1 -> app-1:5000 on backend_net {OVER}", UNKNOWN, "turns IPv6 off in app"),
+    (with_sysctl("1", DUAL_STACK), f"db-1 -> {BY_LINK}", OPEN, "the host has an IPv6 address on backend_net"),
     # Inside a network.
     *(
         (deployment, f"app-1 -> db-1:3306 on backend_net {OVER}", OPEN, SHARED)
@@ -483,3 +505,13 @@ def test_the_outside_is_probed_over_both_versions_of_ip() -> None:
     targets = {flow.endpoint.address for flow in DUAL_STACK.flows() if flow.endpoint.place == "outside"}
 
     assert {"198.51.100.2", OUTSIDE_SEGMENT_V6[1]} == targets
+
+
+def test_a_service_with_ipv6_by_a_sysctl_reaches_no_other_address_over_ipv6() -> None:
+    deployment = with_sysctl("0")
+    end = Endpoint("db", "shop-db-1", EndpointKind.LISTENER, Protocol.TCP, 3306, BACK, "fd00:1::9", 3306)
+    (predicted,) = predictor.predict(
+        deployment.project, deployment.facts, [Flow(Vantage("app", "shop-app-1"), end)]
+    ).values()
+
+    assert predicted.reach is SHUT

@@ -12,7 +12,7 @@ from tests.unit.reports.sample_project import WHEN, SampleProject, seen_as, serv
 
 from cloison.findings import container_risks, engine_cves
 from cloison.findings.container_privileges import ContainerPrivileges, ForwardingPath, Mount, Process, Socket
-from cloison.findings.host_facts import HostFacts
+from cloison.findings.host_facts import DaemonFacts, HostFacts
 from cloison.model.facts import Attachment, Container
 from cloison.model.flow import HOST, OUTSIDE, EndpointKind, Flow, Protocol, Vantage, ip_version
 from cloison.model.outcome import Observation, Outcome, observation, unknown
@@ -225,7 +225,8 @@ def misused(more: int = 0) -> Proof:
     way = ForwardingPath("shop-proxy-1", "shop-app-1", "shop_back", "shop-mail-1", "shop_front")
     there = stack()
     held = container_risks.risks(powers, {way: container_risks.ARRIVED})
-    known = engine_cves.risks(engine_cves.EngineContext(there.facts, HostFacts(resolvers=("127.0.0.53",)), "shop"))
+    host = HostFacts(resolvers=("127.0.0.53",))
+    known = engine_cves.risks(engine_cves.EngineContext(there.facts, host, DaemonFacts(), "shop"))
     parts = [FindingPart(f.what, f.where, f.sentence, f.evidence, f.source) for f in [*held, *known]]
     return structs.replace(there.proof(), findings=parts)
 

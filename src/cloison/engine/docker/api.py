@@ -1,47 +1,72 @@
-"""Docker Engine through its API, on this machine.
+"""Docker Engine's HTTP API, on this machine.
 
-Rule: everything that Docker says is read here and leaves as values of the model.
+Input: a client of the API. Output: values of the model; no document of the API leaves this module.
+An engine that serves the same API under another name is read in the same way, and keeps its own name.
+Source: https://docs.docker.com/reference/api/engine/
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import docker
 from docker.errors import NotFound
 
-from cloison.engine import docker_firewall
+from cloison.engine import Document, Engine, HostPrograms
 from cloison.engine.connection import FAILURES
-from cloison.engine.labels import AGENT_LABEL, COMPOSE_ONE_OFF, COMPOSE_PROJECT, COMPOSE_SERVICE
+from cloison.engine.docker import daemon, firewall, port_proxy
+from cloison.engine.labels import COMPOSE_ONE_OFF, COMPOSE_PROJECT, COMPOSE_SERVICE
 from cloison.errors import NotProven
+from cloison.findings.engine_cves import VULNERABILITIES, Vulnerability
+from cloison.findings.host_facts import DaemonFacts
 from cloison.linux.netfilter import forward_policy
 from cloison.model.facts import Attachment, Container, EngineFacts, Facts, NetworkFacts, PublishedPort
 from cloison.model.flow import Protocol
 from cloison.predict.docker_ipv4 import DIRECT_ROUTING_CLOSED
 from cloison.predict.docker_ipv6 import IPV6_RULES_SINCE
 
+NAME: Final = "docker"
+COMPONENT: Final = "Engine"
+"""Docker's component in the answer to `GET /version`."""
+PROGRAMS: Final = HostPrograms(daemon=daemon.PROGRAM, port_proxies=(port_proxy.PROGRAM,))
+TABLES: Final = frozenset({"docker-bridges"})
+"""Engine 29 and later with `firewall-backend: nftables`: https://docs.docker.com/engine/network/firewall-nftables/"""
 WORKERS: Final = 4
 """How many containers the engine is asked about at the same time."""
 NON_NETWORKS: Final = frozenset({"host", "none"})
-"""Networks on which nobody meets anybody."""
+"""Networks of the engine that connect no containers."""
 LINK_NAME: Final = "com.docker.network.bridge.name"
 CONTAINER_MODE: Final = "container:"
-"""How the network mode begins of a container that lives in another's namespace."""
-Document = Mapping[str, Any]
+"""The prefix of the network mode of a container that shares another container's namespace."""
+
+
+def connect(api: docker.APIClient, socket: str) -> Engine:
+    """Return the engine behind a client; `socket` is the path of its Unix socket."""
+    return Docker(api, socket)
 
 
 class Docker:
-    """One engine, through a client that it closes with `close`."""
+    """A connection to an engine with Docker's API; `close` closes its client."""
 
-    def __init__(self, api: docker.APIClient) -> None:
+    def __init__(self, api: docker.APIClient, socket: str = "", name: str = NAME) -> None:
         self._api = api
+        self._socket = socket
+        self._name = name
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._api.close()
+
+    def daemon(self) -> DaemonFacts:
+        """Return the settings of the daemon; see the Protocol."""
+        return daemon.daemon_facts(self._socket)
+
+    def vulnerabilities(self) -> Sequence[Vulnerability]:
+        """Return the known vulnerabilities; see the Protocol."""
+        return VULNERABILITIES if self._name == NAME else ()
 
     def facts(self, project: str, networks: frozenset[str]) -> Facts:
         """Return the facts; see the Protocol."""
@@ -58,8 +83,8 @@ class Docker:
     def containers(self, project: str, networks: frozenset[str]) -> tuple[Container, ...]:
         """Return the containers; see the Protocol."""
         try:
-            listed = [item for item in self._api.containers(all=True) if AGENT_LABEL not in (item.get("Labels") or {})]
-            # A container may sit on a network that the file does not give it, and meet strangers there.
+            listed = self._api.containers(all=True)
+            # A container may be attached to a network that the file does not name, together with foreign containers.
             held = {name for item in listed if _is_of(item, project) for name in _networks(item)}
             relevant = {item["Id"] for item in listed if _is_relevant(item, project, networks | held - NON_NETWORKS)}
             namespace_sharers = {
@@ -77,22 +102,22 @@ class Docker:
 
     def _engine(self, version: Document) -> EngineFacts:
         engine = EngineFacts(
-            "docker",
+            self._name,
             version.get("Version", ""),
             forward_policy(4),
             forward_policy(6),
             platform=(version.get("Platform") or {}).get("Name", ""),
-            has_userland_proxy=docker_firewall.has_userland_proxy(),
+            has_userland_proxy=firewall.has_userland_proxy(),
         )
-        engine = replace(engine, filters_ipv6=engine.release >= IPV6_RULES_SINCE or docker_firewall.has_ipv6_rules())
+        engine = replace(engine, filters_ipv6=engine.release >= IPV6_RULES_SINCE or firewall.has_ipv6_rules())
         if engine.release < DIRECT_ROUTING_CLOSED:
-            return engine  # asking for the raw table could load a module that nobody here needs
-        return replace(engine, guards_addresses=docker_firewall.guards_addresses())
+            return engine  # reading the raw table could load the kernel module iptable_raw for nothing
+        return replace(engine, guards_addresses=firewall.guards_addresses())
 
     def _container(self, identity: str) -> Document | None:
         try:
             document: Document = self._api.inspect_container(identity)
-        except NotFound:  # it was removed between the two questions
+        except NotFound:  # it was removed after the list was read
             return None
         return document
 
@@ -104,9 +129,9 @@ class Docker:
 
 
 def _namespace_owner_id(item: Document) -> str:
-    """Return the identity of the container in whose namespace another lives, empty for none.
+    """Return the identity of the container whose network namespace this one shares, empty for none.
 
-    Who lives there needs no network of its own: it is where its lender is.
+    A container that shares a namespace has no networks of its own in the API's answer.
     """
     mode = (item.get("HostConfig") or {}).get("NetworkMode") or ""
     return mode.removeprefix(CONTAINER_MODE) if mode.startswith(CONTAINER_MODE) else ""
@@ -170,7 +195,7 @@ def _port(text: str) -> tuple[Protocol, int]:
 
 
 def network(document: Document) -> NetworkFacts:
-    """Read a network as the API tells it."""
+    """Return the facts of a network from its document in the API."""
     pools = [pool for pool in (document.get("IPAM") or {}).get("Config") or () if pool.get("Subnet")]
     options = document.get("Options") or {}
     return NetworkFacts(
