@@ -1,12 +1,14 @@
-"""Asks the engine's own resolver for names, from inside every container, and hears whether the questions come out.
+"""Checks whether the engine's embedded DNS server forwards queries from internal networks to outside (CVE-2024-29018).
 
-A container on a user-made network asks the engine at 127.0.0.11, and the engine asks on. If it asks
-from the host's namespace, a name is a door out of an internal network
-(https://github.com/moby/moby/security/advisories/GHSA-mq39-4gv4-mvpx).
+A container on a user-defined network sends its queries to 127.0.0.11, and the engine forwards them. If it forwards
+them from the host's network namespace, a query carries data out of an internal network
+(https://github.com/moby/moby/security/advisories/GHSA-mq39-4gv4-mvpx). The check sends a query with a random label
+from each container that is on internal networks only, and a raw UDP socket on the external host receives the
+forwarded query or not. A raw socket needs no bind(2) to port 53, for which CAP_NET_BIND_SERVICE is necessary.
 
-Rule: only in a rehearsal, whose containers have the outside machine for their name server; the real
-ones would ask the real internet. The names end in `.invalid`, which nobody has (RFC 2606). Nobody
-serves names there: a raw socket hears the questions, for the port itself is open to few (CAP_NET_BIND_SERVICE).
+Rule: the check runs in a rehearsal only, whose containers use the external host as their name server; containers of a
+real project would query the internet. The names end in `.invalid` (RFC 2606).
+Layouts: RFC 1035 section 4 (DNS), RFC 768 (UDP).
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ DNS_PORT: Final = 53
 SUFFIX: Final = (b"cloison", b"invalid")
 HEADER: Final = struct.Struct("!6H")
 UDP_HEADER: Final = struct.Struct("!4H")
-"""From port, to port, length, checksum (RFC 768)."""
+"""Source port, destination port, length, checksum (RFC 768)."""
 RECURSION_DESIRED: Final = 0x0100
 A, IN = 1, 1
 LABEL_OFFSET: Final = HEADER.size
@@ -40,9 +42,9 @@ SOURCE: Final = "https://github.com/moby/moby/security/advisories/GHSA-mq39-4gv4
 
 
 def check_dns_leaks(session: ProbeSession, timeout: float) -> list[Risk]:
-    """Return what the engine asks outside for containers that are on internal networks alone.
+    """Return a risk for each container on internal networks only whose DNS query reached the external host.
 
-    `patience` is how long to wait for a question, in seconds.
+    `timeout` is the time to wait for all queries, in seconds.
     """
     internal = {network.name for network in session.facts.networks if network.internal}
     labels = {
@@ -64,7 +66,7 @@ def _finding(container: str, resolver: str) -> Risk:
         VULNERABILITY,
         container,
         "an internal network lets data out: names that its containers ask for are asked by the host",
-        f"a question asked inside {container} came out to the outside machine, from {resolver}",
+        f"a DNS query from inside {container} arrived at the outside machine, sent by {resolver}",
         SOURCE,
     )
 
@@ -77,28 +79,28 @@ def _receiver(session: ProbeSession) -> socket.socket:
 
 
 def _send_query(session: ProbeSession, container: str, label: bytes) -> socket.socket:
-    """Ask the engine from inside a container; the socket stays, for an answer must find somebody."""
+    """Send a query from inside a container; the caller closes the socket, which must be open for the answer."""
     with netns.inside(session.probe_sockets["", container].descriptor):
         made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    with suppress(OSError):  # nobody resolves there, so nothing comes out that way
+    with suppress(OSError):  # no DNS server listens there, so no query is forwarded
         made.sendto(dns_query(label), EMBEDDED_DNS)
     return made
 
 
 def dns_query(label: bytes) -> bytes:
-    """Return a DNS query for an address of `label` (RFC 1035 section 4)."""
+    """Return a DNS query for the A record of `label`.cloison.invalid (RFC 1035 section 4)."""
     name = b"".join(bytes([len(part)]) + part for part in (label, *SUFFIX)) + b"\0"
     return HEADER.pack(secrets.randbits(16), RECURSION_DESIRED, 1, 0, 0, 0) + name + struct.pack("!2H", A, IN)
 
 
 def query_label(datagram: bytes) -> bytes:
-    """Return the first label of what a DNS query asks for, empty when it is none."""
+    """Return the first label of the name in a DNS query, empty if the datagram is too short for one."""
     length = datagram[LABEL_OFFSET] if len(datagram) > LABEL_OFFSET else 0
     return datagram[LABEL_OFFSET + 1 : LABEL_OFFSET + 1 + length]
 
 
 def _received_queries(receiver: socket.socket, timeout: float, limit: int) -> dict[bytes, str]:
-    """Return who asked for what, for as long as `patience` lasts or until `most` questions were heard."""
+    """Return the sender of each query by its label; stop after `timeout` seconds or after `limit` queries."""
     queries: dict[bytes, str] = {}
     deadline = time.monotonic() + timeout
     while len(queries) < limit and linux_poll.readable([receiver], deadline - time.monotonic()):
@@ -111,6 +113,6 @@ def _received_queries(receiver: socket.socket, timeout: float, limit: int) -> di
 
 
 def dns_payload(packet: bytes) -> bytes:
-    """Return what an IPv4 packet of UDP carries to the port of name servers, empty when it goes elsewhere."""
+    """Return the UDP payload of an IPv4 packet to port 53, empty for another port."""
     udp = packet[(packet[0] & 0x0F) * 4 :]
     return udp[UDP_HEADER.size :] if UDP_HEADER.unpack(udp[: UDP_HEADER.size])[1] == DNS_PORT else b""

@@ -1,6 +1,7 @@
-"""Surveys the engine's machine for what decides predictions and no API of an engine tells: see `machine`.
+"""Inspects the host for the facts that known vulnerabilities depend on and that no engine API reports.
 
-Rule: nothing here changes anything, and what cannot be read is said to be unknown.
+Input: the path of the engine's socket. Output: `HostFacts` (see `findings.host_facts`).
+Rule: nothing on the host is changed; a fact that cannot be read is None (or empty), which means unknown.
 """
 
 from __future__ import annotations
@@ -28,13 +29,16 @@ CONFIG_FLAG: Final = "--config-file"
 NO_RAW_VARIABLE: Final = b"DOCKER_INSECURE_NO_IPTABLES_RAW=1"
 UFW_CHAIN: Final = "ufw-user-forward"
 CONNECT_TIMEOUT: Final = 5
-"""How long to wait for the daemon to take a connection."""
+"""Seconds to wait until the daemon accepts a connection."""
 UCRED: Final = struct.Struct("3i")
-"""What SO_PEERCRED returns: process, user, group. https://man7.org/linux/man-pages/man7/unix.7.html"""
+"""struct ucred { pid_t pid; uid_t uid; gid_t gid; }, the value of SO_PEERCRED.
+
+https://man7.org/linux/man-pages/man7/unix.7.html
+"""
 
 
 def inspect_host(engine_socket: str = "") -> HostFacts:
-    """Return the facts of this machine, and of the daemon that listens on `engine_socket`."""
+    """Return the facts of this host, and of the daemon that listens on `engine_socket`."""
     daemon = _daemon(engine_socket)
     options = _flags(daemon) if daemon else None
     return HostFacts(
@@ -55,9 +59,9 @@ def inspect_host(engine_socket: str = "") -> HostFacts:
 
 
 def _daemon(engine_socket: str) -> int:
-    """Return the daemon's process: who listens on the socket, else the only dockerd of this network; 0 for none.
+    """Return the PID of the daemon: the peer of the socket, else the only dockerd in this network namespace, else 0.
 
-    Where systemd opened the socket, it is systemd that listens.
+    With socket activation systemd listens on the socket, so SO_PEERCRED names systemd.
     """
     with suppress(OSError), socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(CONNECT_TIMEOUT)
@@ -76,10 +80,10 @@ def _name(pid: int) -> str:
 
 
 def _processes_named(name: str) -> Iterator[int]:
-    """Yield the processes of a name that live in this network namespace: others have walls of their own."""
+    """Yield the PIDs of the processes called `name` in this network namespace: others have other firewall rules."""
     own_netns = (PROC / "thread-self/ns/net").stat().st_ino
     for entry in PROC.iterdir():
-        with suppress(OSError):  # it ended meanwhile, or is not ours to look at
+        with suppress(OSError):  # it has ended, or this process may not read it
             if entry.name.isdecimal() and _name(int(entry.name)) == name and _netns_inode(int(entry.name)) == own_netns:
                 yield int(entry.name)
 
@@ -93,7 +97,7 @@ def _netns_inode(pid: int) -> int:
 
 
 def _flags(pid: int) -> tuple[tuple[str, str], ...] | None:
-    """Return what a daemon was told; None where its command line or its file cannot be read."""
+    """Return the options of a daemon; None if its command line or its daemon.json cannot be read."""
     try:
         argv = (PROC / str(pid) / "cmdline").read_text(errors="replace").rstrip("\0").split("\0")
         return flags(argv, _read_config(pid, _config_path(argv)))
@@ -110,13 +114,13 @@ def _config_path(argv: Sequence[str]) -> str:
 
 
 def _read_config(pid: int, path: str) -> dict[str, Any]:
-    """Read the daemon's file as the daemon sees it; without one it was told nothing."""
+    """Read the daemon.json below the daemon's own root directory; an absent file sets no option."""
     try:
         read = json.loads((PROC / str(pid) / "root" / path.lstrip("/")).read_text())
     except FileNotFoundError:
         return {}
     if not isinstance(read, dict):
-        raise TypeError(f"{path} holds no object")
+        raise TypeError(f"{path} is not a JSON object")
     return read
 
 
@@ -130,7 +134,7 @@ def _adds_raw_rules(pid: int) -> bool | None:
 
 
 def _has_proxy(daemon: int, options: Iterable[tuple[str, str]] | None) -> bool | None:
-    """Whether published ports have a proxy: a running one shows it; without one, what the daemon was told."""
+    """Whether the daemon starts docker-proxy for published ports: one runs, or its options do not switch it off."""
     if any(_parent(pid) == daemon for pid in _processes_named(PROXY)):
         return True
     return None if options is None else dict(options).get("userland-proxy", "") != OFF
@@ -138,7 +142,7 @@ def _has_proxy(daemon: int, options: Iterable[tuple[str, str]] | None) -> bool |
 
 def _parent(pid: int) -> int:
     with suppress(OSError, IndexError):
-        # The name stands in brackets and may hold anything: what counts follows the last one.
+        # The program's name is in parentheses and may contain any character, so split at the last one: proc_pid_stat(5)
         return int((PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
     return -1
 
@@ -170,7 +174,7 @@ def _has_chain(name: str) -> bool | None:
 
 
 def _iptables_backend() -> str:
-    """Return what stands in brackets after iptables' version."""
+    """Return the backend of iptables, `nf_tables` or `legacy`: "iptables v1.8.9 (nf_tables)"."""
     _, _, rest = run(["iptables", "--version"]).out.partition("(")
     return rest.partition(")")[0]
 

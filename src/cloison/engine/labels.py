@@ -11,7 +11,7 @@ from typing import Final
 COMPOSE_PROJECT: Final = "com.docker.compose.project"
 COMPOSE_SERVICE: Final = "com.docker.compose.service"
 COMPOSE_ONE_OFF: Final = "com.docker.compose.oneoff"
-AGENT_LABEL: Final = "io.cloison.scout"
+AGENT_LABEL: Final = "io.cloison.agent"
 """On an agent's container; it belongs to no project and is no vantage."""
 REHEARSAL_LABEL: Final = "io.cloison.rehearsal"
 """On whatever a rehearsal makes; the value is the rehearsal's name."""

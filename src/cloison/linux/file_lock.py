@@ -1,7 +1,9 @@
-"""Locks that the kernel drops with the process that holds them.
+"""Advisory file locks that the kernel releases when the process that holds them ends.
 
-Rule: whoever gets the lock of a thing knows that nobody works on it any more, and may remove what
-a killed run has left of it.
+Input: the name of a lock. Output: an open file descriptor, which is the lock, or None while another process holds it.
+Rule: the process that acquires the lock of a resource knows that no other process uses the resource, so it may
+remove what a killed run has left of it.
+Source: flock(2), https://man7.org/linux/man-pages/man2/flock.2.html.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Final
 
 
 def _lock_folder() -> Path:
-    """Return the folder that all provers of this machine share; who may not prove here needs none but his own."""
+    """Return the folder of the lock files: one for all provers that run as root, else a folder of this user."""
     if os.geteuid() == 0:
         return Path("/run/cloison")
     parent = os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -25,7 +27,7 @@ FOLDER: Final = _lock_folder()
 
 
 def acquire(name: str) -> int | None:
-    """Take the lock called `name` for as long as its descriptor lives; None when somebody else holds it."""
+    """Acquire the lock `name` until the returned descriptor is closed; return None if another process holds it."""
     FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(FOLDER / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -33,19 +35,19 @@ def acquire(name: str) -> int | None:
     except BlockingIOError:
         os.close(descriptor)
         return None
-    if not os.fstat(descriptor).st_nlink:  # between the two calls its last holder gave it back for good
+    if not os.fstat(descriptor).st_nlink:  # its last holder removed the file between open(2) and flock(2)
         os.close(descriptor)
         return None
     return descriptor
 
 
 def lock_names(prefix: str) -> set[str]:
-    """Return what follows `prefix` in the names of locks, held or not."""
+    """Return the names of all locks that begin with `prefix`, held or not, without the prefix."""
     return {path.name.removeprefix(prefix) for path in FOLDER.glob(f"{prefix}*")}
 
 
 def read_holder(name: str) -> str:
-    """Return what the holder of a lock has written into it, empty when there is no such lock any more."""
+    """Return the text that the holder has written into a lock file, empty if the file does not exist any more."""
     path = FOLDER / name
     with suppress(FileNotFoundError):
         return path.read_text()
@@ -53,6 +55,6 @@ def read_holder(name: str) -> str:
 
 
 def release(name: str, descriptor: int) -> None:
-    """Give a lock back whose name will not be used again."""
+    """Release a lock and remove its file; the name is not used again."""
     (FOLDER / name).unlink(missing_ok=True)
     os.close(descriptor)

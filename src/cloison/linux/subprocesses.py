@@ -1,6 +1,7 @@
-"""Runs programs: the one door through which processes leave.
+"""Runs programs: every child process of the prover is started here.
 
-Rule: a verdict is never taken from a program's prose; callers read exit codes and JSON.
+Input: an argument list. Output: the exit code and the output of the program.
+Rule: no verdict depends on a program's messages; callers read exit codes and JSON.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ NOT_FOUND: Final = 127
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """How a program ended. `code` is 127 when there is no such program."""
+    """The exit code and the output of a program. `code` is 127 if the program does not exist."""
 
     code: int
     out: str
@@ -27,15 +28,15 @@ class CommandResult:
 
     @property
     def last_line(self) -> str:
-        """The last thing it said, for an error message."""
+        """The last line of its output, standard error first, for an error message."""
         lines = (self.err.strip() or self.out.strip()).splitlines()
         return lines[-1].strip() if lines else f"exit code {self.code}"
 
 
 def run(argv: Sequence[str], *, seconds: float = 60, env: Mapping[str, str] | None = None) -> CommandResult:
-    """Run a program to its end and keep what it printed.
+    """Run a program to its end and return its exit code and output.
 
-    Raises NotProven when it does not end within `seconds`.
+    Raises NotProven if it does not end within `seconds`.
     """
     try:
         done = subprocess.run(  # noqa: S603  # argv is a list, no shell reads it
@@ -58,9 +59,11 @@ def run(argv: Sequence[str], *, seconds: float = 60, env: Mapping[str, str] | No
 def run_in_session(
     argv: Sequence[str], text: str, *, inherit_fd: int, seconds: float, env: Mapping[str, str]
 ) -> CommandResult:
-    """Feed a program in a session of its own: a Ctrl-C is ours alone, and when we leave early, all of it ends.
+    """Run a program in its own session (setsid(2)), with `text` on its standard input.
 
-    The descriptor `keep` stays open in it. Raises NotProven when it does not end within `seconds`.
+    A Ctrl-C in the terminal does not reach the program. If this function is left early, the program's whole process
+    group is killed. The program inherits the descriptor `inherit_fd`.
+    Raises NotProven if it does not end within `seconds`.
     """
     try:
         process = subprocess.Popen(  # noqa: S603  # as above
@@ -88,7 +91,7 @@ def run_in_session(
 
 
 def run_attached(argv: Sequence[str]) -> int:
-    """Run a program that speaks to the person itself (on stderr: stdout is the report's) and return its exit code."""
+    """Run a program with its output on standard error, where the user reads it, and return its exit code."""
     try:
         return subprocess.run(argv, stdout=2, check=False).returncode  # noqa: S603  # as above
     except FileNotFoundError:

@@ -1,12 +1,12 @@
-"""The outside machine: a namespace joined to the host by a veth pair, for the length of one proof.
+"""Makes the external host of a proof, the vantage `outside`: a network namespace that a veth pair joins to the host.
 
-It plays the neighbour on the LAN and the internet at once. Its addresses come from TEST-NET-2
-(198.51.100.0/24, RFC 5737) and from 2001:db8::/32 (RFC 3849), cut into segments so that several
-proofs can run at once; the third address of a segment belongs to nobody and serves as the negative
-control.
+The external host stands for another machine on the LAN and for the internet. Its addresses come from TEST-NET-2
+(198.51.100.0/24, RFC 5737) and from 2001:db8::/32 (RFC 3849), split into segments so that several proofs can run
+at once. In a segment, address 1 is the host's, 2 the external host's, and 3 is unused: the negative control.
 
-Rule: a segment is taken by a lock that the kernel drops with the process. Whoever takes a segment
-first removes what a killed proof may have left on it.
+Output: an `ExternalHost`, removed at the end of the proof.
+Rule: a segment is acquired by a lock that the kernel releases when the process ends. The process that acquires it
+first removes the link that a killed proof may have left.
 """
 
 from __future__ import annotations
@@ -31,34 +31,34 @@ PREFIX: Final = {4: 29, 6: 64}
 MAX_SEGMENTS: Final = 32
 LINK_PREFIX: Final = "cloison"
 IFA_F_NODAD: Final = 0x02
-"""IFA_F_NODAD: an IPv6 address is good at once, without a second of asking whether somebody has it."""
+"""IFA_F_NODAD of linux/if_addr.h: the kernel uses an IPv6 address at once, without duplicate address detection."""
 DISABLE_IPV6: Final = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
 HOST_OFFSET, EXTERNAL_OFFSET, UNUSED_OFFSET = 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
 class ExternalHost:
-    """A joined outside machine. Addresses are one of each version of IP that the host speaks."""
+    """An external host that is joined to the host. Each field has one address for each IP version of the host."""
 
     descriptor: int
     """Its network namespace."""
     addresses: tuple[str, ...]
     host_addresses: tuple[str, ...]
-    """The host's addresses on the shared segment."""
+    """The host's addresses on the segment of the veth pair."""
     unused_addresses: tuple[str, ...]
     """Addresses of the segment that no machine holds."""
 
 
 def is_external_address(address: str) -> bool:
-    """Whether an address belongs to the outside segments, this proof's or another's."""
+    """Whether an address belongs to the segment of an external host, this proof's or another's."""
     return any(ip_address(address) in base for base in ADDRESS_RANGES)
 
 
 @contextmanager
 def external_host() -> Iterator[ExternalHost]:
-    """Have an outside machine joined to the host.
+    """Make an external host, join it to the host, and remove it at the end.
 
-    Raises NotProven when every segment is in use or the link cannot be made.
+    Raises NotProven if every segment is in use or the veth pair cannot be made.
     """
     with _segment() as number:
         external = ExternalHost(
@@ -75,7 +75,7 @@ def external_host() -> Iterator[ExternalHost]:
 
 
 def _addresses(number: int, at: int) -> tuple[str, ...]:
-    """Return an address of a segment in each version of IP that the host speaks."""
+    """Return the address number `at` of a segment, for each IP version of the host."""
     speaks_ipv6 = DISABLE_IPV6.exists() and DISABLE_IPV6.read_text().strip() == "0"
     bases = ADDRESS_RANGES if speaks_ipv6 else ADDRESS_RANGES[:1]
     return tuple(str(base[number * 2 ** (base.max_prefixlen - PREFIX[base.version]) + at]) for base in bases)
@@ -92,7 +92,7 @@ def _segment() -> Iterator[int]:
         finally:
             os.close(lock)
         return
-    raise NotProven(f"{MAX_SEGMENTS} proofs are running on this machine already; try again when one has ended")
+    raise NotProven(f"this machine already runs {MAX_SEGMENTS} proofs; try again when one has ended")
 
 
 def _connect(link: str, external: ExternalHost) -> None:
@@ -106,7 +106,7 @@ def _connect(link: str, external: ExternalHost) -> None:
             for gateway in external.host_addresses:
                 route.route("add", dst=DEFAULT[ip_version(gateway)], gateway=gateway)
     except NetlinkError as error:
-        raise NotProven(f"the outside machine could not be joined to the host: {error}") from error
+        raise NotProven(f"the outside machine could not be connected to the host: {error}") from error
 
 
 DEFAULT: Final = {4: "0.0.0.0/0", 6: "::/0"}
@@ -124,5 +124,5 @@ def _configure(route: IPRoute, link: str, addresses: tuple[str, ...] = ()) -> No
 def _remove(link: str) -> None:
     with pyroute.iproute() as route:
         for index in route.link_lookup(ifname=link):
-            with suppress(NetlinkError):  # it went away by itself meanwhile
+            with suppress(NetlinkError):  # the kernel has removed it with the other end meanwhile
                 route.link("del", index=index)

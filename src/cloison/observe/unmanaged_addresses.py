@@ -1,7 +1,9 @@
-"""Looks for what the namespaces of a proof hold and the engine does not know: addresses, links, and who may ask them.
+"""Finds unmanaged addresses and interfaces: the namespaces of a proof have them, and the engine does not know them.
 
-Rule: an address that nobody told of is asked only where the question cannot leave this machine: over
-a link that ends in the very link that holds it, or over a bridge of the engine's.
+Input: the facts of a session and its probe sockets by namespace. Output: `UnmanagedAddress` values, each with the
+vantages from which it may be probed.
+Rule: an unmanaged address is probed only where the packet cannot leave this machine: over a veth pair whose other
+end holds the address, or over a bridge of the engine.
 """
 
 from __future__ import annotations
@@ -19,23 +21,23 @@ VantageKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class NamespaceContext:
-    """What is looked at: the posts, and the links of every namespace, by its identity and their number."""
+    """The input of the search. `links` maps the inode of a namespace and an interface index to the interface."""
 
     facts: Facts
     probe_sockets: Mapping[VantageKey, ProbeSockets]
     links: Mapping[int, Mapping[int, interfaces.Interface]]
 
     def namespace(self, key: VantageKey) -> int:
-        """Return the identity of the namespace of a post."""
+        """Return the inode of the namespace of a vantage."""
         return netns.identity(self.probe_sockets[key].descriptor)
 
     @property
     def host(self) -> int:
-        """The identity of the host's namespace."""
+        """The inode of the host's namespace."""
         return self.namespace((HOST, ""))
 
     def containers_in(self, namespace: int) -> list[Container]:
-        """Return the containers that live in a namespace."""
+        """Return the containers whose processes are in a namespace."""
         return [
             c
             for c in self.facts.containers
@@ -44,19 +46,19 @@ class NamespaceContext:
 
     @property
     def bridges(self) -> set[int]:
-        """The numbers of the engine's bridges on the host."""
+        """The interface indexes of the engine's bridges on the host."""
         names = {network.link for network in self.facts.networks if network.link}
         return {link.index for link in self.links[self.host].values() if link.name in names}
 
 
 def find_unmanaged(facts: Facts, probe_sockets: Mapping[VantageKey, ProbeSockets]) -> tuple[UnmanagedAddress, ...]:
-    """Return the addresses and links that the engine does not know of, each told of one container of its namespace."""
+    """Return the addresses and interfaces that the engine does not know, each with one container of its namespace."""
     descriptors = {netns.identity(sockets.descriptor): sockets.descriptor for sockets in probe_sockets.values()}
     host = netns.identity(probe_sockets[HOST, ""].descriptor)
     read = {namespace: interfaces.of(descriptor) for namespace, descriptor in descriptors.items() if namespace != host}
     found = [*_unmanaged(NamespaceContext(facts, probe_sockets, read))]
     if any(item.address for item, _ in found):
-        # Where links end costs a question for every pair of namespaces, so only those that matter are asked about.
+        # The other end of a veth costs an RTM_GETNSID request for each pair of namespaces, so only these are asked.
         peer_namespaces = [
             descriptors[namespace]
             for namespace in {host, *(namespace for item, (namespace, _) in found if item.address)}
@@ -71,7 +73,7 @@ def find_unmanaged(facts: Facts, probe_sockets: Mapping[VantageKey, ProbeSockets
 
 
 def _unmanaged(context: NamespaceContext) -> Iterator[tuple[UnmanagedAddress, tuple[int, int]]]:
-    """Yield what nobody told of, with the namespace and the number of the link that holds it."""
+    """Yield each unmanaged address, with the inode of its namespace and the index of its interface."""
     for container in _namespace_owners(context):
         namespace = context.namespace(("", container.name))
         known = {
@@ -86,7 +88,7 @@ def _unmanaged(context: NamespaceContext) -> Iterator[tuple[UnmanagedAddress, tu
 
 
 def _namespace_owners(context: NamespaceContext) -> Iterator[Container]:
-    """Yield one container of every namespace that is not the host's: the one that has seats, if any has."""
+    """Yield one container of each namespace but the host's: the one that has network attachments, if any has."""
     seen = {context.host}
     for container in sorted(context.facts.containers, key=lambda c: (not c.attachments, c.name)):
         key = ("", container.name)
@@ -112,7 +114,7 @@ def _reachable_from(context: NamespaceContext, at: tuple[int, int], address: str
 
 
 def _stays_on_machine(context: NamespaceContext, key: VantageKey, index: int, target: tuple[int, int]) -> bool:
-    """Whether what a post sends over a link of its own stays on this machine, on its way to the target's link."""
+    """Whether a packet from a vantage over its interface `index` reaches the target interface inside this machine."""
     source = context.namespace(key)
     link = context.links[source].get(index)
     if link is None:

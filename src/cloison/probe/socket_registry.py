@@ -1,8 +1,9 @@
-"""Tells the provers of one machine from its services: every socket of theirs on which something could arrive.
+"""Registers the sockets of all provers on this machine, so that none is mistaken for a service's listening socket.
 
-Rule: a socket is announced before it is bound, so nobody can see one that is not announced. The
-announcement is a file that lives as long as its lock: the kernel drops the lock with the process,
-and the next prover removes what a killed one left.
+Input: a socket, before bind(2). Output: the inode numbers of all registered sockets.
+Rule: a socket is registered before it is bound, so /proc/net never shows a prober's socket that is not registered.
+A registration is a line of a locked file; the kernel releases the lock when the prober ends, and the next prober
+removes the file.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ RegisterSocket = Callable[[socket.socket], None]
 
 @contextmanager
 def registration() -> Iterator[RegisterSocket]:
-    """Have a way to announce sockets, for as long as they may be open.
+    """Yield the function that registers a socket; leave this context after the sockets are closed.
 
-    Raises NotProven when no file can be had for it.
+    Raises NotProven if no registry file can be made.
     """
     _remove_leftovers()
     name, lock = _create_file()
@@ -37,7 +38,7 @@ def registration() -> Iterator[RegisterSocket]:
 
 
 def registered_inodes() -> set[int]:
-    """Return the kernel's numbers of all sockets that provers on this machine have announced."""
+    """Return the inode numbers of all sockets that provers on this machine have registered."""
     return {int(word) for name in file_lock.lock_names(LOCK) for word in file_lock.read_holder(LOCK + name).split()}
 
 
@@ -46,12 +47,12 @@ def _register(lock: int, made: socket.socket) -> None:
 
 
 def _create_file() -> tuple[str, int]:
-    for _ in range(TRIES):  # a sweeping neighbour may hold a fresh file for a moment
+    for _ in range(TRIES):  # another prober's _remove_leftovers may hold a new file for a moment
         name = LOCK + secrets.token_hex(8)
         lock = file_lock.acquire(name)
         if lock is not None:
             return name, lock
-    raise NotProven(f"no file in {file_lock.FOLDER} could be kept; what else removes files there?")
+    raise NotProven(f"{file_lock.FOLDER} loses new files at once; find the program that removes them")
 
 
 def _remove_leftovers() -> None:

@@ -1,8 +1,9 @@
-"""The stage of a rehearsal: made on the engine, and taken away however the rehearsal ends.
+"""Starts the environment of a rehearsal on the engine, and removes it however the rehearsal ends.
 
-Rule: everything that is made carries the rehearsal's label, and the rehearsal's lock is held, by us
-and by the Compose that works for us, for as long as something may still be made. A label whose
-lock is free is what a killed rehearsal left, and the next one removes it.
+Input: a resolved Compose document. Output: the `Rehearsal`, whose containers run.
+Rule: every container, network and image carries the rehearsal's label. This process and the Compose process that it
+starts hold the rehearsal's lock for as long as one of them may still make something. A label whose lock is free is
+a left-over of a killed rehearsal, and the next rehearsal removes it.
 """
 
 from __future__ import annotations
@@ -26,18 +27,18 @@ from cloison.rehearse.resources import SUFFIX_LENGTH, RehearsalResources
 
 LOCK: Final = "rehearsal-"
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
-"""What Compose accepts as a project's name: https://docs.docker.com/compose/how-tos/project-name/"""
+"""The names that Compose accepts for a project: https://docs.docker.com/compose/how-tos/project-name/"""
 SETTLE_SECONDS: Final = 0.5
-"""Seconds for the engine to end what an interrupted Compose has asked for."""
+"""Seconds for the engine to finish the requests of an interrupted Compose."""
 RTN_UNICAST: Final = 1
-"""A route that leads somewhere, in netlink's words."""
+"""RTN_UNICAST of linux/rtnetlink.h: a route to a gateway or an interface, not local, broadcast or blackhole."""
 RT_TABLE_MAIN: Final = 254
 ComposeStarter = Callable[[str, Mapping[str, Any], int], CommandResult]
-"""Has Compose start a document as a project, and the lock held for as long as it works."""
+"""Runs Compose to start a document as the project of that name; Compose inherits the lock's descriptor."""
 
 
 def compose(name: str, document: Mapping[str, Any], lock: int) -> CommandResult:
-    """Have the Compose of this machine start a document."""
+    """Start a document with the Compose of this machine."""
     return compose_cli.start(name, document, inherit_fd=lock)
 
 
@@ -45,26 +46,26 @@ def compose(name: str, document: Mapping[str, Any], lock: int) -> CommandResult:
 def rehearsal_environment(
     document: Mapping[str, Any], progress: Callable[[str], None], start: ComposeStarter = compose, *, resolver: str = ""
 ) -> Iterator[Rehearsal]:
-    """Have the rehearsal of a resolved document running; `resolver` is the name server of its containers.
+    """Run the rehearsal of a resolved document; `resolver` is the name server of its containers.
 
-    Raises NotProven when the engine does not answer or cannot run it.
+    Raises NotProven if the engine does not answer or cannot run it.
     """
     name = f"{document['name']}-rehearsal-{secrets.token_hex(SUFFIX_LENGTH // 2)}"
     lock = file_lock.acquire(LOCK + name)
     if lock is None:
-        raise NotProven(f"somebody holds the lock of {name}; try again")
+        raise NotProven(f"another process holds the lock of {name}; try again")
     try:
         with closing(local_client()) as api:
             resources = RehearsalResources(api)
             _remove_leftovers(resources)
-            progress("setting the stage")
+            progress("starting the rehearsal's containers")
             with _removed_at_end(resources, name):
                 rehearsed = compose_file.rehearsal(
                     document, name, resources.build_image(name), _host_environment(resources, resolver)
                 )
                 _start(rehearsed, lock, start)
                 yield rehearsed
-                progress("clearing the stage")
+                progress("removing the rehearsal's containers")
     finally:
         file_lock.release(LOCK + name, lock)
 
@@ -74,7 +75,7 @@ def _removed_at_end(resources: RehearsalResources, name: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with SIGNALS.deferred():  # a removal takes a second, and half of it would stay for ever
+        with SIGNALS.deferred():  # a removal takes a second; an interrupted one would leave resources behind
             time.sleep(SETTLE_SECONDS)
             resources.remove(name)
         raise
@@ -86,11 +87,11 @@ def _start(rehearsed: Rehearsal, lock: int, start: ComposeStarter) -> None:
     document = {key: value for key, value in rehearsed.document.items() if not key.startswith("x-")}
     result = start(rehearsed.name, document, lock)
     if result.code != 0:
-        raise NotProven(f"the rehearsal could not be set up: {result.last_line}")
+        raise NotProven(f"the rehearsal could not be started: {result.last_line}")
 
 
 def _remove_leftovers(resources: RehearsalResources) -> None:
-    """Remove what killed rehearsals left behind; what cannot be removed is the next one's."""
+    """Remove the left-overs of killed rehearsals; the next rehearsal tries again where that fails."""
     with suppress(NotProven, *FAILURES):
         for name in sorted(resources.rehearsals() | file_lock.lock_names(LOCK)):
             lock = file_lock.acquire(LOCK + name) if NAME.fullmatch(name) else None

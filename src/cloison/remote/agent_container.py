@@ -1,10 +1,11 @@
-"""The scout's container: made with what proving needs and nothing more, and gone when the line to it ends.
+"""Runs the agent's container on the engine's machine: with the rights that a proof needs, removed at the end.
 
+Input: a connection to the engine. Output: a running `Agent` that takes and sends lines.
 Rules:
-  - The engine removes the container by itself when its program ends (AutoRemove), and the program ends with its
-    standard input. So a killed command leaves nothing that runs.
-  - A scout carries a token as its label, and the command holds the lock of that token. What a killed command has
-    left unstarted is known by its free lock; what another machine has left, by its age.
+  - The engine removes the container when its program ends (AutoRemove), and the program ends when its standard input
+    closes. So a killed command leaves no running container.
+  - The container's label is a token, and the command holds the lock of that token. A container that a killed command
+    has created and not started is recognised by its free lock; one from another machine, by its age.
 """
 
 from __future__ import annotations
@@ -33,37 +34,40 @@ from cloison.errors import NotProven
 from cloison.linux import file_lock, netns
 from cloison.remote.agent_image import image
 
-LOCK: Final = "scout-"
+LOCK: Final = "agent-"
 CGROUP_ROOT: Final = "/sys/fs/cgroup"
-"""The machine's control groups: to their root a guard is attached."""
+"""The mount of the machine's control groups: a BPF program of `probe.udp_guard` is attached to their root."""
 SOCKET: Final = "/var/run/docker.sock"
 LOCK_FOLDER: Final = "/run/cloison"
-"""Where every prover on the engine's machine keeps its locks."""
+"""The folder of the lock files of all provers on the engine's machine."""
 DESKTOP: Final = "Docker Desktop"
 LIFTED_SECURITY_OPTIONS: Final = {"apparmor": "apparmor=unconfined", "selinux": "label=disable"}
-"""What an engine reports that would keep a container from the processes of others, and how that is lifted for one."""
+"""Security modules that forbid a container to open /proc/PID/ns of other processes, and the option that lifts them."""
 MAX_AGE_UNSTARTED: Final = 60
-"""Seconds after which a scout of another machine that never started counts as left over."""
+"""Seconds after which an agent of another machine that was never started counts as a left-over."""
 MAX_AGE: Final = 3600
-"""Seconds after which any scout of another machine does."""
+"""Seconds after which a running agent of another machine counts as a left-over."""
 EXIT_TIMEOUT: Final = 30
-"""Seconds for a scout to take away what it has made: a rehearsal takes the longest."""
+"""Seconds for an agent to remove what it has made; a rehearsal takes the longest."""
 POLL_INTERVAL: Final = 0.05
 FRAME_HEADER: Final = struct.Struct(">BxxxL")
-"""A frame of an attached container: which stream, and how many bytes follow."""
+"""The frame header of an attached container's output: stream (1 stdout, 2 stderr), three zero bytes, length.
+
+https://docs.docker.com/reference/api/engine/ (ContainerAttach, "Stream format")
+"""
 STDOUT: Final = 1
 STDERR_TAIL: Final = 2000
-"""Bytes of a scout's standard error that are kept for a sentence."""
+"""Bytes of an agent's standard error that are kept for an error message."""
 
 
 @dataclass(slots=True)
 class Agent:
-    """A running scout and the line to it."""
+    """A running agent and the connection to its standard input and output."""
 
     line: Any
     """The socket of the attached container."""
     output_lines: queue.SimpleQueue[bytes] = field(default_factory=queue.SimpleQueue)
-    """Whole lines; an empty one is the end."""
+    """Whole lines of its standard output; an empty one marks the end."""
     errors: bytes = b""
     reader: threading.Thread = field(init=False)
 
@@ -72,40 +76,41 @@ class Agent:
         self.reader.start()
 
     def send(self, text: bytes) -> None:
-        """Say something.
+        """Write an encoded message to the agent's standard input.
 
-        Raises NotProven when the line is broken.
+        Raises NotProven if the connection is broken.
         """
         try:
             self.line.sendall(text)
         except OSError as error:
-            raise NotProven(f"the scout on the engine's machine cannot be reached: {error}") from error
+            raise NotProven(f"the agent on the engine's machine cannot be reached: {error}") from error
 
     def close(self) -> None:
-        """End the line, and with it the scout."""
-        with suppress(OSError):  # it has ended already
+        """Close the connection; the agent exits when its standard input closes."""
+        with suppress(OSError):  # the agent has closed it
             self.line.shutdown(socket.SHUT_RDWR)
         self.reader.join(API_TIMEOUT)
-        os.close(self.line.detach())  # the library's own response still refers to it, and would keep it open
+        os.close(self.line.detach())  # docker-py's response object still refers to the socket and would keep it open
 
     def messages(self) -> Iterator[bytes]:
-        """Yield what it says.
+        """Yield the lines of the agent's standard output.
 
-        Raises NotProven when the line ends, or nothing comes for too long: a scout gives a sign of life every second.
+        Raises NotProven if the output ends, or if no line comes within API_TIMEOUT seconds: an agent sends a heartbeat
+        every second.
         """
         while True:
             try:
                 line = self.output_lines.get(timeout=API_TIMEOUT)
             except queue.Empty:
-                raise NotProven(f"the engine's machine has given no sign of life for {API_TIMEOUT} s") from None
+                raise NotProven(f"the agent on the engine's machine sent nothing for {API_TIMEOUT} s") from None
             if not line:
                 words = self.errors.decode(errors="replace").strip().splitlines()
-                why = words[-1] if words else "the engine or somebody else ended it"
-                raise NotProven(f"the scout on the engine's machine ended without a proof: {why}")
+                why = words[-1] if words else "its container was stopped or killed"
+                raise NotProven(f"the agent on the engine's machine ended without a proof: {why}")
             yield line
 
     def _read_output(self) -> None:
-        """Take in everything until the line ends."""
+        """Read the container's output until it ends; lines of stdout are queued, the tail of stderr is kept."""
         rest = b""
         with suppress(OSError, ValueError), self.line.makefile("rb") as stream:
             for number, part in _frames(stream):
@@ -126,9 +131,9 @@ def _frames(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 @contextmanager
 def running_agent(engine: EngineConnection, progress: Callable[[str], None]) -> Iterator[tuple[Agent, int]]:
-    """Have a scout on the engine's machine, and the lock that tells that its command lives.
+    """Run an agent on the engine's machine; yield it and the descriptor of the lock that this command holds for it.
 
-    Raises NotProven when the engine cannot run one.
+    Raises NotProven if the engine cannot run one.
     """
     token = secrets.token_hex(8)
     lock = _take_lock(token)
@@ -142,7 +147,7 @@ def running_agent(engine: EngineConnection, progress: Callable[[str], None]) -> 
             stack.callback(agent.close)
             yield agent, lock
     except FAILURES as error:
-        raise NotProven(f"the engine at {engine.address} cannot run the scout: {_one_line(error)}") from error
+        raise NotProven(f"the engine at {engine.address} cannot run the agent: {_one_line(error)}") from error
     finally:
         file_lock.release(LOCK + token, lock)
 
@@ -153,31 +158,31 @@ def _take_lock(token: str) -> int:
     except OSError as error:
         raise NotProven(f"{file_lock.FOLDER} cannot be written: {error.strerror}; set XDG_RUNTIME_DIR") from error
     if lock is None:
-        raise NotProven(f"somebody holds the lock of {token}; try again")
+        raise NotProven(f"another process holds the lock of {token}; try again")
     return lock
 
 
 def _start_agent(engine: EngineConnection, image_name: str, name: str, token: str) -> Agent:
     _create(engine, image_name, name, token)
     answer = engine.api.attach_socket(name, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-    line = getattr(answer, "_sock", answer)  # plain connections come wrapped in a file, those with TLS do not
-    line.settimeout(None)  # the scout itself gives signs of life
+    line = getattr(answer, "_sock", answer)  # docker-py wraps a plain socket in a SocketIO, and a TLS socket not
+    line.settimeout(None)  # messages() has a time-out of its own
     agent = Agent(line)
     engine.api.start(name)
     return agent
 
 
 def _create(engine: EngineConnection, image_name: str, name: str, token: str) -> None:
-    """Make the container, with the engine's own socket in it: whichever of its possible paths exists over there."""
+    """Create the container with the engine's socket mounted: the first of the possible paths that the engine has."""
     facts = engine.api.info()
     if "rootless" in _security_options(facts):
         raise NotProven(
-            f"the engine at {engine.address} is rootless: its containers hang on a network inside its own namespace, "
-            "which cannot be looked at yet; nothing is proven"
+            f"the engine at {engine.address} is rootless: its networks are in a user namespace, which the agent "
+            "cannot enter; nothing is proven. Use an engine that runs as root"
         )
     paths = list(dict.fromkeys(_sockets(engine, facts)))
     for path in paths:
-        # An engine refuses to mount what it does not have.
+        # The engine refuses a bind mount whose source does not exist.
         with suppress(APIError) if path != paths[-1] else nullcontext():
             engine.api.create_container(
                 image_name,
@@ -204,13 +209,13 @@ def _host_config(api: docker.APIClient, facts: Mapping[str, Any], path: str) -> 
         auto_remove=True,
         pid_mode="host",
         network_mode="host",
-        # Capabilities over the namespaces of others are those of the first user namespace.
+        # setns(2) into another container's namespace needs CAP_SYS_ADMIN in the initial user namespace.
         userns_mode="host" if "userns" in reported else None,
         cap_drop=["ALL"],
         cap_add=list(netns.CAPABILITIES),
         security_opt=["no-new-privileges", *lifted],
         read_only=True,
-        # A bind makes the folder where it is missing, a mount does not.
+        # The engine creates the missing source folder of a bind, and not that of a mount.
         binds=[f"{LOCK_FOLDER}:{LOCK_FOLDER}", f"{CGROUP_ROOT}:{CGROUP_ROOT}:ro"],
         mounts=[Mount(SOCKET, path, type="bind")],
         log_config=LogConfig(type="none"),
@@ -224,8 +229,8 @@ def _security_options(facts: Mapping[str, Any]) -> set[str]:
 
 
 def _await_removal(api: docker.APIClient, name: str) -> None:
-    """Wait until a scout whose line has ended is gone; one that cannot leave by itself is removed."""
-    with suppress(*FAILURES):  # it is gone, or the engine is
+    """Wait until the engine has removed the agent's container; after EXIT_TIMEOUT, remove it by force."""
+    with suppress(*FAILURES):  # the container does not exist any more, or the engine does not answer
         deadline = time.monotonic() + EXIT_TIMEOUT
         while api.inspect_container(name)["State"]["Status"] != "created" and time.monotonic() < deadline:
             time.sleep(POLL_INTERVAL)
@@ -233,7 +238,7 @@ def _await_removal(api: docker.APIClient, name: str) -> None:
 
 
 def _remove_leftovers(api: docker.APIClient) -> None:
-    """Remove the scouts of commands that are no more; what cannot be removed is the next one's."""
+    """Remove the agents of commands that have ended; the next command tries again where that fails."""
     with suppress(*FAILURES, OSError):
         lock_names = file_lock.lock_names(LOCK)
         dead = {token for token in lock_names if _is_stale(token)}
@@ -243,7 +248,7 @@ def _remove_leftovers(api: docker.APIClient) -> None:
             token, age = item["Labels"][AGENT_LABEL], now - item["Created"]
             limit = MAX_AGE if item["State"] == "running" else MAX_AGE_UNSTARTED
             if token in dead or (token not in lock_names and age > limit):
-                with suppress(APIError):  # it went by itself
+                with suppress(APIError):  # the engine has removed it
                     api.remove_container(item["Id"], force=True)
 
 
@@ -255,7 +260,7 @@ def _is_stale(token: str) -> bool:
 
 
 def _now(api: docker.APIClient) -> float:
-    """Return the time on the engine's machine, whose clock is not ours."""
+    """Return the time on the engine's machine as a Unix timestamp; its clock may differ from the local one."""
     text = re.sub(r"\.\d+", "", str(api.info()["SystemTime"]))
     return datetime.fromisoformat(text).timestamp()
 

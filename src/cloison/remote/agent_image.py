@@ -19,7 +19,7 @@ from cloison.errors import NotProven
 from cloison.remote import image_context
 from cloison.remote.image_context import Interpreter
 
-REPOSITORY: Final = "cloison/scout"
+REPOSITORY: Final = "cloison/agent"
 BASE_IMAGE_VARIABLE: Final = "CLOISON_PYTHON_IMAGE"
 """The variable that names the Python to build on; the stack's own image is built on the same."""
 FALLBACK_BASE: Final = "cloison/airgap-python:3.11"
@@ -30,7 +30,7 @@ DIGEST_LENGTH: Final = 12
 UNTAGGED: Final = "<none>"
 KEEP_SECONDS: Final = 24 * 60 * 60
 """Seconds that another version's image stays: whoever shares the engine with that version builds once a day at most."""
-BASE_LABEL: Final = "io.cloison.scout.base"
+BASE_LABEL: Final = "io.cloison.agent.base"
 """The label of every image of a scout."""
 
 

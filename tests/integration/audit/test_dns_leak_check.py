@@ -92,7 +92,7 @@ def test_a_question_that_the_host_asks_on_is_heard(session: ProbeSession, monkey
         (found,) = dns_leak_check.check_dns_leaks(session, DEFAULT_TIMEOUT)
 
     assert (dns_leak_check.VULNERABILITY, back) == (found.what, found.where)
-    assert found.evidence.endswith(f"came out to the outside machine, from {session.facts.outside_gateways[0]}")
+    assert found.evidence.endswith(f"arrived at the outside machine, sent by {session.facts.outside_gateways[0]}")
 
 
 def test_who_has_a_way_out_is_not_asked_about(session: ProbeSession, monkeypatch: pytest.MonkeyPatch) -> None:

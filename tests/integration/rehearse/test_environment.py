@@ -247,7 +247,7 @@ def test_what_the_engine_refuses_is_told_and_removed(project: Path) -> None:
     code, _, said = rehearse(project)
 
     assert 3 == code
-    assert "the rehearsal could not be set up: " in said
+    assert "the rehearsal could not be started: " in said
     assert "Address already in use" in said
     assert not left(project)
 

@@ -154,7 +154,7 @@ def test_an_engine_that_dies_proves_nothing(tiers: Lab, user: OrdinaryUser, over
         out, said = process.communicate(timeout=SECONDS)
 
     assert (3, "") == (process.returncode, out)
-    assert "ended without a proof" in said or "cannot run the scout" in said
+    assert "ended without a proof" in said or "cannot run the agent" in said
     assert "Traceback" not in said
     assert soon(lambda: not found(user))
 
