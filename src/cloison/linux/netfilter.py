@@ -1,6 +1,8 @@
-"""Reads the policies of the host's chains from the kernel, so that no program has to be there for it.
+"""Reads the policies of netfilter chains from the kernel: nf_tables over netlink, legacy iptables by getsockopt(2).
 
-Rule: a packet passes the FORWARD chain of both backends of iptables, nft's and the legacy one, so one DROP is a DROP.
+Output: DROP or ACCEPT for the FORWARD chain, and the other chains whose policy is DROP. No iptables program is needed.
+Rule: a packet passes the FORWARD chains of both backends, so the policy is DROP if one of them says DROP.
+Source: linux/netfilter.h, linux/netfilter/x_tables.h, linux/netfilter_ipv4/ip_tables.h.
 """
 
 from __future__ import annotations
@@ -20,31 +22,45 @@ from cloison.linux.netns import LIBC
 TABLE: Final = "filter"
 CHAIN: Final = "FORWARD"
 VERDICTS: Final = {0: "DROP", 1: "ACCEPT"}
-"""How the kernel numbers what becomes of a packet (linux/netfilter.h)."""
+"""NF_DROP and NF_ACCEPT of linux/netfilter.h."""
 FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
 LEVELS: Final = {4: socket.IPPROTO_IP, 6: socket.IPPROTO_IPV6}
 LEGACY_TABLES: Final = {4: Path("/proc/net/ip_tables_names"), 6: Path("/proc/net/ip6_tables_names")}
 IPT_SO_GET_INFO: Final = 64
 IPT_SO_GET_ENTRIES: Final = 65
-"""IPT_SO_GET_INFO and IPT_SO_GET_ENTRIES (linux/netfilter_ipv4/ip_tables.h)."""
+"""Socket options of linux/netfilter_ipv4/ip_tables.h; IP6T_SO_GET_INFO and IP6T_SO_GET_ENTRIES are the same numbers."""
 IPT_GETINFO: Final = struct.Struct("32sI5I5III")
-"""The struct ipt_getinfo: the table's name, its hooks, where each begins, where its policy stands, and sizes."""
+"""struct ipt_getinfo of linux/netfilter_ipv4/ip_tables.h.
+
+    struct ipt_getinfo {
+        char         name[XT_TABLE_MAXNAMELEN];      /* 32 bytes */
+        unsigned int valid_hooks;                    /* a bit a hook */
+        unsigned int hook_entry[NF_INET_NUMHOOKS];   /* offsets of the first rules */
+        unsigned int underflow[NF_INET_NUMHOOKS];    /* offsets of the policies */
+        unsigned int num_entries;
+        unsigned int size;                           /* bytes of all rules */
+    };
+"""
 UNDERFLOWS_INDEX: Final = 7
-"""At which place of INFO the positions of the policies begin, one a hook."""
+"""The index of underflow[0] in the unpacked struct ipt_getinfo."""
 HOOKS: Final = ("PREROUTING", "INPUT", CHAIN, "OUTPUT", "POSTROUTING")
-"""In the order of NF_INET_PRE_ROUTING and those after it; a legacy table has one chain for each, of that name."""
+"""NF_INET_PRE_ROUTING, LOCAL_IN, FORWARD, LOCAL_OUT, POST_ROUTING: the built-in chains of a legacy table."""
 FAMILY_NAMES: Final = {1: "inet", 2: "ip", 5: "netdev", 7: "bridge", 10: "ip6"}
-"""How nft calls the families of tables (linux/netfilter.h)."""
+"""NFPROTO_* of linux/netfilter.h, by the names that nft(8) uses."""
 IPT_GET_ENTRIES: Final = struct.Struct("32sI4x")
-"""The head of struct ipt_get_entries; the rules after it are aligned to eight bytes."""
+"""struct ipt_get_entries { char name[32]; unsigned int size; struct ipt_entry entrytable[0]; }, aligned to 8 bytes."""
 VERDICT_OFFSET: Final = {4: 112 + 32, 6: 168 + 32}
-"""Bytes of a rule before its verdict: struct ipt_entry or ip6t_entry without matches, then struct xt_entry_target."""
+"""offsetof(struct xt_standard_target, verdict) in a rule without matches.
+
+sizeof(struct ipt_entry) is 112, sizeof(struct ip6t_entry) 168, sizeof(struct xt_entry_target) 32. The verdict of a
+policy is -NF_DROP - 1 or -NF_ACCEPT - 1.
+"""
 
 
 def forward_policy(version: int) -> str:
-    """Return DROP or ACCEPT for a version of IP, empty when it cannot be read.
+    """Return the policy of the FORWARD chain for an IP version, DROP or ACCEPT, empty if it cannot be read.
 
-    A chain that does not exist lets everything pass.
+    A missing chain means ACCEPT.
     """
     try:
         found = {*_nft(version), *_legacy(version)}
@@ -54,9 +70,9 @@ def forward_policy(version: int) -> str:
 
 
 def other_drop_chains() -> list[str]:
-    """Return the chains that drop what none of their rules lets pass, but for those called FORWARD in `filter`.
+    """Return the base chains whose policy is DROP, as texts, without the FORWARD chains of `filter`.
 
-    Nobody sets one up without knowing, and whoever looks for what ends there looks into `filter` first.
+    An administrator looks at FORWARD first; these chains are easy to overlook. Empty if they cannot be read.
     """
     try:
         legacy = ((table, chain, f"legacy {program}") for chain, table, program in _legacy_drops())
@@ -86,11 +102,11 @@ def _nft(version: int) -> Iterator[str]:
 
 
 def _nft_policies(family: int) -> Iterator[tuple[int, str, str, str]]:
-    """Yield family, table, name and policy of the chains that see packets by themselves."""
+    """Yield family, table, name and policy of the base chains: those that are attached to a hook."""
     try:
         with pyroute.nftables(family) as nftables:
             chains = list(nftables.get_chains())
-    except OSError:  # a kernel without nftables knows no such socket
+    except OSError:  # a kernel without nf_tables has no NETLINK_NETFILTER socket
         return
     for chain in chains:
         if (policy := chain.get_attr("NFTA_CHAIN_POLICY")) is not None:
@@ -104,7 +120,7 @@ def _legacy(version: int) -> Iterator[str]:
 
 
 def _legacy_tables(version: int) -> list[str]:
-    """Return which tables there are: asking for one makes it, and every program then warns of legacy tables."""
+    """Return the legacy tables that exist: IPT_SO_GET_INFO creates a missing one, of which iptables-nft then warns."""
     names = LEGACY_TABLES[version]
     return names.read_text().split() if names.exists() else []
 
@@ -126,10 +142,10 @@ def _legacy_policies(version: int, table: str) -> Iterator[tuple[str, str]]:
 
 
 def _getsockopt(sock: socket.socket, level: int, option: int, question: bytes) -> bytes:
-    """Ask by getsockopt with a question in the buffer, which Python's own cannot pass."""
+    """Call getsockopt(2) with a request in the buffer, which socket.getsockopt cannot pass."""
     buffer = ctypes.create_string_buffer(question, len(question))
     length = ctypes.c_uint32(len(question))
     if LIBC.getsockopt(sock.fileno(), level, option, buffer, ctypes.byref(length)) != 0:
         code = ctypes.get_errno()
-        raise OSError(code, "the legacy table of iptables cannot be read")
+        raise OSError(code, "getsockopt cannot read the legacy iptables table")
     return buffer.raw

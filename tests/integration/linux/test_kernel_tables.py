@@ -113,7 +113,7 @@ def test_links_are_what_ip_shows() -> None:
         (veth_pair,) = (link for link in found.values() if link.kind == interfaces.VETH)
         assert (netns.identity(other), index) == veth_pair.peer
         assert veth_pair.index == interfaces.interface_with("198.51.100.233", "a").index
-        with pytest.raises(OSError, match=r"shop does not hold 198\.51\.100\.238 any more"):
+        with pytest.raises(OSError, match=r"shop does not have the address 198\.51\.100\.238 any more"):
             interfaces.interface_with("198.51.100.238", "shop")
 
 

@@ -186,7 +186,7 @@ def test_where_the_tables_never_have_room_silence_means_nothing(
         made.send([*sent, silent], DEFAULT_TIMEOUT)
 
     assert Outcome.ERROR is silent.outcome
-    assert "knows too many neighbours" in silent.detail
+    assert "full neighbor table dropped" in silent.detail
     assert Outcome.ACCEPTED is sent[0].outcome
 
 

@@ -100,7 +100,7 @@ def test_where_our_sockets_lose_packets_silence_means_nothing(
     assert {"unknown"} == {word for words in failures(proof).values() for word in words}
 
 
-@pytest.mark.parametrize("missing", ["program", "attached", "everywhere"])
+@pytest.mark.parametrize("missing", ["load_port_filter", "attach", "attach_token_filter"])
 def test_without_the_kernels_guard_no_datagram_is_aimed_at_a_service(
     logging_project: Lab, missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,7 +112,9 @@ def test_without_the_kernels_guard_no_datagram_is_aimed_at_a_service(
 
     found = failures(proof)
     assert (3, {"unknown"}) == (proof.verdict.exit_code, found["proxy", "app:5300"])
-    assert any("cannot keep a datagram from a service (Operation not permitted)" in f.reason for f in proof.flows)
+    assert any(
+        "cannot keep a probe's datagram from a service (Operation not permitted)" in f.reason for f in proof.flows
+    )
     assert ("proxy", "app:5000") not in found
     assert docker("logs", logging_project.container("app")) == "listening"
 
@@ -210,7 +212,7 @@ def test_the_limit_is_raised_where_it_may_be(logging_project: Lab) -> None:
 def test_a_limit_beyond_reach_is_said_with_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "setrlimit", _refuse)
 
-    with pytest.raises(NotProven, match=r"looking at 100000 places takes about 1600\d\d\d open files"):
+    with pytest.raises(NotProven, match=r"probing 100000 network namespaces needs about 1600\d\d\d open files"):
         fd_limit.raise_limit(100_000)
 
 
