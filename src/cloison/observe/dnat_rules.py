@@ -1,11 +1,14 @@
-"""Finds ports elsewhere that seem to lead to a container, whoever made them so.
+"""Finds DNAT rules and docker-proxy processes that redirect ports of other addresses to a container.
 
-What a packet filter translates, and what a process of the engine's leads on, cannot be met by asking
-a container's own addresses. So candidates are read from the rules and from the processes, and asked
-like published ports; what they are worth, packets tell.
+A probe of a container's own addresses cannot find such a redirect. So redirect candidates are read from the nat tables
+of the host and of containers with several networks, and from the command lines of docker-proxy. A candidate is probed
+like a published port; the probe decides whether it is open.
 
-Rule: a candidate too many costs a probe, one too few is a hole unseen. So the conditions of a rule
-are left aside, but for its address, its port and its protocol.
+Input: facts and probe sockets. Output: the containers with `redirect_candidates`, and sentences about rules that cannot
+be probed.
+Rule: of a rule's conditions only address, port and protocol are read. A candidate too many costs one probe; a missing
+candidate would be an open port that the proof does not show.
+Source: iptables-save(8), iptables-extensions(8) (the DNAT target).
 """
 
 from __future__ import annotations
@@ -26,18 +29,18 @@ from cloison.probe.sockets import ProbeSockets
 
 NAT: Final = "nat"
 LEGACY_TABLE_NAMES: Final = {"iptables-legacy-save": "ip_tables_names", "ip6tables-legacy-save": "ip6_tables_names"}
-"""Programs that would make the tables they are asked for, and where the kernel tells whether there are any."""
+"""Programs that would create a missing legacy table, and the file under /proc/net that lists the existing ones."""
 SAVE_COMMANDS: Final = ("iptables-nft-save", "ip6tables-nft-save", *LEGACY_TABLE_NAMES)
 PROTOCOLS: Final = (Protocol.TCP, Protocol.UDP)
 DISCARD_PORT: Final = 9
-"""The port that is asked where a rule translates whatever comes: nothing else listens on it (RFC 863)."""
+"""The port to probe for a rule without a port condition: the discard service, on which nothing listens (RFC 863)."""
 PROXY: Final = "docker-proxy"
 VantageKey = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class DnatRule:
-    """A translation: what is sent to a port at `address` (empty: at any) goes to a port at `target`."""
+    """A destination NAT: packets to `port` at `address` (empty: any address) go to `target_port` at `target`."""
 
     address: str
     port: int
@@ -46,19 +49,20 @@ class DnatRule:
     target_port: int
 
     def publication(self, address: str) -> PublishedPort:
-        """Return the door that it makes at an address."""
+        """Return the published port that the rule amounts to at an address."""
         return PublishedPort(address, self.port, self.protocol, self.target_port)
 
     def sentence(self, name: str) -> str:
-        """Say what is wrong with it where nobody here holds its address."""
+        """Return the sentence about a rule whose address belongs to no namespace of the proof."""
         endpoint = f"{self.address} port {self.port}/{self.protocol}"
         return (
-            f"a rule leads {endpoint} to port {self.target_port} of {name}; nobody here holds that address to be asked"
+            f"a DNAT rule redirects {endpoint} to port {self.target_port} of {name}; no namespace here has that "
+            "address, so it is not probed"
         )
 
 
 def parse_rules(saved: Iterable[str]) -> Iterator[DnatRule]:
-    """Yield what rules, as iptables-save writes them, lead elsewhere."""
+    """Yield the DNAT rules in the output of iptables-save."""
     for line in saved:
         if line.startswith("-A") and " --to-destination " in line:
             yield from _parse_rule(shlex.split(line))
@@ -79,7 +83,7 @@ def _parse_rule(words: Sequence[str]) -> Iterator[DnatRule]:
 
 
 def _parse_destination(text: str) -> tuple[str | None, int]:
-    """Read where a rule leads; of a range, its beginning stands for it."""
+    """Parse the argument of --to-destination; of a range, the first address and port are used."""
     address, port = text, ""
     if text.startswith("["):
         address, _, port = text[1:].partition("]")
@@ -96,7 +100,7 @@ def _parse_ports(text: str) -> list[int]:
 def with_redirects(
     facts: Facts, probe_sockets: Mapping[VantageKey, ProbeSockets]
 ) -> tuple[tuple[Container, ...], list[str]]:
-    """Return the containers with what seems to lead to them, and what cannot be asked, in sentences."""
+    """Return the containers with their redirect candidates, and sentences about the rules that cannot be probed."""
     owners = facts.container_addresses | {
         item.address: item.container for item in facts.unmanaged_addresses if item.address
     }
@@ -117,15 +121,14 @@ def _of_host(
     for rule in _saved_rules(probe_sockets[HOST, ""]):
         wildcard = [WILDCARD[ip_version(rule.target)]]
         yield rule, _matching_addresses(rule, facts.host_addresses) if rule.address else wildcard
-    yield from (
-        (rule, [rule.address]) for rule in _proxy_rules()
-    )  # a process leads from one version of IP to the other
+    # docker-proxy may listen on an address of one IP version and connect to one of the other.
+    yield from ((rule, [rule.address]) for rule in _proxy_rules())
 
 
 def _of_containers(
     facts: Facts, probe_sockets: Mapping[VantageKey, ProbeSockets]
 ) -> Iterator[tuple[DnatRule, Collection[str]]]:
-    """Yield what those translate who stand in two places: from one alone, nothing is reached that is not reached."""
+    """Yield the rules of containers on several networks; a redirect inside one network opens no new flow."""
     unmanaged = {item.container for item in facts.unmanaged_addresses}
     for container in facts.containers:
         sockets = probe_sockets.get(("", container.name))
@@ -139,7 +142,7 @@ def _of_containers(
 
 
 def _matching_addresses(rule: DnatRule, owners: Collection[str]) -> list[str]:
-    """Return at which of the addresses a rule translates."""
+    """Return the addresses that a rule's destination condition matches."""
     near = [address for address in owners if ip_version(address) == ip_version(rule.target)]
     return [address for address in near if not rule.address or _in_subnet(address, rule.address)]
 
@@ -157,7 +160,7 @@ def _saved_rules(sockets: ProbeSockets) -> Iterator[DnatRule]:
 
 
 def _proxy_rules() -> Iterator[DnatRule]:
-    """Yield where the engine's processes at published ports lead, those included that the engine has forgotten."""
+    """Yield the redirects of all docker-proxy processes, including those that the engine does not know any more."""
     for words in listening_sockets.command_lines(PROXY):
         options = dict(pairwise(words))
         if {"-proto", "-host-port", "-container-ip", "-container-port"} <= options.keys():

@@ -116,12 +116,12 @@ BY_RULES = (
         ),
     ),
     by_iptables(
-        "a needed door led to the host",
+        "a needed port was redirected to the host",
         f"-t nat -I PREROUTING {TO_DB_PORT} -j REDIRECT --to-ports 9",
         flows_named="app -> db:3306",
         word="unknown",
         verdict="unproven",
-        says="which is not where this way ought to lead",
+        says="which is not the endpoint of this flow",
     ),
     broken(
         InjectedFault(

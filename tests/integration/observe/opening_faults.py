@@ -202,15 +202,15 @@ BY_NAT = (
         flows_named="outside -> db:5353/udp",
     ),
     by_iptables(
-        "an address that nobody holds led to the database",
+        "an unused address was redirected to the database",
         "-t nat -I PREROUTING -d 203.0.113.5 -p tcp --dport 13306 -j DNAT --to-destination {db}:3306",
         flows_named="",
         word="unknown",
         verdict="unproven",
-        says="nobody here holds that address to be asked",
+        says="no namespace here has that address, so it is not probed",
     ),
     InjectedFault(
-        "a port of a neighbour led to the database",
+        "a port of a neighbour was redirected to the database",
         "in proxy: iptables -t nat -I PREROUTING -p tcp --dport 13306 -j DNAT --to-destination DB:3306, and MASQUERADE",
         "guest -> db:3306",
         all_of(
