@@ -64,7 +64,7 @@ def test_what_does_not_forward_carries_nothing(facts: Facts, idle_project: IdleP
     assert len(ways) == 4
     assert {result for way, result in results.items() if way.router == idle_project.container("router")} == {ARRIVED}
     assert {result for way, result in results.items() if way.router == idle_project.container("wall")} == {
-        "nothing was seen there"
+        "nothing arrived there"
     }
 
 
@@ -75,7 +75,7 @@ def test_walls_between_may_stop_what_is_forwarded(idle_project: IdleProject, ima
 
     assert said.keys() == {"router"}
     assert said["router"].what in {"routes", "set-to-route"}
-    assert ("did not: nothing was seen there" in said["router"].evidence) == (said["router"].what == "set-to-route")
+    assert ("did not: nothing arrived there" in said["router"].evidence) == (said["router"].what == "set-to-route")
 
 
 def test_who_went_is_no_router(facts: Facts, idle_project: IdleProject) -> None:
@@ -84,7 +84,7 @@ def test_who_went_is_no_router(facts: Facts, idle_project: IdleProject) -> None:
     idle_project.compose("rm", "--force", "far")
 
     results = forwarding_check.check_forwarding(ways, facts.containers, DEFAULT_TIMEOUT)
-    assert [result for result in results.values() if not result.startswith("it could not be tried: ")] == []
+    assert [result for result in results.values() if not result.startswith("it could not be tested: ")] == []
 
 
 def test_a_seat_that_was_given_up_is_said(facts: Facts, idle_project: IdleProject) -> None:

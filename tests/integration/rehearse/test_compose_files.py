@@ -109,8 +109,8 @@ def test_what_stands_in_is_said() -> None:
     said = "\n".join((*of("traefik.yml").notes, *of("several/compose.yml", "several/compose.prod.yml").notes))
 
     assert "a rehearsal of files: " in said
-    assert "network proxy is external: a fresh network stood in for proxy" in said
-    assert "edge:443 is published on 203.0.113.80, which is no address of this machine" in said
+    assert "network proxy is external: a new network stood in for proxy" in said
+    assert "edge:443 is published on 203.0.113.80, which is not an address of this machine" in said
 
 
 def test_what_cannot_be_rehearsed_is_never_proven() -> None:

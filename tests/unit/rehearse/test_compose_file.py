@@ -191,9 +191,9 @@ def test_what_is_no_subnet_is_left_to_the_engine(subnet: str) -> None:
 @pytest.mark.parametrize(
     ("namespace_owner", "fresh", "words"),
     [
-        ("lent", {"internal": True, "driver_opts": {"mtu": "1400"}}, "a fresh internal network stood in for lent"),
-        ("vlan", {}, "a fresh network stood in for vlan"),
-        ("nobody", {}, "a fresh network stood in for nobody"),
+        ("lent", {"internal": True, "driver_opts": {"mtu": "1400"}}, "a new internal network stood in for lent"),
+        ("vlan", {}, "a new network stood in for vlan"),
+        ("nobody", {}, "a new network stood in for nobody"),
     ],
 )
 def test_a_borrowed_network_is_not_touched(namespace_owner: str, fresh: dict[str, Any], words: str) -> None:
@@ -213,7 +213,7 @@ def test_another_driver_is_left_out_of_what_is_proven() -> None:
     found, said = network(driver="macvlan", driver_opts={"parent": "eth0"}, internal=True, enable_ipv6=True)
 
     assert MARKED | {"internal": True} == found
-    assert (("network net", "a bridge stood in for the driver macvlan, whose walls are others"),) == said.left_out
+    assert (("network net", "a bridge stood in for the driver macvlan, which isolates in another way"),) == said.left_out
 
 
 def test_nothing_is_said_about_a_network_that_nobody_uses() -> None:
@@ -241,7 +241,7 @@ def test_who_lives_with_a_container_of_somebody_elses_is_left_out_with_all_guest
         rules,
     )
 
-    why = "it lives in the namespace of container gluetun, which is no part of the file"
+    why = "it shares the network namespace of container gluetun, which is not part of the file"
     assert ["it", "side"] == list(found.document["services"])
     assert [("service guest", why), ("service tail", why), ("service vpn", why)] == sorted(found.left_out)
     assert {
