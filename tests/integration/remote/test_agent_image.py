@@ -66,7 +66,7 @@ def test_for_another_python_nothing_is_fetched_that_is_not_locked(
     altered.write_text(LOCKED.read_text().replace("sha256:", "sha256:0000"))
     monkeypatch.setattr(image_context, "_requirements_file", lambda: altered)
 
-    with pytest.raises(NotProven, match=r"the packages for Python 3\.13 on aarch64 could not be fetched"):
+    with pytest.raises(NotProven, match=r"pip could not download the packages for Python 3\.13 on aarch64"):
         image_context.from_index(Interpreter("3.13", "cpython-313-aarch64-linux-gnu"))
 
 
@@ -153,7 +153,7 @@ def test_a_base_that_is_not_to_be_had_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv(agent_image.BASE_IMAGE_VARIABLE, "127.0.0.1:1/nobody/python:1")
     with (
         connection.engine_connection() as engine,
-        pytest.raises(NotProven, match="which the engine cannot get") as caught,
+        pytest.raises(NotProven, match="cannot be pulled") as caught,
     ):
         agent_image.image(engine.api, lambda _: None)
 
@@ -173,7 +173,7 @@ def test_a_base_without_python_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     try:
         with (
             connection.engine_connection() as engine,
-            pytest.raises(NotProven, match="has no python to build the scout on"),
+            pytest.raises(NotProven, match="cannot run python"),
         ):
             agent_image.image(engine.api, lambda _: None)
     finally:

@@ -121,7 +121,7 @@ def test_the_first_note_says_that_it_is_a_rehearsal() -> None:
         ({"target": 80, "host_ip": "192.0.2.2"}, {"host_ip": "192.0.2.2"}, ""),
         ({"target": 80, "host_ip": "::"}, {"host_ip": "::"}, ""),
         ({"target": 80, "protocol": "udp"}, {"protocol": "udp"}, ""),
-        ({"target": 80, "host_ip": "203.0.113.7"}, {}, "it:80 is published on 203.0.113.7, which is no address of"),
+        ({"target": 80, "host_ip": "203.0.113.7"}, {}, "it:80 is published on 203.0.113.7, which is not an address of"),
     ],
 )
 def test_a_published_port_moves_and_keeps_its_address(port: dict[str, Any], moved: dict[str, Any], note: str) -> None:
@@ -211,9 +211,10 @@ def test_a_borrowed_network_without_a_name_is_called_by_its_key() -> None:
 
 def test_another_driver_is_left_out_of_what_is_proven() -> None:
     found, said = network(driver="macvlan", driver_opts={"parent": "eth0"}, internal=True, enable_ipv6=True)
+    why = "a bridge stood in for the driver macvlan, which isolates in another way"
 
     assert MARKED | {"internal": True} == found
-    assert (("network net", "a bridge stood in for the driver macvlan, which isolates in another way"),) == said.left_out
+    assert (("network net", why),) == said.left_out
 
 
 def test_nothing_is_said_about_a_network_that_nobody_uses() -> None:
