@@ -72,8 +72,8 @@ def _request(number: int, address: str, interface: int) -> bytes:
 
 
 def _parse_reply(kind: int, content: memoryview) -> Route | OSError:
-    if kind == netlink.NLMSG_ERROR and (refused := netlink.error_of(content)):
-        return refused
+    if kind == netlink.NLMSG_ERROR and (error := netlink.error_of(content)):
+        return error
     attrs = dict(netlink.attributes(content, RTMSG.size)) if kind == RTM_NEWROUTE else {}
     if RTA_PREFSRC not in attrs or RTA_OIF not in attrs:
         return OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))

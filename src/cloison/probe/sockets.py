@@ -137,21 +137,23 @@ class ProbeSockets:
 def _source_routes(
     wanted: Iterable[tuple[str, str]], indexes_by_address: Mapping[str, int]
 ) -> dict[tuple[str, str], SourceRoute | OSError]:
-    asked = [*wanted]
-    scopes = [indexes_by_address.get(at, 0) for _, at in asked]
-    questions = [(address, scope) for (address, _), scope in zip(asked, scopes, strict=True)]
-    results = zip(asked, scopes, route_lookup.look_up(questions), strict=True)
+    keys = [*wanted]
+    scopes = [indexes_by_address.get(local_address, 0) for _, local_address in keys]
+    queries = [(address, scope) for (address, _), scope in zip(keys, scopes, strict=True)]
+    results = zip(keys, scopes, route_lookup.look_up(queries), strict=True)
     return {
-        route: r if isinstance(r, OSError) else _source_route(r.source, route[0], scope) for route, scope, r in results
+        key: found if isinstance(found, OSError) else _source_route(found.source, key[0], scope)
+        for key, scope, found in results
     }
 
 
 def _source_route(source: str, address: str, scope: int) -> SourceRoute:
     version = ip_version(address)
     layout, level, kind = PKTINFO[version]
-    own, far = (socket.inet_pton(FAMILIES[version], end) for end in (source, address))
-    pktinfo = layout.pack(0, own) if version == 4 else layout.pack(own, scope)  # noqa: PLR2004  # of IP
-    target = SOCKADDR[version].pack(FAMILIES[version], far, *([scope] if version == 6 else []))  # noqa: PLR2004  # of IP
+    packed_source, packed_address = (socket.inet_pton(FAMILIES[version], text) for text in (source, address))
+    # ipi_spec_dst and ipi6_addr are the source address; sin6_scope_id and ipi6_ifindex name the interface.
+    pktinfo = layout.pack(0, packed_source) if version == 4 else layout.pack(packed_source, scope)  # noqa: PLR2004  # of IP
+    target = SOCKADDR[version].pack(FAMILIES[version], packed_address, *([scope] if version == 6 else []))  # noqa: PLR2004  # of IP
     address_block = target.ljust(mmsg.CONTROL_OFFSET, b"\0") + mmsg.control_message(level, kind, pktinfo)
     return SourceRoute(source, version, packets.pseudo_sum(source, address), address_block)
 

@@ -1,4 +1,4 @@
-"""What is read of the engine's machine is what the machine says by other means."""
+"""The facts of the host are those that other programs show."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.engine
 
 @pytest.fixture(scope="module")
 def facts() -> HostFacts:
-    """The machine of the engine."""
+    """The facts of the engine's host."""
     return host_inspect.inspect_host(socket_path())
 
 
@@ -40,7 +40,7 @@ def test_the_kernels_settings_are_read(facts: HostFacts) -> None:
     assert setting("net/ipv6/conf/all/forwarding") == facts.forwards_ipv6
 
 
-def test_the_policy_is_the_one_that_iptables_tells(facts: HostFacts) -> None:
+def test_the_policy_is_the_one_that_iptables_shows(facts: HostFacts) -> None:
     told = subprocess.run(["iptables", "--wait", "-S", "FORWARD"], check=True, capture_output=True, text=True).stdout
 
     assert told.split()[2] == facts.forward_policy
@@ -58,8 +58,8 @@ def test_the_daemon_is_the_one_that_listens(facts: HostFacts) -> None:
     assert not told or told.partition("/")[0] == gateway
 
 
-def test_without_a_daemon_nothing_is_said_of_it(tmp_path: Path) -> None:
-    """In a network namespace of its own there is no daemon, and nobody listens on that socket."""
+def test_without_a_daemon_its_facts_are_unknown(tmp_path: Path) -> None:
+    """A new network namespace has no daemon, and nothing listens on that socket."""
     code = (
         "from cloison.audit.host_inspect import inspect_host; "
         f"f = inspect_host({str(tmp_path / 'none')!r}); print(f.flags, f.raw_rules)"
@@ -74,7 +74,7 @@ def test_without_a_daemon_nothing_is_said_of_it(tmp_path: Path) -> None:
     assert done.stdout == "None None\n"
 
 
-def test_what_could_be_misused_is_found_of_a_project_and_its_engine(idle_project: IdleProject, image: str) -> None:
+def test_the_audit_finds_risks_of_a_project_and_its_engine(idle_project: IdleProject, image: str) -> None:
     body = {"networks": ["one"]}
     idle_project.start(image, {"a": body, "b": body | {"cap_drop": ["ALL"]}}, networks={"one": {}})
     project = compose_project.project(compose_cli.resolved(idle_project.selection))

@@ -1,4 +1,4 @@
-"""What a person with root does to a running project, each taken back when its block ends."""
+"""Changes that root makes on the host of a running project, each undone at the end of its context."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def done(words: tuple[str, ...], undone: tuple[str, ...]) -> Iterator[None]:
 
 @contextmanager
 def setting(path: str, value: str, running_project: RunningProject | None = None, service: str = "") -> Iterator[None]:
-    """Have a value in a setting of the kernel's, on the host or in a service's namespace."""
+    """Set a sysctl on the host or in a service's namespace, and restore it."""
 
     def ask(*words: str) -> str:
         return running_project.in_namespace(service, *words) if running_project else run(*words)

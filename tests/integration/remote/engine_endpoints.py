@@ -1,4 +1,4 @@
-"""Ways to the engine that are not a socket of this machine, all of them on this machine."""
+"""Endpoints of the engine other than its Unix socket, all on this machine: TCP and TLS."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BLOCK = 1 << 16
 
 @dataclass(slots=True)
 class EngineEndpoint:
-    """A way, and how a user asks for it."""
+    """An endpoint, and the environment that selects it."""
 
     environment: dict[str, str]
     close: Callable[[], None]

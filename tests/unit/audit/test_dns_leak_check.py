@@ -1,4 +1,4 @@
-"""What is written into a question for a name, and what is read from one."""
+"""DNS queries are encoded and parsed."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ import pytest
 from cloison.audit.dns_leak_check import dns_payload, dns_query, query_label
 
 
-def test_a_question_is_one_recursive_query_for_the_ipv4_address_of_a_name_that_nobody_has() -> None:
+def test_a_query_is_recursive_for_the_a_record_of_an_invalid_name() -> None:
     asked = dns_query(b"0a1b2c")
 
     assert (0x0100, 1, 0, 0, 0) == struct.unpack("!5H", asked[2:12])
     assert b"\x060a1b2c\x07cloison\x07invalid\x00\x00\x01\x00\x01" == asked[12:]
 
 
-def test_two_questions_for_one_name_are_told_apart() -> None:
+def test_two_queries_for_one_name_have_different_ids() -> None:
     assert 1 < len({dns_query(b"0a1b2c")[:2] for _ in range(64)})
 
 
 @pytest.mark.parametrize("label", [b"a", b"0a1b2c3d4e5f6071", b"x" * 63])
-def test_what_was_asked_for_is_read_back(label: bytes) -> None:
+def test_the_label_of_a_query_is_parsed(label: bytes) -> None:
     assert label == query_label(dns_query(label))
 
 
 @pytest.mark.parametrize("datagram", [b"", b"\0" * 12, b"\0" * 13, b"\xff" * 11])
-def test_what_is_no_question_asks_for_nothing(datagram: bytes) -> None:
+def test_a_datagram_that_is_no_query_has_no_label(datagram: bytes) -> None:
     assert b"" == query_label(datagram)
 
 
 @pytest.mark.parametrize("options", [b"", b"\x01" * 8])
-def test_only_what_goes_to_the_port_of_name_servers_is_heard(options: bytes) -> None:
+def test_only_datagrams_to_port_53_have_a_dns_payload(options: bytes) -> None:
     head = bytes([0x40 | 5 + len(options) // 4]) + b"\0" * 19 + options
 
     assert b"question" == dns_payload(head + struct.pack("!4H", 40000, 53, 16, 0) + b"question")
