@@ -55,21 +55,21 @@ class HostBaseline:
 def read(containers: Iterable[Container], sockets: Iterable[str] = ()) -> list[ContainerPrivileges]:
     """Return the privileges of each running container; `sockets` are paths of further engine sockets."""
     running = [container for container in containers if container.pid]
-    host, members, spaces = _host(sockets), _processes_by_container(running), _networks_by_container(running)
-    return [_inspect(container, host, members[container.identity], spaces) for container in running]
+    host, members, networks = _host(sockets), _processes_by_container(running), _networks_by_container(running)
+    return [_inspect(container, host, members[container.identity], networks) for container in running]
 
 
 def _inspect(
-    container: Container, host: HostBaseline, members: Sequence[int], spaces: Mapping[str, tuple[str, ...]]
+    container: Container, host: HostBaseline, members: Sequence[int], networks: Mapping[str, tuple[str, ...]]
 ) -> ContainerPrivileges:
-    held = ContainerPrivileges(
-        container.name, spaces.get(container.name, ()), host_capabilities=host.host_capabilities, sockets=host.sockets
+    privileges = ContainerPrivileges(
+        container.name, networks.get(container.name, ()), host_capabilities=host.host_capabilities, sockets=host.sockets
     )
     folder = PROC / str(container.pid)
     try:
         forwarding, forwarding_ipv6 = _forwarding(container.pid)
         return replace(
-            held,
+            privileges,
             processes=tuple(sorted({found for pid in {container.pid, *members} for found in _process(pid)})),
             shared=frozenset(kind for kind in NAMESPACE_KINDS if _namespace(folder, kind) == host.namespaces[kind]),
             mounts=tuple(_with_host_paths(_mounts(folder), host.mounts)),
@@ -78,7 +78,7 @@ def _inspect(
             forwarding_ipv6=forwarding_ipv6,
         )
     except OSError as error:
-        return replace(held, unread_reason=f"{error.strerror}: {error.filename or folder}")
+        return replace(privileges, unread_reason=f"{error.strerror}: {error.filename or folder}")
 
 
 def _host(sockets: Iterable[str]) -> HostBaseline:

@@ -73,8 +73,8 @@ class _ForwardingTest:
     """The sockets of a forwarding test, and the packets to send."""
 
     def __init__(self, stack: ExitStack, running: Mapping[str, Container]) -> None:
-        self._stack, self._living = stack, running
-        self._announce = stack.enter_context(socket_registry.registration())
+        self._stack, self._running = stack, running
+        self._register = stack.enter_context(socket_registry.registration())
         self._namespaces: dict[str, int] = {}
         self._links: dict[tuple[str, str], interfaces.Interface] = {}
         self._senders: dict[str, socket.socket] = {}
@@ -123,12 +123,12 @@ class _ForwardingTest:
 
     def _address(self, container: str, network: str) -> str:
         return next(
-            attachment.address for attachment in self._living[container].attachments if attachment.network == network
+            attachment.address for attachment in self._running[container].attachments if attachment.network == network
         )
 
     def _namespace(self, container: str) -> int:
         if container not in self._namespaces:
-            running = self._living[container]
+            running = self._running[container]
             self._namespaces[container] = netns.of_container(running.pid, running.identity)
             self._stack.callback(os.close, self._namespaces[container])
         return self._namespaces[container]
@@ -146,17 +146,17 @@ class _ForwardingTest:
         """Return the packet socket of a container's namespace; one each, because close(2) waits for an RCU period."""
         if container not in self._senders:
             with netns.inside(self._namespace(container)):
-                made = self._stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM))
-            self._senders[container] = made
+                sender = self._stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM))
+            self._senders[container] = sender
         return self._senders[container]
 
     def _receiver(self, container: str) -> socket.socket:
         """Return the UDP socket of a container's namespace, on a port that the kernel chose."""
         if container not in self._receivers:
             with netns.inside(self._namespace(container)):
-                made = self._stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            self._announce(made)
-            made.bind(("", 0))
-            made.setblocking(False)  # noqa: FBT003  # the socket module's own signature
-            self._receivers[container] = made
+                receiver = self._stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            self._register(receiver)
+            receiver.bind(("", 0))
+            receiver.setblocking(False)  # noqa: FBT003  # the socket module's own signature
+            self._receivers[container] = receiver
         return self._receivers[container]

@@ -135,20 +135,20 @@ def _raw_sender(stack: ExitStack, session: ProbeSession) -> RawSender:
 
 def _receiver(stack: ExitStack, session: ProbeSession, container: str) -> socket.socket:
     with netns.inside(session.probe_sockets["", container].descriptor):
-        made = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP))
-    made.setblocking(False)  # noqa: FBT003  # the socket module's own signature
-    return made
+        receiver = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP))
+    receiver.setblocking(False)  # noqa: FBT003  # the socket module's own signature
+    return receiver
 
 
 def _segment(test: ExposureTest, flag: int, pseudo: int) -> bytes:
     """Return a SYN, or the RST that resets it, whose sequence number is the next one (RFC 9293 section 3.5.3)."""
     number = test.number + (flag == packets.RST) & 0xFFFFFFFF
     ports = (SOURCE_PORT, test.publication.host_port)
-    made = bytearray(packets.syn(ports, number, 0, pseudo))
-    made[FLAGS_OFFSET] = flag
-    total = int.from_bytes(made[CHECKSUM_SLICE], "big") + (packets.SYN - flag) % 0xFFFF
-    made[CHECKSUM_SLICE] = ((total & 0xFFFF) + (total >> 16)).to_bytes(2, "big")
-    return bytes(made)
+    segment = bytearray(packets.syn(ports, number, 0, pseudo))
+    segment[FLAGS_OFFSET] = flag
+    total = int.from_bytes(segment[CHECKSUM_SLICE], "big") + (packets.SYN - flag) % 0xFFFF
+    segment[CHECKSUM_SLICE] = ((total & 0xFFFF) + (total >> 16)).to_bytes(2, "big")
+    return bytes(segment)
 
 
 def _send_syns(

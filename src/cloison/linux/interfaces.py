@@ -95,10 +95,10 @@ class Interface:
 
         Loopback and link-local addresses do not count, as the kernel assigns them by itself.
         """
-        held = [address for address in self.addresses if not ip_address(address).is_loopback]
-        held = [address for address in held if not ip_address(address).is_link_local]
-        yield from (address for address in held if address not in known)
-        if self.is_up and not held and not self.is_loopback:
+        addresses = [address for address in self.addresses if not ip_address(address).is_loopback]
+        addresses = [address for address in addresses if not ip_address(address).is_link_local]
+        yield from (address for address in addresses if address not in known)
+        if self.is_up and not addresses and not self.is_loopback:
             yield ""
 
 
@@ -126,14 +126,14 @@ def interface_with(address: str, owner: str) -> Interface:
 def indexes_by_address() -> dict[str, int]:
     """Return the ifindex for each address in the calling thread's namespace."""
     with linux_netlink.nl_socket() as nl_socket:
-        return {address: index for index, held in _addresses(nl_socket).items() for address in held}
+        return {address: index for index, addresses in _addresses(nl_socket).items() for address in addresses}
 
 
 def _read(peer_namespaces: Mapping[int, int], own_namespace: int) -> Iterator[Interface]:
     with linux_netlink.nl_socket() as nl_socket:
-        held = _addresses(nl_socket)
+        addresses_by_index = _addresses(nl_socket)
         for _, body in linux_netlink.dump(nl_socket, RTM_GETLINK, LINK_DUMP_REQUEST):
-            yield _link(body, held, peer_namespaces, own_namespace)
+            yield _link(body, addresses_by_index, peer_namespaces, own_namespace)
 
 
 def _peer_namespaces(namespaces: Collection[int]) -> dict[int, int]:
@@ -145,18 +145,21 @@ def _peer_namespaces(namespaces: Collection[int]) -> dict[int, int]:
 
 def _addresses(nl_socket: socket.socket) -> dict[int, list[str]]:
     """Return the addresses of this thread's namespace by ifindex."""
-    held: dict[int, list[str]] = {}
+    addresses_by_index: dict[int, list[str]] = {}
     for _, body in linux_netlink.dump(nl_socket, RTM_GETADDR, IFADDRMSG.pack(0, 0)):
         family, index = IFADDRMSG.unpack_from(body)
         attrs = dict(linux_netlink.attributes(body, IFADDRMSG.size))
         # On a point-to-point interface IFA_LOCAL is the own address and IFA_ADDRESS the peer's.
         if family in FAMILIES.values() and (address := attrs.get(IFA_LOCAL) or attrs.get(IFA_ADDRESS)):
-            held.setdefault(index, []).append(socket.inet_ntop(family, address))
-    return held
+            addresses_by_index.setdefault(index, []).append(socket.inet_ntop(family, address))
+    return addresses_by_index
 
 
 def _link(
-    body: memoryview, held: Mapping[int, Sequence[str]], peer_namespaces: Mapping[int, int], own_namespace: int
+    body: memoryview,
+    addresses_by_index: Mapping[int, Sequence[str]],
+    peer_namespaces: Mapping[int, int],
+    own_namespace: int,
 ) -> Interface:
     index, flags = IFINFOMSG.unpack_from(body)
     attrs = dict(linux_netlink.attributes(body, IFINFOMSG.size))
@@ -170,7 +173,7 @@ def _link(
         kind,
         bool(flags & IFF_UP),
         bool(flags & IFF_LOOPBACK),
-        tuple(held.get(index, ())),
+        tuple(addresses_by_index.get(index, ())),
         (peer_namespace, peer_index)
         if kind == VETH and peer_namespace is not None and peer_index is not None
         else None,

@@ -51,9 +51,9 @@ class MessageHeader(NamedTuple):
 
 def nl_socket(protocol: int = NETLINK_ROUTE) -> socket.socket:
     """Open a netlink socket in the calling thread's network namespace; the caller closes it."""
-    made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
-    made.bind((0, 0))
-    return made
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+    sock.bind((0, 0))
+    return sock
 
 
 def message(kind: int, body: bytes, flags: int = NLM_F_REQUEST, number: int = 0) -> bytes:

@@ -102,10 +102,10 @@ def can_enter() -> bool:
     namespace lacks them.
     """
     status = STATUS.read_text() if STATUS.exists() else ""
-    held = next((int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:")), 0)
+    effective = next((int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:")), 0)
     return (
         os.geteuid() == 0
-        and held & REQUIRED_CAPABILITIES == REQUIRED_CAPABILITIES
+        and effective & REQUIRED_CAPABILITIES == REQUIRED_CAPABILITIES
         and UID_MAP.read_text().split() == INITIAL_UID_MAP
     )
 

@@ -141,14 +141,14 @@ def _of_containers(
             yield from ((rule, _matching_addresses(rule, own)) for rule in _saved_rules(sockets))
 
 
-def _matching_addresses(rule: DnatRule, owners: Collection[str]) -> list[str]:
+def _matching_addresses(rule: DnatRule, addresses: Collection[str]) -> list[str]:
     """Return the addresses that a rule's destination condition matches."""
-    near = [address for address in owners if ip_version(address) == ip_version(rule.target)]
-    return [address for address in near if not rule.address or _in_subnet(address, rule.address)]
+    same_version = [address for address in addresses if ip_version(address) == ip_version(rule.target)]
+    return [address for address in same_version if not rule.address or _in_subnet(address, rule.address)]
 
 
-def _in_subnet(address: str, options: str) -> bool:
-    return ip_address(address) in ip_network(options, strict=False)
+def _in_subnet(address: str, subnet: str) -> bool:
+    return ip_address(address) in ip_network(subnet, strict=False)
 
 
 def _saved_rules(sockets: ProbeSockets) -> Iterator[DnatRule]:

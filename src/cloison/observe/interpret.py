@@ -102,8 +102,10 @@ class Interpreter:
     def _has_socket(self, end: Endpoint) -> bool:
         if end.kind is not EndpointKind.PUBLISHED:
             return end.kind is not EndpointKind.DECLARED
-        held = self._addresses(end.container)
-        return any(_has_listener(self.facts.listeners, end.container, address, end.service_port) for address in held)
+        addresses = self._addresses(end.container)
+        return any(
+            _has_listener(self.facts.listeners, end.container, address, end.service_port) for address in addresses
+        )
 
     def _is_misdirected(self, end: Endpoint, probe: Probe) -> bool:
         """Whether the probe arrived in another namespace than its target's: a DNAT rule on the path may redirect it.
@@ -118,8 +120,8 @@ class Interpreter:
 
     def _sockets_at(self, address: str) -> ProbeSockets:
         """Return the probe sockets of the namespace with a published port's address: a container's, else the host's."""
-        held = (name for name in self._attached if address in self._addresses(name))
-        return self.probe_sockets.get(("", next(held, "")), self.probe_sockets[HOST, ""])
+        owners = (name for name in self._attached if address in self._addresses(name))
+        return self.probe_sockets.get(("", next(owners, "")), self.probe_sockets[HOST, ""])
 
     def _unobservable(self, flow: Flow, probe: Probe) -> str:
         """Return why the external host cannot observe this flow, empty if it can.
@@ -149,8 +151,8 @@ class Interpreter:
 
     def attachments(self, sockets: ProbeSockets) -> list[Attachment]:
         """Return the network attachments of all containers in the namespace of these probe sockets."""
-        living = [c for c in self.facts.containers if self.probe_sockets.get(("", c.name)) is sockets]
-        return [attachment for container in living for attachment in container.attachments]
+        sharers = [c for c in self.facts.containers if self.probe_sockets.get(("", c.name)) is sockets]
+        return [attachment for container in sharers for attachment in container.attachments]
 
 
 def _has_listener(listeners: Iterable[Listener], container: str, address: str, port: int) -> bool:

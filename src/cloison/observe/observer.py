@@ -167,8 +167,8 @@ class ProbeSession:
         addresses = [
             address for attachment in self._interpreter().attachments(sockets) for address in attachment.addresses
         ]
-        held = self.facts.outside_addresses if place == OUTSIDE else addresses
-        for address in held or [LOOPBACK]:
+        own = self.facts.outside_addresses if place == OUTSIDE else addresses
+        for address in own or [LOOPBACK]:
             for protocol, port in sockets.canaries.items():
                 yield Probe(sockets, address, port, sockets, protocol)
 

@@ -85,23 +85,25 @@ class Prober:
 
         Raises OSError if the namespace cannot be entered, or a port of `stand_ins` is in use.
         """
-        made = open_probe_sockets(self._stack, name, descriptor, ProbeRun(self.token, self._register), stand_ins)
-        for version, family_sockets in made.per_family.items():
+        sockets = open_probe_sockets(self._stack, name, descriptor, ProbeRun(self.token, self._register), stand_ins)
+        for version, family_sockets in sockets.per_family.items():
             for protocol, raw in family_sockets.raw.items():
-                self._readers[raw.fileno()] = (made, protocol, version)
+                self._readers[raw.fileno()] = (sockets, protocol, version)
                 self._epoll.register(raw, select.EPOLLIN)
-        self.probe_sockets.append(made)
-        return made
+        self.probe_sockets.append(sockets)
+        return sockets
 
     def guard(self) -> None:
         """Attach `udp_guard` to every namespace until the prober closes, so that no service receives a datagram."""
         try:
             self._stack.callback(os.close, udp_guard.attach_token_filter(self.token))
-            loaded = udp_guard.load_port_filter({port for made in self.probe_sockets for port in made.sending_ports})
+            loaded = udp_guard.load_port_filter(
+                {port for sockets in self.probe_sockets for port in sockets.sending_ports}
+            )
             self._stack.callback(os.close, loaded)
-            for made in self.probe_sockets:
-                self._stack.callback(os.close, udp_guard.attach(loaded, made.descriptor))
-                made.is_guarded = True
+            for sockets in self.probe_sockets:
+                self._stack.callback(os.close, udp_guard.attach(loaded, sockets.descriptor))
+                sockets.is_guarded = True
         except OSError as error:
             self.unguarded_reason = f"this kernel cannot keep a probe's datagram from a service ({error.strerror})"
 
@@ -140,8 +142,8 @@ class Prober:
 
     def _losses(self) -> tuple[dict[ProbeSockets, int], int]:
         """Return the packets that the sockets of each namespace dropped, and those that connection tracking dropped."""
-        return {made: made.lost() for made in self.probe_sockets}, sum(
-            made.conntrack_drops() for made in self.probe_sockets
+        return {sockets: sockets.lost() for sockets in self.probe_sockets}, sum(
+            sockets.conntrack_drops() for sockets in self.probe_sockets
         )
 
     def _send_round(
@@ -227,25 +229,25 @@ class Prober:
         """Receive the packets that are queued, waiting `seconds` for the first; return whether any came."""
         ready = self._epoll.poll(seconds, len(self._readers))
         for descriptor, _ in ready:
-            made, protocol, version = self._readers[descriptor]
+            sockets, protocol, version = self._readers[descriptor]
             read = PARSERS[protocol]
             for data in self._receive_batch.read(descriptor):
                 message = read(version, data)
                 probe = probes_by_id.get(message.probe_id) if message else None
                 if message and probe:
-                    _record(message, probe, made)
+                    _record(message, probe, sockets)
         return bool(ready)
 
 
-def _record(message: probe_parse.Message, probe: Probe, made: ProbeSockets) -> None:
-    """Note a message in its probe; `made` are the probe sockets that received it."""
+def _record(message: probe_parse.Message, probe: Probe, sockets: ProbeSockets) -> None:
+    """Note a message in its probe; `sockets` are the probe sockets that received it."""
     match message:
         case probe_parse.Arrival():
-            if made not in probe.arrived:
-                probe.arrived = (*probe.arrived, made)
-        case probe_parse.Reply(accepted=accepted) if made is probe.sockets:
+            if sockets not in probe.arrived:
+                probe.arrived = (*probe.arrived, sockets)
+        case probe_parse.Reply(accepted=accepted) if sockets is probe.sockets:
             probe.reply = Outcome.ACCEPTED if accepted else probe.reply or Outcome.REFUSED
-        case probe_parse.IcmpUnreachable(reason=reason) if made is probe.sockets and not probe.reply:
+        case probe_parse.IcmpUnreachable(reason=reason) if sockets is probe.sockets and not probe.reply:
             probe.reply, probe.detail = Outcome.UNREACHABLE, reason
 
 
@@ -266,8 +268,8 @@ def _resolve_routes(probes: Iterable[Probe]) -> None:
     wanted: dict[ProbeSockets, set[tuple[str, str]]] = {}
     for probe in probes:
         wanted.setdefault(probe.sockets, set()).add((probe.address, probe.local_address))
-    for made, routes in wanted.items():
-        made.resolve_routes(routes)
+    for sockets, addresses in wanted.items():
+        sockets.resolve_routes(addresses)
 
 
 def _probe_ids() -> Iterator[int]:

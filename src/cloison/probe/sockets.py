@@ -166,14 +166,14 @@ def open_probe_sockets(
     On the ports `stand_ins` further sockets listen in the place of services that do not run; these are not registered.
     Raises OSError if the namespace cannot be entered, or a port of `stand_ins` is in use.
     """
-    with netns.inside(descriptor), ExitStack() as made:
+    with netns.inside(descriptor), ExitStack() as stack:
         versions = [version for version in FAMILIES if version == 4 or _has_ipv6()]  # noqa: PLR2004  # of IP
         for protocol, port in stand_ins:  # before the kernel chooses ports of its own
-            _canary(made, protocol, versions, None, port)
-        canaries = {protocol: _canary(made, protocol, versions, run) for protocol in (Protocol.TCP, Protocol.UDP)}
-        reserved: int = _bound(made, Protocol.TCP, versions, run).getsockname()[1]
-        per_family = {version: _open_family_sockets(made, version, reserved, run) for version in versions}
-        opened.push(made.pop_all())
+            _canary(stack, protocol, versions, None, port)
+        canaries = {protocol: _canary(stack, protocol, versions, run) for protocol in (Protocol.TCP, Protocol.UDP)}
+        reserved: int = _bound(stack, Protocol.TCP, versions, run).getsockname()[1]
+        per_family = {version: _open_family_sockets(stack, version, reserved, run) for version in versions}
+        opened.push(stack.pop_all())
     return ProbeSockets(name, descriptor, reserved, canaries, per_family)
 
 
@@ -183,37 +183,39 @@ def _has_ipv6() -> bool:
     return False
 
 
-def _canary(made: ExitStack, protocol: Protocol, versions: Collection[int], run: ProbeRun | None, port: int = 0) -> int:
+def _canary(
+    stack: ExitStack, protocol: Protocol, versions: Collection[int], run: ProbeRun | None, port: int = 0
+) -> int:
     """Open a canary on a port of all IP versions, and return the port; for 0 the kernel chooses one."""
-    opened = _bound(made, protocol, versions, run, port)
+    sock = _bound(stack, protocol, versions, run, port)
     if protocol is Protocol.TCP:
-        opened.listen(BACKLOG)
-    number: int = opened.getsockname()[1]
+        sock.listen(BACKLOG)
+    number: int = sock.getsockname()[1]
     return number
 
 
 def _bound(
-    made: ExitStack, protocol: Protocol, versions: Collection[int], run: ProbeRun | None, port: int = 0
+    stack: ExitStack, protocol: Protocol, versions: Collection[int], run: ProbeRun | None, port: int = 0
 ) -> socket.socket:
     version = max(versions)
     kind = socket.SOCK_STREAM if protocol is Protocol.TCP else socket.SOCK_DGRAM
-    opened = made.enter_context(socket.socket(FAMILIES[version], kind))
+    sock = stack.enter_context(socket.socket(FAMILIES[version], kind))
     if version == 6:  # noqa: PLR2004  # of IP
-        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     if run:
-        run.register(opened)
-    opened.bind((WILDCARD_ADDRESS[version], port))
-    return opened
+        run.register(sock)
+    sock.bind((WILDCARD_ADDRESS[version], port))
+    return sock
 
 
-def _open_family_sockets(made: ExitStack, version: int, port: int, run: ProbeRun) -> FamilySockets:
+def _open_family_sockets(stack: ExitStack, version: int, port: int, run: ProbeRun) -> FamilySockets:
     filters = {
         Protocol.TCP: (packets.IPPROTO_TCP, bpf_filter.tcp_filter(version, port, run.token)),
         Protocol.UDP: (packets.IPPROTO_UDP, bpf_filter.udp_filter(version, run.token)),
         Protocol.ICMP: (ICMP[version], bpf_filter.icmp_filter(version, run.token)),
     }
-    raw = {protocol: made.enter_context(_raw(version, *number)) for protocol, number in filters.items()}
-    sender = made.enter_context(socket.socket(FAMILIES[version], socket.SOCK_DGRAM))
+    raw = {protocol: stack.enter_context(_raw(version, *number)) for protocol, number in filters.items()}
+    sender = stack.enter_context(socket.socket(FAMILIES[version], socket.SOCK_DGRAM))
     sender.setblocking(False)  # noqa: FBT003  # the socket module's own signature
     if version == 6:  # noqa: PLR2004  # of IP
         sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -223,12 +225,12 @@ def _open_family_sockets(made: ExitStack, version: int, port: int, run: ProbeRun
 
 
 @contextmanager
-def _raw(version: int, number: int, only: bpf_filter.Filter) -> Iterator[socket.socket]:
-    with socket.socket(FAMILIES[version], socket.SOCK_RAW, number) as made:
-        made.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, only[0])
-        made.setblocking(False)  # noqa: FBT003  # the socket module's own signature
-        made.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
-        yield made
+def _raw(version: int, number: int, bpf_program: bpf_filter.Filter) -> Iterator[socket.socket]:
+    with socket.socket(FAMILIES[version], socket.SOCK_RAW, number) as raw:
+        raw.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, bpf_program[0])
+        raw.setblocking(False)  # noqa: FBT003  # the socket module's own signature
+        raw.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+        yield raw
 
 
 def _drops(raw: socket.socket) -> int:

@@ -68,9 +68,9 @@ class RehearsalResources:
 
     def rehearsals(self) -> set[str]:
         """Return the names of the rehearsals of which the engine has a container, network or image."""
-        wanted = {"label": REHEARSAL_LABEL}
-        found = (self._api.containers(all=True, filters=wanted), self._api.networks(filters=wanted))
-        images = self._api.images(filters=wanted)
+        filters = {"label": REHEARSAL_LABEL}
+        found = (self._api.containers(all=True, filters=filters), self._api.networks(filters=filters))
+        images = self._api.images(filters=filters)
         return {(item.get("Labels") or {}).get(REHEARSAL_LABEL, "") for items in (*found, images) for item in items}
 
     def remove(self, name: str) -> None:
