@@ -39,7 +39,7 @@ class InjectedFault:
     verdict: Literal["breached", "unproven", "proven"] = "breached"
     only: bool = False
     says: str = ""
-    """What stands somewhere in the proof, in a reason, a note or what was skipped."""
+    """A text that the proof contains, in a reason, a note or a skipped part."""
 
     @property
     def expected_flows(self) -> list[str]:

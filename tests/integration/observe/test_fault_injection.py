@@ -93,7 +93,7 @@ def whole(running_project: RunningProject) -> tuple[str, int, int]:
 
 
 def said(proof: Proof) -> dict[str, set[str]]:
-    """Return the worst words about every door, as people write it: the causes of a breach, else the judgement."""
+    """Return the causes of the breaches of each flow, else its judgements, by the flow as a policy writes it."""
     found: dict[str, dict[Judgement, set[str]]] = {}
     for flow in proof.flows:
         words = found.setdefault(_door(proof, flow), {})

@@ -109,7 +109,7 @@ def test_during_a_proof_no_datagram_reaches_a_service(logging_project: Lab) -> N
 
 @contextmanager
 def in_the_middle(lab: Lab) -> Iterator[None]:
-    """Have another proof of the same project stand between its rounds."""
+    """Stop another proof of the same project between its rounds."""
     hook = "stop(Prober, '_send_round', number=4, act=wait)"
     with started(hook, "prove", *lab.selection.options, "--patience", "0.2") as process:
         assert process.stdout is not None

@@ -152,7 +152,7 @@ def test_the_metadata_address_has_the_same_route_as_the_external_host(idle_proje
 
 
 def _way(address: str) -> tuple[str, int] | None:
-    """Return gateway and link by which the kernel that this thread stands in sends to an address."""
+    """Return the gateway and the interface of the route to an address in this thread's namespace."""
     with IPRoute() as route:
         try:
             (found,) = route.route("get", dst=address)

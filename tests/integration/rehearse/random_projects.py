@@ -133,7 +133,7 @@ def _rules(draw: random.Random, services: dict[str, Any]) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Mismatches:
-    """The flows on which prediction and engine do not say the same, or do not say: which, and what was said."""
+    """The flows whose predicted and observed reach differ, or are unknown."""
 
     flows: int
     found: dict[tuple[str, ...], str]

@@ -221,7 +221,7 @@ def test_the_next_rehearsal_removes_the_left_overs_of_a_killed_one(project: Path
 
 
 def is_over(folder: Path) -> bool:
-    """Whether nobody works on a project's rehearsals any more: a Compose that was left alone ends its work first."""
+    """Whether no process works on a project's rehearsals: an orphaned Compose finishes its work first."""
     for file in file_lock.FOLDER.glob(f"rehearsal-{folder.name}-*"):
         lock = file_lock.acquire(file.name)
         if lock is None:

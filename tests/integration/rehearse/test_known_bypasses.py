@@ -33,7 +33,7 @@ def service(*networks: str, **more: Any) -> dict[str, Any]:
 
 
 def document(elsewhere: str) -> dict[str, Any]:
-    """Return a project that publishes one port on an address of the host `elsewhere` than where the outside stands."""
+    """Return a project that publishes one port on `elsewhere`, an address of the host on another segment."""
     quiet = {"com.docker.network.bridge.enable_icc": "false"}
     return {
         "services": {
@@ -63,7 +63,7 @@ class Seen:
     elsewhere: str
 
     def reach(self, source: str, target: str, port: int, network: str = "", starts: str = IPV4) -> set[Reach]:
-        """Return what was seen of a door, on addresses of a network that match; all of it was predicted."""
+        """Return the observed reach of flows to matching addresses of a network, as predicted."""
         ends = self.proof.endpoints
         wanted = f"{self.proof.project.name}_{network}" if network else ""
         flows = [

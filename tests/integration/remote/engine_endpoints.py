@@ -93,7 +93,7 @@ def _forwarded(dressed: Callable[[socket.socket], socket.socket]) -> Iterator[tu
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:
-    """Hand on what one side says; when it has said everything, both ends are told."""
+    """Copy bytes from one socket to the other until the end, then shut both down."""
     with suppress(OSError):
         while part := source.recv(BLOCK):
             target.sendall(part)

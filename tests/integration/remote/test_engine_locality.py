@@ -38,7 +38,7 @@ def engine(address: str, kernel: str = "") -> EngineConnection:
 
 
 def listening(path: Path, owner: int) -> socket.socket:
-    """Return a socket that somebody listens on."""
+    """Return a listening Unix socket of a user."""
     made = socket.socket(socket.AF_UNIX)
     made.bind(str(path))
     os.seteuid(owner)  # the kernel notes who listens

@@ -45,7 +45,7 @@ def asked(user: OrdinaryUser, lab: Lab, **environment: str) -> Proof:
 
 
 def assert_same(one: Callable[[], Proof], other: Callable[[], Proof]) -> None:
-    """Compare two proofs of the same walls.
+    """Compare two proofs of the same project.
 
     A difference counts when it comes again: whoever makes a network on this engine opens walls for some milliseconds.
     """

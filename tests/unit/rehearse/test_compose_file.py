@@ -141,7 +141,7 @@ def test_one_port_on_two_host_ports_is_published_once() -> None:
 
 
 def test_a_network_keeps_its_isolation_options_and_loses_its_name() -> None:
-    found, said = network(
+    found, result = network(
         name="prod",
         internal=True,
         attachable=True,
@@ -162,13 +162,13 @@ def test_a_network_keeps_its_isolation_options_and_loses_its_name() -> None:
         }
         == found
     )
-    assert {"ipv4_address": "198.18.4.9", "aliases": ["x"]} == said.document["services"]["it"]["networks"]["net"]
-    assert not said.notes[1:]
+    assert {"ipv4_address": "198.18.4.9", "aliases": ["x"]} == result.document["services"]["it"]["networks"]["net"]
+    assert not result.notes[1:]
 
 
 def test_a_subnet_in_use_and_static_addresses_in_it_are_left_out() -> None:
     pools = [{"subnet": "198.18.0.0/16"}, {"subnet": "2001:db8:7::/80"}, {"subnet": "2001:db8:8::/64"}]
-    found, said = network(enable_ipv6=True, ipam={"driver": "default", "config": pools})
+    found, result = network(enable_ipv6=True, ipam={"driver": "default", "config": pools})
 
     assert (
         MARKED
@@ -178,8 +178,8 @@ def test_a_subnet_in_use_and_static_addresses_in_it_are_left_out() -> None:
         }
         == found
     )
-    assert {"aliases": ["x"]} == said.document["services"]["it"]["networks"]["net"]
-    assert said.notes[1:] == (
+    assert {"aliases": ["x"]} == result.document["services"]["it"]["networks"]["net"]
+    assert result.notes[1:] == (
         "network net: 198.18.0.0/16 is in use here (198.18.4.0/24), so another subnet stood in",
         "network net: 2001:db8:7::/80 is in use here (2001:db8:7::/64), so another subnet stood in",
     )
@@ -199,12 +199,12 @@ def test_an_invalid_subnet_is_left_to_the_engine(subnet: str) -> None:
     ],
 )
 def test_a_new_network_stands_in_for_an_external_one(namespace_owner: str, fresh: dict[str, Any], words: str) -> None:
-    found, said = network(name=namespace_owner, external=True)
+    found, result = network(name=namespace_owner, external=True)
 
     assert MARKED | fresh == found
-    assert {"aliases": ["x"]} == said.document["services"]["it"]["networks"]["net"]
-    assert words in said.notes[1]
-    assert not said.left_out
+    assert {"aliases": ["x"]} == result.document["services"]["it"]["networks"]["net"]
+    assert words in result.notes[1]
+    assert not result.left_out
 
 
 def test_an_external_network_without_a_name_is_called_by_its_key() -> None:
@@ -212,11 +212,11 @@ def test_an_external_network_without_a_name_is_called_by_its_key() -> None:
 
 
 def test_a_network_with_another_driver_is_reported_as_left_out() -> None:
-    found, said = network(driver="macvlan", driver_opts={"parent": "eth0"}, internal=True, enable_ipv6=True)
+    found, result = network(driver="macvlan", driver_opts={"parent": "eth0"}, internal=True, enable_ipv6=True)
     why = "a bridge stood in for the driver macvlan, which isolates in another way"
 
     assert MARKED | {"internal": True} == found
-    assert (("network net", why),) == said.left_out
+    assert (("network net", why),) == result.left_out
 
 
 def test_an_unused_network_has_no_note() -> None:
