@@ -53,7 +53,7 @@ collect() { # FURTHER OPTIONS
     --customize-hook="'$ROOT/setup/second-engine.sh' download $SUITE" "$@" "$SUITE" /dev/null "${from[@]}"
 }
 
-# A testing suite is signed for a week at a time; see docs/adr/0005-stand-ins-from-debian.md.
+# A testing suite is signed for a week at a time; see docs/adr/0005-base-images-from-debian.md.
 collect_even_if_old() {
   local log=$PLACE/collect.log
   ! collect >"$log" 2>&1 || return 0
