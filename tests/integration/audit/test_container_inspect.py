@@ -90,7 +90,7 @@ SERVICES: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, image: str) -> Iterator[IdleProject]:
     """One container for each privilege."""
-    for lab in made(tmp_path_factory.mktemp("powers") / f"powers{os.getpid()}x{next(NUMBERS)}"):
+    for lab in made(tmp_path_factory.mktemp("privileges") / f"privileges{os.getpid()}x{next(NUMBERS)}"):
         lab.start(image, SERVICES, volumes={"data": {}})
         yield lab
 
@@ -104,20 +104,22 @@ def containers(lab: IdleProject) -> dict[str, Container]:
 def read(running: IdleProject) -> dict[str, ContainerPrivileges]:
     """The privileges of each container."""
     known = containers(running)
-    by_name = {powers.container: powers for powers in container_inspect.read(known.values(), [socket_path()])}
+    by_name = {
+        privileges.container: privileges for privileges in container_inspect.read(known.values(), [socket_path()])
+    }
     return {service: by_name[container.name] for service, container in known.items()}
 
 
-def said(powers: ContainerPrivileges) -> set[str]:
-    return {finding.what for finding in risks([powers])}
+def said(privileges: ContainerPrivileges) -> set[str]:
+    return {finding.what for finding in risks([privileges])}
 
 
-def capability_hold(powers: ContainerPrivileges, capability: Capability = RAW) -> Availability:
-    return powers.nearest(capability)[0]
+def capability_hold(privileges: ContainerPrivileges, capability: Capability = RAW) -> Availability:
+    return privileges.nearest(capability)[0]
 
 
 def test_every_container_is_inspected(read: dict[str, ContainerPrivileges]) -> None:
-    assert {service: powers.unread_reason for service, powers in read.items()} == dict.fromkeys(SERVICES, "")
+    assert {service: privileges.unread_reason for service, privileges in read.items()} == dict.fromkeys(SERVICES, "")
 
 
 def test_a_default_container_has_net_raw_and_runs_as_root(read: dict[str, ContainerPrivileges]) -> None:
@@ -204,17 +206,17 @@ def test_a_mount_has_its_source_path_on_the_host(read: dict[str, ContainerPrivil
 def test_every_process_of_a_container_is_inspected(running: IdleProject) -> None:
     running.exec("user", "--user", "0")
 
-    (powers,) = container_inspect.read([containers(running)["user"]])
-    assert {process.is_root for process in powers.processes} == {True, False}
-    assert capability_hold(powers) is Availability.NOW
-    assert said(powers) == {"net-raw", "root"}
+    (privileges,) = container_inspect.read([containers(running)["user"]])
+    assert {process.is_root for process in privileges.processes} == {True, False}
+    assert capability_hold(privileges) is Availability.NOW
+    assert said(privileges) == {"net-raw", "root"}
 
 
 def test_a_container_that_has_ended_is_reported_as_not_inspected(running: IdleProject) -> None:
     gone = replace(containers(running)["plain"], pid=2**22 - 1)
 
-    (powers,) = container_inspect.read([gone])
-    (found,) = risks([powers])
+    (privileges,) = container_inspect.read([gone])
+    (found,) = risks([privileges])
     assert found.what == "unread"
     assert "No such file" in found.evidence
 

@@ -40,11 +40,11 @@ def facts(idle_project: IdleProject, image: str) -> Iterator[Facts]:
 
 
 def found(facts: Facts) -> dict[str, Risk]:
-    powers = container_inspect.read(facts.containers)
+    privileges = container_inspect.read(facts.containers)
     check_forwarding = forwarding_check.check_forwarding(
-        forwarding_paths(facts, container_risks.routers(powers)), facts.containers, DEFAULT_TIMEOUT
+        forwarding_paths(facts, container_risks.routers(privileges)), facts.containers, DEFAULT_TIMEOUT
     )
-    return {f.where.split("-")[1]: f for f in container_risks.risks(powers, check_forwarding) if "route" in f.what}
+    return {f.where.split("-")[1]: f for f in container_risks.risks(privileges, check_forwarding) if "route" in f.what}
 
 
 def test_a_router_is_proven_by_a_packet_that_arrived(facts: Facts, idle_project: IdleProject) -> None:

@@ -18,7 +18,7 @@ NETWORKS = (
 )
 
 
-def drawn() -> Project:
+def sample_project() -> Project:
     """Return a project whose guest shares no network with its database."""
     return project(
         {
@@ -57,7 +57,7 @@ def facts(*unmanaged_addresses: UnmanagedAddress, redirect_candidates: tuple[Pub
 
 def asked(found: Facts, address: str) -> list[Flow]:
     """Return the flows to an address."""
-    return [flow for flow in flows(drawn(), found, {}) if flow.endpoint.address == address]
+    return [flow for flow in flows(sample_project(), found, {}) if flow.endpoint.address == address]
 
 
 def test_an_unmanaged_address_is_probed_from_allowed_vantages_and_intended_shut() -> None:
@@ -65,7 +65,7 @@ def test_an_unmanaged_address_is_probed_from_allowed_vantages_and_intended_shut(
         UnmanagedAddress("p-db-1", "hand0", "10.9.9.1", ("p-guest-1", "host")), UnmanagedAddress("p-db-1", "hand1", "")
     )
     about = asked(found, "10.9.9.1")
-    predicted = predict(drawn(), found, about)
+    predicted = predict(sample_project(), found, about)
 
     assert {"guest", "host"} == {flow.vantage.place for flow in about}
     assert {Protocol.TCP, Protocol.UDP} == {flow.endpoint.protocol for flow in about}
@@ -93,7 +93,7 @@ def test_an_unmanaged_address_has_a_sentence(item: UnmanagedAddress, sentence: s
 def test_a_redirect_of_the_host_is_probed_like_a_published_port() -> None:
     found = facts(redirect_candidates=(PublishedPort("0.0.0.0", 13306, Protocol.TCP, 3306),))
     about = [flow for flow in asked(found, "192.0.2.1") if flow.endpoint.kind is EndpointKind.PUBLISHED]
-    predicted = predict(drawn(), found, about)
+    predicted = predict(sample_project(), found, about)
 
     assert {"guest", "proxy", "host", "outside"} == {flow.vantage.place for flow in about}
     assert {("db", 3306, 13306)} == {(f.endpoint.place, f.endpoint.service_port, f.endpoint.port) for f in about}

@@ -198,8 +198,8 @@ def test_the_filter_keeps_the_runs_own_syns_and_the_answers_to_its_port(
     packet = raw(version, tcp(flags, port=port, window=window), options)
 
     known = flags & (SYN | RST | ACK)
-    ours = (known == SYN and window == LOW) or (known in (SYN | ACK, RST | ACK) and port == PORT)
-    assert ours is keeps_tcp(version, packet)
+    is_own = (known == SYN and window == LOW) or (known in (SYN | ACK, RST | ACK) and port == PORT)
+    assert is_own is keeps_tcp(version, packet)
 
 
 @VERSIONS
