@@ -128,7 +128,6 @@ EXCEPTIONS: Final = (
     Allowed("", r"^remarks$", "a member of the plan document"),
     Allowed("", r"\bstranger:", "the form of a place in both documents"),
     Allowed("", r"--patience\b", "the alias of --timeout"),
-    Allowed("", r"io\.cloison\.scout|cloison/scout", "label and image names that older versions look for"),
     Allowed(
         "app/ledger/",
         r"door_ids?\b|:door\b|\b(FROM|INTO|JOIN|UPDATE) (door|spell)\b",

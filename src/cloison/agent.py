@@ -1,9 +1,11 @@
-"""The scout: does one errand in a container on the engine's machine, for a command that may not.
+"""Runs one proof in a helper container on the engine's machine, for a command that may not enter its namespaces.
 
-    python -m cloison.agent        the errand on standard input, the answer on standard output: see `errand`
+    python -m cloison.agent
 
-Rule: the line is the life. When standard input ends, the command is gone; the scout then takes away
-what it has made and ends, as it would after SIGTERM.
+Input: an `AgentRequest` on standard input. Output: a `ProofResponse` or an `ErrorResponse` on standard output, with
+`Progress` before it; see `remote.protocol`.
+Rule: the agent exits when stdin closes, because then the command has ended. It removes what it has made first, as
+after SIGTERM.
 """
 
 from __future__ import annotations
@@ -28,12 +30,12 @@ from cloison.remote.protocol import AgentRequest, ComposeUpRequest, ComposeUpRes
 from cloison.workflow import local_proof
 
 HEARTBEAT_SECONDS: Final = 1
-"""Seconds between two signs of life."""
+"""Seconds between two empty `Progress` messages."""
 READ_SIZE: Final = 1 << 16
 
 
 class CommandChannel:
-    """The line to the command."""
+    """The connection to the command: messages over standard input and output, one a line."""
 
     def __init__(self) -> None:
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -42,29 +44,29 @@ class CommandChannel:
             threading.Thread(target=work, daemon=True).start()
 
     def send(self, message: msgspec.Struct) -> None:
-        """Say a message, whole."""
+        """Write a message to standard output; messages of several threads do not mix."""
         text = remote_protocol.encode(message)
         with self._lock:
             while text:
                 text = text[os.write(1, text) :]
 
     def receive(self) -> AgentRequest | ComposeUpResult:
-        """Wait for what the command says.
+        """Wait for the next message of the command.
 
-        Raises NotProven when it is no message.
+        Raises NotProven if the line is not a valid message.
         """
         try:
             return remote_protocol.decode_request(self._lines.get())
         except msgspec.DecodeError as error:
-            raise NotProven(f"the scout was asked something that it does not understand: {error}") from error
+            raise NotProven(f"the agent received an invalid message: {error}") from error
 
     def _read_stdin(self) -> None:
-        # Not through sys.stdin, whose lock this thread would still hold when the interpreter ends.
+        # os.read, not sys.stdin: this thread would still hold the lock of sys.stdin when the interpreter exits.
         rest = b""
         while part := os.read(0, READ_SIZE):
             *whole, rest = (rest + part).split(b"\n")
-            for channel in whole:
-                self._lines.put(channel)
+            for line in whole:
+                self._lines.put(line)
         os.kill(os.getpid(), signal.SIGTERM)
 
     def _send_heartbeats(self) -> None:
@@ -74,13 +76,13 @@ class CommandChannel:
 
 
 def main() -> NoReturn:
-    """Do the errand and leave."""
+    """Run the request of the command, send the response, and exit."""
     SIGNALS.install()
     channel = CommandChannel()
     try:
         request = channel.receive()
         if not isinstance(request, AgentRequest):
-            raise NotProven("the scout was sent without an errand")
+            raise NotProven("the agent received a message that is not a request")
         found = local_proof.prove_locally(
             request, lambda sentence: channel.send(Progress(sentence)), _start_via_command(channel)
         )
@@ -92,13 +94,13 @@ def main() -> NoReturn:
 
 
 def _start_via_command(channel: CommandChannel) -> Callable[[str, Mapping[str, Any], int], CommandResult]:
-    """Have the command's own Compose start a rehearsal: there is none in this container."""
+    """Return a function that lets the command run Compose, which this container does not have."""
 
     def start(name: str, document: Mapping[str, Any], _lock: int) -> CommandResult:
         channel.send(ComposeUpRequest(name, dict(document)))
         response = channel.receive()
         if not isinstance(response, ComposeUpResult):
-            raise NotProven("the scout was not told how Compose ended")
+            raise NotProven("the agent did not receive the result of Compose")
         return CommandResult(response.code, response.out, response.err)
 
     return start

@@ -1,1 +1,1 @@
-"""Security checks beside the verdict: container privileges, forwarding, leaks through DNS and loopback ports."""
+"""Security checks that change no verdict: container privileges, forwarding, DNS leaks, exposed loopback ports."""

@@ -1,8 +1,11 @@
-"""Reads from the kernel what running containers have: see `powers`.
+"""Inspects running containers through /proc: capabilities, namespaces, mounts, devices, forwarding.
 
-Rule: nothing is run or opened in a container; a directory of its is listed through a descriptor that
-follows no link, for its links lead where it wants. A process belongs to the container whose
-identity stands in its control group, so a PID that went to somebody else is not taken for it.
+Input: containers, and paths of further engine sockets. Output: `ContainerPrivileges` (see
+`findings.container_privileges`), from which `findings.container_risks` derives risks.
+Rule: no program runs in a container and no file of it is opened. Its /dev is listed through a descriptor that was
+opened with O_NOFOLLOW, because a container may replace a directory by a symbolic link to a path of the host. A process
+belongs to the container whose ID is in its control group, so a reused PID is not mistaken for the container's.
+Source: proc(5), capabilities(7), namespaces(7), user_namespaces(7).
 """
 
 from __future__ import annotations
@@ -29,44 +32,44 @@ ENGINE_SOCKETS: Final = (
     "/run/podman/podman.sock",
     "/run/crio/crio.sock",
 )
-"""Where engines listen: https://docs.docker.com/reference/cli/dockerd/#daemon-socket-option and their like."""
+"""Sockets of engines: https://docs.docker.com/reference/cli/dockerd/#daemon-socket-option."""
 NON_INTERFACES: Final = frozenset({"all", "default", "lo"})
-"""Names under net.ipv4.conf that are no link to anybody."""
+"""Names under net.ipv4.conf that are no interface to another machine."""
 MEM_MAJOR: Final = 1
-"""The major number of /dev/mem and its kin."""
+"""MEM_MAJOR of linux/major.h."""
 MEM_MINORS: Final = frozenset({1, 2, 4})
-"""/dev/mem, /dev/kmem and /dev/port lead into the machine's memory: the kernel's admin-guide/devices.txt."""
+"""/dev/mem, /dev/kmem and /dev/port, which access the machine's memory: Documentation/admin-guide/devices.txt."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostBaseline:
-    """What the machine is compared with."""
+    """The host's own privileges, with which those of a container are compared."""
 
     host_capabilities: int
     namespaces: Mapping[str, int]
     mounts: Mapping[str, Sequence[Mount]]
-    """By file system."""
+    """The host's mounts by device number, such as "8:1"."""
     sockets: tuple[Socket, ...]
 
 
 def read(containers: Iterable[Container], sockets: Iterable[str] = ()) -> list[ContainerPrivileges]:
-    """Return what each of the running containers has; `sockets` are more places where an engine listens."""
+    """Return the privileges of each running container; `sockets` are paths of further engine sockets."""
     running = [container for container in containers if container.pid]
-    host, members, spaces = _host(sockets), _processes_by_container(running), _networks_by_container(running)
-    return [_inspect(container, host, members[container.identity], spaces) for container in running]
+    host, members, networks = _host(sockets), _processes_by_container(running), _networks_by_container(running)
+    return [_inspect(container, host, members[container.identity], networks) for container in running]
 
 
 def _inspect(
-    container: Container, host: HostBaseline, members: Sequence[int], spaces: Mapping[str, tuple[str, ...]]
+    container: Container, host: HostBaseline, members: Sequence[int], networks: Mapping[str, tuple[str, ...]]
 ) -> ContainerPrivileges:
-    held = ContainerPrivileges(
-        container.name, spaces.get(container.name, ()), host_capabilities=host.host_capabilities, sockets=host.sockets
+    privileges = ContainerPrivileges(
+        container.name, networks.get(container.name, ()), host_capabilities=host.host_capabilities, sockets=host.sockets
     )
     folder = PROC / str(container.pid)
     try:
         forwarding, forwarding_ipv6 = _forwarding(container.pid)
         return replace(
-            held,
+            privileges,
             processes=tuple(sorted({found for pid in {container.pid, *members} for found in _process(pid)})),
             shared=frozenset(kind for kind in NAMESPACE_KINDS if _namespace(folder, kind) == host.namespaces[kind]),
             mounts=tuple(_with_host_paths(_mounts(folder), host.mounts)),
@@ -75,11 +78,11 @@ def _inspect(
             forwarding_ipv6=forwarding_ipv6,
         )
     except OSError as error:
-        return replace(held, unread_reason=f"{error.strerror}: {error.filename or folder}")
+        return replace(privileges, unread_reason=f"{error.strerror}: {error.filename or folder}")
 
 
 def _host(sockets: Iterable[str]) -> HostBaseline:
-    own = PROC / "thread-self"  # the process itself may stand elsewhere: its other threads visit namespaces
+    own = PROC / "thread-self"  # not /proc/self: setns(2) moves other threads into other namespaces
     mounts = _mounts(own)
     by_device: dict[str, list[Mount]] = defaultdict(list)
     for mount in mounts:
@@ -97,10 +100,10 @@ def _namespace(folder: Path, kind: str) -> int:
 
 
 def _networks_by_container(containers: Iterable[Container]) -> dict[str, tuple[str, ...]]:
-    """Return the networks of every container; those that share a namespace share its seats."""
+    """Return the networks of every container; containers that share a namespace share its attachments."""
     by_namespace: dict[int, list[Container]] = defaultdict(list)
     for container in containers:
-        with suppress(OSError):  # it went; reading it says so
+        with suppress(OSError):  # it has ended; _inspect reports that
             by_namespace[_namespace(PROC / str(container.pid), "net")].append(container)
     network_names = {
         key: sorted({s.network for c in group for s in c.attachments}) for key, group in by_namespace.items()
@@ -113,7 +116,7 @@ def _processes_by_container(containers: Sequence[Container]) -> dict[str, list[i
     found: dict[str, list[int]] = defaultdict(list)
     for entry in PROC.iterdir():
         if entry.name.isdecimal():
-            with suppress(OSError):  # it ended meanwhile
+            with suppress(OSError):  # the process has ended meanwhile
                 groups = (entry / "cgroup").read_text()
                 for container in containers:
                     if container.identity in groups:
@@ -131,7 +134,7 @@ def _process(pid: int) -> Iterator[Process]:
     try:
         status, root = _status(folder), _root(folder)
     except (FileNotFoundError, ProcessLookupError):
-        return  # it ended meanwhile
+        return  # the process has ended meanwhile
     real, effective, *_ = status["Uid"].split()
     yield Process(
         name=status["Name"],
@@ -144,7 +147,7 @@ def _process(pid: int) -> Iterator[Process]:
 
 
 def _root(folder: Path) -> int:
-    """Return the machine's number of the user that is 0 in a process's user namespace."""
+    """Return the host's user ID that is 0 in a process's user namespace, -1 if none is."""
     for line in (folder / "uid_map").read_text().splitlines():
         inner, outer, _ = map(int, line.split())
         if inner == 0:
@@ -153,7 +156,7 @@ def _root(folder: Path) -> int:
 
 
 def _mounts(folder: Path) -> list[Mount]:
-    """Read a table of mounts: https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html."""
+    """Parse /proc/PID/mountinfo: https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html."""
     found = []
     for line in (folder / "mountinfo").read_text(errors="surrogateescape").splitlines():
         _, _, device, root, target, options, *_ = line.split(" ")
@@ -163,17 +166,17 @@ def _mounts(folder: Path) -> list[Mount]:
 
 
 def _unescaped(path: str) -> str:
-    """Undo the octal escapes of the table."""
+    """Decode the octal escapes of mountinfo."""
     for escape, char in ((r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", "\\")):
         path = path.replace(escape, char)
     return path
 
 
 def _with_host_paths(mounts: Iterable[Mount], on_host: Mapping[str, Sequence[Mount]]) -> Iterator[Mount]:
-    """Add to the mounts where they lie on the host; those of no file system of the host's keep an empty source."""
+    """Yield the mounts with their source path on the host, empty if the host has not mounted their file system."""
     for mount in mounts:
         enclosing = [known for known in on_host.get(mount.device, ()) if _is_below(mount.root, known.root)]
-        # The longest root is the nearest; of several mounts of the same, the shortest path is the one people know.
+        # The longest root is the nearest; of several mount points of one root, the shortest is the best known.
         nearest = max(enclosing, key=lambda known: (len(known.root), -len(known.target)), default=None)
         source = os.path.normpath(f"{nearest.target}/{_relative(mount.root, nearest.root)}") if nearest else ""
         yield replace(mount, source=source.replace("//", "/"))
@@ -188,7 +191,7 @@ def _relative(path: str, folder: str) -> str:
 
 
 def _sockets(mounts: Sequence[Mount], paths: Iterable[str]) -> Iterator[Socket]:
-    """Yield the engine's sockets that are there, with the file system in which each lies."""
+    """Yield the engine sockets that exist, each with the device and the path of its file system."""
     for path in sorted(paths):
         with suppress(OSError):
             if not stat.S_ISSOCK(os.lstat(path).st_mode):
@@ -198,7 +201,7 @@ def _sockets(mounts: Sequence[Mount], paths: Iterable[str]) -> Iterator[Socket]:
 
 
 def _devices(folder: Path) -> Iterator[str]:
-    """Yield the block devices under /dev, and what leads into memory: what no container has by itself."""
+    """Yield the block devices and memory devices under /dev, which an engine gives to no container by default."""
     descriptor = os.open(folder / "root" / "dev", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         with os.scandir(descriptor) as entries:
@@ -226,7 +229,7 @@ def _forwarding(pid: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _forwarding_interfaces(family: str) -> tuple[str, ...]:
-    """Read the settings of this thread's namespace; /proc/sys/net shows those of whoever opens it."""
+    """Return the interfaces that forward, in the calling thread's namespace, which /proc/sys/net shows."""
     settings = sorted(Path(f"/proc/sys/net/{family}/conf").glob("*/forwarding"))
     return tuple(
         p.parent.name for p in settings if p.parent.name not in NON_INTERFACES and p.read_text().strip() == "1"

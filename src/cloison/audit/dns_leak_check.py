@@ -1,12 +1,14 @@
-"""Checks whether DNS queries of containers on internal networks leave the machine.
+"""Checks whether the engine's embedded DNS server forwards queries from internal networks to outside (CVE-2024-29018).
 
-Input: an open probe session of a rehearsal. Output: a risk for each container whose query arrived outside.
-A container asks the engine's resolver at 127.0.0.11, and the engine forwards the query. If it forwards from the host's
-namespace, data can leave an internal network in a name.
-Rule: only in a rehearsal, whose containers have the outside machine as their name server; a running project would ask
-the real one. The names end in `.invalid`, which does not exist (RFC 2606). The outside machine has no name server: a
-raw socket receives the queries, because a UDP socket on port 53 needs CAP_NET_BIND_SERVICE.
-Source: https://github.com/moby/moby/security/advisories/GHSA-mq39-4gv4-mvpx
+A container on a user-defined network sends its queries to 127.0.0.11, and the engine forwards them. If it forwards
+them from the host's network namespace, a query carries data out of an internal network
+(https://github.com/moby/moby/security/advisories/GHSA-mq39-4gv4-mvpx). The check sends a query with a random label
+from each container that is on internal networks only, and a raw UDP socket on the external host receives the
+forwarded query or not. A raw socket needs no bind(2) to port 53, for which CAP_NET_BIND_SERVICE is necessary.
+
+Rule: the check runs in a rehearsal only, whose containers use the external host as their name server; containers of a
+real project would query the internet. The names end in `.invalid` (RFC 2606).
+Layouts: RFC 1035 section 4 (DNS), RFC 768 (UDP).
 """
 
 from __future__ import annotations
@@ -36,7 +38,10 @@ SOURCE: Final = "https://github.com/moby/moby/security/advisories/GHSA-mq39-4gv4
 
 
 def check_dns_leaks(session: ProbeSession, timeout: float) -> list[Risk]:
-    """Return a risk for each container on internal networks alone whose query leaves; `timeout` is in seconds."""
+    """Return a risk for each container on internal networks only whose DNS query reached the external host.
+
+    `timeout` is the time to wait for all queries, in seconds.
+    """
     internal = {network.name for network in session.facts.networks if network.internal}
     labels = {
         container.name: secrets.token_hex(8)
@@ -57,7 +62,7 @@ def _finding(container: str, resolver: str) -> Risk:
         VULNERABILITY,
         container,
         "an internal network lets data out: names that its containers ask for are asked by the host",
-        f"a question asked inside {container} came out to the outside machine, from {resolver}",
+        f"a DNS query from inside {container} arrived at the outside machine, sent by {resolver}",
         SOURCE,
     )
 
@@ -110,6 +115,6 @@ def _received_queries(receiver: socket.socket, timeout: float, limit: int) -> di
 
 
 def dns_payload(packet: bytes) -> bytes:
-    """Return the payload of an IPv4 UDP packet to port 53, empty when it goes to another port."""
+    """Return the UDP payload of an IPv4 packet to port 53, empty for another port."""
     udp = packet[(packet[0] & 0x0F) * 4 :]
     return udp[UDP_HEADER.size :] if UDP_HEADER.unpack(udp[: UDP_HEADER.size])[1] == DNS_PORT else b""

@@ -1,8 +1,7 @@
-"""Inspects the engine's machine for the settings that decide whether a known vulnerability matters.
+"""Inspects the host for the facts that known vulnerabilities depend on and that no engine API reports.
 
-Output: HostFacts. The engine's own settings come from `Engine.daemon`.
-Rule: nothing here changes anything; a member is None where it could not be read.
-Source: resolv.conf(5)
+Input: the path of the engine's socket. Output: `HostFacts` (see `findings.host_facts`).
+Rule: nothing on the host is changed; a fact that cannot be read is None (or empty), which means unknown.
 """
 
 from __future__ import annotations

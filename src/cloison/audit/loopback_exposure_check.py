@@ -1,11 +1,14 @@
-"""Tries whether a neighbour gets in at a port that is published on the host's loopback alone.
+"""Tests whether a neighbor on the LAN reaches a port that is published on the host's loopback address only.
 
-No routing table sends a packet for 127.0.0.1 over a wire, but whoever shares the wire can put one there, with the
-host's hardware address. Before Engine 28 the rule for the published port takes it for the host's own and leads it
-on (https://github.com/moby/moby/pull/49325). So the outside machine does just that, with a SYN, and a raw socket in
-the container's namespace sees it arrive or not.
+No route sends a packet for 127.0.0.1 to another machine, but a neighbor can send such a packet in a frame to the
+host's MAC address. Before Engine 28 the DNAT rule of the published port matches it and the host forwards it
+(https://github.com/moby/moby/pull/49325). This test sends a SYN in that way, from a packet socket (AF_PACKET,
+SOCK_DGRAM, see `forwarding_check`) on the external host; a raw TCP socket in the container's namespace receives the
+SYN or not.
 
-Rule: what arrived is certain; what did not says nothing. The handshake is never completed, and is taken back.
+Rule: an arrival proves the exposure; a missing arrival proves nothing. The handshake is never completed, and an RST
+follows the SYN.
+Source: packet(7), raw(7), RFC 9293 section 3.1 (TCP).
 """
 
 from __future__ import annotations
@@ -32,17 +35,17 @@ from cloison.verdict.flow_enumeration import LOOPBACK
 VULNERABILITY: Final = "loopback-published"
 SOURCE: Final = "https://github.com/moby/moby/pull/49325"
 SOURCE_PORT: Final = 40000
-"""The port that a try comes from; nobody answers there, and nobody has to."""
+"""The source port of a test's segments; nothing listens on it."""
 RECEIVE_SIZE: Final = 2048
 SEQUENCE_SLICE: Final = slice(4, 8)
 FLAGS_OFFSET: Final = 13
 CHECKSUM_SLICE: Final = slice(16, 18)
-"""Where a TCP segment has its sequence number, its flags and its checksum (RFC 9293 section 3.1)."""
+"""Offsets of sequence number, flags and checksum in a TCP segment (RFC 9293 section 3.1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExposureTest:
-    """A door of a container that is published on loopback; its number is the sequence number of what is sent."""
+    """A port of a container that is published on loopback; `number` is the sequence number of its SYN."""
 
     container: Container
     publication: PublishedPort
@@ -50,25 +53,25 @@ class ExposureTest:
 
 
 class RawSender:
-    """The wire between the outside machine and the host, for packets that no route leads over it."""
+    """Sends IPv4 packets in frames from the external host to the host, without a route."""
 
     def __init__(self, sender: socket.socket, link_address: tuple[str, int, int, int, bytes], address: str) -> None:
         self._sender, self._link_address, self._address = sender, link_address, address
 
     def send(self, tests: Iterable[ExposureTest], flag: int) -> None:
-        """Write a segment for every door, with this flag."""
+        """Send a TCP segment with this flag for every test."""
         for test in tests:
             target = test.publication.host_address
             body = _segment(test, flag, packets.pseudo_sum(self._address, target))
-            with suppress(OSError):  # what cannot be sent does not arrive
+            with suppress(OSError):  # a packet that cannot be sent does not arrive
                 self._sender.sendto(ipv4_packet(self._address, target, socket.IPPROTO_TCP, body), self._link_address)
 
 
 def check_loopback_exposure(session: ProbeSession, findings: Iterable[Risk], timeout: float) -> list[Risk]:
-    """Return the findings `told` and, for each door on loopback that let the outside machine in, one of its own.
+    """Return `findings` and a risk for each port published on loopback that the external host reached.
 
-    What the engine's version tells about such doors goes once all of them were seen to be open.
-    `patience` is how long to wait for a packet in all, in seconds.
+    The risk that the engine's version implies is removed if every such port was reached.
+    `timeout` is the time to wait for packets in all, in seconds.
     """
     publications = [*_loopback_ports(session)]
     tests = [
@@ -87,7 +90,7 @@ def _arrived(session: ProbeSession, tests: Sequence[ExposureTest], timeout: floa
                 name: _receiver(stack, session, name) for name in sorted({test.container.name for test in tests})
             }
         except OSError:
-            return set()  # nothing was tried, and what the version says stands
+            return set()  # no test is possible, and the risk that the engine's version implies remains
         try:
             return _send_syns(raw_sender, tests, [*receivers.values()], timeout)
         finally:
@@ -100,9 +103,8 @@ def _finding(test: ExposureTest) -> Risk:
         VULNERABILITY,
         test.container.name,
         "a port published on loopback answers a neighbour on the host's own segment too",
-        f"a packet for {publication.host_address}:{publication.host_port}, put on the wire by the outside machine, "
-        f"arrived at port "
-        f"{publication.container_port} inside {test.container.name}",
+        f"a packet for {publication.host_address}:{publication.host_port}, sent by the outside machine, "
+        f"arrived at port {publication.container_port} inside {test.container.name}",
         SOURCE,
     )
 
@@ -118,7 +120,7 @@ def _loopback_ports(session: ProbeSession) -> Iterator[tuple[Container, Publishe
 
 
 def _is_testable(publication: PublishedPort) -> bool:
-    """Whether it is for connections over IPv4: nothing would keep a datagram of ours from the service."""
+    """Whether it is a TCP port on an IPv4 address; a UDP datagram would reach the service."""
     return publication.protocol is Protocol.TCP and ip_version(publication.host_address) == 4  # noqa: PLR2004  # of IP
 
 
@@ -133,26 +135,26 @@ def _raw_sender(stack: ExitStack, session: ProbeSession) -> RawSender:
 
 def _receiver(stack: ExitStack, session: ProbeSession, container: str) -> socket.socket:
     with netns.inside(session.probe_sockets["", container].descriptor):
-        made = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP))
-    made.setblocking(False)  # noqa: FBT003  # the socket module's own signature
-    return made
+        receiver = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP))
+    receiver.setblocking(False)  # noqa: FBT003  # the socket module's own signature
+    return receiver
 
 
 def _segment(test: ExposureTest, flag: int, pseudo: int) -> bytes:
-    """Return a SYN, or the RST that takes it back: it carries the number that the SYN promised."""
+    """Return a SYN, or the RST that resets it, whose sequence number is the next one (RFC 9293 section 3.5.3)."""
     number = test.number + (flag == packets.RST) & 0xFFFFFFFF
     ports = (SOURCE_PORT, test.publication.host_port)
-    made = bytearray(packets.syn(ports, number, 0, pseudo))
-    made[FLAGS_OFFSET] = flag
-    total = int.from_bytes(made[CHECKSUM_SLICE], "big") + (packets.SYN - flag) % 0xFFFF
-    made[CHECKSUM_SLICE] = ((total & 0xFFFF) + (total >> 16)).to_bytes(2, "big")
-    return bytes(made)
+    segment = bytearray(packets.syn(ports, number, 0, pseudo))
+    segment[FLAGS_OFFSET] = flag
+    total = int.from_bytes(segment[CHECKSUM_SLICE], "big") + (packets.SYN - flag) % 0xFFFF
+    segment[CHECKSUM_SLICE] = ((total & 0xFFFF) + (total >> 16)).to_bytes(2, "big")
+    return bytes(segment)
 
 
 def _send_syns(
     raw_sender: RawSender, tests: Sequence[ExposureTest], receivers: Sequence[socket.socket], timeout: float
 ) -> set[int]:
-    """Write the SYN of every door, twice where nothing arrived; return the numbers of those that did."""
+    """Send the SYN of every test, twice if it did not arrive; return the numbers of those that arrived."""
     numbers, arrived = {test.number for test in tests}, set[int]()
     for _ in range(ATTEMPTS):
         raw_sender.send([test for test in tests if test.number not in arrived], packets.SYN)
@@ -163,7 +165,7 @@ def _send_syns(
 
 
 def _received(receivers: Sequence[socket.socket], seconds: float) -> set[int]:
-    """Return the sequence numbers of what has come, waiting `seconds` for the first."""
+    """Return the sequence numbers of the queued segments, waiting `seconds` for the first."""
     ready = linux_poll.readable(receivers, seconds)
     sequences: set[int] = set()
     for receiver in ready:

@@ -1,8 +1,9 @@
 """Runs the security audit: what an attacker could do from inside a container, or near the engine.
 
 Input: an open probe session. Output: risks, which are shown beside the verdict.
-Rule: a risk changes no verdict; nothing is run or changed in a container. In a rehearsal idle containers stand in
-for the services, so their own privileges say nothing; name resolution is tested instead of told from a version.
+Rule: a risk changes no verdict; no program runs in a container and nothing in it is changed. In a rehearsal idle
+containers stand in for the services, so their privileges are not inspected; whether DNS queries leak is tested, not
+derived from the engine's version.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def audit(session: ProbeSession, timeout: float, *, is_rehearsal: bool) -> list[
 
 
 def known_risks(session: ProbeSession, timeout: float, *, is_rehearsal: bool) -> list[Risk]:
-    """Return the risks of containers and engine: inspected, tested by forwarding, or told by a version."""
+    """Return the risks of containers and engine: by inspection, by a forwarding test, or by the engine's version."""
     engine_socket = socket_path()
     context = engine_cves.EngineContext(
         session.facts, host_inspect.inspect_host(), session.engine.daemon(), session.project.name

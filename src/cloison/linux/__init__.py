@@ -1,1 +1,1 @@
-"""What the Linux kernel is asked and told: namespaces, netlink, sockets, processes, locks."""
+"""Interfaces to the Linux kernel: namespaces, netlink, sockets, processes, locks."""

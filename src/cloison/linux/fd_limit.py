@@ -1,7 +1,9 @@
-"""Has this process allowed as many open files as a proof needs.
+"""Raises this process's limit of open files (RLIMIT_NOFILE) to the number that a proof needs.
 
-Rule: it is settled before anything is looked at. Where files run out in between, half of what reads
-the kernel's tables would find them empty, and an empty table looks like an isolated container.
+Input: the number of network namespaces. Output: none; the soft limit is raised, the hard one if that is permitted.
+Rule: the limit is raised before the first probe. If open(2) fails with EMFILE later, a kernel table cannot be read,
+and an empty table would look like an isolated container.
+Source: getrlimit(2), https://man7.org/linux/man-pages/man2/getrlimit.2.html.
 """
 
 from __future__ import annotations
@@ -15,24 +17,24 @@ from cloison.errors import NotProven
 
 OPEN_FDS: Final = Path("/proc/self/fd")
 FDS_PER_NAMESPACE: Final = 16
-"""A namespace, its sockets in both versions of IP, and its guard."""
+"""Descriptors a namespace: itself, its sockets for both IP versions, and the link of its BPF program."""
 FDS_RESERVE: Final = 128
-"""The engine's connections, netlink, and what is read in passing."""
+"""Descriptors for the engine's connections, netlink sockets, and files under /proc."""
 
 
 def raise_limit(namespaces: int) -> None:
-    """Raise the limit to what `posts` posts need.
+    """Raise the limit of open files for probe sockets in `namespaces` network namespaces.
 
-    Raises NotProven where this process may not open so many.
+    Raises NotProven if this process may not open so many files.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = len(list(OPEN_FDS.iterdir())) + FDS_PER_NAMESPACE * namespaces + FDS_RESERVE
     if needed > soft:
-        with suppress(ValueError, PermissionError, OSError):  # more than `hard` is for some administrators only
+        with suppress(ValueError, PermissionError, OSError):  # a limit above `hard` needs CAP_SYS_RESOURCE
             resource.setrlimit(resource.RLIMIT_NOFILE, (max(needed, hard), max(needed, hard)))
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if needed > allowed:
         raise NotProven(
-            f"looking at {namespaces} places takes about {needed} open files, and this process may have {allowed}; "
-            f"raise the limit: ulimit -n {needed}"
+            f"probing {namespaces} network namespaces needs about {needed} open files, and the limit of this process "
+            f"is {allowed}; raise it: ulimit -n {needed}"
         )

@@ -1,10 +1,9 @@
-"""Locks between the processes of one machine: flock(2), which the kernel drops with the last process that has it open.
+"""Advisory file locks that the kernel releases when the process that holds them ends.
 
-Output: descriptors of locked files in one folder.
-Rule: a process that gets a lock may remove everything that a killed process left under its name.
-
-A library such as `filelock` unlocks when its object goes. Here a lock is its descriptor, which Compose inherits, so the
-lock of a rehearsal lasts until both processes have ended.
+Input: the name of a lock. Output: an open file descriptor, which is the lock, or None while another process holds it.
+Rule: the process that acquires the lock of a resource knows that no other process uses the resource, so it may
+remove what a killed run has left of it.
+Source: flock(2), https://man7.org/linux/man-pages/man2/flock.2.html.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Final
 
 
 def _lock_folder() -> Path:
-    """Return the folder that all provers of this machine share; without root, which proving needs, the user's own."""
+    """Return the folder of the lock files: one for all provers that run as root, else a folder of this user."""
     if os.geteuid() == 0:
         return Path("/run/cloison")
     parent = os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -29,10 +28,7 @@ FOLDER: Final = _lock_folder()
 
 
 def acquire(name: str) -> int | None:
-    """Lock the file called `name` until its descriptor is closed everywhere; None when another process holds it.
-
-    Raises OSError when the folder cannot be written.
-    """
+    """Acquire the lock `name` until the returned descriptor is closed; return None if another process holds it."""
     FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(FOLDER / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -40,19 +36,19 @@ def acquire(name: str) -> int | None:
     except BlockingIOError:
         os.close(descriptor)
         return None
-    if not os.fstat(descriptor).st_nlink:  # its last holder removed the file between the two calls
+    if not os.fstat(descriptor).st_nlink:  # its last holder removed the file between open(2) and flock(2)
         os.close(descriptor)
         return None
     return descriptor
 
 
 def lock_names(prefix: str) -> set[str]:
-    """Return the rest of the names of all locks with this prefix, held or not."""
+    """Return the names of all locks that begin with `prefix`, held or not, without the prefix."""
     return {path.name.removeprefix(prefix) for path in FOLDER.glob(f"{prefix}*")}
 
 
 def read_holder(name: str) -> str:
-    """Return the text that the holder of a lock has written into its file, empty when the lock is gone."""
+    """Return the text that the holder has written into a lock file, empty if the file does not exist any more."""
     path = FOLDER / name
     with suppress(FileNotFoundError):
         return path.read_text()
@@ -60,7 +56,7 @@ def read_holder(name: str) -> str:
 
 
 def release(name: str, descriptor: int) -> None:
-    """Remove a lock whose name will not be used again, and unlock it."""
+    """Release a lock and remove its file; the name is not used again."""
     (FOLDER / name).unlink(missing_ok=True)
     os.close(descriptor)
 

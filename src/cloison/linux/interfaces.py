@@ -1,6 +1,9 @@
-"""Reads the links of a network namespace: what addresses they hold, and where they end.
+"""Reads the network interfaces of a namespace: their addresses, their bridges, and the other ends of veth pairs.
 
-Rule: all of it is asked of the kernel; no packet is sent. Layouts: linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h.
+Input: an open namespace descriptor. Output: `Interface` values by interface index (ifindex).
+Rule: the facts come from two rtnetlink dumps, RTM_GETLINK and RTM_GETADDR; no packet is sent.
+Source: rtnetlink(7), https://man7.org/linux/man-pages/man7/rtnetlink.7.html, and the kernel headers
+linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h.
 """
 
 from __future__ import annotations
@@ -19,16 +22,35 @@ from cloison.linux.route_lookup import FAMILIES
 
 IFF_UP: Final = 0x1
 IFF_LOOPBACK: Final = 0x8
-"""IFF_UP and IFF_LOOPBACK of linux/if.h."""
+"""Flags of linux/if.h: the interface is administratively up; it is a loopback interface."""
 VETH: Final = "veth"
-"""The kind of link that ends in another link, in the kernel's words."""
+"""The value of IFLA_INFO_KIND for an interface that is one end of a veth pair: veth(4)."""
 NETNSA_NSID_NOT_ASSIGNED: Final = 0xFFFFFFFF
-"""What the kernel says of a namespace to which no link of the asking one leads."""
+"""NETNSA_NSID_NOT_ASSIGNED (-1): no interface of the asking namespace has its peer in the other namespace."""
 RTM_GETLINK, RTM_GETADDR = 18, 22
 IFINFOMSG: Final = struct.Struct("=4xiI4x")
-"""An `ifinfomsg`: what is read of it is the number of the link and its flags."""
+"""struct ifinfomsg of linux/rtnetlink.h; ifi_index and ifi_flags are read.
+
+    struct ifinfomsg {
+        unsigned char  ifi_family;
+        unsigned char  __ifi_pad;
+        unsigned short ifi_type;     /* ARPHRD_* */
+        int            ifi_index;
+        unsigned       ifi_flags;    /* IFF_* */
+        unsigned       ifi_change;
+    };
+"""
 IFADDRMSG: Final = struct.Struct("=B3xi")
-"""An `ifaddrmsg`: the family of an address and the number of its link."""
+"""struct ifaddrmsg of linux/if_addr.h; ifa_family and ifa_index are read.
+
+    struct ifaddrmsg {
+        __u8  ifa_family;
+        __u8  ifa_prefixlen;
+        __u8  ifa_flags;
+        __u8  ifa_scope;
+        __u32 ifa_index;
+    };
+"""
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO, IFLA_EXT_MASK, IFLA_LINK_NETNSID = (
     1,
     3,
@@ -38,17 +60,23 @@ IFLA_ADDRESS, IFLA_IFNAME, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO, IFLA_EXT_MASK,
     29,
     37,
 )
-"""Attributes of a link: IFLA_ADDRESS, IFNAME, LINK, MASTER, LINKINFO, EXT_MASK, LINK_NETNSID."""
+"""Attributes of an interface, linux/if_link.h. IFLA_LINK is the ifindex of a veth's peer, IFLA_LINK_NETNSID the
+number by which this namespace knows the peer's namespace (absent if it is the same one), IFLA_MASTER the bridge."""
 IFLA_INFO_KIND: Final = 1
+"""IFLA_INFO_KIND, an attribute inside IFLA_LINKINFO: the driver, such as "veth" or "bridge"."""
 IFA_ADDRESS, IFA_LOCAL = 1, 2
-"""IFA_ADDRESS and IFA_LOCAL."""
-LINK_DUMP_REQUEST: Final = IFINFOMSG.pack(0, 0) + linux_netlink.attribute(IFLA_EXT_MASK, struct.pack("=I", 1 << 3))
-"""All links, without their statistics."""
+"""Attributes of an address, linux/if_addr.h."""
+RTEXT_FILTER_SKIP_STATS: Final = 1 << 3
+"""RTEXT_FILTER_SKIP_STATS of linux/rtnetlink.h: the dump carries no statistics."""
+LINK_DUMP_REQUEST: Final = IFINFOMSG.pack(0, 0) + linux_netlink.attribute(
+    IFLA_EXT_MASK, struct.pack("=I", RTEXT_FILTER_SKIP_STATS)
+)
+"""The body of a request for all interfaces, without their statistics."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """A link of a namespace. `end` is the namespace and the number of the link in which it ends, if that is known."""
+    """A network interface. `peer` is the namespace (inode) and the ifindex of a veth's other end, None if unknown."""
 
     index: int
     name: str
@@ -58,26 +86,26 @@ class Interface:
     addresses: tuple[str, ...]
     peer: tuple[int, int] | None
     bridge: int
-    """The number of the bridge that it is a port of, 0 for none."""
+    """The ifindex of the bridge that it is a port of, 0 for none."""
     mac_address: bytes
-    """Its hardware address, empty where it has none."""
+    """Its hardware address, empty if it has none."""
 
     def unmanaged(self, known: Collection[str]) -> Iterator[str]:
-        """Yield its addresses that are not `known`, and an empty one where it has none at all and carries packets.
+        """Yield its addresses that are not in `known`; yield "" if it is up and has no address at all.
 
-        What every link has by itself is no address of anybody's: loopback's own, and IPv6's of one link alone.
+        Loopback and link-local addresses do not count, as the kernel assigns them by itself.
         """
-        held = [address for address in self.addresses if not ip_address(address).is_loopback]
-        held = [address for address in held if not ip_address(address).is_link_local]
-        yield from (address for address in held if address not in known)
-        if self.is_up and not held and not self.is_loopback:
+        addresses = [address for address in self.addresses if not ip_address(address).is_loopback]
+        addresses = [address for address in addresses if not ip_address(address).is_link_local]
+        yield from (address for address in addresses if address not in known)
+        if self.is_up and not addresses and not self.is_loopback:
             yield ""
 
 
 def of(descriptor: int, namespaces: Collection[int] = ()) -> dict[int, Interface]:
-    """Return the links of a namespace by their number.
+    """Return the interfaces of a namespace by their ifindex.
 
-    Where they end is told if it is in the namespace itself or in one of `spaces`, which are descriptors.
+    The peer of a veth is known if it is in the same namespace or in one of `namespaces`, which are descriptors.
     """
     with netns.inside(descriptor):
         peer_namespaces = _peer_namespaces(namespaces) if namespaces else {}
@@ -85,50 +113,53 @@ def of(descriptor: int, namespaces: Collection[int] = ()) -> dict[int, Interface
 
 
 def interface_with(address: str, owner: str) -> Interface:
-    """Return the link that holds an address where the calling thread stands, which is in the namespace of `owner`.
+    """Return the interface with an address, in the calling thread's namespace, which belongs to `owner`.
 
-    Raises OSError when none does.
+    Raises OSError if no interface has the address.
     """
     for interface in _read({}, 0):
         if address in interface.addresses:
             return interface
-    raise OSError(f"{owner} does not hold {address} any more")
+    raise OSError(f"{owner} does not have the address {address} any more")
 
 
 def indexes_by_address() -> dict[str, int]:
-    """Return the number of the link that holds each address, where the calling thread stands."""
+    """Return the ifindex for each address in the calling thread's namespace."""
     with linux_netlink.nl_socket() as nl_socket:
-        return {address: index for index, held in _addresses(nl_socket).items() for address in held}
+        return {address: index for index, addresses in _addresses(nl_socket).items() for address in addresses}
 
 
 def _read(peer_namespaces: Mapping[int, int], own_namespace: int) -> Iterator[Interface]:
     with linux_netlink.nl_socket() as nl_socket:
-        held = _addresses(nl_socket)
+        addresses_by_index = _addresses(nl_socket)
         for _, body in linux_netlink.dump(nl_socket, RTM_GETLINK, LINK_DUMP_REQUEST):
-            yield _link(body, held, peer_namespaces, own_namespace)
+            yield _link(body, addresses_by_index, peer_namespaces, own_namespace)
 
 
 def _peer_namespaces(namespaces: Collection[int]) -> dict[int, int]:
-    """Return the identity of the namespaces to which a link of this one leads, by the number by which it knows them."""
+    """Return the inodes of `namespaces` by their netns ID (nsid) in the calling thread's namespace: RTM_GETNSID."""
     with pyroute.iproute() as route:
         known = {route.get_netnsid(fd=netnsid)["nsid"]: netnsid for netnsid in namespaces}
     return {index: netns.identity(netnsid) for index, netnsid in known.items() if index != NETNSA_NSID_NOT_ASSIGNED}
 
 
 def _addresses(nl_socket: socket.socket) -> dict[int, list[str]]:
-    """Return the addresses of this thread's namespace by the number of their link."""
-    held: dict[int, list[str]] = {}
+    """Return the addresses of this thread's namespace by ifindex."""
+    addresses_by_index: dict[int, list[str]] = {}
     for _, body in linux_netlink.dump(nl_socket, RTM_GETADDR, IFADDRMSG.pack(0, 0)):
         family, index = IFADDRMSG.unpack_from(body)
         attrs = dict(linux_netlink.attributes(body, IFADDRMSG.size))
-        # On a link with two ends, `local` is ours and `address` is the other's.
+        # On a point-to-point interface IFA_LOCAL is the own address and IFA_ADDRESS the peer's.
         if family in FAMILIES.values() and (address := attrs.get(IFA_LOCAL) or attrs.get(IFA_ADDRESS)):
-            held.setdefault(index, []).append(socket.inet_ntop(family, address))
-    return held
+            addresses_by_index.setdefault(index, []).append(socket.inet_ntop(family, address))
+    return addresses_by_index
 
 
 def _link(
-    body: memoryview, held: Mapping[int, Sequence[str]], peer_namespaces: Mapping[int, int], own_namespace: int
+    body: memoryview,
+    addresses_by_index: Mapping[int, Sequence[str]],
+    peer_namespaces: Mapping[int, int],
+    own_namespace: int,
 ) -> Interface:
     index, flags = IFINFOMSG.unpack_from(body)
     attrs = dict(linux_netlink.attributes(body, IFINFOMSG.size))
@@ -142,7 +173,7 @@ def _link(
         kind,
         bool(flags & IFF_UP),
         bool(flags & IFF_LOOPBACK),
-        tuple(held.get(index, ())),
+        tuple(addresses_by_index.get(index, ())),
         (peer_namespace, peer_index)
         if kind == VETH and peer_namespace is not None and peer_index is not None
         else None,
@@ -160,7 +191,7 @@ def _number(content: memoryview) -> int:
 
 
 def on_link_index(descriptor: int, address: str) -> int:
-    """Return the number of the link on which a namespace takes an address to be a neighbour, 0 where it does not."""
+    """Return the ifindex over which a namespace sends to an address without a gateway, 0 if it uses a gateway."""
     with netns.inside(descriptor):
         (route,) = route_lookup.look_up([(address, 0)])
     return 0 if isinstance(route, OSError) or route.has_gateway else route.interface

@@ -1,8 +1,11 @@
-"""Reads from the kernel who listens in the namespace where the calling thread stands.
+"""Reads the listening sockets of the calling thread's network namespace from the kernel.
 
-The tables: https://docs.kernel.org/networking/proc_net_tcp.html. That of TCP is made by going through the connections
-of all namespaces, which takes milliseconds in each of a hundred. So a kernel that can tell those that listen alone is
-asked for them: https://man7.org/linux/man-pages/man7/sock_diag.7.html.
+Output: `ListeningSocket` values, and the inodes of the sockets that a program or a container holds open.
+Rule: TCP sockets come from a sock_diag dump of the state TCP_LISTEN, because the kernel builds /proc/net/tcp from the
+connections of all namespaces, which takes milliseconds in each of a hundred namespaces. UDP sockets, and TCP sockets
+on a kernel without sock_diag, come from /proc/net.
+Source: https://docs.kernel.org/networking/proc_net_tcp.html,
+https://man7.org/linux/man-pages/man7/sock_diag.7.html, linux/inet_diag.h, net/tcp_states.h.
 """
 
 from __future__ import annotations
@@ -20,22 +23,43 @@ from cloison.linux import netlink
 from cloison.model.flow import WILDCARD, Protocol
 
 LISTEN_STATES: Final = {Protocol.TCP: "0A", Protocol.UDP: "07"}
-"""The state of a socket that listens; a datagram socket that is connected to somebody has another."""
+"""TCP_LISTEN (0x0A) and TCP_CLOSE (0x07), the state of an unconnected UDP socket; a connected one is 0x01."""
 UNCONNECTED: Final = re.compile(r"0+:0000")
 SOCKET: Final = re.compile(r"socket:\[(\d+)\]")
 PROC: Final = Path("/proc")
 SOCK_DIAG_BY_FAMILY: Final = 20
-"""SOCK_DIAG_BY_FAMILY of linux/sock_diag.h."""
+"""The message type of linux/sock_diag.h."""
 FAMILIES: Final = {socket.AF_INET: 4, socket.AF_INET6: 16}
-"""With the bytes of an address."""
+"""The length of an address in bytes, by address family."""
 INET_DIAG_REQ_V2: Final = struct.Struct("=BBxxI48x")
-"""An `inet_diag_req_v2` of linux/inet_diag.h: family, protocol, and the states that are asked for, a bit each."""
+"""struct inet_diag_req_v2 of linux/inet_diag.h; idiag_states is a bit mask, 1 << TCP_LISTEN.
+
+    struct inet_diag_req_v2 {
+        __u8                  sdiag_family;
+        __u8                  sdiag_protocol;
+        __u8                  idiag_ext;
+        __u8                  pad;
+        __u32                 idiag_states;
+        struct inet_diag_sockid id;          /* 48 bytes */
+    };
+"""
 INET_DIAG_MSG: Final = struct.Struct("=4xH2x16s44xI")
-"""An `inet_diag_msg`, as far as it is read: port, address, inode."""
+"""struct inet_diag_msg of linux/inet_diag.h; idiag_sport, idiag_src and idiag_inode are read.
+
+    struct inet_diag_msg {
+        __u8  idiag_family, idiag_state, idiag_timer, idiag_retrans;
+        struct inet_diag_sockid {
+            __be16 idiag_sport, idiag_dport;
+            __be32 idiag_src[4], idiag_dst[4];
+            __u32  idiag_if, idiag_cookie[2];
+        } id;
+        __u32 idiag_expires, idiag_rqueue, idiag_wqueue, idiag_uid, idiag_inode;
+    };
+"""
 
 
 class ListeningSocket(NamedTuple):
-    """A socket that takes connections or datagrams; `inode` is the kernel's number for it."""
+    """A socket that accepts connections or receives datagrams; `inode` is its inode in sockfs."""
 
     protocol: Protocol
     address: str
@@ -44,9 +68,9 @@ class ListeningSocket(NamedTuple):
 
 
 def sockets() -> Iterator[ListeningSocket]:
-    """Yield every listening socket of this thread's namespace; one on `::` stands for IPv4 too.
+    """Yield every listening socket of this thread's namespace; a socket on `::` is yielded for 0.0.0.0 too.
 
-    It takes IPv4 unless it was asked not to, and only its own namespace can tell.
+    A socket on `::` accepts IPv4 unless IPV6_V6ONLY is set, which no table shows; a probe has to confirm it.
     """
     tcp_sockets = _tcp_by_sock_diag()
     yield from _from_proc(Protocol.TCP) if tcp_sockets is None else tcp_sockets
@@ -54,7 +78,7 @@ def sockets() -> Iterator[ListeningSocket]:
 
 
 def _tcp_by_sock_diag() -> list[ListeningSocket] | None:
-    """Return the TCP sockets that listen, None where the kernel cannot tell them alone."""
+    """Return the listening TCP sockets, None on a kernel without CONFIG_INET_DIAG."""
     found: list[ListeningSocket] = []
     try:
         with netlink.nl_socket(netlink.NETLINK_SOCK_DIAG) as sock:
@@ -63,7 +87,7 @@ def _tcp_by_sock_diag() -> list[ListeningSocket] | None:
                 for _, body in netlink.dump(sock, SOCK_DIAG_BY_FAMILY, request):
                     port, held, inode = INET_DIAG_MSG.unpack_from(body)
                     found += _with_ipv4(Protocol.TCP, _unmapped(ip_address(held[:length])), socket.ntohs(port), inode)
-    except OSError:  # it was built without
+    except OSError:  # CONFIG_INET_DIAG is not set
         return None
     return found
 
@@ -89,7 +113,7 @@ def _with_ipv4(protocol: Protocol, address: str, port: int, inode: int) -> Itera
 
 
 def _address(text: str) -> str:
-    """Read an address of the tables: words of four bytes, each in the machine's own order."""
+    """Parse an address of /proc/net/tcp: 32-bit words in hexadecimal, each in the processor's byte order."""
     words = bytes.fromhex(text)
     packed = b"".join(words[at : at + 4][::-1] for at in range(0, len(words), 4))
     return _unmapped(ip_address(packed))
@@ -101,12 +125,12 @@ def _unmapped(address: IPv4Address | IPv6Address) -> str:
 
 
 def inodes_of_container(container: str) -> set[int]:
-    """Return the sockets that the processes of a container hold open; `container` is the engine's identity of it."""
+    """Return the inodes of the sockets that a container's processes hold open; `container` is its full ID."""
     return _socket_inodes("cgroup", lambda text: container in text)
 
 
 def inodes_of_program(name: str) -> set[int]:
-    """Return the sockets that the processes of a program hold open."""
+    """Return the inodes of the sockets that the processes of a program hold open."""
     return _socket_inodes("comm", lambda text: text.strip() == name)
 
 

@@ -1,18 +1,16 @@
-"""Keeps room in the kernel's tables of neighbours, which all namespaces of the machine share.
+"""Evicts the prober's entries from the kernel's neighbor tables (ARP and NDP), which all namespaces share.
 
-Every pair that talks over a link has an entry at both ends. The tables hold 1024 entries each by default, and the
-kernel makes room only by dropping those that nobody has touched for five seconds (neigh_forced_gc in
-net/core/neighbour.c): a hundred containers have more pairs than that, and while the tables are full
-the services cannot meet anybody either.
+Each pair of addresses that exchanges packets over a link has an entry in both namespaces. A table holds 1024 entries
+by default (gc_thresh3 in arp(7)), and the kernel evicts only entries that were not used for five seconds
+(neigh_forced_gc in net/core/neighbour.c). A hundred containers have more pairs than that, and while a table is full
+the services cannot resolve any neighbor either.
 
-Rule: only what came since the prober looked first is taken out, of that only what is resolved, and only where the
-tables begin to fill. Whoever wants it again asks once more. What somebody wrote there for good is never touched, and
-nothing is ever written, so a killed prober leaves what any traffic leaves.
-
-A packet that is just leaving over an entry as it is taken out may be lost, and nobody counts it (__neigh_event_send
-drops what finds its neighbour dead). So whoever waits for silence takes nothing out meanwhile.
-
-Layouts: linux/neighbour.h.
+Rule: an entry is deleted only if it is newer than the start of the proof, is resolved, and the tables begin to fill.
+The kernel resolves it again when a packet needs it. Static entries are not deleted, and no entry is ever added, so a
+killed prober leaves only the entries that any traffic leaves.
+A packet that the kernel sends over an entry while it is deleted may be lost, and no counter shows it
+(__neigh_event_send drops a packet whose neighbor is dead). So nothing is deleted while the prober waits for silence.
+Source: rtnetlink(7), linux/neighbour.h.
 """
 
 from __future__ import annotations
@@ -28,36 +26,49 @@ from typing import Final, NamedTuple, Protocol, Self
 from cloison.linux import netlink, netns
 
 NDMSG: Final = struct.Struct("=B3xiHBB")
-"""Family, interface, state, flags, type."""
+"""struct ndmsg of linux/neighbour.h.
+
+    struct ndmsg {
+        __u8  ndm_family;
+        __u8  ndm_pad1;
+        __u16 ndm_pad2;
+        __s32 ndm_ifindex;
+        __u16 ndm_state;     /* NUD_* */
+        __u8  ndm_flags;     /* NTF_* */
+        __u8  ndm_type;
+    };
+"""
 NDTMSG: Final = struct.Struct("=B3x")
+"""struct ndtmsg { __u8 ndtm_family; __u8 ndtm_pad1; __u16 ndtm_pad2; }."""
 RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH, RTM_GETNEIGHTBL = 28, 29, 30, 66
 NDA_DST: Final = 1
+"""The attribute with the neighbor's IP address."""
 NDTA_THRESH3, NDTA_CONFIG, NDTA_STATS = 4, 5, 7
-"""NDTA_THRESH3, NDTA_CONFIG and NDTA_STATS."""
+"""Attributes of a table: its gc_thresh3, a struct ndt_config, a struct ndt_stats."""
 ENTRIES_OFFSET, TABLE_FULLS_OFFSET = 4, 80
-"""Where `ndt_config` has the number of entries, and `ndt_stats` how often there was no room for another."""
+"""offsetof(struct ndt_config, ndtc_entries) and offsetof(struct ndt_stats, ndts_table_fulls)."""
 RESOLVED_STATES: Final = 0x02 | 0x04 | 0x08 | 0x10
-"""NUD_REACHABLE, NUD_STALE, NUD_DELAY, NUD_PROBE."""
+"""NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE: the hardware address is known."""
 NUD_NOARP: Final = 0x40
-"""NUD_NOARP: what needs no resolution, such as the groups in which IPv6 asks."""
+"""NUD_NOARP: an address that needs no resolution, such as a solicited-node multicast group (RFC 4861)."""
 STATIC_FLAGS: Final = 0x10 | 0x40
-"""NTF_EXT_LEARNED and NTF_STICKY: somebody put it there."""
+"""NTF_EXT_LEARNED | NTF_STICKY: a program, not the kernel, added the entry."""
 MULTICAST_PREFIX: Final = 0xFF
 """The first byte of an IPv6 multicast address (RFC 4291 section 2.7)."""
 FREE_SHARE: Final = 2
-"""One in so many free entries of a table is the prober's to use; the others are left to the services."""
+"""The prober uses one in FREE_SHARE of the free entries of a table; the services have the others."""
 
 
 class HasNamespace(Protocol):
-    """Something that stands in a network namespace."""
+    """An object that belongs to a network namespace."""
 
     @property
     def descriptor(self) -> int:
-        """The namespace, opened."""
+        """The open descriptor of the namespace."""
 
 
 class Entry(NamedTuple):
-    """A neighbour: the family of its address, the interface, and the address."""
+    """The key of a neighbor entry: address family, ifindex, IP address in network byte order."""
 
     family: int
     interface: int
@@ -66,7 +77,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TableUsage:
-    """How full a table is, and how often it had no room for another entry, ever."""
+    """The number of entries of a table, its limit, and how often it was full since the machine started."""
 
     entries: int
     limit: int
@@ -74,7 +85,7 @@ class TableUsage:
 
 
 class NeighborTables:
-    """What the tables of some namespaces held before the prober came, so that it can leave them like that."""
+    """The neighbor entries of some namespaces at the start of a proof, to delete the entries that a proof adds."""
 
     def __init__(self, namespaces: Collection[HasNamespace]) -> None:
         self._namespaces = namespaces
@@ -83,13 +94,13 @@ class NeighborTables:
         self._socket: socket.socket | None = None
         self._has_evicted = False
         self._baseline: Sequence[int] = ()
-        """How many entries of each table are there without what was brought."""
+        """The number of entries of each table without those of the prober."""
 
     def __enter__(self) -> Self:
         self._initial = {
             namespace.descriptor: frozenset(_current_entries(namespace.descriptor)) for namespace in self._namespaces
         }
-        for namespace in [*self._namespaces][-1:]:  # one with few links: the kernel tells of each
+        for namespace in [*self._namespaces][-1:]:  # a container's: RTM_GETNEIGHTBL answers for each interface too
             with netns.inside(namespace.descriptor):
                 self._socket = self._stack.enter_context(netlink.nl_socket())
         self._baseline = [table.entries for table in self.usage()]
@@ -99,25 +110,25 @@ class NeighborTables:
         self._stack.close()
 
     def are_filling(self) -> bool:
-        """Whether what came since begins to fill the tables."""
+        """Whether the entries that a proof added use their share of a table."""
         filled = zip(self.usage(), self._baseline, strict=True)
         return any((table.entries - baseline) * FREE_SHARE > table.limit - baseline for table, baseline in filled)
 
     def evict_if_grown(self) -> None:
-        """Take out what came since if it was much: a few entries are what any traffic leaves."""
+        """Delete the added entries if they are many; any traffic leaves a few."""
         if self._has_evicted or self.are_filling():
             self.evict()
 
     def overflows(self) -> int:
-        """Return how often a table of the machine had no room for another entry, ever."""
+        """Return how often a table of the machine was full since the machine started."""
         return sum(table.overflows for table in self.usage())
 
     def usage(self) -> list[TableUsage]:
-        """Return how full the tables of the machine are."""
+        """Return the usage of the machine's neighbor tables."""
         return [*_usages(self._socket)] if self._socket else []
 
     def evict(self) -> None:
-        """Take out what came since and is resolved."""
+        """Delete the resolved entries that were added since the start of the proof."""
         self._has_evicted = True
         for namespace in self._namespaces:
             initial = self._initial[namespace.descriptor]
@@ -134,7 +145,7 @@ def _current_entries(descriptor: int) -> list[Entry]:
 
 
 def _removable(nl_socket: socket.socket) -> Iterator[Entry]:
-    """Yield the entries on which nothing waits and that nobody wrote there."""
+    """Yield the entries that are resolved and not static: no queued packet waits for them."""
     for entry, state, flags in _entries(nl_socket):
         is_group = state == NUD_NOARP and entry.family == socket.AF_INET6 and entry.address[0] == MULTICAST_PREFIX
         if not flags & STATIC_FLAGS and (state & RESOLVED_STATES or is_group):
@@ -142,7 +153,7 @@ def _removable(nl_socket: socket.socket) -> Iterator[Entry]:
 
 
 def _entries(nl_socket: socket.socket) -> Iterator[tuple[Entry, int, int]]:
-    """Yield the neighbours of the namespace in which a line was opened, with their states and flags."""
+    """Yield the neighbor entries of a netlink socket's namespace, with their states (NUD_*) and flags (NTF_*)."""
     for kind, body in netlink.dump(nl_socket, RTM_GETNEIGH, NDMSG.pack(0, 0, 0, 0, 0)):
         family, interface, state, flags, _ = NDMSG.unpack_from(body)
         address = dict(netlink.attributes(body, NDMSG.size)).get(NDA_DST)
@@ -151,7 +162,7 @@ def _entries(nl_socket: socket.socket) -> Iterator[tuple[Entry, int, int]]:
 
 
 def _usages(nl_socket: socket.socket) -> Iterator[TableUsage]:
-    """Yield how full each table is; the messages without a configuration are about single links."""
+    """Yield the usage of each table; a message without NDTA_CONFIG is about one interface."""
     for _, body in netlink.dump(nl_socket, RTM_GETNEIGHTBL, NDTMSG.pack(0)):
         attrs = dict(netlink.attributes(body, NDTMSG.size))
         if NDTA_CONFIG in attrs and NDTA_THRESH3 in attrs and NDTA_STATS in attrs:

@@ -1,8 +1,8 @@
-"""The host's packet filter, read from the kernel: over netlink for nftables, with getsockopt(2) for legacy iptables.
+"""Reads the policies of netfilter chains from the kernel: nf_tables over netlink, legacy iptables by getsockopt(2).
 
-Output: policies and names of chains in the calling thread's network namespace. No program has to be installed.
-Rule: a packet passes the FORWARD chains of both backends of iptables, so one DROP decides.
-Sources: linux/netfilter.h, linux/netfilter/nf_tables.h, linux/netfilter_ipv4/ip_tables.h
+Output: DROP or ACCEPT for the FORWARD chain, and the other chains whose policy is DROP. No iptables program is needed.
+Rule: a packet passes the FORWARD chains of both backends, so the policy is DROP if one of them says DROP.
+Source: linux/netfilter.h, linux/netfilter/x_tables.h, linux/netfilter_ipv4/ip_tables.h.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cloison.linux.netns import LIBC
 TABLE: Final = "filter"
 CHAIN: Final = "FORWARD"
 VERDICTS: Final = {0: "DROP", 1: "ACCEPT"}
-"""NF_DROP and NF_ACCEPT."""
+"""NF_DROP and NF_ACCEPT of linux/netfilter.h."""
 FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
 LEVELS: Final = {4: socket.IPPROTO_IP, 6: socket.IPPROTO_IPV6}
 LEGACY_TABLES: Final = {4: Path("/proc/net/ip_tables_names"), 6: Path("/proc/net/ip6_tables_names")}
@@ -53,9 +53,9 @@ VERDICT_OFFSET: Final = {4: 112 + 32, 6: 168 + 32}
 
 
 def forward_policy(version: int) -> str:
-    """Return DROP or ACCEPT for a version of IP, empty when it cannot be read.
+    """Return the policy of the FORWARD chain for an IP version, DROP or ACCEPT, empty if it cannot be read.
 
-    A chain that does not exist lets everything pass.
+    A missing chain means ACCEPT.
     """
     try:
         found = {*_nft(version), *_legacy(version)}
@@ -65,9 +65,9 @@ def forward_policy(version: int) -> str:
 
 
 def other_drop_chains() -> list[str]:
-    """Return the chains whose policy is DROP, without the chain FORWARD of the table `filter`, which is read elsewhere.
+    """Return the base chains whose policy is DROP, as texts, without the FORWARD chains of `filter`.
 
-    Empty where the chains cannot be read.
+    An administrator looks at FORWARD first; these chains are easy to overlook. Empty if they cannot be read.
     """
     try:
         legacy = ((table, chain, f"legacy {program}") for chain, table, program in _legacy_drops())
@@ -124,11 +124,11 @@ def _nft(version: int) -> Iterator[str]:
 
 
 def _nft_policies(family: int) -> Iterator[tuple[int, str, str, str]]:
-    """Yield family, table, name and policy of the base chains, which are those with a hook."""
+    """Yield family, table, name and policy of the base chains: those that are attached to a hook."""
     try:
         with pyroute.nftables(family) as nftables:
             chains = list(nftables.get_chains())
-    except OSError:  # a kernel without nftables has no NETLINK_NETFILTER
+    except OSError:  # a kernel without nf_tables has no NETLINK_NETFILTER socket
         return
     for chain in chains:
         if (policy := chain.get_attr("NFTA_CHAIN_POLICY")) is not None:
@@ -142,7 +142,7 @@ def _legacy(version: int) -> Iterator[str]:
 
 
 def _legacy_tables(version: int) -> list[str]:
-    """Return the names of the loaded tables; a request for another would load it, and iptables-nft would warn of it."""
+    """Return the legacy tables that exist: IPT_SO_GET_INFO creates a missing one, of which iptables-nft then warns."""
     names = LEGACY_TABLES[version]
     return names.read_text().split() if names.exists() else []
 
@@ -169,5 +169,5 @@ def _getsockopt(sock: socket.socket, level: int, option: int, request: bytes) ->
     length = ctypes.c_uint32(len(request))
     if LIBC.getsockopt(sock.fileno(), level, option, buffer, ctypes.byref(length)) != 0:
         code = ctypes.get_errno()
-        raise OSError(code, "the legacy table of iptables cannot be read")
+        raise OSError(code, "getsockopt cannot read the legacy iptables table")
     return buffer.raw

@@ -1,9 +1,18 @@
-"""The messages in which the kernel tells of links, addresses, routes, neighbours and sockets.
+"""Encodes and decodes netlink messages: requests for interfaces, addresses, routes, neighbors and sockets.
 
-A proof asks that in a hundred namespaces, and pyroute2, which knows these messages, takes as long to read one as it
-takes to send ten probes. What is asked once, or written, is left to it: see `netlink`.
+A proof sends such requests in a hundred namespaces, and pyroute2 needs as long to decode one message as the prober
+to send ten probes. Single requests and all writes go through pyroute2: see `linux.pyroute`.
 
-Layouts: https://man7.org/linux/man-pages/man7/netlink.7.html.
+    struct nlmsghdr {                       struct nlattr {
+        __u32 nlmsg_len;                        __u16 nla_len;
+        __u16 nlmsg_type;                       __u16 nla_type;
+        __u16 nlmsg_flags;  /* NLM_F_* */   };  /* then the payload, padded to 4 bytes */
+        __u32 nlmsg_seq;
+        __u32 nlmsg_pid;
+    };  /* then a family header, such as struct rtmsg, then attributes */
+
+Rule: lengths are aligned with NLMSG_ALIGN and NLA_ALIGN (4 bytes); numbers are in the processor's byte order.
+Source: https://man7.org/linux/man-pages/man7/netlink.7.html, linux/netlink.h.
 """
 
 from __future__ import annotations
@@ -17,19 +26,21 @@ from typing import Final, NamedTuple
 NLMSGHDR: Final = struct.Struct("=IHHII")
 NLATTR: Final = struct.Struct("=HH")
 NLA_TYPE_MASK: Final = 0x3FFF
-"""Without the flags that say how the content of an attribute is written."""
+"""NLA_TYPE_MASK: nla_type without the flags NLA_F_NESTED and NLA_F_NET_BYTEORDER."""
 NETLINK_ROUTE, NETLINK_SOCK_DIAG = 0, 4
-"""What a line may be about: NETLINK_ROUTE and NETLINK_SOCK_DIAG."""
+"""Netlink families of linux/netlink.h."""
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 NLM_F_REQUEST, NLM_F_DUMP, NLM_F_DUMP_INTR = 0x01, 0x300, 0x10
+"""NLM_F_DUMP is NLM_F_ROOT | NLM_F_MATCH; NLM_F_DUMP_INTR marks a dump during which the table changed."""
 TRIES: Final = 5
-"""Dumps of what changes all the time, before the last one has to do."""
+"""Dumps to try while NLM_F_DUMP_INTR is set; the last one is used as it is."""
 BUFFER_SIZE: Final = 1 << 16
 ERROR_CODE: Final = struct.Struct("=i")
+"""The first member of struct nlmsgerr, `int error`: a negative errno, or 0."""
 
 
 class MessageHeader(NamedTuple):
-    """The head of a message."""
+    """A decoded struct nlmsghdr."""
 
     length: int
     kind: int
@@ -39,26 +50,26 @@ class MessageHeader(NamedTuple):
 
 
 def nl_socket(protocol: int = NETLINK_ROUTE) -> socket.socket:
-    """Open a line to the kernel about the namespace in which the calling thread stands; the caller closes it."""
-    made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
-    made.bind((0, 0))
-    return made
+    """Open a netlink socket in the calling thread's network namespace; the caller closes it."""
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+    sock.bind((0, 0))
+    return sock
 
 
 def message(kind: int, body: bytes, flags: int = NLM_F_REQUEST, number: int = 0) -> bytes:
-    """Return a message."""
+    """Return an encoded netlink message: a struct nlmsghdr and the body."""
     return NLMSGHDR.pack(NLMSGHDR.size + len(body), kind, flags, number, 0) + body
 
 
 def attribute(kind: int, content: bytes) -> bytes:
-    """Return an attribute of a message; its content is a whole number of words."""
+    """Return an encoded struct nlattr with its payload, whose length is a multiple of 4 bytes."""
     return NLATTR.pack(NLATTR.size + len(content), kind) + content
 
 
 def dump(sock: socket.socket, kind: int, body: bytes) -> list[tuple[int, memoryview]]:
-    """Ask for everything of a kind and return the answers: the type and what follows the head of each.
+    """Request a dump (NLM_F_DUMP) and return the type and the body of each message in the answer.
 
-    Raises OSError when the kernel refuses.
+    Raises OSError if the kernel answers with an error.
     """
     for _ in range(TRIES):
         found, is_consistent = _dump_once(sock, kind, body)
@@ -68,7 +79,7 @@ def dump(sock: socket.socket, kind: int, body: bytes) -> list[tuple[int, memoryv
 
 
 def _dump_once(sock: socket.socket, kind: int, body: bytes) -> tuple[list[tuple[int, memoryview]], bool]:
-    """Return the answers, and whether nothing changed while the kernel gave them."""
+    """Return the messages of one dump, and whether it is consistent: no message has NLM_F_DUMP_INTR."""
     sock.send(message(kind, body, NLM_F_REQUEST | NLM_F_DUMP))
     found: list[tuple[int, memoryview]] = []
     is_consistent = True
@@ -83,7 +94,7 @@ def _dump_once(sock: socket.socket, kind: int, body: bytes) -> tuple[list[tuple[
 
 
 def read(sock: socket.socket) -> Iterator[tuple[MessageHeader, memoryview]]:
-    """Wait for what the kernel says next and yield the head and the content of each message in it."""
+    """Wait for the next datagram of a netlink socket and yield the header and the body of each message in it."""
     answer = memoryview(sock.recv(BUFFER_SIZE))
     while answer:
         head = MessageHeader(*NLMSGHDR.unpack_from(answer))
@@ -92,13 +103,13 @@ def read(sock: socket.socket) -> Iterator[tuple[MessageHeader, memoryview]]:
 
 
 def error_of(content: memoryview) -> OSError | None:
-    """Return the error of an answer that ends something: the end of a dump may be one, too."""
+    """Return the error in the body of NLMSG_ERROR or NLMSG_DONE, None if its code is 0 (an acknowledgement)."""
     code = -ERROR_CODE.unpack_from(content)[0] if content else 0
     return OSError(code, os.strerror(code)) if code else None
 
 
 def attributes(body: memoryview, at: int) -> Iterator[tuple[int, memoryview]]:
-    """Yield the attributes of a message that begin at a place of its body: the kind and the content of each."""
+    """Yield type and payload of the attributes of a message, which begin at offset `at` of its body."""
     while at + NLATTR.size <= len(body):
         length, kind = NLATTR.unpack_from(body, at)
         yield kind & NLA_TYPE_MASK, body[at + NLATTR.size : at + length]
@@ -106,4 +117,5 @@ def attributes(body: memoryview, at: int) -> Iterator[tuple[int, memoryview]]:
 
 
 def _aligned(length: int) -> int:
+    """Return NLMSG_ALIGN(length)."""
     return length + 3 & ~3

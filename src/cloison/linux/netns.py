@@ -1,7 +1,14 @@
-"""Network namespaces: opening them, standing in them, making them.
+"""Opens, enters and makes network namespaces: setns(2), unshare(2).
 
-Rule: a namespace is held by a file descriptor, never by a path. A path under /proc may belong to
-another process by the time it is opened again; a descriptor keeps what it was.
+Input: PIDs and container IDs. Output: open descriptors of namespaces, which the caller closes.
+Rule: a namespace is identified by an open descriptor, never by a path. When a path under /proc/PID is opened again,
+the PID may belong to another process; a descriptor refers to the same namespace until it is closed.
+setns(2) moves the calling thread only, not the process:
+
+    int setns(int fd, int nstype);   /* nstype CLONE_NEWNET: fail with EINVAL unless fd is a network namespace */
+    int unshare(int flags);          /* flags CLONE_NEWNET: a new, empty network namespace */
+
+Source: network_namespaces(7), https://man7.org/linux/man-pages/man2/setns.2.html.
 """
 
 from __future__ import annotations
@@ -17,26 +24,29 @@ from typing import Final
 
 LIBC: Final = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET: Final = 0x40000000
+"""CLONE_NEWNET of linux/sched.h."""
 IF_INET6: Final = Path("/proc/thread-self/net/if_inet6")
 UNUSABLE_FLAGS: Final = 0x40 | 0x08
 """IFA_F_TENTATIVE and IFA_F_DADFAILED of linux/if_addr.h."""
 MOUNT_ROOT_FIELD: Final = 3
-"""Which word of a line of mountinfo is what is mounted: https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html"""
+"""The index of `root` in a line of mountinfo: https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html"""
 OWN_NETNS: Final = "/proc/thread-self/ns/net"
 STATUS: Final = Path("/proc/self/status")
 UID_MAP: Final = Path("/proc/self/uid_map")
 INITIAL_UID_MAP: Final = ["0", "0", str(2**32 - 1)]
-"""The map of the first user namespace: everybody is who he is."""
+"""The uid_map of the initial user namespace, which maps every user ID to itself: user_namespaces(7)."""
 CAPABILITIES: Final = {"SYS_ADMIN": 21, "SYS_PTRACE": 19, "NET_ADMIN": 12, "NET_RAW": 13}
-"""What proving needs, and its numbers: to enter and make namespaces; to open those of other processes; to join the
-outside machine to the host; to send probes. With any one of them missing nothing is proven."""
+"""The capabilities that a proof needs, with their numbers in linux/capability.h.
+
+CAP_SYS_ADMIN for setns(2) and unshare(2); CAP_SYS_PTRACE to open /proc/PID/ns of other processes; CAP_NET_ADMIN to
+make the external host's veth pair; CAP_NET_RAW for raw sockets."""
 REQUIRED_CAPABILITIES: Final = sum(1 << number for number in CAPABILITIES.values())
 
 
 def of_process(pid: int) -> int:
     """Open the network namespace of a process; the caller closes the descriptor.
 
-    Raises OSError when there is no such process.
+    Raises OSError if the process does not exist.
     """
     return os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
@@ -44,23 +54,24 @@ def of_process(pid: int) -> int:
 def of_container(pid: int, identity: str) -> int:
     """Open the network namespace of a container's process; the caller closes the descriptor.
 
-    Raises OSError when there is no such process, or it is somebody else's: a number may have gone to
-    another process, and an engine that sees other processes than we do means another one by it.
+    Raises OSError if the process does not exist or does not belong to the container: the kernel may have reused the
+    PID, or the engine may run in another PID namespace.
     """
     folder = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:  # the opened folder stands for one process, whoever gets its number later
+    try:  # the open descriptor of /proc/PID refers to this process even if the PID is reused later
         if not _is_of_container(folder, identity):
-            raise ProcessLookupError(errno.ESRCH, f"process {pid} of this machine is none of its own")
+            raise ProcessLookupError(errno.ESRCH, f"process {pid} of this machine does not belong to it")
         return os.open("ns/net", os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
     finally:
         os.close(folder)
 
 
 def _is_of_container(folder: int, identity: str) -> bool:
-    """Whether a process is of the container that its engine calls `identity`.
+    """Whether a process belongs to the container with the ID `identity`.
 
-    Its control group bears that name, or, where the engine was told to make none, what its resolv.conf is
-    bound from. The host has mounts that end in such a folder, so only what is mounted counts, not where.
+    Its control group has the ID in its path. If the engine makes no control group for containers, the source of the
+    bind mount of /etc/resolv.conf has it. The host too has mount points with the ID in their paths, so only the
+    `root` field of mountinfo counts, not the mount point.
     """
     if identity in _read_at(folder, "cgroup"):
         return True
@@ -75,32 +86,36 @@ def _read_at(folder: int, name: str) -> str:
 
 
 def of_this_thread() -> int:
-    """Open the network namespace in which the calling thread stands; the caller closes the descriptor."""
+    """Open the network namespace of the calling thread; the caller closes the descriptor."""
     return os.open(OWN_NETNS, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def identity(descriptor: int) -> int:
-    """Return the number that tells one namespace from another."""
+    """Return the inode number of a namespace, which identifies it: namespaces(7)."""
     return os.fstat(descriptor).st_ino
 
 
 def can_enter() -> bool:
-    """Whether this process may enter every namespace of this machine: root with the rights of the first user namespace.
+    """Whether this process may enter every network namespace of this machine.
 
-    Root in a container, or in a user namespace of its own, is not.
+    That needs user ID 0 and CAPABILITIES in the initial user namespace. Root in a container or in another user
+    namespace lacks them.
     """
     status = STATUS.read_text() if STATUS.exists() else ""
-    held = next((int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:")), 0)
+    effective = next((int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:")), 0)
     return (
         os.geteuid() == 0
-        and held & REQUIRED_CAPABILITIES == REQUIRED_CAPABILITIES
+        and effective & REQUIRED_CAPABILITIES == REQUIRED_CAPABILITIES
         and UID_MAP.read_text().split() == INITIAL_UID_MAP
     )
 
 
 @contextmanager
 def inside(descriptor: int) -> Iterator[None]:
-    """Stand in a namespace: sockets made here stay in it. Only the calling thread moves, and it comes back."""
+    """Enter a network namespace with the calling thread, and return to the previous one at the end.
+
+    A socket that is opened inside stays in that namespace.
+    """
     original = of_this_thread()
     try:
         _setns(descriptor)
@@ -113,9 +128,10 @@ def inside(descriptor: int) -> Iterator[None]:
 
 
 def new() -> int:
-    """Make a namespace that has no name and no process: it goes when its last descriptor and socket close.
+    """Make a network namespace without a name and without a process; the caller closes the descriptor.
 
-    So a killed proof leaves nothing behind: the kernel takes the namespace and its links away.
+    The kernel removes the namespace and its interfaces when the last descriptor and socket close, even if the proof
+    is killed.
     """
     original = of_this_thread()
     try:
@@ -129,9 +145,9 @@ def new() -> int:
 
 
 def tentative() -> set[str]:
-    """Return the IPv6 addresses of the calling thread's namespace that the kernel does not use yet, or will not.
+    """Return the IPv6 addresses of the calling thread's namespace that the kernel does not use (yet).
 
-    It asks the link first whether somebody has them (RFC 4862 section 5.4), which takes a second or two.
+    They are tentative during duplicate address detection (RFC 4862 section 5.4), for a second or two, or it failed.
     """
     lines = IF_INET6.read_text().splitlines() if IF_INET6.exists() else []
     found = (line.split() for line in lines)
@@ -139,7 +155,7 @@ def tentative() -> set[str]:
 
 
 def _setns(descriptor: int) -> None:
-    # os.setns exists from Python 3.12; 3.11 is supported.
+    # Python 3.11 is supported, and os.setns exists from Python 3.12.
     _raise_on_error(LIBC.setns(descriptor, CLONE_NEWNET))
 
 

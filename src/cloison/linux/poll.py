@@ -1,7 +1,7 @@
-"""Waits until sockets have something to read.
+"""Waits until sockets are readable.
 
-Rule: by poll(2), as select(2) knows no descriptor above 1023, and the posts of a hundred containers
-hold more than that: https://man7.org/linux/man-pages/man2/select.2.html
+Rule: poll(2) is used because select(2) supports no descriptor above 1023 (FD_SETSIZE), and the probe sockets of a
+hundred containers have higher ones: https://man7.org/linux/man-pages/man2/select.2.html
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Collection
 
 
 def readable(sockets: Collection[socket.socket], seconds: float) -> list[socket.socket]:
-    """Return the sockets that have something to read, waiting `seconds` at most for the first."""
+    """Return the readable sockets (POLLIN), after `seconds` at the latest; an empty list if none became readable."""
     by_descriptor = {sock.fileno(): sock for sock in sockets}
     poller = select.poll()
     for descriptor in by_descriptor:

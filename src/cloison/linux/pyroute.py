@@ -1,6 +1,7 @@
-"""What the kernel is asked over netlink: links, addresses, routes, and nftables.
+"""Opens pyroute2's netlink clients, for interfaces, addresses, routes and nftables.
 
-Rule: pyroute2 runs a loop of its own in every call and prints whatever falls into it, so a signal waits for its end.
+Rule: pyroute2 runs an event loop in every call and prints an exception that a signal handler raises in it, so signals
+are deferred until the client is closed.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from cloison.linux.signals import SIGNALS
 
 @contextmanager
 def iproute() -> Iterator[IPRoute]:
-    """Ask about links, addresses and routes of the namespace in which the calling thread stands."""
+    """Yield a client for interfaces, addresses and routes of the calling thread's network namespace."""
     with SIGNALS.deferred(), IPRoute() as connection:
         yield connection
 
 
 @contextmanager
 def nftables(family: int = AF_UNSPEC) -> Iterator[NFTables]:
-    """Ask about nftables where the calling thread stands, of one family of `linux/netfilter.h` or of all.
+    """Yield a client for nftables in the calling thread's namespace, for one family (NFPROTO_*) or for all.
 
-    Raises OSError where the kernel has no nftables.
+    Raises OSError if the kernel has no nf_tables.
     """
     with SIGNALS.deferred(), NFTables(nfgen_family=family) as connection:
         yield connection

@@ -1,6 +1,15 @@
-"""Asks the kernel of a namespace how it would send: from where, and over what. No packet is sent.
+"""Looks up routes in the calling thread's network namespace with RTM_GETROUTE, like `ip route get`.
 
-Layouts: linux/rtnetlink.h.
+Input: destination addresses. Output: source address, interface and gateway of each route, or the kernel's error.
+Rule: no packet is sent; the kernel only evaluates its routing rules and tables.
+
+    struct rtmsg {
+        unsigned char rtm_family, rtm_dst_len, rtm_src_len, rtm_tos;
+        unsigned char rtm_table, rtm_protocol, rtm_scope, rtm_type;
+        unsigned      rtm_flags;
+    };
+
+Source: rtnetlink(7), linux/rtnetlink.h.
 """
 
 from __future__ import annotations
@@ -18,18 +27,18 @@ from cloison.model.flow import ip_version
 
 RTM_NEWROUTE, RTM_GETROUTE = 24, 26
 RTMSG: Final = struct.Struct("=BBBBBBBBI")
-"""An `rtmsg`: family, length of the destination, and what is not asked for."""
+"""struct rtmsg; a request sets rtm_family and rtm_dst_len only."""
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PREFSRC, RTA_VIA = 1, 4, 5, 7, 18
-"""RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PREFSRC, and RTA_VIA, a gateway of the other version of IP."""
+"""Attributes of a route: destination, output interface, gateway, source address, gateway of the other IP version."""
 FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
 BATCH_SIZE: Final = 64
-"""Questions that are asked before answers are read; so many answers have room in a socket."""
+"""Requests that are sent before the answers are read; the receive buffer has room for so many answers."""
 RouteQuery = tuple[str, int]
-"""An address, and the number of the link to use, 0 for whichever the kernel takes."""
+"""A destination address and the ifindex to use, 0 for the kernel's choice."""
 
 
 class Route(NamedTuple):
-    """How something would be sent: from which own address, over which link, and whether to a gateway."""
+    """A route: the source address, the ifindex of the output interface, and whether a gateway is used."""
 
     source: str
     interface: int
@@ -37,7 +46,7 @@ class Route(NamedTuple):
 
 
 def look_up(queries: Sequence[RouteQuery]) -> list[Route | OSError]:
-    """Return how this thread's namespace would send to each address, or why it cannot."""
+    """Return the route to each address in this thread's namespace, or the error of the lookup, in the same order."""
     found: list[Route | OSError] = []
     with netlink.nl_socket() as nl_socket:
         for start in range(0, len(queries), BATCH_SIZE):
@@ -63,8 +72,8 @@ def _request(number: int, address: str, interface: int) -> bytes:
 
 
 def _parse_reply(kind: int, content: memoryview) -> Route | OSError:
-    if kind == netlink.NLMSG_ERROR and (refused := netlink.error_of(content)):
-        return refused
+    if kind == netlink.NLMSG_ERROR and (error := netlink.error_of(content)):
+        return error
     attrs = dict(netlink.attributes(content, RTMSG.size)) if kind == RTM_NEWROUTE else {}
     if RTA_PREFSRC not in attrs or RTA_OIF not in attrs:
         return OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))

@@ -1,7 +1,8 @@
-"""SIGINT and SIGTERM: they end the work where it can be ended, so that what was opened is closed.
+"""Handles SIGINT and SIGTERM: they raise an exception in the main thread, so that every resource is released.
 
-Rule: a signal is answered by an exception of the main thread. Libraries with a loop of their own print it, or swallow
-it, so it waits until such a call has ended (`held`).
+Rule: SIGTERM raises SystemExit(143), SIGINT raises KeyboardInterrupt. A library with an event loop prints or ignores
+such an exception, so a signal during its call is deferred until the call has ended (`deferred`).
+Source: signal(7), https://docs.python.org/3/library/signal.html#execution-of-python-signal-handlers.
 """
 
 from __future__ import annotations
@@ -14,27 +15,27 @@ from types import FrameType
 from typing import Final
 
 TERMINATED: Final = 128 + signal.SIGTERM
-"""The exit code of a command that was asked to end."""
+"""The exit code of a command that SIGTERM ended."""
 
 
 class SignalHandler:
-    """The signals of this process."""
+    """The signal handler of this process."""
 
     def __init__(self) -> None:
         self.terminated = False
-        """Whether SIGTERM came, whatever became of its exception."""
+        """Whether SIGTERM has arrived, even if its exception was lost."""
         self._deferrals = 0
         self._pending: signal.Signals | None = None
 
     def install(self) -> None:
-        """Answer them from now on. A SIGINT that whoever started us has switched off stays off (nohup, a shell's &)."""
+        """Install the handlers. SIGINT stays ignored if the parent process ignores it (nohup, a shell's `&`)."""
         signal.signal(signal.SIGTERM, self._on_signal)
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._on_signal)
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Let a signal wait until the end of this. Only the main thread is ever interrupted, so only it can hold."""
+        """Defer signals until the end of this context, in the main thread; Python runs handlers in no other thread."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -1,7 +1,7 @@
-"""Runs programs; no other module of the package starts a process, except the ssh tunnel.
+"""Runs programs: every child process of the prover is started here.
 
-Input: a command line. Output: an exit code and the program's output.
-Rule: no verdict depends on a program's messages for people; callers read exit codes, JSON and rule sets.
+Input: an argument list. Output: the exit code and the output of the program.
+Rule: no verdict depends on a program's messages; callers read exit codes and JSON.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NOT_FOUND: Final = 127
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """The result of a program. `code` is 127 when it is not installed."""
+    """The exit code and the output of a program. `code` is 127 if the program does not exist."""
 
     code: int
     out: str
@@ -28,15 +28,15 @@ class CommandResult:
 
     @property
     def last_line(self) -> str:
-        """The last line of its output, for an error message."""
+        """The last line of its output, standard error first, for an error message."""
         lines = (self.err.strip() or self.out.strip()).splitlines()
         return lines[-1].strip() if lines else f"exit code {self.code}"
 
 
 def run(argv: Sequence[str], *, seconds: float = 60, env: Mapping[str, str] | None = None) -> CommandResult:
-    """Run a program to its end and return its output.
+    """Run a program to its end and return its exit code and output.
 
-    Raises NotProven when it does not end within `seconds`.
+    Raises NotProven if it does not end within `seconds`.
     """
     try:
         done = subprocess.run(  # noqa: S603  # argv is a list, no shell reads it
@@ -59,10 +59,11 @@ def run(argv: Sequence[str], *, seconds: float = 60, env: Mapping[str, str] | No
 def run_in_session(
     argv: Sequence[str], text: str, *, inherit_fd: int, seconds: float, env: Mapping[str, str]
 ) -> CommandResult:
-    """Run a program with `text` as its input, in a session of its own, and return its output.
+    """Run a program in its own session (setsid(2)), with `text` on its standard input.
 
-    SIGINT of the terminal does not reach the session, and its processes are killed when this function ends early.
-    The program inherits `inherit_fd`. Raises NotProven when it does not end within `seconds`.
+    A Ctrl-C in the terminal does not reach the program. If this function is left early, the program's whole process
+    group is killed. The program inherits the descriptor `inherit_fd`.
+    Raises NotProven if it does not end within `seconds`.
     """
     try:
         process = subprocess.Popen(  # noqa: S603  # as above
@@ -90,7 +91,7 @@ def run_in_session(
 
 
 def run_attached(argv: Sequence[str]) -> int:
-    """Run a program whose output goes to stderr, because stdout is the report's, and return its exit code."""
+    """Run a program with its output on standard error, where the user reads it, and return its exit code."""
     try:
         return subprocess.run(argv, stdout=2, check=False).returncode  # noqa: S603  # as above
     except FileNotFoundError:

@@ -1,1 +1,1 @@
-"""Observes the flows of a proof: which sockets to open where, what to probe, what the answers mean."""
+"""Observes the flows of a proof: opens probe sockets in every namespace, sends probes, interprets the results."""

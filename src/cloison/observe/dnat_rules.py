@@ -1,11 +1,14 @@
-"""Finds ports elsewhere that seem to lead to a container, whoever made them so.
+"""Finds DNAT rules and docker-proxy processes that redirect ports of other addresses to a container.
 
-What a packet filter translates, and what a process of the engine's leads on, cannot be met by asking
-a container's own addresses. So candidates are read from the rules and from the processes, and asked
-like published ports; what they are worth, packets tell.
+A probe of a container's own addresses cannot find such a redirect. So redirect candidates are read from the nat tables
+of the host and of containers with several networks, and from the command lines of docker-proxy. A candidate is probed
+like a published port; the probe decides whether it is open.
 
-Rule: a candidate too many costs a probe, one too few is a hole unseen. So the conditions of a rule
-are left aside, but for its address, its port and its protocol.
+Input: facts and probe sockets. Output: the containers with `redirect_candidates`, and sentences about rules that cannot
+be probed.
+Rule: of a rule's conditions only address, port and protocol are read. A candidate too many costs one probe; a missing
+candidate would be an open port that the proof does not show.
+Source: iptables-save(8), iptables-extensions(8) (the DNAT target).
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from cloison.probe.sockets import ProbeSockets
 
 NAT: Final = "nat"
 LEGACY_TABLE_NAMES: Final = {"iptables-legacy-save": "ip_tables_names", "ip6tables-legacy-save": "ip6_tables_names"}
-"""Programs that would make the tables they are asked for, and where the kernel tells whether there are any."""
+"""Programs that would create a missing legacy table, and the file under /proc/net that lists the existing ones."""
 SAVE_COMMANDS: Final = ("iptables-nft-save", "ip6tables-nft-save", *LEGACY_TABLE_NAMES)
 PROTOCOLS: Final = (Protocol.TCP, Protocol.UDP)
 DISCARD_PORT: Final = 9
@@ -36,7 +39,7 @@ VantageKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class DnatRule:
-    """A translation: what is sent to a port at `address` (empty: at any) goes to a port at `target`."""
+    """A destination NAT: packets to `port` at `address` (empty: any address) go to `target_port` at `target`."""
 
     address: str
     port: int
@@ -45,19 +48,20 @@ class DnatRule:
     target_port: int
 
     def publication(self, address: str) -> PublishedPort:
-        """Return the door that it makes at an address."""
+        """Return the published port that the rule amounts to at an address."""
         return PublishedPort(address, self.port, self.protocol, self.target_port)
 
     def sentence(self, name: str) -> str:
-        """Say what is wrong with it where nobody here holds its address."""
+        """Return the sentence about a rule whose address belongs to no namespace of the proof."""
         endpoint = f"{self.address} port {self.port}/{self.protocol}"
         return (
-            f"a rule leads {endpoint} to port {self.target_port} of {name}; nobody here holds that address to be asked"
+            f"a DNAT rule redirects {endpoint} to port {self.target_port} of {name}; no namespace here has that "
+            "address, so it is not probed"
         )
 
 
 def parse_rules(saved: Iterable[str]) -> Iterator[DnatRule]:
-    """Yield what rules, as iptables-save writes them, lead elsewhere."""
+    """Yield the DNAT rules in the output of iptables-save."""
     for line in saved:
         if line.startswith("-A") and " --to-destination " in line:
             yield from _parse_rule(shlex.split(line))
@@ -78,7 +82,7 @@ def _parse_rule(words: Sequence[str]) -> Iterator[DnatRule]:
 
 
 def _parse_destination(text: str) -> tuple[str | None, int]:
-    """Read where a rule leads; of a range, its beginning stands for it."""
+    """Parse the argument of --to-destination; of a range, the first address and port are used."""
     address, port = text, ""
     if text.startswith("["):
         address, _, port = text[1:].partition("]")
@@ -95,7 +99,7 @@ def _parse_ports(text: str) -> list[int]:
 def with_redirects(
     facts: Facts, probe_sockets: Mapping[VantageKey, ProbeSockets]
 ) -> tuple[tuple[Container, ...], list[str]]:
-    """Return the containers with what seems to lead to them, and what cannot be asked, in sentences."""
+    """Return the containers with their redirect candidates, and sentences about the rules that cannot be probed."""
     owners = facts.container_addresses | {
         item.address: item.container for item in facts.unmanaged_addresses if item.address
     }
@@ -124,7 +128,7 @@ def _of_host(
 def _of_containers(
     facts: Facts, probe_sockets: Mapping[VantageKey, ProbeSockets]
 ) -> Iterator[tuple[DnatRule, Collection[str]]]:
-    """Yield what those translate who stand in two places: from one alone, nothing is reached that is not reached."""
+    """Yield the rules of containers on several networks; a redirect inside one network opens no new flow."""
     unmanaged = {item.container for item in facts.unmanaged_addresses}
     for container in facts.containers:
         sockets = probe_sockets.get(("", container.name))
@@ -137,14 +141,14 @@ def _of_containers(
             yield from ((rule, _matching_addresses(rule, own)) for rule in _saved_rules(sockets))
 
 
-def _matching_addresses(rule: DnatRule, owners: Collection[str]) -> list[str]:
-    """Return at which of the addresses a rule translates."""
-    near = [address for address in owners if ip_version(address) == ip_version(rule.target)]
-    return [address for address in near if not rule.address or _in_subnet(address, rule.address)]
+def _matching_addresses(rule: DnatRule, addresses: Collection[str]) -> list[str]:
+    """Return the addresses that a rule's destination condition matches."""
+    same_version = [address for address in addresses if ip_version(address) == ip_version(rule.target)]
+    return [address for address in same_version if not rule.address or _in_subnet(address, rule.address)]
 
 
-def _in_subnet(address: str, options: str) -> bool:
-    return ip_address(address) in ip_network(options, strict=False)
+def _in_subnet(address: str, subnet: str) -> bool:
+    return ip_address(address) in ip_network(subnet, strict=False)
 
 
 def _saved_rules(sockets: ProbeSockets) -> Iterator[DnatRule]:

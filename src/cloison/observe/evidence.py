@@ -1,4 +1,7 @@
-"""Reads what shots and containers show: controls, evidence, and what changed meanwhile."""
+"""Evaluates controls, describes probes as evidence, and compares containers before and after a proof.
+
+Input: probes with outcomes, and container facts. Output: `Controls`, and sentences for the proof document.
+"""
 
 from __future__ import annotations
 
@@ -14,36 +17,36 @@ from cloison.probe.probe import Probe
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """What a vantage showed before its silences count; a text says why a control failed, empty is passed."""
+    """The results of a vantage's controls; each is the reason of its failure, empty if it passed."""
 
     positive: str
     negative: str
 
     @property
     def failure(self) -> str:
-        """Return why the vantage cannot be trusted, empty when it can."""
+        """Return why probes of the vantage are no evidence, empty if both controls passed."""
         return self.positive or self.negative
 
 
 def controls_of(positives: Iterable[Probe], negatives: Iterable[Probe]) -> Controls:
-    """Return what the shots of a post show: at its own canaries, and at addresses that nobody holds."""
+    """Return the controls of a vantage: probes of its own canaries must arrive, probes of unused addresses must not."""
     missed = [probe for probe in positives if probe.target not in probe.arrived]
     answered = [probe for probe in negatives if probe.outcome is Outcome.ACCEPTED]
     return Controls(
         "".join(
-            f"its own {probe.protocol} canary could not be reached at {probe.address} ({probe.outcome}): "
-            "probes from it prove nothing"
+            f"its own {probe.protocol} canary could not be reached at {probe.address} ({probe.outcome}), "
+            "so probes from it prove nothing"
             for probe in missed[:1]
         ),
         "".join(
-            f"{probe.address}, which nobody holds, answered: something answers for every address"
+            f"the unused address {probe.address} answered, so something answers for every address"
             for probe in answered[:1]
         ),
     )
 
 
 def change(before: Container, now: Container | None) -> str:
-    """Return what became of a container during the proof, empty when nothing did."""
+    """Return the sentence about a change of a container during the proof, empty if it did not change."""
     if now is None or (before.pid and not now.pid):
         return f"{before.name} stopped during the proof"
     if (before.pid, before.started) != (now.pid, now.started):
@@ -57,11 +60,11 @@ PROBE_NAMES: Final = {Protocol.TCP: "SYN", Protocol.UDP: "datagram", Protocol.IC
 
 
 def evidence_of(end: Endpoint, probe: Probe) -> str:
-    """Return what became of a probe, in words."""
+    """Return the sentence about the result of a probe."""
     what = "the canary" if end.kind is EndpointKind.CANARY else f"port {end.port}"
     words = f"{PROBE_NAMES[probe.protocol]} to {what} at {end.address} {_description(end, probe)}"
     others = sorted(sockets.name for sockets in probe.arrived if sockets is not probe.target)
-    return f"{words}, and was seen inside {', '.join(others)}" if others else words
+    return f"{words}, and arrived inside {', '.join(others)}" if others else words
 
 
 def _description(end: Endpoint, probe: Probe) -> str:
@@ -70,11 +73,11 @@ def _description(end: Endpoint, probe: Probe) -> str:
         return f"arrived in {where}"
     words = {
         Outcome.ACCEPTED: "was accepted",
-        Outcome.ARRIVED: f"was seen inside {probe.target.name if probe.target else where}, "
+        Outcome.ARRIVED: f"arrived inside {probe.target.name if probe.target else where}, "
         f"{probe.reply or 'no answer'} came back",
         Outcome.REFUSED: "was refused on the way",
         Outcome.SILENT: f"was lost twice; nothing arrived in {where}",
-        Outcome.UNREACHABLE: f"could not get there: {probe.detail}",
-        Outcome.ERROR: f"could not be judged: {probe.detail}",
+        Outcome.UNREACHABLE: f"could not be delivered: {probe.detail}",
+        Outcome.ERROR: f"has no result: {probe.detail}",
     }
     return words[probe.outcome]

@@ -1,11 +1,12 @@
-"""The outside machine: a network namespace that a veth pair joins to the host, for the length of one proof.
+"""Makes the external host of a proof, the vantage `outside`: a network namespace that a veth pair joins to the host.
 
-Output: its namespace and addresses. It stands for a neighbour on the LAN and for the internet. Its addresses come from
-TEST-NET-2 (198.51.100.0/24, RFC 5737) and 2001:db8::/32 (RFC 3849), in segments, so that several proofs can run at
-once. No machine has the third address of a segment, which is the negative control.
-Rule: a proof locks its segment, and the kernel drops the lock with the process. A proof removes first what a killed one
-has left on the segment.
-Source: veth(4)
+The external host stands for another machine on the LAN and for the internet. Its addresses come from TEST-NET-2
+(198.51.100.0/24, RFC 5737) and from 2001:db8::/32 (RFC 3849), split into segments so that several proofs can run
+at once. In a segment, address 1 is the host's, 2 the external host's, and 3 is unused: the negative control.
+
+Output: an `ExternalHost`, removed at the end of the proof.
+Rule: a segment is acquired by a lock that the kernel releases when the process ends. The process that acquires it
+first removes the link that a killed proof may have left.
 """
 
 from __future__ import annotations
@@ -30,34 +31,34 @@ PREFIX: Final = {4: 29, 6: 64}
 MAX_SEGMENTS: Final = 32
 LINK_PREFIX: Final = "cloison"
 IFA_F_NODAD: Final = 0x02
-"""IFA_F_NODAD (linux/if_addr.h): use an IPv6 address at once, without duplicate address detection."""
+"""IFA_F_NODAD of linux/if_addr.h: the kernel uses an IPv6 address at once, without duplicate address detection."""
 DISABLE_IPV6: Final = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
 HOST_OFFSET, EXTERNAL_OFFSET, UNUSED_OFFSET = 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
 class ExternalHost:
-    """A joined outside machine, with one address of each version of IP that the host has."""
+    """An external host that is joined to the host. Each field has one address for each IP version of the host."""
 
     descriptor: int
     """The descriptor of its network namespace."""
     addresses: tuple[str, ...]
     host_addresses: tuple[str, ...]
-    """The host's addresses on the segment."""
+    """The host's addresses on the segment of the veth pair."""
     unused_addresses: tuple[str, ...]
     """Addresses of the segment that no machine has."""
 
 
 def is_external_address(address: str) -> bool:
-    """Whether an address is on a segment of an outside machine, this proof's or another's."""
+    """Whether an address belongs to the segment of an external host, this proof's or another's."""
     return any(ip_address(address) in base for base in ADDRESS_RANGES)
 
 
 @contextmanager
 def external_host() -> Iterator[ExternalHost]:
-    """Join an outside machine to the host.
+    """Make an external host, join it to the host, and remove it at the end.
 
-    Raises NotProven when every segment is in use or the link cannot be made.
+    Raises NotProven if every segment is in use or the veth pair cannot be made.
     """
     with _segment() as number:
         external = ExternalHost(
@@ -74,7 +75,7 @@ def external_host() -> Iterator[ExternalHost]:
 
 
 def _addresses(number: int, at: int) -> tuple[str, ...]:
-    """Return an address of a segment for each version of IP that the host has."""
+    """Return the address number `at` of a segment, for each IP version of the host."""
     speaks_ipv6 = DISABLE_IPV6.exists() and DISABLE_IPV6.read_text().strip() == "0"
     bases = ADDRESS_RANGES if speaks_ipv6 else ADDRESS_RANGES[:1]
     return tuple(str(base[number * 2 ** (base.max_prefixlen - PREFIX[base.version]) + at]) for base in bases)
@@ -91,7 +92,7 @@ def _segment() -> Iterator[int]:
         finally:
             os.close(lock)
         return
-    raise NotProven(f"{MAX_SEGMENTS} proofs are running on this machine already; try again when one has ended")
+    raise NotProven(f"this machine already runs {MAX_SEGMENTS} proofs; try again when one has ended")
 
 
 def _connect(link: str, external: ExternalHost) -> None:
@@ -105,7 +106,7 @@ def _connect(link: str, external: ExternalHost) -> None:
             for gateway in external.host_addresses:
                 route.route("add", dst=DEFAULT[ip_version(gateway)], gateway=gateway)
     except NetlinkError as error:
-        raise NotProven(f"the outside machine could not be joined to the host: {error}") from error
+        raise NotProven(f"the outside machine could not be connected to the host: {error}") from error
 
 
 DEFAULT: Final = {4: "0.0.0.0/0", 6: "::/0"}
@@ -123,5 +124,5 @@ def _configure(route: IPRoute, link: str, addresses: tuple[str, ...] = ()) -> No
 def _remove(link: str) -> None:
     with pyroute.iproute() as route:
         for index in route.link_lookup(ifname=link):
-            with suppress(NetlinkError):  # it has been removed meanwhile
+            with suppress(NetlinkError):  # the kernel has removed it with the other end meanwhile
                 route.link("del", index=index)

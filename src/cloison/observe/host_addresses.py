@@ -1,4 +1,9 @@
-"""What the engine's machine itself has: its addresses, as far as they concern a project."""
+"""Reads the addresses of the host that a project can reach.
+
+Input: the facts of the engine. Output: the facts with host addresses, from RTM_GETLINK and RTM_GETADDR.
+Rule: addresses on bridges of other projects, on segments of other proofs, and on bridges without a port are left out.
+Source: linux/if.h, linux/if_addr.h.
+"""
 
 from __future__ import annotations
 
@@ -11,25 +16,24 @@ from cloison.model.flow import LINK_LOCAL
 from cloison.observe.external_host import is_external_address
 
 BRIDGE: Final = "bridge"
-"""The kind of link, in the kernel's words."""
+"""The value of IFLA_INFO_KIND for a bridge."""
 IFF_LOWER_UP: Final = 0x10000
-"""Somebody is at the other end of a link: IFF_LOWER_UP in linux/if.h."""
+"""IFF_LOWER_UP of linux/if.h: the interface has a carrier; a bridge has one if one of its ports is up."""
 IFA_F_TENTATIVE: Final = 0x40
 ADDRESS_STATE_FLAGS: Final = IFA_F_TENTATIVE | 0x08 | 0x04
-"""IFA_F_TENTATIVE, IFA_F_DADFAILED and IFA_F_OPTIMISTIC in linux/if_addr.h: an optimistic address is used at once."""
+"""IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_OPTIMISTIC of linux/if_addr.h; an optimistic address is used at once."""
 
 
 def host_attachments(facts: Facts, *own_addresses: str) -> tuple[tuple[str, str], ...]:
-    """Return the host's addresses with their networks; see `with_addresses`."""
+    """Return the host's addresses with their networks; see `with_host_addresses`."""
     return with_host_addresses(facts, *own_addresses).host_attachments
 
 
 def with_host_addresses(facts: Facts, *own_addresses: str) -> Facts:
-    """Return the facts with the host's addresses.
+    """Return the facts with the host's addresses; `own_addresses` are the host's on the segment of this proof.
 
-    Those on bridges that have nothing to do with the project are left out, for the host answers on
-    all of its addresses alike, and other people's bridges come and go. So do the segments of other
-    proofs; `ours` are this proof's own. An address that lies idle is none yet.
+    Addresses on bridges of other projects are left out: the host answers on all of its addresses alike, and such
+    bridges appear and disappear during a proof. So are segments of other proofs, and idle addresses (see `_read`).
     """
     bound = {publication.host_address for container in facts.containers for publication in container.published_ports}
     links, bridges, held, idle = _read()
@@ -51,19 +55,19 @@ def with_host_addresses(facts: Facts, *own_addresses: str) -> Facts:
 
 
 def _read() -> tuple[dict[int, str], set[int], list[tuple[str, int]], set[str]]:
-    """Return the links' names by index, which of them are bridges, the addresses with their links, and the idle ones.
+    """Return interface names by ifindex, the ifindexes of bridges, addresses with their ifindex, and idle addresses.
 
-    Where nobody is on a bridge, the kernel does not even ask whether its IPv6 address is free, and has no route to it:
-    what is sent there arrives nowhere, from wherever it comes (measured, Linux 6.18). A rule that translates it all the
-    same is told by `leads`, which finds no address for it. An address that somebody else holds too is not idle.
+    An IPv6 address of a bridge without a port is idle: it stays tentative, because duplicate address detection does not
+    start, and the kernel has no route to it, so no packet reaches it (measured, Linux 6.18). `dnat_rules` reports a
+    DNAT rule for such an address. An address for which duplicate address detection failed is not idle.
     """
     with pyroute.iproute() as route:
         found = list(route.get_links())
-        told = [(str(message.get("address")), message["index"], message["flags"]) for message in route.get_addr()]
+        held = [(str(message.get("address")), message["index"], message["flags"]) for message in route.get_addr()]
     bridges = {link["index"] for link in found if link.get(("linkinfo", "kind")) == BRIDGE}
     empty = bridges & {link["index"] for link in found if not link["flags"] & IFF_LOWER_UP}
     idle = {
-        address for address, index, flags in told if index in empty and flags & ADDRESS_STATE_FLAGS == IFA_F_TENTATIVE
+        address for address, index, flags in held if index in empty and flags & ADDRESS_STATE_FLAGS == IFA_F_TENTATIVE
     }
     names = {link["index"]: link.get("ifname") for link in found}
-    return names, bridges, [(address, index) for address, index, _ in told], idle
+    return names, bridges, [(address, index) for address, index, _ in held], idle

@@ -1,7 +1,7 @@
-"""Interprets what probes showed: the observation of each flow, from outcomes, arrivals and facts.
+"""Interprets the results of probes: the observation of each flow, from outcomes, arrivals and facts.
 
-Input: the facts of a session, the probe sockets by namespace, and probes that have been sent and settled.
-Output: an `Observation` a flow. Nothing is sent or asked here.
+Input: the facts of a session, the probe sockets by namespace, and probes with outcomes.
+Output: an `Observation` a flow. Nothing is sent here.
 Rule: a flow is `unknown` unless its vantage passed both controls, its endpoint's namespace was watched, and
 neither of its containers changed meanwhile. A packet that arrived in another namespace than the endpoint's is
 not an observation of the endpoint.
@@ -22,11 +22,11 @@ from cloison.probe.probe import Probe
 from cloison.probe.sockets import ProbeSockets
 
 BRIDGE: Final = "bridge"
-"""The driver whose networks all lead through the host."""
+"""The driver whose packets all pass through the host."""
 UDP: Final = Protocol.UDP
 
 VantageKey = tuple[str, str]
-"""Whose namespace it is: ("", the name of a container), or (`host` or `outside`, "")."""
+"""The key of a namespace: ("", the name of a container), or (`host` or `outside`, "")."""
 
 
 def vantage_key(point: Vantage | Endpoint) -> VantageKey:
@@ -36,13 +36,13 @@ def vantage_key(point: Vantage | Endpoint) -> VantageKey:
 
 @dataclass(frozen=True)
 class Interpreter:
-    """Reads settled probes. `proxies` are listening sockets of the engine's proxy on the host."""
+    """Interprets probes with outcomes. `proxies` are listening sockets of docker-proxy on the host."""
 
     facts: Facts
     probe_sockets: Mapping[VantageKey, ProbeSockets]
     proxies: frozenset[Listener]
     _cache: dict[tuple[Hashable, ...], Observation] = field(default_factory=dict)
-    """What probes showed: one object for all that came to the same, for there are a hundred thousand."""
+    """Observations by the result of the probe, so that a hundred thousand flows share few objects."""
 
     @cached_property
     def _attached(self) -> dict[str, tuple[str, ...]]:
@@ -62,7 +62,7 @@ class Interpreter:
         controls: Mapping[VantageKey, Controls],
         changed: Mapping[str, str],
     ) -> Observation:
-        """Return what is known of a flow after its probe; a text in `changed` says why a place counts no more."""
+        """Return the observation of a flow; `changed` maps a container or address that changed to the reason."""
         if isinstance(probe, Observation):
             return probe
         end = flow.endpoint
@@ -78,14 +78,14 @@ class Interpreter:
         return unknown(unobservable) if unobservable else seen
 
     def _observation(self, end: Endpoint, probe: Probe, target: Controls) -> Observation:
-        """Return what a shot shows of its end: the same from wherever it came."""
+        """Return the observation of an endpoint from the result of a probe, whichever vantage sent it."""
         evidence = evidence_of(end, probe)
         if self._is_misdirected(end, probe):
-            return unknown(f"{evidence}, which is not where this way ought to lead")
+            return unknown(f"{evidence}, which is not the endpoint of this flow")
         return observation(self._outcome(end, probe), watched=not target.positive, evidence=evidence)
 
     def _outcome(self, end: Endpoint, probe: Probe) -> Outcome:
-        """Return what a shot comes to: a datagram that arrives where a socket waits for it is accepted."""
+        """Return the outcome of a probe; a datagram that arrives at a listening socket counts as accepted."""
         if probe.protocol is not Protocol.UDP:
             return probe.outcome
         if probe.outcome is Outcome.ARRIVED and self._has_socket(end):
@@ -96,19 +96,21 @@ class Interpreter:
             and host in probe.arrived
             and _has_listener(self.proxies, "", end.address, end.port)
         ):
-            return Outcome.ACCEPTED  # the engine's proxy takes it there and leads it on
+            return Outcome.ACCEPTED  # docker-proxy receives it on the host and forwards it
         return probe.outcome
 
     def _has_socket(self, end: Endpoint) -> bool:
         if end.kind is not EndpointKind.PUBLISHED:
             return end.kind is not EndpointKind.DECLARED
-        held = self._addresses(end.container)
-        return any(_has_listener(self.facts.listeners, end.container, address, end.service_port) for address in held)
+        addresses = self._addresses(end.container)
+        return any(
+            _has_listener(self.facts.listeners, end.container, address, end.service_port) for address in addresses
+        )
 
     def _is_misdirected(self, end: Endpoint, probe: Probe) -> bool:
-        """Whether it came to somebody else: a rule on the way can lead a door that is meant into another place.
+        """Whether the probe arrived in another namespace than its target's: a DNAT rule on the path may redirect it.
 
-        A published port may be answered where it stands: on the host the engine's proxy listens there.
+        A probe of a published port may arrive in the namespace that has its address: on the host docker-proxy listens.
         """
         if not probe.arrived or probe.target in probe.arrived:
             return False
@@ -117,30 +119,30 @@ class Interpreter:
         )
 
     def _sockets_at(self, address: str) -> ProbeSockets:
-        """Return the post at whose address a door stands that leads elsewhere: a container's, else the host's."""
-        held = (name for name in self._attached if address in self._addresses(name))
-        return self.probe_sockets.get(("", next(held, "")), self.probe_sockets[HOST, ""])
+        """Return the probe sockets of the namespace with a published port's address: a container's, else the host's."""
+        owners = (name for name in self._attached if address in self._addresses(name))
+        return self.probe_sockets.get(("", next(owners, "")), self.probe_sockets[HOST, ""])
 
     def _unobservable(self, flow: Flow, probe: Probe) -> str:
-        """Return why the outside machine cannot stand for the outside of this flow, empty when it can.
+        """Return why the external host cannot observe this flow, empty if it can.
 
-        It is a neighbour of the host. What a container does over a link of its own, past the host,
-        and who comes to it there, cannot be seen from it.
+        The external host is connected to the host only. It does not see packets that a container sends or receives over
+        an interface that bypasses the host, such as macvlan.
         """
         end = flow.endpoint
         network = self.facts.network(end.network)
         if flow.vantage.place == OUTSIDE and network and network.driver != BRIDGE:
-            return f"the outside machine does not stand on {network.name}, whose driver is {network.driver}"
+            return f"the outside machine is not on {network.name}, whose driver is {network.driver}"
         if end.place != OUTSIDE:
             return ""
         attachments = self.attachments(probe.sockets)
         non_bridge = sorted(attachment.network for attachment in attachments if not self._is_bridge(attachment.network))
         if non_bridge:
-            return f"{flow.vantage.place} also sits on {non_bridge[0]}, which does not lead through this host"
+            return f"{flow.vantage.place} is also on {non_bridge[0]}, whose packets do not pass through this host"
         route = probe.sockets.routes[probe.address, probe.local_address]
         own = {address for attachment in attachments for address in attachment.addresses} | {*self.facts.host_addresses}
         if not isinstance(route, OSError) and route.source not in own:
-            return f"its way out starts at {route.source} and does not lead through this host"
+            return f"its default route has the source address {route.source} and does not pass through this host"
         return ""
 
     def _is_bridge(self, name: str) -> bool:
@@ -148,19 +150,19 @@ class Interpreter:
         return network is not None and network.driver == BRIDGE
 
     def attachments(self, sockets: ProbeSockets) -> list[Attachment]:
-        """Return the seats of all containers that live in the namespace of a post."""
-        living = [c for c in self.facts.containers if self.probe_sockets.get(("", c.name)) is sockets]
-        return [attachment for container in living for attachment in container.attachments]
+        """Return the network attachments of all containers in the namespace of these probe sockets."""
+        sharers = [c for c in self.facts.containers if self.probe_sockets.get(("", c.name)) is sockets]
+        return [attachment for container in sharers for attachment in container.attachments]
 
 
 def _has_listener(listeners: Iterable[Listener], container: str, address: str, port: int) -> bool:
-    """Whether a datagram to this port of an address finds a socket that waits for it."""
+    """Whether one of the listening sockets receives a datagram to this port of an address."""
     found = (item for item in listeners if (item.container, item.protocol, item.port) == (container, UDP, port))
     return any(item.listens_on(address) for item in found)
 
 
 def pings(flows: Sequence[Flow], observed: Sequence[Observation], echoes: Sequence[Probe | None]) -> list[Flow]:
-    """Return the flows to whose address an echo request got through and neither TCP nor UDP did."""
+    """Return the flows to whose address an echo request arrived and no TCP or UDP probe did."""
     open_to = {_address(f) for f, o in zip(flows, observed, strict=True) if o.reach is not Reach.SHUT}
     return [
         flow

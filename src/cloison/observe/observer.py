@@ -1,7 +1,8 @@
-"""Visits every vantage, runs the controls, and returns the observed matrix.
+"""Probes the flows of a project from every vantage, with the controls, and returns the observations.
 
-Rule: a flow is `unknown` unless its vantage passed both controls, its endpoint's namespace was
-watched, and both containers are at the end what they were at the beginning.
+Input: an open `ProbeSession` and the flows to probe. Output: `Observations`.
+Rule: a flow is `unknown` unless its vantage passed both controls, its endpoint's namespace has probe sockets, and both
+containers are the same at the end as at the beginning.
 """
 
 from __future__ import annotations
@@ -24,28 +25,28 @@ from cloison.probe.sockets import ProbeSockets
 from cloison.verdict.flow_enumeration import Ports
 
 DISCARD_PORT: Final = 9
-"""The port of the negative control; nobody holds the address, so no port of it answers."""
+"""The port of the negative control; the address is unused, so no port of it answers."""
 BRIDGE: Final = "bridge"
-"""The driver whose networks all lead through the host."""
+"""The driver whose packets all pass through the host."""
 UDP: Final = Protocol.UDP
 LOOPBACK: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """What was seen."""
+    """The results of a session's probes."""
 
     observed: Mapping[Flow, Observation]
     controls: Mapping[Vantage, Controls]
     pings: list[Flow]
-    """The flows to whose address an echo request got through, where neither canary could be reached."""
+    """The flows to whose address an echo request arrived, although neither canary could be reached."""
     not_probed: list[tuple[str, str]]
-    """What was met and not looked at, and why."""
+    """The parts of the project that were not probed, each with the reason."""
 
 
 @dataclass(slots=True)
 class ProbeSession:
-    """A project with a post in every namespace. `facts` hold the listeners that answered from their own namespace."""
+    """A project with probe sockets in every namespace. `facts` have the listeners that answer a local probe."""
 
     engine: Engine
     project: Project
@@ -54,22 +55,22 @@ class ProbeSession:
     unused_addresses: tuple[str, ...]
     probe_sockets: dict[VantageKey, ProbeSockets]
     failures: dict[str, str] = field(default_factory=dict)
-    """Why a container has no post."""
+    """Why a container has no probe sockets, by its name."""
     stand_ins: Mapping[str, Ports] = field(default_factory=dict)
-    """By the service that owns a namespace: the ports on which the prober listens in its stead."""
+    """The ports on which the prober listens instead of a service, by the service that owns the namespace."""
     containers_by_name: dict[str, Container] = field(default_factory=dict)
     """The containers by name."""
     proxies: frozenset[Listener] = frozenset()
-    """Sockets of the engine's proxy on the host: each stands for a container's published port."""
+    """Listening sockets of docker-proxy on the host, one for each published port of a container."""
     not_probed: list[str] = field(default_factory=list)
-    """Doors that seem to lead here and cannot be asked, in sentences."""
+    """Sentences about redirects to the project's containers that cannot be probed."""
     unusable_addresses: dict[str, str] = field(default_factory=dict)
-    """Addresses of which the kernel does not know yet whether it may use them, and why."""
+    """IPv6 addresses that the kernel does not use yet (tentative), with the reason."""
 
     def observe(self, flows: Sequence[Flow], timeout: float) -> Observations:
-        """Fire all probes of all flows at once, with the controls, and read what they mean.
+        """Send the probes of all flows and the controls at once, and return the observations.
 
-        `patience` is the time to wait for silence, in seconds.
+        `timeout` is the time to wait for a reply before a probe counts as unanswered, in seconds.
         """
         self.containers_by_name = {container.name: container for container in self.facts.containers}
         probes = [self._probe(flow) for flow in flows]
@@ -99,16 +100,16 @@ class ProbeSession:
         )
 
     def _left_out(self, new_containers: Iterable[str]) -> list[tuple[str, str]]:
-        unmanaged = [(f"what {item.container} holds", item.sentence) for item in self.facts.unmanaged_addresses]
-        redirects = [("a door that leads here", sentence) for sentence in self.not_probed]
+        unmanaged = [(f"container {item.container}", item.sentence) for item in self.facts.unmanaged_addresses]
+        redirects = [("a redirect to this project", sentence) for sentence in self.not_probed]
         return [
             *unmanaged,
             *redirects,
-            *((f"container {name}", "it came while the proof was running") for name in new_containers),
+            *((f"container {name}", "it started while the proof was running") for name in new_containers),
         ]
 
     def _probe(self, flow: Flow) -> Probe | Observation:
-        """Return the probe of a flow, or what is to be said where none can be sent."""
+        """Return the probe of a flow, or its observation if no probe can be sent."""
         source, end = flow.vantage, flow.endpoint
         sockets, target = self.probe_sockets.get(vantage_key(source)), self.probe_sockets.get(vantage_key(end))
         if sockets is None or target is None:
@@ -129,7 +130,7 @@ class ProbeSession:
                 network=end.network,
             )
         if end.protocol not in target.canaries:
-            return unknown(f"{end.protocol} is not looked at yet")
+            return unknown(f"{end.protocol} cannot be probed yet")
         if end.protocol is Protocol.UDP and self.prober.unguarded_reason:
             return unknown(self.prober.unguarded_reason)
         return Probe(
@@ -137,7 +138,7 @@ class ProbeSession:
         )
 
     def _link_address(self, source: Vantage, end: Endpoint) -> str:
-        """Return an own address on the link to use, where the endpoint's address is valid on one link alone."""
+        """Return the vantage's own address on the interface to use for a link-local endpoint, empty for others."""
         if not end.address.startswith(LINK_LOCAL):
             return ""
         attachments = (
@@ -148,7 +149,7 @@ class ProbeSession:
         return next((address for attachment in attachments for address in attachment.addresses), "")
 
     def _echo_probe(self, flow: Flow, probe: Probe | Observation) -> Probe | None:
-        """Return an echo request beside the TCP canary of an address."""
+        """Return an echo request to the address of a TCP canary, None for other probes."""
         if not isinstance(probe, Probe) or (flow.endpoint.kind, probe.protocol) != (EndpointKind.CANARY, Protocol.TCP):
             return None
         return Probe(
@@ -158,16 +159,16 @@ class ProbeSession:
     def _unprobed_reason(self, point: Vantage | Endpoint) -> str:
         if not point.container:
             return f"{point.place} has no running container"
-        return self.failures.get(point.container, f"{point.container} was not visited")
+        return self.failures.get(point.container, f"{point.container} was not probed")
 
     def _positive_controls(self, key: VantageKey) -> Iterator[Probe]:
-        """Yield the positive controls: a post must reach its own canaries and see them arrive."""
+        """Yield the positive controls: probes of the vantage's own canaries, which must arrive."""
         sockets, (place, _) = self.probe_sockets[key], key
         addresses = [
             address for attachment in self._interpreter().attachments(sockets) for address in attachment.addresses
         ]
-        held = self.facts.outside_addresses if place == OUTSIDE else addresses
-        for address in held or [LOOPBACK]:
+        own = self.facts.outside_addresses if place == OUTSIDE else addresses
+        for address in own or [LOOPBACK]:
             for protocol, port in sockets.canaries.items():
                 yield Probe(sockets, address, port, sockets, protocol)
 
@@ -177,14 +178,14 @@ class ProbeSession:
         return [address for attachment in attachments for address in attachment.addresses]
 
     def _changed(self) -> tuple[dict[str, str], list[str]]:
-        """Return the containers and host addresses that are not what they were, and how, and who has come."""
+        """Return the containers and host addresses that changed, with the reasons, and the new containers."""
         networks = frozenset(network.name for network in self.facts.networks)
         now = {c.identity: c for c in self.engine.containers(self.project.name, networks)}
         changed = {c.name: why for c in self.facts.containers if (why := change(c, now.get(c.identity)))}
         removed = {*self.facts.host_attachments} - {*host_attachments(self.facts, *self.facts.outside_gateways)}
         known = {c.identity for c in self.facts.containers}
         arrivals = sorted(c.name for c in now.values() if c.pid and c.identity not in known)
-        lost_addresses = {address: f"the host gave up {address} during the proof" for _, address in removed}
+        lost_addresses = {address: f"the host lost the address {address} during the proof" for _, address in removed}
         return self.unusable_addresses | changed | lost_addresses, arrivals
 
     def _interpreter(self) -> Interpreter:

@@ -1,7 +1,8 @@
-"""Takes up the posts of a proof: in every container near the project, on the host, and outside.
+"""Opens the probe session of a proof: probe sockets in the project's containers, on the host, and on the external host.
 
-Rule: one post a namespace, however many containers share it. Who listens is read from the kernel's
-tables, and a TCP listener counts only if it answers from inside its own namespace.
+Input: an engine and a project. Output: a `ProbeSession` with the facts that the engine and the kernel report.
+Rule: a namespace has one set of probe sockets, even if several containers share it. Listening sockets are read from
+the kernel's tables, and a TCP listener counts only if it answers a probe from its own namespace.
 """
 
 from __future__ import annotations
@@ -35,19 +36,19 @@ TENTATIVE_TIMEOUT: Final = 4
 """Seconds to wait at most until fresh IPv6 addresses may be used; the kernel takes two by itself."""
 POLL_INTERVAL: Final = 0.05
 LOCAL_TIMEOUT: Final = 0.2
-"""Seconds to wait for an answer that comes from the prober's own namespace."""
+"""Seconds to wait for an answer from the namespace that sends the probe."""
 
 
 @contextmanager
 def probe_session(
     engine: Engine, project: Project, stand_ins: Mapping[str, Ports] | None = None, external: ExternalHost | None = None
 ) -> Iterator[ProbeSession]:
-    """Have a post in the namespace of every container near the project, on the host and outside.
+    """Open probe sockets in the namespace of every container near the project, on the host and on the external host.
 
-    With `stand_ins`, the prober listens on these ports itself, in the namespace of the service that owns it.
-    The outside machine is `away`, or one that is joined for this.
-    Raises NotProven when the engine does not answer, no outside machine can be joined, or this process may not
-    open enough files.
+    With `stand_ins`, the prober itself listens on these ports, in the namespace of the service that owns it.
+    The external host is `external`, or a new one for this session.
+    Raises NotProven if the engine does not answer, no external host can be made, or this process may not open enough
+    files.
     """
     facts = engine.facts(project.name, frozenset(network.name for network in project.networks.values()))
     fd_limit.raise_limit(2 + sum(bool(container.pid) for container in facts.containers))
@@ -85,7 +86,7 @@ def probe_session(
 
 
 def _open_container_sockets(stack: ExitStack, session: ProbeSession, container: Container) -> None:
-    """Take up a post in a container's namespace, if none stands there yet."""
+    """Open probe sockets in a container's namespace, unless another container of this namespace has them."""
     try:
         descriptor = netns.of_container(container.pid, container.identity)
         stack.callback(os.close, descriptor)
@@ -106,12 +107,12 @@ def _stand_ins(session: ProbeSession, container: Container) -> Ports:
 
 
 def _await_addresses(session: ProbeSession) -> None:
-    """Wait until the kernels use their IPv6 addresses: before that, an address answers nobody and looks isolated."""
+    """Wait until no IPv6 address is tentative: a tentative address answers no packet and would look isolated."""
     deadline = session.prober.clock() + TENTATIVE_TIMEOUT
     while (unusable := _tentative(session)) and session.prober.clock() < deadline:
         time.sleep(POLL_INTERVAL)
     session.unusable_addresses = dict.fromkeys(
-        unusable, "the kernel does not use this IPv6 address: it may be somebody else's, too"
+        unusable, "the kernel does not use this IPv6 address, because another interface may have it too"
     )
 
 
@@ -130,14 +131,14 @@ def _tentative(session: ProbeSession) -> set[str]:
 
 
 def _listeners(session: ProbeSession) -> tuple[list[Listener], frozenset[Listener]]:
-    """Read the listening sockets of the host and of every container that has a home of its own, from the kernel.
+    """Return the listeners of the host and of every container with its own namespace, and those of docker-proxy.
 
-    What listens in the host's namespace belongs to the container whose process holds the socket, or to the host.
-    The engine's proxies come second: each stands for a published port of some container. Without them Engine 28 itself
-    holds a socket on such a port, to which nothing is led (measured); it is nobody's.
+    A socket in the host's namespace belongs to the container whose process holds it, else to the host. A socket of
+    docker-proxy stands for a published port of a container. Without docker-proxy, Engine 28 itself holds a socket on a
+    published port, to which no packet is delivered (measured); it is left out.
     """
     found_sockets = _listening_sockets(session)
-    # Who holds them is asked afterwards: what came meanwhile is not in the table, and what is has its process.
+    # The owners are read after the sockets, so every socket in the table still has or had its process.
     in_host_network = [
         c for c in session.facts.containers if c.network_mode == HOST and ("", c.name) in session.probe_sockets
     ]
@@ -162,11 +163,11 @@ def _listeners(session: ProbeSession) -> tuple[list[Listener], frozenset[Listene
 
 
 def _listening_sockets(session: ProbeSession) -> dict[VantageKey, list[listening_sockets.ListeningSocket]]:
-    """Return who listens on the host and in every container that has a home of its own, without any prober."""
+    """Return the listening sockets of the host and of every container with its own namespace, without a prober's."""
     namespace_keys = [
         ("", c.name) for c in session.facts.containers if c.attachments and ("", c.name) in session.probe_sockets
     ]
-    prober_inodes = socket_registry.registered_inodes()  # some may end before they are asked about again
+    prober_inodes = socket_registry.registered_inodes()  # before and after, as other provers start and end
     found_sockets = {key: _sockets(session.probe_sockets[key]) for key in [(HOST, ""), *namespace_keys]}
     prober_inodes |= socket_registry.registered_inodes()
     return {
@@ -180,9 +181,9 @@ def _sockets(sockets: ProbeSockets) -> list[listening_sockets.ListeningSocket]:
 
 
 def _confirmed(session: ProbeSession, found: list[Listener]) -> frozenset[Listener]:
-    """Keep the TCP listeners that accept, from their own namespace, at an address of their own, and the UDP ones.
+    """Return the UDP listeners, and the TCP listeners that do not refuse a probe from their own namespace.
 
-    A socket that listens on `::` alone refuses IPv4, and the table does not tell the two apart.
+    A socket on `::` with IPV6_V6ONLY refuses IPv4, and the kernel's table does not show this option.
     """
     probes: dict[Listener, Probe] = {}
     confirmed = set()
@@ -200,6 +201,6 @@ def _confirmed(session: ProbeSession, found: list[Listener]) -> frozenset[Listen
 
 
 def _addresses(session: ProbeSession, item: Listener) -> list[str]:
-    """Return the addresses at which a listener may be asked."""
+    """Return the addresses at which a listener can be probed."""
     own = session.addresses(item.container) if item.container else []
     return own or [address for address in session.facts.host_addresses if not address.startswith(LOOPBACK)]

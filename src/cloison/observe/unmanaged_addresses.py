@@ -1,9 +1,9 @@
-"""Finds the addresses and links in the namespaces of a proof that the engine does not know, and who can reach them.
+"""Finds unmanaged addresses and interfaces: the namespaces of a proof have them, and the engine does not know them.
 
-Input: facts, and the probe sockets of every namespace. Output: unmanaged addresses.
-Rule: an unmanaged address is probed only where the packets cannot leave this machine: over a link whose peer has the
-address, or over a bridge of the engine.
-Source: rtnetlink(7), IFLA_LINK and IFLA_LINK_NETNSID
+Input: the facts of a session and its probe sockets by namespace. Output: `UnmanagedAddress` values, each with the
+vantages from which it may be probed.
+Rule: an unmanaged address is probed only where the packet cannot leave this machine: over a veth pair whose other
+end holds the address, or over a bridge of the engine.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ VantageKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class NamespaceContext:
-    """The probe sockets, and the links of every namespace, by its inode number and their interface index."""
+    """The input of the search. `links` maps the inode of a namespace and an interface index to the interface."""
 
     facts: Facts
     probe_sockets: Mapping[VantageKey, ProbeSockets]
     links: Mapping[int, Mapping[int, interfaces.Interface]]
 
     def namespace(self, key: VantageKey) -> int:
-        """Return the inode number of the namespace of probe sockets."""
+        """Return the inode of the namespace of a vantage."""
         return netns.identity(self.probe_sockets[key].descriptor)
 
     @property
     def host(self) -> int:
-        """The inode number of the host's namespace."""
+        """The inode of the host's namespace."""
         return self.namespace((HOST, ""))
 
     def containers_in(self, namespace: int) -> list[Container]:
-        """Return the containers in a namespace."""
+        """Return the containers whose processes are in a namespace."""
         return [
             c
             for c in self.facts.containers
@@ -52,13 +52,13 @@ class NamespaceContext:
 
 
 def find_unmanaged(facts: Facts, probe_sockets: Mapping[VantageKey, ProbeSockets]) -> tuple[UnmanagedAddress, ...]:
-    """Return the addresses and links that the engine does not know, each with one container of its namespace."""
+    """Return the addresses and interfaces that the engine does not know, each with one container of its namespace."""
     descriptors = {netns.identity(sockets.descriptor): sockets.descriptor for sockets in probe_sockets.values()}
     host = netns.identity(probe_sockets[HOST, ""].descriptor)
     read = {namespace: interfaces.of(descriptor) for namespace, descriptor in descriptors.items() if namespace != host}
     found = [*_unmanaged(NamespaceContext(facts, probe_sockets, read))]
     if any(item.address for item, _ in found):
-        # Finding the peers of links takes one request for every pair of namespaces, so only the needed ones are made.
+        # The other end of a veth costs an RTM_GETNSID request for each pair of namespaces, so only these are asked.
         peer_namespaces = [
             descriptors[namespace]
             for namespace in {host, *(namespace for item, (namespace, _) in found if item.address)}
@@ -73,7 +73,7 @@ def find_unmanaged(facts: Facts, probe_sockets: Mapping[VantageKey, ProbeSockets
 
 
 def _unmanaged(context: NamespaceContext) -> Iterator[tuple[UnmanagedAddress, tuple[int, int]]]:
-    """Yield unmanaged addresses, with the namespace and the interface index of the link."""
+    """Yield each unmanaged address, with the inode of its namespace and the index of its interface."""
     for container in _namespace_owners(context):
         namespace = context.namespace(("", container.name))
         known = {
@@ -88,7 +88,7 @@ def _unmanaged(context: NamespaceContext) -> Iterator[tuple[UnmanagedAddress, tu
 
 
 def _namespace_owners(context: NamespaceContext) -> Iterator[Container]:
-    """Yield one container of every namespace except the host's: one that is attached to a network, if there is one."""
+    """Yield one container of each namespace but the host's: the one that has network attachments, if any has."""
     seen = {context.host}
     for container in sorted(context.facts.containers, key=lambda c: (not c.attachments, c.name)):
         key = ("", container.name)
@@ -114,7 +114,7 @@ def _reachable_from(context: NamespaceContext, at: tuple[int, int], address: str
 
 
 def _stays_on_machine(context: NamespaceContext, key: VantageKey, index: int, target: tuple[int, int]) -> bool:
-    """Whether packets that leave a namespace by the link `index` stay on this machine on their way to the target."""
+    """Whether a packet from a vantage over its interface `index` reaches the target interface inside this machine."""
     source = context.namespace(key)
     link = context.links[source].get(index)
     if link is None:

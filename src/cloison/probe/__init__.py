@@ -1,1 +1,1 @@
-"""Packets of probes: written, sent, received and read, in many network namespaces at once."""
+"""Probes: packets that are built, sent, received and parsed in many network namespaces at once."""

@@ -6,6 +6,8 @@ to user space. Each instruction is a `struct sock_filter`: an operation code, tw
 
 Rule: offsets are those of the transport header; X holds the length of the IP header before it (IPv4), or 0,
 because a raw IPv6 socket hands over no IP header.
+The programs below are written in the assembler of bpf_asm: `ldb [x + k]` loads the byte at X + k into A, and
+`jeq #k, L1, L2` jumps to the instruction number L1 if A == k, else to L2.
 Source: https://docs.kernel.org/networking/filter.html, linux/filter.h, linux/bpf_common.h.
 """
 
@@ -19,6 +21,8 @@ from cloison.probe.parse import UNREACHABLE
 
 
 class _SockFilter(ctypes.Structure):
+    """struct sock_filter { __u16 code; __u8 jt; __u8 jf; __u32 k; } of linux/filter.h: one instruction."""
+
     _fields_ = (
         ("code", ctypes.c_ushort),
         ("jt", ctypes.c_ubyte),
@@ -28,6 +32,8 @@ class _SockFilter(ctypes.Structure):
 
 
 class _SockFprog(ctypes.Structure):
+    """struct sock_fprog { unsigned short len; struct sock_filter *filter; } of linux/filter.h: a program."""
+
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.POINTER(_SockFilter)))
 
 
@@ -53,7 +59,21 @@ ACCEPT_PACKET, DROP_PACKET = 0xFFFF, 0
 
 
 def tcp_filter(version: int, port: int, token: int) -> Filter:
-    """Return the filter that passes probes of this run and answers to `port`."""
+    """Return the filter that passes TCP probes of this run, and answers (SYN-ACK, RST-ACK) to `port`.
+
+     0: ldxb 4*([0]&0xf)              IPv6: ldx #0
+     1: ldb  [x + 13]                 flags
+     2: and  #0x16                    SYN | RST | ACK
+     3: jeq  #0x02, 8, 4              SYN: a probe
+     4: jeq  #0x12, 6, 5              SYN | ACK: an answer
+     5: jeq  #0x14, 6, 11             RST | ACK: an answer
+     6: ldh  [x + 2]                  destination port
+     7: jeq  #port, 10, 11
+     8: ldh  [x + 14]                 window
+     9: jeq  #(token & 0xffff), 10, 11
+    10: ret  #0xffff                  pass
+    11: ret  #0                       drop
+    """
     answers, probes, accept, drop = 6, 8, 10, 11
     return _fprog(
         _load_header_length(version),
@@ -72,7 +92,14 @@ def tcp_filter(version: int, port: int, token: int) -> Filter:
 
 
 def udp_filter(version: int, token: int) -> Filter:
-    """Return the filter that passes datagrams of this run."""
+    """Return the filter that passes UDP datagrams of this run.
+
+    0: ldxb 4*([0]&0xf)              IPv6: ldx #0
+    1: ld   [x + 8]                  the first four bytes of the payload
+    2: jeq  #token, 3, 4
+    3: ret  #0xffff                  pass
+    4: ret  #0                       drop
+    """
     accept, drop = 3, 4
     return _fprog(
         _load_header_length(version),
@@ -84,7 +111,16 @@ def udp_filter(version: int, token: int) -> Filter:
 
 
 def icmp_filter(version: int, token: int) -> Filter:
-    """Return the filter that passes every unreachable, and the echoes of this run."""
+    """Return the filter that passes every ICMP destination unreachable, and the echoes of this run.
+
+    0: ldxb 4*([0]&0xf)              IPv6: ldx #0
+    1: ldb  [x + 0]                  type
+    2: jeq  #3, 5, 3                 ICMP_DEST_UNREACH; IPv6: #1, ICMPV6_DEST_UNREACH
+    3: ld   [x + 8]                  the first four bytes of an echo's payload
+    4: jeq  #token, 5, 6
+    5: ret  #0xffff                  pass
+    6: ret  #0                       drop
+    """
     accept, drop = 5, 6
     return _fprog(
         _load_header_length(version),
@@ -98,11 +134,12 @@ def icmp_filter(version: int, token: int) -> Filter:
 
 
 def _load_header_length(version: int) -> _SockFilter:
-    """Let X be the length of the IP header that stands before what is looked at."""
+    """Return the instruction that loads the length of the IP header into X: 0 for IPv6."""
     return _SockFilter(BPF_LDX_B_MSH if version == 4 else BPF_LDX_IMM, 0, 0, 0)  # noqa: PLR2004  # of IP
 
 
 def _jump(here: int, value: int, yes: int, no: int) -> _SockFilter:
+    """Return `jeq` at instruction `here`; jt and jf count from the instruction after it."""
     return _SockFilter(BPF_JEQ_K, yes - here - 1, no - here - 1, value)
 
 

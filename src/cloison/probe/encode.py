@@ -1,4 +1,8 @@
-"""Writes probes into the slots of a volley: where to, from where, and what."""
+"""Encodes probes into the slots of a send batch: destination, source address, packet.
+
+Input: a probe, its 32-bit number, and the token of the run. Output: bytes in a slot of `linux.mmsg.SendBatch`.
+Rule: the source address is fixed by IP_PKTINFO or IPV6_PKTINFO, because the checksum of a SYN covers it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from cloison.probe.sockets import SourceRoute
 
 PORT: Final = struct.Struct("!H")
 PORT_OFFSET: Final = 2
-"""Where an address of either version of IP has its port."""
+"""offsetof(struct sockaddr_in, sin_port), and of sin6_port in struct sockaddr_in6: ip(7), ipv6(7)."""
 LAYOUTS: Final = {
     (version, protocol): (target, control, packet_size)
     for version, target, control in (
@@ -26,11 +30,11 @@ LAYOUTS: Final = {
         (Protocol.ICMP, 16),
     )
 }
-"""What a volley of probes of a version of IP and a protocol has room for: an address, its ancillary data, a packet."""
+"""Bytes of address, ancillary data and packet in a slot, by IP version and protocol."""
 
 
 def _encode_syn(buffer: bytearray, at: int, probe: Probe, probe_id: int, token: int) -> None:
-    # The checksum covers the source address, so the kernel must use the one it named before.
+    # The checksum covers the source address, so the kernel must use the address of the route lookup.
     route = _encode_address(buffer, at, probe)
     content = packets.syn((probe.sockets.port, probe.port), probe_id, token, route.pseudo_sum)
     buffer[at + mmsg.PACKET_OFFSET : at + mmsg.PACKET_OFFSET + len(content)] = content
@@ -48,7 +52,7 @@ def _encode_echo(buffer: bytearray, at: int, probe: Probe, probe_id: int, token:
 
 
 def _encode_address(buffer: bytearray, at: int, probe: Probe) -> SourceRoute:
-    route = cast("SourceRoute", probe.sockets.routes[probe.address, probe.local_address])  # without one it is not sent
+    route = cast("SourceRoute", probe.sockets.routes[probe.address, probe.local_address])  # never an OSError here
     buffer[at : at + len(route.address_block)] = route.address_block
     return route
 

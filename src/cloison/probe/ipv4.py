@@ -14,16 +14,16 @@ from typing import Final
 from cloison.probe.packets import checksum, word_sum
 
 VERSION_AND_LENGTH: Final = 0x45
-"""IPv4, a header of five words."""
+"""Version 4 and IHL 5: a header of five 32-bit words, without options."""
 TTL: Final = 64
 IPV4_HEADER: Final = struct.Struct("!BBHHHBBH4s4s")
 UDP_HEADER: Final = struct.Struct("!HHHH")
 
 
 def udp_packet(source: str, target: tuple[str, int], payload: bytes) -> bytes:
-    """Return a complete IPv4 packet: a datagram from an address to an (address, port), without a checksum of its own.
+    """Return a complete IPv4 packet with a UDP datagram from an address to an (address, port), without UDP checksum.
 
-    The port that it names as its source is the one where it ends: nobody is to answer it.
+    Its source port is the destination port, as no answer is expected.
     """
     body = UDP_HEADER.pack(target[1], target[1], UDP_HEADER.size + len(payload), 0) + payload
     return ipv4_packet(source, target[0], socket.IPPROTO_UDP, body)

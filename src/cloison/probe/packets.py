@@ -1,10 +1,10 @@
-"""Packets of a probe, as they are written on the wire.
+"""Builds the packets of probes in network byte order: a TCP SYN, a UDP payload, an ICMP echo request.
 
-Every probe carries a 32-bit number that names its flow, and the run's token. No address translation
-on the way changes them, so a probe is recognised in the answer and inside the namespace where it
-arrives, whatever became of its addresses. A SYN has the number as its sequence number and sixteen
-bits of the token as its window; a datagram and an echo request carry both as their payload.
-
+Input: addresses, ports, the 32-bit number of the probe, and the token of the run. Output: bytes for a raw socket
+(TCP, ICMP) or for a UDP socket, which adds its own header.
+Rule: number and token are in fields that no address translation changes, so a probe is recognised in its answer and in
+the namespace where it arrives. A SYN has the number as its sequence number and 16 bits of the token as its window; a
+datagram and an echo request have token and number, 4 bytes each, as their payload.
 Layouts: RFC 9293 section 3.1 (TCP), RFC 792 and RFC 4443 (ICMP), RFC 8200 section 8.1 (checksum over IPv6).
 """
 
@@ -22,19 +22,22 @@ IPPROTO_ICMP: Final = 1
 IPPROTO_TCP: Final = 6
 IPPROTO_UDP: Final = 17
 IPPROTO_ICMPV6: Final = 58
-DATA_OFFSET: Final = 6 << 4  # six words: the header and one option
-MSS: Final = b"\x02\x04\x05\xb4"  # 1460 bytes; some stacks mistrust a SYN without it
+DATA_OFFSET: Final = 6 << 4  # six 32-bit words: the header and one option
+MSS: Final = b"\x02\x04\x05\xb4"  # kind 2, length 4, 1460 bytes; some firewalls drop a SYN without this option
 TCP_HEADER: Final = struct.Struct("!HHIIBBHHH")
+"""Source port, destination port, sequence number, acknowledgment number, data offset, flags, window, checksum,
+urgent pointer: the fields of struct tcphdr in linux/tcp.h."""
 SYN_SIZE: Final = TCP_HEADER.size + len(MSS)
 CACHE_SIZE: Final = 1 << 14
-"""Addresses whose sums are kept: every one is asked from many places."""
+"""Addresses whose sums are cached: each is probed from many vantages."""
 PAYLOAD: Final = struct.Struct("!II")
+"""The token and the number of a probe."""
 ECHO_REQUEST: Final = {4: 8, 6: 128}
 """ICMP type, by the version of IP."""
 
 
 def pseudo_sum(source: str, target: str) -> int:
-    """Return what two addresses and the length of a SYN add to its checksum."""
+    """Return the sum of the words of the pseudo-header of a SYN: two addresses, protocol, length (RFC 9293)."""
     return _address_sum(source) + _address_sum(target) + IPPROTO_TCP + SYN_SIZE
 
 
@@ -61,7 +64,7 @@ def syn(ports: tuple[int, int], sequence: int, token: int, pseudo: int) -> bytes
 
 
 def payload(probe_id: int, token: int) -> bytes:
-    """Return what a datagram carries."""
+    """Return the payload of a UDP datagram."""
     return PAYLOAD.pack(token, probe_id)
 
 

@@ -1,7 +1,7 @@
 """Parses packets that raw sockets received: replies to probes, arrivals of probes, ICMP errors about them.
 
 Input: the IP version and the bytes that `recvmmsg` wrote (with the IP header over IPv4, without it over IPv6).
-Output: a `Message` that names its probe by number, or None for a packet that says nothing about a probe.
+Output: a `Message` with the number of its probe, or None for a packet that is not about a probe.
 Rule: only packets that `bpf_filter` passed get here; nothing is taken from one that is too short.
 Layouts: RFC 791 (IPv4), RFC 9293 (TCP), RFC 768 (UDP), RFC 792 (ICMP), RFC 4443 (ICMPv6).
 """
@@ -14,13 +14,14 @@ from typing import Final, NamedTuple
 from cloison.probe.packets import ACK, ECHO_REQUEST, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP, RST, SYN
 
 UNREACHABLE: Final = {4: 3, 6: 1}
-"""ICMP type, by the version of IP."""
+"""The ICMP type by IP version: ICMP_DEST_UNREACH, ICMPV6_DEST_UNREACH."""
 ECHO_REPLY: Final = {4: 0, 6: 129}
+"""ICMP_ECHOREPLY, ICMPV6_ECHO_REPLY."""
 ICMP_HEADER: Final = 8
 IP_HEADER: Final = {4: 20, 6: 40}
 """Bytes, without options or extension headers."""
 PROBE_ID_OFFSET: Final = {IPPROTO_TCP: 4, IPPROTO_UDP: 12, IPPROTO_ICMP: 12, IPPROTO_ICMPV6: 12}
-"""Where a probe keeps its number, by protocol."""
+"""The offset of a probe's number from the transport header, by protocol."""
 
 UNREACHABLE_CODES: Final = {
     4: {
@@ -45,14 +46,14 @@ UNREACHABLE_CODES: Final = {
 
 
 class Reply(NamedTuple):
-    """A SYN-ACK, a RST or an echo reply: `number` is the probe's own."""
+    """A SYN-ACK (`accepted`), a RST-ACK or an echo reply to a probe."""
 
     probe_id: int
     accepted: bool
 
 
 class Arrival(NamedTuple):
-    """A probe, seen where it ends."""
+    """A probe that a raw socket in the destination's namespace received."""
 
     probe_id: int
 
@@ -68,7 +69,10 @@ Message = Reply | Arrival | IcmpUnreachable
 
 
 def read_tcp(version: int, packet: bytes) -> Message | None:
-    """Read what a raw TCP socket received and its filter let through."""
+    """Parse a packet from a raw TCP socket, which its filter has passed.
+
+    The RST-ACK that closes a refused connection and a SYN-ACK acknowledge the sequence number of the probe plus one.
+    """
     start = _transport_offset(version, packet)
     sequence, acknowledged = struct.unpack_from("!II", packet, start + 4)
     flags = packet[start + 13] & (SYN | RST | ACK)
@@ -80,16 +84,16 @@ def read_tcp(version: int, packet: bytes) -> Message | None:
 
 
 def read_udp(version: int, packet: bytes) -> Message | None:
-    """Read what a raw UDP socket received and its filter let through."""
+    """Parse a packet from a raw UDP socket, which its filter has passed."""
     probe_id = _probe_id(packet, _transport_offset(version, packet), IPPROTO_UDP)
     return None if probe_id is None else Arrival(probe_id)
 
 
 def read_icmp(version: int, packet: bytes) -> Message | None:
-    """Read what a raw ICMP socket received and its filter let through."""
+    """Parse a packet from a raw ICMP socket, which its filter has passed."""
     start = _transport_offset(version, packet)
     if len(packet) < start + ICMP_HEADER:
-        return None  # a raw socket gets ICMP before the kernel has looked at its length
+        return None  # the kernel delivers ICMP to raw sockets before it checks the length
     kind = packet[start]
     if kind == UNREACHABLE[version]:
         return _unreachable(version, packet[start + 1], packet[start + ICMP_HEADER :])
@@ -100,7 +104,7 @@ def read_icmp(version: int, packet: bytes) -> Message | None:
 
 
 def _unreachable(version: int, code: int, quoted: bytes) -> IcmpUnreachable | None:
-    """Read the packet that an unreachable quotes: at least its first eight bytes after the IP header."""
+    """Parse the packet that an ICMP error quotes: its IP header and at least eight bytes after it (RFC 792)."""
     if len(quoted) < IP_HEADER[version]:
         return None
     protocol = quoted[9] if version == 4 else quoted[6]  # noqa: PLR2004  # of IP
@@ -119,5 +123,5 @@ def _probe_id(packet: bytes, start: int, protocol: int) -> int | None:
 
 
 def _transport_offset(version: int, packet: bytes) -> int:
-    """Return where the transport's header begins: a raw socket hands over IPv4's own header, and not IPv6's."""
+    """Return the offset of the transport header: a raw socket delivers the IPv4 header, and no IPv6 header."""
     return (packet[0] & 0x0F) * 4 if version == 4 else 0  # noqa: PLR2004  # of IP

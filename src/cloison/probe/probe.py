@@ -1,6 +1,8 @@
-"""A probe, what became of it, and what it comes to.
+"""A probe and its result: reply, arrivals, outcome.
 
-Rule: whatever was lost on the way may have been the arrival, so with a loss no silence is silence.
+Input: the losses that the kernel counted during the probes. Output: the `Outcome` of a probe.
+Rule: a lost packet may have been the probe's arrival or its answer, so with a loss the outcome of an unanswered probe
+is ERROR, never SILENT.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ FINAL_OUTCOMES: Final = (Outcome.ACCEPTED, Outcome.REFUSED)
 
 @dataclass(slots=True, eq=False)
 class Probe:
-    """One probe and what became of it. `target` is the post where it should end, None where we hold none."""
+    """A probe and its result. `target` are the probe sockets of its destination, None if there are none."""
 
     sockets: ProbeSockets
     address: str
@@ -25,65 +27,65 @@ class Probe:
     target: ProbeSockets | None = None
     protocol: Protocol = Protocol.TCP
     tcp_probe: Probe | None = None
-    """Of a hint: the probe to the same address that makes it needless once it is answered."""
+    """For an echo request: the TCP probe to the same address; once it has an answer, no echo request is sent."""
     local_address: str = ""
-    """An own address of the post's on the link to use, for an address that is valid on one link alone."""
+    """For a link-local destination: the sender's own address on the interface to use."""
     network: str = ""
-    """The network that the address is of: who sits on it, too, has its holder for a neighbour."""
+    """The network of the destination address; containers on this network have the destination as a neighbor."""
     reply: Outcome | None = None
-    """What the sender got."""
+    """The answer that the sender received."""
     detail: str = ""
     arrived: tuple[ProbeSockets, ...] = ()
-    """The posts inside which the probe was seen."""
+    """The probe sockets that received the probe, one a namespace."""
     outcome: Outcome = Outcome.ERROR
-    """What it comes to, once it was fired."""
+    """The outcome; it is set after the probe was sent."""
 
     @property
     def is_final(self) -> bool:
-        """Whether another try could tell nothing more: somebody answered, or it is seen where it ends.
+        """Whether another try cannot change the outcome: an answer came, or the datagram arrived at its target.
 
-        "Unreachable" is no answer: the kernel says so, too, when it has no room for another neighbour.
+        "Unreachable" is not final: the kernel reports it for a full neighbor table too.
         """
         return self.reply in FINAL_OUTCOMES or (self.protocol is Protocol.UDP and self.target in self.arrived)
 
     @property
     def is_supplementary(self) -> bool:
-        """Whether nothing is judged by it, so that it is sent but once, and only where it tells something new."""
+        """Whether no judgement depends on the probe, so that it is sent once at most."""
         return self.protocol is Protocol.ICMP
 
     @property
     def needs_retry(self) -> bool:
-        """Whether a further try may tell something."""
+        """Whether another try may change the outcome."""
         return not self.is_final and not (self.is_supplementary and self.tcp_probe and self.tcp_probe.is_final)
 
 
 def loss_reason(socket_drops: int, conntrack_drops: int, neighbor_drops: int) -> str:
-    """Return why a silence tells nothing, empty when nothing was lost.
+    """Return why a missing answer is no evidence, empty if no packet was lost.
 
-    Packets are lost in a shot's own sockets, by connection tracking, or for want of a neighbour.
+    Arguments are packets dropped by the probe sockets' receive buffers, by connection tracking, and by neighbor tables.
     """
     if socket_drops:
         return f"{socket_drops} packets were lost before they could be read"
     if conntrack_drops:
         return f"a full connection tracking table dropped {conntrack_drops} packets"
     if neighbor_drops:
-        return f"the machine knows too many neighbours and dropped {neighbor_drops} packets (see gc_thresh3 in arp(7))"
+        return f"a full neighbor table dropped {neighbor_drops} packets (see gc_thresh3 in arp(7))"
     return ""
 
 
 def _lacks_reply(probe: Probe) -> bool:
-    """Whether an answer should have come and none did: with a loss, it may be the answer that was lost."""
+    """Whether TCP should have answered and no answer came; with a loss, the answer may be the lost packet."""
     return probe.protocol is Protocol.TCP and probe.reply is None
 
 
 def set_outcome(probe: Probe, loss: str) -> None:
-    """Say what it comes to: an acceptance, else an arrival, else what came back, else silence."""
+    """Set the outcome of a probe: accepted, else arrived, else the reply, else silent; error if `loss` is not empty."""
     if probe.reply is Outcome.ACCEPTED:
         probe.outcome = Outcome.ACCEPTED
     elif probe.target and probe.target in probe.arrived and not (loss and _lacks_reply(probe)):
         probe.outcome = Outcome.ARRIVED
     elif loss:
-        # What was lost may have been the arrival: even a refusal says nothing now.
+        # The lost packet may have been the arrival, so a refusal is no evidence either.
         probe.outcome, probe.detail = Outcome.ERROR, loss
     else:
         probe.outcome = probe.reply or Outcome.SILENT

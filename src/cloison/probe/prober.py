@@ -1,11 +1,12 @@
-"""Sends the probes of many network namespaces at once, from two threads, and hears in another where they arrive.
+"""Sends the probes of many network namespaces at once from two threads, and receives answers and arrivals in a third.
 
-A TCP probe sends SYN and never completes the handshake: the namespace's kernel, which knows no such
-connection, answers a SYN-ACK with RST by itself, and the service's `accept` never sees anything.
-A UDP probe is a datagram that is seen to arrive or not; see `guard` for why no service sees it.
+A TCP probe is a SYN, and the handshake is never completed: the sender's kernel has no socket for the SYN-ACK and
+answers it with RST, so accept(2) of the service returns nothing. A UDP probe is a datagram that arrives in the
+target's namespace or not; `udp_guard` keeps it from the service.
 
-Rule: silence is what remains after a second, later probe, and only if no packet was lost on our side. While that
-second one is on its way, nothing is done to the kernel's tables.
+Input: probes. Output: the same probes with their outcomes.
+Rule: a probe is silent only if a second, later probe got no answer either and no packet was lost. While the second
+probe is in flight, no neighbor entry is deleted.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ from cloison.probe.socket_registry import registration
 from cloison.probe.sockets import Ports, ProbeRun, ProbeSockets, SourceRoute, open_probe_sockets, unresolved_discards
 
 RETRY_DELAYS: Final = (0.5, 5.5, 5.5)
-"""Seconds before each further try: the kernel forgets a neighbour that it has not heard of for five."""
+"""Seconds before each further try: the kernel may evict a neighbor entry that was not used for five seconds."""
 GATHER_SECONDS: Final = 0.005
-"""Seconds in which packets gather while probes are still being sent."""
+"""Seconds between two reads while probes are still being sent."""
 MIN_TOKEN: Final = 1024
 PARSERS: Final = {
     Protocol.TCP: probe_parse.read_tcp,
@@ -47,22 +48,22 @@ PARSERS: Final = {
     Protocol.ICMP: probe_parse.read_icmp,
 }
 WINDOW: Final = 512
-"""Probes after which the kernel's tables of neighbours are looked at: each may bring several entries."""
+"""Probes after which the usage of the neighbor tables is read: each probe may add several entries."""
 TRANSIT_SECONDS: Final = 0.01
-"""Seconds in which what was sent gets where it goes, on any machine that is not busy."""
+"""Seconds in which a sent packet reaches its namespace on a machine that is not busy."""
 SendBatches = Mapping[tuple[int, Protocol], SendBatch]
 SENDER_THREADS: Final = 2
-"""Threads that send at once: the kernel leads a packet to its end while it takes it, which needs no Python."""
+"""Threads that send at once: sendmmsg(2) delivers a packet to the other namespace itself, without Python's GIL."""
 
 
 class Prober:
-    """Posts, and the loop that serves them."""
+    """The probe sockets of all namespaces, and the loops that send over them and receive from them."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
         self.token = MIN_TOKEN + secrets.randbelow(0xFFFFFFFF - MIN_TOKEN)
         self.unguarded_reason = ""
-        """Why datagrams cannot be kept from services, empty where they can."""
+        """Why `udp_guard` could not be attached, empty if it is."""
         self.probe_sockets: list[ProbeSockets] = []
         self._stack = ExitStack()
         self._register = self._stack.enter_context(registration())
@@ -80,35 +81,34 @@ class Prober:
         self._stack.close()
 
     def open_sockets(self, name: str, descriptor: int, stand_ins: Ports = ()) -> ProbeSockets:
-        """Take up a post in a namespace; its sockets close with the prober, the descriptor stays the caller's.
+        """Open probe sockets in a namespace; the prober closes them, and the caller closes `descriptor`.
 
-        Raises OSError when the namespace cannot be entered, or somebody listens on a port of `stand_ins`.
+        Raises OSError if the namespace cannot be entered, or a port of `stand_ins` is in use.
         """
-        made = open_probe_sockets(self._stack, name, descriptor, ProbeRun(self.token, self._register), stand_ins)
-        for version, family_sockets in made.per_family.items():
+        sockets = open_probe_sockets(self._stack, name, descriptor, ProbeRun(self.token, self._register), stand_ins)
+        for version, family_sockets in sockets.per_family.items():
             for protocol, raw in family_sockets.raw.items():
-                self._readers[raw.fileno()] = (made, protocol, version)
+                self._readers[raw.fileno()] = (sockets, protocol, version)
                 self._epoll.register(raw, select.EPOLLIN)
-        self.probe_sockets.append(made)
-        return made
+        self.probe_sockets.append(sockets)
+        return sockets
 
     def guard(self) -> None:
-        """Keep the datagrams of all posts from the services of all posts, until the prober closes."""
+        """Attach `udp_guard` to every namespace until the prober closes, so that no service receives a datagram."""
         try:
             self._stack.callback(os.close, udp_guard.attach_token_filter(self.token))
-            loaded = udp_guard.load_port_filter({port for made in self.probe_sockets for port in made.sending_ports})
+            loaded = udp_guard.load_port_filter(
+                {port for sockets in self.probe_sockets for port in sockets.sending_ports}
+            )
             self._stack.callback(os.close, loaded)
-            for made in self.probe_sockets:
-                self._stack.callback(os.close, udp_guard.attach(loaded, made.descriptor))
-                made.is_guarded = True
+            for sockets in self.probe_sockets:
+                self._stack.callback(os.close, udp_guard.attach(loaded, sockets.descriptor))
+                sockets.is_guarded = True
         except OSError as error:
-            self.unguarded_reason = f"this kernel cannot keep a datagram from a service ({error.strerror})"
+            self.unguarded_reason = f"this kernel cannot keep a probe's datagram from a service ({error.strerror})"
 
     def send(self, probes: Sequence[Probe], timeout: float) -> None:
-        """Send all shots and settle each one; `patience` is how long to wait for silence, in seconds, in all.
-
-        Afterwards every shot has an outcome.
-        """
+        """Send all probes and set the outcome of each; `timeout` is the time to wait for answers in all, in seconds."""
         _resolve_routes(probes)
         lost, conntrack_drops = self._losses()
         probes_by_id = dict(zip(_probe_ids(), probes, strict=False))
@@ -117,7 +117,7 @@ class Prober:
             self._send_round(first, probes_by_id, timeout / 2, neighbor_tables, keep_entries=False)
             neighbor_drops = self._retry_silent(probes_by_id, timeout / 2, neighbor_tables)
             neighbor_tables.evict_if_grown()
-        self._receive(probes_by_id, 0)  # what arrived before the last answer was sent
+        self._receive(probes_by_id, 0)  # the arrivals that are still queued
         lost_since, conntrack_drops_since = self._losses()
         lost = {sockets: count - lost[sockets] for sockets, count in lost_since.items()}
         for probe in probes:
@@ -125,9 +125,9 @@ class Prober:
             set_outcome(probe, loss_reason(socket_drops, conntrack_drops_since - conntrack_drops, neighbor_drops))
 
     def _retry_silent(self, probes_by_id: dict[int, Probe], seconds: float, neighbor_tables: NeighborTables) -> int:
-        """Try what is silent once more, and again while the kernel drops packets because it knows too many neighbours.
+        """Send unanswered probes once more, and again while full neighbor tables make the kernel drop packets.
 
-        Returns how many it dropped in the last round: the table is the machine's, and old entries make room.
+        Return how many packets it dropped in the last round. Between rounds the kernel evicts old entries.
         """
         neighbor_drops = 0
         for pause in (0, *RETRY_DELAYS):
@@ -141,9 +141,9 @@ class Prober:
         return neighbor_drops
 
     def _losses(self) -> tuple[dict[ProbeSockets, int], int]:
-        """Return what each post has lost, and what no namespace on the way had room to track."""
-        return {made: made.lost() for made in self.probe_sockets}, sum(
-            made.conntrack_drops() for made in self.probe_sockets
+        """Return the packets that the sockets of each namespace dropped, and those that connection tracking dropped."""
+        return {sockets: sockets.lost() for sockets in self.probe_sockets}, sum(
+            sockets.conntrack_drops() for sockets in self.probe_sockets
         )
 
     def _send_round(
@@ -155,10 +155,10 @@ class Prober:
         *,
         keep_entries: bool,
     ) -> None:
-        """Send what waits and read what comes, until all is answered or silent for `seconds`.
+        """Send probes and receive packets, until every probe has an answer or none came for `seconds`.
 
-        With `steadily` no neighbour is taken out while anything may be on its way: where the tables fill, silence is
-        waited for in between. Without it a packet may be lost to that.
+        With `keep_entries` no neighbor entry is deleted while a packet may be in flight: if the tables fill, sending
+        pauses until the answers have come. Without it, such a packet may be lost.
         """
         remaining = send_order(pending)
         while remaining:
@@ -177,13 +177,13 @@ class Prober:
         deadline = self.clock() + seconds
         while (left := deadline - self.clock()) > 0 and not all(probe.is_final for _, probe in sent):
             if self._receive(probes_by_id, left):
-                # While answers still trickle in, the machine is slow, and silence is not silence yet.
+                # Answers are still coming, so the machine is slow: wait longer before a probe counts as silent.
                 deadline = max(deadline, self.clock() + seconds / 2)
 
     def _send_all(
         self, pending: Sequence[NumberedProbe], neighbor_tables: NeighborTables, *, keep_entries: bool
     ) -> int:
-        """Send shots; return how many were sent before the tables of neighbours began to fill, if `steadily`."""
+        """Send probes and return how many: with `keep_entries`, those before the neighbor tables began to fill."""
         with ThreadPoolExecutor(SENDER_THREADS) as pool:
             for start in range(0, len(pending), WINDOW):
                 if start and neighbor_tables.are_filling():
@@ -207,7 +207,7 @@ class Prober:
                 by_route[probe.sockets, route.version, probe.protocol].append((probe_id, probe))
             else:
                 probe.reply = Outcome.UNREACHABLE
-                probe.detail = f"no route ({errno.errorcode.get(route.errno or 0, 'no reason told')})"
+                probe.detail = f"no route ({errno.errorcode.get(route.errno or 0, 'unknown error')})"
         for (sender, version, protocol), probes in by_route.items():
             for first in range(0, len(probes), mmsg.BATCH_SIZE):
                 batch = batches[version, protocol]
@@ -216,7 +216,7 @@ class Prober:
                 )
 
     def _send_batch(self, sender_socket: socket.socket, batch: SendBatch, probes: Sequence[NumberedProbe]) -> None:
-        """Send shots of one kind."""
+        """Encode and send probes of one namespace, IP version and protocol, at most `mmsg.BATCH_SIZE`."""
         protocol = probes[0][1].protocol
         write = ENCODERS[protocol]
         for at, (probe_id, probe) in enumerate(probes):
@@ -226,27 +226,28 @@ class Prober:
             refused.reply, refused.detail = SEND_ERRORS.get(code, (Outcome.ERROR, os.strerror(code)))
 
     def _receive(self, probes_by_id: dict[int, Probe], seconds: float) -> bool:
-        """Read what has come, waiting `seconds` for the first packet; return whether any came."""
+        """Receive the packets that are queued, waiting `seconds` for the first; return whether any came."""
         ready = self._epoll.poll(seconds, len(self._readers))
         for descriptor, _ in ready:
-            made, protocol, version = self._readers[descriptor]
+            sockets, protocol, version = self._readers[descriptor]
             read = PARSERS[protocol]
             for data in self._receive_batch.read(descriptor):
                 message = read(version, data)
                 probe = probes_by_id.get(message.probe_id) if message else None
                 if message and probe:
-                    _record(message, probe, made)
+                    _record(message, probe, sockets)
         return bool(ready)
 
 
-def _record(message: probe_parse.Message, probe: Probe, made: ProbeSockets) -> None:
+def _record(message: probe_parse.Message, probe: Probe, sockets: ProbeSockets) -> None:
+    """Note a message in its probe; `sockets` are the probe sockets that received it."""
     match message:
         case probe_parse.Arrival():
-            if made not in probe.arrived:
-                probe.arrived = (*probe.arrived, made)
-        case probe_parse.Reply(accepted=accepted) if made is probe.sockets:
+            if sockets not in probe.arrived:
+                probe.arrived = (*probe.arrived, sockets)
+        case probe_parse.Reply(accepted=accepted) if sockets is probe.sockets:
             probe.reply = Outcome.ACCEPTED if accepted else probe.reply or Outcome.REFUSED
-        case probe_parse.IcmpUnreachable(reason=reason) if made is probe.sockets and not probe.reply:
+        case probe_parse.IcmpUnreachable(reason=reason) if sockets is probe.sockets and not probe.reply:
             probe.reply, probe.detail = Outcome.UNREACHABLE, reason
 
 
@@ -256,27 +257,27 @@ SEND_ERRORS: Final = {
     errno.EHOSTUNREACH: (Outcome.UNREACHABLE, "host unreachable"),
     errno.EACCES: (Outcome.UNREACHABLE, "prohibited route"),
 }
-"""What the kernel says when it will not send: https://man7.org/linux/man-pages/man7/ip.7.html
+"""The meaning of an errno of sendmmsg(2): https://man7.org/linux/man-pages/man7/ip.7.html
 
-EINVAL is not among them: whether there is a route was asked before, so it says that there is no room
-for another neighbour (ip6_finish_output2 in net/ipv6/ip6_output.c)."""
+EINVAL is missing: a route exists, as it was looked up before, so EINVAL means that the neighbor table is full
+(ip6_finish_output2 in net/ipv6/ip6_output.c)."""
 
 
 def _resolve_routes(probes: Iterable[Probe]) -> None:
-    """Have every post learn its ways, and every shot in a version of IP that its post does not speak come back."""
+    """Look up the routes of all probes, in the namespace of each sender."""
     wanted: dict[ProbeSockets, set[tuple[str, str]]] = {}
     for probe in probes:
         wanted.setdefault(probe.sockets, set()).add((probe.address, probe.local_address))
-    for made, routes in wanted.items():
-        made.resolve_routes(routes)
+    for sockets, addresses in wanted.items():
+        sockets.resolve_routes(addresses)
 
 
 def _probe_ids() -> Iterator[int]:
-    """Yield random 32-bit numbers, none twice."""
-    dice = random.Random(secrets.randbits(128))  # noqa: S311  # nobody can guess the seed
+    """Yield random 32-bit numbers, each once."""
+    generator = random.Random(secrets.randbits(128))  # noqa: S311  # the seed is secret
     seen: set[int] = set()
     while True:
-        probe_id = dice.getrandbits(32)
+        probe_id = generator.getrandbits(32)
         if probe_id not in seen:
             seen.add(probe_id)
             yield probe_id

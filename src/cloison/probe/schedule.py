@@ -1,6 +1,7 @@
-"""In which order probes are sent, so that few neighbours are needed at a time: see `neighbours`.
+"""Orders probes so that few neighbor entries are needed at a time: see `linux.neighbor_table`.
 
-Rule: what need not be in order is left to chance. Whatever a burst does to its last ones, it does to others next time.
+Input: numbered probes. Output: the same probes, those into one network after each other.
+Rule: the order is random where it does not matter, so that a second try puts other probes at the end of a burst.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from cloison.probe.sockets import ProbeSockets
 T = TypeVar("T")
 NumberedProbe = tuple[int, Probe]
 GROUP_SIZE: Final = 24
-"""Posts that are asked about together: the neighbours of so many, and of so many others, fit into half a table."""
+"""Namespaces that are probed together: the neighbor entries of two such groups fit into half a table."""
 
 
 def send_order(pending: Sequence[NumberedProbe]) -> list[NumberedProbe]:
-    """Return the shots into a network after each other.
+    """Return the probes in order of network, group of senders, and group of targets.
 
-    Only those who sit on it themselves have its members for neighbours; of a large one, some ask some at a time.
+    Only containers on a network have its members as neighbors; on a large network, one group probes another at a time.
     """
     socket_ranks, networks = (
         _random_ranks(probe.sockets for _, probe in pending),
@@ -36,7 +37,7 @@ def send_order(pending: Sequence[NumberedProbe]) -> list[NumberedProbe]:
     group_count = 1 + max((len(members) // GROUP_SIZE for members in groups.values()), default=0)
 
     def sort_key(item: NumberedProbe) -> float:
-        """Return one number, as a hundred thousand tuples would take a tenth of a proof's memory."""
+        """Return one number: a hundred thousand tuples would use a tenth of a proof's memory."""
         probe = item[1]
         members = groups[probe.network]
         source, target = members.get(probe.sockets, 0), members[probe.target]
@@ -47,7 +48,7 @@ def send_order(pending: Sequence[NumberedProbe]) -> list[NumberedProbe]:
 
 
 def _random_ranks(things: Iterable[T]) -> dict[T, int]:
-    """Return a place for each of some things, by chance."""
+    """Return a random rank, from 0, for each distinct thing."""
     found = [*{*things}]
     random.shuffle(found)
-    return {thing: sort_key for sort_key, thing in enumerate(found)}
+    return {thing: rank for rank, thing in enumerate(found)}

@@ -1,8 +1,9 @@
-"""Registers the prober's own sockets, so that every prover of the machine can tell them from a service's.
+"""Registers the sockets of all provers on this machine, so that none is mistaken for a service's listening socket.
 
-Output: the inode numbers of all registered sockets. A registration is a locked file with one inode a line.
-Rule: a socket is registered before it is bound, so no listener of a prover can be seen that is not registered. The
-kernel drops the lock with the process, and the next prover removes the file of a killed one.
+Input: a socket, before bind(2). Output: the inode numbers of all registered sockets.
+Rule: a socket is registered before it is bound, so /proc/net never shows a prober's socket that is not registered.
+A registration is a line of a locked file; the kernel releases the lock when the prober ends, and the next prober
+removes the file.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ RegisterSocket = Callable[[socket.socket], None]
 
 @contextmanager
 def registration() -> Iterator[RegisterSocket]:
-    """Provide a function that registers a socket; leave this context after the last one is closed.
+    """Yield the function that registers a socket; leave this context after the sockets are closed.
 
-    Raises NotProven when the file of the registration cannot be locked.
+    Raises NotProven if no registry file can be made.
     """
     file_lock.sweep(LOCK, file_lock.lock_names(LOCK))
     name, lock = _create_file()
@@ -46,7 +47,7 @@ def _register(lock: int, made: socket.socket) -> None:
 
 
 def _create_file() -> tuple[str, int]:
-    for _ in range(TRIES):  # another prover that sweeps may hold a new file for a moment
+    for _ in range(TRIES):  # another prober's _remove_leftovers may hold a new file for a moment
         name = LOCK + secrets.token_hex(8)
         lock = file_lock.acquire(name)
         if lock is not None:

@@ -1,9 +1,13 @@
-"""Takes up posts: the prober's sockets inside one network namespace.
+"""Opens the probe sockets of one network namespace: raw sockets, a UDP sender, and canaries.
 
-Sockets stay in the namespace in which they were made, so one loop outside can serve all posts.
+A socket belongs to the namespace in which it was opened, whichever namespace its thread is in later. So one loop
+serves the sockets of all namespaces. For each IP version there are raw sockets for TCP, UDP and ICMP (raw(7)), which
+send SYNs and echo requests and receive answers and arrivals, and a UDP socket, which sends datagrams.
 
-Rule: a post is silent towards everybody else. Its canaries listen on ports of the kernel's choice,
-its raw sockets only listen, and the kernel's filters hide from it what is not its own.
+Input: an open namespace descriptor. Output: `ProbeSockets`, which an ExitStack closes.
+Rule: probe sockets disturb no other traffic. Canaries listen on ports that the kernel chooses, raw sockets receive
+copies of packets, and a BPF filter drops the copies that are not about this run.
+Source: raw(7), ip(7), ipv6(7), https://man7.org/linux/man-pages/man7/raw.7.html.
 """
 
 from __future__ import annotations
@@ -25,32 +29,45 @@ from cloison.probe.socket_registry import RegisterSocket
 SO_ATTACH_FILTER: Final = 26
 SO_MEMINFO: Final = 55
 SO_RCVBUFFORCE: Final = 33
-MEMINFO_DROPS: Final = 8
-"""Which number of SO_MEMINFO counts what the socket had no room for."""
+"""Socket options of asm-generic/socket.h that Python does not name."""
+SK_MEMINFO_DROPS: Final = 8
+"""SK_MEMINFO_DROPS of linux/sock_diag.h: the index in SO_MEMINFO's array of packets that the socket dropped."""
+SK_MEMINFO_VARS: Final = 9
+"""SK_MEMINFO_VARS of linux/sock_diag.h: the number of __u32 in SO_MEMINFO's array."""
 RECEIVE_BUFFER: Final = 8 << 20
 BACKLOG: Final = 128
 ICMP: Final = {4: packets.IPPROTO_ICMP, 6: packets.IPPROTO_ICMPV6}
 WILDCARD_ADDRESS: Final = {4: "0.0.0.0", 6: "::"}  # noqa: S104  # a canary listens on every address
 CONNTRACK_STATS: Final = Path("/proc/thread-self/net/stat/nf_conntrack")
 CONNTRACK_DROP_COLUMN: Final = "drop"
-"""The column that counts packets for which the connection tracking table had no room."""
+"""The column that counts packets which the kernel dropped because the connection tracking table was full."""
 NEIGHBOR_STATS: Final = (Path("/proc/net/stat/arp_cache"), Path("/proc/net/stat/ndisc_cache"))
-"""What the kernel counts about the neighbours of all namespaces together: their table is one."""
+"""The counters of the neighbor tables, which all namespaces share."""
 UNRESOLVED_COLUMN: Final = "unresolved_discards"
-"""The column that counts packets for which there was no room while their neighbour was being asked for."""
+"""The column that counts packets which the kernel dropped while their neighbor was not resolved yet."""
 SOCKADDR: Final = {4: struct.Struct("=H2x4s8x"), 6: struct.Struct("=H6x16sI")}
-"""A `sockaddr_in` and a `sockaddr_in6`, without a port."""
+"""struct sockaddr_in and struct sockaddr_in6, with port 0.
+
+    struct sockaddr_in  { sa_family_t sin_family;  in_port_t sin_port;  struct in_addr sin_addr; char sin_zero[8]; };
+    struct sockaddr_in6 { sa_family_t sin6_family; in_port_t sin6_port; uint32_t sin6_flowinfo;
+                          struct in6_addr sin6_addr; uint32_t sin6_scope_id; };
+"""
+IP_PKTINFO: Final = 8
 PKTINFO: Final = {
-    4: (struct.Struct("=i4s4x"), socket.IPPROTO_IP, 8),
+    4: (struct.Struct("=i4s4x"), socket.IPPROTO_IP, IP_PKTINFO),
     6: (struct.Struct("=16si"), socket.IPPROTO_IPV6, socket.IPV6_PKTINFO),
 }
-"""How a packet is told its source: IP_PKTINFO, which Python does not name, and its sister."""
+"""Ancillary data that fix the source address of a packet: layout, cmsg_level, cmsg_type.
+
+    struct in_pktinfo  { int ipi_ifindex; struct in_addr ipi_spec_dst; struct in_addr ipi_addr; };
+    struct in6_pktinfo { struct in6_addr ipi6_addr; int ipi6_ifindex; };
+"""
 Ports = Collection[tuple[Protocol, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeRun:
-    """What the posts of one run share: the token of its probes, and the way to announce its sockets."""
+    """The token of a run's probes, and the function that registers its sockets."""
 
     token: int
     register: RegisterSocket
@@ -58,19 +75,19 @@ class ProbeRun:
 
 @dataclass(frozen=True, slots=True)
 class SourceRoute:
-    """How the namespace's kernel would send to an address: from which address of its own."""
+    """The route to an address: the source address that the namespace's kernel chooses."""
 
     source: str
     version: int
     pseudo_sum: int
-    """What the two addresses add to the checksum of a SYN."""
+    """The sum of the pseudo-header's words, for the checksum of a SYN."""
     address_block: bytes
-    """Where to and from where, as a slot of a volley holds them."""
+    """The sockaddr and the pktinfo, as a slot of a send batch holds them."""
 
 
 @dataclass(slots=True, eq=False)
 class FamilySockets:
-    """What a post speaks one version of IP with. Raw sockets hear, by protocol; `sender` speaks UDP."""
+    """The sockets for one IP version: raw sockets by protocol, and the UDP socket `sender`."""
 
     raw: dict[Protocol, socket.socket]
     sender: socket.socket
@@ -82,7 +99,7 @@ class FamilySockets:
 
 @dataclass(slots=True, eq=False)
 class ProbeSockets:
-    """Sockets in one namespace. `port` is what its probes come from, `canaries` are the ports of its own listeners."""
+    """The sockets of one namespace. `port` is the source port of its SYNs, `canaries` are the ports of its canaries."""
 
     name: str
     descriptor: int
@@ -90,21 +107,21 @@ class ProbeSockets:
     canaries: dict[Protocol, int]
     per_family: dict[int, FamilySockets]
     routes: dict[tuple[str, str], SourceRoute | OSError] = field(default_factory=dict)
-    """By address and, for one that is valid on one link alone, an own address on that link."""
+    """By destination and, for a link-local destination, the own address on the interface to use."""
     is_guarded: bool = False
-    """Whether datagrams of ours find no service here."""
+    """Whether `udp_guard` is attached to the namespace."""
 
     def lost(self) -> int:
-        """Return how many packets this post's sockets had no room for, ever."""
+        """Return how many packets the raw sockets have dropped because their receive buffers were full."""
         return sum(_drops(raw) for family_sockets in self.per_family.values() for raw in family_sockets.raw.values())
 
     def conntrack_drops(self) -> int:
-        """Return how many packets in its namespace found the connection tracking table full, ever."""
+        """Return how many packets the full connection tracking table has dropped in this namespace."""
         with netns.inside(self.descriptor):
             return _conntrack_drops()
 
     def resolve_routes(self, wanted: Iterable[tuple[str, str]]) -> None:
-        """Ask the namespace's kernel how it would send to each address. No packet is sent."""
+        """Look up the source route to each address and add it to `routes`. No packet is sent."""
         unknown = {route for route in wanted if route not in self.routes}
         if unknown:
             with netns.inside(self.descriptor):
@@ -113,28 +130,30 @@ class ProbeSockets:
 
     @property
     def sending_ports(self) -> set[int]:
-        """The ports from which this post sends datagrams."""
+        """The source ports of this namespace's datagrams."""
         return {family_sockets.sender.getsockname()[1] for family_sockets in self.per_family.values()}
 
 
 def _source_routes(
     wanted: Iterable[tuple[str, str]], indexes_by_address: Mapping[str, int]
 ) -> dict[tuple[str, str], SourceRoute | OSError]:
-    asked = [*wanted]
-    scopes = [indexes_by_address.get(at, 0) for _, at in asked]
-    questions = [(address, scope) for (address, _), scope in zip(asked, scopes, strict=True)]
-    results = zip(asked, scopes, route_lookup.look_up(questions), strict=True)
+    keys = [*wanted]
+    scopes = [indexes_by_address.get(local_address, 0) for _, local_address in keys]
+    queries = [(address, scope) for (address, _), scope in zip(keys, scopes, strict=True)]
+    results = zip(keys, scopes, route_lookup.look_up(queries), strict=True)
     return {
-        route: r if isinstance(r, OSError) else _source_route(r.source, route[0], scope) for route, scope, r in results
+        key: found if isinstance(found, OSError) else _source_route(found.source, key[0], scope)
+        for key, scope, found in results
     }
 
 
 def _source_route(source: str, address: str, scope: int) -> SourceRoute:
     version = ip_version(address)
     layout, level, kind = PKTINFO[version]
-    own, far = (socket.inet_pton(FAMILIES[version], end) for end in (source, address))
-    pktinfo = layout.pack(0, own) if version == 4 else layout.pack(own, scope)  # noqa: PLR2004  # of IP
-    target = SOCKADDR[version].pack(FAMILIES[version], far, *([scope] if version == 6 else []))  # noqa: PLR2004  # of IP
+    packed_source, packed_address = (socket.inet_pton(FAMILIES[version], text) for text in (source, address))
+    # ipi_spec_dst and ipi6_addr are the source address; sin6_scope_id and ipi6_ifindex name the interface.
+    pktinfo = layout.pack(0, packed_source) if version == 4 else layout.pack(packed_source, scope)  # noqa: PLR2004  # of IP
+    target = SOCKADDR[version].pack(FAMILIES[version], packed_address, *([scope] if version == 6 else []))  # noqa: PLR2004  # of IP
     address_block = target.ljust(mmsg.CONTROL_OFFSET, b"\0") + mmsg.control_message(level, kind, pktinfo)
     return SourceRoute(source, version, packets.pseudo_sum(source, address), address_block)
 
@@ -142,19 +161,19 @@ def _source_route(source: str, address: str, scope: int) -> SourceRoute:
 def open_probe_sockets(
     opened: ExitStack, name: str, descriptor: int, run: ProbeRun, stand_ins: Ports = ()
 ) -> ProbeSockets:
-    """Take up a post in a namespace; its sockets close with `opened`, the descriptor stays the caller's.
+    """Open probe sockets in a namespace; `opened` closes them, and the caller closes `descriptor`.
 
-    Canaries listen on the ports `stand_ins` as well: they stand in for services that are not there, and
-    are not announced. Raises OSError when the namespace cannot be entered, or somebody listens on such a port.
+    On the ports `stand_ins` further sockets listen in the place of services that do not run; these are not registered.
+    Raises OSError if the namespace cannot be entered, or a port of `stand_ins` is in use.
     """
-    with netns.inside(descriptor), ExitStack() as made:
+    with netns.inside(descriptor), ExitStack() as stack:
         versions = [version for version in FAMILIES if version == 4 or _has_ipv6()]  # noqa: PLR2004  # of IP
         for protocol, port in stand_ins:  # before the kernel chooses ports of its own
-            _canary(made, protocol, versions, None, port)
-        canaries = {protocol: _canary(made, protocol, versions, run) for protocol in (Protocol.TCP, Protocol.UDP)}
-        reserved: int = _bound(made, Protocol.TCP, versions, run).getsockname()[1]
-        per_family = {version: _open_family_sockets(made, version, reserved, run) for version in versions}
-        opened.push(made.pop_all())
+            _canary(stack, protocol, versions, None, port)
+        canaries = {protocol: _canary(stack, protocol, versions, run) for protocol in (Protocol.TCP, Protocol.UDP)}
+        reserved: int = _bound(stack, Protocol.TCP, versions, run).getsockname()[1]
+        per_family = {version: _open_family_sockets(stack, version, reserved, run) for version in versions}
+        opened.push(stack.pop_all())
     return ProbeSockets(name, descriptor, reserved, canaries, per_family)
 
 
@@ -164,37 +183,39 @@ def _has_ipv6() -> bool:
     return False
 
 
-def _canary(made: ExitStack, protocol: Protocol, versions: Collection[int], run: ProbeRun | None, port: int = 0) -> int:
-    """Open a socket on one port of every version of IP, and return the port; 0 asks the kernel for one."""
-    opened = _bound(made, protocol, versions, run, port)
+def _canary(
+    stack: ExitStack, protocol: Protocol, versions: Collection[int], run: ProbeRun | None, port: int = 0
+) -> int:
+    """Open a canary on a port of all IP versions, and return the port; for 0 the kernel chooses one."""
+    sock = _bound(stack, protocol, versions, run, port)
     if protocol is Protocol.TCP:
-        opened.listen(BACKLOG)
-    number: int = opened.getsockname()[1]
+        sock.listen(BACKLOG)
+    number: int = sock.getsockname()[1]
     return number
 
 
 def _bound(
-    made: ExitStack, protocol: Protocol, versions: Collection[int], run: ProbeRun | None, port: int = 0
+    stack: ExitStack, protocol: Protocol, versions: Collection[int], run: ProbeRun | None, port: int = 0
 ) -> socket.socket:
     version = max(versions)
     kind = socket.SOCK_STREAM if protocol is Protocol.TCP else socket.SOCK_DGRAM
-    opened = made.enter_context(socket.socket(FAMILIES[version], kind))
+    sock = stack.enter_context(socket.socket(FAMILIES[version], kind))
     if version == 6:  # noqa: PLR2004  # of IP
-        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     if run:
-        run.register(opened)
-    opened.bind((WILDCARD_ADDRESS[version], port))
-    return opened
+        run.register(sock)
+    sock.bind((WILDCARD_ADDRESS[version], port))
+    return sock
 
 
-def _open_family_sockets(made: ExitStack, version: int, port: int, run: ProbeRun) -> FamilySockets:
+def _open_family_sockets(stack: ExitStack, version: int, port: int, run: ProbeRun) -> FamilySockets:
     filters = {
         Protocol.TCP: (packets.IPPROTO_TCP, bpf_filter.tcp_filter(version, port, run.token)),
         Protocol.UDP: (packets.IPPROTO_UDP, bpf_filter.udp_filter(version, run.token)),
         Protocol.ICMP: (ICMP[version], bpf_filter.icmp_filter(version, run.token)),
     }
-    raw = {protocol: made.enter_context(_raw(version, *number)) for protocol, number in filters.items()}
-    sender = made.enter_context(socket.socket(FAMILIES[version], socket.SOCK_DGRAM))
+    raw = {protocol: stack.enter_context(_raw(version, *number)) for protocol, number in filters.items()}
+    sender = stack.enter_context(socket.socket(FAMILIES[version], socket.SOCK_DGRAM))
     sender.setblocking(False)  # noqa: FBT003  # the socket module's own signature
     if version == 6:  # noqa: PLR2004  # of IP
         sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -204,20 +225,21 @@ def _open_family_sockets(made: ExitStack, version: int, port: int, run: ProbeRun
 
 
 @contextmanager
-def _raw(version: int, number: int, only: bpf_filter.Filter) -> Iterator[socket.socket]:
-    with socket.socket(FAMILIES[version], socket.SOCK_RAW, number) as made:
-        made.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, only[0])
-        made.setblocking(False)  # noqa: FBT003  # the socket module's own signature
-        made.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
-        yield made
+def _raw(version: int, number: int, bpf_program: bpf_filter.Filter) -> Iterator[socket.socket]:
+    with socket.socket(FAMILIES[version], socket.SOCK_RAW, number) as raw:
+        raw.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, bpf_program[0])
+        raw.setblocking(False)  # noqa: FBT003  # the socket module's own signature
+        raw.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+        yield raw
 
 
 def _drops(raw: socket.socket) -> int:
-    return int(struct.unpack("9I", raw.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))[MEMINFO_DROPS])
+    counters = raw.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 4 * SK_MEMINFO_VARS)
+    return int(struct.unpack(f"={SK_MEMINFO_VARS}I", counters)[SK_MEMINFO_DROPS])
 
 
 def unresolved_discards() -> int:
-    """Return how many packets the machine has dropped because too many waited for a neighbour, ever."""
+    """Return how many packets the machine has dropped because too many waited for an unresolved neighbor."""
     return sum(_column_sum(path, UNRESOLVED_COLUMN) for path in NEIGHBOR_STATS)
 
 
@@ -226,9 +248,9 @@ def _conntrack_drops() -> int:
 
 
 def _column_sum(path: Path, column: str) -> int:
-    """Sum up a column of the kernel's statistics, one row a processor."""
+    """Return the sum of a column of /proc/net/stat: a header line, and a line of hexadecimal numbers a processor."""
     if not path.exists():
         return 0
-    address_block, *rows = (sender_socket.split() for sender_socket in path.read_text().splitlines())
-    at = address_block.index(column)
+    header, *rows = (line.split() for line in path.read_text().splitlines())
+    at = header.index(column)
     return sum(int(row[at], 16) for row in rows)

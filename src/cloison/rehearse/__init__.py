@@ -1,1 +1,1 @@
-"""A project's networks on the real engine, with an idle container in the place of every service."""
+"""Rehearsals: a project's networks on the real engine, with an idle container for every service."""

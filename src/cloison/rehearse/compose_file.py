@@ -1,9 +1,10 @@
-"""The Compose file of a rehearsal: the networks of a project, and an idle container for every service.
+"""Derives the Compose document of a rehearsal: a project's networks, and an idle container for every service.
 
-Rule: what decides who reaches whom is kept, and nothing else. Of the file's own images, commands,
-volumes, secrets and variables nothing is left, so nothing of them can run. Where a thing cannot be
-had twice on one machine (a name, a port, a subnet, somebody else's network), something of the
-rehearsal's own stands in for it, and a note says so.
+Input: the resolved document of the project, and the host's subnets, addresses and networks. Output: a `Rehearsal`.
+Rule: only keys that decide which flows are open are kept. Images, commands, volumes, secrets and variables are left
+out, so no program of the project can run. A resource that cannot exist twice on one machine (a name, a host port, a
+subnet, an external network) is replaced, and a note says so.
+Source: https://docs.docker.com/reference/compose-file/.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ BRIDGE: Final = "bridge"
 BRIDGE_NAME: Final = "com.docker.network.bridge.name"
 STATIC: Final = {4: "ipv4_address", 6: "ipv6_address"}
 ATTACHMENT_KEYS: Final = ("aliases", "ipv4_address", "ipv6_address", "priority", "gw_priority")
-"""What is kept of a service's seat on a network."""
+"""The keys of a service's network attachment that are kept."""
 NETWORK_KEYS: Final = ("internal", "enable_ipv4", "enable_ipv6")
 NET_SYSCTL_PREFIX: Final = "net."
 Body = Mapping[str, Any]
@@ -31,18 +32,18 @@ Body = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class HostEnvironment:
-    """What the machine has: subnets in use, the host's addresses, and the engine's networks by name."""
+    """The host's subnets in use, its addresses, and the engine's networks by name."""
 
     subnets: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     resolver: str = ""
-    """The name server that the containers are given, the outside's; empty for the engine's choice."""
+    """The name server of the containers: the external host's address, or empty for the engine's choice."""
     networks: Mapping[str, NetworkFacts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """A document for Compose, and what must be said about it. `left_out` is (what, why)."""
+    """A Compose document, notes about replaced parts, and parts that are left out as (part, reason)."""
 
     name: str
     document: Body
@@ -55,11 +56,11 @@ class _Report:
     notes: list[str] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
     renumbered: dict[str, set[int]] = field(default_factory=dict)
-    """By the key of a network: the versions of IP of which it lost a subnet."""
+    """The IP versions for which a network lost its subnet, by the key of the network."""
 
 
 def rehearsal(document: Body, name: str, image: str, environment: HostEnvironment) -> Rehearsal:
-    """Turn the resolved document of a project into that of its rehearsal, called `name`, on containers of `image`."""
+    """Return the rehearsal called `name` of a project's resolved document; its containers run `image`."""
     report = _Report([_headline(document["name"])])
     excluded = _excluded_services(document["services"])
     services = {key: body for key, body in document["services"].items() if key not in excluded}
@@ -82,16 +83,16 @@ def rehearsal(document: Body, name: str, image: str, environment: HostEnvironmen
 
 def _headline(project: str) -> str:
     return (
-        f"a rehearsal of {project}: an idle container stood in for every service and listened on the ports that the "
-        "file or the policy names; what else an image listens on shows only when it runs"
+        f"a rehearsal of {project}: an idle container stood in for every service, with the ports that the file or the "
+        "policy names; other ports of an image are known only when it runs"
     )
 
 
 def _excluded_services(services: Mapping[str, Body]) -> dict[str, str]:
-    """Return the services that live in the namespace of a container of somebody else's, and why they are left out."""
-    why = "it lives in the namespace of {}, which is no part of the file"
+    """Return the services that share the namespace of a foreign container, with the reason why they are left out."""
+    why = "it shares the network namespace of {}, which is not part of the file"
     found: dict[str, str] = {}
-    for _ in services:  # a circle has been refused before, so no chain is longer
+    for _ in services:  # `compose.project` has rejected circles, so no chain of services is longer
         for key, body in services.items():
             mode, _, owner = (body.get("network_mode") or "").partition(":")
             if mode == "container":
@@ -108,7 +109,9 @@ def _network(key: str, body: Body, environment: HostEnvironment, report: _Report
     kept = {member: body[member] for member in NETWORK_KEYS if body.get(member) is not None}
     if driver != BRIDGE:
         report.renumbered[key] = {4, 6}
-        report.left_out.append((f"network {key}", f"a bridge stood in for the driver {driver}, whose walls are others"))
+        report.left_out.append(
+            (f"network {key}", f"a bridge stood in for the driver {driver}, which isolates in another way")
+        )
         return {member: value for member, value in kept.items() if member == "internal"}
     pools = _subnets(key, body.get("ipam") or {}, environment, report)
     if 6 in report.renumbered.get(key, ()):  # noqa: PLR2004  # the version of IP
@@ -117,13 +120,13 @@ def _network(key: str, body: Body, environment: HostEnvironment, report: _Report
 
 
 def _external_network(key: str, name: str, environment: HostEnvironment, report: _Report) -> dict[str, Any]:
-    """Return a fresh network like the one that others lend: the strangers on it cannot be rehearsed."""
+    """Return a new network with the options of an external one; foreign containers on it are not rehearsed."""
     original = environment.networks.get(name)
     what = "internal " if original and original.internal else ""
     report.renumbered[key] = {4, 6}
     report.notes.append(
-        f"network {key} is external: a fresh {what}network stood in for {name}, "
-        "and the containers of others on it were not there"
+        f"network {key} is external: a new {what}network stood in for {name}, "
+        "without the foreign containers that are on it"
     )
     if original is None or original.driver != BRIDGE:
         return {}
@@ -135,7 +138,7 @@ def _options(options: Body) -> dict[str, str]:
 
 
 def _subnets(key: str, ipam: Body, environment: HostEnvironment, report: _Report) -> dict[str, Any]:
-    """Return what stays of a network's subnets: the engine chooses another for one that is in use."""
+    """Return the subnets of a network that are not in use; for the others the engine chooses."""
     free = []
     for pool in ipam.get("config") or ():
         in_use = _overlapping(pool.get("subnet") or "", environment.subnets)
@@ -150,17 +153,17 @@ def _subnets(key: str, ipam: Body, environment: HostEnvironment, report: _Report
 
 
 def _overlapping(subnet: str, in_use: Iterable[str]) -> str:
-    """Return the subnet in use that `subnet` overlaps, empty when it is free, or no subnet at all."""
+    """Return the subnet in use that `subnet` overlaps, empty if there is none or `subnet` is invalid."""
     try:
         wanted = ip_network(subnet, strict=False)
     except ValueError:
-        return ""  # the engine will say so
+        return ""  # the engine reports it
     networks = (ip_network(text, strict=False) for text in in_use)
     return next((str(n) for n in networks if n.version == wanted.version and n.overlaps(wanted)), "")
 
 
 def _service(key: str, body: Body, environment: HostEnvironment, report: _Report) -> dict[str, Any]:
-    # The idle program ignores every signal, as the first process of a container does; Podman would wait ten seconds.
+    # Process 1 of a PID namespace ignores signals without a handler, SIGTERM too; Podman would wait ten seconds.
     stand_in: dict[str, Any] = {"pull_policy": "never", "restart": "no", "cap_drop": ["ALL"], "stop_signal": "SIGKILL"}
     for member in ("network_mode", "expose", "scale"):
         if body.get(member) is not None:
@@ -192,7 +195,7 @@ def _attachment(network: str, attachment: Body | None, report: _Report) -> dict[
 
 
 def _ports(key: str, ports: Iterable[Body], environment: HostEnvironment, report: _Report) -> list[dict[str, Any]]:
-    """Return the published ports with their host addresses, each on a port that the engine chooses."""
+    """Return the published ports with their host addresses; the engine chooses each host port."""
     republished: list[dict[str, Any]] = []
     for port in ports:
         published = {"target": port["target"], "protocol": port.get("protocol") or "tcp"}
@@ -201,8 +204,8 @@ def _ports(key: str, ports: Iterable[Body], environment: HostEnvironment, report
             published |= {"host_ip": address} if address else {}
         else:
             report.notes.append(
-                f"{key}:{port['target']} is published on {address}, which is no address of this machine; "
-                "it was published on every address instead"
+                f"{key}:{port['target']} is published on {address}, which is not an address of this machine; "
+                "the rehearsal published it on every address"
             )
         if published not in republished:
             republished.append(published)
@@ -217,7 +220,7 @@ def _is_local(address: str, addresses: Iterable[str]) -> bool:
 
 
 def _policy(policy: Any, excluded: Collection[str], report: _Report) -> Any:
-    """Return the policy without the lines about services that are left out: they would speak about nobody."""
+    """Return the policy without the rules about services that are left out."""
     if not excluded or not isinstance(policy, Mapping):
         return policy
     filtered: dict[str, Any] = {**policy}
@@ -227,7 +230,7 @@ def _policy(policy: Any, excluded: Collection[str], report: _Report) -> Any:
         named = [line for line in policy[key] if _mentions(line, excluded)]
         filtered[key] = [line for line in policy[key] if line not in named]
         report.notes += [
-            f"{POLICY_KEY}.{key}: {_arrow(line)} was not judged, for it names a service that is left out"
+            f"{POLICY_KEY}.{key}: {_arrow(line)} was not judged, because it names a service that is left out"
             for line in named
         ]
     return filtered

@@ -1,8 +1,9 @@
-"""The environment of a rehearsal: networks and stand-ins that are made on the engine and removed at its end.
+"""Starts the environment of a rehearsal on the engine, and removes it however the rehearsal ends.
 
-Input: a resolved Compose document. Output: the running rehearsal, with the document that was started.
-Rule: everything that is made carries the rehearsal's label. This process and its Compose hold the rehearsal's lock
-while they may make something. A label whose lock is free belongs to a killed rehearsal, and the next one removes it.
+Input: a resolved Compose document. Output: the `Rehearsal`, whose containers run.
+Rule: every container, network and image carries the rehearsal's label. This process and the Compose process that it
+starts hold the rehearsal's lock for as long as one of them may still make something. A label whose lock is free is
+a left-over of a killed rehearsal, and the next rehearsal removes it.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from cloison.rehearse.resources import SUFFIX_LENGTH, RehearsalResources
 
 LOCK: Final = "rehearsal-"
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
-"""The names of projects that Compose accepts: https://docs.docker.com/compose/how-tos/project-name/"""
+"""The names that Compose accepts for a project: https://docs.docker.com/compose/how-tos/project-name/"""
 SETTLE_SECONDS: Final = 0.5
 """Seconds for the engine to finish the requests of an interrupted Compose."""
 RTN_UNICAST: Final = 1
-"""The type of a route to a gateway or an interface (linux/rtnetlink.h)."""
+"""RTN_UNICAST of linux/rtnetlink.h: a route to a gateway or an interface, not local, broadcast or blackhole."""
 RT_TABLE_MAIN: Final = 254
 ComposeStarter = Callable[[str, Mapping[str, Any], int], CommandResult]
-"""Starts a document as a project with Compose; Compose inherits the descriptor of the lock."""
+"""Runs Compose to start a document as the project of that name; Compose inherits the lock's descriptor."""
 
 
 def compose(name: str, document: Mapping[str, Any], lock: int) -> CommandResult:
@@ -47,7 +48,7 @@ def rehearsal_environment(
 ) -> Iterator[Rehearsal]:
     """Run the rehearsal of a resolved document; `resolver` is the name server of its containers.
 
-    Raises NotProven when the engine does not answer or cannot run it.
+    Raises NotProven if the engine does not answer or cannot run it.
     """
     name = f"{document['name']}-rehearsal-{secrets.token_hex(SUFFIX_LENGTH // 2)}"
     lock = file_lock.acquire(LOCK + name)
@@ -57,14 +58,14 @@ def rehearsal_environment(
         with closing(local_client()) as api:
             resources = RehearsalResources(api)
             _remove_leftovers(resources)
-            progress("setting the stage")
+            progress("starting the rehearsal's containers")
             with _removed_at_end(resources, name):
                 rehearsed = compose_file.rehearsal(
                     document, name, resources.build_image(name), _host_environment(resources, resolver)
                 )
                 _start(rehearsed, lock, start)
                 yield rehearsed
-                progress("clearing the stage")
+                progress("removing the rehearsal's containers")
     finally:
         file_lock.release(LOCK + name, lock)
 
@@ -74,7 +75,7 @@ def _removed_at_end(resources: RehearsalResources, name: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with SIGNALS.deferred():  # a removal takes a second, and an interrupted one would leave the rest for ever
+        with SIGNALS.deferred():  # a removal takes a second; an interrupted one would leave resources behind
             time.sleep(SETTLE_SECONDS)
             resources.remove(name)
         raise
@@ -86,11 +87,11 @@ def _start(rehearsed: Rehearsal, lock: int, start: ComposeStarter) -> None:
     document = {key: value for key, value in rehearsed.document.items() if not key.startswith("x-")}
     result = start(rehearsed.name, document, lock)
     if result.code != 0:
-        raise NotProven(f"the rehearsal could not be set up: {result.last_line}")
+        raise NotProven(f"the rehearsal could not be started: {result.last_line}")
 
 
 def _remove_leftovers(resources: RehearsalResources) -> None:
-    """Remove what killed rehearsals left on the engine; a failure is left to the next rehearsal."""
+    """Remove the left-overs of killed rehearsals; the next rehearsal tries again where that fails."""
     with suppress(NotProven, *FAILURES):
         names = resources.rehearsals() | file_lock.lock_names(LOCK)
         file_lock.sweep(LOCK, filter(NAME.fullmatch, names), resources.remove)

@@ -1,4 +1,8 @@
-"""Makes the idle image of a rehearsal, and takes away everything that carries the rehearsal's label."""
+"""Makes the idle image of a rehearsal, and removes the containers, networks and images with the rehearsal's label.
+
+Input: an Engine API client, and the name of a rehearsal. Output: references and facts of the engine's resources.
+Rule: containers are removed first, then networks, then images; only resources with the label are touched.
+"""
 
 from __future__ import annotations
 
@@ -17,24 +21,25 @@ from cloison.model.facts import NetworkFacts
 from cloison.rehearse import idle_image
 
 REPOSITORY: Final = "localhost/cloison/idle-"
-"""The rehearsal's own word follows: Podman 4.3 ignores the tag of an import. Nobody looks for `localhost` far away."""
+"""The rehearsal's suffix is appended, not a tag, as Podman 4.3 ignores the tag of an import; no engine pulls from
+`localhost`."""
 TRIES: Final = 20
 RETRY_INTERVAL: Final = 0.25
-"""Seconds between two tries to remove: an engine that was interrupted may still be finishing something."""
+"""Seconds between two tries to remove: an engine may still be finishing an interrupted request."""
 WORKERS: Final = 8
 Removal = Callable[[], object]
 
 
 class RehearsalResources:
-    """A connection to the engine that builds and clears the stage; close the client yourself."""
+    """The resources of rehearsals on an engine; the caller closes the client."""
 
     def __init__(self, api: docker.APIClient) -> None:
         self._api = api
 
     def networks(self) -> tuple[list[NetworkFacts], list[str]]:
-        """Return the engine's networks, and every subnet of theirs in both families.
+        """Return the engine's networks, and all of their subnets, IPv4 and IPv6.
 
-        Raises NotProven when the engine does not answer.
+        Raises NotProven if the engine does not answer.
         """
         try:
             listed = self._api.networks()
@@ -46,7 +51,7 @@ class RehearsalResources:
     def build_image(self, name: str) -> str:
         """Make the idle image of the rehearsal `name` and return its reference.
 
-        Raises NotProven when the engine does not answer, or runs on a processor without an idle program.
+        Raises NotProven if the engine does not answer, or runs on a processor without an idle program.
         """
         reference = REPOSITORY + name[-SUFFIX_LENGTH:]
         try:
@@ -62,16 +67,16 @@ class RehearsalResources:
         return reference
 
     def rehearsals(self) -> set[str]:
-        """Return the names of the rehearsals of which the engine still has something."""
-        wanted = {"label": REHEARSAL_LABEL}
-        found = (self._api.containers(all=True, filters=wanted), self._api.networks(filters=wanted))
-        images = self._api.images(filters=wanted)
+        """Return the names of the rehearsals of which the engine has a container, network or image."""
+        filters = {"label": REHEARSAL_LABEL}
+        found = (self._api.containers(all=True, filters=filters), self._api.networks(filters=filters))
+        images = self._api.images(filters=filters)
         return {(item.get("Labels") or {}).get(REHEARSAL_LABEL, "") for items in (*found, images) for item in items}
 
     def remove(self, name: str) -> None:
         """Remove everything of the rehearsal `name`.
 
-        Raises NotProven when something cannot be removed.
+        Raises NotProven if a resource cannot be removed.
         """
         try:
             for _ in range(TRIES):
@@ -85,10 +90,10 @@ class RehearsalResources:
         raise NotProven(f"the rehearsal could not be removed; {_manual_hint(name)}")
 
     def _next(self, name: str) -> list[Removal]:
-        """Return what is to be removed next.
+        """Return the removals of the next step: the containers, else the networks, else the images.
 
-        A network stays until its containers are gone: Podman lets it go from under one that it could not remove yet
-        (the owner of a namespace in which others live), and then never takes the bridge away (4.3.1).
+        A network is removed after its containers. Podman 4.3.1 removes a network while one of its containers still
+        exists (such as a namespace owner with sharers), and then never removes the bridge.
         """
         return next((step for step in self._steps({"label": f"{REHEARSAL_LABEL}={name}"}) if step), [])
 
@@ -103,7 +108,7 @@ class RehearsalResources:
 
 
 SUFFIX_LENGTH: Final = 6
-"""How many letters at the end of a rehearsal's name tell it from others."""
+"""The length of the random suffix of a rehearsal's name."""
 
 
 def _removal(remove: Callable[..., object], item: Mapping[str, Any], **how: bool) -> Removal:
@@ -111,10 +116,10 @@ def _removal(remove: Callable[..., object], item: Mapping[str, Any], **how: bool
 
 
 def _is_removed(removal: Removal) -> bool:
-    """Whether it went."""
+    """Run a removal; return whether it succeeded."""
     try:
         removal()
-    except APIError:  # it went by itself, or waits for something that goes first
+    except APIError:  # the resource does not exist any more, or another one uses it
         return False
     return True
 

@@ -1,12 +1,11 @@
-"""The agent's container: it has the privileges that proving needs, and it ends with its command.
+"""Runs the agent's container on the engine's machine: with the rights that a proof needs, removed at the end.
 
-Input: a connection to an engine. Output: a running agent, with its standard streams.
+Input: a connection to the engine. Output: a running `Agent` that takes and sends lines.
 Rules:
   - The engine removes the container when its program ends (AutoRemove), and the program ends when its standard input
-    closes. So nothing of a killed command keeps running.
-  - An agent has a token as its label, and its command holds the lock of that token. The container of a killed command
-    that never started is found by its free lock; one of another machine by its age.
-Source: https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerAttach
+    closes. So a killed command leaves no running container.
+  - The container's label is a token, and the command holds the lock of that token. A container that a killed command
+    has created and not started is recognised by its free lock; one from another machine, by its age.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from cloison.errors import NotProven
 from cloison.linux import file_lock, netns
 from cloison.remote.agent_image import image
 
-LOCK: Final = "scout-"
+LOCK: Final = "agent-"
 AGENT_NETWORK_MODES: Final = ("host", "none")
 """Of an agent, and of the container that reads the version of an image's Python."""
 CGROUP_ROOT: Final = "/sys/fs/cgroup"
@@ -54,7 +53,10 @@ EXIT_TIMEOUT: Final = 30
 """Seconds for an agent to remove what it has made; a rehearsal takes the longest."""
 POLL_INTERVAL: Final = 0.05
 FRAME_HEADER: Final = struct.Struct(">BxxxL")
-"""The header of a frame of an attached container: the stream (1 is stdout, 2 stderr), and the length of the payload."""
+"""The frame header of an attached container's output: stream (1 stdout, 2 stderr), three zero bytes, length.
+
+https://docs.docker.com/reference/api/engine/ (ContainerAttach, "Stream format")
+"""
 STDOUT: Final = 1
 STDERR_TAIL: Final = 2000
 """Bytes of an agent's standard error that are kept for an error message."""
@@ -62,12 +64,12 @@ STDERR_TAIL: Final = 2000
 
 @dataclass(slots=True)
 class Agent:
-    """A running agent and the connection to its standard streams."""
+    """A running agent and the connection to its standard input and output."""
 
     line: Any
     """The socket of the attached container."""
     output_lines: queue.SimpleQueue[bytes] = field(default_factory=queue.SimpleQueue)
-    """Whole lines; an empty one is the end."""
+    """Whole lines of its standard output; an empty one marks the end."""
     errors: bytes = b""
     reader: threading.Thread = field(init=False)
 
@@ -76,9 +78,9 @@ class Agent:
         self.reader.start()
 
     def send(self, text: bytes) -> None:
-        """Write to the agent's standard input.
+        """Write an encoded message to the agent's standard input.
 
-        Raises NotProven when the connection is broken.
+        Raises NotProven if the connection is broken.
         """
         try:
             self.line.sendall(text)
@@ -86,16 +88,17 @@ class Agent:
             raise NotProven(f"the agent on the engine's machine cannot be reached: {error}") from error
 
     def close(self) -> None:
-        """Close the agent's standard input, which ends it."""
-        with suppress(OSError):  # it has ended already
+        """Close the connection; the agent exits when its standard input closes."""
+        with suppress(OSError):  # the agent has closed it
             self.line.shutdown(socket.SHUT_RDWR)
         self.reader.join(API_TIMEOUT)
-        os.close(self.line.detach())  # the library's response still refers to it
+        os.close(self.line.detach())  # docker-py's response object still refers to the socket and would keep it open
 
     def messages(self) -> Iterator[bytes]:
-        """Yield the lines of its standard output.
+        """Yield the lines of the agent's standard output.
 
-        Raises NotProven when the connection ends, or no line comes for API_TIMEOUT: an agent sends one every second.
+        Raises NotProven if the output ends, or if no line comes within API_TIMEOUT seconds: an agent sends a heartbeat
+        every second.
         """
         while True:
             try:
@@ -109,7 +112,7 @@ class Agent:
             yield line
 
     def _read_output(self) -> None:
-        """Read both streams until the connection ends."""
+        """Read the container's output until it ends; lines of stdout are queued, the tail of stderr is kept."""
         rest = b""
         with suppress(OSError, ValueError), self.line.makefile("rb") as stream:
             for number, part in _frames(stream):
@@ -130,9 +133,9 @@ def _frames(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 @contextmanager
 def running_agent(engine: EngineConnection, progress: Callable[[str], None]) -> Iterator[tuple[Agent, int]]:
-    """Run an agent on the engine's machine; provide it and the descriptor of its lock.
+    """Run an agent on the engine's machine; yield it and the descriptor of the lock that this command holds for it.
 
-    Raises NotProven when the engine cannot run one.
+    Raises NotProven if the engine cannot run one.
     """
     token = secrets.token_hex(8)
     lock = _take_lock(token)
@@ -164,24 +167,24 @@ def _take_lock(token: str) -> int:
 def _start_agent(engine: EngineConnection, image_name: str, name: str, token: str) -> Agent:
     _create(engine, image_name, name, token)
     answer = engine.api.attach_socket(name, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-    line = getattr(answer, "_sock", answer)  # plain connections come wrapped in a file, those with TLS do not
-    line.settimeout(None)  # `messages` has the time limit
+    line = getattr(answer, "_sock", answer)  # docker-py wraps a plain socket in a SocketIO, and a TLS socket not
+    line.settimeout(None)  # messages() has a time-out of its own
     agent = Agent(line)
     engine.api.start(name)
     return agent
 
 
 def _create(engine: EngineConnection, image_name: str, name: str, token: str) -> None:
-    """Make the container, with the engine's socket mounted from the first possible path that exists on its machine."""
+    """Create the container with the engine's socket mounted: the first of the possible paths that the engine has."""
     facts = engine.api.info()
     if "rootless" in _security_options(facts):
         raise NotProven(
-            f"the engine at {engine.address} is rootless: its networks are inside its own network namespace, "
-            "which cannot be entered yet; nothing is proven"
+            f"the engine at {engine.address} is rootless: its networks are in a user namespace, which the agent "
+            "cannot enter; nothing is proven. Use an engine that runs as root"
         )
     paths = list(dict.fromkeys(_sockets(engine, facts)))
     for path in paths:
-        # An engine refuses to mount what it does not have.
+        # The engine refuses a bind mount whose source does not exist.
         with suppress(APIError) if path != paths[-1] else nullcontext():
             engine.api.create_container(
                 image_name,
@@ -208,13 +211,13 @@ def _host_config(api: docker.APIClient, facts: Mapping[str, Any], path: str) -> 
         auto_remove=True,
         pid_mode="host",
         network_mode="host",
-        # setns(2) needs the capabilities in the user namespace that owns the target: the initial one.
+        # setns(2) into another container's namespace needs CAP_SYS_ADMIN in the initial user namespace.
         userns_mode="host" if "userns" in reported else None,
         cap_drop=["ALL"],
         cap_add=list(netns.CAPABILITIES),
         security_opt=["no-new-privileges", *lifted],
         read_only=True,
-        # A bind creates a folder that is missing, a mount does not.
+        # The engine creates the missing source folder of a bind, and not that of a mount.
         binds=[f"{LOCK_FOLDER}:{LOCK_FOLDER}", f"{CGROUP_ROOT}:{CGROUP_ROOT}:ro"],
         mounts=[Mount(SOCKET, path, type="bind")],
         log_config=LogConfig(type="none"),
@@ -228,8 +231,8 @@ def _security_options(facts: Mapping[str, Any]) -> set[str]:
 
 
 def _await_removal(api: docker.APIClient, name: str) -> None:
-    """Wait until an agent whose input is closed has been removed; remove it by force after EXIT_TIMEOUT."""
-    with suppress(*FAILURES):  # the container is gone, or the engine
+    """Wait until the engine has removed the agent's container; after EXIT_TIMEOUT, remove it by force."""
+    with suppress(*FAILURES):  # the container does not exist any more, or the engine does not answer
         deadline = time.monotonic() + EXIT_TIMEOUT
         while api.inspect_container(name)["State"]["Status"] != "created" and time.monotonic() < deadline:
             time.sleep(POLL_INTERVAL)
@@ -237,7 +240,7 @@ def _await_removal(api: docker.APIClient, name: str) -> None:
 
 
 def _remove_leftovers(api: docker.APIClient) -> None:
-    """Remove the agents of killed commands; a failure is left to the next command."""
+    """Remove the agents of commands that have ended; the next command tries again where that fails."""
     with suppress(*FAILURES, OSError):
         lock_names = file_lock.lock_names(LOCK)
         dead = file_lock.sweep(LOCK, lock_names)
@@ -259,7 +262,7 @@ def _is_agent(item: Mapping[str, Any], token: str) -> bool:
 
 
 def _now(api: docker.APIClient) -> float:
-    """Return the time on the engine's machine, in seconds; its clock may differ from this one."""
+    """Return the time on the engine's machine as a Unix timestamp; its clock may differ from the local one."""
     text = re.sub(r"\.\d+", "", str(api.info()["SystemTime"]))
     return datetime.fromisoformat(text).timestamp()
 

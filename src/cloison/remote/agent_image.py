@@ -1,8 +1,8 @@
-"""The image of the agent: built once for each version of the program, and removed by a later version.
+"""Builds the image of the agent, once for each version of the program, and removes images of older versions.
 
-Input: a client of an engine. Output: the reference of an image that the engine has.
-Rule: the tag has the digest of the program and its packages, so the same program finds its image again.
-Source: https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Image/operation/ImageBuild
+Input: an Engine API client. Output: the reference of the image.
+Rule: the tag is a digest of the program and its packages, so an existing image is never out of date. The build uses no
+network; its context holds all files.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from cloison.errors import NotProven
 from cloison.remote import image_context
 from cloison.remote.image_context import Interpreter
 
-REPOSITORY: Final = "cloison/scout"
+REPOSITORY: Final = "cloison/agent"
 BASE_IMAGE_VARIABLE: Final = "CLOISON_PYTHON_IMAGE"
-"""The variable that names the base image; the stack's own image is built on the same one."""
+"""The environment variable with the Python image to build on; the ledger's image uses the same variable."""
 FALLBACK_BASE: Final = "cloison/airgap-python:3.11"
-"""The image that images/build.sh makes from Debian packages where no registry can be reached."""
+"""The image that images/build.sh makes from Debian packages if no registry can be reached."""
 BUILD_TIMEOUT: Final = 300
-"""Seconds without output from the engine while it builds or pulls."""
+"""Seconds to wait for the engine's next event while it builds or pulls."""
 DIGEST_LENGTH: Final = 12
 UNTAGGED: Final = "<none>"
 KEEP_SECONDS: Final = 24 * 60 * 60
-"""Seconds that another version's image stays, so that two versions on one engine build once a day at most."""
-BASE_LABEL: Final = "io.cloison.scout.base"
+"""Seconds before another version's image is removed, so that two versions on one engine build once a day at most."""
+BASE_LABEL: Final = "io.cloison.agent.base"
 """The label of every image of an agent."""
 
 
 def image(api: docker.APIClient, progress: Callable[[str], None]) -> str:
-    """Return the reference of the agent's image; build it where the engine does not have it.
+    """Return the reference of the agent's image, which is built if the engine does not have it.
 
-    Raises NotProven when it cannot be built.
+    Raises NotProven if it cannot be built.
     """
     requested_base = os.environ.get(BASE_IMAGE_VARIABLE, "")
     digest = image_context.digest()[:DIGEST_LENGTH]
@@ -51,18 +51,18 @@ def image(api: docker.APIClient, progress: Callable[[str], None]) -> str:
     previous_timeout, api.timeout = api.timeout, BUILD_TIMEOUT
     try:
         if not _image_exists(api, tag):
-            progress("building the agent's image, once for this version")
+            progress("building the image of the agent, once for this version")
             _build(api, _base(api, requested_base, progress), tag)
             _remove_old_images(api)
     except FAILURES as error:
-        raise NotProven(f"the agent's image could not be built: {error}") from error
+        raise NotProven(f"the image of the agent could not be built: {error}") from error
     finally:
         api.timeout = previous_timeout
     return tag
 
 
 def _remove_old_images(api: docker.APIClient) -> None:
-    """Remove the images of other versions, except those that a container uses or that have another name, too."""
+    """Remove the images of other versions, except those that a container uses or that have another name too."""
     for image in api.images(filters={"label": BASE_LABEL}):
         names = [name for name in image.get("RepoTags") or () if not name.startswith(UNTAGGED)]
         if image["Created"] > time.time() - KEEP_SECONDS or not all(
@@ -75,7 +75,7 @@ def _remove_old_images(api: docker.APIClient) -> None:
 
 
 def _suffix(requested_base: str) -> str:
-    """Return the part of the tag that differs between base images."""
+    """Return the suffix of the tag for a requested base image, empty for the default one."""
     return (
         f"-{''.join(c if c.isalnum() else '-' for c in requested_base).strip('-')}"[:60].rstrip("-")
         if requested_base
@@ -92,11 +92,9 @@ def _image_exists(api: docker.APIClient, reference: str) -> bool:
 
 
 def _base(api: docker.APIClient, requested_base: str, progress: Callable[[str], None]) -> str:
-    """Return the base image: the requested one, else one that the engine has, else the registry's.
+    """Return the Python image to build on: the requested one, else an image that the engine has, else one to pull.
 
-    The registry's has the version of the running Python, so that the installed packages fit.
-
-    Raises NotProven when the engine cannot get it.
+    The image to pull has the Python version that runs here, so that the installed packages fit.
     """
     default_base = f"python:{image_context.running_interpreter().version}-slim"
     for base in (requested_base,) if requested_base else (default_base, FALLBACK_BASE):
@@ -115,8 +113,8 @@ def _base(api: docker.APIClient, requested_base: str, progress: Callable[[str], 
 
 def _missing_base(base: str, why: str) -> str:
     return (
-        f"the agent's image is built on {base}, which the engine cannot get: {' '.join(why.split())}; "
-        f"name an image with Python that it has in {BASE_IMAGE_VARIABLE}"
+        f"the agent's base image {base} cannot be pulled: {' '.join(why.split())}; "
+        f"set {BASE_IMAGE_VARIABLE} to an image with Python that the engine has"
     )
 
 
@@ -125,7 +123,7 @@ def _build(api: docker.APIClient, base: str, tag: str) -> None:
     if target == image_context.running_interpreter():
         try:
             _build_on(api, base, tag, image_context.from_installed())
-        except NotProven:  # a distribution's packages: without a list of files, or made for a newer C library
+        except NotProven:  # packages of a Linux distribution: without a RECORD, or built for a newer C library
             pass
         else:
             return
@@ -133,9 +131,9 @@ def _build(api: docker.APIClient, base: str, tag: str) -> None:
 
 
 def _interpreter(api: docker.APIClient, base: str) -> Interpreter:
-    """Return the Python of an image.
+    """Run the Python of an image and return its version and ABI.
 
-    Raises NotProven when it has none.
+    Raises NotProven if the image has no CPython.
     """
     config = api.create_host_config(network_mode="none", cap_drop=["ALL"], read_only=True)
     words = ["python", "-c", image_context.VERSION_SCRIPT]
@@ -153,11 +151,11 @@ def _interpreter(api: docker.APIClient, base: str) -> Interpreter:
         api.wait(container)
         version, _, interface = api.logs(container, stderr=False).decode().strip().partition(" ")
     except DockerException as error:
-        raise NotProven(f"{base} has no python for the agent's image: {error}") from error
+        raise NotProven(f"the agent's base image {base} cannot run python: {error}") from error
     finally:
         api.remove_container(container, force=True)
     if not interface.startswith("cpython-"):
-        raise NotProven(f"{base} has no CPython for the agent's image; name another image in {BASE_IMAGE_VARIABLE}")
+        raise NotProven(f"the agent's base image {base} has no CPython; set {BASE_IMAGE_VARIABLE} to another image")
     return Interpreter(version, interface)
 
 
@@ -165,10 +163,14 @@ def _build_on(api: docker.APIClient, base: str, tag: str, context: bytes) -> Non
     output: list[str] = []
     for event in _events(api, base, tag, context):
         if "error" in event:
-            raise NotProven(f"the agent's image could not be built: {' '.join([*output[-3:], str(event['error'])])}")
+            raise NotProven(
+                f"the image of the agent could not be built: {' '.join([*output[-3:], str(event['error'])])}"
+            )
         output += str(event.get("stream", "")).split("\n")
     if not _image_exists(api, tag):
-        raise NotProven("the engine ended the build of the agent's image without an image")
+        raise NotProven(
+            "the build of the agent's image ended without an error and without an image; see the engine's log"
+        )
 
 
 def _events(api: docker.APIClient, base: str, tag: str, context: bytes) -> Any:

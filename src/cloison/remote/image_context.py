@@ -1,12 +1,12 @@
-"""Packs the running program and its packages as the build context of the agent's image.
+"""Packs the running program and its packages into a tar archive, the build context of the agent's image.
 
-Input: the installed program, and the Python of the base image. Output: the bytes of a tar archive.
+Input: the installed distributions, or the Python of the base image. Output: the archive, and a digest of its content.
 Rules:
-  - The context has the program's own modules, and the files that each package's RECORD names.
-  - Compiled packages fit one Python, processor and C library. Where the base image differs, the same locked packages
-    are fetched for it with the user's pip, whose index and certificates are configured already.
-  - The same program gives the same digest, so that its image is found again.
-Source: https://packaging.python.org/en/latest/specifications/recording-installed-packages/
+  - The archive holds the program's own modules, and the files in the RECORD of each installed package.
+  - A compiled package fits one Python, processor and C library. For another base image, the same locked packages are
+    downloaded with the user's pip, whose index and certificates are configured already.
+  - The same program gives the same digest, so that an existing image is found.
+Source: https://packaging.python.org/en/latest/specifications/recording-installed-packages/.
 """
 
 from __future__ import annotations
@@ -39,52 +39,52 @@ PLATFORMS: Final = {
     "gnu": ("manylinux_2_5", "manylinux1", "manylinux_2_12", "manylinux2010", "manylinux_2_17", "manylinux2014"),
     "musl": ("musllinux_1_1", "musllinux_1_2"),
 }
-"""The platform tags that every recent image can load, by C library: https://peps.python.org/pep-0600/, /pep-0656/"""
+"""Platform tags by C library that current images support (https://peps.python.org/pep-0600/, /pep-0656/)."""
 PIP_TIMEOUT: Final = 300
-"""Seconds for pip."""
+"""Seconds to wait for pip."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """A Python: its version, like 3.11, and the interface of its packages, like cpython-311-x86_64-linux-gnu."""
+    """A Python: its version, such as 3.11, and its ABI (SOABI), such as cpython-311-x86_64-linux-gnu."""
 
     version: str
     interface: str
 
     @property
     def processor(self) -> str:
-        """The processor that it runs on."""
+        """The processor of the ABI, such as x86_64."""
         return self.interface.split("-")[2]
 
     @property
     def platforms(self) -> list[str]:
-        """The platform tags of packages that fit it, as pip writes them."""
+        """The platform tags whose packages it can load, for pip's --platform."""
         return [f"{libc}_{self.processor}" for libc in PLATFORMS.get(self.interface.split("-")[-1], ())]
 
 
 VERSION_SCRIPT: Final = (
     "import sys, sysconfig; print('%d.%d' % sys.version_info[:2], sysconfig.get_config_var('SOABI'))"
 )
-"""The program that prints the version and interface of a Python."""
+"""The program that prints the version and the ABI of a Python."""
 
 
 def running_interpreter() -> Interpreter:
-    """Return the Python that runs this process."""
+    """Return the version and ABI of the Python that runs this program."""
     return Interpreter(f"{sys.version_info[0]}.{sys.version_info[1]}", str(sysconfig.get_config_var("SOABI")))
 
 
 @cache
 def digest() -> str:
-    """Return the SHA-256 of the program and of its packages, in hexadecimal."""
+    """Return the SHA-256 of the program's files and its packages' RECORDs, in hexadecimal."""
     packages = (f"{item.name} {item.version}\n{item.read_text('RECORD')}" for item in _packages())
     own = (name.encode() + content for name, content in _program())
     return hashlib.sha256(b"\0".join([*own, *sorted(text.encode() for text in packages)])).hexdigest()
 
 
 def from_installed() -> bytes:
-    """Return a build context with the installed packages.
+    """Return a build context with the packages that are installed here.
 
-    Raises NotProven when a package has no list of its files.
+    Raises NotProven if a package has no RECORD.
     """
     return _context(_installed())
 
@@ -92,7 +92,7 @@ def from_installed() -> bytes:
 def from_index(target: Interpreter) -> bytes:
     """Return a build context with the locked packages for another Python.
 
-    Raises NotProven when pip cannot get them.
+    Raises NotProven if pip cannot download them.
     """
     platforms = [f"--platform={platform}" for platform in target.platforms]
     with tempfile.TemporaryDirectory(prefix="cloison-") as folder:
@@ -102,10 +102,9 @@ def from_index(target: Interpreter) -> bytes:
         result = run([sys.executable, *words, *chosen, *locked], seconds=PIP_TIMEOUT)
         if result.code != 0:
             raise NotProven(
-                f"the packages for Python {target.version} on {target.processor} could not be fetched: "
-                f"{result.last_line}; let pip reach its index, or name an image "
-                f"with Python {running_interpreter().version} "
-                "in CLOISON_PYTHON_IMAGE"
+                f"pip could not download the packages for Python {target.version} on {target.processor}: "
+                f"{result.last_line}; let pip reach its index, or set CLOISON_PYTHON_IMAGE to an image "
+                f"with Python {running_interpreter().version}"
             )
         root = Path(folder)
         return _context((str(path.relative_to(root)), path.read_bytes()) for path in root.rglob("*") if path.is_file())
@@ -127,7 +126,7 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def _program() -> list[tuple[str, bytes]]:
-    """Return the program's own files, and its metadata, which has its version."""
+    """Return the program's own files, and the METADATA file with its version."""
     own = distribution(PROGRAM)
     root = Path(str(files(PROGRAM)))
     modules = (path for path in root.rglob("*") if path.is_file() and path.suffix != ".pyc")
@@ -138,14 +137,14 @@ def _program() -> list[tuple[str, bytes]]:
 def _installed() -> Iterator[tuple[str, bytes]]:
     for package in _packages():
         if package.files is None:
-            raise NotProven(f"the package {package.name} is installed without a list of its files")
+            raise NotProven(f"the package {package.name} is installed without a RECORD file")
         for path in package.files:
             if ".." not in path.parts and path.suffix != ".pyc":
                 yield str(path), Path(str(path.locate())).read_bytes()
 
 
 def _packages() -> list[Distribution]:
-    """Return the packages on which the program depends, directly or not."""
+    """Return the installed packages that the program depends on, directly or through other packages."""
     found: dict[str, Distribution] = {}
     pending = list(_dependencies(distribution(PROGRAM)))
     while pending:
@@ -154,7 +153,7 @@ def _packages() -> list[Distribution]:
             continue
         try:
             found[name] = distribution(name)
-        except PackageNotFoundError:  # for another platform
+        except PackageNotFoundError:  # its environment marker excludes this system
             continue
         pending += _dependencies(found[name])
     return [found[name] for name in sorted(found)]

@@ -1,18 +1,17 @@
-"""What is said between a command and the scout that looks in its stead, one message a line.
+"""The messages between a command and its agent: JSON objects, one a line, with their type in the member `type`.
 
-A scout is a short-lived container on the engine's machine that runs this same program with the
-namespaces and capabilities that proving needs. The command hands it an errand and keeps the line
-open; when the line ends, so does the scout.
+An agent is a short-lived container on the engine's machine that runs this program with the namespaces and capabilities
+that a proof needs. The command sends a request and keeps the connection open; the agent exits when stdin closes.
 
-    command                         scout
-    AgentRequest  ───────────────────────▶
-            ◀───────────────────────  Talk      now and then: what goes on, or only that it lives
-            ◀───────────────────────  ComposeUpRequest   in a rehearsal: have Compose start this document
-    Staged  ───────────────────────▶            how that ended
-            ◀───────────────────────  Proven    the document, or
-            ◀───────────────────────  Failed    the error, by its name and with its sentence
+    command                                agent
+    AgentRequest     ────────────────────▶                    the document to prove or to rehearse
+                     ◀────────────────────  Progress          a step of the proof, or an empty heartbeat
+                     ◀────────────────────  ComposeUpRequest  in a rehearsal: start this document with Compose
+    ComposeUpResult  ────────────────────▶                    the exit code and the output of Compose
+                     ◀────────────────────  ProofResponse     the proof document, or
+                     ◀────────────────────  ErrorResponse     the class name of the error, and its sentence
 
-Rule: Compose works on the user's side alone; whatever enters a namespace works on the scout's.
+Rule: Compose runs on the command's side only; namespaces are entered on the agent's side only.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from cloison.errors import CloisonError, NotProven
 
 
 class AgentRequest(msgspec.Struct, frozen=True, tag=True):
-    """What is to be proven: a resolved document, running or to be rehearsed; `patience` in seconds."""
+    """The request to prove a resolved document, or to rehearse it; `timeout` is seconds to wait for replies."""
 
     document: dict[str, Any]
     timeout: float
@@ -33,7 +32,7 @@ class AgentRequest(msgspec.Struct, frozen=True, tag=True):
 
 
 class ComposeUpResult(msgspec.Struct, frozen=True, tag=True):
-    """How Compose ended."""
+    """The exit code and the output of Compose."""
 
     code: int
     out: str
@@ -41,13 +40,13 @@ class ComposeUpResult(msgspec.Struct, frozen=True, tag=True):
 
 
 class Progress(msgspec.Struct, frozen=True, tag=True):
-    """A sentence for the person who waits; an empty one is a sign of life."""
+    """A progress message for the user; an empty one is a heartbeat."""
 
     sentence: str = ""
 
 
 class ComposeUpRequest(msgspec.Struct, frozen=True, tag=True):
-    """A document that Compose is to start as the project `name`."""
+    """The request to start a document with Compose as the project `name`."""
 
     name: str
     document: dict[str, Any]
@@ -60,7 +59,7 @@ class ProofResponse(msgspec.Struct, frozen=True, tag=True):
 
 
 class ErrorResponse(msgspec.Struct, frozen=True, tag=True):
-    """An expected failure."""
+    """An expected error: the name of a CloisonError class, and its sentence."""
 
     kind: str
     sentence: str
@@ -68,46 +67,46 @@ class ErrorResponse(msgspec.Struct, frozen=True, tag=True):
 
 AgentMessage = Progress | ComposeUpRequest | ProofResponse | ErrorResponse
 ERROR_TYPES: Final[dict[str, type[CloisonError]]] = {kind.__name__: kind for kind in CloisonError.__subclasses__()}
-"""The errors that may cross the line."""
+"""The error classes by name."""
 REDACTED_SECTIONS: Final = ("secrets", "configs")
-"""Sections of a Compose file that a proof has no use for."""
+"""Sections of a Compose file that a proof does not use."""
 
 
 def encode(message: msgspec.Struct) -> bytes:
-    """Return a message as its line."""
+    """Return a message as JSON with a newline."""
     return msgspec.json.encode(message) + b"\n"
 
 
 def decode_request(line: bytes) -> AgentRequest | ComposeUpResult:
-    """Read what a command says.
+    """Decode a message of a command.
 
-    Raises msgspec.DecodeError when it is neither.
+    Raises msgspec.DecodeError if it is neither an AgentRequest nor a ComposeUpResult.
     """
     message: AgentRequest | ComposeUpResult = msgspec.json.decode(line, type=AgentRequest | ComposeUpResult)
     return message
 
 
 def decode_message(line: bytes) -> AgentMessage:
-    """Read what a scout says.
+    """Decode a message of an agent.
 
-    Raises msgspec.DecodeError when it is no answer.
+    Raises msgspec.DecodeError if it is not an AgentMessage.
     """
     message: AgentMessage = msgspec.json.decode(line, type=AgentMessage)
     return message
 
 
 def error_response(error: CloisonError) -> ErrorResponse:
-    """Return an error as it crosses the line."""
+    """Return the message for an error."""
     return ErrorResponse(type(error).__name__, str(error))
 
 
 def to_exception(message: ErrorResponse) -> CloisonError:
-    """Return the error that a message tells of."""
+    """Return the exception for an error message; NotProven for a class that this version does not know."""
     return ERROR_TYPES.get(message.kind, NotProven)(message.sentence)
 
 
 def redact(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a resolved document without what it may hold of passwords."""
+    """Return a resolved document without its environment variables, secrets and configs, which may hold passwords."""
     services = {
         name: {key: value for key, value in body.items() if key != "environment"}
         for name, body in (document.get("services") or {}).items()

@@ -1,4 +1,9 @@
-"""A proof from beginning to end: resolve, look, predict, ask, judge, write down."""
+"""Runs a proof on this machine from beginning to end: enumerate flows, predict, probe, judge, build the document.
+
+Input: a resolved project, or an `AgentRequest`. Output: a `Proof`.
+Rule: pure packages compute intended and predicted reach before the probes, and the judgements after them; this module
+fixes the order of the steps and passes their results on.
+"""
 
 from __future__ import annotations
 
@@ -36,17 +41,17 @@ if TYPE_CHECKING:
 
 
 def prove_locally(request: AgentRequest, progress: Callable[[str], None], start: ComposeStarter | None = None) -> Proof:
-    """Do an errand on this machine, the engine's own; `start` is how Compose starts a rehearsal, if not here.
+    """Prove or rehearse a request on this machine; `start` runs Compose for a rehearsal, by default on this machine.
 
-    Raises a CloisonError when there is nothing to judge: see `errors`.
+    Raises a CloisonError if there is nothing to judge: see `errors`.
     """
     if not request.is_rehearsal:
         return prove_project(compose_project.project(request.document), request.timeout, progress)
-    from cloison.observe.external_host import external_host  # imports that a proof need not pay
+    from cloison.observe.external_host import external_host  # slow imports, which a proof does not need
     from cloison.rehearse import environment as rehearse_environment
 
     with (
-        external_host() as external,  # first, for it is the name server of the containers
+        external_host() as external,  # before the containers, whose name server it is
         rehearse_environment.rehearsal_environment(
             request.document, progress, start or rehearse_environment.compose, resolver=external.addresses[0]
         ) as rehearsal,
@@ -63,12 +68,12 @@ def prove_project(
     rehearsal: Rehearsal | None = None,
     external: ExternalHost | None = None,
 ) -> Proof:
-    """Prove a project whose file is resolved already; `patience` in seconds.
+    """Prove a project whose file is resolved already; `timeout` is seconds to wait for replies.
 
-    In a `rehearsal` nobody listens, so the prober does, on every port that the file or the policy names;
-    `away` is the outside machine that its containers know.
+    In a `rehearsal` the prober itself listens on every port that the file or the policy names, and `external` is the
+    external host that serves as the containers' name server.
     """
-    # What was asked, predicted and seen goes before the document is made: it takes as much memory.
+    # The flows' predictions and observations are released before the document is built, which needs as much memory.
     inputs, judged, controls, run_context = _observe_and_judge(project, timeout, progress, rehearsal, external)
     return proof_build.build_proof(inputs, judged, controls, run_context)
 
@@ -80,15 +85,15 @@ def _observe_and_judge(
     rehearsal: Rehearsal | None,
     external: ExternalHost | None,
 ) -> tuple[ProofInputs, list[verdict_judge.JudgedFlow], dict[Vantage, tuple[str, str]], RunContext]:
-    """Look, and hold against each other what is intended, predicted and seen."""
+    """Probe the flows of a project, and judge them by their intended, predicted and observed reach."""
     from cloison.audit.run import audit
     from cloison.engine import select as engine_select
-    from cloison.observe import session as observe_session  # resolved() has them ready
+    from cloison.observe import session as observe_session  # resolved() has imported these modules
 
     started, clock = datetime.now(UTC), time.monotonic()
     policy_rules = policy.policy(project)
     stand_ins = flow_enumeration.declared_ports(project, _policy_ports(project, policy_rules)) if rehearsal else {}
-    progress("taking up a post in every container")
+    progress("opening probe sockets in every container")
     with (
         closing(engine_select.engine()) as engine,
         observe_session.probe_session(engine, project, stand_ins, external) as session,
@@ -99,7 +104,7 @@ def _observe_and_judge(
         predicted = predictor.predict(project, session.facts, probed_flows)
         intended = verdict_intent.intended(project, policy_rules, predicted)
         progress(f"probing {len(probed_flows)} flows")
-        with ThreadPoolExecutor(1) as pool:  # it enters namespaces as the prober does, and a thread moves alone
+        with ThreadPoolExecutor(1) as pool:  # setns(2) moves one thread only, so audit and prober do not interfere
             risks = pool.submit(audit, session, timeout, is_rehearsal=rehearsal is not None)
             observations = session.observe(probed_flows, timeout)
         findings = tuple(FindingPart(r.what, r.where, r.sentence, r.evidence, r.source) for r in risks.result())
@@ -114,13 +119,13 @@ def _observe_and_judge(
 
 
 def _dropping_chains(judged: Iterable[verdict_judge.JudgedFlow]) -> list[str]:
-    """Name the chains in which a packet may have been lost that ought to have passed, where one was."""
+    """Return notes about chains with the policy DROP, if a flow that is predicted open is observed shut."""
     if not any(i.prediction.reach is Reach.OPEN and i.observation.reach is Reach.SHUT for i in judged):
         return []
     from cloison.linux.netfilter import other_drop_chains
 
     return [
-        f"what ought to pass and is lost may end in the chain {chain}: it drops what none of its rules lets pass"
+        f"packets of flows that should be open may be dropped by the chain {chain}: its policy is DROP"
         for chain in other_drop_chains()
     ]
 
@@ -150,9 +155,9 @@ def _require_running_container(project: compose_project.Project, facts: Facts) -
 
 
 def _flows_to_probe(inputs: ProofInputs, unseen: Collection[str]) -> list[Flow]:
-    """Return the flows to ask about, after the policy has been held against what the project really has.
+    """Return the flows to probe, after the policy's ports and rules have been checked against the project.
 
-    Where a container could not be looked at (`unseen`), nobody knows its service's ports.
+    The ports of a service are unknown if a container of it could not be entered (`unseen`).
     """
     unobserved_services = {container.service for container in inputs.facts.containers if container.name in unseen}
     known = {

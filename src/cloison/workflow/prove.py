@@ -1,8 +1,8 @@
 """Proves a project: in this process where it may enter network namespaces, else through the agent.
 
-Input: which project, how long to wait, and a function that is told how far the proof is. Output: the proof.
-Rule: both ways run `local_proof.prove_locally`, so the document is the same. What the agent sends back is
-parsed like any document from outside.
+Input: the selection of a project, a time-out, and a function that receives progress messages. Output: the proof.
+Rule: both ways run `local_proof.prove_locally`, so the document is the same. The agent's response is validated like
+any document from outside.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ PROBE_MODULES: Final = (
     "cloison.audit.run",
     "cloison.engine.select",
 )
-"""Modules that a proof works with; importing them takes as long as Compose takes to start."""
+"""Modules that a proof needs; importing them takes as long as Compose takes to start."""
 
 
 def prove(request: Request, progress: Callable[[str], None] = lambda _: None) -> Proof:
     """Prove a running project.
 
-    Raises a CloisonError when there is nothing to judge: see `errors`.
+    Raises a CloisonError if there is nothing to judge: see `errors`.
     """
     progress("resolving the Compose file")
     document = resolved(request.selection, *PROBE_MODULES)
@@ -57,7 +57,7 @@ def prove(request: Request, progress: Callable[[str], None] = lambda _: None) ->
 
 
 def resolved(selection: compose_cli.Selection, *modules: str) -> Mapping[str, Any]:
-    """Return the document that Compose makes of the files; these modules are imported while it works."""
+    """Return the document that Compose resolves from the files; `modules` are imported while Compose runs."""
     with ThreadPoolExecutor(1) as pool:
         resolving = pool.submit(compose_cli.resolved, selection)
         for module in modules:
@@ -66,14 +66,14 @@ def resolved(selection: compose_cli.Selection, *modules: str) -> Mapping[str, An
 
 
 def run_request(request: AgentRequest, progress: Callable[[str], None]) -> Proof:
-    """Prove or rehearse what the request says, here or through the agent.
+    """Prove or rehearse a request, in this process or through the agent.
 
-    Raises a CloisonError when there is nothing to judge: see `errors`.
+    Raises a CloisonError if there is nothing to judge: see `errors`.
     """
-    from cloison.engine import connection  # resolved() has them ready
+    from cloison.engine import connection  # resolved() has imported these modules
     from cloison.remote import agent_container
 
-    policy.policy(compose_project.project(request.document))  # a wrong policy is told before anything is made
+    policy.policy(compose_project.project(request.document))  # an invalid policy is an error before anything is made
     with connection.engine_connection() as engine:
         if not (netns.can_enter() and engine.is_local()):
             with agent_container.running_agent(engine, progress) as (agent, lock):

@@ -1,6 +1,6 @@
-"""What a caller asks of a proof: which project, and how long to wait for replies.
+"""The request for a proof: the selection of a project, and how long to wait for replies.
 
-Rule: nothing is imported here that costs time, for the command line reads its defaults from here.
+Rule: this module imports nothing that is slow, because the command line reads its defaults from here.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from typing import Final
 from cloison.engine.compose_cli import Selection
 
 DEFAULT_TIMEOUT: Final = 0.5
-"""Seconds to wait for silence: two SYNs, half of it after each.
+"""Seconds to wait for a reply before a probe counts as unanswered: half of it after each of two SYNs.
 
-On one machine the kernel answers within microseconds, whatever the processes do; while answers
-still trickle in, the prober waits longer by itself.
+The kernel of the same machine answers within microseconds, without help of a process. While answers are still coming,
+the prober waits longer.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Which project to prove, and how patiently."""
+    """The project to prove, and the seconds to wait for replies."""
 
     selection: Selection
     timeout: float = DEFAULT_TIMEOUT

@@ -1,4 +1,4 @@
-"""Containers that have this and that: they idle, and what they have is read from outside."""
+"""Idle containers with different privileges, which the tests inspect from outside."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ IMAGE_REPOSITORY = "cloison/powers"
 
 @pytest.fixture(scope="session")
 def image() -> Iterator[str]:
-    """An image that holds nothing but a program that waits."""
+    """An image with the idle program only."""
     name = f"{IMAGE_REPOSITORY}:{os.getpid()}"
     with closing(local_client()) as api:
         layer = idle_image.layer(idle_image.PROCESSORS[api.version()["Arch"]])
@@ -31,7 +31,7 @@ def image() -> Iterator[str]:
         try:
             yield name
         finally:
-            with suppress(ImageNotFound):  # another folder's tests may have had the same
+            with suppress(ImageNotFound):  # the tests of another folder may have removed it
                 api.remove_image(name, force=True)
 
 
@@ -50,7 +50,7 @@ class IdleProject(Lab):
 
 
 def made(folder: Path) -> Iterator[IdleProject]:
-    """Have a project in a folder, taken away afterwards."""
+    """Make a project in a folder, and remove it afterwards."""
     lab = IdleProject(folder)
     folder.mkdir()
     try:

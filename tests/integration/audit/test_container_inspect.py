@@ -1,4 +1,4 @@
-"""What is read of real containers is what they were given."""
+"""The privileges that the kernel shows are those that the containers were started with."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ SERVICES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, image: str) -> Iterator[IdleProject]:
-    """One container for each thing that can be given."""
-    for lab in made(tmp_path_factory.mktemp("powers") / f"powers{os.getpid()}x{next(NUMBERS)}"):
+    """One container for each privilege."""
+    for lab in made(tmp_path_factory.mktemp("privileges") / f"privileges{os.getpid()}x{next(NUMBERS)}"):
         lab.start(image, SERVICES, volumes={"data": {}})
         yield lab
 
@@ -102,39 +102,41 @@ def containers(lab: IdleProject) -> dict[str, Container]:
 
 @pytest.fixture(scope="module")
 def read(running: IdleProject) -> dict[str, ContainerPrivileges]:
-    """What each of them has."""
+    """The privileges of each container."""
     known = containers(running)
-    by_name = {powers.container: powers for powers in container_inspect.read(known.values(), [socket_path()])}
+    by_name = {
+        privileges.container: privileges for privileges in container_inspect.read(known.values(), [socket_path()])
+    }
     return {service: by_name[container.name] for service, container in known.items()}
 
 
-def said(powers: ContainerPrivileges) -> set[str]:
-    return {finding.what for finding in risks([powers])}
+def said(privileges: ContainerPrivileges) -> set[str]:
+    return {finding.what for finding in risks([privileges])}
 
 
-def capability_hold(powers: ContainerPrivileges, capability: Capability = RAW) -> Availability:
-    return powers.nearest(capability)[0]
+def capability_hold(privileges: ContainerPrivileges, capability: Capability = RAW) -> Availability:
+    return privileges.nearest(capability)[0]
 
 
-def test_everybody_could_be_read(read: dict[str, ContainerPrivileges]) -> None:
-    assert {service: powers.unread_reason for service, powers in read.items()} == dict.fromkeys(SERVICES, "")
+def test_every_container_is_inspected(read: dict[str, ContainerPrivileges]) -> None:
+    assert {service: privileges.unread_reason for service, privileges in read.items()} == dict.fromkeys(SERVICES, "")
 
 
-def test_a_default_container_forges_packets_and_is_root(read: dict[str, ContainerPrivileges]) -> None:
+def test_a_default_container_has_net_raw_and_runs_as_root(read: dict[str, ContainerPrivileges]) -> None:
     assert capability_hold(read["plain"]) is Availability.NOW
     assert said(read["plain"]) == {"net-raw", "root"}
 
 
-def test_what_is_dropped_can_never_be_had(read: dict[str, ContainerPrivileges]) -> None:
+def test_a_dropped_capability_is_never_available(read: dict[str, ContainerPrivileges]) -> None:
     assert capability_hold(read["dropped"]) is Availability.NEVER
     assert said(read["dropped"]) == {"root"}
 
 
-def test_what_is_added_is_there(read: dict[str, ContainerPrivileges]) -> None:
+def test_an_added_capability_is_available(read: dict[str, ContainerPrivileges]) -> None:
     assert said(read["admin"]) == {"net-raw", "net-admin", "dac-read-search", "root"}
 
 
-def test_a_user_could_have_it_by_a_program(read: dict[str, ContainerPrivileges]) -> None:
+def test_another_user_can_gain_a_capability_by_a_setuid_program(read: dict[str, ContainerPrivileges]) -> None:
     assert capability_hold(read["user"]) is Availability.BY_PROGRAM
     assert said(read["user"]) == {"net-raw"}
 
@@ -144,43 +146,43 @@ def test_no_new_privileges_means_never(read: dict[str, ContainerPrivileges]) -> 
     assert said(read["locked"]) == set()
 
 
-def test_every_capability_is_said_once(read: dict[str, ContainerPrivileges]) -> None:
+def test_all_capabilities_are_one_risk(read: dict[str, ContainerPrivileges]) -> None:
     assert said(read["almighty"]) == {"privileged", "root"}
 
 
-def test_a_machines_disk_is_a_device_that_counts(read: dict[str, ContainerPrivileges]) -> None:
+def test_a_block_device_of_the_host_is_found(read: dict[str, ContainerPrivileges]) -> None:
     assert BLOCKS
     assert tuple(BLOCKS) == read["disks"].devices
     assert said(read["disks"]) == {"devices", "net-raw", "root"}
     assert read["plain"].devices == ()
 
 
-def test_the_machines_processes_are_seen_and_can_be_changed(read: dict[str, ContainerPrivileges]) -> None:
+def test_the_pid_namespace_of_the_host_is_found(read: dict[str, ContainerPrivileges]) -> None:
     assert said(read["watcher"]) == {"host-pid", "sys-ptrace", "net-raw", "root"}
     assert "sys-ptrace" not in said(read["admin"])
 
 
-def test_the_machines_network_is_told_from_one_of_its_own(read: dict[str, ContainerPrivileges]) -> None:
+def test_the_network_namespace_of_the_host_is_found(read: dict[str, ContainerPrivileges]) -> None:
     assert said(read["neighbour"]) == {"host-network", "net-raw", "root"}
     assert read["neighbour"].networks == ()
 
 
-def test_a_sidecar_has_the_seats_of_its_owner(read: dict[str, ContainerPrivileges]) -> None:
+def test_a_namespace_sharer_has_the_networks_of_the_owner(read: dict[str, ContainerPrivileges]) -> None:
     assert read["sidecar"].networks == read["plain"].networks != ()
     assert said(read["sidecar"]) == {"net-raw", "root"}
 
 
-def test_who_has_no_network_has_nobody_to_fool(read: dict[str, ContainerPrivileges]) -> None:
+def test_a_container_without_a_network_has_no_network_risk(read: dict[str, ContainerPrivileges]) -> None:
     assert capability_hold(read["alone"]) is Availability.NOW
     assert said(read["alone"]) == {"root"}
 
 
-def test_shared_memory_and_name_of_the_machine(read: dict[str, ContainerPrivileges]) -> None:
+def test_the_ipc_and_uts_namespaces_of_the_host_are_found(read: dict[str, ContainerPrivileges]) -> None:
     assert said(read["talker"]) == {"host-ipc", "host-uts", "net-raw", "root"}
 
 
 @pytest.mark.parametrize(("service", "target"), [("ruler", "/engine.sock"), ("nested", "/host/run")])
-def test_the_engines_socket_is_found_wherever_it_lies(
+def test_the_engine_socket_is_found_at_any_path(
     read: dict[str, ContainerPrivileges], service: str, target: str
 ) -> None:
     (found, *_) = [finding for finding in risks([read[service]]) if finding.what == "engine-socket"]
@@ -188,36 +190,36 @@ def test_the_engines_socket_is_found_wherever_it_lies(
     assert found.evidence == f"{os.path.realpath(socket_path())} of the host is in its mount {target}"
 
 
-def test_a_directory_that_rules_the_machine_counts_when_it_is_writable(read: dict[str, ContainerPrivileges]) -> None:
+def test_a_critical_directory_is_a_risk_if_it_is_writable(read: dict[str, ContainerPrivileges]) -> None:
     (found,) = [finding for finding in risks([read["writer"]]) if finding.what == "host-directory"]
 
     assert found.evidence == "/etc of the host is its /host/etc, writable"
     assert said(read["reader"]) == {"net-raw", "root"}
 
 
-def test_a_mount_is_known_by_its_place_on_the_host(read: dict[str, ContainerPrivileges]) -> None:
+def test_a_mount_has_its_source_path_on_the_host(read: dict[str, ContainerPrivileges]) -> None:
     (mount,) = [mount for mount in read["writer"].mounts if mount.target == "/name"]
 
     assert mount.source == "/etc/hostname"
 
 
-def test_every_process_counts_and_not_the_first_alone(running: IdleProject) -> None:
+def test_every_process_of_a_container_is_inspected(running: IdleProject) -> None:
     running.exec("user", "--user", "0")
 
-    (powers,) = container_inspect.read([containers(running)["user"]])
-    assert {process.is_root for process in powers.processes} == {True, False}
-    assert capability_hold(powers) is Availability.NOW
-    assert said(powers) == {"net-raw", "root"}
+    (privileges,) = container_inspect.read([containers(running)["user"]])
+    assert {process.is_root for process in privileges.processes} == {True, False}
+    assert capability_hold(privileges) is Availability.NOW
+    assert said(privileges) == {"net-raw", "root"}
 
 
-def test_who_went_is_said_to_be_unread(running: IdleProject) -> None:
+def test_a_container_that_has_ended_is_reported_as_not_inspected(running: IdleProject) -> None:
     gone = replace(containers(running)["plain"], pid=2**22 - 1)
 
-    (powers,) = container_inspect.read([gone])
-    (found,) = risks([powers])
+    (privileges,) = container_inspect.read([gone])
+    (found,) = risks([privileges])
     assert found.what == "unread"
     assert "No such file" in found.evidence
 
 
-def test_who_does_not_run_is_not_read(running: IdleProject) -> None:
+def test_a_container_that_does_not_run_is_left_out(running: IdleProject) -> None:
     assert container_inspect.read([replace(containers(running)["plain"], pid=0)]) == []

@@ -1,4 +1,4 @@
-"""A name that an internal container asks for is heard outside, if its engine lets it out; nothing else is."""
+"""A DNS query of an internal container arrives at the external host if its engine forwards it, and only then."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ FILE: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProbeSession]:
-    """A rehearsal that is looked at."""
+    """An open session of a rehearsal."""
     file = tmp_path_factory.mktemp("questions") / "compose.json"
     file.write_text(json.dumps(FILE))
     document = compose_cli.resolved(Selection(files=(str(file),), project=f"questions{os.getpid()}"))
@@ -57,7 +57,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProbeSession]:
 
 @contextmanager
 def relay(session: ProbeSession, container: str) -> Iterator[None]:
-    """Do what an engine with the hole does: listen inside a container, and ask on from the host's namespace."""
+    """Forward queries as a vulnerable engine does: receive them in a container, send them from the host's namespace."""
     target = (session.facts.outside_addresses[0], dns_leak_check.DNS_PORT)
     ended = threading.Event()
     with netns.inside(session.probe_sockets["", container].descriptor):
@@ -83,7 +83,7 @@ def container(session: ProbeSession, service: str) -> str:
     return next(c.name for c in session.facts.containers if c.service == service)
 
 
-def test_a_question_that_the_host_asks_on_is_heard(session: ProbeSession, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_query_that_the_host_forwards_is_received(session: ProbeSession, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dns_leak_check, "EMBEDDED_DNS", RELAY)
     back = container(session, "back")
 
@@ -91,16 +91,16 @@ def test_a_question_that_the_host_asks_on_is_heard(session: ProbeSession, monkey
         (found,) = dns_leak_check.check_dns_leaks(session, DEFAULT_TIMEOUT)
 
     assert (dns_leak_check.VULNERABILITY, back) == (found.what, found.where)
-    assert found.evidence.endswith(f"came out to the outside machine, from {session.facts.outside_gateways[0]}")
+    assert found.evidence.endswith(f"arrived at the outside machine, sent by {session.facts.outside_gateways[0]}")
 
 
-def test_who_has_a_way_out_is_not_asked_about(session: ProbeSession, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_container_with_egress_is_not_tested(session: ProbeSession, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dns_leak_check, "EMBEDDED_DNS", RELAY)
 
     with relay(session, container(session, "both")), relay(session, container(session, "front")):
         assert [] == dns_leak_check.check_dns_leaks(session, DEFAULT_TIMEOUT)
 
 
-def test_the_engine_of_this_machine_keeps_questions_in(session: ProbeSession) -> None:
-    """It is mended: by its makers from 23.0.11, 25.0.5 and 26.0 on, and by Debian in 20.10.24 as well."""
+def test_the_engine_of_this_machine_forwards_no_query(session: ProbeSession) -> None:
+    """CVE-2024-29018 is fixed in 23.0.11, 25.0.5 and 26.0, and in Debian's 20.10.24."""
     assert [] == dns_leak_check.check_dns_leaks(session, DEFAULT_TIMEOUT)

@@ -1,4 +1,4 @@
-"""Whether a container between two networks carries packets is tried with a packet."""
+"""A packet tests whether a container on two networks forwards between them."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def facts(idle_project: IdleProject, image: str) -> Iterator[Facts]:
 
 
 def found(facts: Facts) -> dict[str, Risk]:
-    powers = container_inspect.read(facts.containers)
+    privileges = container_inspect.read(facts.containers)
     check_forwarding = forwarding_check.check_forwarding(
-        forwarding_paths(facts, container_risks.routers(powers)), facts.containers, DEFAULT_TIMEOUT
+        forwarding_paths(facts, container_risks.routers(privileges)), facts.containers, DEFAULT_TIMEOUT
     )
-    return {f.where.split("-")[1]: f for f in container_risks.risks(powers, check_forwarding) if "route" in f.what}
+    return {f.where.split("-")[1]: f for f in container_risks.risks(privileges, check_forwarding) if "route" in f.what}
 
 
-def test_what_forwards_is_proven_by_a_packet_that_arrived(facts: Facts, idle_project: IdleProject) -> None:
+def test_a_router_is_proven_by_a_packet_that_arrived(facts: Facts, idle_project: IdleProject) -> None:
     said = found(facts)
 
     assert said.keys() == {"router"}
@@ -57,37 +57,37 @@ def test_what_forwards_is_proven_by_a_packet_that_arrived(facts: Facts, idle_pro
     assert f"a packet from {there}, arrived" in said["router"].evidence
 
 
-def test_what_does_not_forward_carries_nothing(facts: Facts, idle_project: IdleProject) -> None:
+def test_a_container_that_does_not_forward_forwards_no_packet(facts: Facts, idle_project: IdleProject) -> None:
     ways = forwarding_paths(facts, [idle_project.container("wall"), idle_project.container("router")])
     results = forwarding_check.check_forwarding(ways, facts.containers, DEFAULT_TIMEOUT)
 
     assert len(ways) == 4
     assert {result for way, result in results.items() if way.router == idle_project.container("router")} == {ARRIVED}
     assert {result for way, result in results.items() if way.router == idle_project.container("wall")} == {
-        "nothing was seen there"
+        "nothing arrived there"
     }
 
 
-def test_walls_between_may_stop_what_is_forwarded(idle_project: IdleProject, image: str) -> None:
+def test_a_packet_filter_may_drop_a_forwarded_packet(idle_project: IdleProject, image: str) -> None:
     idle_project.start(image, SERVICES, networks={"one": {"internal": True}, "two": {"internal": True}})
     with closing(Docker(local_client())) as engine:
         said = found(engine.facts(idle_project.name, frozenset()))
 
     assert said.keys() == {"router"}
     assert said["router"].what in {"routes", "set-to-route"}
-    assert ("did not: nothing was seen there" in said["router"].evidence) == (said["router"].what == "set-to-route")
+    assert ("did not: nothing arrived there" in said["router"].evidence) == (said["router"].what == "set-to-route")
 
 
-def test_who_went_is_no_router(facts: Facts, idle_project: IdleProject) -> None:
+def test_a_container_that_has_ended_is_no_router(facts: Facts, idle_project: IdleProject) -> None:
     ways = forwarding_paths(facts, [idle_project.container("router")])
     idle_project.compose("kill", "far")
     idle_project.compose("rm", "--force", "far")
 
     results = forwarding_check.check_forwarding(ways, facts.containers, DEFAULT_TIMEOUT)
-    assert [result for result in results.values() if not result.startswith("it could not be tried: ")] == []
+    assert [result for result in results.values() if not result.startswith("it could not be tested: ")] == []
 
 
-def test_a_seat_that_was_given_up_is_said(facts: Facts, idle_project: IdleProject) -> None:
+def test_a_lost_attachment_is_reported(facts: Facts, idle_project: IdleProject) -> None:
     way = ForwardingPath(
         idle_project.container("router"),
         idle_project.container("near"),
@@ -101,7 +101,7 @@ def test_a_seat_that_was_given_up_is_said(facts: Facts, idle_project: IdleProjec
     assert "does not hold" in result
 
 
-def test_the_datagram_is_a_good_one() -> None:
+def test_the_datagram_has_valid_headers() -> None:
     packet = ipv4.udp_packet("192.0.2.1", ("192.0.2.2", 4000), b"hello, you there")
 
     head = struct.unpack("!10H", packet[:20])

@@ -1,4 +1,4 @@
-"""What is read of the engine's machine is what the machine says by other means."""
+"""The facts of the host are those that other programs show."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_without_a_daemon_nothing_is_said_of_it(tmp_path: Path) -> None:
     assert found == DaemonFacts()
 
 
-def test_what_could_be_misused_is_found_of_a_project_and_its_engine(idle_project: IdleProject, image: str) -> None:
+def test_the_audit_finds_risks_of_a_project_and_its_engine(idle_project: IdleProject, image: str) -> None:
     body = {"networks": ["one"]}
     idle_project.start(image, {"a": body, "b": body | {"cap_drop": ["ALL"]}}, networks={"one": {}})
     project = compose_project.project(compose_cli.resolved(idle_project.selection))

@@ -12,7 +12,7 @@ FILE = {
     "services": {"web": {"image": "nobody/has-this:1", "ports": ["80"], "networks": ["front"]}},
     "networks": {"front": {}},
 }
-SAID = "what ought to pass and is lost may end in the chain FORWARD of the table mangle (ip)"
+SAID = "packets of flows that should be open may be dropped by the chain FORWARD of the table mangle (ip)"
 
 
 def test_a_policy_that_drops_in_another_table_is_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the kernel tells in its own messages is what its other doors tell."""
+"""Netlink answers agree with /proc/net, with ip(8) and with connected sockets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MANY = [f"127.0.{high}.{low}" for high in range(2) for low in range(1, 100)]
 
 @contextmanager
 def veth_namespaces() -> Iterator[tuple[int, int]]:
-    """Have two namespaces with a cable between them; gives their descriptors."""
+    """Make two namespaces with a veth pair between them; yield their descriptors."""
     with ExitStack() as stack:
         spaces = netns.new(), netns.new()
         for space in spaces:
@@ -52,7 +52,7 @@ def veth_namespaces() -> Iterator[tuple[int, int]]:
 
 
 def chosen(address: str) -> str | int:
-    """Return the address from which a socket would send, or the errno of the refusal."""
+    """Return the source address that connect(2) chooses, or the errno of its failure."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as asker:
         try:
@@ -62,7 +62,7 @@ def chosen(address: str) -> str | int:
         return str(asker.getsockname()[0])
 
 
-def test_a_way_starts_where_a_socket_would_send_from() -> None:
+def test_a_route_has_the_source_address_of_a_connected_socket() -> None:
     asked = [*FAR, *OWN, *LOST, *MANY]
     with veth_namespaces() as (space, _), netns.inside(space):
         told = route_lookup.look_up([(address, 0) for address in asked])
@@ -73,7 +73,7 @@ def test_a_way_starts_where_a_socket_would_send_from() -> None:
     assert {errno.ENETUNREACH} == {found[address] for address in LOST}
 
 
-def test_an_address_of_one_link_alone_starts_on_that_link() -> None:
+def test_a_link_local_route_uses_the_given_interface() -> None:
     with veth_namespaces() as (space, _), netns.inside(space):
         (index,) = (link.index for link in interfaces.of(space).values() if link.name == "a")
         (told,) = route_lookup.look_up([("fe80::1", index)])
@@ -84,7 +84,7 @@ def test_an_address_of_one_link_alone_starts_on_that_link() -> None:
     assert told.source in {address for address in own if address.startswith("fe80:")}
 
 
-def test_a_neighbour_is_told_from_what_lies_behind_a_gateway() -> None:
+def test_an_on_link_address_is_distinguished_from_one_behind_a_gateway() -> None:
     with veth_namespaces() as (space, _):
         with netns.inside(space), pyroute.iproute() as route:
             route.route("add", dst="0.0.0.0/0", gateway="198.51.100.234")
@@ -97,7 +97,7 @@ def test_a_neighbour_is_told_from_what_lies_behind_a_gateway() -> None:
         assert 0 == interfaces.on_link_index(space, LOST[1])
 
 
-def test_links_are_what_ip_shows() -> None:
+def test_interfaces_are_those_that_ip_shows() -> None:
     with veth_namespaces() as (space, other), netns.inside(space):
         shown = json.loads(subprocess.run(["ip", "-j", "-d", "addr"], check=True, capture_output=True).stdout)
         found = interfaces.of(space, [other])
@@ -113,11 +113,11 @@ def test_links_are_what_ip_shows() -> None:
         (veth_pair,) = (link for link in found.values() if link.kind == interfaces.VETH)
         assert (netns.identity(other), index) == veth_pair.peer
         assert veth_pair.index == interfaces.interface_with("198.51.100.233", "a").index
-        with pytest.raises(OSError, match=r"shop does not hold 198\.51\.100\.238 any more"):
+        with pytest.raises(OSError, match=r"shop does not have the address 198\.51\.100\.238 any more"):
             interfaces.interface_with("198.51.100.238", "shop")
 
 
-def test_who_listens_is_told_as_the_tables_tell_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sock_diag_and_proc_net_show_the_same_listeners(monkeypatch: pytest.MonkeyPatch) -> None:
     with veth_namespaces() as (space, _), netns.inside(space), ExitStack() as stack:
         for address in ("127.0.0.1", "0.0.0.0", "::", "::1", "::ffff:127.0.0.1"):
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -135,48 +135,48 @@ def test_who_listens_is_told_as_the_tables_tell_it(monkeypatch: pytest.MonkeyPat
 
 
 def refused(*_: object) -> NoReturn:
-    """Be a kernel that does not know the question."""
+    """Raise the error of a kernel that does not support the request."""
     raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
 class Kernel:
-    """A kernel that answers what it is told to."""
+    """A netlink socket with prepared answers."""
 
     def __init__(self, *answers: bytes) -> None:
         self.answers = [*answers]
 
     def send(self, _question: bytes) -> None:
-        """Take a question."""
+        """Accept a request."""
 
     def recv(self, _room: int) -> bytes:
-        """Give the next answer."""
+        """Return the next answer."""
         return self.answers.pop(0)
 
 
 def dumped(*answers: bytes) -> list[bytes]:
-    """Return what a dump gives from a kernel that says this."""
+    """Return the messages of a dump with these answers."""
     return [bytes(content) for _, content in linux_netlink.dump(cast("socket.socket", Kernel(*answers)), 18, b"")]
 
 
 END = linux_netlink.message(linux_netlink.NLMSG_DONE, struct.pack("=i", 0))
 
 
-def test_a_dump_that_ends_in_an_error_is_no_empty_one() -> None:
-    """A kernel without a part of sock_diag says so where the end is expected."""
+def test_a_dump_that_ends_in_an_error_raises_it() -> None:
+    """A kernel without a part of sock_diag reports it in NLMSG_DONE."""
     with pytest.raises(OSError, match="No such file"):
         dumped(linux_netlink.message(linux_netlink.NLMSG_DONE, struct.pack("=i", -errno.ENOENT)))
     with pytest.raises(PermissionError):
         dumped(linux_netlink.message(linux_netlink.NLMSG_ERROR, struct.pack("=i", -errno.EPERM)))
 
 
-def test_a_dump_that_was_interrupted_is_asked_for_again() -> None:
+def test_an_interrupted_dump_is_requested_again() -> None:
     torn = linux_netlink.message(16, b"torn", linux_netlink.NLM_F_DUMP_INTR)
 
     assert [b"good"] == dumped(torn + END, linux_netlink.message(16, b"good") + END)
     assert [b"torn"] == dumped(*[torn + END] * linux_netlink.TRIES)
 
 
-def test_a_network_is_asked_about_together() -> None:
+def test_probes_of_one_network_are_adjacent() -> None:
     probe_sockets: list[Any] = [object() for _ in range(5)]
     probes = [
         Probe(cast("ProbeSockets", source), f"{network}-{at}", 80, target, network=network)

@@ -1,4 +1,4 @@
-"""The mirror of the catalogue of holes: ways to break a door that is needed, and what a proof says then."""
+"""Injected faults that close a needed flow, and the expected result of a proof."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ TO_DB_PORT = "-d {db} -p tcp --dport 3306"
 
 
 def broken(done: InjectedFault, *, only: bool = True, says: str = "") -> InjectedFault:
-    """Return what breaks a door instead of opening one."""
+    """Return a fault that closes a flow instead of opening one."""
     return replace(done, word="broken", only=only, says=says)
 
 
 def blocked_by_iptables(name: str, *templates: str, flows_named: str = NEEDED, **more: Any) -> InjectedFault:
-    """Return what rules of iptables break."""
+    """Return a fault that iptables rules make."""
     return broken(by_iptables(name, *templates, flows_named=flows_named), **more)
 
 
@@ -123,7 +123,7 @@ BY_RULES = (
         flows_named="app -> db:3306",
         word="unknown",
         verdict="unproven",
-        says="which is not where this way ought to lead",
+        says="which is not the endpoint of this flow",
     ),
     broken(
         InjectedFault(

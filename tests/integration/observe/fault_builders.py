@@ -1,4 +1,4 @@
-"""What can be done to a running project, as values: each says how, and what must be found while it is done."""
+"""Builders of injected faults: each value says how to make the fault, and what a proof must find meanwhile."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class InjectedFault:
     verdict: Literal["breached", "unproven", "proven"] = "breached"
     only: bool = False
     says: str = ""
-    """What stands somewhere in the proof, in a reason, a note or what was skipped."""
+    """A text that the proof contains, in a reason, a note or a skipped part."""
 
     @property
     def expected_flows(self) -> list[str]:
-        """The doors, one by one."""
+        """The expected flows, one by one."""
         return [door for door in self.flows_named.split(", ") if door]
 
 
@@ -142,7 +142,7 @@ def filter_in_namespace(service: str, *templates: str) -> Inject:
 
 
 def connected_by_veth(*ends: tuple[str, str]) -> Inject:
-    """Have two places joined by a cable of their own."""
+    """Connect two places by a veth pair."""
     return lambda running_project: veth_pair(running_project, *ends)
 
 
@@ -203,7 +203,7 @@ def published_outside_compose(running_project: RunningProject) -> Iterator[None]
 
 
 def relay(service: str) -> Inject:
-    """Have a process that leads connections to the database on, in a service's namespace or on the host."""
+    """Run a process that relays connections to the database, in a service's namespace or on the host."""
 
     @contextmanager
     def made(running_project: RunningProject) -> Iterator[None]:
@@ -216,7 +216,7 @@ def relay(service: str) -> Inject:
 
 @contextmanager
 def docker_proxy(running_project: RunningProject) -> Iterator[None]:
-    """Have a process of the engine's own left over: it leads a port of the host's on."""
+    """Run a left-over docker-proxy, which relays a port of the host."""
     words = "docker-proxy -proto tcp -host-ip 0.0.0.0 -host-port 13306 -container-port 3306 -container-ip"
     # It says on descriptor 3, which the engine gives it, that it listens.
     with host_changes.process("sh", "-c", f"exec {words} {running_project['db']} 3>&1", says="0"):
@@ -260,7 +260,7 @@ def sysctl_in_namespace(service: str, path: str, value: str) -> Inject:
 
 @contextmanager
 def tunnel(running_project: RunningProject) -> Iterator[None]:
-    """Have a link in the database's namespace that a process reads, as a VPN does."""
+    """Make a tun interface in the database's namespace, as a VPN does."""
     for words in ("tuntap add hand0 mode tun", "addr add 10.99.9.1/30 dev hand0", "link set hand0 up"):
         running_project.in_namespace("db", "ip", *words.split())
     try:
@@ -271,7 +271,7 @@ def tunnel(running_project: RunningProject) -> Iterator[None]:
 
 @contextmanager
 def moved_interface(running_project: RunningProject) -> Iterator[None]:
-    """Have the host's end of the guest's link on the other bridge, and an address there."""
+    """Attach the host end of the guest's veth pair to the other bridge, with an address there."""
     end = running_project.host_interface("guest")
     back, front = (
         ("ip", "link", "set", end, "master", running_project[bridge]) for bridge in ("back_bridge", "front_bridge")

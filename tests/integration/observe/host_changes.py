@@ -1,4 +1,4 @@
-"""What a person with root does to a running project, each taken back when its block ends."""
+"""Changes that root makes on the host of a running project, each undone at the end of its context."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cloison.workflow.local_proof import prove_project
 
 NETWORKS = ("front", "back")
 ENDING = 10
-"""Seconds for a process of ours to end."""
+"""Seconds for a child process to end."""
 
 
 def run(*words: str, given: str = "") -> str:
@@ -53,7 +53,7 @@ class RunningProject:
         return str(self._inspected(service)["NetworkSettings"]["Networks"][self.network(network)]["IPAddress"])
 
     def published(self, service: str) -> list[tuple[str, str]]:
-        """Return the addresses and ports of the host that lead to a service."""
+        """Return the addresses and ports of the host at which a service is published."""
         ports = self._inspected(service)["NetworkSettings"]["Ports"]
         return [(door["HostIp"], door["HostPort"]) for doors in ports.values() for door in doors or ()]
 
@@ -62,7 +62,7 @@ class RunningProject:
         return str(self._network(network)["IPAM"]["Config"][0]["Subnet"])
 
     def spare(self, network: str, number: int) -> str:
-        """Return an address of a network, with its prefix, that the engine gives to nobody here."""
+        """Return an address of a network, with its prefix, that the engine has not assigned."""
         return f"{self.subnet(network).rpartition('.')[0]}.{number}/24"
 
     def bridge(self, network: str) -> str:
@@ -94,7 +94,7 @@ class RunningProject:
         return str(self._inspected(service)["State"]["Pid"])
 
     def __getitem__(self, word: str) -> str:
-        """Return what a word of a rule stands for: `back` a subnet, `back_bridge` its link, `db` an address, `port`."""
+        """Return a placeholder's value: `back` a subnet, `back_bridge` its link, `db` an address, `port`."""
         name, _, of = word.partition("_")
         if of == "link":
             return self.link(name)
@@ -136,7 +136,7 @@ def done(words: tuple[str, ...], undone: tuple[str, ...]) -> Iterator[None]:
 
 @contextmanager
 def setting(path: str, value: str, running_project: RunningProject | None = None, service: str = "") -> Iterator[None]:
-    """Have a value in a setting of the kernel's, on the host or in a service's namespace."""
+    """Set a sysctl on the host or in a service's namespace, and restore it."""
 
     def ask(*words: str) -> str:
         return running_project.in_namespace(service, *words) if running_project else run(*words)
@@ -197,7 +197,7 @@ def _await_carrier(running_project: RunningProject, service: str, link: str) -> 
 
 @contextmanager
 def process(*words: str, says: str = "ready") -> Iterator[None]:
-    """Have a process running that has said it is ready."""
+    """Run a process, after it has printed that it is ready."""
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as made:
         try:
             assert made.stdout is not None

@@ -1,4 +1,4 @@
-"""Holes that pass the engine's bridges by: routes, links and addresses made by hand."""
+"""Injected faults that bypass the engine's bridges: routes, interfaces and addresses made by hand."""
 
 from __future__ import annotations
 

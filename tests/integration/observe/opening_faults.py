@@ -1,6 +1,6 @@
-"""The catalogue of holes: ways to open a wall of a running project behind the file's back, and what a proof says then.
+"""Injected faults that open a flow of a running project outside its file, and the expected result of a proof.
 
-Each was seen to open what it names. `python -m tests.integration.observe.fault_catalogue` writes the page of them.
+Each fault opens the flows that it names. `python -m tests.integration.observe.fault_catalogue` writes the page of them.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ BY_NAT = (
         flows_named="",
         word="unknown",
         verdict="unproven",
-        says="nobody here holds that address to be asked",
+        says="no namespace here has that address, so it is not probed",
     ),
     InjectedFault(
         "DNAT of another container's port to the database",

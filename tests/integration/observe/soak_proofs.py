@@ -63,7 +63,7 @@ class SoakResult:
 
 
 def document() -> dict[str, object]:
-    """Return three tiers of which two hear TCP and UDP, and one publishes both."""
+    """Return three tiers; two listen on TCP and UDP, and one publishes both."""
     drawn = three_tiers()
     drawn["services"]["app"] = logging_service(("tcp", 5000), ("udp", 5300), networks=["back"])
     doors = ["127.0.0.1::80", "198.19.255.1::80", "198.19.255.1::53/udp"]

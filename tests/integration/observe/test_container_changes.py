@@ -1,4 +1,4 @@
-"""Containers that come, go and change at any moment of a proof: what was not looked at throughout is unknown."""
+"""Containers start, stop and change at any moment of a proof: flows of changed containers are unknown."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def changing(tiers: Lab) -> Iterator[Lab]:
 
 @pytest.mark.parametrize("moment", DURING)
 @pytest.mark.parametrize("act", ["killed", "restarted"])
-def test_who_leaves_during_the_proof_is_unknown(
+def test_a_container_that_stops_during_the_proof_is_unknown(
     changing: Lab, act: str, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_at(monkeypatch, moment, lambda: LEAVING[act](changing))
@@ -52,7 +52,7 @@ def test_who_leaves_during_the_proof_is_unknown(
     ("act", "moment"),
     [("replaced", "listed"), ("replaced", "posted"), ("removed", "between the rounds"), ("elsewhere", "posted")],
 )
-def test_who_is_replaced_during_the_proof_is_unknown(
+def test_a_container_that_is_replaced_during_the_proof_is_unknown(
     changing: Lab, act: str, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_at(monkeypatch, moment, lambda: LEAVING[act](changing))
@@ -77,7 +77,7 @@ def _assert_unknown_db(lab: Lab) -> None:
         ("scaled", "posted", "app-2"),
     ],
 )
-def test_who_comes_during_the_proof_makes_it_incomplete(
+def test_a_container_that_starts_during_the_proof_makes_it_incomplete(
     changing: Lab, act: str, moment: str, who: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_at(monkeypatch, moment, lambda: COMING[act](changing))
@@ -89,7 +89,9 @@ def test_who_comes_during_the_proof_makes_it_incomplete(
 
 
 @pytest.mark.parametrize("moment", DURING)
-def test_who_is_paused_is_proven_by_its_kernel(changing: Lab, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_container_that_is_paused_during_the_proof_is_proven(
+    changing: Lab, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run_at(monkeypatch, moment, lambda: docker("pause", changing.container("db")))
     try:
         proof = changing.prove(DEFAULT_TIMEOUT)
@@ -99,7 +101,7 @@ def test_who_is_paused_is_proven_by_its_kernel(changing: Lab, moment: str, monke
     assert 0 == proof.verdict.exit_code
 
 
-def test_what_happens_afterwards_is_the_next_proofs(changing: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_after_the_probes_belongs_to_the_next_proof(changing: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     run_at(monkeypatch, "over", lambda: LEAVING["killed"](changing))
 
     assert (0, 3) == (

@@ -1,4 +1,4 @@
-"""Every hole of the catalogue is found and named on a real engine, and is gone when it is taken back."""
+"""Every injected fault of the catalogue is found and named on a real engine, and not found after it is undone."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def running_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runnin
 
 
 @pytest.mark.parametrize("hole", OPENING_FAULTS, ids=lambda hole: hole.name.replace(" ", "-"))
-def test_a_hole_is_found_and_named(running_project: RunningProject, hole: InjectedFault) -> None:
+def test_an_opened_flow_is_found_and_named(running_project: RunningProject, hole: InjectedFault) -> None:
     check(running_project, hole)
 
 
 @pytest.mark.parametrize("blockage", BLOCKING_FAULTS, ids=lambda blockage: blockage.name.replace(" ", "-"))
-def test_a_needed_door_that_does_not_open_is_found_and_named(
+def test_a_needed_flow_that_is_closed_is_found_and_named(
     running_project: RunningProject, blockage: InjectedFault
 ) -> None:
     check(running_project, blockage)
@@ -93,7 +93,7 @@ def whole(running_project: RunningProject) -> tuple[str, int, int]:
 
 
 def said(proof: Proof) -> dict[str, set[str]]:
-    """Return the worst words about every door, as people write it: the causes of a breach, else the judgement."""
+    """Return the causes of the breaches of each flow, else its judgements, by the flow as a policy writes it."""
     found: dict[str, dict[Judgement, set[str]]] = {}
     for flow in proof.flows:
         words = found.setdefault(_door(proof, flow), {})

@@ -1,4 +1,4 @@
-"""An IPv6 address of the host's on a bridge where nobody is: the kernel does not use it; nobody is asked about it."""
+"""The kernel does not use an IPv6 address of a bridge without a port, so the address is not probed."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def bridged(*, port: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("port", "expected"), [("down", False), ("up", True)])
-def test_an_address_is_one_when_somebody_is_on_its_bridge(port: str, expected: object) -> None:
+def test_an_address_counts_if_its_bridge_has_a_port(port: str, expected: object) -> None:
     with bridged(port=port):
         found = host_addresses.with_host_addresses(FACTS).host_addresses
 
     assert expected == (ADDRESS in found)
 
 
-def test_an_address_at_which_a_port_is_published_is_asked_about_all_the_same() -> None:
+def test_an_idle_address_with_a_published_port_is_probed() -> None:
     door = PublishedPort(ADDRESS, 80, Protocol.TCP, 80)
     holder = Container("c", "c.1", "p", "s", 1, "", published_ports=(door,))
     facts = Facts(FACTS.engine, (holder,), FACTS.networks)
@@ -60,7 +60,7 @@ def test_an_address_at_which_a_port_is_published_is_asked_about_all_the_same() -
         assert ADDRESS in host_addresses.with_host_addresses(facts).host_addresses
 
 
-def test_a_network_with_nobody_on_it_leaves_a_proof_whole(lab: Lab) -> None:
+def test_a_network_without_containers_leaves_a_proof_complete(lab: Lab) -> None:
     document = three_tiers()
     document["services"]["away"] = {**document["services"]["db"], "networks": ["empty"], "deploy": {"replicas": 0}}
     pools = {"empty": "fd00:e65e:3838::/64", "front": "fd00:e65e:3839::/64"}

@@ -1,4 +1,4 @@
-"""A service in the host's own network namespace is behind no wall, and its address on every bridge is a door."""
+"""A service in the host's network namespace is not isolated: it is open at every address of the host."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.engine
 PORT = 47002
 
 
-def test_what_lives_on_the_host_answers_everybody_at_every_address_of_the_host(lab: Lab) -> None:
+def test_a_service_in_the_hosts_namespace_is_open_at_every_address_of_the_host(lab: Lab) -> None:
     document = three_tiers()
     document["services"]["node"] = service(PORT, network_mode="host")
     document["x-cloison"] = POLICY | {"allow": [*POLICY["allow"], "node -> *"]}

@@ -1,4 +1,4 @@
-"""Holes and blockages made on a running project are found and named; what is sound is said to hold."""
+"""Breaches and broken flows of a running project are found with their causes; a sound project is proven."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cloison.verdict.judge import Judgement
 pytestmark = pytest.mark.engine
 
 
-def test_sound_walls_are_proven(tiers: Lab) -> None:
+def test_a_project_without_breaches_is_proven(tiers: Lab) -> None:
     proof = tiers.prove()
 
     assert (proof.verdict.word, proof.verdict.exit_code) == ("proven", 0)
@@ -28,14 +28,14 @@ def test_sound_walls_are_proven(tiers: Lab) -> None:
     assert judgements(proof)["proxy", "app:5000"] == judgements(proof)["outside", "proxy:80"] == Judgement.HOLDS
 
 
-def test_what_members_of_one_network_can_do_is_tolerated_by_name(tiers: Lab) -> None:
+def test_flows_inside_a_network_are_tolerated_by_its_name(tiers: Lab) -> None:
     proof = tiers.prove()
 
     tolerated = {door for door, word in judgements(proof).items() if word is Judgement.TOLERATED}
     assert {("proxy", "db:3306"), ("db", "app:5000"), ("proxy", "outside:*"), ("db", "host:*")} < tolerated
 
 
-def test_a_second_seat_behind_the_files_back_is_drift(tiers: Lab) -> None:
+def test_an_attachment_that_the_file_does_not_have_is_drift(tiers: Lab) -> None:
     network = f"{tiers.name}_front"
     docker("network", "connect", network, tiers.container("db"))
     try:
@@ -50,7 +50,7 @@ def test_a_second_seat_behind_the_files_back_is_drift(tiers: Lab) -> None:
     assert tiers.prove().verdict.word == "proven"
 
 
-def test_a_wall_that_the_file_does_not_draw_is_the_files_breach(lab: Lab) -> None:
+def test_a_network_that_is_not_internal_is_a_breach_by_the_file(lab: Lab) -> None:
     document = three_tiers()
     document["networks"]["back"] = {}
     lab.up(document)
@@ -60,7 +60,7 @@ def test_a_wall_that_the_file_does_not_draw_is_the_files_breach(lab: Lab) -> Non
     assert {"file"} == found["db", "outside:*"] == found["app", "outside:*"]
 
 
-def test_a_published_database_is_the_files_breach(lab: Lab) -> None:
+def test_a_published_database_is_a_breach_by_the_file(lab: Lab) -> None:
     document = three_tiers()
     document["services"]["db"] |= {"ports": ["198.19.255.1::3306"], "networks": ["back", "front"]}
     lab.up(document)
@@ -81,7 +81,7 @@ def test_a_port_that_internal_keeps_unpublished_is_noted(lab: Lab) -> None:
     assert any("publishes db:3306/tcp, but the engine does not" in note for note in proof.notes)
 
 
-def test_a_firewall_rule_that_opens_the_wall_between_bridges_is_drift(tiers: Lab) -> None:
+def test_a_firewall_rule_that_connects_two_bridges_is_drift(tiers: Lab) -> None:
     with rule("DOCKER-USER", "-j", "ACCEPT"):
         found = failures(tiers.prove())
 
@@ -89,8 +89,8 @@ def test_a_firewall_rule_that_opens_the_wall_between_bridges_is_drift(tiers: Lab
     assert tiers.prove().verdict.word == "proven"
 
 
-def test_a_way_in_without_a_way_back_is_open(tiers: Lab) -> None:
-    """Forged packets and datagrams need no answer: what arrives has got in."""
+def test_a_path_without_a_return_path_is_open(tiers: Lab) -> None:
+    """A forged packet or a datagram needs no answer, so its arrival is enough."""
     network = docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", f"{tiers.name}_back")
     with rule("DOCKER-USER", "-d", network, "-j", "ACCEPT"):
         proof = tiers.prove()
@@ -99,7 +99,7 @@ def test_a_way_in_without_a_way_back_is_open(tiers: Lab) -> None:
     assert "arrived" in {flow.outcome for flow in proof.flows if flow.cause == "drift"}
 
 
-def test_a_stranger_on_the_network_is_named(tiers: Lab) -> None:
+def test_a_foreign_container_on_the_network_is_named(tiers: Lab) -> None:
     name = f"{tiers.name}-stranger"
     docker("run", "-d", "--rm", "--name", name, "--network", f"{tiers.name}_back", "--entrypoint", "sleep",
            "--label", "com.docker.compose.project=another", "cloison/ledger:latest", "600")  # fmt: skip
@@ -112,7 +112,7 @@ def test_a_stranger_on_the_network_is_named(tiers: Lab) -> None:
     assert any(f"{name} of project another is on" in note for note in proof.notes)
 
 
-def test_a_dropped_packet_on_a_needed_way_is_broken(tiers: Lab) -> None:
+def test_a_needed_flow_whose_packets_are_dropped_is_broken(tiers: Lab) -> None:
     target = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
     with rule("DOCKER-USER", "-d", docker("inspect", "-f", target, tiers.container("app")), "-j", "DROP"):
         proof = tiers.prove()
@@ -121,7 +121,7 @@ def test_a_dropped_packet_on_a_needed_way_is_broken(tiers: Lab) -> None:
     assert proof.verdict.exit_code == 1
 
 
-def test_a_rejected_packet_on_a_needed_way_is_broken(tiers: Lab) -> None:
+def test_a_needed_flow_whose_packets_are_rejected_is_broken(tiers: Lab) -> None:
     target = docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", tiers.container("db"))
     reset = ("-p", "tcp", "--dport", "3306", "-j", "REJECT", "--reject-with", "tcp-reset")
     with rule("DOCKER-USER", "-d", target, *reset):
@@ -131,7 +131,7 @@ def test_a_rejected_packet_on_a_needed_way_is_broken(tiers: Lab) -> None:
     assert {"refused"} == {f.outcome for f in proof.flows if f.judgement is Judgement.BROKEN}
 
 
-def test_a_lost_seat_on_a_needed_network_is_broken(tiers: Lab) -> None:
+def test_a_needed_flow_over_a_lost_attachment_is_broken(tiers: Lab) -> None:
     network = f"{tiers.name}_back"
     docker("network", "disconnect", network, tiers.container("app"))
     try:
@@ -142,7 +142,7 @@ def test_a_lost_seat_on_a_needed_network_is_broken(tiers: Lab) -> None:
     assert {"broken"} == failures(proof)["proxy", "app:5000"] == failures(proof)["app", "db:3306"]
 
 
-def test_a_needed_port_on_which_nobody_listens_is_broken(lab: Lab) -> None:
+def test_a_needed_port_without_a_listener_is_broken(lab: Lab) -> None:
     document = three_tiers()
     document["services"]["app"] = service(5001, networks=["back"], expose=["5000"])
     lab.up(document)
@@ -153,8 +153,8 @@ def test_a_needed_port_on_which_nobody_listens_is_broken(lab: Lab) -> None:
     assert any("the endpoint does not answer" in flow.reason for flow in proof.flows)
 
 
-def test_a_door_that_is_led_elsewhere_is_not_taken_for_the_one_that_is_meant(tiers: Lab) -> None:
-    """A DNAT behind the file's back leads the published port into the database, which answers gladly."""
+def test_a_redirected_port_is_not_mistaken_for_the_intended_one(tiers: Lab) -> None:
+    """A DNAT rule redirects the published port to the database, which answers."""
     target = docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", tiers.container("db"))
     doors_of = "{{range .NetworkSettings.Ports}}{{range .}}{{.HostIp}} {{.HostPort}} {{end}}{{end}}"
     words = docker("inspect", "-f", doors_of, tiers.container("proxy")).split()
@@ -172,7 +172,7 @@ def test_a_door_that_is_led_elsewhere_is_not_taken_for_the_one_that_is_meant(tie
     assert any(f"seen inside {tiers.container('db')}, which is not where" in flow.reason for flow in proof.flows)
 
 
-def test_without_a_policy_the_walls_of_the_file_are_judged(lab: Lab) -> None:
+def test_without_a_policy_the_isolation_of_the_file_is_judged(lab: Lab) -> None:
     document = three_tiers()
     del document["x-cloison"]
     lab.up(document)
@@ -184,7 +184,7 @@ def test_without_a_policy_the_walls_of_the_file_are_judged(lab: Lab) -> None:
     assert {"drift"} == failures(opened)["outside", "db:3306"]
 
 
-def test_several_containers_of_a_service_are_all_looked_at(lab: Lab) -> None:
+def test_every_container_of_a_service_is_probed(lab: Lab) -> None:
     document = three_tiers()
     document["services"]["app"]["deploy"] = {"replicas": 2}
     lab.up(document)
@@ -196,7 +196,7 @@ def test_several_containers_of_a_service_are_all_looked_at(lab: Lab) -> None:
     assert judgements(proof)["app", "app:5000"] == Judgement.TOLERATED
 
 
-def test_namespaces_that_are_shared_are_one_machine(lab: Lab) -> None:
+def test_containers_that_share_a_namespace_have_the_same_flows(lab: Lab) -> None:
     document = three_tiers()
     document["services"]["side"] = service(7000, network_mode="service:app")
     document["x-cloison"] = POLICY | {"allow": [*POLICY["allow"], "side -> *", "proxy -> side:5000"]}
@@ -208,7 +208,7 @@ def test_namespaces_that_are_shared_are_one_machine(lab: Lab) -> None:
     assert Judgement.HOLDS == judgements(proof)["side", "db:3306"]
 
 
-def test_a_stranger_on_a_network_that_only_the_engine_gives_is_met(tiers: Lab) -> None:
+def test_a_foreign_container_on_an_engine_network_is_found(tiers: Lab) -> None:
     container, name = tiers.container("db"), f"{tiers.name}-stranger"
     docker("run", "-d", "--rm", "--name", name, "--entrypoint", "sleep", IMAGE, "600")
     docker("network", "connect", "bridge", container)
@@ -221,7 +221,7 @@ def test_a_stranger_on_a_network_that_only_the_engine_gives_is_met(tiers: Lab) -
     assert {"drift"} == found[f"stranger:{name}", "db:3306"] == found["db", "outside:*"]
 
 
-def test_a_service_that_was_to_end_and_has_is_not_missed(lab: Lab) -> None:
+def test_a_one_shot_service_that_has_ended_is_not_missing(lab: Lab) -> None:
     document = three_tiers()
     document["services"]["job"] = {"image": IMAGE, "entrypoint": ["true"], "networks": ["back"]}
     document["services"]["app"]["depends_on"] = {"job": {"condition": "service_completed_successfully"}}
@@ -233,7 +233,7 @@ def test_a_service_that_was_to_end_and_has_is_not_missed(lab: Lab) -> None:
     assert any(part.what == "service job" for part in proof.coverage.skipped)
 
 
-def test_a_container_with_the_name_of_a_place_is_no_place(lab: Lab) -> None:
+def test_a_container_called_outside_is_not_the_external_host(lab: Lab) -> None:
     document = three_tiers()
     document["services"]["app"]["container_name"] = "outside"
     lab.up(document)
@@ -244,7 +244,7 @@ def test_a_container_with_the_name_of_a_place_is_no_place(lab: Lab) -> None:
     assert Judgement.HOLDS == judgements(proof)["outside", "proxy:80"] == judgements(proof)["outside", "app:5000"]
 
 
-def test_a_listener_for_ipv6_alone_is_not_taken_for_ipv4(lab: Lab) -> None:
+def test_an_ipv6_only_listener_is_not_mistaken_for_ipv4(lab: Lab) -> None:
     document = three_tiers()
     document["services"]["app"] = service(5000, address="::", family="AF_INET6", networks=["back"], expose=["5000"])
     lab.up(document)
@@ -252,7 +252,7 @@ def test_a_listener_for_ipv6_alone_is_not_taken_for_ipv4(lab: Lab) -> None:
     assert {"broken"} == failures(lab.prove())["proxy", "app:5000"]
 
 
-def test_other_peoples_bridges_are_left_alone(tiers: Lab) -> None:
+def test_bridges_of_other_projects_are_left_out(tiers: Lab) -> None:
     name = f"{tiers.name}_others"
     docker("network", "create", name)
     try:

@@ -1,4 +1,4 @@
-"""Provers that are killed wherever they stand leave nothing, and provers that run at once do not see each other."""
+"""A prover that is killed at any stage leaves nothing, and provers that run at once do not see each other."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def wait(*given):
     time.sleep(60)
 """
 STAGES = {
-    "joined": "stop(external_host, '_connect', after=True, act=say)",
-    "first post": "stop(Prober, 'open_sockets', number=2, after=True, act=say)",
-    "posted": "stop(session, '_open_container_sockets', number=3, after=True, act=say)",
+    "external host made": "stop(external_host, '_connect', after=True, act=say)",
+    "first probe sockets": "stop(Prober, 'open_sockets', number=2, after=True, act=say)",
+    "all probe sockets": "stop(session, '_open_container_sockets', number=3, after=True, act=say)",
     "guarded": "stop(Prober, 'guard', after=True, act=say)",
-    "asking who listens": "stop(Prober, '_send_round', number=2, act=say)",
+    "confirming listeners": "stop(Prober, '_send_round', number=2, act=say)",
     "between the rounds": "stop(Prober, '_send_round', number=4, act=say)",
     "over": "stop(ProbeSession, '_changed', after=True, act=say)",
 }
@@ -98,8 +98,8 @@ def _assert_heard_from(port: int, lab: Lab) -> None:
         assert soon(lambda: f"{port}))" in docker("logs", lab.container("app")).removeprefix(before))
 
 
-def test_while_a_proof_lasts_its_datagrams_reach_no_service(logging_project: Lab) -> None:
-    """The counterpart: were the guard not there, the tests above would prove nothing."""
+def test_during_a_proof_no_datagram_reaches_a_service(logging_project: Lab) -> None:
+    """Without the UDP guard, the tests above would prove nothing."""
     before = docker("logs", logging_project.container("app"))
 
     assert 0 == logging_project.prove(DEFAULT_TIMEOUT).verdict.exit_code
@@ -109,7 +109,7 @@ def test_while_a_proof_lasts_its_datagrams_reach_no_service(logging_project: Lab
 
 @contextmanager
 def in_the_middle(lab: Lab) -> Iterator[None]:
-    """Have another proof of the same project stand between its rounds."""
+    """Stop another proof of the same project between its rounds."""
     hook = "stop(Prober, '_send_round', number=4, act=wait)"
     with started(hook, "prove", *lab.selection.options, "--patience", "0.2") as process:
         assert process.stdout is not None
@@ -129,7 +129,7 @@ def asked(proof: Proof) -> list[tuple[object, ...]]:
     )
 
 
-def test_a_proof_beside_another_sees_the_same(logging_project: Lab) -> None:
+def test_two_proofs_at_once_have_the_same_flows(logging_project: Lab) -> None:
     alone = logging_project.prove(DEFAULT_TIMEOUT)
 
     with in_the_middle(logging_project):
@@ -139,7 +139,7 @@ def test_a_proof_beside_another_sees_the_same(logging_project: Lab) -> None:
     assert asked(alone) == asked(beside)
 
 
-def test_what_was_announced_is_known_until_its_holder_is_gone() -> None:
+def test_a_registered_socket_is_known_until_its_prover_ends() -> None:
     with socket_registry.registration() as announce, socket.socket() as made:
         announce(made)
         inode = int(Path(f"/proc/self/fd/{made.fileno()}").readlink().name.strip("socket:[]"))
@@ -150,7 +150,7 @@ def test_what_was_announced_is_known_until_its_holder_is_gone() -> None:
     assert inode not in socket_registry.registered_inodes()
 
 
-def test_a_name_that_is_given_back_while_one_takes_it_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_file_that_is_removed_meanwhile_is_not_acquired(monkeypatch: pytest.MonkeyPatch) -> None:
     real = fcntl.flock
 
     def swept(descriptor: int, kind: int) -> None:
@@ -162,7 +162,7 @@ def test_a_name_that_is_given_back_while_one_takes_it_is_not_taken(monkeypatch: 
     assert file_lock.acquire("swept") is None
 
 
-def test_a_rehearsal_killed_while_it_clears_is_cleared_by_the_next(lab: Lab) -> None:
+def test_the_next_rehearsal_removes_one_that_was_killed_during_removal(lab: Lab) -> None:
     lab.write(three_tiers())
     rehearse = ("rehearse", *lab.selection.options, "--patience", "0.2")
 

@@ -1,4 +1,4 @@
-"""Surprises behind the file's back, on idle containers of the machine's own engine: the wall itself is looked at."""
+"""Known isolation bypasses that the Compose file does not show, on idle containers of this machine's engine."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from cloison.proof.schema import Proof
 pytestmark = pytest.mark.engine
 OPEN, SHUT = Reach.OPEN, Reach.SHUT
 LISTEN = "0A"
-"""How the kernel writes the state of a socket that listens; one that is half open would be 03 (net/tcp_states.h)."""
+"""TCP_LISTEN in /proc/net/tcp; a half-open connection would be TCP_SYN_RECV, 03 (net/tcp_states.h)."""
 METADATA = "169.254.169.254"
 FRONT, BACK = {"networks": ["front"]}, {"networks": ["back"]}
 NETWORKS: dict[str, dict[str, Any]] = {"front": {}, "back": {"internal": True}}
 CLOSED = {"allow": ["host -> *"]}
-"""Nobody but the host is meant to get anywhere."""
+"""The policy allows flows from the host only."""
 
 
 def reach(proof: Proof, source: str, target: str, port: int = 0) -> set[Reach]:
-    """Return what was seen of a door over IPv4."""
+    """Return the observed reach between two places over IPv4."""
     ends = proof.endpoints
     return {
         flow.observed
@@ -51,7 +51,7 @@ def causes(proof: Proof, source: str, target: str) -> set[str]:
 
 @contextmanager
 def inside(idle_project: IdleProject, service: str) -> Iterator[None]:
-    """Stand in the network namespace of a container."""
+    """Enter the network namespace of a container."""
     there = netns.of_process(int(docker("inspect", "-f", "{{.State.Pid}}", idle_project.container(service))))
     try:
         with netns.inside(there):
@@ -60,10 +60,8 @@ def inside(idle_project: IdleProject, service: str) -> Iterator[None]:
         os.close(there)
 
 
-def test_a_host_firewall_that_guards_the_input_does_not_guard_a_published_port(
-    idle_project: IdleProject, image: str
-) -> None:
-    """It is what ufw does: a rule in INPUT, which a forwarded packet never passes."""
+def test_a_rule_in_input_does_not_filter_a_published_port(idle_project: IdleProject, image: str) -> None:
+    """A rule of ufw is in INPUT, which forwarded packets do not pass."""
     idle_project.start(image, {"web": FRONT | {"ports": ["0.0.0.0::80"]}}, networks=NETWORKS)
     port = docker("port", idle_project.container("web"), "80/tcp").rpartition(":")[2]
 
@@ -71,9 +69,7 @@ def test_a_host_firewall_that_guards_the_input_does_not_guard_a_published_port(
         assert {OPEN} == reach(idle_project.prove(), "outside", "web", 80)
 
 
-def test_a_rule_for_an_address_that_a_container_no_longer_has_guards_nothing(
-    idle_project: IdleProject, image: str
-) -> None:
+def test_a_rule_for_a_former_address_of_a_container_filters_nothing(idle_project: IdleProject, image: str) -> None:
     document = {"web": FRONT | {"ports": ["0.0.0.0::80"]}}
     idle_project.start(image, document, networks=NETWORKS, **{"x-cloison": CLOSED})
     address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
@@ -107,7 +103,7 @@ def test_a_network_that_was_not_made_internal_is_drift(idle_project: IdleProject
     assert {"drift"} == causes(proof, "db", "outside")
 
 
-def test_a_port_that_nobody_exposes_is_open_all_the_same(idle_project: IdleProject, image: str) -> None:
+def test_a_port_that_is_not_exposed_is_open(idle_project: IdleProject, image: str) -> None:
     services = {"db": BACK | {"expose": ["5432"]}, "app": BACK}
     idle_project.start(image, services, networks=NETWORKS)
     with inside(idle_project, "db"):
@@ -120,7 +116,7 @@ def test_a_port_that_nobody_exposes_is_open_all_the_same(idle_project: IdleProje
     assert {OPEN} == reach(proof, "app", "db", port)
 
 
-def test_a_neighbour_that_gets_in_leaves_nothing_half_open(idle_project: IdleProject, image: str) -> None:
+def test_a_loopback_exposure_check_leaves_no_half_open_connection(idle_project: IdleProject, image: str) -> None:
     idle_project.start(image, {"web": FRONT | {"ports": ["127.0.0.1::80"]}}, networks=NETWORKS)
     with inside(idle_project, "web"):
         listening = socket.create_server(("", 80))
@@ -139,7 +135,7 @@ def test_a_neighbour_that_gets_in_leaves_nothing_half_open(idle_project: IdlePro
     assert {LISTEN} == states
 
 
-def test_the_metadata_service_lies_where_the_outside_lies(idle_project: IdleProject, image: str) -> None:
+def test_the_metadata_address_has_the_same_route_as_the_external_host(idle_project: IdleProject, image: str) -> None:
     """A cloud answers at a link-local address; a container's kernel sends there as it sends to the outside."""
     idle_project.start(image, {"app": FRONT, "db": BACK}, networks=NETWORKS)
     proof = idle_project.prove()
@@ -156,7 +152,7 @@ def test_the_metadata_service_lies_where_the_outside_lies(idle_project: IdleProj
 
 
 def _way(address: str) -> tuple[str, int] | None:
-    """Return gateway and link by which the kernel that this thread stands in sends to an address."""
+    """Return the gateway and the interface of the route to an address in this thread's namespace."""
     with IPRoute() as route:
         try:
             (found,) = route.route("get", dst=address)

@@ -22,7 +22,7 @@ COMMAND = str(Path(sys.executable).parent / "cloison")
 
 
 def links() -> set[str]:
-    """Return the prover's own links on this machine."""
+    """Return the host ends of provers' veth pairs on this machine."""
     shown = subprocess.run(["ip", "-o", "link"], check=True, capture_output=True, text=True)
     names = {line.split(": ")[1].partition("@")[0] for line in shown.stdout.splitlines()}
     return {name for name in names if name.startswith(external_host.LINK_PREFIX)}
@@ -93,7 +93,7 @@ def test_an_interrupted_proof_cleans_up_and_says_so(tiers: Lab, sent: signal.Sig
     assert not links()
 
 
-def test_what_a_killed_proof_left_is_removed_by_the_next(tiers: Lab) -> None:
+def test_the_next_proof_removes_the_left_overs_of_a_killed_one(tiers: Lab) -> None:
     subprocess.run(["ip", "link", "add", "cloison0", "type", "veth", "peer", "name", "left"], check=True)
     subprocess.run(["ip", "addr", "add", "198.51.100.1/29", "dev", "cloison0"], check=True)
 
@@ -110,10 +110,10 @@ def test_proofs_at_once_do_not_disturb_each_other(tiers: Lab) -> None:
     assert not links()
 
 
-def test_when_every_segment_is_taken_the_sentence_says_so(tiers: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_free_segment_the_error_says_so(tiers: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(external_host, "MAX_SEGMENTS", 1)
 
-    with external_host.external_host(), pytest.raises(NotProven, match="proofs are running on this machine already"):
+    with external_host.external_host(), pytest.raises(NotProven, match=r"this machine already runs \d+ proofs"):
         tiers.prove()
 
 

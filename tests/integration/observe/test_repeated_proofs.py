@@ -1,4 +1,4 @@
-"""Hundreds of proofs are nothing to a service, whether it hears TCP or UDP."""
+"""Hundreds of proofs leave no trace in a service on TCP or UDP."""
 
 from __future__ import annotations
 

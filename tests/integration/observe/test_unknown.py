@@ -1,4 +1,4 @@
-"""What could not be looked at is unknown, whatever it was."""
+"""A flow that could not be probed is unknown."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_container_that_changes_its_networks_during_the_proof_is_unknown(lab: 
 
 
 def test_a_paused_container_is_proven_like_any_other(lab: Lab) -> None:
-    """Its kernel answers for it: the walls are the kernel's, not the process's."""
+    """The kernel answers for a paused process, and isolation does not depend on the process."""
     lab.up(three_tiers())
     docker("pause", lab.container("db"))
     try:
@@ -87,7 +87,7 @@ def test_a_paused_container_is_proven_like_any_other(lab: Lab) -> None:
     assert proof.verdict.word == "proven"
 
 
-def test_where_something_answers_for_every_address_nothing_is_proven(lab: Lab) -> None:
+def test_if_an_unused_address_answers_nothing_is_proven(lab: Lab) -> None:
     lab.up(three_tiers())
     subnet = docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", f"{lab.name}_front")
 
@@ -101,7 +101,7 @@ def test_where_something_answers_for_every_address_nothing_is_proven(lab: Lab) -
     assert {"unknown"} == failures(proof)["proxy", "outside:*"]
 
 
-def test_who_listens_in_the_hosts_namespace_is_told_apart(lab: Lab) -> None:
+def test_listeners_in_the_hosts_namespace_have_their_owner(lab: Lab) -> None:
     document = three_tiers()
     document["services"]["node"] = service(47001, address="127.0.0.1", network_mode="host")
     document["x-cloison"] = POLICY | {"allow": [*POLICY["allow"], "node -> *"]}
@@ -113,8 +113,8 @@ def test_who_listens_in_the_hosts_namespace_is_told_apart(lab: Lab) -> None:
     assert [] == proof.coverage.skipped
 
 
-def test_a_way_out_that_passes_the_host_by_is_not_told(lab: Lab) -> None:
-    """A tunnel inside the container: what it carries, nobody sees from here."""
+def test_egress_that_bypasses_the_host_is_unknown(lab: Lab) -> None:
+    """A tunnel in the container: the external host does not receive its packets."""
     lab.up(three_tiers())
     inside = ("nsenter", "-t", docker("inspect", "-f", "{{.State.Pid}}", lab.container("db")), "-n", "ip")
     subprocess.run([*inside, "link", "add", "tunnel", "type", "veth", "peer", "name", "far"], check=True)
@@ -129,7 +129,7 @@ def test_a_way_out_that_passes_the_host_by_is_not_told(lab: Lab) -> None:
     assert any("does not lead through this host" in flow.reason for flow in proof.flows)
 
 
-def test_a_network_past_the_host_is_not_told(lab: Lab) -> None:
+def test_a_network_that_bypasses_the_host_is_unknown(lab: Lab) -> None:
     subprocess.run(["ip", "link", "add", "cloisonlan", "type", "veth", "peer", "name", "cloisonfar"], check=True)
     try:
         document = three_tiers()

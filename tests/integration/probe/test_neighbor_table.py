@@ -1,4 +1,4 @@
-"""Half-open probes fill the kernel's tables of neighbours, and what they brought is taken out again."""
+"""Probes add entries to the kernel's neighbor tables, and the prober evicts them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Space(NamedTuple):
 
 
 def ip(*words: str) -> str:
-    """Run `ip` and return what it says."""
+    """Run the program `ip` and return its output."""
     return subprocess.run(["ip", *words], check=True, capture_output=True, text=True).stdout
 
 
@@ -60,7 +60,7 @@ def veth_namespaces() -> Iterator[tuple[Space, Space]]:
 
 
 def set_outcome() -> None:
-    """Wait until the kernel uses the links: a question that comes before is not heard, and repeated after a second."""
+    """Wait until the interfaces are up: an earlier ARP request is lost, and the kernel repeats it after a second."""
     deadline = time.monotonic() + SETTLING
     while any("tentative" in ip("-n", name, "addr") or "fe80:" not in ip("-n", name, "addr") for name in ADDRESSES):
         assert time.monotonic() < deadline
@@ -74,7 +74,7 @@ def spaces() -> Iterator[tuple[Space, Space]]:
 
 
 def known(name: str) -> set[str]:
-    """Return the addresses that a namespace has resolved, without those of one link alone."""
+    """Return the addresses that a namespace has resolved, without link-local ones."""
     lines = (line.split() for line in ip("-n", name, "neigh", "show").splitlines())
     return {words[0] for words in lines if words and not words[0].startswith("fe80:") and "lladdr" in words}
 
@@ -86,7 +86,7 @@ def speak(address: str) -> None:
 SPEAK = "import socket; s = socket.create_connection; a = ('{}', 9)\ntry: s(a, 1)\nexcept OSError: pass"
 
 
-def test_what_came_is_taken_out_and_what_was_there_stays(spaces: tuple[Space, Space]) -> None:
+def test_new_entries_are_evicted_and_old_ones_stay(spaces: tuple[Space, Space]) -> None:
     ip("-n", A, "neigh", "add", KEPT[0], "lladdr", KEPT[1], "dev", "far", "nud", "permanent")
     speak("198.51.100.234")
     with NeighborTables(spaces) as table:
@@ -98,7 +98,7 @@ def test_what_came_is_taken_out_and_what_was_there_stays(spaces: tuple[Space, Sp
         assert known(B) == {"198.51.100.233"}
 
 
-def test_what_somebody_wrote_meanwhile_stays(spaces: tuple[Space, Space]) -> None:
+def test_a_new_static_entry_stays(spaces: tuple[Space, Space]) -> None:
     with NeighborTables(spaces) as table:
         ip("-n", A, "neigh", "add", KEPT[0], "lladdr", KEPT[1], "dev", "far", "nud", "permanent")
         ip(
@@ -120,7 +120,7 @@ def test_what_somebody_wrote_meanwhile_stays(spaces: tuple[Space, Space]) -> Non
     assert known(A) == {KEPT[0], "198.51.100.236"}
 
 
-def test_what_is_asked_for_is_left_alone(spaces: tuple[Space, Space]) -> None:
+def test_an_unresolved_entry_stays(spaces: tuple[Space, Space]) -> None:
     with NeighborTables(spaces) as table:
         ip(
             "netns",
@@ -135,7 +135,7 @@ def test_what_is_asked_for_is_left_alone(spaces: tuple[Space, Space]) -> None:
     assert "198.51.100.237" in ip("-n", A, "neigh", "show")
 
 
-def test_the_tables_tell_how_full_they_are(spaces: tuple[Space, Space]) -> None:
+def test_the_usage_of_the_tables_is_read(spaces: tuple[Space, Space]) -> None:
     with NeighborTables(spaces) as table:
         filled = table.usage()
 
@@ -160,9 +160,7 @@ def probing(spaces: tuple[Space, Space]) -> Iterator[tuple[Prober, list[Probe]]]
         )
 
 
-def test_probes_arrive_while_room_is_made_all_the_time(
-    spaces: tuple[Space, Space], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_probes_arrive_while_entries_are_evicted(spaces: tuple[Space, Space], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(neighbor_table, "FREE_SHARE", 1 << 20)
     monkeypatch.setattr(prober, "WINDOW", 1)
     with probing(spaces) as (made, sent):
@@ -175,7 +173,7 @@ def test_probes_arrive_while_room_is_made_all_the_time(
     assert known(A) | known(B) <= {"198.51.100.233", "198.51.100.234", "2001:db8:c106::1", "2001:db8:c106::2"}
 
 
-def test_where_the_tables_never_have_room_silence_means_nothing(
+def test_with_full_neighbor_tables_an_unanswered_probe_is_an_error(
     spaces: tuple[Space, Space], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted = count()
@@ -186,11 +184,11 @@ def test_where_the_tables_never_have_room_silence_means_nothing(
         made.send([*sent, silent], DEFAULT_TIMEOUT)
 
     assert Outcome.ERROR is silent.outcome
-    assert "knows too many neighbours" in silent.detail
+    assert "full neighbor table dropped" in silent.detail
     assert Outcome.ACCEPTED is sent[0].outcome
 
 
-def test_an_answer_that_may_be_lost_is_not_called_missing(spaces: tuple[Space, Space]) -> None:
+def test_with_a_loss_an_unanswered_arrival_is_an_error(spaces: tuple[Space, Space]) -> None:
     with probing(spaces) as (_, sent):
         asked, told = sent[0], sent[TRIED]
         for probe in (asked, told):
@@ -201,7 +199,7 @@ def test_an_answer_that_may_be_lost_is_not_called_missing(spaces: tuple[Space, S
     assert [Outcome.ERROR, Outcome.ARRIVED] == [asked.outcome, told.outcome]
 
 
-def test_many_packets_go_and_come_whatever_one_of_them_meets(spaces: tuple[Space, Space]) -> None:
+def test_a_packet_that_fails_does_not_stop_the_batch(spaces: tuple[Space, Space]) -> None:
     with probing(spaces) as (made, sent):
         first = sent[0]
         many = [Probe(first.sockets, first.address, first.port, first.target) for _ in range(3 * mmsg.BATCH_SIZE + 3)]
@@ -213,7 +211,7 @@ def test_many_packets_go_and_come_whatever_one_of_them_meets(spaces: tuple[Space
     assert nowhere.detail.startswith("no route")
 
 
-def test_a_packet_that_the_kernel_will_not_send_holds_up_no_other(spaces: tuple[Space, Space]) -> None:
+def test_a_packet_that_the_kernel_refuses_delays_no_other(spaces: tuple[Space, Space]) -> None:
     rules = ["-A", "OUTPUT", "-p", "tcp", "-d", "198.51.100.234", "--dport", "9", "-j", "DROP"]
     ip("netns", "exec", A, "iptables", "--wait", *rules)
     with probing(spaces) as (made, sent):
@@ -225,8 +223,8 @@ def test_a_packet_that_the_kernel_will_not_send_holds_up_no_other(spaces: tuple[
     assert {Outcome.ACCEPTED} == {probe.outcome for probe in sent[:TRIED]}
 
 
-def test_a_way_that_fails_does_not_spoil_the_next(spaces: tuple[Space, Space]) -> None:
-    """The kernel keeps the link of a failed connect to an address that is valid on one link alone."""
+def test_a_failed_route_lookup_does_not_affect_the_next(spaces: tuple[Space, Space]) -> None:
+    """A socket keeps the scope of a failed connect(2) to a link-local address."""
     nowhere, own = ("fe80::77", "a link that went"), ("2001:db8:c106::1", "")
     with netns.inside(spaces[0].descriptor):
         found = probe_sockets._source_routes([nowhere, own], {nowhere[1]: 99})  # noqa: SLF001  # in this order

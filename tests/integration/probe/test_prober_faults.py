@@ -1,4 +1,4 @@
-"""Faults of the looker itself end in a right verdict, in `unknown` with its reason, or in one sentence and exit 3."""
+"""A fault of the prober itself ends in a right verdict, in `unknown` with a reason, or in one error and exit code 3."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MANY = 1000
 
 
 def shut(proof: Proof) -> list[str]:
-    """Return the evidence of every flow that is said to be shut because nothing was seen."""
+    """Return the evidence of every flow that is shut because no packet arrived."""
     return [f.evidence for f in proof.flows if f.observed is Reach.SHUT and "lost twice" in f.evidence]
 
 
@@ -50,10 +50,10 @@ def shut(proof: Proof) -> list[str]:
 
 
 @pytest.mark.parametrize("whose", ["this process", "another container", "nobody"])
-def test_a_pid_that_became_somebody_elses_is_not_taken_for_the_container(
+def test_a_reused_pid_is_not_mistaken_for_the_container(
     logging_project: Lab, whose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The engine keeps its word from the first listing to the last, so only the process itself can tell."""
+    """The engine reports the same PID from first to last, so only /proc shows the difference."""
     other = int(docker("inspect", "-f", "{{.State.Pid}}", logging_project.container("app")))
     pid = {"this process": os.getpid(), "another container": other, "nobody": 2**22 - 1}[whose]
     real = engine._container  # noqa: SLF001  # where the engine's word is read
@@ -74,7 +74,7 @@ def test_a_pid_that_became_somebody_elses_is_not_taken_for_the_container(
 # ── what the kernel had no room for ─────────────────────────────────────────────────────────────────────────
 
 
-def test_where_the_connection_table_is_full_silence_means_nothing(
+def test_with_a_full_connection_tracking_table_an_unanswered_probe_is_unknown(
     logging_project: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted = itertools.count()
@@ -87,7 +87,7 @@ def test_where_the_connection_table_is_full_silence_means_nothing(
     assert judgements(proof)["proxy", "app:5000"] is Judgement.HOLDS
 
 
-def test_where_our_sockets_lose_packets_silence_means_nothing(
+def test_with_full_receive_buffers_an_unanswered_probe_is_unknown(
     logging_project: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probe_sockets, "RECEIVE_BUFFER", 1)
@@ -100,8 +100,8 @@ def test_where_our_sockets_lose_packets_silence_means_nothing(
     assert {"unknown"} == {word for words in failures(proof).values() for word in words}
 
 
-@pytest.mark.parametrize("missing", ["program", "attached", "everywhere"])
-def test_without_the_kernels_guard_no_datagram_is_aimed_at_a_service(
+@pytest.mark.parametrize("missing", ["load_port_filter", "attach", "attach_token_filter"])
+def test_without_the_udp_guard_no_service_is_probed_over_udp(
     logging_project: Lab, missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> int:
@@ -112,7 +112,9 @@ def test_without_the_kernels_guard_no_datagram_is_aimed_at_a_service(
 
     found = failures(proof)
     assert (3, {"unknown"}) == (proof.verdict.exit_code, found["proxy", "app:5300"])
-    assert any("cannot keep a datagram from a service (Operation not permitted)" in f.reason for f in proof.flows)
+    assert any(
+        "cannot keep a probe's datagram from a service (Operation not permitted)" in f.reason for f in proof.flows
+    )
     assert ("proxy", "app:5000") not in found
     assert docker("logs", logging_project.container("app")) == "listening"
 
@@ -136,7 +138,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         lab.compose("down", "--timeout", "0")
 
 
-def test_two_thousand_listeners_are_all_proven_and_none_hears_of_it(crowd: Lab) -> None:
+def test_two_thousand_listeners_are_proven_and_receive_nothing(crowd: Lab) -> None:
     started = time.monotonic()
     proof = crowd.prove()
     took = time.monotonic() - started
@@ -177,7 +179,7 @@ def test_a_service_whose_queue_is_full_is_still_open(lab: Lab) -> None:
     reaches = {proof.vantages[f.vantage].place: f.observed for f in about}
     assert {"db": Reach.OPEN, "proxy": Reach.OPEN, "host": Reach.OPEN, "outside": Reach.SHUT} == reaches
     assert any("seen inside" in flow.evidence and "no answer came back" in flow.evidence for flow in about)
-    # The way is there, and whoever needs an answer gets none.
+    # The path is open, and a client gets no answer.
     assert judgements(proof)["proxy", "app:5000"] is Judgement.BROKEN
 
 
@@ -198,7 +200,7 @@ def _limit(files: int) -> Any:
     return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 
 
-def test_the_limit_is_raised_where_it_may_be(logging_project: Lab) -> None:
+def test_the_limit_of_open_files_is_raised(logging_project: Lab) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
     try:
@@ -207,10 +209,10 @@ def test_the_limit_is_raised_where_it_may_be(logging_project: Lab) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_a_limit_beyond_reach_is_said_with_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_that_cannot_be_raised_is_an_error_with_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "setrlimit", _refuse)
 
-    with pytest.raises(NotProven, match=r"looking at 100000 places takes about 1600\d\d\d open files"):
+    with pytest.raises(NotProven, match=r"probing 100000 network namespaces needs about 1600\d\d\d open files"):
         fd_limit.raise_limit(100_000)
 
 
@@ -223,7 +225,7 @@ def _refuse(*_: object) -> None:
 
 @contextmanager
 def silent(folder: Path, backlog: int) -> Iterator[str]:
-    """Have a socket that takes connections, or has no room for one more, and never says anything."""
+    """Make a socket that accepts connections, or has a full backlog, and never answers."""
     path = folder / "silent.sock"
     with socket.socket(socket.AF_UNIX) as listener, ExitStack() as waiting:
         listener.bind(str(path))
@@ -234,7 +236,7 @@ def silent(folder: Path, backlog: int) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("backlog", [0, 100])
-def test_an_engine_that_says_nothing_is_given_up(
+def test_an_engine_that_never_answers_is_an_error(
     logging_project: Lab, backlog: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "API_TIMEOUT", SHORT)
@@ -248,7 +250,7 @@ def test_an_engine_that_says_nothing_is_given_up(
     assert time.monotonic() - started < BOUND
 
 
-def test_an_engine_that_stops_answering_is_given_up_whenever_it_does(
+def test_an_engine_that_stops_answering_is_an_error_at_any_moment(
     logging_project: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "API_TIMEOUT", SHORT)

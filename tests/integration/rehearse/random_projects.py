@@ -1,4 +1,4 @@
-"""Compose files that nobody chose, drawn by a seed, and their rehearsal on the real engine."""
+"""Random Compose files from a seed, and their rehearsal on the real engine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def host_addresses() -> list[str]:
 
 
 def random_project(seed: int) -> dict[str, Any]:
-    """Return a Compose document drawn by `seed`."""
+    """Return a random Compose document from `seed`."""
     draw = random.Random(seed)  # noqa: S311  # a project, not a secret
     networks = {f"n{name}": _network(draw) for name in draw.sample("abcdefgh", k=draw.randint(1, 4))}
     services: dict[str, Any] = {}
@@ -133,7 +133,7 @@ def _rules(draw: random.Random, services: dict[str, Any]) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Mismatches:
-    """The flows on which prediction and engine do not say the same, or do not say: which, and what was said."""
+    """The flows whose predicted and observed reach differ, or are unknown."""
 
     flows: int
     found: dict[tuple[str, ...], str]

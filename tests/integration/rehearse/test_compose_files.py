@@ -1,4 +1,4 @@
-"""Files in the style of those that people run are rehearsed as they are: only their networks are needed."""
+"""Typical Compose files are rehearsed unchanged: only their networks are needed."""
 
 from __future__ import annotations
 
@@ -101,19 +101,19 @@ def test_a_file_is_rehearsed_as_it_is(
     assert shut.isdisjoint(arrows(proof))
 
 
-def test_what_a_profile_adds_is_rehearsed_where_it_is_asked_for() -> None:
+def test_the_services_of_a_profile_are_rehearsed_if_it_is_selected() -> None:
     assert ("outside", "proxy", 443) in arrows(of("immich.yml", profiles=("edge",)))
 
 
-def test_what_stands_in_is_said() -> None:
+def test_stand_ins_are_noted() -> None:
     said = "\n".join((*of("traefik.yml").notes, *of("several/compose.yml", "several/compose.prod.yml").notes))
 
     assert "a rehearsal of files: " in said
-    assert "network proxy is external: a fresh network stood in for proxy" in said
-    assert "edge:443 is published on 203.0.113.80, which is no address of this machine" in said
+    assert "network proxy is external: a new network stood in for proxy" in said
+    assert "edge:443 is published on 203.0.113.80, which is not an address of this machine" in said
 
 
-def test_what_cannot_be_rehearsed_is_never_proven() -> None:
+def test_a_part_that_cannot_be_rehearsed_is_never_proven() -> None:
     proof = of("home.yml")
 
     assert "unproven" == proof.verdict.word
@@ -122,6 +122,6 @@ def test_what_cannot_be_rehearsed_is_never_proven() -> None:
     assert any("tail -> pihole:53 was not judged" in note for note in proof.notes)
 
 
-def test_what_compose_refuses_is_told_in_its_own_words() -> None:
+def test_an_error_of_compose_is_reported_in_its_words() -> None:
     with pytest.raises(FileError, match=r"nowhere\.env"):
         of("required.yml")

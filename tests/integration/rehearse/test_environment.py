@@ -113,7 +113,7 @@ def has(what: str, least: int) -> Moment:
 
 
 def is_idle(_: str) -> bool:
-    """The moment right after the lock was taken."""
+    """The moment after the lock was acquired."""
     return True
 
 
@@ -130,7 +130,7 @@ def at(moment: Moment, folder: Path) -> bool:
     return any(moment(name) for name in left(folder))
 
 
-def test_the_report_says_what_it_is_and_nothing_is_left(project: Path) -> None:
+def test_the_report_names_the_rehearsal_and_no_resource_is_left(project: Path) -> None:
     code, out, err = rehearse(project)
 
     assert (0, "") == (code, err)
@@ -207,7 +207,7 @@ def test_an_interrupted_rehearsal_removes_everything(
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_what_a_killed_rehearsal_left_is_removed_by_the_next(project: Path, tmp_path: Path, moment: str) -> None:
+def test_the_next_rehearsal_removes_the_left_overs_of_a_killed_one(project: Path, tmp_path: Path, moment: str) -> None:
     other = tmp_path / f"{project.name}other"
     other.mkdir()
     write(other, {"services": {"it": {"image": "x"}}})
@@ -221,7 +221,7 @@ def test_what_a_killed_rehearsal_left_is_removed_by_the_next(project: Path, tmp_
 
 
 def is_over(folder: Path) -> bool:
-    """Whether nobody works on a project's rehearsals any more: a Compose that was left alone ends its work first."""
+    """Whether no process works on a project's rehearsals: an orphaned Compose finishes its work first."""
     for file in file_lock.FOLDER.glob(f"rehearsal-{folder.name}-*"):
         lock = file_lock.acquire(file.name)
         if lock is None:
@@ -239,7 +239,7 @@ def test_rehearsals_at_once_do_not_disturb_each_other(project: Path) -> None:
     assert not left(project)
 
 
-def test_what_the_engine_refuses_is_told_and_removed(project: Path) -> None:
+def test_an_error_of_the_engine_is_reported_and_the_rehearsal_removed(project: Path) -> None:
     seat = {"net": {"ipv4_address": "198.19.232.9"}}
     bodies = {"image": "x", "networks": seat}
     networks = {"net": {"ipam": {"config": [{"subnet": "198.19.232.0/28"}]}}}
@@ -247,12 +247,12 @@ def test_what_the_engine_refuses_is_told_and_removed(project: Path) -> None:
     code, _, said = rehearse(project)
 
     assert 3 == code
-    assert "the rehearsal could not be set up: " in said
+    assert "the rehearsal could not be started: " in said
     assert "Address already in use" in said
     assert not left(project)
 
 
-def test_a_wrong_policy_is_told_before_anything_is_made(project: Path) -> None:
+def test_an_invalid_policy_is_reported_before_anything_is_made(project: Path) -> None:
     write(project, FILE | {"x-cloison": {"allow": ["app -> dbb:3306"]}})
     code, out, said = rehearse(project)
 

@@ -1,4 +1,4 @@
-"""Surprises that the file itself draws, rehearsed once on the machine's own engine: predicted, and seen."""
+"""Known isolation bypasses that follow from the file, rehearsed on this machine's engine: predicted and observed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def service(*networks: str, **more: Any) -> dict[str, Any]:
 
 
 def document(elsewhere: str) -> dict[str, Any]:
-    """Return a project that publishes one port on an address of the host `elsewhere` than where the outside stands."""
+    """Return a project that publishes one port on `elsewhere`, an address of the host on another segment."""
     quiet = {"com.docker.network.bridge.enable_icc": "false"}
     return {
         "services": {
@@ -63,7 +63,7 @@ class Seen:
     elsewhere: str
 
     def reach(self, source: str, target: str, port: int, network: str = "", starts: str = IPV4) -> set[Reach]:
-        """Return what was seen of a door, on addresses of a network that match; all of it was predicted."""
+        """Return the observed reach of flows to matching addresses of a network, as predicted."""
         ends = self.proof.endpoints
         wanted = f"{self.proof.project.name}_{network}" if network else ""
         flows = [
@@ -105,8 +105,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         yield Seen(rehearsed(project), port, elsewhere)
 
 
-def test_a_port_on_the_loopback_lets_a_neighbour_in_before_engine_28(seen: Seen) -> None:
-    """The neighbour shares the wire: it puts a frame for 127.0.0.1 there. Datagrams are left to the version."""
+def test_before_engine_28_a_neighbor_reaches_a_port_on_loopback(seen: Seen) -> None:
+    """A neighbor on the link sends a packet for 127.0.0.1. UDP ports are judged by the engine's version."""
     found = seen.evidence("loopback-published")
     loop = f"{seen.proof.project.name}-loop-1"
 
@@ -115,7 +115,7 @@ def test_a_port_on_the_loopback_lets_a_neighbour_in_before_engine_28(seen: Seen)
     assert all("version" in found[where] for where in found if where == "engine")
 
 
-def test_a_published_port_answers_on_the_containers_own_address_before_engine_28(seen: Seen) -> None:
+def test_before_engine_28_a_published_port_is_open_at_the_containers_address(seen: Seen) -> None:
     expected = OPEN if seen.release < (28, 0) else SHUT
 
     assert {expected} == seen.reach("outside", "way", 80, "plain") == seen.reach("outside", "loop", 80, "plain")
@@ -128,7 +128,7 @@ def test_a_port_on_one_address_of_the_host_answers_from_another_segment(seen: Se
     assert {OPEN} == seen.reach("outside", "far", 80)
 
 
-def test_an_internal_network_reaches_what_listens_on_the_host(seen: Seen) -> None:
+def test_an_internal_network_reaches_listeners_of_the_host(seen: Seen) -> None:
     assert {OPEN} == seen.reach("back", "host", seen.port, "inner")
     assert {SHUT} == seen.reach("back", "outside", 0)
 
@@ -137,11 +137,11 @@ def test_an_internal_network_reaches_the_hosts_link_local_address(seen: Seen) ->
     assert {OPEN} == seen.reach("back", "host", seen.port, "inner", LINK_LOCAL)
 
 
-def test_whoever_has_a_way_out_reaches_what_listens_on_the_host(seen: Seen) -> None:
+def test_a_container_with_egress_reaches_listeners_of_the_host(seen: Seen) -> None:
     assert {OPEN} == seen.reach("guest", "host", seen.port, "other") == seen.reach("left", "host", seen.port, "quiet")
 
 
-def test_a_port_is_published_over_ipv6_for_who_has_none(seen: Seen) -> None:
+def test_a_port_of_an_ipv4_container_is_published_over_ipv6(seen: Seen) -> None:
     doors = [end for end in seen.proof.endpoints if (end.place, end.kind, end.service_port) == ("way", "published", 80)]
     own = [end for end in seen.proof.endpoints if end.place == "way" and end.network]
 
@@ -150,7 +150,7 @@ def test_a_port_is_published_over_ipv6_for_who_has_none(seen: Seen) -> None:
     assert {OPEN} == seen.reach("outside", "way", 80, starts=IPV6)
 
 
-def test_what_inter_container_communication_off_shuts_is_not_predicted(seen: Seen) -> None:
+def test_flows_that_icc_false_closes_are_not_predicted(seen: Seen) -> None:
     ends, vantages = seen.proof.endpoints, seen.proof.vantages
     between = [f for f in seen.proof.flows if (vantages[f.vantage].place, ends[f.endpoint].place) == ("left", "right")]
     between = [flow for flow in between if ends[flow.endpoint].network]
@@ -162,10 +162,10 @@ def test_what_inter_container_communication_off_shuts_is_not_predicted(seen: See
     assert UNKNOWN not in {flow.observed for flow in between}
 
 
-def test_a_published_port_leads_past_inter_container_communication_that_is_off(seen: Seen) -> None:
+def test_a_published_port_bypasses_icc_false(seen: Seen) -> None:
     assert {OPEN} == seen.reach("left", "right", 80)
 
 
-def test_a_published_port_is_a_door_for_other_networks(seen: Seen) -> None:
+def test_a_published_port_is_open_for_other_networks(seen: Seen) -> None:
     assert {SHUT} == seen.reach("guest", "way", 80, "plain")
     assert {OPEN} == seen.reach("guest", "way", 80)

@@ -1,4 +1,4 @@
-"""Fixtures of the tests in which the prober may not look itself."""
+"""Fixtures of the tests in which the command needs an agent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["built", "lab", "tiers"]
 
 @pytest.fixture
 def user() -> Iterator[OrdinaryUser]:
-    """An ordinary user who may ask the engine."""
+    """An ordinary user with access to the engine."""
     with ordinary_user() as made:
         yield made
 

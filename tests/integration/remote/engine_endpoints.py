@@ -1,4 +1,4 @@
-"""Ways to the engine that are not a socket of this machine, all of them on this machine."""
+"""Endpoints of the engine other than its Unix socket, all on this machine: TCP and TLS."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BLOCK = 1 << 16
 
 @dataclass(slots=True)
 class EngineEndpoint:
-    """A way, and how a user asks for it."""
+    """An endpoint, and the environment that selects it."""
 
     environment: dict[str, str]
     close: Callable[[], None]
@@ -93,7 +93,7 @@ def _forwarded(dressed: Callable[[socket.socket], socket.socket]) -> Iterator[tu
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:
-    """Hand on what one side says; when it has said everything, both ends are told."""
+    """Copy bytes from one socket to the other until the end, then shut both down."""
     with suppress(OSError):
         while part := source.recv(BLOCK):
             target.sendall(part)

@@ -1,4 +1,4 @@
-"""An ordinary user: a number that nobody has, in the group of the engine's socket.
+"""An ordinary user: a user ID without an account, in the group of the engine's socket.
 
 All that tells him from others is that he may read every file, for the clone and its Python may lie where only root
 reads. He may write nowhere, enter nothing, and use no network but through plain sockets.

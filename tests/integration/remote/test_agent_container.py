@@ -1,4 +1,4 @@
-"""The scout has what it needs and nothing more, and is gone however its command ends."""
+"""The agent has the rights that a proof needs and no others, and is removed however its command ends."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECONDS = 60
 
 
 def tokens(user: OrdinaryUser) -> set[str]:
-    """Return the scouts whose commands run in this user's home, or ran there."""
+    """Return the tokens of the agents whose commands run, or ran, in this user's home."""
     folder = user.home / ".cache/cloison"
     return (
         {path.name.removeprefix(agent_container.LOCK) for path in folder.glob(f"{agent_container.LOCK}*")}
@@ -36,7 +36,7 @@ def tokens(user: OrdinaryUser) -> set[str]:
 
 
 def found(user: OrdinaryUser) -> dict[str, str]:
-    """Return this user's scouts that the engine still has, and their states."""
+    """Return the states of this user's agents that the engine has."""
     states: dict[str, str] = {}
     for token in tokens(user):
         shown = docker("ps", "--all", "--filter", f"label={AGENT_LABEL}={token}", "--format", "{{.State}}")
@@ -55,18 +55,18 @@ def soon(condition: Callable[[], bool]) -> bool:
 
 
 def runs(user: OrdinaryUser) -> bool:
-    """Whether a scout of this user is at work."""
+    """Whether an agent of this user runs."""
     return "running" in found(user).values()
 
 
 def inspected(user: OrdinaryUser) -> dict[str, Any]:
-    """Return the engine's document about this user's scout."""
+    """Return the engine's document about this user's agent."""
     (token,) = found(user)
     document: list[dict[str, Any]] = json.loads(docker("inspect", f"cloison-{agent_container.LOCK}{token}"))
     return document[0]
 
 
-def test_a_scout_has_four_capabilities_and_a_root_that_it_cannot_write(tiers: Lab, user: OrdinaryUser) -> None:
+def test_an_agent_has_four_capabilities_and_a_read_only_root(tiers: Lab, user: OrdinaryUser) -> None:
     with user.start("prove", *tiers.selection.options, "--patience", "5") as process:
         assert soon(lambda: runs(user))
         document = inspected(user)
@@ -87,7 +87,7 @@ def test_a_scout_has_four_capabilities_and_a_root_that_it_cannot_write(tiers: La
 
 
 @pytest.mark.parametrize("missing", netns.CAPABILITIES)
-def test_no_capability_can_be_spared(
+def test_every_capability_is_necessary(
     tiers: Lab, over_tcp: EngineEndpoint, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     for name, value in over_tcp.environment.items():
@@ -104,7 +104,7 @@ def test_no_capability_can_be_spared(
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("verb", ["prove", "rehearse"])
-def test_an_interrupted_command_takes_its_scout_along(
+def test_an_interrupted_command_removes_its_agent(
     tiers: Lab, user: OrdinaryUser, verb: str, sent: signal.Signals, code: int
 ) -> None:
     with user.start(verb, *tiers.selection.options, "--patience", "30") as process:
@@ -126,7 +126,7 @@ def rehearsals(lab: Lab) -> str:
 
 
 @pytest.mark.parametrize("moment", [0.5, 0.8, 1.1, 1.4, 2.0])
-def test_a_killed_command_leaves_no_scout_after_the_next(tiers: Lab, user: OrdinaryUser, moment: float) -> None:
+def test_the_next_command_removes_the_agent_of_a_killed_one(tiers: Lab, user: OrdinaryUser, moment: float) -> None:
     with user.start("prove", *tiers.selection.options, "--patience", "30") as process:
         time.sleep(moment)
         process.kill()
@@ -138,7 +138,7 @@ def test_a_killed_command_leaves_no_scout_after_the_next(tiers: Lab, user: Ordin
     assert ({}, set()) == (found(user), tokens(user))
 
 
-def test_a_killed_rehearsal_is_cleared_by_its_scout(tiers: Lab, user: OrdinaryUser) -> None:
+def test_the_agent_removes_the_rehearsal_of_a_killed_command(tiers: Lab, user: OrdinaryUser) -> None:
     with user.start("rehearse", *tiers.selection.options, "--patience", "30") as process:
         assert soon(lambda: rehearsals(tiers).count("-app-") > 0)
         process.kill()
@@ -161,7 +161,7 @@ def test_an_engine_that_dies_proves_nothing(tiers: Lab, user: OrdinaryUser, over
 
 @contextmanager
 def left(token: str) -> Iterator[str]:
-    """Have a scout that was made and never started."""
+    """Create an agent's container and never start it."""
     name = f"cloison-{agent_container.LOCK}{token}"
     docker("create", "--name", name, "--network", "host", "--label", f"{AGENT_LABEL}={token}", IMAGE)
     try:
@@ -170,7 +170,7 @@ def left(token: str) -> Iterator[str]:
         docker("rm", "--force", name) if name in docker("ps", "--all", "--format", "{{.Names}}").split() else None
 
 
-def test_what_a_killed_command_left_unstarted_is_known_by_its_lock(tiers: Lab, user: OrdinaryUser) -> None:
+def test_an_agent_that_was_never_started_is_recognised_by_its_lock(tiers: Lab, user: OrdinaryUser) -> None:
     token, folder = secrets.token_hex(8), user.home / ".cache/cloison"
     folder.mkdir(parents=True)
     (folder / f"{agent_container.LOCK}{token}").touch()
@@ -183,7 +183,7 @@ def test_what_a_killed_command_left_unstarted_is_known_by_its_lock(tiers: Lab, u
         assert name not in docker("ps", "--all", "--format", "{{.Names}}").split()
 
 
-def test_the_scout_of_another_machine_is_left_in_peace_while_it_is_young(
+def test_a_recent_agent_of_another_machine_is_not_removed(
     tiers: Lab, over_tcp: EngineEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for key, value in over_tcp.environment.items():

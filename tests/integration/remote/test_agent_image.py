@@ -1,4 +1,4 @@
-"""What goes into the scout's image is what runs here, and has one name."""
+"""The agent's image holds the program that runs here, and its tag is a digest of it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def names(context: bytes) -> set[str]:
         return set(tar.getnames())
 
 
-def test_a_context_holds_the_program_and_what_it_runs_on() -> None:
+def test_a_context_holds_the_program_and_its_packages() -> None:
     found = names(from_installed())
 
     assert {"Dockerfile", "site/cloison/agent.py", "site/cloison/remote/agent.Dockerfile"} <= found
@@ -59,14 +59,14 @@ def test_the_packages_that_are_packed_are_those_that_are_locked() -> None:
     assert locked | {"cloison"} == packed
 
 
-def test_for_another_python_nothing_is_fetched_that_is_not_locked(
+def test_for_another_python_only_locked_packages_are_downloaded(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     altered = tmp_path / "altered.txt"
     altered.write_text(LOCKED.read_text().replace("sha256:", "sha256:0000"))
     monkeypatch.setattr(image_context, "_requirements_file", lambda: altered)
 
-    with pytest.raises(NotProven, match=r"the packages for Python 3\.13 on aarch64 could not be fetched"):
+    with pytest.raises(NotProven, match=r"pip could not download the packages for Python 3\.13 on aarch64"):
         image_context.from_index(Interpreter("3.13", "cpython-313-aarch64-linux-gnu"))
 
 
@@ -79,9 +79,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     docker("image", "rm", tag)
 
 
-def test_packages_of_another_python_are_fetched_when_ours_do_not_fit(
-    fresh: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_packages_for_another_python_are_downloaded(fresh: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         image_context, "running_interpreter", lambda: Interpreter("3.99", "cpython-399-x86_64-linux-gnu")
     )
@@ -128,7 +126,7 @@ def load(*tags: str, made: str = "2020-01-01T00:00:00Z", **labels: str) -> str:
     return f"sha256:{hashlib.sha256(said).hexdigest()}"
 
 
-def test_a_build_removes_what_earlier_versions_left_and_nothing_else(fresh: str) -> None:
+def test_a_build_removes_images_of_earlier_versions_only(fresh: str) -> None:
     ours, label = f"{agent_image.REPOSITORY}:0.0", {agent_image.BASE_LABEL: "python:3"}
     left = {load(f"{ours}-left", **label), load(f"{ours}-one", f"{ours}-two", **label)}
     kept = {
@@ -149,11 +147,11 @@ def test_a_build_removes_what_earlier_versions_left_and_nothing_else(fresh: str)
         subprocess.run(["docker", "image", "rm", "--force", *kept, *left], check=False, capture_output=True)
 
 
-def test_a_base_that_is_not_to_be_had_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_base_image_that_cannot_be_pulled_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(agent_image.BASE_IMAGE_VARIABLE, "127.0.0.1:1/nobody/python:1")
     with (
         connection.engine_connection() as engine,
-        pytest.raises(NotProven, match="which the engine cannot get") as caught,
+        pytest.raises(NotProven, match="cannot be pulled") as caught,
     ):
         agent_image.image(engine.api, lambda _: None)
 
@@ -161,19 +159,19 @@ def test_a_base_that_is_not_to_be_had_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 
 def import_nothing(tag: str) -> None:
-    """Make an image with nothing in it."""
+    """Make an empty image."""
     with tarfile.open(fileobj=(buffer := io.BytesIO()), mode="w"):
         pass
     subprocess.run(["docker", "import", "-", tag], input=buffer.getvalue(), check=True, capture_output=True)
 
 
-def test_a_base_without_python_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_base_image_without_python_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(agent_image.BASE_IMAGE_VARIABLE, "cloison/without:python")
     import_nothing("cloison/without:python")
     try:
         with (
             connection.engine_connection() as engine,
-            pytest.raises(NotProven, match="has no python for the agent's image"),
+            pytest.raises(NotProven, match="cannot run python"),
         ):
             agent_image.image(engine.api, lambda _: None)
     finally:

@@ -1,4 +1,4 @@
-"""Whether an engine's containers are processes of this machine decides who looks; a wrong yes would look elsewhere."""
+"""The command probes itself only if the engine's containers are processes of this machine."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def engine(address: str, kernel: str = "") -> EngineConnection:
 
 
 def listening(path: Path, owner: int) -> socket.socket:
-    """Return a socket that somebody listens on."""
+    """Return a listening Unix socket of a user."""
     made = socket.socket(socket.AF_UNIX)
     made.bind(str(path))
     os.seteuid(owner)  # the kernel notes who listens
@@ -47,18 +47,20 @@ def listening(path: Path, owner: int) -> socket.socket:
     return made
 
 
-def test_the_engine_of_this_machine_is_here() -> None:
+def test_the_engine_of_this_machine_is_local() -> None:
     with engine_connection() as found:
         assert found.is_local()
 
 
 @pytest.mark.parametrize(("owner", "kernel", "here"), [(0, "", True), (0, "6.10.14-linuxkit", False), (UID, "", False)])
-def test_a_socket_of_this_machine_may_lead_elsewhere(tmp_path: Path, owner: int, kernel: str, here: bool) -> None:
+def test_a_socket_of_this_machine_may_belong_to_a_remote_engine(
+    tmp_path: Path, owner: int, kernel: str, here: bool
+) -> None:
     with listening(tmp_path / "engine.sock", owner):
         assert here == engine(f"unix://{tmp_path}/engine.sock", kernel).is_local()
 
 
-def test_an_engine_at_an_address_is_elsewhere() -> None:
+def test_an_engine_at_an_address_is_remote() -> None:
     assert not engine("tcp://127.0.0.1:2375").is_local()
     assert not engine("ssh://far").is_local()
 
@@ -71,9 +73,7 @@ print(engine(sys.argv[1]).is_here())
 
 
 @pytest.mark.parametrize(("words", "here"), [((), "True"), (("unshare", "--pid", "--fork"), "False")])
-def test_an_engine_whose_processes_we_do_not_see_is_elsewhere(
-    tmp_path: Path, words: tuple[str, ...], here: str
-) -> None:
+def test_an_engine_in_another_pid_namespace_is_remote(tmp_path: Path, words: tuple[str, ...], here: str) -> None:
     with listening(tmp_path / "engine.sock", 0):
         asked = [*words, sys.executable, "-c", ASK, f"unix://{tmp_path}/engine.sock"]
         done = subprocess.run(asked, check=True, capture_output=True, text=True, cwd=ROOT)

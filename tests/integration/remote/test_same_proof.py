@@ -1,4 +1,4 @@
-"""Whoever asks, and from wherever: the proof is the one that root gets on the engine's machine."""
+"""Every user and every endpoint of the engine gives the proof that root gets on the engine's machine."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def asked(user: OrdinaryUser, lab: Lab, **environment: str) -> Proof:
 
 
 def assert_same(one: Callable[[], Proof], other: Callable[[], Proof]) -> None:
-    """Compare two proofs of the same walls.
+    """Compare two proofs of the same project.
 
     A difference counts when it comes again: whoever makes a network on this engine opens walls for some milliseconds.
     """
@@ -57,7 +57,7 @@ def assert_same(one: Callable[[], Proof], other: Callable[[], Proof]) -> None:
 
 @contextmanager
 def docker_host_set(environment: Mapping[str, str]) -> Iterator[None]:
-    """Stand in an environment."""
+    """Set environment variables, and restore them."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
@@ -71,7 +71,7 @@ def proof_from(lab: Lab, environment: Mapping[str, str]) -> Proof:
 
 
 def agents() -> list[str]:
-    """Return the scouts that the engine has, running or not."""
+    """Return the agents that the engine has, running or not."""
     return docker("ps", "--all", "--filter", f"label={AGENT_LABEL}", "--format", "{{.ID}} {{.State}}").splitlines()
 
 
@@ -80,7 +80,7 @@ def test_an_ordinary_user_gets_roots_proof(tiers: Lab, user: OrdinaryUser) -> No
     assert [] == agents()
 
 
-def test_a_wall_that_fell_is_seen_by_the_scout_as_well(lab: Lab, user: OrdinaryUser) -> None:
+def test_the_agent_observes_a_breach_as_well(lab: Lab, user: OrdinaryUser) -> None:
     lab.up(three_tiers(allow=["outside -> proxy:80"]))
 
     assert_same(lab.prove, lambda: asked(user, lab))
@@ -100,7 +100,7 @@ def test_an_engine_behind_certificates(tiers: Lab, user: OrdinaryUser, over_tls:
 
 
 @pytest.mark.parametrize("missing", ["--bounding-set=-sys_admin", "--bounding-set=-net_raw"])
-def test_root_who_may_not_enter_namespaces(tiers: Lab, missing: str) -> None:
+def test_root_without_a_capability_uses_the_agent(tiers: Lab, missing: str) -> None:
     def asked_by_half_a_root() -> Proof:
         words = [COMMAND, "prove", *tiers.selection.options, "--format", "json", "--patience", "0.4"]
         done = subprocess.run(["setpriv", missing, *words], check=True, capture_output=True)
@@ -135,7 +135,7 @@ exec env -u DOCKER_HOST "$@"
 """
 
 
-def test_what_a_killed_command_left_of_its_tunnel_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tunnel_of_a_killed_command_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     folders = {name: tmp_path / f"{ssh_tunnel.PREFIX}{name}" for name in ("left", "held", "young")}
     for name, folder in folders.items():
@@ -203,7 +203,7 @@ def test_a_project_that_does_not_run_has_the_same_sentence(lab: Lab, user: Ordin
     assert f'cloison: no container of project "{lab.name}" is running' in err
 
 
-def test_who_may_not_ask_the_engine_is_told_what_to_do(tiers: Lab) -> None:
+def test_a_user_without_access_to_the_engine_gets_advice(tiers: Lab) -> None:
     with ordinary_user(asks=False) as stranger:
         code, out, err = stranger.run("prove", *tiers.selection.options)
 

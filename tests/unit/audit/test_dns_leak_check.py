@@ -1,4 +1,4 @@
-"""DNS queries of the leak check: written, and read back."""
+"""DNS queries are encoded and parsed."""
 
 from __future__ import annotations
 

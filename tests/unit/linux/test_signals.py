@@ -1,4 +1,4 @@
-"""A signal ends the work where it can be ended, and nowhere else."""
+"""A signal raises its exception in the main thread, outside deferred contexts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def interrupts() -> Iterator[SignalHandler]:
         signal.signal(number, handler)
 
 
-def test_a_signal_interrupts_at_once(interrupts: SignalHandler) -> None:
+def test_a_signal_raises_its_exception_at_once(interrupts: SignalHandler) -> None:
     with pytest.raises(SystemExit, match=str(TERMINATED)):
         os.kill(os.getpid(), signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt):
@@ -34,7 +34,7 @@ def test_a_signal_interrupts_at_once(interrupts: SignalHandler) -> None:
 
 
 @pytest.mark.parametrize(("sent", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
-def test_a_signal_waits_for_the_end_of_what_holds_it(
+def test_a_deferred_signal_is_raised_when_the_context_ends(
     interrupts: SignalHandler, sent: signal.Signals, error: type[BaseException]
 ) -> None:
     done = []
@@ -51,14 +51,14 @@ def test_a_signal_waits_for_the_end_of_what_holds_it(
     assert ["inner", "outer"] == done
 
 
-def test_it_interrupts_once(interrupts: SignalHandler) -> None:
+def test_a_deferred_signal_is_raised_once(interrupts: SignalHandler) -> None:
     with pytest.raises(SystemExit), interrupts.deferred():
         os.kill(os.getpid(), signal.SIGTERM)
     with interrupts.deferred():
         pass
 
 
-def test_another_thread_holds_nothing(interrupts: SignalHandler) -> None:
+def test_another_thread_defers_no_signal(interrupts: SignalHandler) -> None:
     holding, ended = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -77,7 +77,7 @@ def test_another_thread_holds_nothing(interrupts: SignalHandler) -> None:
         thread.join()
 
 
-def test_what_nohup_switched_off_stays_off(interrupts: SignalHandler) -> None:
+def test_an_ignored_sigint_stays_ignored(interrupts: SignalHandler) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     interrupts.install()

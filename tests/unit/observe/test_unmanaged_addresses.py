@@ -1,4 +1,4 @@
-"""Addresses that nobody told of, and ports elsewhere that lead into a project, are asked as they must be."""
+"""Unmanaged addresses and redirect candidates are probed from the right vantages."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ NETWORKS = (
 )
 
 
-def drawn() -> Project:
-    """Return a project whose guest shares nothing with its database."""
+def sample_project() -> Project:
+    """Return a project whose guest shares no network with its database."""
     return project(
         {
             "name": "p",
@@ -41,7 +41,7 @@ def container(service: str, *attachments: Attachment, redirect_candidates: tuple
 
 
 def facts(*unmanaged_addresses: UnmanagedAddress, redirect_candidates: tuple[PublishedPort, ...] = ()) -> Facts:
-    """Return what an engine would tell of the project."""
+    """Return the facts of the project."""
     return Facts(
         EngineFacts("docker", "20.10.24", "DROP"),
         (
@@ -57,15 +57,15 @@ def facts(*unmanaged_addresses: UnmanagedAddress, redirect_candidates: tuple[Pub
 
 def asked(found: Facts, address: str) -> list[Flow]:
     """Return the flows to an address."""
-    return [flow for flow in flows(drawn(), found, {}) if flow.endpoint.address == address]
+    return [flow for flow in flows(sample_project(), found, {}) if flow.endpoint.address == address]
 
 
-def test_an_address_that_nobody_told_of_is_asked_by_those_who_may_and_meant_to_be_shut() -> None:
+def test_an_unmanaged_address_is_probed_from_allowed_vantages_and_intended_shut() -> None:
     found = facts(
         UnmanagedAddress("p-db-1", "hand0", "10.9.9.1", ("p-guest-1", "host")), UnmanagedAddress("p-db-1", "hand1", "")
     )
     about = asked(found, "10.9.9.1")
-    predicted = predict(drawn(), found, about)
+    predicted = predict(sample_project(), found, about)
 
     assert {"guest", "host"} == {flow.vantage.place for flow in about}
     assert {Protocol.TCP, Protocol.UDP} == {flow.endpoint.protocol for flow in about}
@@ -73,7 +73,7 @@ def test_an_address_that_nobody_told_of_is_asked_by_those_who_may_and_meant_to_b
     assert "neither the file nor the engine assigns 10.9.9.1 to db" in {p.rule for p in predicted.values()}
 
 
-def test_a_second_address_of_a_network_of_ones_own_is_that_networks() -> None:
+def test_an_unmanaged_address_in_a_subnet_of_its_container_belongs_to_that_network() -> None:
     about = asked(facts(UnmanagedAddress("p-db-1", "eth0", "10.1.0.200", ("p-proxy-1",))), "10.1.0.200")
 
     assert {("proxy", "p_back")} == {(flow.vantage.place, flow.endpoint.network) for flow in about}
@@ -89,21 +89,21 @@ def test_a_second_address_of_a_network_of_ones_own_is_that_networks() -> None:
         (UnmanagedAddress("db", "hand0", ""), "db has the interface hand0, which the engine does not manage"),
     ],
 )
-def test_what_nobody_told_of_is_said_in_a_sentence(item: UnmanagedAddress, sentence: str) -> None:
+def test_an_unmanaged_address_has_a_sentence(item: UnmanagedAddress, sentence: str) -> None:
     assert item.sentence.startswith(sentence)
 
 
-def test_a_port_of_the_host_that_leads_in_is_asked_like_a_published_one() -> None:
+def test_a_redirect_of_the_host_is_probed_like_a_published_port() -> None:
     found = facts(redirect_candidates=(PublishedPort("0.0.0.0", 13306, Protocol.TCP, 3306),))
     about = [flow for flow in asked(found, "192.0.2.1") if flow.endpoint.kind is EndpointKind.PUBLISHED]
-    predicted = predict(drawn(), found, about)
+    predicted = predict(sample_project(), found, about)
 
     assert {"guest", "proxy", "host", "outside"} == {flow.vantage.place for flow in about}
     assert {("db", 3306, 13306)} == {(f.endpoint.place, f.endpoint.service_port, f.endpoint.port) for f in about}
     assert {Reach.SHUT} == {prediction.reach for prediction in predicted.values()}
 
 
-def test_a_port_of_a_neighbour_that_leads_in_is_not_asked_by_the_neighbour() -> None:
+def test_a_redirect_of_a_neighbour_is_not_probed_from_the_neighbour() -> None:
     found = facts(redirect_candidates=(PublishedPort("10.2.0.3", 13306, Protocol.TCP, 3306),))
     about = [flow for flow in asked(found, "10.2.0.3") if flow.endpoint.kind is EndpointKind.PUBLISHED]
 
@@ -134,5 +134,5 @@ TCP, UDP = Protocol.TCP, Protocol.UDP
         (":PREROUTING ACCEPT [0:0]", []),
     ],
 )  # fmt: skip
-def test_what_a_rule_leads_elsewhere_is_read(rule: str, found: list[DnatRule]) -> None:
+def test_dnat_rules_are_parsed(rule: str, found: list[DnatRule]) -> None:
     assert found == [*parse_rules([rule])]

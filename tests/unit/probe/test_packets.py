@@ -1,4 +1,4 @@
-"""The bytes are checked against an independent sum, and against the layouts of the RFCs."""
+"""Packets have the layouts of the RFCs, and a checksum that an independent sum confirms."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PORTS = st.tuples(WORD, WORD)
 
 
 def is_sound(data: bytes) -> bool:
-    """Whether the Internet checksum fits: in one's complement all words of sound data add up to 0xFFFF.
+    """Whether the Internet checksum is valid: in one's complement all words add up to 0xFFFF.
 
     As a number, that is a multiple of it.
     """

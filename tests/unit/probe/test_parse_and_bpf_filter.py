@@ -1,4 +1,4 @@
-"""What the kernel's filters keep, by a small interpreter of classic BPF, and what is read of it."""
+"""The BPF filters, run by a small interpreter of classic BPF, and the parsers of the packets that they pass."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cloison.probe.parse import Arrival, IcmpUnreachable, Message, Reply
 FIN, PSH, URG, ECE, CWR = 0x01, 0x08, 0x20, 0x40, 0x80
 PORT, TOKEN = 40000, 0xFACECAFE
 LOW = TOKEN & 0xFFFF
-"""What a SYN has room for of the token."""
+"""The part of the token that a SYN carries in its window."""
 WORD = st.integers(0, 0xFFFF)
 NUMBER = st.integers(0, 0xFFFFFFFF)
 VERSIONS = pytest.mark.parametrize("version", [4, 6])
@@ -40,7 +40,7 @@ def ip(version: int, payload: bytes, protocol: int = IPPROTO_TCP, options: bytes
 
 
 def raw(version: int, payload: bytes, options: bytes = b"") -> bytes:
-    """Return what a raw socket hands over: with IPv4's header (raw(7)), without IPv6's (RFC 3542 section 3)."""
+    """Return what a raw socket delivers: with IPv4's header (raw(7)), without IPv6's (RFC 3542 section 3)."""
     return ip(4, payload, options=options) if version == 4 else payload
 
 
@@ -59,7 +59,7 @@ def icmp(kind: int, code: int, body: bytes) -> bytes:
     return struct.pack("!BBHI", kind, code, 0, 0) + body
 
 
-def kept(heard: bytes, only: Filter) -> bool:
+def kept(packet: bytes, only: Filter) -> bool:
     """Run a filter as the kernel does: https://docs.kernel.org/networking/filter.html."""
     program, owner = only
     length, pointer = struct.unpack("@HP", program)
@@ -71,14 +71,14 @@ def kept(heard: bytes, only: Filter) -> bool:
         operation, yes, no, k = struct.unpack_from("=HBBI", code, position * 8)
         position += 1
         if operation == 0xB1:  # ldx 4*([k]&0xf)
-            if len(heard) <= k:
+            if len(packet) <= k:
                 return False
-            index = 4 * (heard[k] & 0xF)
+            index = 4 * (packet[k] & 0xF)
         elif operation == 0x01:  # ldx #k
             index = k
         elif operation in (0x50, 0x48, 0x40):  # ldb, ldh, ld [x + k]
             size = {0x50: 1, 0x48: 2, 0x40: 4}[operation]
-            found = heard[index + k : index + k + size]
+            found = packet[index + k : index + k + size]
             if len(found) < size:
                 return False
             accumulator = int.from_bytes(found)
@@ -92,72 +92,74 @@ def kept(heard: bytes, only: Filter) -> bool:
     pytest.fail("the program does not end")
 
 
-def keeps_tcp(version: int, heard: bytes) -> bool:
-    """Whether the filter of a raw TCP socket keeps what it hears."""
-    return kept(heard, bpf_filter.tcp_filter(version, PORT, TOKEN))
+def keeps_tcp(version: int, packet: bytes) -> bool:
+    """Whether the filter of a raw TCP socket passes a packet."""
+    return kept(packet, bpf_filter.tcp_filter(version, PORT, TOKEN))
 
 
-def keeps_udp(version: int, heard: bytes) -> bool:
-    """Whether the filter of a raw UDP socket keeps what it hears."""
-    return kept(heard, bpf_filter.udp_filter(version, TOKEN))
+def keeps_udp(version: int, packet: bytes) -> bool:
+    """Whether the filter of a raw UDP socket passes a packet."""
+    return kept(packet, bpf_filter.udp_filter(version, TOKEN))
 
 
-def keeps_icmp(version: int, heard: bytes) -> bool:
-    """Whether the filter of a raw ICMP socket keeps what it hears."""
-    return kept(heard, bpf_filter.icmp_filter(version, TOKEN))
+def keeps_icmp(version: int, packet: bytes) -> bool:
+    """Whether the filter of a raw ICMP socket passes a packet."""
+    return kept(packet, bpf_filter.icmp_filter(version, TOKEN))
 
 
-# A probe, where it ends.
+# Probes at their destination.
 
 
 @given(EITHER, st.tuples(WORD, WORD), NUMBER, OPTIONS)
-def test_a_syn_is_recognised_where_it_ends(version: int, ports: tuple[int, int], probe_id: int, options: bytes) -> None:
-    heard = raw(version, packets.syn(ports, probe_id, TOKEN, PSEUDO[version]), options)
+def test_a_syn_is_recognised_at_its_destination(
+    version: int, ports: tuple[int, int], probe_id: int, options: bytes
+) -> None:
+    packet = raw(version, packets.syn(ports, probe_id, TOKEN, PSEUDO[version]), options)
 
-    assert keeps_tcp(version, heard)
-    assert Arrival(probe_id) == probe_parse.read_tcp(version, heard)
+    assert keeps_tcp(version, packet)
+    assert Arrival(probe_id) == probe_parse.read_tcp(version, packet)
 
 
 @given(EITHER, NUMBER, OPTIONS, st.binary(max_size=8))
-def test_a_datagram_is_recognised_where_it_ends(version: int, probe_id: int, options: bytes, more: bytes) -> None:
-    heard = raw(version, udp(packets.payload(probe_id, TOKEN) + more), options)
+def test_a_datagram_is_recognised_at_its_destination(version: int, probe_id: int, options: bytes, more: bytes) -> None:
+    packet = raw(version, udp(packets.payload(probe_id, TOKEN) + more), options)
 
-    assert keeps_udp(version, heard)
-    assert Arrival(probe_id) == probe_parse.read_udp(version, heard)
+    assert keeps_udp(version, packet)
+    assert Arrival(probe_id) == probe_parse.read_udp(version, packet)
 
 
 @given(EITHER, NUMBER, OPTIONS)
-def test_an_echo_request_is_recognised_where_it_ends(version: int, probe_id: int, options: bytes) -> None:
-    heard = raw(version, packets.echo_request(version, probe_id, TOKEN), options)
+def test_an_echo_request_is_recognised_at_its_destination(version: int, probe_id: int, options: bytes) -> None:
+    packet = raw(version, packets.echo_request(version, probe_id, TOKEN), options)
 
-    assert keeps_icmp(version, heard)
-    assert Arrival(probe_id) == probe_parse.read_icmp(version, heard)
+    assert keeps_icmp(version, packet)
+    assert Arrival(probe_id) == probe_parse.read_icmp(version, packet)
 
 
-# What comes back.
+# Answers.
 
 
 @given(EITHER, NUMBER, st.sampled_from([SYN | ACK, RST | ACK]), OPTIONS)
 def test_an_answer_names_its_probe(version: int, probe_id: int, flags: int, options: bytes) -> None:
-    heard = raw(version, tcp(flags, acknowledged=(probe_id + 1) & 0xFFFFFFFF), options)
+    packet = raw(version, tcp(flags, acknowledged=(probe_id + 1) & 0xFFFFFFFF), options)
 
-    assert keeps_tcp(version, heard)
-    assert Reply(probe_id, accepted=flags == SYN | ACK) == probe_parse.read_tcp(version, heard)
+    assert keeps_tcp(version, packet)
+    assert Reply(probe_id, accepted=flags == SYN | ACK) == probe_parse.read_tcp(version, packet)
 
 
 @given(EITHER, NUMBER, OPTIONS)
 def test_an_echo_reply_names_its_probe(version: int, probe_id: int, options: bytes) -> None:
-    heard = raw(version, icmp(REPLY[version], 0, packets.payload(probe_id, TOKEN)), options)
+    packet = raw(version, icmp(REPLY[version], 0, packets.payload(probe_id, TOKEN)), options)
 
-    assert keeps_icmp(version, heard)
-    assert Reply(probe_id, accepted=True) == probe_parse.read_icmp(version, heard)
+    assert keeps_icmp(version, packet)
+    assert Reply(probe_id, accepted=True) == probe_parse.read_icmp(version, packet)
 
 
 @VERSIONS
 def test_another_message_with_the_runs_token_is_no_acceptance(version: int) -> None:
-    heard = raw(version, icmp(13, 0, packets.payload(7, TOKEN)))
+    packet = raw(version, icmp(13, 0, packets.payload(7, TOKEN)))
 
-    assert Reply(7, accepted=False) == probe_parse.read_icmp(version, heard)
+    assert Reply(7, accepted=False) == probe_parse.read_icmp(version, packet)
 
 
 @VERSIONS
@@ -170,20 +172,20 @@ def test_another_message_with_the_runs_token_is_no_acceptance(version: int) -> N
         (RST | ACK | PSH, Reply(8, accepted=False)),
     ],
 )
-def test_flags_that_say_nothing_of_a_handshake_are_passed_over(version: int, flags: int, read: Message) -> None:
-    heard = raw(version, tcp(flags, sequence=7, acknowledged=9))
+def test_flags_outside_the_handshake_are_ignored(version: int, flags: int, read: Message) -> None:
+    packet = raw(version, tcp(flags, sequence=7, acknowledged=9))
 
-    assert keeps_tcp(version, heard)
-    assert read == probe_parse.read_tcp(version, heard)
+    assert keeps_tcp(version, packet)
+    assert read == probe_parse.read_tcp(version, packet)
 
 
 @VERSIONS
 @pytest.mark.parametrize("flags", [0, ACK, RST, SYN | RST, SYN | RST | ACK, FIN, FIN | ACK])
-def test_other_segments_say_nothing(version: int, flags: int) -> None:
-    heard = raw(version, tcp(flags))
+def test_other_segments_are_no_message(version: int, flags: int) -> None:
+    packet = raw(version, tcp(flags))
 
-    assert not keeps_tcp(version, heard)
-    assert probe_parse.read_tcp(version, heard) is None
+    assert not keeps_tcp(version, packet)
+    assert probe_parse.read_tcp(version, packet) is None
 
 
 # The filters.
@@ -193,11 +195,11 @@ def test_other_segments_say_nothing(version: int, flags: int) -> None:
 def test_the_filter_keeps_the_runs_own_syns_and_the_answers_to_its_port(
     version: int, flags: int, port: int, window: int, options: bytes
 ) -> None:
-    heard = raw(version, tcp(flags, port=port, window=window), options)
+    packet = raw(version, tcp(flags, port=port, window=window), options)
 
     known = flags & (SYN | RST | ACK)
-    ours = (known == SYN and window == LOW) or (known in (SYN | ACK, RST | ACK) and port == PORT)
-    assert ours is keeps_tcp(version, heard)
+    is_own = (known == SYN and window == LOW) or (known in (SYN | ACK, RST | ACK) and port == PORT)
+    assert is_own is keeps_tcp(version, packet)
 
 
 @VERSIONS
@@ -214,7 +216,7 @@ def test_the_filter_keeps_the_runs_own_syns_and_the_answers_to_its_port(
         (ACK, PORT, LOW, False),
     ],
 )
-def test_the_filter_of_tcp_has_a_row_for_each_kind(
+def test_the_tcp_filter_checks_each_kind_of_segment(
     version: int, flags: int, port: int, window: int, *, passes: bool
 ) -> None:
     assert passes is keeps_tcp(version, raw(version, tcp(flags, port=port, window=window)))
@@ -241,43 +243,43 @@ MESSAGE = Arrival | Reply | IcmpUnreachable
 
 
 @given(EITHER, HEARD, OPTIONS)
-def test_whatever_the_filters_keep_can_be_read(version: int, payload: bytes, options: bytes) -> None:
-    heard = raw(version, payload, options)
+def test_every_packet_that_a_filter_passes_can_be_parsed(version: int, payload: bytes, options: bytes) -> None:
+    packet = raw(version, payload, options)
 
-    assert not keeps_tcp(version, heard) or isinstance(probe_parse.read_tcp(version, heard), MESSAGE)
+    assert not keeps_tcp(version, packet) or isinstance(probe_parse.read_tcp(version, packet), MESSAGE)
     for keeps, read in ((keeps_udp, probe_parse.read_udp), (keeps_icmp, probe_parse.read_icmp)):
-        assert not keeps(version, heard) or isinstance(read(version, heard), MESSAGE | None)
+        assert not keeps(version, packet) or isinstance(read(version, packet), MESSAGE | None)
 
 
 @given(EITHER, st.sampled_from([SYN, SYN | ACK, RST | ACK]), NUMBER, OPTIONS, st.integers(0, 20))
-def test_a_segment_that_was_cut_is_dropped_or_read(
+def test_a_truncated_segment_is_dropped_or_parsed(
     version: int, flags: int, probe_id: int, options: bytes, length: int
 ) -> None:
     whole = tcp(flags, sequence=probe_id, acknowledged=(probe_id + 1) & 0xFFFFFFFF)
-    heard = raw(version, whole[:length], options)
+    packet = raw(version, whole[:length], options)
 
-    read = probe_parse.read_tcp(version, heard) if keeps_tcp(version, heard) else None
+    read = probe_parse.read_tcp(version, packet) if keeps_tcp(version, packet) else None
     assert (length >= (16 if flags == SYN else 14)) is (read is not None)
     assert read is None or probe_id == read.probe_id
 
 
 @given(EITHER, st.sampled_from([UNREACHABLE, REQUEST, REPLY]), NUMBER, st.integers(0, 90), OPTIONS)
-def test_a_message_or_a_datagram_that_was_cut_names_its_probe_or_none(
+def test_a_truncated_message_names_its_probe_or_none(
     version: int, kind: dict[int, int], probe_id: int, length: int, options: bytes
 ) -> None:
     body = packets.payload(probe_id, TOKEN)
     quoted = ip(version, udp(body), IPPROTO_UDP) if kind is UNREACHABLE else body
     message, datagram = icmp(kind[version], 1, quoted)[:length], udp(body)[:length]
 
-    for heard, keeps, read in (
+    for packet, keeps, read in (
         (raw(version, message, options), keeps_icmp, probe_parse.read_icmp),
         (raw(version, datagram, options), keeps_udp, probe_parse.read_udp),
     ):
-        found = read(version, heard) if keeps(version, heard) else None
+        found = read(version, packet) if keeps(version, packet) else None
         assert found is None or probe_id == found.probe_id
 
 
-# What an unreachable quotes.
+# The packets that an ICMP error quotes.
 
 
 @VERSIONS
@@ -292,10 +294,10 @@ def test_a_message_or_a_datagram_that_was_cut_names_its_probe_or_none(
 )
 def test_an_unreachable_names_the_probe_that_it_quotes(version: int, protocol: int | None, probe: bytes) -> None:
     quoted = ip(version, probe, protocol or ICMP[version])
-    heard = raw(version, icmp(UNREACHABLE[version], 3, quoted))
+    packet = raw(version, icmp(UNREACHABLE[version], 3, quoted))
 
     expected = {4: "port unreachable", 6: "address unreachable"}[version]
-    assert IcmpUnreachable(0xCAFEF00D, expected) == probe_parse.read_icmp(version, heard)
+    assert IcmpUnreachable(0xCAFEF00D, expected) == probe_parse.read_icmp(version, packet)
 
 
 def test_an_unreachable_may_quote_options_of_ipv4() -> None:
@@ -320,7 +322,7 @@ def test_an_unreachable_may_quote_options_of_ipv4() -> None:
         (6, 13, "unreachable, code 13"),  # IPv4's word for it is not IPv6's
     ],
 )
-def test_a_rejection_says_its_reason(version: int, code: int, reason: str) -> None:
+def test_an_unreachable_has_its_reason(version: int, code: int, reason: str) -> None:
     quoted = ip(version, tcp(SYN, sequence=7))
 
     assert IcmpUnreachable(7, reason) == probe_parse.read_icmp(
@@ -352,10 +354,10 @@ def test_a_rejection_says_its_reason(version: int, code: int, reason: str) -> No
         "no byte",
     ],
 )
-def test_other_messages_say_nothing(version: int, cut: Callable[[int], bytes]) -> None:
+def test_other_icmp_messages_are_no_message(version: int, cut: Callable[[int], bytes]) -> None:
     assert probe_parse.read_icmp(version, raw(version, cut(version))) is None
 
 
 @VERSIONS
-def test_a_short_datagram_says_nothing(version: int) -> None:
+def test_a_short_datagram_is_no_message(version: int) -> None:
     assert probe_parse.read_udp(version, raw(version, udp(bytes(7)))) is None

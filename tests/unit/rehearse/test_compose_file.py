@@ -1,4 +1,4 @@
-"""What is left of a Compose file in its rehearsal, and what is said about the rest."""
+"""The document of a rehearsal keeps the networks of a Compose file, and notes name the parts that change."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def rehearsed(
     return rehearsal(document | ({"x-cloison": rules} if rules else {}), NAME, IMAGE, around)
 
 
-def acted(**body: Any) -> dict[str, Any]:
-    """Return what stands in for one service, without what every one of them has."""
+def stand_in(**body: Any) -> dict[str, Any]:
+    """Return the stand-in for one service, without the keys that every stand-in has."""
     found = dict(rehearsed({"it": body}).document["services"]["it"])
     return {key: found[key] for key in found if key not in ALWAYS}
 
 
 def network(**body: Any) -> tuple[dict[str, Any], Rehearsal]:
-    """Return what stands in for a network with one service on it."""
+    """Return the stand-in for a network with one service on it."""
     found = rehearsed({"it": {"networks": {"net": {"ipv4_address": "198.18.4.9", "aliases": ["x"]}}}}, {"net": body})
     return dict(found.document["networks"]["net"]), found
 
@@ -60,8 +60,8 @@ ALWAYS = {
 MARKED = {"name": f"{NAME}_net", "labels": {REHEARSAL_LABEL: NAME}}
 
 
-def test_a_service_keeps_its_place_and_nothing_that_runs() -> None:
-    found = acted(
+def test_a_service_keeps_its_networks_and_no_program() -> None:
+    found = stand_in(
         networks={"default": {"aliases": ["db"], "ipv4_address": "198.18.9.9", "mac_address": "02:42:ac:11:65:43"}},
         deploy={"replicas": 2, "resources": {}},
         scale=2,
@@ -95,13 +95,13 @@ def test_a_service_keeps_its_place_and_nothing_that_runs() -> None:
     } == found
 
 
-def test_every_container_is_idle_and_marked() -> None:
+def test_every_container_is_idle_and_labelled() -> None:
     service = rehearsed({"it": {"networks": {"default": None}}}).document["services"]["it"]
 
     assert ALWAYS | {"networks": {"default": None}} == service
 
 
-def test_what_the_file_says_beside_services_networks_and_policy_is_left_out() -> None:
+def test_sections_other_than_services_networks_and_policy_are_left_out() -> None:
     document = {"name": "shop", "services": {}, "volumes": {"data": {}}, "secrets": {"key": {"file": "x"}}, "x-a": 1}
 
     assert {"name": NAME, "services": {}, "networks": {}} == rehearsal(document, NAME, IMAGE, HERE).document
@@ -121,10 +121,12 @@ def test_the_first_note_says_that_it_is_a_rehearsal() -> None:
         ({"target": 80, "host_ip": "192.0.2.2"}, {"host_ip": "192.0.2.2"}, ""),
         ({"target": 80, "host_ip": "::"}, {"host_ip": "::"}, ""),
         ({"target": 80, "protocol": "udp"}, {"protocol": "udp"}, ""),
-        ({"target": 80, "host_ip": "203.0.113.7"}, {}, "it:80 is published on 203.0.113.7, which is no address of"),
+        ({"target": 80, "host_ip": "203.0.113.7"}, {}, "it:80 is published on 203.0.113.7, which is not an address of"),
     ],
 )
-def test_a_published_port_moves_and_keeps_its_address(port: dict[str, Any], moved: dict[str, Any], note: str) -> None:
+def test_a_published_port_keeps_its_host_address_and_loses_its_host_port(
+    port: dict[str, Any], moved: dict[str, Any], note: str
+) -> None:
     found = rehearsed({"it": {"networks": {}, "ports": [port]}})
 
     assert [{"target": 80, "protocol": "tcp"} | moved] == found.document["services"]["it"]["ports"]
@@ -132,14 +134,14 @@ def test_a_published_port_moves_and_keeps_its_address(port: dict[str, Any], move
     assert bool(note) == bool(found.notes[1:])
 
 
-def test_one_port_on_two_ports_of_the_host_is_one_door() -> None:
+def test_one_port_on_two_host_ports_is_published_once() -> None:
     ports = [{"target": 80, "published": "80"}, {"target": 80, "published": "8080"}]
 
-    assert [{"target": 80, "protocol": "tcp"}] == acted(ports=ports, networks={})["ports"]
+    assert [{"target": 80, "protocol": "tcp"}] == stand_in(ports=ports, networks={})["ports"]
 
 
-def test_a_network_keeps_its_walls_and_loses_its_name() -> None:
-    found, said = network(
+def test_a_network_keeps_its_isolation_options_and_loses_its_name() -> None:
+    found, result = network(
         name="prod",
         internal=True,
         attachable=True,
@@ -160,13 +162,13 @@ def test_a_network_keeps_its_walls_and_loses_its_name() -> None:
         }
         == found
     )
-    assert {"ipv4_address": "198.18.4.9", "aliases": ["x"]} == said.document["services"]["it"]["networks"]["net"]
-    assert not said.notes[1:]
+    assert {"ipv4_address": "198.18.4.9", "aliases": ["x"]} == result.document["services"]["it"]["networks"]["net"]
+    assert not result.notes[1:]
 
 
-def test_a_subnet_in_use_is_the_engines_choice_and_so_are_the_addresses_in_it() -> None:
+def test_a_subnet_in_use_and_static_addresses_in_it_are_left_out() -> None:
     pools = [{"subnet": "198.18.0.0/16"}, {"subnet": "2001:db8:7::/80"}, {"subnet": "2001:db8:8::/64"}]
-    found, said = network(enable_ipv6=True, ipam={"driver": "default", "config": pools})
+    found, result = network(enable_ipv6=True, ipam={"driver": "default", "config": pools})
 
     assert (
         MARKED
@@ -176,47 +178,48 @@ def test_a_subnet_in_use_is_the_engines_choice_and_so_are_the_addresses_in_it() 
         }
         == found
     )
-    assert {"aliases": ["x"]} == said.document["services"]["it"]["networks"]["net"]
-    assert said.notes[1:] == (
+    assert {"aliases": ["x"]} == result.document["services"]["it"]["networks"]["net"]
+    assert result.notes[1:] == (
         "network net: 198.18.0.0/16 is in use here (198.18.4.0/24), so another subnet stood in",
         "network net: 2001:db8:7::/80 is in use here (2001:db8:7::/64), so another subnet stood in",
     )
 
 
 @pytest.mark.parametrize("subnet", ["nonsense", ""])
-def test_what_is_no_subnet_is_left_to_the_engine(subnet: str) -> None:
+def test_an_invalid_subnet_is_left_to_the_engine(subnet: str) -> None:
     assert {"config": [{"subnet": subnet}]} == network(ipam={"config": [{"subnet": subnet}]})[0]["ipam"]
 
 
 @pytest.mark.parametrize(
     ("namespace_owner", "fresh", "words"),
     [
-        ("lent", {"internal": True, "driver_opts": {"mtu": "1400"}}, "a fresh internal network stood in for lent"),
-        ("vlan", {}, "a fresh network stood in for vlan"),
-        ("nobody", {}, "a fresh network stood in for nobody"),
+        ("lent", {"internal": True, "driver_opts": {"mtu": "1400"}}, "a new internal network stood in for lent"),
+        ("vlan", {}, "a new network stood in for vlan"),
+        ("nobody", {}, "a new network stood in for nobody"),
     ],
 )
-def test_a_borrowed_network_is_not_touched(namespace_owner: str, fresh: dict[str, Any], words: str) -> None:
-    found, said = network(name=namespace_owner, external=True)
+def test_a_new_network_stands_in_for_an_external_one(namespace_owner: str, fresh: dict[str, Any], words: str) -> None:
+    found, result = network(name=namespace_owner, external=True)
 
     assert MARKED | fresh == found
-    assert {"aliases": ["x"]} == said.document["services"]["it"]["networks"]["net"]
-    assert words in said.notes[1]
-    assert not said.left_out
+    assert {"aliases": ["x"]} == result.document["services"]["it"]["networks"]["net"]
+    assert words in result.notes[1]
+    assert not result.left_out
 
 
-def test_a_borrowed_network_without_a_name_is_called_by_its_key() -> None:
+def test_an_external_network_without_a_name_is_called_by_its_key() -> None:
     assert "stood in for net," in network(external=True)[1].notes[1]
 
 
-def test_another_driver_is_left_out_of_what_is_proven() -> None:
-    found, said = network(driver="macvlan", driver_opts={"parent": "eth0"}, internal=True, enable_ipv6=True)
+def test_a_network_with_another_driver_is_reported_as_left_out() -> None:
+    found, result = network(driver="macvlan", driver_opts={"parent": "eth0"}, internal=True, enable_ipv6=True)
+    why = "a bridge stood in for the driver macvlan, which isolates in another way"
 
     assert MARKED | {"internal": True} == found
-    assert (("network net", "a bridge stood in for the driver macvlan, whose walls are others"),) == said.left_out
+    assert (("network net", why),) == result.left_out
 
 
-def test_nothing_is_said_about_a_network_that_nobody_uses() -> None:
+def test_an_unused_network_has_no_note() -> None:
     found = rehearsed({"it": {"networks": {}}}, {"net": {"external": True}, "lan": {"driver": "ipvlan"}})
 
     assert {"net", "lan"} == set(found.document["networks"])
@@ -224,7 +227,7 @@ def test_nothing_is_said_about_a_network_that_nobody_uses() -> None:
     assert not found.notes[1:]
 
 
-def test_who_lives_with_a_container_of_somebody_elses_is_left_out_with_all_guests_and_rules() -> None:
+def test_a_service_in_a_foreign_namespace_is_left_out_with_its_sharers_and_rules() -> None:
     rules = {
         "allow": ["it -> it:80", "vpn -> outside", "* -> guest:80", 7],
         "tolerate": [{"flow": "it -> tail", "why": "x"}, {"network": "default", "why": "y"}],
@@ -241,7 +244,7 @@ def test_who_lives_with_a_container_of_somebody_elses_is_left_out_with_all_guest
         rules,
     )
 
-    why = "it lives in the namespace of container gluetun, which is no part of the file"
+    why = "it shares the network namespace of container gluetun, which is not part of the file"
     assert ["it", "side"] == list(found.document["services"])
     assert [("service guest", why), ("service tail", why), ("service vpn", why)] == sorted(found.left_out)
     assert {
@@ -252,14 +255,14 @@ def test_who_lives_with_a_container_of_somebody_elses_is_left_out_with_all_guest
 
 
 @pytest.mark.parametrize("rules", [{"allow": None}, "nonsense"])
-def test_a_policy_is_handed_on_as_it_is(rules: Any) -> None:
+def test_a_policy_is_not_changed(rules: Any) -> None:
     services = {"vpn": {"network_mode": "container:x"}, "it": {"networks": {"default": None}}}
 
     assert rules == rehearsed(services, None, rules).document["x-cloison"]
     assert rules == rehearsed({}, None, rules).document["x-cloison"]
 
 
-def test_the_doors_of_a_namespace_are_those_of_all_who_live_in_it() -> None:
+def test_the_ports_of_a_namespace_are_those_of_all_its_services() -> None:
     project = compose_project.project(
         {
             "name": "shop",
@@ -289,7 +292,7 @@ def test_the_doors_of_a_namespace_are_those_of_all_who_live_in_it() -> None:
         ({"network_mode": "host"}, None),
     ],
 )
-def test_the_outside_is_the_name_server_of_who_has_a_network_so_that_no_question_leaves_the_machine(
+def test_the_external_host_is_the_name_server_of_services_with_a_network(
     body: dict[str, Any], servers: list[str] | None
 ) -> None:
     around = replace(HERE, resolver="198.51.100.2")

@@ -1,4 +1,4 @@
-"""The idle program is a file that the kernel loads, and nothing but its few instructions."""
+"""The idle program is an ELF file that the kernel loads, with a few instructions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @pytest.mark.parametrize("name", idle_image.PROCESSORS)
-def test_the_header_points_at_the_first_instruction(name: str) -> None:
+def test_the_elf_entry_is_the_first_instruction(name: str) -> None:
     processor = idle_image.PROCESSORS[name]
     made = idle_image.program(processor)
     entry = int.from_bytes(made[24:32], "little") - idle_image.LOAD_ADDRESS
@@ -30,7 +30,7 @@ def test_the_header_points_at_the_first_instruction(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", idle_image.PROCESSORS)
-def test_the_layer_holds_the_program_alone_and_is_always_the_same(name: str) -> None:
+def test_the_layer_holds_only_the_program_and_has_the_same_bytes_each_time(name: str) -> None:
     processor = idle_image.PROCESSORS[name]
     with tarfile.open(fileobj=io.BytesIO(idle_image.layer(processor))) as tar:
         (entry,) = tar.getmembers()
@@ -42,13 +42,13 @@ def test_the_layer_holds_the_program_alone_and_is_always_the_same(name: str) -> 
     assert idle_image.layer(processor) == idle_image.layer(processor)
 
 
-def test_it_waits_without_work_until_it_is_ended(tmp_path: Path) -> None:
+def test_the_program_waits_without_cpu_time_until_it_is_killed(tmp_path: Path) -> None:
     file = tmp_path / "idle"
     file.write_bytes(idle_image.program(idle_image.PROCESSORS[NAMES[platform.machine()]]))
     file.chmod(0o555)
     with subprocess.Popen([file]) as process:
         time.sleep(0.1)
-        os.kill(process.pid, 18)  # SIGCONT wakes pause() and is not the end
+        os.kill(process.pid, 18)  # SIGCONT interrupts pause(2), and the program calls it again
         time.sleep(0.1)
         words = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
 

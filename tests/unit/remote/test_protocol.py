@@ -1,4 +1,4 @@
-"""What a command and its scout say to each other arrives as it was said."""
+"""Messages between a command and its agent are decoded as they were encoded."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from cloison.remote.protocol import (
     ProofResponse,
 )
 
-ASKED = [AgentRequest({"name": "shop"}, 0.5, is_rehearsal=True), ComposeUpResult(1, "made", "two\nlines")]
-ANSWERED: list[AgentMessage] = [
+REQUESTS = [AgentRequest({"name": "shop"}, 0.5, is_rehearsal=True), ComposeUpResult(1, "made", "two\nlines")]
+MESSAGES: list[AgentMessage] = [
     Progress(),
     Progress("probing"),
     ComposeUpRequest("x", {"services": {}}),
@@ -26,47 +26,49 @@ ANSWERED: list[AgentMessage] = [
 ]
 
 
-@pytest.mark.parametrize("said", ASKED)
-def test_what_is_asked_is_one_line(said: AgentRequest | ComposeUpResult) -> None:
-    line = remote_protocol.encode(said)
+@pytest.mark.parametrize("message", REQUESTS)
+def test_a_request_is_one_line(message: AgentRequest | ComposeUpResult) -> None:
+    line = remote_protocol.encode(message)
 
-    assert (1, said) == (line.count(b"\n"), remote_protocol.decode_request(line))
+    assert (1, message) == (line.count(b"\n"), remote_protocol.decode_request(line))
 
 
-@pytest.mark.parametrize("said", ANSWERED)
-def test_what_is_answered_is_one_line(said: AgentMessage) -> None:
-    line = remote_protocol.encode(said)
+@pytest.mark.parametrize("message", MESSAGES)
+def test_a_message_of_the_agent_is_one_line(message: AgentMessage) -> None:
+    line = remote_protocol.encode(message)
 
-    assert (1, said) == (line.count(b"\n"), remote_protocol.decode_message(line))
+    assert (1, message) == (line.count(b"\n"), remote_protocol.decode_message(line))
 
 
 def test_a_proof_keeps_its_bytes() -> None:
     document = b'{"b":1.50,"a":"\xc3\xa9"}'
 
-    said = remote_protocol.decode_message(remote_protocol.encode(ProofResponse(msgspec.Raw(document))))
+    message = remote_protocol.decode_message(remote_protocol.encode(ProofResponse(msgspec.Raw(document))))
 
-    assert isinstance(said, ProofResponse)
-    assert document == bytes(said.proof)
+    assert isinstance(message, ProofResponse)
+    assert document == bytes(message.proof)
 
 
 @pytest.mark.parametrize("kind", [FileError, NotProven, PolicyError, PublishError, UsageError])
-def test_an_error_crosses_the_line_as_itself(kind: type[CloisonError]) -> None:
-    told = remote_protocol.to_exception(remote_protocol.error_response(kind("what, where, what to do")))
+def test_an_error_keeps_its_class_and_sentence(kind: type[CloisonError]) -> None:
+    raised = remote_protocol.to_exception(remote_protocol.error_response(kind("what, where, what to do")))
 
-    assert (kind, "what, where, what to do") == (type(told), str(told))
+    assert (kind, "what, where, what to do") == (type(raised), str(raised))
 
 
-def test_an_error_that_nobody_knows_proves_nothing() -> None:
+def test_an_unknown_error_class_becomes_not_proven() -> None:
     assert NotProven is type(remote_protocol.to_exception(ErrorResponse("SystemExit", "x")))
 
 
-@pytest.mark.parametrize("line", [b"", b"{}", b"no json", b'{"type":"Talk","sentence":1}', b'{"type":"AgentRequest"}'])
-def test_what_is_no_message_is_refused(line: bytes) -> None:
+@pytest.mark.parametrize(
+    "line", [b"", b"{}", b"no json", b'{"type":"Progress","sentence":1}', b'{"type":"AgentRequest"}']
+)
+def test_an_invalid_line_is_a_decode_error(line: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         remote_protocol.decode_message(line)
 
 
-def test_passwords_stay_at_home() -> None:
+def test_environment_secrets_and_configs_are_redacted() -> None:
     document = {
         "name": "shop",
         "services": {"db": {"environment": {"PASSWORD": "x"}, "networks": {"back": None}}},
