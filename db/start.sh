@@ -10,11 +10,11 @@ set -euo pipefail
 umask 0027
 
 readonly data=/var/lib/mysql
-readonly orders=/run/mysqld/passwords.sql
+readonly init_file=/run/mysqld/passwords.sql
 readonly reserve=${LEDGER_DB_RESERVE:-128} # megabytes
 
 # Ours are made anew at each start; a file that was given from elsewhere is left alone.
-password_into() {
+write_new_password() {
   case "$1" in
     /run/ledger/* | /run/mysqld/*) ;;
     *) [[ -s "$1" ]] && return ;;
@@ -33,8 +33,8 @@ set_password() {
   printf "ALTER USER IF EXISTS '%s'@'%s' IDENTIFIED BY '%s'; END;\n" "$1" "$2" "$secret"
 }
 
-password_into "$MARIADB_PASSWORD_FILE" 0027      # for the group of the directory: the application's
-password_into "$MARIADB_ROOT_PASSWORD_FILE" 0077 # for nobody else
+write_new_password "$MARIADB_PASSWORD_FILE" 0027      # for the group of the directory: the application's
+write_new_password "$MARIADB_ROOT_PASSWORD_FILE" 0077 # for nobody else
 
 if [[ -d $data/mysql ]]; then # an older run made the accounts, with passwords that are gone
   (
@@ -42,24 +42,24 @@ if [[ -d $data/mysql ]]; then # an older run made the accounts, with passwords t
     echo 'SET SESSION sql_log_bin = 0;'
     set_password root "$MARIADB_ROOT_HOST" "$MARIADB_ROOT_PASSWORD_FILE"
     set_password "$MARIADB_USER" '%' "$MARIADB_PASSWORD_FILE"
-  ) > "$orders"
-  set -- "$@" "--init-file=$orders"
+  ) > "$init_file"
+  set -- "$@" "--init-file=$init_file"
 fi
 
 # InnoDB that has no room left for half a document cannot take the half back either: it aborts, and aborts again at each
 # start ("Out of disk space in rollback"). So nothing is written any more while there is still some room; what is there
 # can be read, and who writes is told. Root and replication are let through by MariaDB.
-keep_some_room() {
-  local free wanted is=OFF
+set_read_only_when_full() {
+  local free want_read_only is_read_only=OFF
   while sleep 1; do
     free=$(df --output=avail --block-size=1M "$data" | tail -n 1)
-    wanted=$([[ $free -lt $reserve ]] && echo ON || echo OFF)
-    [[ $wanted != "$is" ]] || continue
-    mariadb -uroot --password="$(< "$MARIADB_ROOT_PASSWORD_FILE")" -e "SET GLOBAL read_only = $wanted" 2> /dev/null || continue
-    is=$wanted
-    echo "start.sh: $free MB are free where the database is, $reserve are kept: read_only = $is" >&2
+    want_read_only=$([[ $free -lt $reserve ]] && echo ON || echo OFF)
+    [[ $want_read_only != "$is_read_only" ]] || continue
+    mariadb -uroot --password="$(< "$MARIADB_ROOT_PASSWORD_FILE")" -e "SET GLOBAL read_only = $want_read_only" 2> /dev/null || continue
+    is_read_only=$want_read_only
+    echo "start.sh: $free MB are free where the database is, $reserve are kept: read_only = $is_read_only" >&2
   done
 }
-keep_some_room &
+set_read_only_when_full &
 
 exec docker-entrypoint.sh "$@"

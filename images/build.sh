@@ -18,7 +18,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly here
 readonly docker=${DOCKER:-docker}
 readonly label=org.cloison.inputs
-[[ -t 2 ]] && back=$'\r' || back="" # over the seconds that are being shown
+[[ -t 2 ]] && carriage_return=$'\r' || carriage_return="" # over the seconds that are being shown
 
 # name, image, Debian suite, packages. bookworm still has Python 3.11, trixie has MariaDB 11, and only forky has an
 # nginx (1.27.3 or later) that asks for the application's address again.
@@ -29,7 +29,7 @@ mariadb  cloison/airgap-mariadb:11     trixie    mariadb-server-core,mariadb-cli
 "
 
 rows() { grep -v '^$' <<< "$table"; }
-say() { printf '%simages: %s\n' "$back" "$*"; }
+say() { printf '%simages: %s\n' "$carriage_return" "$*"; }
 die() { printf 'images: %s\n' "$*" >&2; exit 1; }
 
 need() {
@@ -54,14 +54,14 @@ sources() { # suite
 }
 
 inputs_of() { # name, suite, packages
-  (cd "$here" && { echo "$2 $3 $(mirror)"; declare -f root_of; cat "$1"/*; }) | sha256sum | cut -c 1-16
+  (cd "$here" && { echo "$2 $3 $(mirror)"; declare -f make_root; cat "$1"/*; }) | sha256sum | cut -c 1-16
 }
 
 is_current() { # image, inputs
   [[ $("$docker" image inspect --format "{{index .Config.Labels \"$label\"}}" "$1" 2> /dev/null) == "$2" ]]
 }
 
-root_of() { # suite, packages, tarball, further options
+make_root() { # suite, packages, tarball, further options
   local from
   mapfile -t from < <(sources "$1")
   mmdebstrap --variant=minbase --include="$2" \
@@ -73,11 +73,11 @@ root_of() { # suite, packages, tarball, further options
 
 # A testing suite is signed for a week at a time, and apt refuses a mirror that stood still for longer. The signature
 # is still Debian's and is still checked, so we go on, and say it.
-root_even_if_old() { # suite, packages, tarball, log
-  ! root_of "${@:1:3}" > "$4" 2>&1 || return 0
+make_root_even_if_expired() { # suite, packages, tarball, log
+  ! make_root "${@:1:3}" > "$4" 2>&1 || return 0
   grep -q 'is expired' "$4" || return 1
   say "the mirror's $1 was signed more than a week ago; using it all the same"
-  root_of "${@:1:3}" --aptopt='Acquire::Check-Valid-Until "false"' > "$4" 2>&1
+  make_root "${@:1:3}" --aptopt='Acquire::Check-Valid-Until "false"' > "$4" 2>&1
 }
 
 build_one() { # name, image, suite, packages, directory for its work
@@ -88,7 +88,7 @@ build_one() { # name, image, suite, packages, directory for its work
     return
   fi
   say "$2: collecting Debian $3 packages"
-  root_even_if_old "$3" "$4" "$tarball" "$log"
+  make_root_even_if_expired "$3" "$4" "$tarball" "$log"
   say "$2: putting it together ($SECONDS s so far)"
   "$docker" import "$tarball" "$root" >> "$log" 2>&1
   rm -f "$tarball"
@@ -98,7 +98,7 @@ build_one() { # name, image, suite, packages, directory for its work
 }
 
 # A sign of life on a terminal, where a step takes a minute.
-tick() {
+show_seconds() {
   while sleep 1; do
     printf '\rimages: %s s ' "$SECONDS" >&2
   done
@@ -109,7 +109,7 @@ build_all() { # directory for the work
   local name image suite packages failed="" pid
   local -A jobs=()
   if [[ -t 2 ]]; then
-    tick &
+    show_seconds &
     # shellcheck disable=SC2064  # this process, whatever the variable holds later
     trap "kill $! 2> /dev/null; printf '\r' >&2; rm -rf '$1'" EXIT
   fi
@@ -140,12 +140,12 @@ place_ca() {
   cmp -s "$CLOISON_CA_BUNDLE" "$here/../app/ca/given.crt" || install -m 0644 "$CLOISON_CA_BUNDLE" "$here/../app/ca/given.crt"
 }
 
-root_alone() { # directory, suite, packages
+make_root_only() { # directory, suite, packages
   local log
   log=$(mktemp)
   # shellcheck disable=SC2064  # this file, whatever the variable holds later
   trap "rm -f '$log'" EXIT
-  root_even_if_old "$2" "$3" "$1.part" "$log" || { tail -n 15 "$log" >&2 && rm -rf "$1.part" && die "no root file system of Debian $2 could be made"; }
+  make_root_even_if_expired "$2" "$3" "$1.part" "$log" || { tail -n 15 "$log" >&2 && rm -rf "$1.part" && die "no root file system of Debian $2 could be made"; }
   mv "$1.part" "$1"
 }
 
@@ -158,7 +158,7 @@ main() {
   [[ $(id -u) == 0 ]] || die "run as root: only root may unpack a Debian system"
   need mmdebstrap "apt-get install mmdebstrap"
   if [[ ${1:-} == --root ]]; then
-    root_alone "${@:2}"
+    make_root_only "${@:2}"
     return
   fi
   need "$docker" "install a Docker engine, or name the client in DOCKER"

@@ -4,10 +4,10 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-hold_clone
+lock_clone
 apt_install "What the benchmarks need" wrk nmap gcc libc6-dev
-attend setup/python.sh dev
-attend setup/engine.sh start
-attend setup/compose.sh
-attend setup/images.sh
-attend .venv/bin/python -m bench "$@"
+run_in_foreground setup/python.sh dev
+run_in_foreground setup/engine.sh start
+run_in_foreground setup/compose.sh
+run_in_foreground setup/images.sh
+run_in_foreground .venv/bin/python -m bench "$@"

@@ -4,9 +4,9 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-hold_clone
+lock_clone
 if ! engine_answers; then
-  done_with "Nothing runs: no engine answers."
+  print_success "Nothing runs: no engine answers."
   exit 0
 fi
 step down "Stopping the stack" docker compose down --remove-orphans || fail "The stack could not be stopped." \

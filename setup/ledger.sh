@@ -6,16 +6,16 @@
 
 readonly LEDGER_TOKEN=$ROOT/.cache/ledger.token
 
-in_ledger() { docker compose exec -T app python -m ledger "$@" 2>/dev/null; }
+ledger_command() { docker compose exec -T app python -m ledger "$@" 2>/dev/null; }
 
 # Once in a ledger's life. It is told when everything else has been told, and also when that went wrong.
 first_administrator() {
-  PASSWORD=$(in_ledger first-administrator </dev/null) || fail "The ledger could not make its first administrator." \
+  PASSWORD=$(ledger_command first-administrator </dev/null) || fail "The ledger could not make its first administrator." \
     "docker compose exec app python -m ledger first-administrator says why; then run make $GOAL again."
-  [[ -z $PASSWORD ]] || at_exit tell_administrator
+  [[ -z $PASSWORD ]] || at_exit print_administrator
 }
 
-tell_administrator() {
+print_administrator() {
   say ""
   say "The ledger's administrator is admin, with the password $PASSWORD"
   say "It is shown this once. Log in with it and choose one of your own."
@@ -25,23 +25,23 @@ tell_administrator() {
 ledger_token() {
   local project
   project=$(project_name)
-  [[ -s $LEDGER_TOKEN ]] && in_ledger check-token "$project" <"$LEDGER_TOKEN" || new_ledger_token "$project" || return 1
+  [[ -s $LEDGER_TOKEN ]] && ledger_command check-token "$project" <"$LEDGER_TOKEN" || new_ledger_token "$project" || return 1
   CLOISON_LEDGER_TOKEN=$(<"$LEDGER_TOKEN")
   export CLOISON_LEDGER_TOKEN
 }
 
 new_ledger_token() { # PROJECT
   local token
-  in_ledger add-project "$1" </dev/null && token=$(in_ledger new-token "$1" "make up" --write --replace </dev/null) || return 1
+  ledger_command add-project "$1" </dev/null && token=$(ledger_command new-token "$1" "make up" --write --replace </dev/null) || return 1
   (umask 077 && printf '%s\n' "$token" >"$LEDGER_TOKEN.new") && mv -f "$LEDGER_TOKEN.new" "$LEDGER_TOKEN"
 }
 
-# proven VERB ADDRESS: the verb, its proof sent to the ledger at ADDRESS where that can be.
-proven() {
+# run_and_send_proof VERB ADDRESS: the verb, its proof sent to the ledger at ADDRESS where that can be.
+run_and_send_proof() {
   if ledger_token; then
-    attend .venv/bin/cloison "$1" --ledger "$2"
+    run_in_foreground .venv/bin/cloison "$1" --ledger "$2"
   else
     say "The ledger gives no token for this project, so it will not have this proof; make up mends that."
-    attend .venv/bin/cloison "$1"
+    run_in_foreground .venv/bin/cloison "$1"
   fi
 }

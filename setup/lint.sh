@@ -18,11 +18,11 @@ shell_scripts() { scripts | xargs shellcheck --external-sources; }
 broken=0
 check() { step "lint-$1" "$1" "${@:2}" || broken=1; }
 
-hold_clone
-attend setup/python.sh dev
+lock_clone
+run_in_foreground setup/python.sh dev
 check ruff .venv/bin/ruff check
 check format .venv/bin/ruff format --check
 check mypy .venv/bin/mypy
 check imports .venv/bin/lint-imports
-if have shellcheck; then check shellcheck shell_scripts; else say "shellcheck is missing; make test installs it."; fi
+if has_command shellcheck; then check shellcheck shell_scripts; else say "shellcheck is missing; make test installs it."; fi
 ((broken == 0)) || fail "The code does not pass its checks." "Mend what is listed above; make fmt does what a tool can."

@@ -21,7 +21,7 @@ readonly BASE=$ROOT/.cache/podman/$SUITE
 NAME=cloison-podman-$SUITE-$(printf '%s' "$ROOT" | sha256sum | cut -c 1-8)
 readonly NAME STATE=/run/$NAME
 readonly SOCKET=$STATE/podman.sock
-readonly HERE=203.0.113.2/24       # TEST-NET-3 (RFC 5737): the address of the second machine
+readonly ADDRESS=203.0.113.2/24       # TEST-NET-3 (RFC 5737): the address of the second machine
 readonly NETWORKS=198.18.0.0/16    # the benchmarking range (RFC 2544)
 readonly DEFAULT_NETWORK=198.18.255.0/24
 
@@ -34,31 +34,31 @@ cgroup() {
 
 # ── the root directory ──────────────────────────────────────────────────────────────────────────────────────
 
-recipe() { printf '%s %s %s' "$SUITE" "$PACKAGES" "$(sha256sum <images/build.sh)"; }
+inputs() { printf '%s %s %s' "$SUITE" "$PACKAGES" "$(sha256sum <images/build.sh)"; }
 
-is_built() { [[ $(cat "$BASE.made" 2>/dev/null) == "$(recipe)" ]]; }
+is_built() { [[ $(cat "$BASE.made" 2>/dev/null) == "$(inputs)" ]]; }
 
-make_base() {
-  rm -rf "$BASE" "$BASE.made" && mkdir -p "${BASE%/*}" && images/build.sh --root "$BASE" "$SUITE" "$PACKAGES" && recipe >"$BASE.made"
+build_root() {
+  rm -rf "$BASE" "$BASE.made" && mkdir -p "${BASE%/*}" && images/build.sh --root "$BASE" "$SUITE" "$PACKAGES" && inputs >"$BASE.made"
 }
 
 build() {
   is_built && return 0
   need_space "$ROOT/.cache" 1 "Podman for the tests"
   apt_install "What unpacks a Debian" mmdebstrap
-  step podman-root "Collecting Debian $SUITE with Podman" make_base || fail \
+  step podman-root "Collecting Debian $SUITE with Podman" build_root || fail \
     "The root directory of Podman could not be made." "See the lines above; are the sources of apt reachable? Then run it again."
 }
 
 # ── inside ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-least() { printf '%s\n' "$@" | sort -n | head -n 1; }
+minimum() { printf '%s\n' "$@" | sort -n | head -n 1; }
 
 # Podman lowers its own limit to the largest process number, and may not give more than it has.
-settings() {
+containers_conf() {
   local files processes
   files=$(ulimit -Hn)
-  processes=$(least "$(ulimit -Hu | sed "s/unlimited/$(</proc/sys/kernel/pid_max)/")" "$(</proc/sys/kernel/pid_max)")
+  processes=$(minimum "$(ulimit -Hu | sed "s/unlimited/$(</proc/sys/kernel/pid_max)/")" "$(</proc/sys/kernel/pid_max)")
   cat <<SETTINGS
 [containers]
 cgroups = "disabled"
@@ -75,17 +75,17 @@ SETTINGS
 }
 
 # A cable with nobody at its other end: an address that lasts, and no way out.
-plug_in() {
+add_lan_interface() {
   ip link set lo up
   ip link add lan0 type veth peer name lan1
-  ip addr add "$HERE" dev lan0
+  ip addr add "$ADDRESS" dev lan0
   ip link set lan0 up
   ip link set lan1 up
   echo 1 >/proc/sys/net/ipv4/ip_forward
 }
 
 # In namespaces of its own already, so all of this goes with the last process.
-within() {
+run_in_namespaces() {
   local -r memory=$STATE/memory root=$STATE/memory/root
   local tree
   mkdir -p "$memory"
@@ -99,9 +99,9 @@ within() {
   mkdir -p "$root$STATE" "$root/run/lock" "$root/var/lib/containers"
   mount --bind "$STATE" "$root$STATE"
   mount --bind "$memory/storage" "$root/var/lib/containers"
-  settings >"$root/etc/containers/containers.conf"
+  containers_conf >"$root/etc/containers/containers.conf"
   echo nameserver 127.0.0.1 >"$root/etc/resolv.conf" # refuses at once
-  plug_in
+  add_lan_interface
   # Not `exec`: this shell stands for the machine. Podman's own first thread may be left in a container's namespace.
   chroot "$root" podman system service --time=0 "unix://$SOCKET"
 }
@@ -113,7 +113,7 @@ answers() { DOCKER_HOST=unix://$SOCKET engine_answers; }
 # The shell that stands in its network namespace for as long as the service runs.
 process() { cat "$STATE/process" 2>/dev/null; }
 
-enter_room() { # in the cgroup first, so that nothing of it is ever outside; nothing of ours stays open in it
+start_in_cgroup() { # in the cgroup first, so that nothing of it is ever outside; nothing of ours stays open in it
   local fd group
   group=$(cgroup)
   mkdir -p "$STATE" "$group"
@@ -125,11 +125,11 @@ enter_room() { # in the cgroup first, so that nothing of it is ever outside; not
       fd=${fd##*/}
       ((fd <= 2)) || exec {fd}>&-
     done
-    exec setsid unshare --mount --net "$ROOT/setup/podman.sh" within </dev/null >"$LOGS/podman.log" 2>&1
+    exec setsid unshare --mount --net "$ROOT/setup/podman.sh" run-in-namespaces </dev/null >"$LOGS/podman.log" 2>&1
   ) &
 }
 
-await() {
+wait_for_service() {
   local tries
   for ((tries = 0; tries < 200; tries++)); do
     answers && return 0
@@ -144,13 +144,13 @@ start() {
   if ! answers; then
     stop
     build
-    enter_room
-    await || { stop && fail "Podman for the tests does not start." "Its log tells why: .cache/log/podman.log"; }
+    start_in_cgroup
+    wait_for_service || { stop && fail "Podman for the tests does not start." "Its log tells why: .cache/log/podman.log"; }
   fi
   printf 'socket=%s\nprocess=%s\n' "$SOCKET" "$(process)"
 }
 
-empty() { # CGROUP
+wait_for_empty_cgroup() { # CGROUP
   local tries
   for ((tries = 0; tries < 600; tries++)); do
     ! grep -q 'populated 1' "$1/cgroup.events" || { sleep 0.05 && continue; }
@@ -164,7 +164,7 @@ stop() {
   group=$(cgroup)
   if [[ -d $group ]]; then
     echo 1 >"$group/cgroup.kill"
-    empty "$group"
+    wait_for_empty_cgroup "$group"
     rmdir "$group"
   fi
   rm -rf --one-file-system "$STATE"
@@ -178,7 +178,7 @@ run() {
 case ${1:-start} in
   start) start ;;
   stop) stop ;;
-  within) within ;;
+  run-in-namespaces) run_in_namespaces ;;
   run) run "${@:2}" ;;
   *) fail "setup/podman.sh has no verb \"$1\"." "It has start, stop and run." ;;
 esac

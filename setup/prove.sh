@@ -6,6 +6,6 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 source setup/settings.sh
 source setup/ledger.sh
 
-hold_clone
-attend setup/python.sh run
-proven prove "$(setup/check-port.sh)"
+lock_clone
+run_in_foreground setup/python.sh run
+run_and_send_proof prove "$(setup/check-port.sh)"

@@ -7,13 +7,13 @@
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 readonly VENV=$ROOT/.venv STAMP=$ROOT/.venv/.made
-readonly WANT="import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))"
+readonly VERSION_CHECK="import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))"
 
 digest() { # KIND
   { printf '%s\n' "$1" "$ROOT" && cat pyproject.toml requirements/build.txt "requirements/$1.txt"; } | sha256sum | cut -d' ' -f1
 }
 
-is_made() { # KIND: by this kind, or by `dev`, which holds it
+is_up_to_date() { # KIND: by this kind, or by `dev`, which holds it
   [[ -f $STAMP && -x $VENV/bin/python ]] || return 1
   grep -qxF -e "$(digest "$1")" -e "$(digest dev)" "$STAMP" && "$VENV/bin/python" -c '' 2>/dev/null
 }
@@ -21,12 +21,12 @@ is_made() { # KIND: by this kind, or by `dev`, which holds it
 find_python() { # prints the first one that is new enough and can make environments
   local name
   for name in ${CLOISON_PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3}; do
-    ! "$name" -c "$WANT" 2>/dev/null || { command -v "$name" && return 0; }
+    ! "$name" -c "$VERSION_CHECK" 2>/dev/null || { command -v "$name" && return 0; }
   done
   return 1
 }
 
-newest_known() { # the version of the newest Python that was found, for the sentence
+newest_python() { # the version of the newest Python that was found, for the sentence
   { python3 -c 'import platform; print(platform.python_version())' 2>/dev/null || echo none; } | head -n 1
 }
 
@@ -40,17 +40,17 @@ install_python() {
       return 0
     fi
   done
-  fail "Python 3.11 or newer is needed, and the newest one here is $(newest_known)." \
+  fail "Python 3.11 or newer is needed, and the newest one here is $(newest_python)." \
     "Install a newer one, with its venv module, and run make $GOAL again; CLOISON_PYTHON=/path/to/python chooses one."
 }
 
 pip() { "$VENV/bin/python" -m pip --disable-pip-version-check --no-input "$@"; }
 
-fill() { # KIND
+install_locked() { # KIND
   pip install --require-hashes -r requirements/build.txt -r "requirements/$1.txt"
 }
 
-discard_unfinished() { [[ -f $STAMP ]] || rm -rf "$VENV"; }
+remove_if_incomplete() { [[ -f $STAMP ]] || rm -rf "$VENV"; }
 
 make_environment() { # KIND
   local python
@@ -58,11 +58,11 @@ make_environment() { # KIND
     python=$(find_python) || { install_python && python=$(find_python); } || fail \
       "Python 3.11 with its venv module was installed and still cannot make an environment." \
       "Try: python3 -m venv /tmp/try, and mend what it reports."
-    at_exit discard_unfinished
+    at_exit remove_if_incomplete
     step venv "Making the Python environment .venv with $("$python" --version)" "$python" -m venv --clear "$VENV"
   fi
   rm -f "$STAMP"
-  step pip "Installing the locked Python packages ($1)" fill "$1" || fail \
+  step pip "Installing the locked Python packages ($1)" install_locked "$1" || fail \
     "The locked Python packages could not be installed." \
     "See the lines above: is the package index that pip is configured for reachable, and is its certificate trusted (PIP_CERT)? Then run make $GOAL again."
   step project "Installing Cloison itself into .venv" pip install --no-deps --no-build-isolation --editable . || fail \
@@ -71,5 +71,5 @@ make_environment() { # KIND
 }
 
 kind=${1:-run}
-hold_clone
-is_made "$kind" || make_environment "$kind"
+lock_clone
+is_up_to_date "$kind" || make_environment "$kind"

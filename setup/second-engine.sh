@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # An engine of another Debian suite beside the one of this machine: setup/second-engine.sh start|stop|enter SUITE.
 #
-#   start SUITE [FLAG...]     fetches the packages once, into .cache/beside/SUITE, and starts a fresh engine;
+#   start SUITE [FLAG...]     fetches the packages once, into .cache/second-engine/SUITE, and starts a fresh engine;
 #                             flags are dockerd's
 #   enter SUITE COMMAND...    runs a command on its machine: the engine answers there at the usual address
 #   stop SUITE                stops it and removes everything but the packages
@@ -21,11 +21,11 @@
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 readonly SUITE=${2:-} FLAGS=("${@:3}")
-readonly PLACE=$ROOT/.cache/beside/$SUITE
-readonly PREFIX=$PLACE/root DATA=$PLACE/data STATE=$PLACE/state LOG=$LOGS/beside-$SUITE.log
-CGROUP=cloison-beside-$SUITE-$(cksum <<<"$ROOT" | cut -d ' ' -f 1) # of this clone
+readonly SUITE_DIR=$ROOT/.cache/second-engine/$SUITE
+readonly PREFIX=$PLACE/root DATA=$PLACE/data STATE=$PLACE/state LOG=$LOGS/second-engine-$SUITE.log
+CGROUP=cloison-second-engine-$SUITE-$(cksum <<<"$ROOT" | cut -d ' ' -f 1) # of this clone
 readonly CGROUP
-readonly WANTED=(docker.io docker-cli containerd tini tini-static) # suites differ in how they cut these
+readonly PACKAGES=(docker.io docker-cli containerd tini tini-static) # suites differ in how they cut these
 # The networks of setup/engine.sh, and its blackhole: nothing that a probe asks for reaches a real machine.
 readonly POOL=198.18.0.0/15 BRIDGE=198.19.255.1/24
 # The machine's place on a LAN, from the ranges for documentation (RFC 5737) and for local use (RFC 4193).
@@ -46,7 +46,7 @@ sources() {
 }
 
 # mmdebstrap has apt with lists and keys of its own, also where this machine is no Debian; nothing is installed.
-collect() { # FURTHER OPTIONS
+fetch_debs() { # FURTHER OPTIONS
   local from
   mapfile -t from < <(sources)
   mmdebstrap --variant=custom --mode=root --format=null --aptopt='Acquire::Languages "none"' \
@@ -54,47 +54,47 @@ collect() { # FURTHER OPTIONS
 }
 
 # A testing suite is signed for a week at a time; see docs/adr/0005-stand-ins-from-debian.md.
-collect_even_if_old() {
+fetch_debs_even_if_expired() {
   local log=$PLACE/collect.log
-  ! collect >"$log" 2>&1 || return 0
+  ! fetch_debs >"$log" 2>&1 || return 0
   cat "$log"
   grep -q 'is expired' "$log" || return 1
   echo "The mirror's $SUITE was signed more than a week ago; using it all the same."
-  collect --aptopt='Acquire::Check-Valid-Until "false"'
+  fetch_debs --aptopt='Acquire::Check-Valid-Until "false"'
 }
 
 download() { # inside mmdebstrap's hook
   local names
   export APT_CONFIG=$MMDEBSTRAP_APT_CONFIG
-  mapfile -t names < <(apt-cache pkgnames | grep -xF "$(printf '%s\n' "${WANTED[@]}")")
-  cd "$PLACE/deb"
+  mapfile -t names < <(apt-cache pkgnames | grep -xF "$(printf '%s\n' "${PACKAGES[@]}")")
+  cd "$SUITE_DIR/deb"
   apt-get download "${names[@]}"
 }
 
 fetch() {
   local package
-  rm -rf "$PREFIX" "$PLACE/deb"
-  mkdir -p "$PLACE/deb" "$PREFIX"
-  collect_even_if_old
-  for package in "$PLACE"/deb/*.deb; do dpkg -x "$package" "$PREFIX"; done
-  rm -rf "$PLACE/deb"
+  rm -rf "$PREFIX" "$SUITE_DIR/deb"
+  mkdir -p "$SUITE_DIR/deb" "$PREFIX"
+  fetch_debs_even_if_expired
+  for package in "$SUITE_DIR"/deb/*.deb; do dpkg -x "$package" "$PREFIX"; done
+  rm -rf "$SUITE_DIR/deb"
   [[ -x $PREFIX/usr/sbin/dockerd ]]
-  : >"$PLACE/fetched"
+  : >"$SUITE_DIR/fetched"
 }
 
-have_packages() {
+ensure_packages() {
   [[ ! -e $PLACE/fetched ]] || return 0
-  have mmdebstrap || fail "An engine beside this one is made of Debian's packages, and mmdebstrap is missing." \
+  has_command mmdebstrap || fail "An engine beside this one is made of Debian's packages, and mmdebstrap is missing." \
     "apt-get install mmdebstrap, then try again."
-  need_space "$PLACE" 1 "The engine of $SUITE"
-  step "beside-$SUITE-packages" "Fetching the engine of $SUITE" fetch || fail \
+  need_space "$SUITE_DIR" 1 "The engine of $SUITE"
+  step "second-engine-$SUITE-packages" "Fetching the engine of $SUITE" fetch || fail \
     "The packages of $SUITE could not be fetched." "The lines above name what is wrong; mend it and try again."
 }
 
 # ── the other machine ───────────────────────────────────────────────────────────────────────────────────────
 
 # Runs as the first process of the namespaces, and becomes the engine's parent.
-become_machine() {
+run_as_init() {
   local number router path=$PREFIX/usr/sbin:$PREFIX/usr/bin:$PATH
   mount -t tmpfs -o mode=755 tmpfs /run # sockets, locks and process numbers of its own
   mkdir /run/lock
@@ -116,16 +116,16 @@ become_machine() {
     --cgroup-parent "$CGROUP" "${FLAGS[@]}"
 }
 
-began() { awk '{ print $22 }' "/proc/$1/stat" 2>/dev/null || true; } # guards against a process number used again
+start_time() { awk '{ print $22 }' "/proc/$1/stat" 2>/dev/null || true; } # guards against a process number used again
 
-first_process() { # of the machine that runs, or nothing
+init_pid() { # of the machine that runs, or nothing
   local process start
   read -r process start _ 2>/dev/null <"$STATE" || return 0
-  [[ $(began "$process") != "$start" ]] || printf '%s' "$process"
+  [[ $(start_time "$process") != "$start" ]] || printf '%s' "$process"
 }
 
-launch_machine() {
-  local holder process='' tries
+start_namespaces() {
+  local unshare_pid process='' tries
   mkdir -p "$DATA"
   # Nothing of ours stays open in it, a lock least of all.
   (
@@ -134,61 +134,61 @@ launch_machine() {
       ((fd <= 2)) || exec {fd}>&-
     done
     exec setsid unshare --net --pid --mount --fork --kill-child --mount-proc \
-      "$BASH" "${BASH_SOURCE[0]}" become-machine "$SUITE" "${FLAGS[@]}" </dev/null >"$LOG" 2>&1
+      "$BASH" "${BASH_SOURCE[0]}" run-as-init "$SUITE" "${FLAGS[@]}" </dev/null >"$LOG" 2>&1
   ) &
-  holder=$!
+  unshare_pid=$!
   for ((tries = 0; tries < 100; tries++)); do
-    process=$(cat "/proc/$holder/task/$holder/children" 2>/dev/null || true)
+    process=$(cat "/proc/$unshare_pid/task/$unshare_pid/children" 2>/dev/null || true)
     [[ -z $process ]] || break
     sleep 0.02
   done
   process=${process%% *}
-  printf '%s %s %s\n' "$process" "$(began "$process")" "$CGROUP" >"$STATE"
+  printf '%s %s %s\n' "$process" "$(start_time "$process")" "$CGROUP" >"$STATE"
 }
 
-inside() { # COMMAND...
+in_namespaces() { # COMMAND...
   local process
-  process=$(first_process)
+  process=$(init_pid)
   [[ -n $process ]] || return 125
   PATH=$PREFIX/usr/bin:$PATH nsenter --target "$process" --net --pid --mount "$@"
 }
 
-await_machine() {
+wait_for_engine() {
   local tries
   for ((tries = 0; tries < 300; tries++)); do
-    [[ -n $(first_process) ]] || return 1
-    inside env -u DOCKER_HOST -u DOCKER_CONTEXT timeout 5 docker version --format ok 2>/dev/null && return 0
+    [[ -n $(init_pid) ]] || return 1
+    in_namespaces env -u DOCKER_HOST -u DOCKER_CONTEXT timeout 5 docker version --format ok 2>/dev/null && return 0
     sleep 0.1
   done
   return 1
 }
 
-begin() { launch_machine && await_machine; }
+start_and_wait() { start_namespaces && wait_for_engine; }
 
 start() {
   need_root "Starting an engine beside this one"
-  take_back
-  have_packages
-  if ! step "beside-$SUITE-start" "Starting the engine of $SUITE" begin; then
+  remove_engine
+  ensure_packages
+  if ! step "second-engine-$SUITE-start" "Starting the engine of $SUITE" start_and_wait; then
     tail -n 12 "$LOG" | sed 's/^/    | /' >&2
-    take_back
+    remove_engine
     fail "The engine of $SUITE does not start on this machine." "Its last lines are above, all of them in $LOG; mend what they name."
   fi
-  done_with "Engine $(inside env -u DOCKER_HOST docker version --format '{{.Server.Version}}') of $SUITE: setup/second-engine.sh enter $SUITE COMMAND"
+  print_success "Engine $(in_namespaces env -u DOCKER_HOST docker version --format '{{.Server.Version}}') of $SUITE: setup/second-engine.sh enter $SUITE COMMAND"
 }
 
 # ── taking it back ──────────────────────────────────────────────────────────────────────────────────────────
 
-ended() { # PROCESS SECONDS
+wait_for_exit() { # PROCESS SECONDS
   timeout --foreground "$2" tail --pid="$1" -f /dev/null
 }
 
-take_back() {
+remove_engine() {
   local process group
-  process=$(first_process)
+  process=$(init_pid)
   if [[ -n $process ]]; then
     kill -TERM "$process" 2>/dev/null || true
-    ended "$process" 20 || { kill -KILL "$process" 2>/dev/null || true && ended "$process" 10; }
+    wait_for_exit "$process" 20 || { kill -KILL "$process" 2>/dev/null || true && wait_for_exit "$process" 10; }
   fi
   while read -r group; do
     rmdir -- "$group" 2>/dev/null || true # a process that was killed may take a moment to leave it
@@ -199,12 +199,12 @@ take_back() {
 stop() {
   [[ -e $STATE ]] || return 0
   need_root "Stopping the engine of $SUITE"
-  step "beside-$SUITE-stop" "Stopping the engine of $SUITE" take_back
+  step "second-engine-$SUITE-stop" "Stopping the engine of $SUITE" remove_engine
 }
 
 enter() {
-  [[ -n $(first_process) ]] || fail "The engine of $SUITE does not run." "setup/second-engine.sh start $SUITE starts it."
-  PATH=$PREFIX/usr/bin:$PATH exec nsenter --target "$(first_process)" --net --pid --mount \
+  [[ -n $(init_pid) ]] || fail "The engine of $SUITE does not run." "setup/second-engine.sh start $SUITE starts it."
+  PATH=$PREFIX/usr/bin:$PATH exec nsenter --target "$(init_pid)" --net --pid --mount \
     env -C "$PWD" -u DOCKER_HOST -u DOCKER_CONTEXT "$@"
 }
 
@@ -216,6 +216,6 @@ case ${1:-} in
   stop) stop ;;
   enter) enter "${@:3}" ;;
   download) download ;;
-  become-machine) become_machine ;;
+  run-as-init) run_as_init ;;
   *) fail "setup/second-engine.sh has no verb \"${1:-}\"." "It has start, enter and stop." ;;
 esac

@@ -7,24 +7,24 @@ readonly BLOCK_BEGIN='# >>> written by make up; make clean removes it'
 readonly BLOCK_END='# <<< written by make up'
 readonly ENV_FILE=$ROOT/.env
 
-owner_lines() { # of .env: without our block
+user_env_lines() { # of .env: without our block
   [[ -f $ENV_FILE ]] || return 0
   awk -v begin="$BLOCK_BEGIN" -v end="$BLOCK_END" '$0 == begin { ours = 1 } !ours { print } $0 == end { ours = 0 }' "$ENV_FILE"
 }
 
-our_lines() {
+managed_env_lines() {
   [[ -f $ENV_FILE ]] || return 0
   awk -v begin="$BLOCK_BEGIN" -v end="$BLOCK_END" '$0 == end { ours = 0 } ours { print } $0 == begin { ours = 1 }' "$ENV_FILE"
 }
 
-value_in() { # NAME: its last value in the lines on stdin, without quotes
+last_value() { # NAME: its last value in the lines on stdin, without quotes
   sed -n "s/^[[:space:]]*\(export[[:space:]]\+\)\?$1[[:space:]]*=[[:space:]]*//p" | tail -n 1 | sed "s/[[:space:]]*\$//; s/^\(['\"]\)\(.*\)\1\$/\2/"
 }
 
 # setting NAME [DEFAULT]
 setting() {
   local value=${!1:-}
-  [[ -n $value || ! -f $ENV_FILE ]] || value=$(value_in "$1" <"$ENV_FILE")
+  [[ -n $value || ! -f $ENV_FILE ]] || value=$(last_value "$1" <"$ENV_FILE")
   printf '%s' "${value:-${2:-}}"
 }
 
@@ -36,12 +36,12 @@ write_env() { # the new .env on stdin; whole or not at all
   if [[ -s $next ]]; then mv -f "$next" "$ENV_FILE"; else rm -f "$next" "$ENV_FILE"; fi
 }
 
-# record NAME VALUE: into our block, so that plain `docker compose` afterwards means the same stack.
-record() {
+# write_setting NAME VALUE: into our block, so that plain `docker compose` afterwards means the same stack.
+write_setting() {
   local ours
-  ours=$(our_lines | grep -v "^$1=" || true)
+  ours=$(managed_env_lines | grep -v "^$1=" || true)
   {
-    owner_lines
+    user_env_lines
     printf '%s\n' "$BLOCK_BEGIN"
     [[ -z $ours ]] || printf '%s\n' "$ours"
     printf '%s=%s\n' "$1" "$2"
@@ -49,7 +49,7 @@ record() {
   } | write_env
 }
 
-forget_settings() { [[ ! -f $ENV_FILE ]] || owner_lines | write_env; }
+remove_managed_settings() { [[ ! -f $ENV_FILE ]] || user_env_lines | write_env; }
 
 # ── what Compose makes of them ──────────────────────────────────────────────────────────────────────────────
 
@@ -63,8 +63,8 @@ compose_with() { # FILES(a:b) ARGUMENT...
 # Without our Python: clean asks for it in whatever state a failure left the clone.
 project_name() { docker compose config 2>/dev/null | sed -n 's/^name: //p'; }
 
-# ask_json EXPRESSION: evaluated over the document `d` on stdin; a list is printed one item a line.
-ask_json() {
+# eval_json EXPRESSION: evaluated over the document `d` on stdin; a list is printed one item a line.
+eval_json() {
   "$ROOT/.venv/bin/python" -c '
 import json, sys
 d = json.load(sys.stdin)

@@ -19,19 +19,19 @@ if [[ ${1:-} == both ]]; then
   "${BASH_SOURCE[0]}" documents --seed "$2" --count "$3"
   exec "${BASH_SOURCE[0]}" projects --seed "$2" --count "$4"
 fi
-hold_clone
-attend setup/python.sh dev
+lock_clone
+run_in_foreground setup/python.sh dev
 case ${1:-} in
-  documents) attend .venv/bin/python -m tests.property.soak_documents "${@:2}" ;;
+  documents) run_in_foreground .venv/bin/python -m tests.property.soak_documents "${@:2}" ;;
   projects)
-    attend setup/engine.sh start
-    attend setup/compose.sh
-    attend .venv/bin/python -m tests.property.engine.soak_projects "${@:2}"
+    run_in_foreground setup/engine.sh start
+    run_in_foreground setup/compose.sh
+    run_in_foreground .venv/bin/python -m tests.property.engine.soak_projects "${@:2}"
     ;;
   proofs)
-    attend setup/engine.sh start
-    attend setup/compose.sh
-    attend .venv/bin/python -m tests.integration.observe.soak_proofs "${@:2}"
+    run_in_foreground setup/engine.sh start
+    run_in_foreground setup/compose.sh
+    run_in_foreground .venv/bin/python -m tests.integration.observe.soak_proofs "${@:2}"
     ;;
   *) fail "setup/soak.sh takes documents, projects or proofs, and then their options." "make soak does the first two (both)." ;;
 esac

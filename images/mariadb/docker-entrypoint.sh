@@ -9,7 +9,7 @@ set -euo pipefail
 shopt -s nullglob
 
 readonly data=/var/lib/mysql
-readonly draft=$data/.first-start
+readonly staging=$data/.first-start
 readonly socket=/run/mysqld/first-start.sock
 
 say() { echo "[first start] $*" >&2; }
@@ -26,7 +26,7 @@ from_file() {
 }
 
 # shellcheck disable=SC2001  # one set of characters, each kept: that is sed's
-quoted() { printf "'%s'" "$(sed "s/[\\\\']/\\\\&/g" <<< "$1")"; }
+sql_quote() { printf "'%s'" "$(sed "s/[\\\\']/\\\\&/g" <<< "$1")"; }
 
 # For the scripts in /docker-entrypoint-initdb.d too, under the official image's name.
 docker_process_sql() {
@@ -39,8 +39,8 @@ become_mysql() {
   exec setpriv --reuid=mysql --regid=mysql --init-groups -- "$0" "$@"
 }
 
-start_draft() {
-  "$@" --datadir="$draft" --socket="$socket" --pid-file="$draft/pid" --skip-networking --skip-log-bin &
+start_temporary_server() {
+  "$@" --datadir="$staging" --socket="$socket" --pid-file="$staging/pid" --skip-networking --skip-log-bin &
   server=$!
   for _ in {1..300}; do
     docker_process_sql --execute 'SELECT 1' &> /dev/null && return
@@ -50,14 +50,14 @@ start_draft() {
   die "the server did not answer within 30 s of its first start"
 }
 
-stop_draft() {
+stop_temporary_server() {
   kill -TERM "$server"
   wait "$server"
 }
 
 accounts() {
   echo "SET sql_log_bin = 0;"
-  echo "DROP USER IF EXISTS ''@'localhost', ''@$(quoted "$(hostname)");"
+  echo "DROP USER IF EXISTS ''@'localhost', ''@$(sql_quote "$(hostname)");"
   local host
   for host in localhost 127.0.0.1 ::1; do
     echo "CREATE USER 'healthcheck'@'$host' IDENTIFIED BY '$health_password';"
@@ -66,14 +66,14 @@ accounts() {
     echo "CREATE DATABASE IF NOT EXISTS \`$MARIADB_DATABASE\`;"
   fi
   if [[ -n ${MARIADB_USER:-} ]]; then
-    echo "CREATE USER $(quoted "$MARIADB_USER")@'%' IDENTIFIED BY $(quoted "$MARIADB_PASSWORD");"
-    [[ -z ${MARIADB_DATABASE:-} ]] || echo "GRANT ALL ON \`${MARIADB_DATABASE//_/\\_}\`.* TO $(quoted "$MARIADB_USER")@'%';"
+    echo "CREATE USER $(sql_quote "$MARIADB_USER")@'%' IDENTIFIED BY $(sql_quote "$MARIADB_PASSWORD");"
+    [[ -z ${MARIADB_DATABASE:-} ]] || echo "GRANT ALL ON \`${MARIADB_DATABASE//_/\\_}\`.* TO $(sql_quote "$MARIADB_USER")@'%';"
   fi
   if [[ $MARIADB_ROOT_HOST != localhost ]]; then
-    echo "CREATE USER 'root'@$(quoted "$MARIADB_ROOT_HOST") IDENTIFIED BY $(quoted "$MARIADB_ROOT_PASSWORD");"
-    echo "GRANT ALL ON *.* TO 'root'@$(quoted "$MARIADB_ROOT_HOST") WITH GRANT OPTION;"
+    echo "CREATE USER 'root'@$(sql_quote "$MARIADB_ROOT_HOST") IDENTIFIED BY $(sql_quote "$MARIADB_ROOT_PASSWORD");"
+    echo "GRANT ALL ON *.* TO 'root'@$(sql_quote "$MARIADB_ROOT_HOST") WITH GRANT OPTION;"
   fi
-  echo "SET PASSWORD FOR 'root'@'localhost' = PASSWORD($(quoted "$MARIADB_ROOT_PASSWORD"));"
+  echo "SET PASSWORD FOR 'root'@'localhost' = PASSWORD($(sql_quote "$MARIADB_ROOT_PASSWORD"));"
 }
 
 run_scripts() {
@@ -92,12 +92,12 @@ run_scripts() {
 
 move_into_place() {
   local path
-  rm -f "$draft/pid"
-  for path in $(find "$draft" -mindepth 1 -maxdepth 1 ! -name mysql) "$draft/mysql"; do
+  rm -f "$staging/pid"
+  for path in $(find "$staging" -mindepth 1 -maxdepth 1 ! -name mysql) "$staging/mysql"; do
     rm -rf "${data:?}/${path##*/}"
     mv "$path" "$data/"
   done
-  rmdir "$draft"
+  rmdir "$staging"
   sync -f "$data"
 }
 
@@ -105,16 +105,16 @@ first_start() {
   local health_password root_password="" server
   health_password=$(head -c 24 /dev/urandom | base64 | tr '+/' 'xy')
   say "making the database"
-  rm -rf "$draft"
-  (umask 0077 && mkdir "$draft")
-  mariadb-install-db --no-defaults --datadir="$draft" --auth-root-authentication-method=normal \
+  rm -rf "$staging"
+  (umask 0077 && mkdir "$staging")
+  mariadb-install-db --no-defaults --datadir="$staging" --auth-root-authentication-method=normal \
     --skip-test-db --skip-name-resolve --cross-bootstrap > /dev/null
-  start_draft "$@"
+  start_temporary_server "$@"
   accounts | docker_process_sql mysql
   root_password=$MARIADB_ROOT_PASSWORD
-  (umask 0077 && printf '[client]\nuser=healthcheck\npassword=%s\n' "$health_password" > "$draft/.my-healthcheck.cnf")
+  (umask 0077 && printf '[client]\nuser=healthcheck\npassword=%s\n' "$health_password" > "$staging/.my-healthcheck.cnf")
   run_scripts
-  stop_draft
+  stop_temporary_server
   move_into_place
   say "done"
 }

@@ -69,7 +69,7 @@ class SecondEngine:
     @property
     def state(self) -> Path:
         """Where setup/second-engine.sh keeps the number of the machine's first process."""
-        return ROOT / ".cache/beside" / self.suite / "state"
+        return ROOT / ".cache/second-engine" / self.suite / "state"
 
     @property
     def data(self) -> Path:
