@@ -22,7 +22,7 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 readonly SUITE=${2:-} FLAGS=("${@:3}")
 readonly SUITE_DIR=$ROOT/.cache/second-engine/$SUITE
-readonly PREFIX=$PLACE/root DATA=$PLACE/data STATE=$PLACE/state LOG=$LOGS/second-engine-$SUITE.log
+readonly PREFIX=$SUITE_DIR/root DATA=$SUITE_DIR/data STATE=$SUITE_DIR/state LOG=$LOGS/second-engine-$SUITE.log
 CGROUP=cloison-second-engine-$SUITE-$(cksum <<<"$ROOT" | cut -d ' ' -f 1) # of this clone
 readonly CGROUP
 readonly PACKAGES=(docker.io docker-cli containerd tini tini-static) # suites differ in how they cut these
@@ -55,7 +55,7 @@ fetch_debs() { # FURTHER OPTIONS
 
 # A testing suite is signed for a week at a time; see docs/adr/0005-stand-ins-from-debian.md.
 fetch_debs_even_if_expired() {
-  local log=$PLACE/collect.log
+  local log=$SUITE_DIR/collect.log
   ! fetch_debs >"$log" 2>&1 || return 0
   cat "$log"
   grep -q 'is expired' "$log" || return 1
@@ -83,7 +83,7 @@ fetch() {
 }
 
 ensure_packages() {
-  [[ ! -e $PLACE/fetched ]] || return 0
+  [[ ! -e $SUITE_DIR/fetched ]] || return 0
   has_command mmdebstrap || fail "An engine beside this one is made of Debian's packages, and mmdebstrap is missing." \
     "apt-get install mmdebstrap, then try again."
   need_space "$SUITE_DIR" 1 "The engine of $SUITE"

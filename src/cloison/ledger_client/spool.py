@@ -1,8 +1,9 @@
-"""Keeps proofs on disk until the ledger has them, in the order in which they came.
+"""The spool: a folder of proofs that the ledger has not accepted yet, in the order of their arrival.
 
-Rules: a file has its name when its bytes are on the disk, never before. Its name is its place in the row and its
-digest. Whoever gives it a name, or sends what waits, holds the kernel's lock for that; both fall with their process.
-Each project has a row of its own, for a token opens one project of a ledger.
+Input: canonical bytes of proofs. Output: `QueuedProof`, a path and its bytes.
+Rules: a file gets its name only after its bytes are on the disk (fsync, then rename). The name is a sequence number and
+the digest. A process that adds a proof, or sends the queue, holds a flock(2), which the kernel releases when the
+process ends. Each project has a folder of its own, because a token is valid for one project.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ FILE_NAME: Final = re.compile(r"(?P<place>[0-9]{12})-(?P<digest>[0-9a-f]{64})\.j
 UNFINISHED: Final = ".unfinished"
 REJECTED: Final = "refused"
 LOCK_POLL_INTERVAL: Final = 0.05
-"""Seconds between two looks at a lock that another process holds."""
+"""Seconds between two attempts to take a lock that another process holds."""
 WRITE_LOCK_TIMEOUT: Final = 10.0
-"""Seconds that the others may take to write their proof down: the largest takes a tenth of one."""
+"""Seconds to wait for other processes that write a proof; the largest proof takes 0.1 s."""
 
 
 def spool_root(environment: Mapping[str, str]) -> Path:
     """Return the folder of all spools (https://specifications.freedesktop.org/basedir-spec/latest/).
 
-    Raises UsageError where nobody lives: a user without a home, as in a container that runs under any number.
+    Raises UsageError for a user without a home directory, as in a container that runs under an arbitrary uid.
     """
     state = environment.get("XDG_STATE_HOME", "")
     if state.startswith("/"):
@@ -43,55 +44,55 @@ def spool_root(environment: Mapping[str, str]) -> Path:
     try:
         return Path.home() / ".local/state/cloison/spool"
     except RuntimeError as error:
-        raise UsageError("there is no home directory to keep proofs in; set XDG_STATE_HOME to a folder") from error
+        raise UsageError("the user has no home directory to save proofs in; set XDG_STATE_HOME to a folder") from error
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class QueuedProof:
-    """A proof that waits; `body` is its canonical bytes, compressed with gzip, as they are sent."""
+    """A proof in the spool; `body` is its canonical bytes, compressed with gzip, as they are sent."""
 
     path: Path
 
     @property
     def digest(self) -> str:
-        """The proof's name."""
+        """The SHA-256 of the proof, in hexadecimal."""
         return self.path.name.partition("-")[2].removesuffix(".json.gz")
 
     def body(self) -> bytes:
-        """Return what is to be sent.
+        """Return the bytes to send.
 
-        Raises ValueError when the bytes on the disk are not those that were written, OSError when it gives none.
+        Raises ValueError when the bytes do not match the digest, OSError when the file cannot be read.
         """
         body = self.path.read_bytes()
         try:
             digest = hashlib.sha256(gzip.decompress(body)).hexdigest()
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise ValueError("the disk holds other bytes than were written") from error
+            raise ValueError("the file on disk is damaged") from error
         if digest != self.digest:
-            raise ValueError("the disk holds other bytes than were written")
+            raise ValueError("the file on disk is damaged")
         return body
 
 
 @dataclass(frozen=True, slots=True)
 class Spool:
-    """The row of one project at one ledger."""
+    """The queued proofs of one project for one ledger."""
 
     folder: Path
 
     def enqueue(self, document: bytes) -> QueuedProof:
-        """Write a proof to the end of the row and return it when it is on the disk.
+        """Add a proof to the end of the queue and return it when it is on the disk.
 
-        Raises OSError when the disk does not take it.
+        Raises OSError when it cannot be written, TimeoutError when another process holds the lock.
         """
         digest = hashlib.sha256(document).hexdigest()
         _make_folder(self.folder)
         with self.locked("writing", WRITE_LOCK_TIMEOUT) as is_locked:
             if not is_locked:
                 raise TimeoutError(f"another process has been writing there for {WRITE_LOCK_TIMEOUT:.0f} s")
-            for left in self.folder.glob(f"*{UNFINISHED}"):  # of a process that was killed: its lock is ours
-                left.unlink()
+            for leftover in self.folder.glob(f"*{UNFINISHED}"):  # of a killed process: this one holds the lock now
+                leftover.unlink()
             queue = self.queued()
-            if existing := [one for one in queue if one.digest == digest]:
+            if existing := [proof for proof in queue if proof.digest == digest]:
                 return existing[0]
             position = int(queue[-1].path.name.partition("-")[0]) + 1 if queue else 1
             path = self.folder / f"{position:012}-{digest}.json.gz"
@@ -99,35 +100,35 @@ class Spool:
             return QueuedProof(path)
 
     def queued(self) -> list[QueuedProof]:
-        """Return what waits, the first to be sent first."""
+        """Return the queued proofs, the oldest first."""
         try:
             return sorted(QueuedProof(path) for path in self.folder.iterdir() if FILE_NAME.fullmatch(path.name))
         except FileNotFoundError:
             return []
 
     def remove(self, proof: QueuedProof) -> None:
-        """Remove a proof that the ledger has."""
+        """Remove a proof that the ledger has accepted."""
         proof.path.unlink(missing_ok=True)
         _fsync_folder(self.folder)
 
     def reject(self, proof: QueuedProof, reason: str) -> Path:
-        """Take a proof out of the row, with the reason beside it, and return where it is now."""
+        """Move a proof out of the queue, with the reason in a file beside it, and return its new path."""
         rejected = self.folder / REJECTED
         _make_folder(rejected)
         _write(rejected / f"{proof.digest}.reason", f"{reason}\n".encode())
-        to = rejected / f"{proof.digest}.json.gz"
-        proof.path.replace(to)
+        destination = rejected / f"{proof.digest}.json.gz"
+        proof.path.replace(destination)
         _fsync_folder(rejected)
         _fsync_folder(self.folder)
-        return to
+        return destination
 
     def is_rejected(self, proof: QueuedProof) -> bool:
-        """Whether a proof was set aside."""
+        """Whether a proof was moved aside."""
         return (self.folder / REJECTED / f"{proof.digest}.json.gz").exists()
 
     @contextmanager
     def locked(self, name: str, seconds: float) -> Iterator[bool]:
-        """Hold the lock of this name; False when somebody else had it for all these seconds."""
+        """Hold the lock of this name during the block; yield False when it was not free within `seconds`."""
         descriptor = os.open(self.folder / f".{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             yield _acquire(descriptor, seconds)
@@ -136,7 +137,7 @@ class Spool:
 
 
 def spool(folder: Path, url: str, project: str) -> Spool:
-    """Return the row of a project at the ledger of this address."""
+    """Return the spool of a project for the ledger at this address."""
     scheme, host, path, *_ = urlsplit(url)
     return Spool(folder / quote(f"{scheme}_{host}{path}", safe="") / quote(project, safe="").replace(".", "%2E"))
 
@@ -155,7 +156,7 @@ def _acquire(descriptor: int, seconds: float) -> bool:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder and those that are missing above it, for its owner alone and so that a power cut leaves them."""
+    """Make a folder and its missing parents with mode 0700, and fsync each parent."""
     if folder.is_dir():
         return
     _make_folder(folder.parent)
@@ -164,7 +165,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Have a whole file of this name on the disk, or none."""
+    """Write a file so that the disk holds all of it or nothing, even after a power cut."""
     unfinished = path.with_name(f"{path.name}{UNFINISHED}")
     try:
         with open(unfinished, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
@@ -179,7 +180,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _fsync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk."""
+    """Flush the entries of a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

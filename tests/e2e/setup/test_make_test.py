@@ -18,7 +18,7 @@ def ready_machine(fake_machine: FakeMachine) -> FakeMachine:
     """A machine with all packages, whose every check and test passes."""
     fake_machine.docker({'"image inspect"*': "exit 0"})
     fake_machine.fake("dpkg-query", "printf installed")
-    fake_machine.fake("git", "printf 'setup/%s\\n' lib.sh test packages.test")
+    fake_machine.fake("git", "printf 'setup/%s\\n' lib.sh test.sh packages.test")
     fake_machine.fake("shellcheck", "exit 0")
     assert fake_machine.run("setup/python.sh", "dev").code == 0
     for name in ("ruff", "mypy", "lint-imports", "pytest", "coverage"):

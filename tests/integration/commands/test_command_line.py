@@ -127,7 +127,7 @@ def test_a_policy_that_means_nothing_is_refused(tiers: Lab, policy: dict[str, An
         (("prove", "--format", "terminal,json"), 2, "say with --output where json goes"),
         (("prove", "--format", "json", "-o", "no/where.json"), 2, "there is no directory no"),
         (("prove", "-o", "x"), 2, "Add --format json"),
-        (("prove", "--patience", "0"), 2, "--patience"),
+        (("prove", "--timeout", "0"), 2, "--timeout"),
         (("prov",), 2, "No such command 'prov'"),
         ((), 2, "Usage:"),
     ],

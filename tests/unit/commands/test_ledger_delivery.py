@@ -63,7 +63,7 @@ def test_a_failed_sending_changes_the_exit_code_only_where_that_is_asked_for(
     assert [3 if required else 0, 1, 3] == [parcel.send(code) for code in (0, 1, 3)]
     told = capsys.readouterr()
     assert "" == told.out
-    assert told.err.startswith(f"cloison: {server.url} has not got the proof: it answered 503")
+    assert told.err.startswith(f"cloison: {server.url} did not accept the proof: it answered 503")
 
 
 def test_a_proof_that_arrives_changes_no_exit_code(made: Made) -> None:
@@ -80,7 +80,7 @@ def test_a_disk_that_takes_nothing_has_the_proof_sent_at_once(
 
     parcel = made(required=True).enqueue(fully_allowed())
 
-    assert "the proof cannot be kept in" in capsys.readouterr().err
+    assert "the proof cannot be saved there" in capsys.readouterr().err
     assert 0 == parcel.send(0)
     assert [digest(fully_allowed())] == server.stored
 
@@ -92,7 +92,7 @@ def test_a_spool_that_cannot_be_read_is_told(made: Made, tmp_path: Path, capsys:
     parcel.queued.path.mkdir()
 
     assert 3 == parcel.send(0)
-    assert "cannot be sent: Is a directory" in capsys.readouterr().err
+    assert "the proofs in it cannot be sent: Is a directory" in capsys.readouterr().err
 
 
 def test_who_interrupts_learns_where_the_proof_waits(
@@ -103,10 +103,10 @@ def test_who_interrupts_learns_where_the_proof_waits(
     def interrupted(*_: object) -> bool:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(type(parcel.delivery), "send", interrupted)
+    monkeypatch.setattr(type(parcel.sender), "send", interrupted)
     with pytest.raises(KeyboardInterrupt):
         parcel.send(0)
-    assert "waits in" in capsys.readouterr().err
+    assert "stay in" in capsys.readouterr().err
 
 
 def test_an_open_way_is_warned_of_before_any_work(made: Made, capsys: pytest.CaptureFixture[str]) -> None:

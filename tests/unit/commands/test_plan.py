@@ -114,7 +114,7 @@ def test_the_stack_is_sound_on_newer_engines(engine: str) -> None:
         (("-f", "nowhere.yml"), 2, "nowhere.yml"),
         (("--format", "html"), 2, 'no report "html"; choose from terminal, json'),
         (("--format", "terminal,json"), 2, "say with --output where json goes"),
-        (("--engine", "newest"), 2, '"newest" is not the version of an engine; write it like 20.10 or 28.0'),
+        (("--engine", "newest"), 2, '"newest" is not a version of Docker Engine; write it like 20.10 or 28.0'),
         (("--external", "host"), 2, "--external"),
     ],
 )
