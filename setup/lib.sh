@@ -1,17 +1,17 @@
 # shellcheck shell=bash
-# What every room of setup/ shares: talk, progress, failure, locks, packages.
+# Functions for all scripts of setup/: messages, progress, errors, signals, locks, packages. Sourced, not run.
 #
 # Rules:
-#   - A failure is one sentence that says what is wrong and one that says what to do, on stderr, exit 1.
-#   - Whatever takes longer than two seconds shows that it lives; its own output goes to .cache/log/NAME.log.
-#   - A child runs in a process group of its own, so that an interrupt or a TERM reaches all of it at once
-#     (bash defers its traps while it waits for a foreground child, and would let it run to its end).
-#   - What a room begins and cannot finish, it takes away again (at_exit).
+#   - An error is one sentence for the cause and one for the remedy, on stderr; the exit code is 1.
+#   - A step that takes longer than two seconds shows progress; its own output goes to .cache/log/NAME.log.
+#   - A child runs in its own process group, so that a SIGINT or SIGTERM reaches all of its processes at once
+#     (bash runs a trap only after the foreground child has ended: bash(1), SIGNALS).
+#   - A script undoes an unfinished step when it exits (at_exit).
 
 set -euo pipefail
 shopt -s inherit_errexit
 
-# Taken before anything is forced: the terminal's own character set decides about the marks.
+# Before LC_ALL is overwritten: the terminal's character set decides which marks it can show.
 case "${LC_ALL:-${LC_CTYPE:-${LANG:-}}}" in
   *[Uu][Tt][Ff]*) OK_MARK='✓' FAIL_MARK='✗' ;;
   *) OK_MARK='ok' FAIL_MARK='!!' ;;
@@ -24,7 +24,7 @@ readonly ROOT LOGS=$ROOT/.cache/log
 readonly GOAL=${CLOISON_GOAL:-up}
 mkdir -p "$LOGS"
 
-# ── talk ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── messages ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 if [[ -t 2 && -z ${NO_COLOR:-} && ${TERM:-dumb} != dumb ]]; then
   GREEN=$'\e[32m' RED=$'\e[31m' DIM=$'\e[2m' PLAIN=$'\e[0m'
@@ -35,7 +35,7 @@ fi
 say() { printf '%s\n' "  $*" >&2; }
 print_success() { printf '%s\n' "$GREEN$OK_MARK$PLAIN $*" >&2; }
 
-# fail WHAT_IS_WRONG WHAT_TO_DO
+# fail CAUSE REMEDY
 fail() {
   printf '%s\n' "$RED$FAIL_MARK$PLAIN $1 $2" >&2
   exit 1
@@ -52,16 +52,16 @@ stop_child() {
   [[ -n $CHILD_PID ]] || return 0
   kill -s "$1" -- "-$CHILD_PID" 2>/dev/null || true
   wait "$CHILD_PID" 2>/dev/null || true
-  kill -s TERM -- "-$CHILD_PID" 2>/dev/null || true # grandchildren of a shell ignore an INT
+  kill -s TERM -- "-$CHILD_PID" 2>/dev/null || true # background children of a shell ignore SIGINT
   CHILD_PID=''
 }
 
 on_signal() { # SIGNAL EXIT_CODE
-  if [[ -n $LAUNCHING ]]; then # the child is there and its number is not known yet: after the launch
+  if [[ -n $LAUNCHING ]]; then # the child runs, but CHILD_PID is not set yet: handle the signal after the start
     PENDING_SIGNAL="$*"
     return
   fi
-  trap 'kill -s KILL -- "-$CHILD_PID" 2>/dev/null || true' INT TERM # asked twice, it is meant
+  trap 'kill -s KILL -- "-$CHILD_PID" 2>/dev/null || true' INT TERM # a second signal kills
   clear_line
   say "Stopping …"
   stop_child "$1"
@@ -80,7 +80,7 @@ trap on_exit EXIT
 trap 'on_signal INT 130' INT
 trap 'on_signal TERM 143' TERM
 
-# start_in_process_group COMMAND...: in a process group of its own, its process id in CHILD_PID.
+# start_in_process_group COMMAND...: starts it in its own process group; CHILD_PID is its process id.
 start_in_process_group() {
   LAUNCHING=1
   set -m
@@ -92,7 +92,7 @@ start_in_process_group() {
   [[ -z $PENDING_SIGNAL ]] || on_signal $PENDING_SIGNAL
 }
 
-# run_in_foreground COMMAND...: run with its output as it is, and reach it with every signal we get.
+# run_in_foreground COMMAND...: runs it with its output unchanged, and forwards SIGINT and SIGTERM to it.
 run_in_foreground() {
   local code=0
   start_in_process_group "$@"
@@ -112,7 +112,7 @@ run_logged() { # FILE COMMAND...
   "$@"
 }
 
-# Until the child ends: a turning line on a terminal; elsewhere one line after two seconds, then one each half minute.
+# Until the child ends: a spinner on a terminal; elsewhere one line after two seconds, then one every 30 s.
 show_progress() { # TITLE
   local title=$1 since=$SECONDS last_report=0 frame=0 spent
   # shellcheck disable=SC1003  # the last one is a backslash
@@ -129,7 +129,7 @@ show_progress() { # TITLE
   done
 }
 
-# try_step NAME TITLE COMMAND...: one visible piece of work whose failure is an answer, too.
+# try_step NAME TITLE COMMAND...: a step with progress that may fail; returns its exit code.
 try_step() {
   local log=$LOGS/$1.log title=$2 code=0 since=$SECONDS
   shift 2
@@ -142,7 +142,7 @@ try_step() {
   return "$code"
 }
 
-# step NAME TITLE COMMAND...: one that ought to succeed; on failure the tail of its log is shown.
+# step NAME TITLE COMMAND...: a step that should succeed; when it fails, shows the end of its log.
 step() {
   local code=0
   try_step "$@" || code=$?
@@ -157,13 +157,13 @@ elapsed() { # SINCE: " (12 s)", nothing when it was quick
   ((spent < 2)) || printf ' (%s s)' "$spent"
 }
 
-# ── one at a time ───────────────────────────────────────────────────────────────────────────────────────────
+# ── locks ───────────────────────────────────────────────────────────────────────────────────────────
 
-# lock_directory DIRECTORY WHAT: its lock, until this process ends. A room called by another one inherits its caller's.
-# The directory itself is locked: a lock file could be removed by one run while another waits for it.
+# lock_directory DIRECTORY NAME: flock(2) on the directory until this process ends; scripts that it calls inherit it.
+# Not a lock file in it: one run could remove that file while another waits for it.
 lock_directory() {
   exec {LOCK_FD}<"$1"
-  flock -n "$LOCK_FD" || step lock "Waiting for another run to leave $2" flock "$LOCK_FD"
+  flock -n "$LOCK_FD" || step lock "Waiting for another run to release $2" flock "$LOCK_FD"
 }
 
 lock_clone() {
@@ -172,7 +172,7 @@ lock_clone() {
   export CLOISON_HELD=1
 }
 
-# Engine and packages belong to the machine, and only root changes them.
+# The lock for engine and packages, which all clones on this machine share; only root changes them.
 lock_machine() {
   [[ -z ${CLOISON_MACHINE_HELD:-} ]] || return 0
   mkdir -p /run/cloison
@@ -181,38 +181,38 @@ lock_machine() {
   export CLOISON_MACHINE_HELD=1
 }
 
-# For whoever has done with engine and packages and goes on for long.
+# For a long script that is done with engine and packages.
 unlock_machine() {
   [[ -n ${MACHINE_LOCK_FD:-} ]] || return 0
   exec {MACHINE_LOCK_FD}<&-
   unset MACHINE_LOCK_FD CLOISON_MACHINE_HELD
 }
 
-# ── what a machine must have ────────────────────────────────────────────────────────────────────────────────
+# ── requirements of the machine ────────────────────────────────────────────────────────────────────────────────
 
 has_command() { command -v "$1" >/dev/null 2>&1; }
 
 engine_answers() { timeout --foreground 15 docker version --format ok >/dev/null 2>&1; }
 
-need_root() { # WHAT
+need_root() { # STEP
   ((EUID == 0)) || fail "$1 needs root." "Run it as root: sudo make $GOAL"
 }
 
-# need_space DIRECTORY GIGABYTES WHAT_FOR: looks at the nearest directory that exists already.
+# need_space DIRECTORY GIGABYTES PURPOSE: checks the file system of the nearest parent that exists.
 need_space() {
   local dir=$1 free
   while [[ ! -d $dir ]]; do dir=$(dirname -- "$dir"); done
   free=$(df -Pk -- "$dir" | awk 'NR == 2 { print $4 }')
   ((free >= $2 * 1024 * 1024)) || fail \
     "$3 needs $2 GB in $1, and $((free / 1024 / 1024)) GB are free." \
-    "Make room there (docker system prune, for one), then run make $GOAL again."
+    "Free space there (for example with docker system prune), then run make $GOAL again."
 }
 
 # ── packages of Debian and Ubuntu ───────────────────────────────────────────────────────────────────────────
 
 readonly APT_LOCKS=(/var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock)
 
-# The process that holds a lock of apt's, "NAME (process ID)", or nothing. They are POSIX locks, which flock does not see.
+# The process that holds a lock of apt's, "NAME (process ID)", or nothing. They are POSIX locks (fcntl(2)), which flock(1) cannot test.
 apt_lock_owner() {
   local lock inode pid
   for lock in "${APT_LOCKS[@]}"; do
@@ -231,7 +231,7 @@ wait_for_apt() {
   while holder=$(apt_lock_owner) && [[ -n $holder ]]; do
     ((SECONDS - since < max_wait)) || fail \
       "apt is still held by $holder after $max_wait s." \
-      "Wait until it has ended, or end it, then run make $GOAL again."
+      "Wait for that process or stop it, then run make $GOAL again."
     sleep 1
   done
 }
@@ -243,7 +243,7 @@ missing_packages() { # PACKAGE...: those that are not installed
   done
 }
 
-# Old lists may still do, so a failure here is not the end: the installation itself decides.
+# Old lists may be enough, so a failure here is not an error: the installation decides.
 apt_refresh() {
   ((EUID == 0)) || return 0
   [[ -z $(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' -mmin -720 2>/dev/null | head -n 1) ]] || return 0
@@ -252,7 +252,7 @@ apt_refresh() {
   step apt-update "Reading the lists of packages" apt-get update || true
 }
 
-# apt_candidate PACKAGE: the version that could be installed, or nothing. A new machine has no lists to look into yet.
+# apt_candidate PACKAGE: the version that apt would install, or nothing. A new machine needs apt-get update first.
 apt_candidate() {
   has_command apt-cache || return 0
   apt_refresh
@@ -261,14 +261,14 @@ apt_candidate() {
 
 is_installable() { [[ -n $(apt_candidate "$1") ]]; }
 
-# apt_install WHY PACKAGE...
+# apt_install NAME PACKAGE...: NAME is the subject of the error message
 apt_install() {
   local why=$1 missing
   shift
   mapfile -t missing < <(missing_packages "$@")
   ((${#missing[@]})) || return 0
   has_command apt-get || fail \
-    "$why is missing, and it can be installed only where apt-get is (Debian, Ubuntu and their kin)." \
+    "$why is missing, and this script can install it only with apt-get (Debian, Ubuntu)." \
     "Install it yourself, then run make $GOAL again."
   need_root "Installing ${missing[*]}"
   apt_refresh
@@ -277,6 +277,6 @@ apt_install() {
   step apt-install "Installing ${missing[*]}" env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
     apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-confold "${missing[@]}" || fail \
     "apt-get could not install ${missing[*]}." \
-    "See the lines above; is the network up, and are the sources of apt reachable? Then run make $GOAL again."
+    "See the lines above; check the network and the package sources of apt. Then run make $GOAL again."
   printf '%s\n' "${missing[@]}" >>"$ROOT/.cache/installed"
 }

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# A Podman for the tests, beside everything and in nobody's way: setup/podman.sh [start|stop|run COMMAND...].
+# Runs a Podman for the tests in namespaces of its own: setup/podman.sh [start|stop|run COMMAND...].
 #
-# It lives like a second machine: a root directory of its own (Debian's, in .cache), a mount and a network namespace of
-# its own with no way out, and its storage in memory. Processes are the machine's, for a proof enters containers by their
-# process.
+# It has a root directory of its own (Debian, in .cache), a mount namespace, a network namespace without a route to other
+# machines, and its storage in a tmpfs. It shares the PID namespace, because a proof enters a container's network
+# namespace through /proc/PID/ns/net.
 #
-#   CLOISON_PODMAN_SUITE   the Debian suite whose Podman it is: trixie (5.4, the default) or bookworm (4.3)
+#   CLOISON_PODMAN_SUITE   the Debian suite of the Podman: trixie (5.4, the default) or bookworm (4.3)
 #
 # Rules:
-#   - Nothing that it makes outlives its processes, but one empty directory and one empty cgroup.
-#   - All of its processes are in that cgroup, containers too, so that `stop` finds them however the service ended.
+#   - When its processes have ended, only an empty directory and an empty cgroup are left.
+#   - All of its processes, containers too, are in that cgroup, so that `stop` finds them however the service ended.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -17,18 +17,18 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 readonly SUITE=${CLOISON_PODMAN_SUITE:-trixie}
 readonly PACKAGES=podman,crun,netavark,aardvark-dns,iptables,nftables,catatonit,python3-minimal
 readonly BASE=$ROOT/.cache/podman/$SUITE
-# One a clone and suite; a socket's path has no room for the clone's.
+# One for each clone and suite. A hash, because the path of a Unix socket has at most 107 bytes (unix(7)).
 NAME=cloison-podman-$SUITE-$(printf '%s' "$ROOT" | sha256sum | cut -c 1-8)
 readonly NAME STATE=/run/$NAME
 readonly SOCKET=$STATE/podman.sock
-readonly ADDRESS=203.0.113.2/24       # TEST-NET-3 (RFC 5737): the address of the second machine
+readonly ADDRESS=203.0.113.2/24       # TEST-NET-3 (RFC 5737): its address on a simulated LAN
 readonly NETWORKS=198.18.0.0/16    # the benchmarking range (RFC 2544)
 readonly DEFAULT_NETWORK=198.18.255.0/24
 
 cgroup() {
   local mount
   mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
-  [[ -n $mount ]] || fail "Podman for the tests needs the second version of cgroups." "Mount it: mount -t cgroup2 none /sys/fs/cgroup/unified"
+  [[ -n $mount ]] || fail "Podman for the tests needs cgroup version 2." "Mount it: mount -t cgroup2 none /sys/fs/cgroup/unified"
   printf '%s' "$mount/$NAME"
 }
 
@@ -45,16 +45,16 @@ build_root() {
 build() {
   is_built && return 0
   need_space "$ROOT/.cache" 1 "Podman for the tests"
-  apt_install "What unpacks a Debian" mmdebstrap
+  apt_install "mmdebstrap, which unpacks Debian packages," mmdebstrap
   step podman-root "Collecting Debian $SUITE with Podman" build_root || fail \
-    "The root directory of Podman could not be made." "See the lines above; are the sources of apt reachable? Then run it again."
+    "The root directory of Podman could not be made." "See the lines above, and check the package sources of apt; then run it again."
 }
 
-# ── inside ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── in the namespaces ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 minimum() { printf '%s\n' "$@" | sort -n | head -n 1; }
 
-# Podman lowers its own limit to the largest process number, and may not give more than it has.
+# Podman lowers its own RLIMIT_NPROC to pid_max and cannot give a container more than it has (setrlimit(2)).
 containers_conf() {
   local files processes
   files=$(ulimit -Hn)
@@ -74,7 +74,7 @@ default_subnet_pools = [{"base" = "$NETWORKS", "size" = 24}]
 SETTINGS
 }
 
-# A cable with nobody at its other end: an address that lasts, and no way out.
+# A veth pair with both ends in this namespace: an address that stays, and no route to other machines.
 add_lan_interface() {
   ip link set lo up
   ip link add lan0 type veth peer name lan1
@@ -84,7 +84,7 @@ add_lan_interface() {
   echo 1 >/proc/sys/net/ipv4/ip_forward
 }
 
-# In namespaces of its own already, so all of this goes with the last process.
+# Runs in new mount and network namespaces, so the kernel undoes all of this after the last process.
 run_in_namespaces() {
   local -r memory=$STATE/memory root=$STATE/memory/root
   local tree
@@ -93,16 +93,16 @@ run_in_namespaces() {
   mkdir "$memory"/{upper,work,root,storage}
   mount -t overlay overlay -o "lowerdir=$BASE,upperdir=$memory/upper,workdir=$memory/work" "$root"
   for tree in proc sys dev; do mount --rbind "/$tree" "$root/$tree"; done
-  # crun refuses the two versions of cgroups side by side.
+  # crun rejects a machine with both versions of cgroups mounted.
   ! mountpoint -q "$root/sys/fs/cgroup/unified" || umount "$root/sys/fs/cgroup/unified"
   mount -t tmpfs tmpfs "$root/run"
   mkdir -p "$root$STATE" "$root/run/lock" "$root/var/lib/containers"
   mount --bind "$STATE" "$root$STATE"
   mount --bind "$memory/storage" "$root/var/lib/containers"
   containers_conf >"$root/etc/containers/containers.conf"
-  echo nameserver 127.0.0.1 >"$root/etc/resolv.conf" # refuses at once
+  echo nameserver 127.0.0.1 >"$root/etc/resolv.conf" # refuses connections at once
   add_lan_interface
-  # Not `exec`: this shell stands for the machine. Podman's own first thread may be left in a container's namespace.
+  # Not `exec`: this shell keeps the network namespace. Podman's main thread may stay in a container's namespace.
   chroot "$root" podman system service --time=0 "unix://$SOCKET"
 }
 
@@ -110,10 +110,10 @@ run_in_namespaces() {
 
 answers() { DOCKER_HOST=unix://$SOCKET engine_answers; }
 
-# The shell that stands in its network namespace for as long as the service runs.
+# The process id of the shell that stays in its network namespace while the service runs.
 process() { cat "$STATE/process" 2>/dev/null; }
 
-start_in_cgroup() { # in the cgroup first, so that nothing of it is ever outside; nothing of ours stays open in it
+start_in_cgroup() { # enters the cgroup first, so that no process is ever outside; inherits no open file
   local fd group
   group=$(cgroup)
   mkdir -p "$STATE" "$group"
@@ -145,7 +145,7 @@ start() {
     stop
     build
     start_in_cgroup
-    wait_for_service || { stop && fail "Podman for the tests does not start." "Its log tells why: .cache/log/podman.log"; }
+    wait_for_service || { stop && fail "Podman for the tests does not start." "See its log: .cache/log/podman.log"; }
   fi
   printf 'socket=%s\nprocess=%s\n' "$SOCKET" "$(process)"
 }
@@ -156,7 +156,7 @@ wait_for_empty_cgroup() { # CGROUP
     ! grep -q 'populated 1' "$1/cgroup.events" || { sleep 0.05 && continue; }
     return 0
   done
-  fail "A process of Podman for the tests does not end." "cat $1/cgroup.procs names it."
+  fail "A process of Podman for the tests does not end." "Its id is in $1/cgroup.procs."
 }
 
 stop() {
@@ -180,5 +180,5 @@ case ${1:-start} in
   stop) stop ;;
   run-in-namespaces) run_in_namespaces ;;
   run) run "${@:2}" ;;
-  *) fail "setup/podman.sh has no verb \"$1\"." "It has start, stop and run." ;;
+  *) fail "setup/podman.sh has no verb \"$1\"." "Its verbs are start, stop and run." ;;
 esac

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The running stack proven again, and the proof kept in its own ledger: setup/prove.
+# make prove: proves the running stack again, and sends the proof to its ledger.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh source=settings.sh source=ledger.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every check and every test, from a fresh clone: setup/test. What it starts, it stops, however it ends.
+# make test: every check and every test, from a fresh clone. It stops everything that it has started.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh source=settings.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# From whatever machine this is to a running stack with its proof and its address: setup/up.
+# make up: installs what is missing, starts the stack, proves it, and prints its address.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh source=settings.sh source=ledger.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 source setup/settings.sh
 source setup/ledger.sh
 
-# The stack, then its proof: the ledger has to run before a proof can be sent to it.
+# The stack first: the ledger must run before a proof can be sent to it.
 start_stack() {
   step stack "Starting the stack" docker compose up -d --build --wait || fail "The stack did not become healthy." \
     "See the lines above and docker compose logs, then run make up again."
@@ -26,6 +26,6 @@ code=0
 start_stack || code=$?
 case $code in
   0) print_success "The stack runs: $address" ;;
-  1 | 3) [[ -n $(running) ]] && say "The stack runs at $address; what is said above about its walls wants a look." ;;
+  1 | 3) [[ -n $(running) ]] && say "The stack runs at $address; see the result of its proof above." ;;
 esac
 exit "$code"

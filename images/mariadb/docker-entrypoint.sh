@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Starts MariaDB in a container, after making the database on an empty data directory.
+# Starts MariaDB in a container; on an empty data directory it first creates the database.
 #
-# Rule: a data directory is either empty or complete. The first database is made in a directory beside, with a server
-# that has no network, and moved into place when it is whole; the system schema `mysql` moves last and is the sign.
-# A container killed half-way through its first start therefore begins again instead of serving half a database.
-# It works as the user mysql with no capability on a read-only root; started as root it first becomes mysql.
+# Rule: a data directory is either empty or complete. The first database is created in a temporary directory, by a server
+# without network, and moved into place when it is complete; the system schema `mysql` moves last and marks the end.
+# A container that is killed during its first start therefore starts again instead of serving half a database.
+# It runs as the user mysql without capabilities on a read-only root file system; started as root it becomes mysql first.
 set -euo pipefail
 shopt -s nullglob
 
@@ -15,20 +15,20 @@ readonly socket=/run/mysqld/first-start.sock
 say() { echo "[first start] $*" >&2; }
 die() { echo "[entry point] $*" >&2; exit 1; }
 
-# The value of $1, or the content of the file that $1_FILE names; both at once is a mistake we do not guess about.
+# Sets $1 to the content of the file that $1_FILE names. Both variables at once are an error.
 from_file() {
   local name=$1 file=${1}_FILE
   [[ -n ${!file:-} ]] || return 0
-  [[ -z ${!name:-} ]] || die "both $name and $file are set; keep one"
-  [[ -r ${!file} ]] || die "$file names ${!file}, which cannot be read by uid $(id -u)"
+  [[ -z ${!name:-} ]] || die "both $name and $file are set; remove one"
+  [[ -r ${!file} ]] || die "$file names ${!file}, which uid $(id -u) cannot read"
   printf -v "$name" '%s' "$(< "${!file}")"
   unset "$file"
 }
 
-# shellcheck disable=SC2001  # one set of characters, each kept: that is sed's
+# shellcheck disable=SC2001  # the replacement contains the matched character
 sql_quote() { printf "'%s'" "$(sed "s/[\\\\']/\\\\&/g" <<< "$1")"; }
 
-# For the scripts in /docker-entrypoint-initdb.d too, under the official image's name.
+# The scripts in /docker-entrypoint-initdb.d use it as well: it has the name that the official image gives it.
 docker_process_sql() {
   mariadb --defaults-extra-file=<(printf '[client]\npassword="%s"\n' "${root_password//\\/\\\\}") \
     --user=root --socket="$socket" --protocol=socket --comments "$@"
@@ -44,7 +44,7 @@ start_temporary_server() {
   server=$!
   for _ in {1..300}; do
     docker_process_sql --execute 'SELECT 1' &> /dev/null && return
-    kill -0 "$server" 2> /dev/null || die "the server stopped during its first start; its reason is above"
+    kill -0 "$server" 2> /dev/null || die "the server stopped during its first start; see its messages above"
     sleep 0.1
   done
   die "the server did not answer within 30 s of its first start"
@@ -80,7 +80,7 @@ run_scripts() {
   local file
   for file in /docker-entrypoint-initdb.d/*; do
     say "running $file"
-    # shellcheck disable=SC1090  # whatever was mounted
+    # shellcheck disable=SC1090  # a mounted file
     case $file in
       *.sh) if [[ -x $file ]]; then "$file"; else source "$file"; fi ;;
       *.sql) docker_process_sql "${MARIADB_DATABASE:-mysql}" < "$file" ;;
@@ -104,7 +104,7 @@ move_into_place() {
 first_start() {
   local health_password root_password="" server
   health_password=$(head -c 24 /dev/urandom | base64 | tr '+/' 'xy')
-  say "making the database"
+  say "creating the database"
   rm -rf "$staging"
   (umask 0077 && mkdir "$staging")
   mariadb-install-db --no-defaults --datadir="$staging" --auth-root-authentication-method=normal \
@@ -116,7 +116,7 @@ first_start() {
   run_scripts
   stop_temporary_server
   move_into_place
-  say "done"
+  say "the database is complete"
 }
 
 check_environment() {

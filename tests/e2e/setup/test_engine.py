@@ -85,7 +85,7 @@ def test_a_socket_that_is_not_ours_names_its_group(fake_machine: FakeMachine) ->
 
     assert result.code == 1
     assert (
-        "engine.sock is not open to nobody. Run sudo make up, or join its group (sudo usermod -aG root" in result.said
+        "engine.sock: nobody may not use the socket of the engine. Run sudo make up, or add the user to its group (sudo usermod -aG root" in result.said
     )
 
 
@@ -110,7 +110,7 @@ def test_no_engine_and_no_apt(fake_machine: FakeMachine) -> None:
     result = fake_machine.run("setup/engine.sh", before=ALONE)
 
     assert result.code == 1
-    assert "A container engine is missing, and it can be installed only where apt-get is (Debian, Ubuntu" in result.said
+    assert "A container engine is missing, and this script can install it only with apt-get (Debian, Ubuntu" in result.said
 
 
 @pytest.mark.engine
@@ -121,7 +121,7 @@ def test_no_room_for_an_engine(fake_machine: FakeMachine) -> None:
     result = fake_machine.run("setup/engine.sh", before=ALONE)
 
     assert result.code == 1
-    assert "The engine needs 3 GB in /var/lib/docker, and 1 GB are free. Make room there" in result.said
+    assert "The engine needs 3 GB in /var/lib/docker, and 1 GB are free. Free space there" in result.said
 
 
 @pytest.mark.engine
@@ -169,7 +169,7 @@ def test_systemd_that_fails_is_named(fake_machine: FakeMachine) -> None:
 
     assert result.code == 1
     assert "    | Job for docker.service failed" in result.said
-    assert "systemd could not start docker. journalctl -u docker tells why" in result.said
+    assert "systemd could not start docker. See journalctl -u docker for the reason" in result.said
 
 
 @pytest.mark.engine

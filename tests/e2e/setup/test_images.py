@@ -45,7 +45,7 @@ def test_a_registry_in_reach_gives_all_images_that_are_missing(prepared: FakeMac
     result = prepared.run("setup/images.sh")
 
     assert result.code == 0
-    assert "The base images come from their registry. This is written into .env" in result.said
+    assert "The base images come from their registry. The choice is saved in .env" in result.said
     assert REGISTRY in prepared.dotenv.read_text().splitlines()
     assert pulled(prepared) == ["base:1", "db:1", "proxy:1"]
     assert not was_built(prepared)
@@ -66,7 +66,7 @@ def test_no_registry_means_images_from_packages(prepared: FakeMachine) -> None:
     result = prepared.run("setup/images.sh")
 
     assert result.code == 0
-    assert "No registry in reach: the base images are built here from Debian packages." in result.said
+    assert "No registry is reachable: the base images are built here from Debian packages." in result.said
     assert AIRGAP in prepared.dotenv.read_text().splitlines()
     assert was_built(prepared)
 
@@ -77,7 +77,7 @@ def test_a_registry_that_hangs_is_not_waited_for(prepared: FakeMachine) -> None:
     result = prepared.run("setup/images.sh", CLOISON_ANSWER_LIMIT="1")
 
     assert result.code == 0
-    assert "No registry in reach" in result.said
+    assert "No registry is reachable" in result.said
     assert was_built(prepared)
 
 
@@ -88,7 +88,7 @@ def test_a_registry_that_answers_and_does_not_deliver_is_given_up(prepared: Fake
     result = prepared.run("setup/images.sh", CLOISON_PULL_LIMIT="1")
 
     assert result.code == 0
-    assert "The registry answers and does not deliver: the base images are built here" in result.said
+    assert "The registry answers, but the images cannot be pulled: the base images are built here" in result.said
     assert AIRGAP in prepared.dotenv.read_text().splitlines()
 
 
@@ -169,7 +169,7 @@ def test_no_room_for_images(prepared: FakeMachine) -> None:
     result = prepared.run("setup/images.sh")
 
     assert result.code == 1
-    assert "Docker needs 3 GB in /, and 1 GB are free. Make room there (docker system prune" in result.said
+    assert "Docker needs 3 GB in /, and 1 GB are free. Free space there (for example with docker system prune" in result.said
     assert pulled(prepared) == []
 
 
@@ -198,7 +198,7 @@ def test_images_from_packages_need_apt(prepared: FakeMachine) -> None:
     result = prepared.run("setup/images.sh")
 
     assert result.code == 1
-    assert "mmdebstrap, which makes images from Debian packages, is missing, and it can be" in result.said
+    assert "mmdebstrap, which makes images from Debian packages, is missing, and this script can" in result.said
 
 
 # ── certificates ────────────────────────────────────────────────────────────────────────────────────────────
@@ -221,7 +221,7 @@ def test_a_bundle_without_certificates_is_refused(prepared: FakeMachine) -> None
     result = prepared.run("setup/images.sh", CLOISON_CA_BUNDLE="/nowhere.pem")
 
     assert result.code == 1
-    assert "CLOISON_CA_BUNDLE names /nowhere.pem, which holds no certificate that can be read." in result.said
+    assert "CLOISON_CA_BUNDLE names /nowhere.pem, which contains no certificate." in result.said
 
 
 def test_a_machine_whose_own_bundle_is_missing_is_not_stopped_by_that(prepared: FakeMachine) -> None:

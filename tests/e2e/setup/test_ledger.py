@@ -71,7 +71,7 @@ def test_a_ledger_that_cannot_make_one_is_no_success(fake_machine: FakeMachine) 
     result = fake_machine.run("setup/up.sh", CLOISON_PORT=PORT)
 
     assert result.code == 1
-    assert "docker compose exec app python -m ledger first-administrator says why" in result.said
+    assert "docker compose exec app python -m ledger first-administrator shows the reason" in result.said
 
 
 @pytest.mark.parametrize("verb", ["up", "prove"])
@@ -79,7 +79,7 @@ def test_a_proof_is_sent_with_a_token_of_our_own(fake_machine: FakeMachine, verb
     command(fake_machine, f'[[ $CLOISON_LEDGER_TOKEN == {TOKEN} ]] && echo "cloison $*"')
     ledger(fake_machine)
 
-    result = fake_machine.run(f"setup/{verb}", CLOISON_PORT=PORT)
+    result = fake_machine.run(f"setup/{verb}.sh", CLOISON_PORT=PORT)
 
     assert f"cloison {verb} --ledger {ADDRESS}\n" in result.said
     kept = fake_machine.clone / ".cache/ledger.token"
@@ -108,5 +108,5 @@ def test_without_a_token_the_proof_is_made_all_the_same(fake_machine: FakeMachin
     result = fake_machine.run("setup/prove.sh", CLOISON_PORT=PORT)
 
     assert result.code == 3
-    assert "The ledger gives no token for this project" in result.said
+    assert "The ledger did not create a token for this project" in result.said
     assert "\ncloison prove\n" in result.said

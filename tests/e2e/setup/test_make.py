@@ -83,7 +83,7 @@ def test_walls_that_do_not_hold_are_no_success(fake_machine: FakeMachine, code: 
     result = fake_machine.run("setup/up.sh", CLOISON_PORT=PORT)
 
     assert result.code == code
-    assert f"The stack runs at http://localhost:{PORT}; what is said above about its walls" in result.said
+    assert f"The stack runs at http://localhost:{PORT}; see the result of its proof above" in result.said
 
 
 def test_a_stack_that_does_not_become_healthy_is_named(fake_machine: FakeMachine) -> None:
@@ -205,7 +205,7 @@ def test_a_wrong_number_is_told_before_anything_is_waited_for(fake_machine: Fake
     ("words", "sentence"),
     [
         (("start",), "setup/second-engine.sh needs the name of a Debian suite"),
-        (("start", "sid9"), '"sid9" is not a Debian suite: their names are lower-case letters alone. Name one'),
+        (("start", "sid9"), '"sid9" is not a Debian suite: a suite has a name of lower-case letters. Name one'),
         (("enter", "../etc", "true"), '"../etc" is not a Debian suite'),
         (("strat", "trixie"), 'setup/second-engine.sh has no verb "strat"'),
     ],
@@ -231,7 +231,7 @@ def test_make_down_keeps_the_data(fake_machine: FakeMachine) -> None:
 def test_make_down_without_an_engine_has_nothing_to_do(minimal_machine: FakeMachine) -> None:
     result = minimal_machine.run("make", "down")
 
-    assert (result.code, result.said) == (0, "✓ Nothing runs: no engine answers.\n")
+    assert (result.code, result.said) == (0, "✓ The stack does not run: no engine answers.\n")
 
 
 @pytest.fixture
@@ -255,7 +255,7 @@ def test_make_clean_asks_first(used: FakeMachine) -> None:
 
     assert result.code == 2
     assert (
-        "make clean asks before it removes anything, and nobody is there to answer. Run YES=1 make clean."
+        "make clean asks before it removes anything, and stdin is not a terminal. Run YES=1 make clean."
         in result.said
     )
     assert (used.clone / ".venv").exists()
@@ -270,7 +270,7 @@ def test_make_clean_lists_what_it_would_remove_and_obeys_a_no(used: FakeMachine)
         "container world-db-1",
         "volume world_db_data, with its data",
         "image cloison/ledger:latest",
-        ".env, the lines that make wrote",
+        ".env, the lines that make has written",
         ".venv",
         ".cache",
     ]
@@ -295,7 +295,7 @@ def test_make_clean_leaves_an_image_that_others_use_and_says_so(used: FakeMachin
     result = used.run("make", "clean", YES="1")
 
     assert result.code == 0
-    assert "Left, in use by others: cloison/ledger:latest" in result.said
+    assert "Not removed, because other containers use them: cloison/ledger:latest" in result.said
 
 
 def test_make_clean_says_that_it_could_not_look_into_the_engine(used: FakeMachine) -> None:
@@ -304,7 +304,7 @@ def test_make_clean_says_that_it_could_not_look_into_the_engine(used: FakeMachin
     result = used.run("make", "clean", YES="1")
 
     assert result.code == 0
-    assert "The engine does not answer: what this stack has in it stays there. Start it, and" in result.said
+    assert "The engine does not answer: containers, images and volumes of this stack stay in it. Start it, and" in result.said
 
 
 def test_make_clean_after_make_clean_has_nothing_to_say_but_so(used: FakeMachine) -> None:

@@ -82,7 +82,7 @@ def test_the_code_s_faults_are_told_all_at_once(ready_machine: FakeMachine) -> N
 
     assert "    | a fault of ruff" in result.said
     assert "    | a fault of mypy" in result.said
-    assert "The code does not pass its checks. Mend what is listed above; make fmt does what a tool can." in result.said
+    assert "The code does not pass its checks. Fix what is listed above; make fmt formats the code." in result.said
 
 
 def test_a_running_stack_is_not_disturbed(ready_machine: FakeMachine) -> None:

@@ -25,7 +25,7 @@ def test_a_python_that_is_too_old_is_named(fake_machine: FakeMachine) -> None:
     result = fake_machine.run("setup/python.sh", CLOISON_PYTHON="python3")
 
     assert result.code == 1
-    assert "Python 3.11 or newer is needed, and the newest one here is 3.9.2. Install a newer one" in result.said
+    assert "Python 3.11 or newer is needed, and this machine has 3.9.2. Install a newer one" in result.said
     assert not (fake_machine.clone / ".venv").exists()
 
 
@@ -142,7 +142,7 @@ def test_compose_v1_alone_is_not_enough(fake_machine: FakeMachine) -> None:
 
     assert result.code == 1
     assert (
-        "Only Compose v1 (1.29.2) is here, and the stack needs Compose v2. The pinned binary could not" in result.said
+        "Compose v1 (1.29.2) is installed, and the stack needs Compose v2. The pinned binary could not" in result.said
     )
     assert not (fake_machine.home / "user/.docker/cli-plugins/docker-compose").exists()
 
@@ -222,7 +222,7 @@ def test_an_apt_without_a_network_is_named(debian: FakeMachine) -> None:
 
     assert result.code == 1
     assert "    | E: Unable to fetch some archives" in result.said
-    assert "apt-get could not install thing. See the lines above; is the network up" in result.said
+    assert "apt-get could not install thing. See the lines above; check the network" in result.said
 
 
 @pytest.mark.engine

@@ -387,7 +387,7 @@ def test_nothing_is_asked_of_anyone_for_a_name_that_is_wrong(person: Publisher) 
     [
         (("--username", "me"), b"", "go together"),
         (("--password-stdin",), b"x", "go together"),
-        (("--username", "me", "--password-stdin"), b"\n", "no password on standard input"),
+        (("--username", "me", "--password-stdin"), b"\n", "standard input is empty"),
         (("--username", "me", "--password-stdin"), b"\xff\n", "not UTF-8"),
     ],
 )

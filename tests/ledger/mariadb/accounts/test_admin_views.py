@@ -37,7 +37,7 @@ def test_somebody_is_added_with_a_password_that_is_shown_once(world: "SampleLedg
     ("fields", "told"),
     [
         ({"name": "rita"}, "There is an account rita already."),
-        ({"name": "no blank"}, "A name has 1 to 63 small letters"),
+        ({"name": "no blank"}, "A name has 1 to 63 lower-case letters"),
         ({"name": "x", "projects": "nowhere"}, "There is no project nowhere."),
     ],
 )

@@ -36,7 +36,7 @@ def test_the_first_administrator_is_made_once(world: "SampleLedger", run: Callab
     world.remove_accounts()
     code, password, said = run("first-administrator")
 
-    assert (code, said) == (0, "ledger: made the administrator admin; this password is shown once\n")
+    assert (code, said) == (0, "ledger: created the administrator admin; this password is shown once\n")
     assert world.browser_of("admin", password.strip()).get("/admin/users").status_code == 200
     assert run("first-administrator")[:2] == (0, "")
     assert password.strip() not in str(world.log())
@@ -101,7 +101,7 @@ def test_a_token_is_checked_for_what_it_is_needed_for(  # noqa: PLR0913, PLR0917
     ("argv", "said"),
     [
         (("add-user", "rita"), "There is an account rita already."),
-        (("add-user", "No!"), "A name has 1 to 63 small letters"),
+        (("add-user", "No!"), "A name has 1 to 63 lower-case letters"),
         (("add-user", "x", "--project", "nowhere"), "There is no project nowhere."),
         (("reset-password", "nobody"), "There is no account nobody."),
         (("add-project", "No!"), "A project's name is the one that Compose gives it"),

@@ -209,7 +209,7 @@ def test_a_new_password_ends_every_other_session(world: "SampleLedger") -> None:
     answer = here.send("/account", password=PASSWORD, new=NEW, again=NEW)
 
     assert answer.status_code == 303
-    assert "Every other browser" in here.get(answer.headers["Location"]).text
+    assert "Every other session" in here.get(answer.headers["Location"]).text
     assert cookie(here) != before
     assert is_in(here)
     assert not is_in(there)
@@ -221,7 +221,7 @@ def test_a_new_password_ends_every_other_session(world: "SampleLedger") -> None:
     ("fields", "told"),
     [
         ({"password": "wrong", "new": NEW, "again": NEW}, "This is not your password."),
-        ({"password": PASSWORD, "new": NEW, "again": "other"}, "These two are not the same."),
+        ({"password": PASSWORD, "new": NEW, "again": "other"}, "The two passwords are not the same."),
         ({"password": PASSWORD, "new": "short", "again": "short"}, "at least 12 characters"),
         ({"password": PASSWORD, "new": "x" * 300, "again": "x" * 300}, "at most 256 characters"),
         ({"password": PASSWORD, "new": "the famous Rita sings", "again": "the famous Rita sings"}, "too easy"),

@@ -1,4 +1,4 @@
-"""How soon a password may be tried again."""
+"""Login throttling: the time until a password may be tried again."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta

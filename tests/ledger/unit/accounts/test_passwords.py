@@ -111,7 +111,7 @@ def test_a_password_that_we_make_may_be_one() -> None:
     ("password", "again", "field"),
     [
         ("a" * 11, "a" * 11, "new"),
-        ("four words it has", "four words", "again"),
+        ("four unrelated words it has", "four unrelated words", "again"),
         ("rita has a sister", "rita has a sister", "new"),
     ],
 )
