@@ -19,7 +19,7 @@ STACK_ENVIRONMENT: Final = {
     "CLOISON_PORT": str(PORT),
     "CLOISON_RATE_FILE": NO_RATE_LIMIT,
 }
-"""The stack of the benchmarks is one of their own: what they make in it goes with it, and nobody's data are touched."""
+"""The project name of the benchmarks' own stack, so that no data of another stack are changed."""
 TEXT: Final = """# Benchmarks
 
 Written by `make bench`. Both sides of every ratio were measured in the same run on the same machine;
@@ -54,7 +54,7 @@ seconds depend on the machine, ratios hardly.
 
 @contextmanager
 def stack() -> Iterator[None]:
-    """Have a stack running without its rate limit, and nothing of it afterwards."""
+    """Run a stack without rate limit during the block, and remove it with its data afterwards."""
     os.environ |= STACK_ENVIRONMENT
     try:
         run("docker", "compose", "up", "-d", "--wait")
@@ -66,7 +66,7 @@ def stack() -> Iterator[None]:
 
 
 def all_figures() -> Iterator[Figure]:
-    """Run everything, in an order in which nothing disturbs the next."""
+    """Run every benchmark, in an order in which none disturbs the next."""
     yield from start_up.figures()
     yield from probe_cost.figures()
     with stack():
@@ -76,7 +76,7 @@ def all_figures() -> Iterator[Figure]:
 
 
 def main() -> int:
-    """Measure, write the page, and fail when a goal is missed."""
+    """Measure, write the page, and return 1 when a goal is missed."""
     found = list(all_figures())
     version = run("docker", "version", "-f", "{{.Server.Version}}").strip()
     machine = (

@@ -85,7 +85,8 @@ def test_a_socket_that_is_not_ours_names_its_group(fake_machine: FakeMachine) ->
 
     assert result.code == 1
     assert (
-        "engine.sock: nobody may not use the socket of the engine. Run sudo make up, or add the user to its group (sudo usermod -aG root" in result.said
+        "engine.sock: nobody may not use the socket of the engine. Run sudo make up, or add the user to its group (sudo usermod -aG root"
+        in result.said
     )
 
 
@@ -110,7 +111,9 @@ def test_no_engine_and_no_apt(fake_machine: FakeMachine) -> None:
     result = fake_machine.run("setup/engine.sh", before=ALONE)
 
     assert result.code == 1
-    assert "A container engine is missing, and this script can install it only with apt-get (Debian, Ubuntu" in result.said
+    assert (
+        "A container engine is missing, and this script can install it only with apt-get (Debian, Ubuntu" in result.said
+    )
 
 
 @pytest.mark.engine

@@ -169,7 +169,10 @@ def test_no_room_for_images(prepared: FakeMachine) -> None:
     result = prepared.run("setup/images.sh")
 
     assert result.code == 1
-    assert "Docker needs 3 GB in /, and 1 GB are free. Free space there (for example with docker system prune" in result.said
+    assert (
+        "Docker needs 3 GB in /, and 1 GB are free. Free space there (for example with docker system prune"
+        in result.said
+    )
     assert pulled(prepared) == []
 
 

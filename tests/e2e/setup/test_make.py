@@ -255,8 +255,7 @@ def test_make_clean_asks_first(used: FakeMachine) -> None:
 
     assert result.code == 2
     assert (
-        "make clean asks before it removes anything, and stdin is not a terminal. Run YES=1 make clean."
-        in result.said
+        "make clean asks before it removes anything, and stdin is not a terminal. Run YES=1 make clean." in result.said
     )
     assert (used.clone / ".venv").exists()
     assert not any("down" in call for call in used.calls())
@@ -304,7 +303,10 @@ def test_make_clean_says_that_it_could_not_look_into_the_engine(used: FakeMachin
     result = used.run("make", "clean", YES="1")
 
     assert result.code == 0
-    assert "The engine does not answer: containers, images and volumes of this stack stay in it. Start it, and" in result.said
+    assert (
+        "The engine does not answer: containers, images and volumes of this stack stay in it. Start it, and"
+        in result.said
+    )
 
 
 def test_make_clean_after_make_clean_has_nothing_to_say_but_so(used: FakeMachine) -> None:
