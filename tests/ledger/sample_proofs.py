@@ -1,4 +1,4 @@
-"""Proofs to keep: small ones that say what a test wants."""
+"""Small proofs for the tests of the ledger."""
 
 from __future__ import annotations
 

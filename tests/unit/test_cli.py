@@ -1,4 +1,4 @@
-"""What the command loads before it works: little, for help and a wrong word are not worth waiting for."""
+"""The imports of the command line: help and errors must not load the heavy modules."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def pulled(fake_machine: FakeMachine) -> list[str]:
 # ── the choice ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_registry_in_reach_gives_all_images_that_are_missing(prepared: FakeMachine) -> None:
+def test_missing_images_are_pulled_from_a_reachable_registry(prepared: FakeMachine) -> None:
     result = prepared.run("setup/images.sh")
 
     assert result.code == 0
@@ -51,7 +51,7 @@ def test_a_registry_in_reach_gives_all_images_that_are_missing(prepared: FakeMac
     assert not was_built(prepared)
 
 
-def test_images_that_are_here_need_no_registry(prepared: FakeMachine) -> None:
+def test_existing_images_need_no_registry(prepared: FakeMachine) -> None:
     prepared.docker({'"image inspect"*': "exit 0"})
 
     result = prepared.run("setup/images.sh")
@@ -71,7 +71,7 @@ def test_no_registry_means_images_from_packages(prepared: FakeMachine) -> None:
     assert was_built(prepared)
 
 
-def test_a_registry_that_hangs_is_not_waited_for(prepared: FakeMachine) -> None:
+def test_a_registry_that_does_not_answer_times_out(prepared: FakeMachine) -> None:
     prepared.docker({'"manifest inspect"*': "sleep 300", '"pull"*': "sleep 300"})
 
     result = prepared.run("setup/images.sh", CLOISON_ANSWER_LIMIT="1")
@@ -82,7 +82,7 @@ def test_a_registry_that_hangs_is_not_waited_for(prepared: FakeMachine) -> None:
 
 
 @pytest.mark.parametrize("pull", ["sleep 300", "exit 1", '[[ "$*" == *base* ]]'])
-def test_a_registry_that_answers_and_does_not_deliver_is_given_up(prepared: FakeMachine, pull: str) -> None:
+def test_a_registry_that_cannot_deliver_the_images_is_not_used(prepared: FakeMachine, pull: str) -> None:
     prepared.docker({'"pull"*': pull})
 
     result = prepared.run("setup/images.sh", CLOISON_PULL_LIMIT="1")
@@ -92,7 +92,7 @@ def test_a_registry_that_answers_and_does_not_deliver_is_given_up(prepared: Fake
     assert AIRGAP in prepared.dotenv.read_text().splitlines()
 
 
-def test_an_engine_that_reaches_what_its_client_does_not_is_asked_too(prepared: FakeMachine) -> None:
+def test_the_engine_may_reach_a_registry_that_its_client_cannot(prepared: FakeMachine) -> None:
     prepared.docker({'"manifest inspect"*': "exit 1"})
 
     prepared.run("setup/images.sh")
@@ -108,7 +108,7 @@ def test_the_air_gap_can_be_asked_for(prepared: FakeMachine) -> None:
     assert pulled(prepared) == []
 
 
-def test_the_registry_can_be_insisted_on(prepared: FakeMachine) -> None:
+def test_the_registry_can_be_required(prepared: FakeMachine) -> None:
     prepared.docker(NO_REGISTRY)
 
     result = prepared.run("setup/images.sh", CLOISON_AIRGAP="0")
@@ -163,7 +163,7 @@ def test_the_user_s_lines_in_dotenv_stay_as_they_are(prepared: FakeMachine) -> N
 # ── what can go wrong ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_no_room_for_images(prepared: FakeMachine) -> None:
+def test_too_little_space_for_images_is_an_error(prepared: FakeMachine) -> None:
     prepared.fake("df", "echo header; echo / 0 0 2097151 0 /")
 
     result = prepared.run("setup/images.sh")
@@ -176,7 +176,7 @@ def test_no_room_for_images(prepared: FakeMachine) -> None:
     assert pulled(prepared) == []
 
 
-def test_the_room_of_another_machine_is_not_measured_here(prepared: FakeMachine) -> None:
+def test_the_space_of_a_remote_engine_is_not_checked_here(prepared: FakeMachine) -> None:
     prepared.docker({'"context inspect"*': "echo ssh://elsewhere"})
     prepared.fake("df", "echo header; echo / 0 0 1 0 /")
 

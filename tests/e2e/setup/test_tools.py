@@ -1,4 +1,4 @@
-"""Python, Compose and packages: what is missing is had from where it can be, or named."""
+"""Python, Compose and packages: a missing one is installed, or an error names it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_python_that_is_too_old_is_named(fake_machine: FakeMachine) -> None:
     assert not (fake_machine.clone / ".venv").exists()
 
 
-def test_no_python_at_all_is_had_from_the_distribution(fake_machine: FakeMachine) -> None:
+def test_a_missing_python_is_installed_from_the_distribution(fake_machine: FakeMachine) -> None:
     fake_machine.python()
     (fake_machine.home / "bin" / "python3").rename(fake_machine.home / "bin" / "python3.later")
     fake_machine.fake("apt-cache", "echo '  Candidate: 3.12.3-0ubuntu1'")
@@ -74,7 +74,7 @@ def test_a_distribution_whose_own_python_is_too_old_may_have_another(fake_machin
     assert "apt-get could not install python3.11 python3.11-venv." in result.said
 
 
-def test_a_package_index_out_of_reach_leaves_no_half_of_an_environment(fake_machine: FakeMachine) -> None:
+def test_an_unreachable_package_index_leaves_no_incomplete_environment(fake_machine: FakeMachine) -> None:
     result = fake_machine.run(
         "setup/python.sh",
         CLOISON_PYTHON=sys.executable,
@@ -88,7 +88,7 @@ def test_a_package_index_out_of_reach_leaves_no_half_of_an_environment(fake_mach
     assert not (fake_machine.clone / ".venv").exists()
 
 
-def test_an_environment_that_is_made_is_left_alone(fake_machine: FakeMachine) -> None:
+def test_a_complete_environment_is_not_changed(fake_machine: FakeMachine) -> None:
     fake_machine.run("setup/python.sh")
     before = fake_machine.calls()
 
@@ -199,7 +199,7 @@ def debian(fake_machine: FakeMachine) -> FakeMachine:
     return fake_machine
 
 
-def test_what_is_installed_is_not_installed_again(debian: FakeMachine) -> None:
+def test_an_installed_package_is_not_installed_again(debian: FakeMachine) -> None:
     debian.fake("dpkg-query", "printf installed")
 
     assert debian.run("bash", "-c", INSTALL).said == ""
@@ -215,7 +215,7 @@ def test_packages_need_root(debian: FakeMachine) -> None:
     assert "Installing thing needs root. Run it as root: sudo make test" in result.said
 
 
-def test_an_apt_without_a_network_is_named(debian: FakeMachine) -> None:
+def test_apt_without_a_network_is_an_error(debian: FakeMachine) -> None:
     debian.fake("apt-get", "echo 'E: Unable to fetch some archives' >&2; exit 100")
 
     result = debian.run("bash", "-c", INSTALL)
@@ -226,7 +226,7 @@ def test_an_apt_without_a_network_is_named(debian: FakeMachine) -> None:
 
 
 @pytest.mark.engine
-def test_an_apt_that_somebody_holds_names_who(debian: FakeMachine) -> None:
+def test_a_locked_apt_names_the_process(debian: FakeMachine) -> None:
     lock = debian.home / "lock"
     lock.touch()
     hold = (

@@ -1,4 +1,4 @@
-"""Proofs of a running project on their way to a ledger."""
+"""Proofs of a running project are sent to a ledger."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_ledger_that_is_away_changes_neither_report_nor_verdict(tiers: Lab, se
     assert (3, first) == (len(server.stored), server.stored[0])
 
 
-def test_a_ledger_without_a_token_is_told_before_any_work(tiers: Lab) -> None:
+def test_a_ledger_without_a_token_is_an_error_before_any_work(tiers: Lab) -> None:
     done = cloison(tiers, "prove", *tiers.selection.options, "--ledger", "https://ledger.example")
 
     assert (2, "") == (done.returncode, done.stdout)

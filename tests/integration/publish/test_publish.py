@@ -1,4 +1,4 @@
-"""A real engine, a real registry with a password, and everything that goes wrong between them."""
+"""Publishing with a real engine and a real registry with a password, and every failure between them."""
 
 import json
 import os
@@ -132,7 +132,7 @@ def test_an_image_that_is_not_there_is_named(person: Publisher) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "Not A Name", "a:b:c"])
-def test_what_is_no_name_is_no_image(person: Publisher, name: str) -> None:
+def test_an_invalid_name_is_not_an_image(person: Publisher, name: str) -> None:
     done = person.publishes("127.0.0.1:1/ledger", "--from", name)
 
     assert (done.code, done.out) == (2, "")
@@ -140,7 +140,7 @@ def test_what_is_no_name_is_no_image(person: Publisher, name: str) -> None:
     assert "Traceback" not in done.err
 
 
-def test_a_host_that_nobody_knows_is_named_and_nothing_stays(person: Publisher, image: Image) -> None:
+def test_an_unknown_host_is_named_and_nothing_stays(person: Publisher, image: Image) -> None:
     before = image.names()
 
     done = person.publishes(f"{UNRESOLVABLE}:5000/ledger:1", "--from", image.name)
@@ -160,7 +160,7 @@ def test_a_registry_that_does_not_run_is_named_and_nothing_stays(person: Publish
     assert image.names() == before
 
 
-def test_a_registry_that_dies_before_the_end_is_named_and_nothing_stays(
+def test_a_registry_that_stops_during_the_push_is_named_and_nothing_stays(
     person: Publisher, tampering_proxy: TamperingProxy, image: Image
 ) -> None:
     before = image.names()
@@ -179,7 +179,7 @@ def test_a_registry_that_dies_before_the_end_is_named_and_nothing_stays(
     assert image.names() == before
 
 
-def test_a_registry_that_dies_before_it_is_asked_again_proves_nothing(
+def test_a_registry_that_stops_before_the_verification_is_an_error(
     person: Publisher, tampering_proxy: TamperingProxy, image: Image
 ) -> None:
     before = image.names()
@@ -222,7 +222,7 @@ def test_an_interrupted_push_leaves_nothing(person: Publisher, tampering_proxy: 
     assert image.names() == before
 
 
-def test_a_tag_that_was_moved_meanwhile_is_found(
+def test_a_tag_that_was_moved_meanwhile_is_detected(
     person: Publisher, tampering_proxy: TamperingProxy, image: Image, other: Image
 ) -> None:
     """Somebody changes the registry's storage between push and question."""
@@ -243,7 +243,7 @@ def test_a_tag_that_was_moved_meanwhile_is_found(
     assert image.names() == before
 
 
-def test_a_registry_that_lies_about_the_digest_is_found(
+def test_a_registry_with_a_wrong_digest_is_detected(
     person: Publisher, tampering_proxy: TamperingProxy, image: Image
 ) -> None:
     """The engine asks for the bytes behind the digest that it is told, and there are none."""
@@ -262,7 +262,7 @@ def test_a_registry_that_lies_about_the_digest_is_found(
     assert image.names() == before
 
 
-def test_altered_bytes_under_the_right_digest_are_found(
+def test_altered_bytes_with_the_right_digest_are_detected(
     person: Publisher, tampering_proxy: TamperingProxy, image: Image
 ) -> None:
     """The registry still names the digest that was pushed; only the bytes tell."""
@@ -284,9 +284,7 @@ def test_altered_bytes_under_the_right_digest_are_found(
     assert image.names() == before
 
 
-def test_a_name_that_another_image_had_is_given_back(
-    person: Publisher, registry: Registry, image: Image, other: Image
-) -> None:
+def test_a_tag_of_another_image_is_restored(person: Publisher, registry: Registry, image: Image, other: Image) -> None:
     docker("tag", other.image_id, f"{registry.host}/ledger:1")
     before = image.names(), other.names()
 
@@ -375,7 +373,7 @@ def test_without_a_project_the_image_must_be_named(person: Publisher) -> None:
     assert "--from LOCAL_IMAGE" in done.err
 
 
-def test_nothing_is_asked_of_anyone_for_a_name_that_is_wrong(person: Publisher) -> None:
+def test_an_invalid_name_causes_no_request(person: Publisher) -> None:
     done = person.publishes("me/Ledger", "--from", "any", settings={"DOCKER_HOST": "unix:///nowhere.sock"})
 
     assert (done.code, done.out) == (2, "")
@@ -391,7 +389,9 @@ def test_nothing_is_asked_of_anyone_for_a_name_that_is_wrong(person: Publisher) 
         (("--username", "me", "--password-stdin"), b"\xff\n", "not UTF-8"),
     ],
 )
-def test_half_a_login_is_refused(person: Publisher, arguments: tuple[str, ...], stdin: bytes, sentence: str) -> None:
+def test_an_incomplete_login_is_an_error(
+    person: Publisher, arguments: tuple[str, ...], stdin: bytes, sentence: str
+) -> None:
     done = person.publishes("me/ledger", "--from", "any", *arguments, stdin=stdin)
 
     assert (done.code, done.out) == (2, "")

@@ -1,4 +1,4 @@
-"""What the command does with a proof: kept before it is shown, sent after, and the exit code is the verdict's."""
+"""Delivery of a proof: it is saved before it is shown and sent afterwards, and the exit code is the verdict's."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def made(server: fake_ledger.Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyP
     return made
 
 
-def test_without_a_ledger_nobody_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_ledger_there_is_no_client(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOISON_LEDGER_TOKEN", TOKEN_VARIABLE)
 
     assert ledger_delivery.ledger_client(LedgerOptions()) is None
@@ -51,7 +51,7 @@ def test_a_proof_is_on_the_disk_before_it_is_sent(made: Made, server: fake_ledge
 
 
 @pytest.mark.parametrize("required", [False, True])
-def test_a_failed_sending_changes_the_exit_code_only_where_that_is_asked_for(
+def test_a_failed_delivery_changes_the_exit_code_only_if_required(
     required: bool,
     made: Made,
     server: fake_ledger.Ledger,
@@ -73,7 +73,7 @@ def test_a_proof_that_arrives_changes_no_exit_code(made: Made) -> None:
     assert 0 == ledger_client.enqueue(fully_allowed()).send(0)
 
 
-def test_a_disk_that_takes_nothing_has_the_proof_sent_at_once(
+def test_a_proof_that_cannot_be_saved_is_sent_at_once(
     made: Made, server: fake_ledger.Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "cloison").write_text("a file where the folder would be")
@@ -85,7 +85,7 @@ def test_a_disk_that_takes_nothing_has_the_proof_sent_at_once(
     assert [digest(fully_allowed())] == server.stored
 
 
-def test_a_spool_that_cannot_be_read_is_told(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreadable_spool_is_reported(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     parcel = made(required=True).enqueue(fully_allowed())
     assert parcel.queued
     parcel.queued.path.unlink()
@@ -95,7 +95,7 @@ def test_a_spool_that_cannot_be_read_is_told(made: Made, tmp_path: Path, capsys:
     assert "the proofs in it cannot be sent: Is a directory" in capsys.readouterr().err
 
 
-def test_who_interrupts_learns_where_the_proof_waits(
+def test_an_interrupt_reports_where_the_proof_is(
     made: Made, server: fake_ledger.Ledger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parcel = made().enqueue(fully_allowed())
@@ -109,7 +109,7 @@ def test_who_interrupts_learns_where_the_proof_waits(
     assert "stay in" in capsys.readouterr().err
 
 
-def test_an_open_way_is_warned_of_before_any_work(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unencrypted_address_is_reported_before_any_work(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
     made("http://ledger.example")
 
     assert "http://ledger.example is not encrypted" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Which addresses and tokens are taken, and that a token is nowhere but in its header."""
+"""Valid addresses and tokens, and the secrecy of the token."""
 
 from __future__ import annotations
 

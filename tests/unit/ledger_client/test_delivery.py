@@ -1,4 +1,4 @@
-"""Every way in which a ledger can fail, and what becomes of the proofs that wait."""
+"""Every kind of failure of a ledger, and its effect on the queued proofs."""
 
 from __future__ import annotations
 

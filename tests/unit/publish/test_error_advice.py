@@ -1,4 +1,4 @@
-"""The engine's prose, and what a person is told."""
+"""The engine's error messages, and the advice for each."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Trend, time line and badge: shapes that say what their colours say."""
+"""Trend, time line and badge: colour is never the only sign."""
 
 import re
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ def test_a_word_of_a_later_version_is_drawn_as_unknown() -> None:
     assert {"bar none"} == {mark["class"] for mark in yet_to_come}
 
 
-def test_a_band_is_where_and_as_long_as_the_spell_was() -> None:
+def test_a_band_has_the_position_and_length_of_its_interval() -> None:
     start, middle = NOW - timedelta(days=4), NOW - timedelta(days=1)
     intervals = [Seen("shut", "holds", middle), Seen("open", "breach", start, middle)]
 
@@ -63,7 +63,7 @@ def test_a_band_is_where_and_as_long_as_the_spell_was() -> None:
     assert int(last["height"]) < int(first["height"])
 
 
-def test_the_shortest_spell_is_still_seen() -> None:
+def test_the_shortest_interval_is_visible() -> None:
     long_ago = NOW - timedelta(days=365)
     intervals = [Seen("shut", "holds", long_ago, NOW - timedelta(seconds=1)), Seen("open", "breach", NOW)]
 
