@@ -15,10 +15,10 @@ import errno, ipaddress, socket, sys
 
 host, port = sys.argv[1], int(sys.argv[2])
 family = socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET
-with socket.socket(family) as door:
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+with socket.socket(family) as sock:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        door.bind((host, port))
+        sock.bind((host, port))
     except OSError as error:
         # Other errors, for a foreign address or a port below 1024, are for the engine to report.
         sys.exit(error.errno == errno.EADDRINUSE)
