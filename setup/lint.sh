@@ -24,5 +24,6 @@ check ruff .venv/bin/ruff check
 check format .venv/bin/ruff format --check
 check mypy .venv/bin/mypy
 check imports .venv/bin/lint-imports
+check words .venv/bin/python setup/lint_words.py
 if has_command shellcheck; then check shellcheck shell_scripts; else say "shellcheck is missing; make test installs it."; fi
 ((broken == 0)) || fail "The code does not pass its checks." "Fix what is listed above; make fmt formats the code."

@@ -53,7 +53,7 @@ fetch_debs() { # FURTHER OPTIONS
     --customize-hook="'$ROOT/setup/second-engine.sh' download $SUITE" "$@" "$SUITE" /dev/null "${from[@]}"
 }
 
-# The signature of a testing suite is valid for a week; see docs/adr/0005-stand-ins-from-debian.md.
+# The signature of a testing suite is valid for a week; see docs/adr/0005-base-images-from-debian.md.
 fetch_debs_even_if_expired() {
   local log=$SUITE_DIR/collect.log
   ! fetch_debs >"$log" 2>&1 || return 0

@@ -69,54 +69,56 @@ def blocked_by_iptables(name: str, *templates: str, flows_named: str = NEEDED, *
 
 BY_RULES = (
     blocked_by_iptables(
-        "a container kept from everybody",
+        "every packet to a container dropped",
         "-I DOCKER-USER -d {app} -j DROP",
         flows_named="proxy -> app:5000",
         only=False,
     ),
     blocked_by_iptables(
-        "a port that is reset",
+        "a port rejected with RST",
         f"-I DOCKER-USER {TO_DB_PORT} -j REJECT --reject-with tcp-reset",
         flows_named="app -> db:3306",
         says="was refused on the way",
     ),
     blocked_by_iptables(
-        "a host that is prohibited",
+        "a host rejected as prohibited",
         "-I DOCKER-USER -d {db} -j REJECT --reject-with icmp-host-prohibited",
         says="host prohibited",
     ),
     blocked_by_iptables(
-        "datagrams to a port dropped",
+        "UDP to a port dropped",
         "-I DOCKER-USER -d {db} -p udp --dport 5353 -j DROP",
         flows_named="app -> db:5353/udp",
     ),
     blocked_by_iptables(
-        "answers dropped",
+        "replies dropped",
         "-I DOCKER-USER -s {db} -p tcp --sport 3306 -j DROP",
         flows_named="app -> db:3306",
         says="needed, but nobody answers",
     ),
     blocked_by_iptables(
-        "acceptances dropped",
+        "SYN-ACK dropped",
         "-I DOCKER-USER -s {app} -p tcp --tcp-flags SYN,ACK SYN,ACK -j DROP",
         flows_named="proxy -> app:5000",
     ),
-    blocked_by_iptables("dropped by state", "-I DOCKER-USER -d {db} -m conntrack --ctstate NEW,INVALID -j DROP"),
     blocked_by_iptables(
-        "a published port, dropped before it is translated",
+        "packets of new connections dropped", "-I DOCKER-USER -d {db} -m conntrack --ctstate NEW,INVALID -j DROP"
+    ),
+    blocked_by_iptables(
+        "a published port dropped before DNAT",
         "-t raw -I PREROUTING -p tcp --dport {port} -j DROP",
         flows_named="outside -> proxy:80",
     ),
     broken(
         by_table_rewrite(
-            "a published port of which nobody takes care",
+            "a published port without DNAT and without docker-proxy",
             "-t nat -F DOCKER",
             "-I INPUT -p tcp --dport {port} -j DROP",
             flows_named="outside -> proxy:80",
         ),
     ),
     by_iptables(
-        "a needed door led to the host",
+        "a needed connection redirected to the host",
         f"-t nat -I PREROUTING {TO_DB_PORT} -j REDIRECT --to-ports 9",
         flows_named="app -> db:3306",
         word="unknown",
@@ -133,7 +135,7 @@ BY_RULES = (
     ),
     broken(
         InjectedFault(
-            "a filter of the service's own",
+            "a filter in the service's namespace",
             "in db: iptables -I INPUT -p tcp --dport 3306 -j DROP",
             "app -> db:3306",
             filter_in_namespace("db", "-I INPUT -p tcp --dport 3306 -j DROP"),
@@ -143,13 +145,16 @@ BY_RULES = (
 BY_LINKS = (
     broken(
         InjectedFault(
-            "a seat lost", "docker network disconnect BACK app", f"proxy -> app:5000, {NEEDED}", network_disconnected
+            "an attachment removed",
+            "docker network disconnect BACK app",
+            f"proxy -> app:5000, {NEEDED}",
+            network_disconnected,
         ),
     ),
-    broken(InjectedFault("a cable unplugged", "ip link set LINK_OF_DB down", NEEDED, veth_down)),
+    broken(InjectedFault("an interface set down", "ip link set LINK_OF_DB down", NEEDED, veth_down)),
     broken(
         InjectedFault(
-            "a route into nowhere",
+            "a blackhole route",
             "in app: ip route add blackhole DB",
             NEEDED,
             in_namespace("app", "ip route add blackhole {db}", "ip route del blackhole {db}"),
@@ -157,7 +162,7 @@ BY_LINKS = (
     ),
     broken(
         InjectedFault(
-            "a neighbour with another's hardware address",
+            "a neighbour entry with a wrong hardware address",
             "in app: ip neigh replace DB lladdr 02:00:00:00:00:99 nud permanent",
             NEEDED,
             in_namespace(
@@ -169,7 +174,7 @@ BY_LINKS = (
     ),
     broken(
         InjectedFault(
-            "a host that forwards nothing",
+            "forwarding disabled on the host",
             "sysctl net.ipv4.ip_forward=0",
             "outside -> proxy:80",
             sysctl("net/ipv4/ip_forward", "0"),
@@ -179,7 +184,7 @@ BY_LINKS = (
 BY_SERVICES = (
     broken(
         InjectedFault(
-            "a port on which nobody listens",
+            "a port without a listener",
             "the application listens on port 5001",
             "proxy -> app:5000",
             started_as("app", service(5001, networks=["back"], expose=["5000"])),
@@ -187,7 +192,7 @@ BY_SERVICES = (
     ),
     broken(
         InjectedFault(
-            "a port that listens on loopback alone",
+            "a listener on loopback alone",
             "the application listens on 127.0.0.1",
             "proxy -> app:5000",
             started_as("app", service(5000, address="127.0.0.1", networks=["back"], expose=["5000"])),

@@ -24,20 +24,20 @@ BRIDGES_JOINED = commands(
 
 BY_ROUTES_AND_LINKS = (
     InjectedFault(
-        "another gateway",
+        "another default gateway",
         "in guest: ip route replace default via PROXY; in proxy: iptables -t nat -I POSTROUTING -j MASQUERADE",
         BOTH_DB_PORTS,
         fault_builders.another_gateway,
     ),
     InjectedFault(
-        "two bridges joined by a cable",
+        "two bridges joined by a veth pair",
         "ip link add type veth, an end on each bridge; in guest: ip addr add an address of back's",
         BOTH_DB_PORTS,
         all_of(BRIDGES_JOINED, alias("guest", "back")),
     ),
     InjectedFault(
-        "two bridges joined, and not filtered",
-        "the same cable; sysctl net.bridge.bridge-nf-call-iptables=0; in guest: ip route add BACK dev eth0",
+        "two bridges joined without filtering",
+        "the same veth pair; sysctl net.bridge.bridge-nf-call-iptables=0; in guest: ip route add BACK dev eth0",
         BOTH_DB_PORTS,
         all_of(
             BRIDGES_JOINED,
@@ -46,20 +46,20 @@ BY_ROUTES_AND_LINKS = (
         ),
     ),
     InjectedFault(
-        "a link moved to the other bridge",
+        "an interface moved to the other bridge",
         "ip link set LINK_OF_GUEST master BACK_BRIDGE; in guest: ip addr add an address of back's",
         BOTH_DB_PORTS,
         fault_builders.moved_interface,
     ),
     InjectedFault(
-        "a cable between two containers",
+        "a veth pair between two containers",
         "ip link add type veth, an end in guest and in db, with addresses",
         f"{BOTH_DB_PORTS}, db -> guest:7000",
         connected_by_veth(("guest", "10.99.9.1/30"), ("db", "10.99.9.2/30")),
         says=UNMANAGED,
     ),
     InjectedFault(
-        "a cable between two containers over IPv6",
+        "a veth pair between two containers over IPv6",
         "the same with IPv6 addresses",
         "guest -> db:*/udp over IPv6",
         all_of(
@@ -72,7 +72,7 @@ BY_ROUTES_AND_LINKS = (
         says=UNMANAGED,
     ),
     InjectedFault(
-        "a cable without addresses",
+        "a veth pair without addresses",
         "ip link add type veth, an end in guest and in db",
         "",
         connected_by_veth(("guest", ""), ("db", "")),
@@ -81,7 +81,7 @@ BY_ROUTES_AND_LINKS = (
         says=f"holds the link hand1, {UNMANAGED}",
     ),
     InjectedFault(
-        "a cable to the host",
+        "a veth pair to the host",
         "ip link add type veth, an end in db, with addresses",
         "",
         connected_by_veth(("db", "10.99.9.1/30"), ("", "10.99.9.2/30")),
@@ -90,7 +90,7 @@ BY_ROUTES_AND_LINKS = (
         says=f"holds 10.99.9.1 on hand0, {UNMANAGED}",
     ),
     InjectedFault(
-        "a tunnel",
+        "a tun interface",
         "in db: ip tuntap add mode tun; ip addr add",
         "",
         fault_builders.tunnel,
@@ -99,7 +99,7 @@ BY_ROUTES_AND_LINKS = (
         says=f"holds 10.99.9.1 on hand0, {UNMANAGED}",
     ),
     InjectedFault(
-        "an address that the engine did not give",
+        "an address that the engine did not assign",
         "in db: ip addr add an address of back's",
         "",
         alias("db", "back", 201),

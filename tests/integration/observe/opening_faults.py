@@ -22,13 +22,13 @@ TO_DB_PORT = "-I DOCKER-USER -s {guest} -d {db} -p tcp --dport 3306"
 TRANSLATED = "-m conntrack --ctstate DNAT -j ACCEPT"
 BY_THE_ENGINE = (
     InjectedFault(
-        "a second seat",
+        "a second attachment",
         "docker network connect FRONT db",
         f"{BOTH_DB_PORTS}, proxy -> db:*, db -> outside:*",
         fault_builders.second_network,
     ),
     InjectedFault(
-        "a second seat over IPv6",
+        "a second attachment over IPv6",
         "docker network create --ipv6; docker network connect, db and guest",
         "guest -> db:* over IPv6, db -> guest:*/udp over IPv6",
         fault_builders.second_network_over_ipv6,
@@ -46,13 +46,13 @@ BY_THE_ENGINE = (
         foreign_container("db"),
     ),
     InjectedFault(
-        "a port published behind the file's back",
+        "a published port that is not in the file",
         "docker compose up with another file",
         "outside -> guest:7000",
         fault_builders.published_outside_compose,
     ),
     InjectedFault(
-        "a process of the engine's left over",
+        "a docker-proxy process that remained",
         "docker-proxy -host-port 13306 -container-ip DB -container-port 3306",
         "outside -> db:3306, guest -> db:3306",
         fault_builders.docker_proxy,
@@ -68,32 +68,32 @@ BY_THE_ENGINE = (
 )
 BY_RULES = (
     by_iptables(
-        "everything accepted where users may write rules",
+        "every packet accepted in DOCKER-USER",
         "-I DOCKER-USER -j ACCEPT",
         flows_named="outside -> db:3306, outside -> db:5353/udp, guest -> app:*, db -> outside:*",
     ),
     by_iptables(
-        "everything forwarded",
+        "every packet accepted in FORWARD",
         "-I FORWARD -j ACCEPT",
         flows_named="outside -> db:3306, outside -> guest:7000, guest -> db:*/udp, db -> outside:*/udp",
     ),
     by_iptables(
-        "whatever comes from a network",
+        "every packet from a network",
         "-I FORWARD -s {front} -j ACCEPT",
         flows_named=f"{BOTH_DB_PORTS}, guest -> app:5000",
     ),
     by_iptables(
-        "whatever goes to a network, with no way back",
+        "every packet to a network, without replies",
         "-I FORWARD -d {back} -j ACCEPT",
         flows_named="outside -> db:3306, guest -> db:5353/udp, guest -> app:*",
     ),
     by_iptables(
-        "whatever leaves a network, with no way back",
+        "every packet out of a network, without replies",
         "-I FORWARD -i {back_bridge} -j ACCEPT",
         flows_named="db -> outside:*, db -> outside:*/udp, app -> guest:7000",
     ),
     by_iptables(
-        "one container, from everywhere",
+        "every packet to one container",
         "-I DOCKER-USER -d {app} -j ACCEPT",
         flows_named="guest -> app:*, guest -> app:*/udp, guest -> app:5000, "
         "outside -> app:*, outside -> app:*/udp, outside -> app:5000",
@@ -112,13 +112,13 @@ BY_RULES = (
         only=True,
     ),
     by_iptables(
-        "datagrams alone",
+        "UDP alone",
         "-I DOCKER-USER -s {front} -d {back} -p udp -j ACCEPT",
         flows_named="guest -> app:*/udp, guest -> db:*/udp, guest -> db:5353/udp",
         only=True,
     ),
     by_iptables(
-        "one door between two containers", f"{TO_DB_PORT} -j ACCEPT", flows_named="guest -> db:3306", only=True
+        "one port between two containers", f"{TO_DB_PORT} -j ACCEPT", flows_named="guest -> db:3306", only=True
     ),
     by_iptables(
         "one packet a minute",
@@ -133,18 +133,18 @@ BY_RULES = (
         only=True,
     ),
     by_iptables(
-        "new connections, by state",
+        "packets of new connections",
         "-I DOCKER-USER -d {db} -m conntrack --ctstate NEW -j ACCEPT",
         flows_named="outside -> db:3306, guest -> db:*",
     ),
     by_iptables(
-        "a mark, and a rule for the mark",
+        "packets with a mark",
         "-t mangle -I PREROUTING -s {guest} -j MARK --set-mark 5",
         "-I FORWARD -m mark --mark 5 -j ACCEPT",
         flows_named="guest -> db:3306, guest -> app:*/udp",
     ),
     by_iptables(
-        "a way out in the host's name",
+        "egress by masquerading",
         "-t nat -I POSTROUTING -s {db} -j MASQUERADE",
         "-I DOCKER-USER -s {db} -j ACCEPT",
         "-I DOCKER-USER -d {db} -m conntrack --ctstate ESTABLISHED -j ACCEPT",
@@ -159,50 +159,50 @@ BY_RULES = (
         says="ICMP: echo requests of outside get to db, TCP and UDP do not",
     ),
     by_table_rewrite(
-        "what no rule speaks about",
+        "the FORWARD policy set to ACCEPT",
         "-P FORWARD ACCEPT",
         flows_named="outside -> guest:7000, outside -> proxy:*/udp",
         word="file",
     ),
     by_table_rewrite(
-        "the walls between networks emptied",
+        "the isolation chain flushed",
         "-F DOCKER-ISOLATION-STAGE-1",
         flows_named="guest -> db:3306, guest -> app:*/udp",
     ),
     by_table_rewrite(
-        "the packet filter emptied",
+        "the packet filter flushed",
         "-F",
         "-P FORWARD ACCEPT",
         flows_named=f"outside -> db:3306, {BOTH_DB_PORTS}, db -> outside:*",
     ),
     by_table_rewrite(
-        "one rule of the engine's deleted",
+        "one of the engine's rules deleted",
         "-D DOCKER-ISOLATION-STAGE-1 ! -s {back} -o {back_bridge} -j DROP",
         flows_named="guest -> db:3306, guest -> app:*",
     ),
 )
 BY_NAT = (
     by_table_rewrite(
-        "a published port left to the engine's process",
+        "a published port served by docker-proxy alone",
         "-t nat -F DOCKER",
         flows_named="app -> proxy:80, db -> proxy:80",
         only=True,
     ),
     by_iptables(
-        "a port of the host led to the database",
+        "DNAT of a host port to the database",
         "-t nat -I PREROUTING -p tcp --dport 13306 -j DNAT --to-destination {db}:3306",
         f"-I DOCKER-USER -d {{db}} {TRANSLATED}",
         f"-I DOCKER-USER -s {{db}} {TRANSLATED}",
         flows_named="outside -> db:3306",
     ),
     by_iptables(
-        "a port of the host led to the database over UDP",
+        "DNAT of a host port to the database over UDP",
         "-t nat -I PREROUTING -p udp --dport 15353 -j DNAT --to-destination {db}:5353",
         f"-I DOCKER-USER -d {{db}} {TRANSLATED}",
         flows_named="outside -> db:5353/udp",
     ),
     by_iptables(
-        "an address that nobody holds led to the database",
+        "DNAT of an unused address to the database",
         "-t nat -I PREROUTING -d 203.0.113.5 -p tcp --dport 13306 -j DNAT --to-destination {db}:3306",
         flows_named="",
         word="unknown",
@@ -210,7 +210,7 @@ BY_NAT = (
         says="nobody here holds that address to be asked",
     ),
     InjectedFault(
-        "a port of a neighbour led to the database",
+        "DNAT of another container's port to the database",
         "in proxy: iptables -t nat -I PREROUTING -p tcp --dport 13306 -j DNAT --to-destination DB:3306, and MASQUERADE",
         "guest -> db:3306",
         all_of(
@@ -223,8 +223,8 @@ BY_NAT = (
         ),
     ),
     InjectedFault(
-        "a relay in a neighbour",
-        "in proxy: a process that leads port 13306 to db:3306",
+        "a relay in another container",
+        "in proxy: a process that forwards port 13306 to db:3306",
         "guest -> proxy:13306",
         relay("proxy"),
         word="tolerated",
@@ -232,7 +232,7 @@ BY_NAT = (
     ),
     InjectedFault(
         "a relay on the host",
-        "a process that leads port 13306 of the host to db:3306",
+        "a process that forwards port 13306 of the host to db:3306",
         "guest -> host:13306",
         relay(""),
         word="tolerated",

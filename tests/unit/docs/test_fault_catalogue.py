@@ -5,12 +5,12 @@ from tests.integration.observe.fault_catalogue import PAGE, page
 from tests.integration.observe.opening_faults import OPENING_FAULTS
 
 
-def test_the_page_of_holes_says_what_is_tried() -> None:
-    """`python -m tests.integration.observe.fault_catalogue` writes it anew."""
+def test_the_page_of_the_catalogue_lists_every_injected_fault() -> None:
+    """`python -m tests.integration.observe.fault_catalogue` rewrites the page."""
     assert PAGE.read_text() == page()
 
 
-def test_every_way_has_a_name_of_its_own() -> None:
+def test_every_fault_has_its_own_name() -> None:
     names = [row.name for row in (*OPENING_FAULTS, *BLOCKING_FAULTS)]
 
     assert sorted({*names}) == sorted(names)
