@@ -35,8 +35,8 @@ INSERT_PROOF: Final = text(
 )
 INSERT_INTERVAL: Final = text(
     "INSERT INTO spell (door_id, intended, predicted, observed, judgement, drift, since, since_proof, until,"
-    " until_proof) VALUES (:door, :intended, :predicted, :observed, :judgement, :drift, :since, :since_proof, :until,"
-    " :until_proof)"
+    " until_proof) VALUES (:connection_id, :intended, :predicted, :observed, :judgement, :drift, :since, :since_proof,"
+    " :until, :until_proof)"
 )
 COPY_REMAINDER: Final = text(
     "INSERT INTO spell (door_id, intended, predicted, observed, judgement, drift, since, since_proof, until,"
@@ -199,13 +199,13 @@ def _apply_changes(
     """Apply the steps. New intervals are inserted last, so that no step finds them."""
     new: list[dict[str, Any]] = []
     for change in found:
-        door = ids[change.key]
+        connection_id = ids[change.key]
         for step in change.steps:
             if step in INTERVAL_CONDITION:
-                _apply_step(connection, step, {"door": door, **times})
+                _apply_step(connection, step, {"connection_id": connection_id, **times})
             else:
                 until = (None, None) if step is IntervalStep.BEGIN_HERE else (times["next"], times["next_proof"])
-                new.append(_interval_row(door, change.state, times, until))
+                new.append(_interval_row(connection_id, change.state, times, until))
     if new:
         connection.execute(INSERT_INTERVAL, new)
 
@@ -218,18 +218,18 @@ def _apply_step(connection: Connection, step: IntervalStep, values: dict[str, An
 
 
 def _find_interval(connection: Connection, step: IntervalStep, values: Mapping[str, Any]) -> RowMapping:
-    found = text(f"SELECT id FROM spell WHERE door_id = :door AND {INTERVAL_CONDITION[step]}")  # noqa: S608 - constants alone
+    found = text(f"SELECT id FROM spell WHERE door_id = :connection_id AND {INTERVAL_CONDITION[step]}")  # noqa: S608 - constants alone
     return connection.execute(found, values).mappings().one()
 
 
 def _interval_row(
-    door: int, state: ConnectionState | None, times: Mapping[str, Any], until: tuple[Any, Any]
+    connection_id: int, state: ConnectionState | None, times: Mapping[str, Any], until: tuple[Any, Any]
 ) -> dict[str, Any]:
     if state is None:
         raise ValueError("an interval needs a state")
     intended, predicted, observed, judgement, drift = state
     return {
-        "door": door,
+        "connection_id": connection_id,
         "intended": intended,
         "predicted": predicted,
         "observed": observed,

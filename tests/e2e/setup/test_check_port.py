@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from tests.e2e.setup.conftest import FakeMachine
 
 PROXY = "echo $'world-proxy-1\\tworld\\tproxy'"
-STRANGER = "echo $'shop-web-1\\tshop\\tweb'"
+OTHER_STACK = "echo $'shop-web-1\\tshop\\tweb'"
 
 
 @pytest.fixture
 def taken() -> Iterator[str]:
-    with socket.create_server(("0.0.0.0", 0)) as door:
-        yield str(door.getsockname()[1])
+    with socket.create_server(("0.0.0.0", 0)) as sock:
+        yield str(sock.getsockname()[1])
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_taken_port_names_the_program_and_suggests_a_free_port(prepared: FakeM
 
 
 def test_a_port_that_another_stack_publishes_names_its_container(prepared: FakeMachine, taken: str) -> None:
-    prepared.docker({'"ps --filter publish="*': STRANGER})
+    prepared.docker({'"ps --filter publish="*': OTHER_STACK})
 
     result = prepared.run("setup/check-port.sh", CLOISON_PORT=taken)
 

@@ -72,8 +72,8 @@ def test_a_chosen_engine_that_does_not_answer_is_not_replaced(minimal_machine: F
 
 
 def test_a_socket_without_access_names_its_group(fake_machine: FakeMachine) -> None:
-    with socket.socket(socket.AF_UNIX) as door:
-        door.bind(str(fake_machine.home / "engine.sock"))
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(fake_machine.home / "engine.sock"))
         (fake_machine.home / "engine.sock").chmod(0o660)
         no_engine(fake_machine)
         fake_machine.docker(

@@ -103,7 +103,7 @@ def test_up_that_does_not_come_up_is_not_proven(lab: Lab) -> None:
         ({"allow": ["proxy -> apii:5000"]}, 'x-cloison.allow[0]: no service "apii" (did you mean "app"?)'),
         ({"allow": ["proxy -> app:5001"]}, 'x-cloison.allow[0]: service "app" has no port 5001/tcp; it has 5000/tcp'),
         ({"allow": ["proxy to app"]}, "x-cloison.allow[0]: 'proxy to app' is not a flow"),
-        ({"allow": ["host -> outside"]}, 'x-cloison.allow[0]: "host -> outside" covers no flow of this project'),
+        ({"allow": ["host -> outside"]}, 'x-cloison.allow[0]: "host -> outside" matches no flow of this project'),
         ({"tolerate": [{"network": "bakc", "why": "x"}]}, 'no network "bakc" (did you mean "back"?)'),
         ({"tolerate": [{"network": "back"}]}, "x-cloison.tolerate[0]: a toleration says why"),
         ({"alow": []}, 'x-cloison: no key "alow" (did you mean "allow"?)'),

@@ -227,19 +227,19 @@ def test_a_tag_that_was_moved_meanwhile_is_detected(
 ) -> None:
     """Somebody changes the registry's storage between push and question."""
     person.publishes(f"{tampering_proxy.host}/ledger:other", "--from", other.name, password=PASSWORD)
-    before, stranger = image.names(), tampering_proxy.registry.digest("ledger", "other")
+    before, foreign_digest = image.names(), tampering_proxy.registry.digest("ledger", "other")
     tags = tampering_proxy.registry.storage / "docker/registry/v2/repositories/ledger/_manifests/tags"
 
     def move(method: str, path: str, answer: Answer) -> Answer:
         if method == "PUT" and path.endswith("/manifests/1"):
-            (tags / "1/current/link").write_text(stranger)
+            (tags / "1/current/link").write_text(foreign_digest)
         return answer
 
     tampering_proxy.rule = move
     done = person.publishes(f"{tampering_proxy.host}/ledger:1", "--from", image.name, password=PASSWORD)
 
     assert (done.code, done.out) == (1, "")
-    assert f"was pushed, but {tampering_proxy.host} reports {stranger}" in done.err
+    assert f"was pushed, but {tampering_proxy.host} reports {foreign_digest}" in done.err
     assert image.names() == before
 
 

@@ -41,12 +41,12 @@ def test_without_a_ledger_there_is_no_client(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_proof_is_on_the_disk_before_it_is_sent(made: Made, server: fake_ledger.Ledger, tmp_path: Path) -> None:
-    parcel = made().enqueue(fully_allowed())
+    delivery = made().enqueue(fully_allowed())
 
-    assert parcel.queued
-    assert tmp_path in parcel.queued.path.parents
+    assert delivery.queued
+    assert tmp_path in delivery.queued.path.parents
     assert [] == server.posted
-    assert 0 == parcel.send(0)
+    assert 0 == delivery.send(0)
     assert [digest(fully_allowed())] == server.stored
 
 
@@ -58,9 +58,9 @@ def test_a_failed_delivery_changes_the_exit_code_only_if_required(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     server.always = status(503)
-    parcel = made(required=required).enqueue(fully_allowed())
+    delivery = made(required=required).enqueue(fully_allowed())
 
-    assert [3 if required else 0, 1, 3] == [parcel.send(code) for code in (0, 1, 3)]
+    assert [3 if required else 0, 1, 3] == [delivery.send(code) for code in (0, 1, 3)]
     told = capsys.readouterr()
     assert "" == told.out
     assert told.err.startswith(f"cloison: {server.url} did not accept the proof: it answered 503")
@@ -78,34 +78,34 @@ def test_a_proof_that_cannot_be_saved_is_sent_at_once(
 ) -> None:
     (tmp_path / "cloison").write_text("a file where the folder would be")
 
-    parcel = made(required=True).enqueue(fully_allowed())
+    delivery = made(required=True).enqueue(fully_allowed())
 
     assert "the proof cannot be saved there" in capsys.readouterr().err
-    assert 0 == parcel.send(0)
+    assert 0 == delivery.send(0)
     assert [digest(fully_allowed())] == server.stored
 
 
 def test_an_unreadable_spool_is_reported(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    parcel = made(required=True).enqueue(fully_allowed())
-    assert parcel.queued
-    parcel.queued.path.unlink()
-    parcel.queued.path.mkdir()
+    delivery = made(required=True).enqueue(fully_allowed())
+    assert delivery.queued
+    delivery.queued.path.unlink()
+    delivery.queued.path.mkdir()
 
-    assert 3 == parcel.send(0)
+    assert 3 == delivery.send(0)
     assert "the proofs in it cannot be sent: Is a directory" in capsys.readouterr().err
 
 
 def test_an_interrupt_reports_where_the_proof_is(
     made: Made, server: fake_ledger.Ledger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parcel = made().enqueue(fully_allowed())
+    delivery = made().enqueue(fully_allowed())
 
     def interrupted(*_: object) -> bool:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(type(parcel.sender), "send", interrupted)
+    monkeypatch.setattr(type(delivery.sender), "send", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        parcel.send(0)
+        delivery.send(0)
     assert "stay in" in capsys.readouterr().err
 
 

@@ -74,8 +74,12 @@ def test_the_proposal_can_be_laid_over_the_file_and_is_then_the_smallest(tmp_pat
     again = parse(plan("-f", "compose.yml", "-f", str(over), "--format", "json").stdout.encode())
 
     assert again.proposal is None
-    seats = {part.name: [name.partition("_")[2] for name in part.networks] for part in again.project.services}
-    assert {"app": ["app-proxy", "backend_net"], "db": ["backend_net"], "proxy": ["app-proxy", "frontend_net"]} == seats
+    attachments = {part.name: [name.partition("_")[2] for name in part.networks] for part in again.project.services}
+    assert {
+        "app": ["app-proxy", "backend_net"],
+        "db": ["backend_net"],
+        "proxy": ["app-proxy", "frontend_net"],
+    } == attachments
 
 
 def test_the_report_says_predicted_and_never_proven() -> None:
@@ -148,7 +152,7 @@ def _without_docker(folder: Path) -> str:
         ({"allow": ["b -> a"]}, 0, "SOUND"),
         ({"allow": []}, 1, "BREACHED"),
         ({"allow": ["b -> c"]}, 2, 'x-cloison.allow[0]: no service "c"'),
-        ({"allow": ["host -> outside"]}, 2, 'x-cloison.allow[0]: "host -> outside" covers no flow of this project'),
+        ({"allow": ["host -> outside"]}, 2, 'x-cloison.allow[0]: "host -> outside" matches no flow of this project'),
         (None, 0, "DRAWN"),
     ],
 )  # fmt: skip
@@ -166,7 +170,7 @@ def test_the_exit_code_is_the_verdict(tmp_path: Path, policy: dict[str, Any] | N
     assert sentence in done.stdout + done.stderr
 
 
-def test_a_network_that_is_not_told_leaves_it_undecided(tmp_path: Path) -> None:
+def test_an_external_network_of_unknown_kind_is_undecided(tmp_path: Path) -> None:
     document = {"services": {"a": {"image": "x", "networks": ["edge"]}}, "networks": {"edge": {"external": True}}}
     (tmp_path / "compose.json").write_text(json.dumps(document))
 

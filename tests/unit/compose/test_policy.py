@@ -242,7 +242,7 @@ def test_a_rule_that_covers_no_flow_is_refused(text: str) -> None:
     with pytest.raises(PolicyError) as caught:
         STACK.with_policy({"allow": [text]}).flows()
 
-    assert str(caught.value).startswith(f'x-cloison.allow[0]: "{text}" covers no flow of this project; ')
+    assert str(caught.value).startswith(f'x-cloison.allow[0]: "{text}" matches no flow of this project; ')
 
 
 def test_the_outside_is_looked_at_as_a_whole_and_has_no_ports() -> None:
@@ -270,7 +270,7 @@ def test_a_port_of_the_host_on_which_nobody_listens_is_refused() -> None:
         STACK.with_listeners("", 22).with_policy({"allow": ["app -> host:5432"]}).flows()
 
     sentence = (
-        'x-cloison.allow[0]: "app -> host:5432" covers no flow of this project; '
+        'x-cloison.allow[0]: "app -> host:5432" matches no flow of this project; '
         "nobody is known to listen on port 5432/tcp of the host where others get; "
         'have it listen on more than loopback, or write "app -> host", which covers every port'
     )
