@@ -1,1 +1,1 @@
-"""The benchmarks: ratios measured side by side in one run."""
+"""The benchmarks: each compares two sides in one run and reports their ratio."""

@@ -19,7 +19,7 @@ STACK_ENVIRONMENT: Final = {
     "CLOISON_PORT": str(PORT),
     "CLOISON_RATE_FILE": NO_RATE_LIMIT,
 }
-"""The stack of the benchmarks is one of their own: what they make in it goes with it, and nobody's data are touched."""
+"""The project name of the benchmarks' own stack, so that no data of another stack are changed."""
 TEXT: Final = """# Benchmarks
 
 Written by `make bench`. Both sides of every ratio were measured in the same run on the same machine;
@@ -31,30 +31,30 @@ seconds depend on the machine, ratios hardly.
 
 ![Seconds of a proof over the number of its flows](images/scale.svg)
 
-- **200 ms**: what people do not notice; the median of twenty starts, and a Python that does nothing beside it.
-- **`docker exec`**: for every flow that starts in a container, one `docker exec` with whatever tool the
-  image has (bash, nc or Python) and a time-out of one second. It cannot ask from outside, and it has no canary: on
-  a port where nobody listens it takes a refusal for an answer.
-- **nmap**: inside each container's namespace, every TCP port of every address that the container's flows
-  end at. It gives up on an address after a minute, so the true ratio is higher.
+- **200 ms**: a delay that users do not notice; the median of twenty starts, compared with a Python that does nothing.
+- **`docker exec`**: for every flow that starts in a container, one `docker exec` with the tool that the
+  image has (bash, nc or Python) and a time-out of one second. It cannot probe from outside, and it has no canary: on
+  a port without a listener it counts a refused connection as open.
+- **nmap**: inside each container's namespace, every TCP port of every target address of the
+  container's flows. It gives up on an address after a minute, so the true ratio is higher.
 - **a bare SYN loop in C** (`bench/cost.c`): sends a half-open probe to a closed port and reads the RST. The prober does
   the same and sees the probe arrive as well; both sides' best of five.
 - **100 services**: each on two of 20 networks in a chain, IPv4 and IPv6, all pairs (`bench/scale.py`); the best of
-  three, as seconds on the clock depend on what else the machine does.
-- **a container a probe**: netassert's first way, `docker run --network container:…` with a program of one try. A
-  sample is timed, and multiplied by the flows that start in containers.
-- **the one wait**: silence can only be told by waiting; everything else is what a proof costs on top (starting
-  Python and Compose, asking the engine, making the outside machine).
-- **naive twin**: the same picture, matrix and evidence of the same proof from Flask's development server, made anew
-  each time over a new connection to the database, no login, no proxy (`bench/naive/`). Ours is asked by somebody who is
-  logged in, without the rate limit ([stack.md](stack.md) says how).
-- **proofs kept**: different proofs of the stack, packed, each acknowledged when it is on disk.
+  three, because elapsed time depends on other load.
+- **a container a probe**: the first method of netassert, `docker run --network container:…` with a program that probes
+  once. A sample is timed and multiplied by the flows that start in containers.
+- **the one wait**: a missing reply needs a time-out; everything else is the cost of a proof on top (starting Python
+  and Compose, requests to the engine, creating the outside machine).
+- **naive implementation**: the same picture, matrix and evidence of the same proof from Flask's development server,
+  made anew each time over a new connection to the database, no login, no proxy (`bench/naive/`). The stack is measured
+  with a session and without the rate limit ([stack.md](stack.md) says how).
+- **proofs kept**: different proofs of the stack, compressed, each acknowledged when it is on disk.
 """
 
 
 @contextmanager
 def stack() -> Iterator[None]:
-    """Have a stack running without its rate limit, and nothing of it afterwards."""
+    """Run a stack without rate limit during the block, and remove it with its data afterwards."""
     os.environ |= STACK_ENVIRONMENT
     try:
         run("docker", "compose", "up", "-d", "--wait")
@@ -66,7 +66,7 @@ def stack() -> Iterator[None]:
 
 
 def all_figures() -> Iterator[Figure]:
-    """Run everything, in an order in which nothing disturbs the next."""
+    """Run every benchmark, in an order in which none disturbs the next."""
     yield from start_up.figures()
     yield from probe_cost.figures()
     with stack():
@@ -76,7 +76,7 @@ def all_figures() -> Iterator[Figure]:
 
 
 def main() -> int:
-    """Measure, write the page, and fail when a goal is missed."""
+    """Measure, write the page, and return 1 when a goal is missed."""
     found = list(all_figures())
     version = run("docker", "version", "-f", "{{.Server.Version}}").strip()
     machine = (

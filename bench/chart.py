@@ -1,4 +1,4 @@
-"""Draws how one quantity grows with another, as an SVG picture that is readable on light and on dark pages."""
+"""Draws line charts as SVG, readable on light and dark pages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Points = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class LineChart:
-    """What is drawn: a title, what stands at the axes, and the lines by their names."""
+    """A chart: the title, the labels of the axes, and the points of each line by its name."""
 
     title: str
     horizontal: str
@@ -38,14 +38,14 @@ class LineChart:
 
 
 def slope(points: Points) -> float:
-    """Return how much the second number grows with the first, by least squares."""
+    """Return the slope of a least-squares line through the points."""
     horizontal, vertical = (sum(point[at] for point in points) / len(points) for at in (0, 1))
     spread = sum((x - horizontal) ** 2 for x, _ in points)
     return sum((x - horizontal) * (y - vertical) for x, y in points) / spread
 
 
 def render_svg(chart: LineChart) -> str:
-    """Return the picture."""
+    """Return the chart as SVG."""
     everything = [point for points in chart.lines.values() for point in points]
     right, top = _round(max(x for x, _ in everything)), _round(max(y for _, y in everything))
     body = [*_grid(right, top)]
@@ -87,6 +87,6 @@ def _to_svg(horizontal: float, vertical: float) -> tuple[float, float]:
 
 
 def _round(most: float) -> float:
-    """Return the next number that is easy to read in five steps."""
+    """Return the next larger number that five steps divide into round numbers."""
     unit: float = 10.0 ** math.floor(math.log10(most))
     return next(part * unit for part in (1, 1.5, 2, 2.5, 5, 7.5, 10) if part * unit >= most)

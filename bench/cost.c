@@ -1,8 +1,8 @@
-/* A bare SYN loop: what the kernel itself takes to send so many half-open probes and to read their answers.
+/* A SYN loop: the CPU time of the kernel for sending half-open probes and reading their replies.
  *
- *     cost SOURCE TARGET COUNT      prints the microseconds of processor time that a probe took
+ *     cost SOURCE TARGET COUNT      prints the CPU time of a probe in microseconds
  *
- * It stands in the namespace of SOURCE, sends to closed ports of TARGET, and reads a RST for each.
+ * It runs in the network namespace of SOURCE, sends to closed ports of TARGET, and reads a RST for each.
  */
 #include <arpa/inet.h>
 #include <netinet/ip.h>

@@ -1,7 +1,7 @@
-/* What the containers of the synthetic project run: it listens on port 8000 over both versions of IP, and waits.
+/* The program of the synthetic project's containers: it listens on port 8000 over IPv4 and IPv6.
  *
  *     listener                     listens
- *     listener ADDRESS PORT        connects to an IPv4 address instead, and ends with 0 when somebody answers in a second
+ *     listener ADDRESS PORT        connects to an IPv4 address instead, and exits with 0 when the connection succeeds within a second
  */
 #include <arpa/inet.h>
 #include <stdlib.h>

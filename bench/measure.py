@@ -1,4 +1,4 @@
-"""How the benchmarks run programs, take times, and write down what they found."""
+"""Functions of the benchmarks: run programs, measure times, format results."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Figure:
     ratio: float
     goal: float = 0
     at_least: bool = False
-    """Whether the other side was cut short, so that the ratio is a lower bound."""
+    """Whether the other side was stopped early, so that the ratio is a lower bound."""
     at_most: bool = False
-    """Whether the goal is one from above."""
+    """Whether the goal is a maximum."""
 
     @property
     def is_met(self) -> bool:
@@ -36,7 +36,7 @@ class Figure:
 
     @property
     def row(self) -> str:
-        """The figure as a row of a Markdown table."""
+        """The result as a row of a Markdown table."""
         bound = "≥ " if self.at_least else ""
         side = "≤" if self.at_most else "≥"
         goal = f"{side} {self.goal:g}: {'met' if self.is_met else '**missed**'}" if self.goal else "none"
@@ -44,35 +44,35 @@ class Figure:
 
 
 def run(*words: str, seconds: float = 600, check: bool = True) -> str:
-    """Run a program in the project's folder and return what it printed; its complaints go to the terminal."""
+    """Run a program in the project's folder and return its stdout; stderr goes to the terminal."""
     done = subprocess.run(words, cwd=ROOT, check=check, stdout=subprocess.PIPE, text=True, timeout=seconds)
     return done.stdout
 
 
 def seconds(action: Callable[[], object]) -> float:
-    """Return how long something takes."""
+    """Return the seconds that a function takes."""
     begun = time.perf_counter()
     action()
     return time.perf_counter() - begun
 
 
 def median_seconds(action: Callable[[], object], times: int = 5) -> float:
-    """Return the median of how long something takes, after one go to warm up."""
+    """Return the median of the seconds that a function takes, after one run to warm up."""
     action()
     return statistics.median(seconds(action) for _ in range(times))
 
 
 def prove(*options: str) -> str:
-    """Run the command as a user does and return the proof document; a breach is an answer too."""
+    """Run the command and return the proof document; the exit code of a breach is accepted."""
     return run(COMMAND, "prove", "--format", "json", *options, check=False)
 
 
 def say(words: str) -> None:
-    """Tell the person at the terminal what goes on."""
+    """Print progress to stderr."""
     print(words, file=sys.stderr, flush=True)
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """Return the figures as a Markdown table."""
+    """Return the results as a Markdown table."""
     head = "| what | ours | the other | ratio | goal |\n|---|---|---|---|---|"
     return "\n".join([head, *(figure.row for figure in figures)])

@@ -1,4 +1,4 @@
-"""The proof of the stack against the same questions asked in other ways."""
+"""Benchmarks of a proof against other tools that answer the same questions: docker exec and nmap."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from bench.measure import Figure, median_seconds, prove, run, say, seconds
 from cloison.proof.schema import Proof, parse
 
 UNUSED_PORT: Final = 1
-"""What `docker exec` asks in place of a canary: it has none, so a refusal is its answer for "open"."""
+"""The port that `docker exec` probes in place of a canary: a refused connection counts as open."""
 NMAP_LIMIT: Final = 60
-"""Seconds after which nmap gives up on an address: a dropped address would take it many minutes."""
+"""Seconds after which nmap gives up on an address: one that drops packets would take many minutes."""
 CONNECT_COMMANDS: Final = {
     "bash": "timeout 1 bash -c '</dev/tcp/{address}/{port}'",
     "nc": "nc -w 1 {address} {port} </dev/null",
     "python": "python -c 'import socket; socket.create_connection((\"{address}\", {port}), 1)'",
 }
-"""What people type into a container, by the tool that they find there; each waits one second."""
+"""The command for a manual check in a container, by the tool in its image; each waits one second."""
 
 
 def figures() -> Iterator[Figure]:
@@ -40,7 +40,7 @@ def figures() -> Iterator[Figure]:
 
 
 def measure_docker_exec(proof: Proof) -> tuple[int, float]:
-    """Ask what containers can reach, by running a tool inside each; return how many questions and seconds."""
+    """Check the flows by running a tool inside each container; return the number of checks and the seconds."""
     tools = {container: _tool(container) for container in _containers(proof)}
     probes = [
         (vantage.container, end.address, end.port or UNUSED_PORT)
@@ -69,7 +69,7 @@ def _tool(container: str) -> str:
 
 
 def measure_nmap(proof: Proof) -> tuple[int, float]:
-    """Scan what each container's flows end at; return how many addresses and how many seconds."""
+    """Scan the targets of each container's flows; return the number of addresses and the seconds."""
     targets: dict[str, set[str]] = defaultdict(set)
     for flow in proof.flows:
         container, address = proof.vantages[flow.vantage].container, proof.endpoints[flow.endpoint].address

@@ -1,4 +1,4 @@
-"""A project's page through the proxy against a naive twin, with wrk; and how many proofs are kept a second."""
+"""Benchmarks of the ledger: a project's page against a naive implementation, with wrk, and stored proofs a second."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SECONDS: Final = 6.0
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What wrk found: requests a second, and milliseconds."""
+    """The result of wrk: requests a second, and latencies in milliseconds."""
 
     rate: float
     median: float
@@ -36,7 +36,7 @@ class LoadResult:
 
 @contextmanager
 def twin(document: bytes) -> Iterator[None]:
-    """Have the naive twin running, on the images of the stack, with one proof."""
+    """Run the naive implementation with one proof, on the images of the stack, during the block."""
     services = json.loads(run("docker", "compose", "config", "--format", "json"))["services"]
     os.environ |= {"CLOISON_DB_IMAGE": services["db"]["image"], "CLOISON_APP_IMAGE": services["app"]["image"]}
     try:
@@ -50,7 +50,7 @@ def twin(document: bytes) -> Iterator[None]:
 
 
 def load(url: str, *headers: str) -> LoadResult:
-    """Load a page; every answer must be a good one."""
+    """Load a page with wrk; every response must be successful."""
     extra = [word for header in headers for word in ("-H", header)]
     run(*LOAD[:-2], "2s", *extra, url)
     output = run(*LOAD, *extra, url)
@@ -63,7 +63,7 @@ def load(url: str, *headers: str) -> LoadResult:
 
 
 def figures(port: int) -> Iterator[Figure]:
-    """Measure both pages, and how fast proofs are kept, in one run."""
+    """Measure both pages, and the rate of stored proofs, in one run."""
     say("the project's page through the proxy, and its naive twin")
     document = run(COMMAND, "prove", "--format", "json", check=False).encode()
     token = _create_project()
@@ -88,14 +88,14 @@ def figures(port: int) -> Iterator[Figure]:
 
 
 def _create_project() -> str:
-    """Make the project and return a token of it."""
+    """Create the project and return a token of it."""
     ledger = ("docker", "compose", "exec", "-T", "app", "python", "-m", "ledger")
     run(*ledger, "add-project", PROJECT)
     return run(*ledger, "new-token", PROJECT, "bench", "--read", "--write", "--replace").strip()
 
 
 def _log_in(port: int) -> str:
-    """Return the cookie of a reader of the project, made anew."""
+    """Create a reader of the project, and return the session cookie."""
     ledger = ("docker", "compose", "exec", "-T", "app", "python", "-m", "ledger")
     name = f"bench-{int(time.time())}"
     password = run(*ledger, "add-user", name, "--project", PROJECT).strip()
@@ -117,7 +117,7 @@ def _cookie(headers: list[tuple[str, str]], name: str) -> str:
 
 
 def _proofs_per_second(port: int, token: str, document: bytes, senders: int) -> float:
-    """Send different proofs as fast as they are acknowledged."""
+    """Send different proofs as fast as the ledger acknowledges them."""
     end = time.monotonic() + SECONDS
     whole: dict[str, Any] = json.loads(document)
     stamp = time.time_ns() // 1_000_000

@@ -1,4 +1,4 @@
-"""What one probe costs in processor time, against a bare loop in C between the same two namespaces."""
+"""Benchmark of the CPU time of one probe, against a loop in C between the same two network namespaces."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NO_WAIT: Final = 0.02
 
 @contextmanager
 def two_namespaces() -> Iterator[list[str]]:
-    """Have two namespaces joined by a veth pair; gives their names."""
+    """Create two network namespaces with a veth pair between them during the block; yield their names."""
     names = [*ADDRESSES]
     try:
         for name in names:
@@ -41,7 +41,7 @@ def two_namespaces() -> Iterator[list[str]]:
 
 
 def figures() -> Iterator[Figure]:
-    """Measure both, the best of several times: whatever else the machine does only makes a loop slower."""
+    """Measure both, and take the best of several runs, because other load only makes a run slower."""
     say(f"{PROBES} probes between two namespaces, by the prober and by a loop in C")
     with two_namespaces() as names:
         ours = min(measure_prober(names) for _ in range(RUNS))
@@ -51,7 +51,7 @@ def figures() -> Iterator[Figure]:
 
 
 def measure_prober(names: list[str]) -> float:
-    """Return the microseconds of processor time that a probe takes, answered by a RST and seen to arrive."""
+    """Return the CPU time of a probe in microseconds, answered by a RST and seen to arrive."""
     opened = [os.open(f"/run/netns/{name}", os.O_RDONLY) for name in names]
     try:
         with Prober() as prober:

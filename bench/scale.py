@@ -1,4 +1,4 @@
-"""A synthetic project of many containers over both versions of IP: how a proof grows."""
+"""Benchmark of the time of a proof by the number of containers, with a synthetic IPv4 and IPv6 project."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SERVICES_PER_NETWORK: Final = 5
 """Services that share their first network: each sits on that and on the next one, so a network has ten members."""
 PORT: Final = 8000
 RUNS: Final = 3
-"""How often the largest project is proven; the best counts, for others work on the machine too."""
+"""Runs of the largest project; the best counts, because other load only makes a run slower."""
 SECONDS: Final = 10
 MEGABYTES: Final = 200
 SAMPLE: Final = 12
@@ -37,7 +37,7 @@ POOL: Final = "fd00:c105:5ca1:{:x}::/64"
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One proof: how many flows, and what it took."""
+    """One proof: the number of flows, and its cost."""
 
     services: int
     flows: int
@@ -72,7 +72,7 @@ def document(services: int) -> dict[str, Any]:
 
 @contextmanager
 def image() -> Iterator[None]:
-    """Have an image that holds one small program and nothing else."""
+    """Build an image with one small program during the block."""
     with tempfile.TemporaryDirectory() as folder:
         run("gcc", "-Os", "-static", "-s", "-o", f"{folder}/listener", str(SOURCE))
         run("tar", "-cf", f"{folder}/image.tar", "-C", folder, "listener")
@@ -85,7 +85,7 @@ def image() -> Iterator[None]:
 
 @contextmanager
 def growing_project() -> Iterator[Iterator[tuple[int, Path]]]:
-    """Have the synthetic project running, larger with every step; gives its size and its file."""
+    """Run the synthetic project with a growing number of containers; yield its size and its file."""
     with tempfile.TemporaryDirectory() as folder, image():
         path = Path(folder) / "compose.json"
 
@@ -107,7 +107,7 @@ def _compose(path: Path, *words: str) -> None:
 
 
 def prove_project(path: Path) -> tuple[Proof, Point]:
-    """Prove a project as a user does."""
+    """Prove a project with the command."""
     output = path.with_name("proof.json")
     words = [COMMAND, "prove", "-f", str(path), "--format", "json", "--output", str(output)]
     begun = time.perf_counter()
@@ -141,7 +141,7 @@ def figures() -> Iterator[Figure]:
 
 
 def evaluate(points: list[Point], proof: Proof, each: float) -> Iterator[Figure]:
-    """Return what the points come to; `each` is what a probe by a container of its own takes."""
+    """Return the results for the points; `each` is the seconds of a probe by a container of its own."""
     last, networks = points[-1], len(proof.project.networks)
     summary = f"{last.flows} flows in {last.wall:.1f} s, {last.processor:.1f} s of them processor time"
     size = f"{last.services} services on {networks} networks, both versions of IP"

@@ -1,4 +1,4 @@
-"""How long the command takes before it does anything: help, version, and a wrong word."""
+"""Benchmark of the start-up time of the command: help, version, and a wrong verb."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ RUNS: Final = 20
 START_GOAL: Final = 0.2
 """Seconds."""
 EXIT_CODES: Final[dict[tuple[str, ...], int]] = {("--help",): 0, ("--version",): 0, ("prove", "--formt", "json"): 2}
-"""What is started, and the exit code it has to end with."""
+"""The arguments, and the expected exit code."""
 IMPORTED: Final = "import cloison.observe.session, cloison.engine.docker"
 
 
 def figures() -> Iterator[Figure]:
-    """Measure the command, and what a proof imports while Compose reads the file."""
+    """Measure the command, and the imports of a proof, which run while Compose resolves the file."""
     say(f"starting, {RUNS} times each")
     bare = _median([sys.executable, "-c", ""], 0)
     for words, code in EXIT_CODES.items():

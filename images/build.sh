@@ -1,27 +1,27 @@
 #!/usr/bin/env bash
-# Builds the stand-ins for the three base images from Debian packages, for a machine that reaches no registry.
+# Builds stand-ins for the three base images from Debian packages, for a machine without access to a registry.
 #
-#   images/build.sh              builds what is missing or whose inputs changed
-#   images/build.sh --list       the names it makes
+#   images/build.sh              builds the images that are missing or have changed inputs
+#   images/build.sh --list       prints the names of the images
 #   images/build.sh --root DIRECTORY SUITE PACKAGES
-#                             a root file system alone, in a directory that does not exist yet
+#                             makes only a root file system, in a new directory
 #
 #   CLOISON_CA_BUNDLE         certificates to trust while building the application (pip behind a corporate proxy)
-#   CLOISON_DEBIAN_MIRROR     where Debian's packages come from; default: the machine's own apt sources
+#   CLOISON_DEBIAN_MIRROR     the mirror of Debian's packages; default: the apt sources of this machine
 #   DOCKER                    the docker client; default: docker
 #
-# Rule: nothing here asks a registry. A root file system comes from apt alone (mmdebstrap) and enters the engine by
-# `docker import`; the Dockerfiles beside this file only add to it. They build with and without BuildKit.
+# Rule: no step needs a registry. A root file system comes from apt (mmdebstrap) and becomes an image by
+# `docker import`; the Dockerfiles in this folder only add to it. They build with and without BuildKit.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly here
 readonly docker=${DOCKER:-docker}
 readonly label=org.cloison.inputs
-[[ -t 2 ]] && back=$'\r' || back="" # over the seconds that are being shown
+[[ -t 2 ]] && carriage_return=$'\r' || carriage_return="" # overwrites the seconds that show_seconds prints
 
 # name, image, Debian suite, packages. bookworm still has Python 3.11, trixie has MariaDB 11, and only forky has an
-# nginx (1.27.3 or later) that asks for the application's address again.
+# nginx (1.27.3 or later) that resolves the application's address again (`resolve` in an upstream).
 readonly table="
 python   cloison/airgap-python:3.11    bookworm  ca-certificates,python3,python3-pip,python3-venv
 nginx    cloison/airgap-nginx:latest   forky     nginx,wget
@@ -29,14 +29,14 @@ mariadb  cloison/airgap-mariadb:11     trixie    mariadb-server-core,mariadb-cli
 "
 
 rows() { grep -v '^$' <<< "$table"; }
-say() { printf '%simages: %s\n' "$back" "$*"; }
+say() { printf '%simages: %s\n' "$carriage_return" "$*"; }
 die() { printf 'images: %s\n' "$*" >&2; exit 1; }
 
 need() {
   command -v "$1" > /dev/null || die "$1 is missing; $2"
 }
 
-# The machine's own mirror when it is a Debian, else nothing: mmdebstrap knows where Debian is.
+# The mirror of this machine if it is a Debian, else nothing, and mmdebstrap uses its default.
 # shellcheck disable=SC2016  # $(REPO_URI) is for apt
 mirror() {
   [[ -z ${CLOISON_DEBIAN_MIRROR:-} ]] || { echo "$CLOISON_DEBIAN_MIRROR"; return; }
@@ -54,14 +54,14 @@ sources() { # suite
 }
 
 inputs_of() { # name, suite, packages
-  (cd "$here" && { echo "$2 $3 $(mirror)"; declare -f root_of; cat "$1"/*; }) | sha256sum | cut -c 1-16
+  (cd "$here" && { echo "$2 $3 $(mirror)"; declare -f make_root; cat "$1"/*; }) | sha256sum | cut -c 1-16
 }
 
 is_current() { # image, inputs
   [[ $("$docker" image inspect --format "{{index .Config.Labels \"$label\"}}" "$1" 2> /dev/null) == "$2" ]]
 }
 
-root_of() { # suite, packages, tarball, further options
+make_root() { # suite, packages, tarball, further options
   local from
   mapfile -t from < <(sources "$1")
   mmdebstrap --variant=minbase --include="$2" \
@@ -71,25 +71,25 @@ root_of() { # suite, packages, tarball, further options
     "${@:4}" "$1" "$3" "${from[@]}"
 }
 
-# A testing suite is signed for a week at a time, and apt refuses a mirror that stood still for longer. The signature
-# is still Debian's and is still checked, so we go on, and say it.
-root_even_if_old() { # suite, packages, tarball, log
-  ! root_of "${@:1:3}" > "$4" 2>&1 || return 0
+# The signature of a testing suite is valid for a week, and apt refuses a mirror that was not updated for longer. The
+# signature is still checked; only its expiry is ignored, with a message.
+make_root_even_if_expired() { # suite, packages, tarball, log
+  ! make_root "${@:1:3}" > "$4" 2>&1 || return 0
   grep -q 'is expired' "$4" || return 1
-  say "the mirror's $1 was signed more than a week ago; using it all the same"
-  root_of "${@:1:3}" --aptopt='Acquire::Check-Valid-Until "false"' > "$4" 2>&1
+  say "the mirror's $1 was signed more than a week ago; its signature is valid, so it is used"
+  make_root "${@:1:3}" --aptopt='Acquire::Check-Valid-Until "false"' > "$4" 2>&1
 }
 
 build_one() { # name, image, suite, packages, directory for its work
   local inputs root=cloison/airgap-root:$1 log=$5/$1.log tarball=$5/$1.tar
   inputs=$(inputs_of "$1" "$3" "$4")
   if is_current "$2" "$inputs"; then
-    say "$2 is there"
+    say "$2 is up to date"
     return
   fi
-  say "$2: collecting Debian $3 packages"
-  root_even_if_old "$3" "$4" "$tarball" "$log"
-  say "$2: putting it together ($SECONDS s so far)"
+  say "$2: downloading Debian $3 packages"
+  make_root_even_if_expired "$3" "$4" "$tarball" "$log"
+  say "$2: building the image ($SECONDS s so far)"
   "$docker" import "$tarball" "$root" >> "$log" 2>&1
   rm -f "$tarball"
   "$docker" build --label "$label=$inputs" --build-arg "ROOT=$root" --tag "$2" "$here/$1" >> "$log" 2>&1
@@ -97,19 +97,19 @@ build_one() { # name, image, suite, packages, directory for its work
   say "$2 is ready ($SECONDS s)"
 }
 
-# A sign of life on a terminal, where a step takes a minute.
-tick() {
+# Shows the elapsed seconds on a terminal, because a step takes a minute.
+show_seconds() {
   while sleep 1; do
     printf '\rimages: %s s ' "$SECONDS" >&2
   done
 }
 
-# All at once: most of the time goes into unpacking, which the machine's cores share.
+# All images in parallel: most of the time is spent on unpacking, which uses all cores.
 build_all() { # directory for the work
   local name image suite packages failed="" pid
   local -A jobs=()
   if [[ -t 2 ]]; then
-    tick &
+    show_seconds &
     # shellcheck disable=SC2064  # this process, whatever the variable holds later
     trap "kill $! 2> /dev/null; printf '\r' >&2; rm -rf '$1'" EXIT
   fi
@@ -130,22 +130,22 @@ report() { # directory, names
     say "$name failed; the end of its log:" >&2
     tail -n 15 "$1/$name.log" >&2 || true
   done
-  die "nothing was changed in the images that exist; mend the reason above and run it again"
+  die "nothing was changed in the images that exist; see the reason above and run it again"
 }
 
-# app/Dockerfile trusts what lies in app/ca while it builds, and only then; git ignores it.
+# app/Dockerfile trusts the certificates in app/ca during its build only; git ignores them.
 place_ca() {
   [[ -n ${CLOISON_CA_BUNDLE:-} ]] || return 0
-  [[ -r $CLOISON_CA_BUNDLE ]] || die "CLOISON_CA_BUNDLE names $CLOISON_CA_BUNDLE, which cannot be read"
+  [[ -r $CLOISON_CA_BUNDLE ]] || die "CLOISON_CA_BUNDLE names $CLOISON_CA_BUNDLE, which is not readable"
   cmp -s "$CLOISON_CA_BUNDLE" "$here/../app/ca/given.crt" || install -m 0644 "$CLOISON_CA_BUNDLE" "$here/../app/ca/given.crt"
 }
 
-root_alone() { # directory, suite, packages
+make_root_only() { # directory, suite, packages
   local log
   log=$(mktemp)
   # shellcheck disable=SC2064  # this file, whatever the variable holds later
   trap "rm -f '$log'" EXIT
-  root_even_if_old "$2" "$3" "$1.part" "$log" || { tail -n 15 "$log" >&2 && rm -rf "$1.part" && die "no root file system of Debian $2 could be made"; }
+  make_root_even_if_expired "$2" "$3" "$1.part" "$log" || { tail -n 15 "$log" >&2 && rm -rf "$1.part" && die "no root file system of Debian $2 could be made"; }
   mv "$1.part" "$1"
 }
 
@@ -158,11 +158,11 @@ main() {
   [[ $(id -u) == 0 ]] || die "run as root: only root may unpack a Debian system"
   need mmdebstrap "apt-get install mmdebstrap"
   if [[ ${1:-} == --root ]]; then
-    root_alone "${@:2}"
+    make_root_only "${@:2}"
     return
   fi
   need "$docker" "install a Docker engine, or name the client in DOCKER"
-  "$docker" version > /dev/null 2>&1 || die "no Docker engine answers; start it, or set DOCKER_HOST"
+  "$docker" version > /dev/null 2>&1 || die "no Docker engine answers; start one, or set DOCKER_HOST"
   place_ca
   local work
   work=$(mktemp -d)

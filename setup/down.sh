@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# The stack stopped, its data kept: setup/down.
+# make down: stops the stack and keeps its data.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-hold_clone
+lock_clone
 if ! engine_answers; then
-  done_with "Nothing runs: no engine answers."
+  print_success "The stack does not run: no engine answers."
   exit 0
 fi
 step down "Stopping the stack" docker compose down --remove-orphans || fail "The stack could not be stopped." \

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The images, from a registry or built here from Debian packages: setup/images.
+# Gets the base images from a registry, or builds them from Debian packages.
 #
 # Rules:
-#   - The way is chosen once and written into .env: images under existing data never change by themselves.
-#   - Everything that asks a registry has a time limit; a registry that hangs is a registry that is not there.
+#   - The source is chosen once and written into .env, so that existing data never meets a different image by itself.
+#   - Every request to a registry has a time-out; a registry that does not answer in time is treated as absent.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh source=settings.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -15,16 +15,16 @@ readonly SPACE=${CLOISON_SPACE:-3}
 
 is_here() { docker image inspect --format ok "$1" >/dev/null 2>&1; }
 
-# What a build starts from (its arguments named *_IMAGE) and what runs as it is.
-needed() { # FILES
-  compose_with "$1" config --format json | ask_json '
+# The base images of builds (arguments named *_IMAGE) and the images of services without a build.
+required_images() { # FILES
+  compose_with "$1" config --format json | eval_json '
 sorted({s["image"] for s in d["services"].values() if "build" not in s}
   | {v for s in d["services"].values() for k, v in s.get("build", {}).get("args", {}).items() if k.endswith("_IMAGE")})'
 }
 
-missing() { # FILES
+absent_images() { # FILES
   local image
-  needed "$1" | while read -r image; do is_here "$image" || printf '%s\n' "$image"; done
+  required_images "$1" | while read -r image; do is_here "$image" || printf '%s\n' "$image"; done
 }
 
 check_space() {
@@ -36,8 +36,8 @@ check_space() {
 
 # ── the registry ────────────────────────────────────────────────────────────────────────────────────────────
 
-# The client asks first, being quick; an engine may reach a registry (a mirror, a proxy) that its client does not.
-answers() { # IMAGE
+# First the client, which is quick; but an engine may reach a registry (a mirror, a proxy) that its client cannot.
+registry_answers() { # IMAGE
   timeout --foreground "$ANSWER_LIMIT" docker manifest inspect "$1" || timeout --foreground "$ANSWER_LIMIT" docker pull "$1"
 }
 
@@ -48,43 +48,43 @@ pull_missing() { # IMAGE...
   done
 }
 
-# ── the way ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the choice ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-choose() { # WAY REASON
-  record COMPOSE_FILE "$1"
-  say "$2 This is written into .env; CLOISON_AIRGAP=1 or 0 with make $GOAL chooses otherwise."
+record_choice() { # COMPOSE_FILES REASON
+  write_setting COMPOSE_FILE "$1"
+  say "$2 The choice is saved in .env; CLOISON_AIRGAP=1 make $GOAL or CLOISON_AIRGAP=0 make $GOAL changes it."
 }
 
-# What is there may still be of an older recipe; images/build.sh knows, where it can run.
+# Existing images may be of older inputs; images/build.sh checks that, where it can run.
 from_packages() {
-  local absent title="Looking whether the base images are those of images/"
-  absent=$(missing "$AIRGAP_FILES")
+  local absent title="Checking that the base images are up to date"
+  absent=$(absent_images "$AIRGAP_FILES")
   if [[ -n $absent ]]; then
     title="Building the base images from Debian packages (about two minutes)"
     check_space
     need_root "Building the base images from Debian packages"
-    have mmdebstrap || apt_install "mmdebstrap, which makes images from Debian packages," mmdebstrap
-  elif ((EUID != 0)) || ! have mmdebstrap; then
+    has_command mmdebstrap || apt_install "mmdebstrap, which makes images from Debian packages," mmdebstrap
+  elif ((EUID != 0)) || ! has_command mmdebstrap; then
     return 0
   fi
   step images "$title" images/build.sh || fail \
     "The base images could not be built from Debian packages." \
-    "See the lines above: are the package sources reachable, and is their certificate trusted (CLOISON_CA_BUNDLE)? Then run make $GOAL again."
+    "See the lines above; check the package sources and their certificate (CLOISON_CA_BUNDLE), then run make $GOAL again."
 }
 
-from_registry() { # 1 where it cannot
+from_registry() { # returns 1 when an image cannot be pulled
   local absent
-  mapfile -t absent < <(missing compose.yml)
+  mapfile -t absent < <(absent_images compose.yml)
   ((${#absent[@]})) || return 0
   check_space
   pull_missing "${absent[@]}"
 }
 
-forced() {
+use_airgap_variable() {
   case $CLOISON_AIRGAP in
-    1) choose "$AIRGAP_FILES" "The base images are built from Debian packages, as CLOISON_AIRGAP=1 asks." && from_packages ;;
+    1) record_choice "$AIRGAP_FILES" "The base images are built from Debian packages, as CLOISON_AIRGAP=1 asks." && from_packages ;;
     0)
-      choose compose.yml "The base images come from their registry, as CLOISON_AIRGAP=0 asks."
+      record_choice compose.yml "The base images come from their registry, as CLOISON_AIRGAP=0 asks."
       from_registry || fail "The images could not be pulled, and CLOISON_AIRGAP=0 forbids building them here." \
         "Check the registry and docker login, or run CLOISON_AIRGAP=1 make $GOAL."
       ;;
@@ -92,39 +92,39 @@ forced() {
   esac
 }
 
-decided() { # FILES: by an earlier run, or by the user
-  say "The stack is COMPOSE_FILE=$1, as $(decider) says."
+use_recorded_choice() { # FILES: by an earlier run, or by the user
+  say "The stack is COMPOSE_FILE=$1, as $(choice_source) says."
   if [[ $1 == *airgap* ]]; then
     from_packages
   else
-    from_registry || fail "The images could not be pulled, and an earlier choice in $(decider) is the registry." \
+    from_registry || fail "The images could not be pulled, and an earlier choice in $(choice_source) is the registry." \
       "Check the registry and docker login, or run CLOISON_AIRGAP=1 make $GOAL to build them here instead."
   fi
 }
 
-decider() { if [[ -n ${COMPOSE_FILE:-} ]]; then printf 'the environment'; else printf '.env'; fi; }
+choice_source() { if [[ -n ${COMPOSE_FILE:-} ]]; then printf 'the environment'; else printf '.env'; fi; }
 
-undecided() {
+detect() {
   local absent smallest
-  mapfile -t absent < <(missing compose.yml)
+  mapfile -t absent < <(absent_images compose.yml)
   if ((${#absent[@]} == 0)); then
-    choose compose.yml "All images are here already."
+    record_choice compose.yml "All images are here already."
     return
   fi
-  smallest=$(compose_with compose.yml config --format json | ask_json 'd["services"]["proxy"]["image"]')
-  if ! ask registry "Asking the registry for $smallest" answers "$smallest"; then
-    choose "$AIRGAP_FILES" "No registry in reach: the base images are built here from Debian packages."
+  smallest=$(compose_with compose.yml config --format json | eval_json 'd["services"]["proxy"]["image"]')
+  if ! try_step registry "Asking the registry for $smallest" registry_answers "$smallest"; then
+    record_choice "$AIRGAP_FILES" "No registry is reachable: the base images are built here from Debian packages."
     from_packages
   elif ! from_registry; then
-    choose "$AIRGAP_FILES" "The registry answers and does not deliver: the base images are built here from Debian packages."
+    record_choice "$AIRGAP_FILES" "The registry answers, but the images cannot be pulled: the base images are built here from Debian packages."
     from_packages
   else
-    choose compose.yml "The base images come from their registry."
+    record_choice compose.yml "The base images come from their registry."
   fi
 }
 
-# A bundle of certificates that the builds need to reach package sources through a network that re-signs them.
-settle_bundle() {
+# The CA certificates for builds behind a proxy that intercepts TLS.
+find_ca_bundle() {
   local name bundle
   for name in CLOISON_CA_BUNDLE SSL_CERT_FILE PIP_CERT REQUESTS_CA_BUNDLE; do
     bundle=$(setting "$name")
@@ -132,24 +132,24 @@ settle_bundle() {
   done
   [[ -n $bundle ]] || return 0
   if ! grep -qs 'BEGIN CERTIFICATE' "$bundle"; then
-    [[ $name == CLOISON_CA_BUNDLE ]] && fail "CLOISON_CA_BUNDLE names $bundle, which holds no certificate that can be read." \
-      "Give it the path of a PEM file."
+    [[ $name == CLOISON_CA_BUNDLE ]] && fail "CLOISON_CA_BUNDLE names $bundle, which contains no certificate." \
+      "Set it to the path of a PEM file."
     return 0
   fi
   export CLOISON_CA_BUNDLE=$bundle
   cmp -s "$bundle" app/ca/given.crt || install -D -m 644 "$bundle" app/ca/given.crt
-  [[ $(our_lines) == *"CLOISON_CA_BUNDLE=$bundle"* ]] && return 0
+  [[ $(managed_env_lines) == *"CLOISON_CA_BUNDLE=$bundle"* ]] && return 0
   [[ $name == CLOISON_CA_BUNDLE ]] || say "Builds trust the certificates in $bundle (from $name; CLOISON_CA_BUNDLE names others)."
-  record CLOISON_CA_BUNDLE "$bundle"
+  write_setting CLOISON_CA_BUNDLE "$bundle"
 }
 
-hold_clone
-settle_bundle
+lock_clone
+find_ca_bundle
 files=$(setting COMPOSE_FILE)
 if [[ -n ${CLOISON_AIRGAP:-} ]]; then
-  forced
+  use_airgap_variable
 elif [[ -n $files ]]; then
-  decided "$files"
+  use_recorded_choice "$files"
 else
-  undecided
+  detect
 fi

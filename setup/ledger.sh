@@ -1,47 +1,47 @@
 # shellcheck shell=bash
-# The stack's own ledger: its first administrator, and the token that the stack's own proofs are sent with.
+# The ledger of the stack: its first administrator, and the token for the proofs of the stack itself. Sourced, not run.
 #
-# Rule: a secret goes to the terminal or into .cache/ledger.token (0600). It is never an argument, which every process
-# can read, and never printed by a `step`, whose output is a log.
+# Rule: a secret goes to the terminal or into .cache/ledger.token (mode 0600). It is never an argument, which every
+# process can read in /proc, and never in the output of a `step`, which is a log.
 
 readonly LEDGER_TOKEN=$ROOT/.cache/ledger.token
 
-in_ledger() { docker compose exec -T app python -m ledger "$@" 2>/dev/null; }
+ledger_command() { docker compose exec -T app python -m ledger "$@" 2>/dev/null; }
 
-# Once in a ledger's life. It is told when everything else has been told, and also when that went wrong.
+# Does something only in a new ledger. The password is printed last, also when a later step fails.
 first_administrator() {
-  PASSWORD=$(in_ledger first-administrator </dev/null) || fail "The ledger could not make its first administrator." \
-    "docker compose exec app python -m ledger first-administrator says why; then run make $GOAL again."
-  [[ -z $PASSWORD ]] || at_exit tell_administrator
+  PASSWORD=$(ledger_command first-administrator </dev/null) || fail "The ledger could not create its first administrator." \
+    "docker compose exec app python -m ledger first-administrator shows the reason; then run make $GOAL again."
+  [[ -z $PASSWORD ]] || at_exit print_administrator
 }
 
-tell_administrator() {
+print_administrator() {
   say ""
   say "The ledger's administrator is admin, with the password $PASSWORD"
-  say "It is shown this once. Log in with it and choose one of your own."
+  say "It is shown only now. Log in with it and choose your own."
 }
 
-# In CLOISON_LEDGER_TOKEN: the one of last time, or a new one when there is none or the ledger refuses it.
+# Exports CLOISON_LEDGER_TOKEN: the saved token, or a new one when there is none or the ledger rejects it.
 ledger_token() {
   local project
   project=$(project_name)
-  [[ -s $LEDGER_TOKEN ]] && in_ledger check-token "$project" <"$LEDGER_TOKEN" || new_ledger_token "$project" || return 1
+  [[ -s $LEDGER_TOKEN ]] && ledger_command check-token "$project" <"$LEDGER_TOKEN" || new_ledger_token "$project" || return 1
   CLOISON_LEDGER_TOKEN=$(<"$LEDGER_TOKEN")
   export CLOISON_LEDGER_TOKEN
 }
 
 new_ledger_token() { # PROJECT
   local token
-  in_ledger add-project "$1" </dev/null && token=$(in_ledger new-token "$1" "make up" --write --replace </dev/null) || return 1
+  ledger_command add-project "$1" </dev/null && token=$(ledger_command new-token "$1" "make up" --write --replace </dev/null) || return 1
   (umask 077 && printf '%s\n' "$token" >"$LEDGER_TOKEN.new") && mv -f "$LEDGER_TOKEN.new" "$LEDGER_TOKEN"
 }
 
-# proven VERB ADDRESS: the verb, its proof sent to the ledger at ADDRESS where that can be.
-proven() {
+# run_and_send_proof VERB ADDRESS: runs the verb and sends its proof to the ledger at ADDRESS, if there is a token.
+run_and_send_proof() {
   if ledger_token; then
-    attend .venv/bin/cloison "$1" --ledger "$2"
+    run_in_foreground .venv/bin/cloison "$1" --ledger "$2"
   else
-    say "The ledger gives no token for this project, so it will not have this proof; make up mends that."
-    attend .venv/bin/cloison "$1"
+    say "The ledger did not create a token for this project, so the proof is not sent to it; run make up again."
+    run_in_foreground .venv/bin/cloison "$1"
   fi
 }

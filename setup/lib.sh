@@ -1,20 +1,20 @@
 # shellcheck shell=bash
-# What every room of setup/ shares: talk, progress, failure, locks, packages.
+# Functions for all scripts of setup/: messages, progress, errors, signals, locks, packages. Sourced, not run.
 #
 # Rules:
-#   - A failure is one sentence that says what is wrong and one that says what to do, on stderr, exit 1.
-#   - Whatever takes longer than two seconds shows that it lives; its own output goes to .cache/log/NAME.log.
-#   - A child runs in a process group of its own, so that an interrupt or a TERM reaches all of it at once
-#     (bash defers its traps while it waits for a foreground child, and would let it run to its end).
-#   - What a room begins and cannot finish, it takes away again (at_exit).
+#   - An error is one sentence for the cause and one for the remedy, on stderr; the exit code is 1.
+#   - A step that takes longer than two seconds shows progress; its own output goes to .cache/log/NAME.log.
+#   - A child runs in its own process group, so that a SIGINT or SIGTERM reaches all of its processes at once
+#     (bash runs a trap only after the foreground child has ended: bash(1), SIGNALS).
+#   - A script undoes an unfinished step when it exits (at_exit).
 
 set -euo pipefail
 shopt -s inherit_errexit
 
-# Taken before anything is forced: the terminal's own character set decides about the marks.
+# Before LC_ALL is overwritten: the terminal's character set decides which marks it can show.
 case "${LC_ALL:-${LC_CTYPE:-${LANG:-}}}" in
-  *[Uu][Tt][Ff]*) GOOD='✓' BAD='✗' ;;
-  *) GOOD='ok' BAD='!!' ;;
+  *[Uu][Tt][Ff]*) OK_MARK='✓' FAIL_MARK='✗' ;;
+  *) OK_MARK='ok' FAIL_MARK='!!' ;;
 esac
 export LC_ALL=C.UTF-8
 
@@ -24,7 +24,7 @@ readonly ROOT LOGS=$ROOT/.cache/log
 readonly GOAL=${CLOISON_GOAL:-up}
 mkdir -p "$LOGS"
 
-# ── talk ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── messages ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 if [[ -t 2 && -z ${NO_COLOR:-} && ${TERM:-dumb} != dumb ]]; then
   GREEN=$'\e[32m' RED=$'\e[31m' DIM=$'\e[2m' PLAIN=$'\e[0m'
@@ -33,46 +33,46 @@ else
 fi
 
 say() { printf '%s\n' "  $*" >&2; }
-done_with() { printf '%s\n' "$GREEN$GOOD$PLAIN $*" >&2; }
+print_success() { printf '%s\n' "$GREEN$OK_MARK$PLAIN $*" >&2; }
 
-# fail WHAT_IS_WRONG WHAT_TO_DO
+# fail CAUSE REMEDY
 fail() {
-  printf '%s\n' "$RED$BAD$PLAIN $1 $2" >&2
+  printf '%s\n' "$RED$FAIL_MARK$PLAIN $1 $2" >&2
   exit 1
 }
 
 # ── children and signals ────────────────────────────────────────────────────────────────────────────────────
 
-CHILD='' LAUNCHING='' AFTER_LAUNCH=''
-EXIT_WORK=()
+CHILD_PID='' LAUNCHING='' PENDING_SIGNAL=''
+EXIT_HOOKS=()
 
-at_exit() { EXIT_WORK=("$1" "${EXIT_WORK[@]}"); }
+at_exit() { EXIT_HOOKS=("$1" "${EXIT_HOOKS[@]}"); }
 
-end_child() {
-  [[ -n $CHILD ]] || return 0
-  kill -s "$1" -- "-$CHILD" 2>/dev/null || true
-  wait "$CHILD" 2>/dev/null || true
-  kill -s TERM -- "-$CHILD" 2>/dev/null || true # grandchildren of a shell ignore an INT
-  CHILD=''
+stop_child() {
+  [[ -n $CHILD_PID ]] || return 0
+  kill -s "$1" -- "-$CHILD_PID" 2>/dev/null || true
+  wait "$CHILD_PID" 2>/dev/null || true
+  kill -s TERM -- "-$CHILD_PID" 2>/dev/null || true # background children of a shell ignore SIGINT
+  CHILD_PID=''
 }
 
 on_signal() { # SIGNAL EXIT_CODE
-  if [[ -n $LAUNCHING ]]; then # the child is there and its number is not known yet: after the launch
-    AFTER_LAUNCH="$*"
+  if [[ -n $LAUNCHING ]]; then # the child runs, but CHILD_PID is not set yet: handle the signal after the start
+    PENDING_SIGNAL="$*"
     return
   fi
-  trap 'kill -s KILL -- "-$CHILD" 2>/dev/null || true' INT TERM # asked twice, it is meant
+  trap 'kill -s KILL -- "-$CHILD_PID" 2>/dev/null || true' INT TERM # a second signal kills
   clear_line
   say "Stopping …"
-  end_child "$1"
+  stop_child "$1"
   exit "$2"
 }
 
 on_exit() {
   local code=$? work
   trap '' INT TERM
-  end_child TERM
-  for work in "${EXIT_WORK[@]}"; do "$work" || true; done
+  stop_child TERM
+  for work in "${EXIT_HOOKS[@]}"; do "$work" || true; done
   exit "$code"
 }
 
@@ -80,24 +80,24 @@ trap on_exit EXIT
 trap 'on_signal INT 130' INT
 trap 'on_signal TERM 143' TERM
 
-# launch COMMAND...: in a process group of its own, its id in CHILD.
-launch() {
+# start_in_process_group COMMAND...: starts it in its own process group; CHILD_PID is its process id.
+start_in_process_group() {
   LAUNCHING=1
   set -m
   "$@" &
-  CHILD=$!
+  CHILD_PID=$!
   set +m
   LAUNCHING=''
   # shellcheck disable=SC2086  # two words: a signal and an exit code
-  [[ -z $AFTER_LAUNCH ]] || on_signal $AFTER_LAUNCH
+  [[ -z $PENDING_SIGNAL ]] || on_signal $PENDING_SIGNAL
 }
 
-# attend COMMAND...: run with its output as it is, and reach it with every signal we get.
-attend() {
+# run_in_foreground COMMAND...: runs it with its output unchanged, and forwards SIGINT and SIGTERM to it.
+run_in_foreground() {
   local code=0
-  launch "$@"
-  wait "$CHILD" || code=$?
-  CHILD=''
+  start_in_process_group "$@"
+  wait "$CHILD_PID" || code=$?
+  CHILD_PID=''
   return "$code"
 }
 
@@ -105,115 +105,115 @@ attend() {
 
 clear_line() { [[ ! -t 2 ]] || printf '\r\e[K' >&2; }
 
-logged() { # FILE COMMAND...
+run_logged() { # FILE COMMAND...
   local log=$1
   shift
   exec </dev/null >"$log" 2>&1
   "$@"
 }
 
-# Until the child ends: a turning line on a terminal; elsewhere one line after two seconds, then one each half minute.
-watch_child() { # TITLE
-  local title=$1 since=$SECONDS told=0 turn=0 spent
+# Until the child ends: a spinner on a terminal; elsewhere one line after two seconds, then one every 30 s.
+show_progress() { # TITLE
+  local title=$1 since=$SECONDS last_report=0 frame=0 spent
   # shellcheck disable=SC1003  # the last one is a backslash
-  local -r faces='|/-\'
-  while kill -0 "$CHILD" 2>/dev/null; do
+  local -r spinner='|/-\'
+  while kill -0 "$CHILD_PID" 2>/dev/null; do
     spent=$((SECONDS - since))
     if [[ -t 2 ]]; then
-      printf '\r\e[K%s %s %s%s%s' "${faces:turn++ % 4:1}" "$title" "$DIM" "${spent} s" "$PLAIN" >&2
-    elif ((spent >= 2 && (told == 0 || spent >= told + 30))); then
+      printf '\r\e[K%s %s %s%s%s' "${spinner:frame++ % 4:1}" "$title" "$DIM" "${spent} s" "$PLAIN" >&2
+    elif ((spent >= 2 && (last_report == 0 || spent >= last_report + 30))); then
       say "$title … ${spent} s"
-      told=$spent
+      last_report=$spent
     fi
     sleep 0.1
   done
 }
 
-# ask NAME TITLE COMMAND...: one visible piece of work whose failure is an answer, too.
-ask() {
+# try_step NAME TITLE COMMAND...: a step with progress that may fail; returns its exit code.
+try_step() {
   local log=$LOGS/$1.log title=$2 code=0 since=$SECONDS
   shift 2
-  launch logged "$log" "$@"
-  watch_child "$title"
-  wait "$CHILD" || code=$?
-  CHILD=''
+  start_in_process_group run_logged "$log" "$@"
+  show_progress "$title"
+  wait "$CHILD_PID" || code=$?
+  CHILD_PID=''
   clear_line
-  ((code)) || done_with "$title$(took "$since")"
+  ((code)) || print_success "$title$(elapsed "$since")"
   return "$code"
 }
 
-# step NAME TITLE COMMAND...: one that ought to succeed; on failure the tail of its log is shown.
+# step NAME TITLE COMMAND...: a step that should succeed; when it fails, shows the end of its log.
 step() {
   local code=0
-  ask "$@" || code=$?
+  try_step "$@" || code=$?
   ((code)) || return 0
-  printf '%s\n' "$RED$BAD$PLAIN $2 (.cache/log/$1.log)" >&2
+  printf '%s\n' "$RED$FAIL_MARK$PLAIN $2 (.cache/log/$1.log)" >&2
   tail -n 12 "$LOGS/$1.log" | sed 's/^/    | /' >&2
   return "$code"
 }
 
-took() { # SINCE: " (12 s)", nothing when it was quick
+elapsed() { # SINCE: " (12 s)", nothing when it was quick
   local spent=$((SECONDS - $1))
   ((spent < 2)) || printf ' (%s s)' "$spent"
 }
 
-# ── one at a time ───────────────────────────────────────────────────────────────────────────────────────────
+# ── locks ───────────────────────────────────────────────────────────────────────────────────────────
 
-# hold DIRECTORY WHAT: its lock, until this process ends. A room called by another one inherits its caller's.
-# The directory itself is locked: a lock file could be removed by one run while another waits for it.
-hold() {
-  exec {HELD}<"$1"
-  flock -n "$HELD" || step lock "Waiting for another run to leave $2" flock "$HELD"
+# lock_directory DIRECTORY NAME: flock(2) on the directory until this process ends; scripts that it calls inherit it.
+# Not a lock file in it: one run could remove that file while another waits for it.
+lock_directory() {
+  exec {LOCK_FD}<"$1"
+  flock -n "$LOCK_FD" || step lock "Waiting for another run to release $2" flock "$LOCK_FD"
 }
 
-hold_clone() {
+lock_clone() {
   [[ -z ${CLOISON_HELD:-} ]] || return 0
-  hold "$ROOT" "this clone"
+  lock_directory "$ROOT" "this clone"
   export CLOISON_HELD=1
 }
 
-# Engine and packages belong to the machine, and only root changes them.
-hold_machine() {
+# The lock for engine and packages, which all clones on this machine share; only root changes them.
+lock_machine() {
   [[ -z ${CLOISON_MACHINE_HELD:-} ]] || return 0
   mkdir -p /run/cloison
-  hold /run/cloison "this machine's engine and packages"
-  MACHINE=$HELD
+  lock_directory /run/cloison "this machine's engine and packages"
+  MACHINE_LOCK_FD=$LOCK_FD
   export CLOISON_MACHINE_HELD=1
 }
 
-# For whoever has done with engine and packages and goes on for long.
-release_machine() {
-  [[ -n ${MACHINE:-} ]] || return 0
-  exec {MACHINE}<&-
-  unset MACHINE CLOISON_MACHINE_HELD
+# For a long script that is done with engine and packages.
+unlock_machine() {
+  [[ -n ${MACHINE_LOCK_FD:-} ]] || return 0
+  exec {MACHINE_LOCK_FD}<&-
+  unset MACHINE_LOCK_FD CLOISON_MACHINE_HELD
 }
 
-# ── what a machine must have ────────────────────────────────────────────────────────────────────────────────
+# ── requirements of the machine ────────────────────────────────────────────────────────────────────────────────
 
-have() { command -v "$1" >/dev/null 2>&1; }
+has_command() { command -v "$1" >/dev/null 2>&1; }
 
 engine_answers() { timeout --foreground 15 docker version --format ok >/dev/null 2>&1; }
 
-need_root() { # WHAT
+need_root() { # STEP
   ((EUID == 0)) || fail "$1 needs root." "Run it as root: sudo make $GOAL"
 }
 
-# need_space DIRECTORY GIGABYTES WHAT_FOR: looks at the nearest directory that exists already.
+# need_space DIRECTORY GIGABYTES PURPOSE: checks the file system of the nearest parent that exists.
 need_space() {
   local dir=$1 free
   while [[ ! -d $dir ]]; do dir=$(dirname -- "$dir"); done
   free=$(df -Pk -- "$dir" | awk 'NR == 2 { print $4 }')
   ((free >= $2 * 1024 * 1024)) || fail \
     "$3 needs $2 GB in $1, and $((free / 1024 / 1024)) GB are free." \
-    "Make room there (docker system prune, for one), then run make $GOAL again."
+    "Free space there (for example with docker system prune), then run make $GOAL again."
 }
 
 # ── packages of Debian and Ubuntu ───────────────────────────────────────────────────────────────────────────
 
 readonly APT_LOCKS=(/var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock)
 
-# The process that holds a lock of apt's, "NAME (process ID)", or nothing. They are POSIX locks, which flock does not see.
-apt_holder() {
+# The process that holds a lock of apt's, "NAME (process ID)", or nothing. They are POSIX locks (fcntl(2)), which flock(1) cannot test.
+apt_lock_owner() {
   local lock inode pid
   for lock in "${APT_LOCKS[@]}"; do
     [[ -e $lock ]] || continue
@@ -223,60 +223,60 @@ apt_holder() {
   done
 }
 
-await_apt() {
-  local patience=${CLOISON_APT_WAIT:-120} holder since=$SECONDS
-  holder=$(apt_holder)
+wait_for_apt() {
+  local max_wait=${CLOISON_APT_WAIT:-120} holder since=$SECONDS
+  holder=$(apt_lock_owner)
   [[ -n $holder ]] || return 0
-  say "$holder is using apt; waiting up to $patience s for it."
-  while holder=$(apt_holder) && [[ -n $holder ]]; do
-    ((SECONDS - since < patience)) || fail \
-      "apt is still held by $holder after $patience s." \
-      "Wait until it has ended, or end it, then run make $GOAL again."
+  say "$holder is using apt; waiting up to $max_wait s for it."
+  while holder=$(apt_lock_owner) && [[ -n $holder ]]; do
+    ((SECONDS - since < max_wait)) || fail \
+      "apt is still held by $holder after $max_wait s." \
+      "Wait for that process or stop it, then run make $GOAL again."
     sleep 1
   done
 }
 
-apt_lacks() { # PACKAGE...: those that are not installed
+missing_packages() { # PACKAGE...: those that are not installed
   local package
   for package in "$@"; do
     [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || printf '%s\n' "$package"
   done
 }
 
-# Old lists may still do, so a failure here is not the end: the installation itself decides.
+# Old lists may be enough, so a failure here is not an error: the installation decides.
 apt_refresh() {
   ((EUID == 0)) || return 0
   [[ -z $(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' -mmin -720 2>/dev/null | head -n 1) ]] || return 0
-  hold_machine
-  await_apt
+  lock_machine
+  wait_for_apt
   step apt-update "Reading the lists of packages" apt-get update || true
 }
 
-# apt_candidate PACKAGE: the version that could be installed, or nothing. A new machine has no lists to look into yet.
+# apt_candidate PACKAGE: the version that apt would install, or nothing. A new machine needs apt-get update first.
 apt_candidate() {
-  have apt-cache || return 0
+  has_command apt-cache || return 0
   apt_refresh
   apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: \([^(].*\)/\1/p'
 }
 
-apt_has() { [[ -n $(apt_candidate "$1") ]]; }
+is_installable() { [[ -n $(apt_candidate "$1") ]]; }
 
-# apt_install WHY PACKAGE...
+# apt_install NAME PACKAGE...: NAME is the subject of the error message
 apt_install() {
   local why=$1 missing
   shift
-  mapfile -t missing < <(apt_lacks "$@")
+  mapfile -t missing < <(missing_packages "$@")
   ((${#missing[@]})) || return 0
-  have apt-get || fail \
-    "$why is missing, and it can be installed only where apt-get is (Debian, Ubuntu and their kin)." \
+  has_command apt-get || fail \
+    "$why is missing, and this script can install it only with apt-get (Debian, Ubuntu)." \
     "Install it yourself, then run make $GOAL again."
   need_root "Installing ${missing[*]}"
   apt_refresh
-  hold_machine
-  await_apt
+  lock_machine
+  wait_for_apt
   step apt-install "Installing ${missing[*]}" env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
     apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-confold "${missing[@]}" || fail \
     "apt-get could not install ${missing[*]}." \
-    "See the lines above; is the network up, and are the sources of apt reachable? Then run make $GOAL again."
+    "See the lines above; check the network and the package sources of apt. Then run make $GOAL again."
   printf '%s\n' "${missing[@]}" >>"$ROOT/.cache/installed"
 }

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# A Podman for the tests, beside everything and in nobody's way: setup/podman.sh [start|stop|run COMMAND...].
+# Runs a Podman for the tests in namespaces of its own: setup/podman.sh [start|stop|run COMMAND...].
 #
-# It lives like a second machine: a root directory of its own (Debian's, in .cache), a mount and a network namespace of
-# its own with no way out, and its storage in memory. Processes are the machine's, for a proof enters containers by their
-# process.
+# It has a root directory of its own (Debian, in .cache), a mount namespace, a network namespace without a route to other
+# machines, and its storage in a tmpfs. It shares the PID namespace, because a proof enters a container's network
+# namespace through /proc/PID/ns/net.
 #
-#   CLOISON_PODMAN_SUITE   the Debian suite whose Podman it is: trixie (5.4, the default) or bookworm (4.3)
+#   CLOISON_PODMAN_SUITE   the Debian suite of the Podman: trixie (5.4, the default) or bookworm (4.3)
 #
 # Rules:
-#   - Nothing that it makes outlives its processes, but one empty directory and one empty cgroup.
-#   - All of its processes are in that cgroup, containers too, so that `stop` finds them however the service ended.
+#   - When its processes have ended, only an empty directory and an empty cgroup are left.
+#   - All of its processes, containers too, are in that cgroup, so that `stop` finds them however the service ended.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -17,48 +17,48 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 readonly SUITE=${CLOISON_PODMAN_SUITE:-trixie}
 readonly PACKAGES=podman,crun,netavark,aardvark-dns,iptables,nftables,catatonit,python3-minimal
 readonly BASE=$ROOT/.cache/podman/$SUITE
-# One a clone and suite; a socket's path has no room for the clone's.
+# One for each clone and suite. A hash, because the path of a Unix socket has at most 107 bytes (unix(7)).
 NAME=cloison-podman-$SUITE-$(printf '%s' "$ROOT" | sha256sum | cut -c 1-8)
 readonly NAME STATE=/run/$NAME
 readonly SOCKET=$STATE/podman.sock
-readonly HERE=203.0.113.2/24       # TEST-NET-3 (RFC 5737): the address of the second machine
+readonly ADDRESS=203.0.113.2/24       # TEST-NET-3 (RFC 5737): its address on a simulated LAN
 readonly NETWORKS=198.18.0.0/16    # the benchmarking range (RFC 2544)
 readonly DEFAULT_NETWORK=198.18.255.0/24
 
 cgroup() {
   local mount
   mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
-  [[ -n $mount ]] || fail "Podman for the tests needs the second version of cgroups." "Mount it: mount -t cgroup2 none /sys/fs/cgroup/unified"
+  [[ -n $mount ]] || fail "Podman for the tests needs cgroup version 2." "Mount it: mount -t cgroup2 none /sys/fs/cgroup/unified"
   printf '%s' "$mount/$NAME"
 }
 
 # ── the root directory ──────────────────────────────────────────────────────────────────────────────────────
 
-recipe() { printf '%s %s %s' "$SUITE" "$PACKAGES" "$(sha256sum <images/build.sh)"; }
+inputs() { printf '%s %s %s' "$SUITE" "$PACKAGES" "$(sha256sum <images/build.sh)"; }
 
-is_built() { [[ $(cat "$BASE.made" 2>/dev/null) == "$(recipe)" ]]; }
+is_built() { [[ $(cat "$BASE.made" 2>/dev/null) == "$(inputs)" ]]; }
 
-make_base() {
-  rm -rf "$BASE" "$BASE.made" && mkdir -p "${BASE%/*}" && images/build.sh --root "$BASE" "$SUITE" "$PACKAGES" && recipe >"$BASE.made"
+build_root() {
+  rm -rf "$BASE" "$BASE.made" && mkdir -p "${BASE%/*}" && images/build.sh --root "$BASE" "$SUITE" "$PACKAGES" && inputs >"$BASE.made"
 }
 
 build() {
   is_built && return 0
   need_space "$ROOT/.cache" 1 "Podman for the tests"
-  apt_install "What unpacks a Debian" mmdebstrap
-  step podman-root "Collecting Debian $SUITE with Podman" make_base || fail \
-    "The root directory of Podman could not be made." "See the lines above; are the sources of apt reachable? Then run it again."
+  apt_install "mmdebstrap, which unpacks Debian packages," mmdebstrap
+  step podman-root "Collecting Debian $SUITE with Podman" build_root || fail \
+    "The root directory of Podman could not be made." "See the lines above, and check the package sources of apt; then run it again."
 }
 
-# ── inside ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── in the namespaces ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-least() { printf '%s\n' "$@" | sort -n | head -n 1; }
+minimum() { printf '%s\n' "$@" | sort -n | head -n 1; }
 
-# Podman lowers its own limit to the largest process number, and may not give more than it has.
-settings() {
+# Podman lowers its own RLIMIT_NPROC to pid_max and cannot give a container more than it has (setrlimit(2)).
+containers_conf() {
   local files processes
   files=$(ulimit -Hn)
-  processes=$(least "$(ulimit -Hu | sed "s/unlimited/$(</proc/sys/kernel/pid_max)/")" "$(</proc/sys/kernel/pid_max)")
+  processes=$(minimum "$(ulimit -Hu | sed "s/unlimited/$(</proc/sys/kernel/pid_max)/")" "$(</proc/sys/kernel/pid_max)")
   cat <<SETTINGS
 [containers]
 cgroups = "disabled"
@@ -74,18 +74,18 @@ default_subnet_pools = [{"base" = "$NETWORKS", "size" = 24}]
 SETTINGS
 }
 
-# A cable with nobody at its other end: an address that lasts, and no way out.
-plug_in() {
+# A veth pair with both ends in this namespace: an address that stays, and no route to other machines.
+add_lan_interface() {
   ip link set lo up
   ip link add lan0 type veth peer name lan1
-  ip addr add "$HERE" dev lan0
+  ip addr add "$ADDRESS" dev lan0
   ip link set lan0 up
   ip link set lan1 up
   echo 1 >/proc/sys/net/ipv4/ip_forward
 }
 
-# In namespaces of its own already, so all of this goes with the last process.
-within() {
+# Runs in new mount and network namespaces, so the kernel undoes all of this after the last process.
+run_in_namespaces() {
   local -r memory=$STATE/memory root=$STATE/memory/root
   local tree
   mkdir -p "$memory"
@@ -93,16 +93,16 @@ within() {
   mkdir "$memory"/{upper,work,root,storage}
   mount -t overlay overlay -o "lowerdir=$BASE,upperdir=$memory/upper,workdir=$memory/work" "$root"
   for tree in proc sys dev; do mount --rbind "/$tree" "$root/$tree"; done
-  # crun refuses the two versions of cgroups side by side.
+  # crun rejects a machine with both versions of cgroups mounted.
   ! mountpoint -q "$root/sys/fs/cgroup/unified" || umount "$root/sys/fs/cgroup/unified"
   mount -t tmpfs tmpfs "$root/run"
   mkdir -p "$root$STATE" "$root/run/lock" "$root/var/lib/containers"
   mount --bind "$STATE" "$root$STATE"
   mount --bind "$memory/storage" "$root/var/lib/containers"
-  settings >"$root/etc/containers/containers.conf"
-  echo nameserver 127.0.0.1 >"$root/etc/resolv.conf" # refuses at once
-  plug_in
-  # Not `exec`: this shell stands for the machine. Podman's own first thread may be left in a container's namespace.
+  containers_conf >"$root/etc/containers/containers.conf"
+  echo nameserver 127.0.0.1 >"$root/etc/resolv.conf" # refuses connections at once
+  add_lan_interface
+  # Not `exec`: this shell keeps the network namespace. Podman's main thread may stay in a container's namespace.
   chroot "$root" podman system service --time=0 "unix://$SOCKET"
 }
 
@@ -110,10 +110,10 @@ within() {
 
 answers() { DOCKER_HOST=unix://$SOCKET engine_answers; }
 
-# The shell that stands in its network namespace for as long as the service runs.
+# The process id of the shell that stays in its network namespace while the service runs.
 process() { cat "$STATE/process" 2>/dev/null; }
 
-enter_room() { # in the cgroup first, so that nothing of it is ever outside; nothing of ours stays open in it
+start_in_cgroup() { # enters the cgroup first, so that no process is ever outside; inherits no open file
   local fd group
   group=$(cgroup)
   mkdir -p "$STATE" "$group"
@@ -125,11 +125,11 @@ enter_room() { # in the cgroup first, so that nothing of it is ever outside; not
       fd=${fd##*/}
       ((fd <= 2)) || exec {fd}>&-
     done
-    exec setsid unshare --mount --net "$ROOT/setup/podman.sh" within </dev/null >"$LOGS/podman.log" 2>&1
+    exec setsid unshare --mount --net "$ROOT/setup/podman.sh" run-in-namespaces </dev/null >"$LOGS/podman.log" 2>&1
   ) &
 }
 
-await() {
+wait_for_service() {
   local tries
   for ((tries = 0; tries < 200; tries++)); do
     answers && return 0
@@ -144,19 +144,19 @@ start() {
   if ! answers; then
     stop
     build
-    enter_room
-    await || { stop && fail "Podman for the tests does not start." "Its log tells why: .cache/log/podman.log"; }
+    start_in_cgroup
+    wait_for_service || { stop && fail "Podman for the tests does not start." "See its log: .cache/log/podman.log"; }
   fi
   printf 'socket=%s\nprocess=%s\n' "$SOCKET" "$(process)"
 }
 
-empty() { # CGROUP
+wait_for_empty_cgroup() { # CGROUP
   local tries
   for ((tries = 0; tries < 600; tries++)); do
     ! grep -q 'populated 1' "$1/cgroup.events" || { sleep 0.05 && continue; }
     return 0
   done
-  fail "A process of Podman for the tests does not end." "cat $1/cgroup.procs names it."
+  fail "A process of Podman for the tests does not end." "Its id is in $1/cgroup.procs."
 }
 
 stop() {
@@ -164,7 +164,7 @@ stop() {
   group=$(cgroup)
   if [[ -d $group ]]; then
     echo 1 >"$group/cgroup.kill"
-    empty "$group"
+    wait_for_empty_cgroup "$group"
     rmdir "$group"
   fi
   rm -rf --one-file-system "$STATE"
@@ -178,7 +178,7 @@ run() {
 case ${1:-start} in
   start) start ;;
   stop) stop ;;
-  within) within ;;
+  run-in-namespaces) run_in_namespaces ;;
   run) run "${@:2}" ;;
-  *) fail "setup/podman.sh has no verb \"$1\"." "It has start, stop and run." ;;
+  *) fail "setup/podman.sh has no verb \"$1\"." "Its verbs are start, stop and run." ;;
 esac

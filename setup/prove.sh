@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The running stack proven again, and the proof kept in its own ledger: setup/prove.
+# make prove: proves the running stack again, and sends the proof to its ledger.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh source=settings.sh source=ledger.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 source setup/settings.sh
 source setup/ledger.sh
 
-hold_clone
-attend setup/python.sh run
-proven prove "$(setup/check-port.sh)"
+lock_clone
+run_in_foreground setup/python.sh run
+run_and_send_proof prove "$(setup/check-port.sh)"

@@ -1,34 +1,34 @@
 #!/usr/bin/env bash
-# An engine of another Debian suite beside the one of this machine: setup/second-engine.sh start|stop|enter SUITE.
+# Runs an engine of another Debian suite in namespaces of its own: setup/second-engine.sh start|stop|enter SUITE.
 #
-#   start SUITE [FLAG...]     fetches the packages once, into .cache/beside/SUITE, and starts a fresh engine;
-#                             flags are dockerd's
-#   enter SUITE COMMAND...    runs a command on its machine: the engine answers there at the usual address
-#   stop SUITE                stops it and removes everything but the packages
+#   start SUITE [FLAG...]     downloads the packages once, into .cache/second-engine/SUITE, and starts a new engine;
+#                             flags are those of dockerd
+#   enter SUITE COMMAND...    runs a command in its namespaces, where the engine answers at the usual address
+#   stop SUITE                stops it and removes everything except the packages
 #
-#   CLOISON_DEBIAN_MIRROR     where Debian's packages come from; default: the machine's own apt sources where it is a
-#                             Debian, else what mmdebstrap knows
+#   CLOISON_DEBIAN_MIRROR     the mirror of Debian's packages; default: the apt sources of this machine if it is a
+#                             Debian, else the default of mmdebstrap
 #
 # Rules:
-#   - The machine's packages, engine, networks and firewall are not touched. The other engine lives in a network, a
-#     process and a mount namespace of its own: its first process holds all three, so whatever kills that one takes
-#     every container, link, rule and mount away. Only files and empty cgroups are left, and the next start removes
-#     those.
-#   - Nothing leaves: the other machine's only wire ends in the same namespace, where nobody listens.
-#   - runc is the installed one: a newer suite's wants a newer C library.
+#   - The machine's packages, engine, networks and firewall are not changed. The second engine has a network, a PID and a
+#     mount namespace of its own. When process 1 of the PID namespace ends, the kernel kills every other process in it and
+#     removes links, rules and mounts with the namespaces (pid_namespaces(7)). Only files and empty cgroups are left, and
+#     the next start removes those.
+#   - No packet leaves the machine: the only veth pair of the network namespace has both ends in it.
+#   - runc is that of this machine: a newer suite's needs a newer C library.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 readonly SUITE=${2:-} FLAGS=("${@:3}")
-readonly PLACE=$ROOT/.cache/beside/$SUITE
-readonly PREFIX=$PLACE/root DATA=$PLACE/data STATE=$PLACE/state LOG=$LOGS/beside-$SUITE.log
-CGROUP=cloison-beside-$SUITE-$(cksum <<<"$ROOT" | cut -d ' ' -f 1) # of this clone
+readonly SUITE_DIR=$ROOT/.cache/second-engine/$SUITE
+readonly PREFIX=$SUITE_DIR/root DATA=$SUITE_DIR/data STATE=$SUITE_DIR/state LOG=$LOGS/second-engine-$SUITE.log
+CGROUP=cloison-second-engine-$SUITE-$(cksum <<<"$ROOT" | cut -d ' ' -f 1) # one for each clone
 readonly CGROUP
-readonly WANTED=(docker.io docker-cli containerd tini tini-static) # suites differ in how they cut these
-# The networks of setup/engine.sh, and its blackhole: nothing that a probe asks for reaches a real machine.
+readonly PACKAGES=(docker.io docker-cli containerd tini tini-static) # a suite has some of these
+# The address pool and the blackhole route of setup/engine.sh: no probe reaches a real machine.
 readonly POOL=198.18.0.0/15 BRIDGE=198.19.255.1/24
-# The machine's place on a LAN, from the ranges for documentation (RFC 5737) and for local use (RFC 4193).
+# Addresses on a simulated LAN, from the ranges for documentation (RFC 5737) and for local use (RFC 4193).
 readonly LAN=(192.0.2.2/24 fd5c:c105:0::2/64) ROUTERS=(192.0.2.1 fd5c:c105:0::1)
 
 # ── the packages ────────────────────────────────────────────────────────────────────────────────────────────
@@ -45,177 +45,177 @@ sources() {
   [[ -z $from ]] || printf 'deb %s %s main\n' "$from" "$SUITE"
 }
 
-# mmdebstrap has apt with lists and keys of its own, also where this machine is no Debian; nothing is installed.
-collect() { # FURTHER OPTIONS
+# mmdebstrap runs apt with separate lists and keys, also where this machine is not a Debian; nothing is installed.
+fetch_debs() { # FURTHER OPTIONS
   local from
   mapfile -t from < <(sources)
   mmdebstrap --variant=custom --mode=root --format=null --aptopt='Acquire::Languages "none"' \
     --customize-hook="'$ROOT/setup/second-engine.sh' download $SUITE" "$@" "$SUITE" /dev/null "${from[@]}"
 }
 
-# A testing suite is signed for a week at a time; see docs/adr/0005-base-images-from-debian.md.
-collect_even_if_old() {
-  local log=$PLACE/collect.log
-  ! collect >"$log" 2>&1 || return 0
+# The signature of a testing suite is valid for a week; see docs/adr/0005-base-images-from-debian.md.
+fetch_debs_even_if_expired() {
+  local log=$SUITE_DIR/collect.log
+  ! fetch_debs >"$log" 2>&1 || return 0
   cat "$log"
   grep -q 'is expired' "$log" || return 1
-  echo "The mirror's $SUITE was signed more than a week ago; using it all the same."
-  collect --aptopt='Acquire::Check-Valid-Until "false"'
+  echo "The mirror's $SUITE was signed more than a week ago; its signature is valid, so it is used."
+  fetch_debs --aptopt='Acquire::Check-Valid-Until "false"'
 }
 
 download() { # inside mmdebstrap's hook
   local names
   export APT_CONFIG=$MMDEBSTRAP_APT_CONFIG
-  mapfile -t names < <(apt-cache pkgnames | grep -xF "$(printf '%s\n' "${WANTED[@]}")")
-  cd "$PLACE/deb"
+  mapfile -t names < <(apt-cache pkgnames | grep -xF "$(printf '%s\n' "${PACKAGES[@]}")")
+  cd "$SUITE_DIR/deb"
   apt-get download "${names[@]}"
 }
 
 fetch() {
   local package
-  rm -rf "$PREFIX" "$PLACE/deb"
-  mkdir -p "$PLACE/deb" "$PREFIX"
-  collect_even_if_old
-  for package in "$PLACE"/deb/*.deb; do dpkg -x "$package" "$PREFIX"; done
-  rm -rf "$PLACE/deb"
+  rm -rf "$PREFIX" "$SUITE_DIR/deb"
+  mkdir -p "$SUITE_DIR/deb" "$PREFIX"
+  fetch_debs_even_if_expired
+  for package in "$SUITE_DIR"/deb/*.deb; do dpkg -x "$package" "$PREFIX"; done
+  rm -rf "$SUITE_DIR/deb"
   [[ -x $PREFIX/usr/sbin/dockerd ]]
-  : >"$PLACE/fetched"
+  : >"$SUITE_DIR/fetched"
 }
 
-have_packages() {
-  [[ ! -e $PLACE/fetched ]] || return 0
-  have mmdebstrap || fail "An engine beside this one is made of Debian's packages, and mmdebstrap is missing." \
-    "apt-get install mmdebstrap, then try again."
-  need_space "$PLACE" 1 "The engine of $SUITE"
-  step "beside-$SUITE-packages" "Fetching the engine of $SUITE" fetch || fail \
-    "The packages of $SUITE could not be fetched." "The lines above name what is wrong; mend it and try again."
+ensure_packages() {
+  [[ ! -e $SUITE_DIR/fetched ]] || return 0
+  has_command mmdebstrap || fail "mmdebstrap is missing: it downloads the Debian packages of the second engine." \
+    "Run apt-get install mmdebstrap, then try again."
+  need_space "$SUITE_DIR" 1 "The engine of $SUITE"
+  step "second-engine-$SUITE-packages" "Downloading the engine of $SUITE" fetch || fail \
+    "The packages of $SUITE could not be downloaded." "See the lines above, then try again."
 }
 
-# ── the other machine ───────────────────────────────────────────────────────────────────────────────────────
+# ── the namespaces ───────────────────────────────────────────────────────────────────────────────────────
 
-# Runs as the first process of the namespaces, and becomes the engine's parent.
-become_machine() {
+# Runs as process 1 of the PID namespace, then becomes docker-init, the parent of dockerd.
+run_as_init() {
   local number router path=$PREFIX/usr/sbin:$PREFIX/usr/bin:$PATH
-  mount -t tmpfs -o mode=755 tmpfs /run # sockets, locks and process numbers of its own
+  mount -t tmpfs -o mode=755 tmpfs /run # its own sockets, locks and pid files
   mkdir /run/lock
   ip link set lo up
   ip link add lan type veth peer name wire
   for number in "${!LAN[@]}"; do ip address add "${LAN[number]}" dev lan nodad; done
   ip link set wire up
   ip link set lan up
-  # The router is a card that nobody has: what goes there reaches the other end of the wire and is thrown away.
+  # The router has a link-layer address that no interface has: the other end of the veth pair drops its packets.
   for router in "${ROUTERS[@]}"; do
     ip neighbour add "$router" lladdr 02:00:5e:00:00:01 dev lan nud permanent
     ip route add default via "$router" dev lan
   done
   ip route add blackhole "$POOL"
-  echo 0 >/proc/sys/net/ipv4/ip_forward # dockerd turns it on, and then forwards nothing of others (FORWARD DROP)
-  echo '{}' >/run/daemon.json # the machine's own configuration is for its own engine
+  echo 0 >/proc/sys/net/ipv4/ip_forward # dockerd turns it on and then sets FORWARD to DROP
+  echo '{}' >/run/daemon.json # not the configuration of the machine's own engine
   PATH=$path exec docker-init -- dockerd --config-file /run/daemon.json --data-root "$DATA" --log-opt max-size=10m \
     --default-address-pool "base=$POOL,size=24" --bip "$BRIDGE" --exec-opt native.cgroupdriver=cgroupfs \
     --cgroup-parent "$CGROUP" "${FLAGS[@]}"
 }
 
-began() { awk '{ print $22 }' "/proc/$1/stat" 2>/dev/null || true; } # guards against a process number used again
+start_time() { awk '{ print $22 }' "/proc/$1/stat" 2>/dev/null || true; } # a process id can be reused; id and start time cannot
 
-first_process() { # of the machine that runs, or nothing
+init_pid() { # the process id of the running process 1, or nothing
   local process start
   read -r process start _ 2>/dev/null <"$STATE" || return 0
-  [[ $(began "$process") != "$start" ]] || printf '%s' "$process"
+  [[ $(start_time "$process") != "$start" ]] || printf '%s' "$process"
 }
 
-launch_machine() {
-  local holder process='' tries
+start_namespaces() {
+  local unshare_pid process='' tries
   mkdir -p "$DATA"
-  # Nothing of ours stays open in it, a lock least of all.
+  # It inherits no open file, above all no lock.
   (
     for fd in /proc/self/fd/*; do
       fd=${fd##*/}
       ((fd <= 2)) || exec {fd}>&-
     done
     exec setsid unshare --net --pid --mount --fork --kill-child --mount-proc \
-      "$BASH" "${BASH_SOURCE[0]}" become-machine "$SUITE" "${FLAGS[@]}" </dev/null >"$LOG" 2>&1
+      "$BASH" "${BASH_SOURCE[0]}" run-as-init "$SUITE" "${FLAGS[@]}" </dev/null >"$LOG" 2>&1
   ) &
-  holder=$!
+  unshare_pid=$!
   for ((tries = 0; tries < 100; tries++)); do
-    process=$(cat "/proc/$holder/task/$holder/children" 2>/dev/null || true)
+    process=$(cat "/proc/$unshare_pid/task/$unshare_pid/children" 2>/dev/null || true)
     [[ -z $process ]] || break
     sleep 0.02
   done
   process=${process%% *}
-  printf '%s %s %s\n' "$process" "$(began "$process")" "$CGROUP" >"$STATE"
+  printf '%s %s %s\n' "$process" "$(start_time "$process")" "$CGROUP" >"$STATE"
 }
 
-inside() { # COMMAND...
+in_namespaces() { # COMMAND...
   local process
-  process=$(first_process)
+  process=$(init_pid)
   [[ -n $process ]] || return 125
   PATH=$PREFIX/usr/bin:$PATH nsenter --target "$process" --net --pid --mount "$@"
 }
 
-await_machine() {
+wait_for_engine() {
   local tries
   for ((tries = 0; tries < 300; tries++)); do
-    [[ -n $(first_process) ]] || return 1
-    inside env -u DOCKER_HOST -u DOCKER_CONTEXT timeout 5 docker version --format ok 2>/dev/null && return 0
+    [[ -n $(init_pid) ]] || return 1
+    in_namespaces env -u DOCKER_HOST -u DOCKER_CONTEXT timeout 5 docker version --format ok 2>/dev/null && return 0
     sleep 0.1
   done
   return 1
 }
 
-begin() { launch_machine && await_machine; }
+start_and_wait() { start_namespaces && wait_for_engine; }
 
 start() {
-  need_root "Starting an engine beside this one"
-  take_back
-  have_packages
-  if ! step "beside-$SUITE-start" "Starting the engine of $SUITE" begin; then
+  need_root "Starting a second engine"
+  remove_engine
+  ensure_packages
+  if ! step "second-engine-$SUITE-start" "Starting the engine of $SUITE" start_and_wait; then
     tail -n 12 "$LOG" | sed 's/^/    | /' >&2
-    take_back
-    fail "The engine of $SUITE does not start on this machine." "Its last lines are above, all of them in $LOG; mend what they name."
+    remove_engine
+    fail "The engine of $SUITE does not start on this machine." "Its last lines are above, all of them in $LOG."
   fi
-  done_with "Engine $(inside env -u DOCKER_HOST docker version --format '{{.Server.Version}}') of $SUITE: setup/second-engine.sh enter $SUITE COMMAND"
+  print_success "Engine $(in_namespaces env -u DOCKER_HOST docker version --format '{{.Server.Version}}') of $SUITE: setup/second-engine.sh enter $SUITE COMMAND"
 }
 
-# ── taking it back ──────────────────────────────────────────────────────────────────────────────────────────
+# ── undo ──────────────────────────────────────────────────────────────────────────────────────────
 
-ended() { # PROCESS SECONDS
+wait_for_exit() { # PROCESS SECONDS
   timeout --foreground "$2" tail --pid="$1" -f /dev/null
 }
 
-take_back() {
+remove_engine() {
   local process group
-  process=$(first_process)
+  process=$(init_pid)
   if [[ -n $process ]]; then
     kill -TERM "$process" 2>/dev/null || true
-    ended "$process" 20 || { kill -KILL "$process" 2>/dev/null || true && ended "$process" 10; }
+    wait_for_exit "$process" 20 || { kill -KILL "$process" 2>/dev/null || true && wait_for_exit "$process" 10; }
   fi
   while read -r group; do
-    rmdir -- "$group" 2>/dev/null || true # a process that was killed may take a moment to leave it
-  done < <(find /sys/fs/cgroup/{,*/}"$CGROUP" -depth -type d 2>/dev/null) # of version 2, and of version 1
+    rmdir -- "$group" 2>/dev/null || true # a killed process may leave it a moment later
+  done < <(find /sys/fs/cgroup/{,*/}"$CGROUP" -depth -type d 2>/dev/null) # cgroup version 2, and version 1
   rm -rf "$DATA" "$STATE"
 }
 
 stop() {
   [[ -e $STATE ]] || return 0
   need_root "Stopping the engine of $SUITE"
-  step "beside-$SUITE-stop" "Stopping the engine of $SUITE" take_back
+  step "second-engine-$SUITE-stop" "Stopping the engine of $SUITE" remove_engine
 }
 
 enter() {
-  [[ -n $(first_process) ]] || fail "The engine of $SUITE does not run." "setup/second-engine.sh start $SUITE starts it."
-  PATH=$PREFIX/usr/bin:$PATH exec nsenter --target "$(first_process)" --net --pid --mount \
+  [[ -n $(init_pid) ]] || fail "The engine of $SUITE does not run." "Start it: setup/second-engine.sh start $SUITE"
+  PATH=$PREFIX/usr/bin:$PATH exec nsenter --target "$(init_pid)" --net --pid --mount \
     env -C "$PWD" -u DOCKER_HOST -u DOCKER_CONTEXT "$@"
 }
 
 [[ -n $SUITE ]] || fail "setup/second-engine.sh needs the name of a Debian suite, such as trixie." "setup/second-engine.sh start SUITE"
-[[ $SUITE =~ ^[a-z]+$ ]] || fail "\"$SUITE\" is not a Debian suite: their names are lower-case letters alone." \
+[[ $SUITE =~ ^[a-z]+$ ]] || fail "\"$SUITE\" is not a Debian suite: a suite has a name of lower-case letters." \
   "Name one, such as bookworm, trixie or sid: setup/second-engine.sh start SUITE"
 case ${1:-} in
   start) start ;;
   stop) stop ;;
   enter) enter "${@:3}" ;;
   download) download ;;
-  become-machine) become_machine ;;
-  *) fail "setup/second-engine.sh has no verb \"${1:-}\"." "It has start, enter and stop." ;;
+  run-as-init) run_as_init ;;
+  *) fail "setup/second-engine.sh has no verb \"${1:-}\"." "Its verbs are start, enter and stop." ;;
 esac

@@ -1,34 +1,35 @@
 # shellcheck shell=bash
-# The settings of the stack: the environment first, then .env, as Compose itself reads them.
+# Reads and writes the settings of the stack: first the environment, then .env, as Compose does.
 #
-# Rule: our lines in .env stand in one marked block; every other line belongs to its owner and is never changed.
+# Rule: the lines that these scripts write to .env are in one marked block; every other line is the user's and is never
+# changed.
 
 readonly BLOCK_BEGIN='# >>> written by make up; make clean removes it'
 readonly BLOCK_END='# <<< written by make up'
 readonly ENV_FILE=$ROOT/.env
 
-owner_lines() { # of .env: without our block
+user_env_lines() { # .env without the marked block
   [[ -f $ENV_FILE ]] || return 0
   awk -v begin="$BLOCK_BEGIN" -v end="$BLOCK_END" '$0 == begin { ours = 1 } !ours { print } $0 == end { ours = 0 }' "$ENV_FILE"
 }
 
-our_lines() {
+managed_env_lines() {
   [[ -f $ENV_FILE ]] || return 0
   awk -v begin="$BLOCK_BEGIN" -v end="$BLOCK_END" '$0 == end { ours = 0 } ours { print } $0 == begin { ours = 1 }' "$ENV_FILE"
 }
 
-value_in() { # NAME: its last value in the lines on stdin, without quotes
+last_value() { # NAME: the value of its last line on stdin, without quotes
   sed -n "s/^[[:space:]]*\(export[[:space:]]\+\)\?$1[[:space:]]*=[[:space:]]*//p" | tail -n 1 | sed "s/[[:space:]]*\$//; s/^\(['\"]\)\(.*\)\1\$/\2/"
 }
 
 # setting NAME [DEFAULT]
 setting() {
   local value=${!1:-}
-  [[ -n $value || ! -f $ENV_FILE ]] || value=$(value_in "$1" <"$ENV_FILE")
+  [[ -n $value || ! -f $ENV_FILE ]] || value=$(last_value "$1" <"$ENV_FILE")
   printf '%s' "${value:-${2:-}}"
 }
 
-write_env() { # the new .env on stdin; whole or not at all
+write_env() { # replaces .env with stdin in one rename(2)
   local next
   next=$(mktemp "$ROOT/.cache/env.XXXXXX")
   [[ ! -f $ENV_FILE ]] || chmod --reference="$ENV_FILE" "$next"
@@ -36,12 +37,12 @@ write_env() { # the new .env on stdin; whole or not at all
   if [[ -s $next ]]; then mv -f "$next" "$ENV_FILE"; else rm -f "$next" "$ENV_FILE"; fi
 }
 
-# record NAME VALUE: into our block, so that plain `docker compose` afterwards means the same stack.
-record() {
+# write_setting NAME VALUE: into the marked block, so that a plain `docker compose` uses the same stack.
+write_setting() {
   local ours
-  ours=$(our_lines | grep -v "^$1=" || true)
+  ours=$(managed_env_lines | grep -v "^$1=" || true)
   {
-    owner_lines
+    user_env_lines
     printf '%s\n' "$BLOCK_BEGIN"
     [[ -z $ours ]] || printf '%s\n' "$ours"
     printf '%s=%s\n' "$1" "$2"
@@ -49,25 +50,25 @@ record() {
   } | write_env
 }
 
-forget_settings() { [[ ! -f $ENV_FILE ]] || owner_lines | write_env; }
+remove_managed_settings() { [[ ! -f $ENV_FILE ]] || user_env_lines | write_env; }
 
-# ── what Compose makes of them ──────────────────────────────────────────────────────────────────────────────
+# ── the resolved Compose file ──────────────────────────────────────────────────────────────────────────────
 
-# Compose with the project's files alone, whatever COMPOSE_FILE says.
+# Runs Compose with these files, whatever COMPOSE_FILE says.
 compose_with() { # FILES(a:b) ARGUMENT...
   local files=$1
   shift
   env COMPOSE_FILE="$files" docker compose --project-directory "$ROOT" "$@"
 }
 
-# Without our Python: clean asks for it in whatever state a failure left the clone.
+# Without Python: setup/clean.sh needs it also when .venv is broken.
 project_name() { docker compose config 2>/dev/null | sed -n 's/^name: //p'; }
 
-# ask_json EXPRESSION: evaluated over the document `d` on stdin; a list is printed one item a line.
-ask_json() {
+# eval_json EXPRESSION: evaluates it with `d`, the JSON document on stdin; prints a list one item a line.
+eval_json() {
   "$ROOT/.venv/bin/python" -c '
 import json, sys
 d = json.load(sys.stdin)
-answer = eval(sys.argv[1])
-print("\n".join(answer) if isinstance(answer, list) else answer)' "$1"
+result = eval(sys.argv[1])
+print("\n".join(result) if isinstance(result, list) else result)' "$1"
 }

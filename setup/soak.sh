@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# What nobody chose, for as long as one likes. On the engine, predicted and observed: setup/soak.sh projects --seed 1000
-# --count 300. Through the core alone: setup/soak.sh documents --seed 1000 --count 100000. One after the other:
-# setup/soak.sh both SEED DOCUMENTS COUNT.
-# One project, proven over and over: setup/soak.sh proofs --count 10000.
+# make soak: long runs of the property tests with random inputs.
+#
+#   setup/soak.sh documents --seed 1000 --count 100000   random Compose documents, without an engine
+#   setup/soak.sh projects --seed 1000 --count 300       random projects on the engine, predicted and observed
+#   setup/soak.sh both SEED DOCUMENTS COUNT              both, one after the other
+#   setup/soak.sh proofs --count 10000                   one project, proven again and again
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-# Before anything is waited for: a wrong number must not cost the minutes of what comes before it.
+# First of all: a wrong number must not be found only after minutes of other work.
 check_number() { # NAME VALUE
   [[ $2 =~ ^[0-9]{1,9}$ ]] || fail "$1 is not a number: \"$2\"." "make soak SEED=1000 DOCUMENTS=100000 COUNT=300"
 }
@@ -19,19 +21,19 @@ if [[ ${1:-} == both ]]; then
   "${BASH_SOURCE[0]}" documents --seed "$2" --count "$3"
   exec "${BASH_SOURCE[0]}" projects --seed "$2" --count "$4"
 fi
-hold_clone
-attend setup/python.sh dev
+lock_clone
+run_in_foreground setup/python.sh dev
 case ${1:-} in
-  documents) attend .venv/bin/python -m tests.property.soak_documents "${@:2}" ;;
+  documents) run_in_foreground .venv/bin/python -m tests.property.soak_documents "${@:2}" ;;
   projects)
-    attend setup/engine.sh start
-    attend setup/compose.sh
-    attend .venv/bin/python -m tests.property.engine.soak_projects "${@:2}"
+    run_in_foreground setup/engine.sh start
+    run_in_foreground setup/compose.sh
+    run_in_foreground .venv/bin/python -m tests.property.engine.soak_projects "${@:2}"
     ;;
   proofs)
-    attend setup/engine.sh start
-    attend setup/compose.sh
-    attend .venv/bin/python -m tests.integration.observe.soak_proofs "${@:2}"
+    run_in_foreground setup/engine.sh start
+    run_in_foreground setup/compose.sh
+    run_in_foreground .venv/bin/python -m tests.integration.observe.soak_proofs "${@:2}"
     ;;
   *) fail "setup/soak.sh takes documents, projects or proofs, and then their options." "make soak does the first two (both)." ;;
 esac

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Every check and every test, from a fresh clone: setup/test. What it starts, it stops, however it ends.
+# make test: every check and every test, from a fresh clone. It stops everything that it has started.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh source=settings.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 source setup/settings.sh
 
-readonly MEASURED=(--cov=src/cloison --cov-branch --cov-report=)
-readonly PURE=(tests/unit tests/ledger/unit tests/property/test_*.py)
-readonly ELSEWHERE=(tests/integration/engine tests/integration/podman tests/property/engine/test_second_engines.py) # bring an engine and a network of their own
-readonly BESIDE=("${PURE[@]}" "${ELSEWHERE[@]}")
+readonly COVERAGE_OPTIONS=(--cov=src/cloison --cov-branch --cov-report=)
+readonly WITHOUT_ENGINE=(tests/unit tests/ledger/unit tests/property/test_*.py)
+readonly OWN_ENGINE=(tests/integration/engine tests/integration/podman tests/property/engine/test_second_engines.py) # bring an engine and a network of their own
+readonly IN_BACKGROUND=("${WITHOUT_ENGINE[@]}" "${OWN_ENGINE[@]}")
 
 # The files whose branches are covered to the last one: the modules that import-linter keeps pure, so the list is one.
 core() {
@@ -23,7 +23,7 @@ print(",".join(f"{p}.py,{p}/*" for p in paths))'
 
 packages() { sed 's/[[:space:]]*#.*//; /^$/d' setup/packages.test; }
 
-refuse_a_running_stack() {
+fail_if_stack_runs() {
   local name
   name=$(docker ps --filter "label=com.docker.compose.project=$(project_name)" --format '{{.Names}}' | paste -sd' ')
   [[ -z $name ]] || fail "The stack runs here ($name), and the tests would disturb it." "Stop it first: make down keeps its data."
@@ -31,26 +31,26 @@ refuse_a_running_stack() {
 
 # What needs a core and no engine, or another engine, runs beside what needs this engine and hardly a core: that takes
 # the time of one.
-both_halves() {
-  local code=0 beside
-  COVERAGE_FILE=.cache/coverage.beside .venv/bin/pytest "${MEASURED[@]}" --durations=15 "${BESIDE[@]}" \
+run_both_groups() {
+  local code=0 background_pid
+  COVERAGE_FILE=.cache/coverage.beside .venv/bin/pytest "${COVERAGE_OPTIONS[@]}" --durations=15 "${IN_BACKGROUND[@]}" \
     >.cache/log/beside.log 2>&1 &
-  beside=$!
-  .venv/bin/pytest "${MEASURED[@]}" --durations=30 "${BESIDE[@]/#/--ignore=}" 2>&1 | kept here || code=$?
-  wait "$beside" || code=$?
+  background_pid=$!
+  .venv/bin/pytest "${COVERAGE_OPTIONS[@]}" --durations=30 "${IN_BACKGROUND[@]/#/--ignore=}" 2>&1 | tee_log here || code=$?
+  wait "$background_pid" || code=$?
   cat .cache/log/beside.log
   .venv/bin/coverage combine --quiet --append .cache/coverage.beside
-  ((code == 0)) || what_failed
+  ((code == 0)) || list_failures
 }
 
-# kept NAME: pass on what comes and keep it, to its end: a signal that ends the others would cut off their last words.
-kept() (
+# tee_log NAME: pass on what comes and keep it, to its end: a signal that ends the others would cut off their last words.
+tee_log() (
   trap '' INT TERM
   exec tee ".cache/log/$1.log"
 )
 
 # The last lines are the ones that are read, and where logs are cut off, the only ones.
-what_failed() {
+list_failures() {
   grep -hE '^(FAILED|ERROR) |^Fatal Python error' .cache/log/{here,beside}.log | cut -c -300 >&2 || true
   fail "Tests failed." "The lines above name them, .cache/log/here.log and beside.log say how; make test ARGS=PATH runs some alone."
 }
@@ -64,26 +64,26 @@ core_is_covered() {
 
 # Where systemd runs, Debian starts docker-registry on port 5000 as soon as it is installed, and the tests want nobody
 # there; one that was here before is its owner's business.
-install_wanted() {
+install_test_packages() {
   local was_here=1
-  have docker-registry || was_here=0
+  has_command docker-registry || was_here=0
   apt_install "What the tests need (setup/packages.test)" "$@"
   ((was_here)) || [[ ! -d /run/systemd/system ]] || systemctl disable --now --quiet docker-registry
 }
 
-hold_clone
+lock_clone
 engine_answers || at_exit stop_engine
 mapfile -t wanted < <(packages)
-install_wanted "${wanted[@]}"
-release_machine # the tests of setup/ run its rooms as anybody would, and those wait for nobody's packages
-attend setup/lint.sh
-attend setup/engine.sh start
-attend setup/compose.sh
-refuse_a_running_stack
-attend setup/images.sh
+install_test_packages "${wanted[@]}"
+unlock_machine # the tests of setup/ run its rooms as anybody would, and those wait for nobody's packages
+run_in_foreground setup/lint.sh
+run_in_foreground setup/engine.sh start
+run_in_foreground setup/compose.sh
+fail_if_stack_runs
+run_in_foreground setup/images.sh
 if (($#)); then
-  attend .venv/bin/pytest "${MEASURED[@]}" "$@"
+  run_in_foreground .venv/bin/pytest "${COVERAGE_OPTIONS[@]}" "$@"
 else
-  attend both_halves
+  run_in_foreground run_both_groups
   core_is_covered # a part of the tests covers a part of the code
 fi

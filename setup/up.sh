@@ -1,31 +1,31 @@
 #!/usr/bin/env bash
-# From whatever machine this is to a running stack with its proof and its address: setup/up.
+# make up: installs what is missing, starts the stack, proves it, and prints its address.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh source=settings.sh source=ledger.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 source setup/settings.sh
 source setup/ledger.sh
 
-# The stack, then its proof: the ledger has to run before a proof can be sent to it.
-raise() {
+# The stack first: the ledger must run before a proof can be sent to it.
+start_stack() {
   step stack "Starting the stack" docker compose up -d --build --wait || fail "The stack did not become healthy." \
     "See the lines above and docker compose logs, then run make up again."
   first_administrator
-  proven up "$address"
+  run_and_send_proof up "$address"
 }
 
 running() { docker compose ps --quiet --status running proxy 2>/dev/null; }
 
-hold_clone
-attend setup/python.sh run
-attend setup/engine.sh start
-attend setup/compose.sh
+lock_clone
+run_in_foreground setup/python.sh run
+run_in_foreground setup/engine.sh start
+run_in_foreground setup/compose.sh
 address=$(setup/check-port.sh)
-attend setup/images.sh
+run_in_foreground setup/images.sh
 code=0
-raise || code=$?
+start_stack || code=$?
 case $code in
-  0) done_with "The stack runs: $address" ;;
-  1 | 3) [[ -n $(running) ]] && say "The stack runs at $address; what is said above about its walls wants a look." ;;
+  0) print_success "The stack runs: $address" ;;
+  1 | 3) [[ -n $(running) ]] && say "The stack runs at $address; see the result of its proof above." ;;
 esac
 exit "$code"

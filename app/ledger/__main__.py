@@ -1,6 +1,6 @@
-"""The ledger's command line: `python -m ledger` brings the tables up to date and becomes the server.
+"""The ledger's command line: `python -m ledger` brings the tables up to date and starts the server.
 
-Its other verbs work inside the app container: `docker compose exec app python -m ledger --help`.
+The other verbs run inside the app container: `docker compose exec app python -m ledger --help`.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from ledger.migrate import migrate_when_reachable
 from ledger.observability import metrics
 from ledger.settings import Settings
 
-METRICS_DIRECTORY: Final = Path("/tmp/figures")  # noqa: S108 - the container's own tmpfs, where the processes share their counts
+METRICS_DIRECTORY: Final = Path("/tmp/figures")  # noqa: S108 - the container's own tmpfs, where the processes share their metrics
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the command line's grammar."""
+    """Return the parser of the command line."""
     top = argparse.ArgumentParser("python -m ledger", description=__doc__, allow_abbrev=False)
     top.set_defaults(run=serve)
     subparsers = top.add_subparsers(title="verbs", metavar="VERB")
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
 
 def migrate(settings: Settings, _arguments: argparse.Namespace) -> int:
     """Bring the tables up to date."""
-    # PID 1 ignores a signal that it has no handler for, and would be killed after the grace period instead.
+    # The kernel drops a signal to process 1 that has no handler (pid_namespaces(7)); Docker would then send SIGKILL.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     engine = engine_for(settings)
     migrate_when_reachable(engine, settings.start_timeout, log=_say)
@@ -44,14 +44,14 @@ def migrate(settings: Settings, _arguments: argparse.Namespace) -> int:
 
 
 def serve(settings: Settings, arguments: argparse.Namespace) -> int:
-    """Migrate, then become gunicorn."""
+    """Bring the tables up to date, then replace this process by gunicorn."""
     migrate(settings, arguments)
     metrics.prepare(METRICS_DIRECTORY)
     os.execvp("gunicorn", ["gunicorn", "--config", "python:ledger.server", "ledger:create_app()"])  # noqa: S606, S607
 
 
 def main(argv: list[str]) -> int:
-    """Do what is asked and return the exit code."""
+    """Run the verb and return the exit code."""
     arguments = parser().parse_args(argv)
     try:
         return int(arguments.run(Settings.from_environment(), arguments))

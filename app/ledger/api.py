@@ -1,6 +1,7 @@
-"""What programs ask: proofs in, proofs and what they say out. The token says which project is meant.
+"""The HTTP API for programs: add proofs, read them, compare them, and query connections over time.
 
-Described by openapi.json, which is served beside it; tests/ledger/mariadb/test_api.py holds the two together.
+Input: requests with a token, which names the project. Output: JSON. Rule: openapi.json describes every route, and
+tests/ledger/mariadb/test_api.py checks that it is complete.
 """
 
 import zlib
@@ -30,7 +31,7 @@ DIGEST: Final = "<string(length=64):digest>"
 
 
 def _build_description() -> bytes:
-    """Return the description, with the published form of a proof among its schemas."""
+    """Return the OpenAPI document, with the schema of a proof added."""
     form = (HERE / "archive/proof.schema.json").read_text(encoding="utf-8").replace("#/$defs/", "#/components/schemas/")
     parts = msgspec.json.decode(form)
     whole = msgspec.json.decode((HERE / "openapi.json").read_bytes())
@@ -44,32 +45,32 @@ DESCRIPTION: Final = _build_description()
 @bp.get("/openapi.json")
 @requires(Access.PUBLIC)
 def description() -> ResponseReturnValue:
-    """Return the description of this API."""
+    """Return the OpenAPI document of this API."""
     return Response(DESCRIPTION, mimetype="application/json", headers={"Cache-Control": "public, max-age=300"})
 
 
 @bp.post("/proofs")
 @requires(Access.WRITE_TOKEN)
 def add() -> ResponseReturnValue:
-    """Keep a proof. The answer leaves when the database has it on disk."""
+    """Store a proof. The response is sent after the database has committed it."""
     with upload_slot() as slot:
         try:
-            kept = _archive().save(principal().project, _request_body(slot))
+            stored = _archive().save(principal().project, _request_body(slot))
         except InvalidProofError as refused:
             abort(422, str(refused))
-    response = _json({"digest": kept.digest, "new": kept.is_new}, 201 if kept.is_new else 200)
-    response.headers["Location"] = f"{bp.url_prefix}/proofs/{kept.digest}"
+    response = _json({"digest": stored.digest, "new": stored.is_new}, 201 if stored.is_new else 200)
+    response.headers["Location"] = f"{bp.url_prefix}/proofs/{stored.digest}"
     return response
 
 
 @bp.get("/proofs")
 @requires(Access.READ_TOKEN)
 def proofs() -> ResponseReturnValue:
-    """Return a part of the list, newest first."""
+    """Return a page of proofs, newest first."""
     _refuse_unknown("before", "limit", "changes")
     changes = request.args.get("changes", "0")
     if changes not in {"0", "1"}:
-        abort(400, "changes: 1 for the proofs that changed something alone, 0 for all.")
+        abort(400, "changes: 1 for only the proofs that changed something, 0 for all.")
     try:
         page = _archive().proofs(
             principal().project,
@@ -85,7 +86,7 @@ def proofs() -> ResponseReturnValue:
 @bp.get(f"/proofs/{DIGEST}")
 @requires(Access.READ_TOKEN)
 def proof(digest: str) -> ResponseReturnValue:
-    """Return a proof, byte for byte as it was sent."""
+    """Return the bytes of a proof as they were sent."""
     response = Response(_body(digest), mimetype="application/json")
     response.headers["Cache-Control"] = "private, no-cache"
     response.set_etag(digest)
@@ -95,7 +96,7 @@ def proof(digest: str) -> ResponseReturnValue:
 @bp.get(f"/proofs/{DIGEST}/since/<string(length=64):earlier>")
 @requires(Access.READ_TOKEN)
 def since(digest: str, earlier: str) -> ResponseReturnValue:
-    """Return what opened, closed and otherwise changed from an earlier proof to this one."""
+    """Return the connections that opened, closed or changed otherwise since an earlier proof."""
     with upload_slot() as slot:
         old, new = _body(earlier), _body(digest)
         slot.acquire_for(max(len(old), len(new)))
@@ -108,7 +109,7 @@ def since(digest: str, earlier: str) -> ResponseReturnValue:
 @bp.get("/doors")
 @requires(Access.READ_TOKEN)
 def list_intervals() -> ResponseReturnValue:
-    """Return the intervals in which connections kept their state."""
+    """Return the intervals in which connections had the same state."""
     _refuse_unknown("source", "target", "protocol", "port", "observed", "at", "offset", "limit")
     given = request.args
     offset, limit = _number("offset", 0, least=0, most=10**9), _number("limit", MAX_ROWS, least=1, most=MAX_ROWS)
@@ -148,12 +149,12 @@ def _archive() -> Archive:
 def _body(digest: str) -> bytes:
     body = _archive().body(principal().project, digest)
     if body is None:
-        abort(404, "The project has no proof of this name.")
+        abort(404, "The project has no proof with this digest.")
     return body
 
 
 def _request_body(slot: UploadSlot) -> bytes:
-    """Return what was sent, unpacked, and never more of it than the limit."""
+    """Return the body, decompressed; abort with 413 when it is larger than the limit."""
     if request.mimetype != "application/json":
         abort(415, "A proof is sent as application/json.")
     limit: int = current_app.config["SETTINGS"].proof_limit
@@ -166,7 +167,7 @@ def _request_body(slot: UploadSlot) -> bytes:
     if encoding == "gzip":
         return _decompressed(body, limit, slot)
     if encoding != "identity":
-        abort(415, "A proof is sent as it is or packed with gzip.")
+        abort(415, "A proof is sent as it is or compressed with gzip.")
     return body
 
 
@@ -178,18 +179,18 @@ def _decompressed(body: bytes, limit: int, slot: UploadSlot) -> bytes:
             slot.acquire_for(None)
             found += unpacking.decompress(unpacking.unconsumed_tail, limit + 1 - len(found))
     except zlib.error:
-        abort(400, "The body is not what gzip writes.")
+        abort(400, "The body is not in gzip format.")
     if len(found) > limit:
-        abort(413, f"A proof may have {limit:,} bytes, unpacked.")
+        abort(413, f"A proof may have at most {limit:,} bytes, uncompressed.")
     if not unpacking.eof or unpacking.unused_data:
-        abort(400, "The body is not one whole file of gzip.")
+        abort(400, "The body is not one complete gzip file.")
     return found
 
 
 def _refuse_unknown(*names: str) -> None:
     unknown = sorted(request.args.keys() - set(names))
     if unknown:
-        abort(400, f"{unknown[0][:40]}: no such parameter; there are {', '.join(names)}.")
+        abort(400, f"{unknown[0][:40]}: no such parameter; the parameters are {', '.join(names)}.")
 
 
 def _number(name: str, default: int, *, least: int, most: int) -> int:

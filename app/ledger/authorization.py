@@ -1,7 +1,8 @@
-"""Who may ask for what. Rule: every view says which access it requires; one that says nothing stops the application.
+"""Authorization: the access that each view requires, and the check of every request.
 
-A project that somebody may not read does not exist for him: 404, so that names cannot be guessed. A session opens no
-view of programs and a token none of people: either comes to it as nobody.
+Rules: every view declares its access with `requires`; a view without it prevents the application from starting. A
+project without read access answers 404, so that names cannot be guessed. A session gives no access to views for
+programs, and a token none to pages.
 """
 
 from collections.abc import Callable
@@ -21,11 +22,11 @@ ACCESS_ATTRIBUTE: Final = "__access__"
 
 
 class Access(StrEnum):
-    """Who may call a view."""
+    """The access that a view requires."""
 
     PUBLIC = "public"
-    USER = "user"  # somebody with a session
-    READER = "reader"  # a person who may read the project that the route names
+    USER = "user"  # a user with a session
+    READER = "reader"  # a user who may read the project in the route
     ADMINISTRATOR = "administrator"
     READ_TOKEN = "read token"  # noqa: S105 - a token that may read its project
     WRITE_TOKEN = "write token"  # noqa: S105 - a token that may add to its project
@@ -37,7 +38,7 @@ BEARER: Final = WWWAuthenticate("bearer", {"realm": "ledger"})
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks. A person reads projects; a token belongs to one, and may read it, add to it, or both."""
+    """The client of a request: a user with readable projects, or a token of one project with read or write access."""
 
     name: str
     is_user: bool
@@ -47,23 +48,23 @@ class Principal:
 
     @property
     def project(self) -> str:
-        """Return the one project of a token."""
+        """The project of a token."""
         (project,) = self.reads | self.writes
         return project
 
 
 def requires(access: Access) -> Callable[[View], View]:
-    """Say which access a view requires. Stands below the route's decorator."""
+    """Declare the access that a view requires; to be placed below the decorator of the route."""
 
-    def say(view: View) -> View:
+    def declare(view: View) -> View:
         setattr(view, ACCESS_ATTRIBUTE, access)
         return view
 
-    return say
+    return declare
 
 
 def required_access(app: Flask, endpoint: str) -> Access:
-    """Return which access an endpoint requires; LookupError when it does not say."""
+    """Return the access that an endpoint requires; LookupError when it declares none."""
     if endpoint == "static" or endpoint.endswith(".static"):
         return Access.PUBLIC
     found: Access | None = getattr(app.view_functions[endpoint], ACCESS_ATTRIBUTE, None)
@@ -73,13 +74,13 @@ def required_access(app: Flask, endpoint: str) -> Access:
 
 
 def principal() -> Principal:
-    """Return who asks; only where the view requires somebody."""
-    who: Principal = g.principal
-    return who
+    """Return the client of this request; only for a view that is not public."""
+    client: Principal = g.principal
+    return client
 
 
 def init_app(app: Flask, identify: Callable[[], Principal | None]) -> None:
-    """Let `identify` tell who asks, and refuse who may not. To be called when every route is registered."""
+    """Check every request with `identify`; to be called after every route is registered."""
     for rule in app.url_map.iter_rules():
         required_access(app, rule.endpoint)
 
@@ -98,22 +99,24 @@ def init_app(app: Flask, identify: Callable[[], Principal | None]) -> None:
 
 
 def _reject_anonymous(access: Access) -> ResponseReturnValue:
-    """Lead a person to the login and back; tell a program what is missing."""
+    """Redirect a browser to the login; answer a program with status 401."""
     g.principal = None
     if access in TOKEN_ACCESS:
-        raise Unauthorized("A good token of a project is needed: Authorization: Bearer clo_…", www_authenticate=BEARER)
+        raise Unauthorized("A valid token of a project is needed: Authorization: Bearer clo_…", www_authenticate=BEARER)
     if prefers_json():
-        raise Unauthorized("Nobody is logged in.")
-    # What was typed into a form whose session has ended cannot be sent again by a redirect: back to its page.
+        raise Unauthorized("A login is needed.")
+    # A redirect cannot send the fields of a POST again, so the login leads to the front page after one.
     next_path = request.full_path.rstrip("?") if request.method in {"GET", "HEAD"} else "/"
     return redirect(url_for("login.login", next=next_path), 303)
 
 
-def _check_access(access: Access, who: Principal) -> None:
+def _check_access(access: Access, client: Principal) -> None:
     if access in TOKEN_ACCESS:
-        if not (who.reads if access is Access.READ_TOKEN else who.writes):
-            abort(403, "This token may not do that.")
-    elif access is Access.READER and not (who.is_administrator or (request.view_args or {})["project"] in who.reads):
+        if not (client.reads if access is Access.READ_TOKEN else client.writes):
+            abort(403, "This token does not have that access.")
+    elif access is Access.READER and not (
+        client.is_administrator or (request.view_args or {})["project"] in client.reads
+    ):
         abort(404)
-    elif access is Access.ADMINISTRATOR and not who.is_administrator:
+    elif access is Access.ADMINISTRATOR and not client.is_administrator:
         abort(403, "This page is for administrators.")

@@ -1,8 +1,8 @@
-"""The time as the tables hold it: UTC, without saying so."""
+"""The current time as the tables store it: UTC without a zone."""
 
 from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """Return the moment."""
+    """Return the current time."""
     return datetime.now(UTC).replace(tzinfo=None)

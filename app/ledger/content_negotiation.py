@@ -1,10 +1,10 @@
-"""Which of the two forms a client would rather have."""
+"""Content negotiation: JSON or HTML (RFC 9110, 12)."""
 
 from flask import request
 
 
 def prefers_json() -> bool:
-    """Tell whether JSON was asked for: by Accept, by a path that ends in .json or is the API's; a browser gets HTML."""
+    """Return whether the client prefers JSON: by its Accept header, a path of the API or the suffix .json."""
     if request.path.endswith(".json") or request.path.startswith("/api/"):
         return True
     accept = request.accept_mimetypes

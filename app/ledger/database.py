@@ -1,13 +1,15 @@
-"""Connections to MariaDB, transactions on them, and which failures are worth another try.
+"""Connections to MariaDB, transactions, and the errors after which a transaction is retried.
 
 Rules:
-- A connection that waited in the pool is asked whether it lives before it is used; every wait has an end.
-- The password is read again for every new connection, because the database makes a new one at each of its starts.
-- READ COMMITTED: since 11.6 InnoDB refuses (error 1020) what REPEATABLE READ used to overwrite in silence.
-- A transaction is retried as a whole or not at all. A connection lost while the work was going on took the work
-  with it, so the work may be done again. One lost during COMMIT leaves open whether it was done, so it may not.
-- No TLS: the connection never leaves backend_net, which is internal, and the account's password never crosses it in
-  clear. Setting TLS up costs more than twenty times what connecting without it does.
+- A connection from the pool is tested before it is used, and every wait has a time-out.
+- The password is read again for every new connection, because the database gets a new one at each start.
+- READ COMMITTED: since 11.6, InnoDB under REPEATABLE READ reports a row that changed since the snapshot (error 1020).
+- A transaction is retried as a whole or not at all. After a connection that was lost before COMMIT the server rolls
+  back, so the work can be repeated. After one that was lost during COMMIT the result is unknown, so it is not repeated.
+- No TLS: the connection stays on backend_net, which is internal, and the password is never sent in clear text. A
+  connection with TLS takes more than twenty times as long to open.
+
+https://mariadb.com/docs/server/reference/error-codes/mariadb-error-code-reference
 """
 
 import time
@@ -22,18 +24,18 @@ from ledger.settings import Settings
 
 T = TypeVar("T")
 
-# InnoDB undid the whole transaction and says: again.
+# InnoDB has rolled back the whole transaction.
 RETRYABLE: Final = frozenset({ER.CHECKREAD, ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT})
-# The connection is gone, and with it everything that was not committed.
+# The connection is lost; the server rolls back the transaction.
 CONNECTION_LOST: Final = frozenset({CR.CR_SERVER_LOST, CR.CR_SERVER_GONE_ERROR, 0, 1927})
-# No room for a row; the last is what a database says that keeps the room it has left (db/start.sh).
+# The disk is full, or the server is read-only because little space is left (db/start.sh).
 DISK_FULL_CODES: Final = frozenset({ER.DISK_FULL, ER.RECORD_FILE_FULL, ER.OPTION_PREVENTS_STATEMENT})
 TRIES: Final = 4
-FIRST_BACKOFF: Final = 0.02  # seconds; doubled from try to try
+FIRST_BACKOFF: Final = 0.02  # seconds; doubles with every try
 
 
 def engine_for(settings: Settings) -> Engine:
-    """Return a pool of connections; nothing is opened yet."""
+    """Return a pool of connections; none is opened yet."""
     engine = create_engine(
         URL.create(
             "mysql+pymysql",
@@ -50,7 +52,7 @@ def engine_for(settings: Settings) -> Engine:
             "write_timeout": settings.db_timeout,
         },
         isolation_level="READ COMMITTED",
-        hide_parameters=True,  # an error may be logged, and what was to be stored may be a secret
+        hide_parameters=True,  # an error may be logged, and a parameter may be a secret
         pool_pre_ping=True,
         pool_size=settings.threads,
         max_overflow=0,
@@ -65,7 +67,7 @@ def engine_for(settings: Settings) -> Engine:
 
 
 def transaction(engine: Engine, work: Callable[[Connection], T], *, pause: Callable[[float], None] = time.sleep) -> T:
-    """Do `work` in one transaction and return its result, committed."""
+    """Do `work` in one transaction, commit it, and return its result."""
     for attempt in range(TRIES):
         if attempt:
             pause(FIRST_BACKOFF * 2 ** (attempt - 1))
@@ -87,12 +89,12 @@ def transaction(engine: Engine, work: Callable[[Connection], T], *, pause: Calla
 
 
 def ping(engine: Engine) -> None:
-    """Raise unless the database answers and has its tables."""
+    """Raise SQLAlchemyError or OSError unless the database answers and has its tables."""
     with engine.connect() as connection:
         connection.execute(text("SELECT 1 FROM alembic_version"))
 
 
 def code(error: DBAPIError) -> int | None:
-    """Return MariaDB's number for a failure, None when it has none."""
+    """Return MariaDB's error number, or None."""
     args = getattr(error.orig, "args", ())
     return args[0] if isinstance(error, OperationalError) and args and isinstance(args[0], int) else None

@@ -1,4 +1,4 @@
-"""Every failure as a page for people or a document for programs, never as a trace."""
+"""Error responses: an HTML page or a JSON document, never a traceback."""
 
 from http import HTTPStatus
 from typing import Final
@@ -11,12 +11,12 @@ from werkzeug.exceptions import HTTPException
 from ledger.content_negotiation import prefers_json
 from ledger.database import DISK_FULL_CODES, code
 
-# What a person can do about it; any other status shows werkzeug's own sentence.
+# Sentences for users; any other status has the sentence of werkzeug.
 SENTENCES: Final = {
-    HTTPStatus.NOT_FOUND: "There is no page at this address, or none that you may see.",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "The ledger made a mistake. It is in the log of the app service.",
+    HTTPStatus.NOT_FOUND: "There is no page at this address, or you may not see it.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "An error occurred in the ledger. The log of the app service has the details.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database does not answer at the moment. It is usually back within seconds.",
-    HTTPStatus.INSUFFICIENT_STORAGE: "The database has no room left. Nothing of this was kept; try again later.",
+    HTTPStatus.INSUFFICIENT_STORAGE: "The database has no space left. Nothing was stored; try again later.",
 }
 
 
@@ -24,11 +24,11 @@ def init_app(app: Flask) -> None:
     """Register the handlers."""
     app.register_error_handler(HTTPException, _refused)
     app.register_error_handler(SQLAlchemyError, _no_database)
-    app.register_error_handler(OSError, _no_database)  # no password yet, or no answer in time
+    app.register_error_handler(OSError, _no_database)  # no password file yet, or a time-out
 
 
 def _refused(error: HTTPException) -> ResponseReturnValue:
-    if error.response is not None:  # a ready answer, a redirect for one
+    if error.response is not None:  # a complete response, such as a redirect
         return error.response
     status = HTTPStatus(error.code or 500)
     response = _show(status, error.description or "")
@@ -39,7 +39,7 @@ def _refused(error: HTTPException) -> ResponseReturnValue:
 
 
 def _no_database(error: Exception) -> ResponseReturnValue:
-    # One line: the statement and the server's message, not a trace per visitor while the database is away.
+    # One line with the server's message, not a traceback for every request while the database is away.
     current_app.logger.warning("no answer from the database: %s", str(error).splitlines()[:1])
     is_full = isinstance(error, DBAPIError) and code(error) in DISK_FULL_CODES
     return _show(HTTPStatus.INSUFFICIENT_STORAGE if is_full else HTTPStatus.SERVICE_UNAVAILABLE, "")

@@ -1,4 +1,8 @@
-"""What machines ask: does the process live, can it serve. Always JSON."""
+"""The health endpoints, always JSON: `/healthz` (the process answers) and `/readyz` (the database answers, too).
+
+Rule: a database that is away makes the application not ready, never unhealthy: app/healthcheck.py asks `/healthz`, and
+monitoring asks `/readyz`.
+"""
 
 from flask import Blueprint, current_app
 from flask.typing import ResponseReturnValue
@@ -12,14 +16,14 @@ bp = Blueprint("health", __name__)
 @bp.get("/healthz")
 @requires(Access.PUBLIC)
 def healthz() -> ResponseReturnValue:
-    """Say that the process answers, whatever the database does."""
+    """Answer 200 without a query to the database."""
     return {"status": "alive"}
 
 
 @bp.get("/readyz")
 @requires(Access.PUBLIC)
 def readyz() -> ResponseReturnValue:
-    """Say whether the database answers, soon."""
+    """Answer 200 if the database answers within `settings.ready_timeout` seconds, else 503."""
     try:
         current_app.extensions["readiness"]()
     except (SQLAlchemyError, OSError) as error:  # TimeoutError is an OSError

@@ -1,8 +1,8 @@
-"""Bringing the tables up to date, once, however many replicas start together.
+"""Migrates the tables to the newest revision, also when several replicas start at once.
 
-MariaDB commits each change of a table by itself, so two replicas at it would meet half-way. A named lock of the
-server lets one pass and makes the others wait; they then find nothing left to do. The lock belongs to one server:
-on a Galera cluster run `python -m ledger migrate` as a step of its own before the replicas start.
+Rule: MariaDB commits each DDL statement on its own, so concurrent migrations would conflict. A named lock (GET_LOCK)
+lets one replica migrate while the others wait. The lock exists on one server only: with a Galera cluster, run
+`python -m ledger migrate` before the replicas start.
 """
 
 import time
@@ -34,7 +34,7 @@ def migrate(engine: Engine) -> None:
 
 
 def _lock(connection: Connection) -> None:
-    # The server would wait longer than a socket does, so the waiting is done here, in small pieces.
+    # GET_LOCK waits for one second at a time, because a longer wait would exceed the read time-out of the socket.
     for _ in range(LOCK_TIMEOUT):
         if connection.scalar(text("SELECT GET_LOCK(:name, 1)"), {"name": LOCK}) == 1:
             return
@@ -44,7 +44,7 @@ def _lock(connection: Connection) -> None:
 def migrate_when_reachable(
     engine: Engine, timeout: float, log: Callable[[str], None], *, pause: Callable[[float], None] = time.sleep
 ) -> None:
-    """Migrate as soon as the database lets us; raise its last refusal after `timeout` seconds."""
+    """Migrate as soon as the database answers; raise its last error after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     last_reason = ""
     while True:
@@ -54,7 +54,7 @@ def migrate_when_reachable(
             if time.monotonic() > deadline:
                 raise
             reason = str(getattr(error, "orig", None) or error)
-            if reason != last_reason:  # once per reason, not once per try
+            if reason != last_reason:  # once for each reason, not for each try
                 log(f"waiting for the database: {reason}")
                 last_reason = reason
         pause(0.5)

@@ -1,4 +1,4 @@
-"""gunicorn's settings; the names are gunicorn's."""
+"""The configuration of gunicorn (https://docs.gunicorn.org/en/stable/settings.html); the names are gunicorn's."""
 
 from typing import Any
 
@@ -14,20 +14,20 @@ worker_class = "gthread"
 workers = _settings.workers
 threads = _settings.threads
 
-# Longer than the proxy keeps an idle connection (30 s): the proxy must be the one to close it, or a request could
-# meet a connection that is just being closed here.
+# Longer than the keep-alive time-out of the proxy (30 s): the proxy must close a connection first, or it could send a
+# request on a connection that gunicorn is closing.
 keepalive = 75
 
-# On stop, answers in the making have this long. Compose waits longer, so nothing is killed.
+# Seconds for running requests at a stop. stop_grace_period in compose.yml is longer.
 graceful_timeout = 1
-# The proxy's idle connections keep a stopping worker waiting for two seconds, in case a request is on its way in one.
-# On a network of one machine it arrives within this.
+# By default a stopping worker waits two seconds for a request on an idle connection of the proxy. On the network of one
+# machine a request arrives within 0.1 s.
 gthread.STOP_KEEPALIVE_LINGER = 0.1  # type: ignore[attr-defined]  # a constant the stubs leave out
 timeout = 30
 
 worker_tmp_dir = "/tmp"  # noqa: S108 - the container's own tmpfs: a heartbeat must not wait for a disk
-control_socket_disable = True  # the root file system is read-only, and nobody should steer the server from inside
-accesslog = None  # the application writes a line a request itself
+control_socket_disable = True  # the root file system is read-only, and the control socket is not used
+accesslog = None  # the application logs each request itself
 logconfig_dict = dict(logs.GUNICORN_LOGGING)
 
 
@@ -37,5 +37,5 @@ def worker_exit(_server: Any, worker: Any) -> None:
 
 
 def child_exit(_server: Any, worker: Any) -> None:
-    """Take a worker that has ended out of the figures, however it ended."""
+    """Remove the metrics of a worker that has ended."""
     metrics.remove_process(worker.pid)

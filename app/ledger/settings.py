@@ -1,4 +1,4 @@
-"""The LEDGER_* variables: one table of names, meanings and defaults."""
+"""The settings: a table of the LEDGER_* variables and their defaults, and the frozen values."""
 
 import os
 from collections.abc import Mapping
@@ -14,19 +14,19 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "LEDGER_DB_NAME": "ledger",
     "LEDGER_DB_USER": "ledger",
     "LEDGER_DB_PASSWORD_FILE": "/run/ledger/db_password",
-    "LEDGER_DB_TIMEOUT": "5",  # seconds for one answer of the database
-    "LEDGER_READY_PATIENCE": "1.5",  # seconds that /readyz waits for the database before it says 503
-    "LEDGER_START_PATIENCE": "120",  # seconds the first connection may take before the container gives up
+    "LEDGER_DB_TIMEOUT": "5",  # seconds for one response of the database
+    "LEDGER_READY_PATIENCE": "1.5",  # seconds that /readyz waits for the database before it answers 503
+    "LEDGER_START_PATIENCE": "120",  # seconds to wait for the database at the start, before the container exits
     "LEDGER_WORKERS": "2",  # processes
-    "LEDGER_THREADS": "16",  # threads of each
+    "LEDGER_THREADS": "16",  # threads of each process
     "LEDGER_BIND": "0.0.0.0:5000",
-    "LEDGER_PROOF_LIMIT": "33554432",  # bytes of one proof, unpacked; one of sixty services has 7.5 million
+    "LEDGER_PROOF_LIMIT": "33554432",  # bytes of one proof, uncompressed; one of sixty services has 7.5 million
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the environment decides."""
+    """The values of the LEDGER_* variables; time-outs in seconds."""
 
     db_host: str
     db_port: int
@@ -43,7 +43,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Read the variables; one that is empty counts as not set."""
+        """Return the settings of the environment; an empty variable counts as unset."""
         value = {name: environment.get(name) or default for name, default in DEFAULTS.items()}
         return cls(
             db_host=value["LEDGER_DB_HOST"],

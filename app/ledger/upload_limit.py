@@ -1,7 +1,7 @@
-"""One large document at a time, so that the memory of a process has a bound.
+"""Limits a process to one large document at a time, so that its memory has a bound.
 
-A proof takes up to five times its bytes while it is being read (measured: 30 MB take 140 MB more). Small ones, which is
-nearly all of them, wait for nobody.
+Decoding a proof takes up to five times its size (measured: 140 MB for 30 MB). Documents of at most LARGE_BYTES, which
+are nearly all, are not limited.
 """
 
 from collections.abc import Iterator
@@ -17,21 +17,21 @@ _SEMAPHORE: Final = BoundedSemaphore(1)  # of this process
 
 
 class UploadSlot:
-    """The slot for a large document; taken when it turns out that one is needed."""
+    """The slot for a large document, which a request acquires only when it needs it."""
 
     def __init__(self) -> None:
         self.is_acquired = False
 
     def acquire_for(self, size: int | None) -> None:
-        """Take the slot for so many bytes, None when that is not known; 429 when others need it for long."""
+        """Acquire the slot for a document of `size` bytes (None: not known); abort with 429 after TIMEOUT seconds."""
         if self.is_acquired or (size is not None and size <= LARGE_BYTES):
             return
         if not _SEMAPHORE.acquire(timeout=TIMEOUT):
-            abort(429, "Other large proofs are being read. Send it again in a moment.")
+            abort(429, "The ledger is processing other large proofs. Send it again in a moment.")
         self.is_acquired = True
 
     def release_slot(self) -> None:
-        """Let the next one in."""
+        """Release the slot if it was acquired."""
         if self.is_acquired:
             self.is_acquired = False
             _SEMAPHORE.release()
@@ -39,7 +39,7 @@ class UploadSlot:
 
 @contextmanager
 def upload_slot() -> Iterator[UploadSlot]:
-    """Lend the slot, if it is needed."""
+    """Yield the slot, and release it at the end of the block."""
     slot = UploadSlot()
     try:
         yield slot

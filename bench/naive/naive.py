@@ -1,4 +1,4 @@
-"""A project's page as a tutorial would build it: what `bench` compares the stack with."""
+"""A project's page as in a tutorial, for comparison: a connection for each request, no cache, no login."""
 
 import json
 

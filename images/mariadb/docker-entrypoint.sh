@@ -1,34 +1,34 @@
 #!/usr/bin/env bash
-# Starts MariaDB in a container, after making the database on an empty data directory.
+# Starts MariaDB in a container; on an empty data directory it first creates the database.
 #
-# Rule: a data directory is either empty or complete. The first database is made in a directory beside, with a server
-# that has no network, and moved into place when it is whole; the system schema `mysql` moves last and is the sign.
-# A container killed half-way through its first start therefore begins again instead of serving half a database.
-# It works as the user mysql with no capability on a read-only root; started as root it first becomes mysql.
+# Rule: a data directory is either empty or complete. The first database is created in a temporary directory, by a server
+# without network, and moved into place when it is complete; the system schema `mysql` moves last and marks the end.
+# A container that is killed during its first start therefore starts again instead of serving half a database.
+# It runs as the user mysql without capabilities on a read-only root file system; started as root it becomes mysql first.
 set -euo pipefail
 shopt -s nullglob
 
 readonly data=/var/lib/mysql
-readonly draft=$data/.first-start
+readonly staging=$data/.first-start
 readonly socket=/run/mysqld/first-start.sock
 
 say() { echo "[first start] $*" >&2; }
 die() { echo "[entry point] $*" >&2; exit 1; }
 
-# The value of $1, or the content of the file that $1_FILE names; both at once is a mistake we do not guess about.
+# Sets $1 to the content of the file that $1_FILE names. Both variables at once are an error.
 from_file() {
   local name=$1 file=${1}_FILE
   [[ -n ${!file:-} ]] || return 0
-  [[ -z ${!name:-} ]] || die "both $name and $file are set; keep one"
-  [[ -r ${!file} ]] || die "$file names ${!file}, which cannot be read by uid $(id -u)"
+  [[ -z ${!name:-} ]] || die "both $name and $file are set; remove one"
+  [[ -r ${!file} ]] || die "$file names ${!file}, which uid $(id -u) cannot read"
   printf -v "$name" '%s' "$(< "${!file}")"
   unset "$file"
 }
 
-# shellcheck disable=SC2001  # one set of characters, each kept: that is sed's
-quoted() { printf "'%s'" "$(sed "s/[\\\\']/\\\\&/g" <<< "$1")"; }
+# shellcheck disable=SC2001  # the replacement contains the matched character
+sql_quote() { printf "'%s'" "$(sed "s/[\\\\']/\\\\&/g" <<< "$1")"; }
 
-# For the scripts in /docker-entrypoint-initdb.d too, under the official image's name.
+# The scripts in /docker-entrypoint-initdb.d use it as well: it has the name that the official image gives it.
 docker_process_sql() {
   mariadb --defaults-extra-file=<(printf '[client]\npassword="%s"\n' "${root_password//\\/\\\\}") \
     --user=root --socket="$socket" --protocol=socket --comments "$@"
@@ -39,25 +39,25 @@ become_mysql() {
   exec setpriv --reuid=mysql --regid=mysql --init-groups -- "$0" "$@"
 }
 
-start_draft() {
-  "$@" --datadir="$draft" --socket="$socket" --pid-file="$draft/pid" --skip-networking --skip-log-bin &
+start_temporary_server() {
+  "$@" --datadir="$staging" --socket="$socket" --pid-file="$staging/pid" --skip-networking --skip-log-bin &
   server=$!
   for _ in {1..300}; do
     docker_process_sql --execute 'SELECT 1' &> /dev/null && return
-    kill -0 "$server" 2> /dev/null || die "the server stopped during its first start; its reason is above"
+    kill -0 "$server" 2> /dev/null || die "the server stopped during its first start; see its messages above"
     sleep 0.1
   done
   die "the server did not answer within 30 s of its first start"
 }
 
-stop_draft() {
+stop_temporary_server() {
   kill -TERM "$server"
   wait "$server"
 }
 
 accounts() {
   echo "SET sql_log_bin = 0;"
-  echo "DROP USER IF EXISTS ''@'localhost', ''@$(quoted "$(hostname)");"
+  echo "DROP USER IF EXISTS ''@'localhost', ''@$(sql_quote "$(hostname)");"
   local host
   for host in localhost 127.0.0.1 ::1; do
     echo "CREATE USER 'healthcheck'@'$host' IDENTIFIED BY '$health_password';"
@@ -66,21 +66,21 @@ accounts() {
     echo "CREATE DATABASE IF NOT EXISTS \`$MARIADB_DATABASE\`;"
   fi
   if [[ -n ${MARIADB_USER:-} ]]; then
-    echo "CREATE USER $(quoted "$MARIADB_USER")@'%' IDENTIFIED BY $(quoted "$MARIADB_PASSWORD");"
-    [[ -z ${MARIADB_DATABASE:-} ]] || echo "GRANT ALL ON \`${MARIADB_DATABASE//_/\\_}\`.* TO $(quoted "$MARIADB_USER")@'%';"
+    echo "CREATE USER $(sql_quote "$MARIADB_USER")@'%' IDENTIFIED BY $(sql_quote "$MARIADB_PASSWORD");"
+    [[ -z ${MARIADB_DATABASE:-} ]] || echo "GRANT ALL ON \`${MARIADB_DATABASE//_/\\_}\`.* TO $(sql_quote "$MARIADB_USER")@'%';"
   fi
   if [[ $MARIADB_ROOT_HOST != localhost ]]; then
-    echo "CREATE USER 'root'@$(quoted "$MARIADB_ROOT_HOST") IDENTIFIED BY $(quoted "$MARIADB_ROOT_PASSWORD");"
-    echo "GRANT ALL ON *.* TO 'root'@$(quoted "$MARIADB_ROOT_HOST") WITH GRANT OPTION;"
+    echo "CREATE USER 'root'@$(sql_quote "$MARIADB_ROOT_HOST") IDENTIFIED BY $(sql_quote "$MARIADB_ROOT_PASSWORD");"
+    echo "GRANT ALL ON *.* TO 'root'@$(sql_quote "$MARIADB_ROOT_HOST") WITH GRANT OPTION;"
   fi
-  echo "SET PASSWORD FOR 'root'@'localhost' = PASSWORD($(quoted "$MARIADB_ROOT_PASSWORD"));"
+  echo "SET PASSWORD FOR 'root'@'localhost' = PASSWORD($(sql_quote "$MARIADB_ROOT_PASSWORD"));"
 }
 
 run_scripts() {
   local file
   for file in /docker-entrypoint-initdb.d/*; do
     say "running $file"
-    # shellcheck disable=SC1090  # whatever was mounted
+    # shellcheck disable=SC1090  # a mounted file
     case $file in
       *.sh) if [[ -x $file ]]; then "$file"; else source "$file"; fi ;;
       *.sql) docker_process_sql "${MARIADB_DATABASE:-mysql}" < "$file" ;;
@@ -92,31 +92,31 @@ run_scripts() {
 
 move_into_place() {
   local path
-  rm -f "$draft/pid"
-  for path in $(find "$draft" -mindepth 1 -maxdepth 1 ! -name mysql) "$draft/mysql"; do
+  rm -f "$staging/pid"
+  for path in $(find "$staging" -mindepth 1 -maxdepth 1 ! -name mysql) "$staging/mysql"; do
     rm -rf "${data:?}/${path##*/}"
     mv "$path" "$data/"
   done
-  rmdir "$draft"
+  rmdir "$staging"
   sync -f "$data"
 }
 
 first_start() {
   local health_password root_password="" server
   health_password=$(head -c 24 /dev/urandom | base64 | tr '+/' 'xy')
-  say "making the database"
-  rm -rf "$draft"
-  (umask 0077 && mkdir "$draft")
-  mariadb-install-db --no-defaults --datadir="$draft" --auth-root-authentication-method=normal \
+  say "creating the database"
+  rm -rf "$staging"
+  (umask 0077 && mkdir "$staging")
+  mariadb-install-db --no-defaults --datadir="$staging" --auth-root-authentication-method=normal \
     --skip-test-db --skip-name-resolve --cross-bootstrap > /dev/null
-  start_draft "$@"
+  start_temporary_server "$@"
   accounts | docker_process_sql mysql
   root_password=$MARIADB_ROOT_PASSWORD
-  (umask 0077 && printf '[client]\nuser=healthcheck\npassword=%s\n' "$health_password" > "$draft/.my-healthcheck.cnf")
+  (umask 0077 && printf '[client]\nuser=healthcheck\npassword=%s\n' "$health_password" > "$staging/.my-healthcheck.cnf")
   run_scripts
-  stop_draft
+  stop_temporary_server
   move_into_place
-  say "done"
+  say "the database is complete"
 }
 
 check_environment() {

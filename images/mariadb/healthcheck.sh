@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Tells whether the server works, with the account that the first start made for this alone.
-# Rule: every named check must hold, an unknown one is a failure, and a check leaves no trace in the server's log.
+# Checks the server with an account that exists only for this: exit code 0 when every named check succeeds.
+# Rule: an unknown check is a failure, and a check leaves no line in the server's log.
 set -euo pipefail
 
-ask() {
+query() {
   mariadb --defaults-extra-file=/var/lib/mysql/.my-healthcheck.cnf --skip-ssl --connect-timeout=2 \
     --skip-column-names --batch "$@" 2> /dev/null
 }
 
-# Over TCP: the first start's server has a socket but no network, and must not count.
-connect() { ask --host=127.0.0.1 --protocol=tcp --execute 'SELECT 1' > /dev/null; }
+# Over TCP: the temporary server of the first start has a socket but no network, and is not healthy yet.
+connect() { query --host=127.0.0.1 --protocol=tcp --execute 'SELECT 1' > /dev/null; }
 
 innodb_initialized() {
-  [[ $(ask --protocol=socket --execute \
+  [[ $(query --protocol=socket --execute \
     "SELECT 1 FROM information_schema.ENGINES WHERE engine = 'InnoDB' AND support IN ('YES', 'DEFAULT')") == 1 ]]
 }
 

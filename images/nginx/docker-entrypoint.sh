@@ -1,3 +1,3 @@
 #!/bin/sh
-# The official image prepares its configuration here; ours is mounted complete, so this only becomes the program.
+# The official image prepares its configuration here. The stack mounts a complete one, so this only runs the command.
 exec "$@"

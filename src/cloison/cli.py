@@ -1,4 +1,9 @@
-"""argv to exit code."""
+"""The command line's entry point: from argv to an exit code.
+
+Input: the words of the command line. Output: the exit code of the verb, or of the error that ended it.
+Rule: every error that reaches a user is printed here, as one sentence on stderr; the exit codes are in
+`cloison.errors`.
+"""
 
 from __future__ import annotations
 
@@ -15,32 +20,32 @@ from cloison.linux.signals import SIGNALS, TERMINATED
 VERBS: Final = {
     "up": "Start the project, wait until it is healthy, and prove it.",
     "down": "Stop the project and remove its containers and networks.",
-    "prove": "Prove who can reach whom in a running project.",
-    "plan": "Hold what a Compose file draws against its policy.",
-    "rehearse": "Prove the walls that a Compose file draws, without its images.",
-    "report": "Show a proof that was stored with --format json.",
+    "prove": "Prove which services of a running project can reach each other.",
+    "plan": "Check a Compose file against its policy.",
+    "rehearse": "Prove the isolation that a Compose file describes, without its images.",
+    "report": "Show a proof that was saved with --format json.",
     "publish": "Tag and push a built image, and read its digest back.",
 }
-"""Each is a module of `cloison.commands` with a click command called `command`, whose help begins like this."""
+"""Verb to the first sentence of its help. Each is a module of `cloison.commands` with a click command `command`."""
 GC_THRESHOLD: Final = 100_000
-"""So many objects are made before Python looks for garbage: a command makes little, and a fifth of the time that its
-imports take is looking for it."""
+"""Allocations between two runs of Python's garbage collector: the collector takes a fifth of the time of the imports,
+and a command leaves little garbage."""
 
 
 class LazyGroup(click.Group):
-    """Loads the verb that is asked for and no other, so that `--help` does not wait for what it does not use."""
+    """A group that imports only the verb that is called, so that `--help` does not wait for unused modules."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
-        """Return the verbs in the order in which people use them."""
+        """Return the verbs in the order of their usual use."""
         return list(VERBS)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
-        """Write the verbs without loading them."""
+        """Write the verbs and their help without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([*VERBS.items()])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
-        """Return the verb's command, None when there is no such verb."""
+        """Return the verb's command, or None when there is no such verb."""
         if cmd_name not in VERBS:
             return None
         command: click.Command = importlib.import_module(f"cloison.commands.{cmd_name}").command
@@ -50,18 +55,18 @@ class LazyGroup(click.Group):
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="cloison", message="cloison %(version)s")
 def cloison() -> None:
-    """Prove who can reach whom in a running Compose project, and say why.
+    """Prove which services of a running Compose project can reach each other, and why.
 
     Exit codes: 0 proven, 1 breach or broken, 2 usage, bad file or bad policy, 3 not proven, 130 interrupted.
     """
 
 
 def main(argv: list[str] | None = None) -> NoReturn:
-    """Run the command line and leave with its exit code."""
+    """Run the command line and exit with its code."""
     SIGNALS.install()
     gc.set_threshold(GC_THRESHOLD)
     code = _exit_code(argv)
-    # Where the signal found us inside a library that swallows everything, the work went on; the word still counts.
+    # A library may swallow the exception that the signal raised, and the work goes on; the exit code still reports it.
     sys.exit(TERMINATED if SIGNALS.terminated else code)
 
 
@@ -76,7 +81,7 @@ def _exit_code(argv: list[str] | None) -> int:
     except click.ClickException as error:
         return _print_error(error.format_message(), USAGE_ERROR)
     except (click.Abort, KeyboardInterrupt):
-        return _print_error("interrupted; nothing was left behind", INTERRUPTED)
+        return _print_error("interrupted; every temporary resource was removed", INTERRUPTED)
     return result if isinstance(result, int) else 0
 
 

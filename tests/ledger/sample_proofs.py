@@ -1,4 +1,4 @@
-"""Proofs to keep: small ones that say what a test wants."""
+"""Small proofs for the tests of the ledger."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ OPEN: Final = {"intended": "shut", "predicted": "shut", "observed": "open", "jud
 
 
 def document(
-    doors: Mapping[tuple[str, str, int], Mapping[str, Any]], *, minute: int = 0, word: str = "proven"
+    connections: Mapping[tuple[str, str, int], Mapping[str, Any]], *, minute: int = 0, word: str = "proven"
 ) -> dict[str, Any]:
-    """Return a proof: each door from one place to a port of another, in a state."""
-    places = sorted({place for source, target, _ in doors for place in (source, target)})
-    ends = sorted({(target, port) for _, target, port in doors})
+    """Return a proof: each connection from one place to a port of another, with its state."""
+    places = sorted({place for source, target, _ in connections for place in (source, target)})
+    ends = sorted({(target, port) for _, target, port in connections})
     flows = [
         {
             "vantage": places.index(source),
@@ -34,7 +34,7 @@ def document(
             "reason": "a reason",
             **state,
         }
-        for (source, target, port), state in sorted(doors.items())
+        for (source, target, port), state in sorted(connections.items())
     ]
     totals = dict.fromkeys(("breach", "broken", "holds", "tolerated", "unjudged", "unknown", "drift"), 0)
     for flow in flows:
@@ -92,10 +92,10 @@ def body(document: Mapping[str, Any]) -> bytes:
     return msgspec.json.encode(document, order="sorted")
 
 
-def proof(minute: int = 0, **doors: str) -> bytes:
-    """Return a proof of doors to db's port 3306, each open or shut: `proof(5, app="open", proxy="shut")`."""
-    states = {(source, "db", 3306): OPEN if state == "open" else CLOSED_PORT for source, state in doors.items()}
-    word = "breached" if "open" in doors.values() else "proven"
+def proof(minute: int = 0, **connections: str) -> bytes:
+    """Return a proof of connections to db's port 3306, each open or shut: `proof(5, app="open", proxy="shut")`."""
+    states = {(source, "db", 3306): OPEN if state == "open" else CLOSED_PORT for source, state in connections.items()}
+    word = "breached" if "open" in connections.values() else "proven"
     return body(document(states, minute=minute, word=word))
 
 

@@ -1,4 +1,4 @@
-"""People, tokens, what they may do, and what they did."""
+"""Accounts: users, tokens, sessions, their rights, and the audit log."""
 
 from flask import Flask, g
 
@@ -7,7 +7,7 @@ from ledger.accounts.passwords import Passwords
 
 
 def init_app(app: Flask) -> None:
-    """Register the pages and who checks passwords; who may see a page is the business of authorization."""
+    """Register the pages and the password hasher; `ledger.authorization` decides about access."""
     app.extensions["passwords"] = app.config.get("PASSWORDS") or Passwords()
     for bp in (login_views.bp, admin.bp, admin_users.bp, admin_tokens.bp):
         app.register_blueprint(bp)
@@ -16,6 +16,6 @@ def init_app(app: Flask) -> None:
 
 
 def _user_context() -> dict[str, object]:
-    """Return `user` for the templates: who has logged in, or None."""
-    who = g.get("principal")
-    return {"user": who if who is not None and who.is_user else None}
+    """Return `user` for the templates: the logged-in user, or None."""
+    principal = g.get("principal")
+    return {"user": principal if principal is not None and principal.is_user else None}

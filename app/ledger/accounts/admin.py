@@ -1,4 +1,4 @@
-"""What administrators do with projects, and the audit log."""
+"""Pages for administrators: projects and the audit log."""
 
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -16,14 +16,14 @@ bp = Blueprint("admin", __name__, url_prefix="/admin", template_folder="template
 @bp.get("/projects")
 @requires(Access.ADMINISTRATOR)
 def index() -> ResponseReturnValue:
-    """Show every project, and the form for another one."""
+    """Show every project, and the form to add one."""
     return render_page("projects.html", projects=query(projects.names))
 
 
 @bp.post("/projects")
 @requires(Access.ADMINISTRATOR)
 def add() -> ResponseReturnValue:
-    """Add a project, and lead to the making of its first token."""
+    """Add a project, and redirect to the form for its first token."""
     name = field("name")
     try:
         run_audited(AuditEvent.PROJECT, name, lambda connection: projects.add(connection, name, ledger_clock.now()))
@@ -35,7 +35,7 @@ def add() -> ResponseReturnValue:
 @bp.get("/audit")
 @requires(Access.ADMINISTRATOR)
 def log() -> ResponseReturnValue:
-    """Show who did what, the newest first."""
+    """Show the audit log, the newest entry first."""
     before = request.args.get("before", type=int)
     entries = query(lambda connection: audit.read(connection, before))
     return render_page("audit.html", entries=entries, before=before, more=len(entries) == audit.PAGE)

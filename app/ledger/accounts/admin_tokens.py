@@ -1,4 +1,4 @@
-"""What administrators do with the tokens of projects."""
+"""Pages for administrators: the tokens of projects."""
 
 from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -19,14 +19,14 @@ bp = Blueprint("tokens", __name__, url_prefix="/admin/tokens", template_folder="
 @bp.get("")
 @requires(Access.ADMINISTRATOR)
 def index() -> ResponseReturnValue:
-    """Show the tokens of a project, and the form for another one."""
+    """Show the tokens of a project, and the form to create one."""
     return _index(request.args.get("project", ""))
 
 
 @bp.post("")
 @requires(Access.ADMINISTRATOR)
 def create() -> ResponseReturnValue:
-    """Make a token, and show it this once."""
+    """Create a token, and show it once."""
     project, name, now = field("project"), field("name"), ledger_clock.now()
     may_read, may_write = is_checked("may_read"), is_checked("may_write")
 
@@ -46,7 +46,7 @@ def create() -> ResponseReturnValue:
 @bp.post("/<int:number>/revoke")
 @requires(Access.ADMINISTRATOR)
 def revoke(number: int) -> ResponseReturnValue:
-    """Make a token worthless."""
+    """Revoke a token."""
 
     def work(connection: Connection) -> str:
         token = tokens.revoke(connection, number, ledger_clock.now())

@@ -1,4 +1,4 @@
-"""What administrators do with accounts."""
+"""Pages for administrators: accounts."""
 
 from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -19,14 +19,14 @@ bp = Blueprint("users", __name__, url_prefix="/admin/users", template_folder="te
 @bp.get("")
 @requires(Access.ADMINISTRATOR)
 def index() -> ResponseReturnValue:
-    """Show every account, and the form for another one."""
+    """Show every account, and the form to add one."""
     return _index()
 
 
 @bp.post("")
 @requires(Access.ADMINISTRATOR)
 def add() -> ResponseReturnValue:
-    """Add an account, and show its password this once."""
+    """Add an account, and show its password once."""
     name, reads = users.normalize_name(field("name")), request.form.getlist("projects")
     password = secret_tokens.password()
     hashed, now = passwords().hashed(password), ledger_clock.now()
@@ -47,14 +47,14 @@ def add() -> ResponseReturnValue:
 @bp.get("/<name>")
 @requires(Access.ADMINISTRATOR)
 def show(name: str) -> ResponseReturnValue:
-    """Show one account and what can be done with it."""
+    """Show one account with its forms."""
     return _show(name)
 
 
 @bp.post("/<name>/standing")
 @requires(Access.ADMINISTRATOR)
 def set_role(name: str) -> ResponseReturnValue:
-    """Let somebody administer or not, log in or not."""
+    """Set whether an account is an administrator, and whether it is disabled."""
     account, now = _account_or_404(name), ledger_clock.now()
     disabled = (account.disabled or now) if is_checked("disabled") else None
 
@@ -71,7 +71,7 @@ def set_role(name: str) -> ResponseReturnValue:
 @bp.post("/<name>/projects")
 @requires(Access.ADMINISTRATOR)
 def set_readable_projects(name: str) -> ResponseReturnValue:
-    """Let somebody read these projects and no other."""
+    """Set the projects that an account may read."""
     account, reads = _account_or_404(name), request.form.getlist("projects")
     try:
         run_audited(
@@ -87,7 +87,7 @@ def set_readable_projects(name: str) -> ResponseReturnValue:
 @bp.post("/<name>/password")
 @requires(Access.ADMINISTRATOR)
 def reset(name: str) -> ResponseReturnValue:
-    """Give an account another password, and show it this once; whoever used the account is logged out."""
+    """Set a new password, and show it once; every session of the account ends."""
     account, password = _account_or_404(name), secret_tokens.password()
     hashed = passwords().hashed(password)
 

@@ -1,7 +1,7 @@
-"""Who did what: every administrative action, every login, every refused one.
+"""The audit log: every administrative action, every login, every refused login.
 
-Rules: an entry is written in the transaction of what it tells, so there is neither without the other. No secret is
-ever in it, nor a name that no account has: people type passwords into the wrong field.
+Rules: an entry is written in the transaction of its action, so that neither exists without the other. It never has a
+secret, nor a name without an account, because people type passwords into the wrong field.
 """
 
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ from sqlalchemy import Connection, delete, insert, select
 from ledger.accounts.tables import AUDIT
 
 PAGE: Final = 100
-REFUSAL_RETENTION: Final = timedelta(days=90)  # anybody can cause them; what was done is kept for good
+REFUSAL_RETENTION: Final = timedelta(days=90)  # anyone can cause refusals; all other entries are kept for ever
 
 
 class AuditEvent(StrEnum):
-    """What can be done."""
+    """The actions of the log, as the table stores them."""
 
     LOGIN = "logged in"
     REFUSAL = "login refused"
@@ -27,7 +27,7 @@ class AuditEvent(StrEnum):
     PASSWORD = "changed own password"  # noqa: S105 - an event
     ACCOUNT = "added account"
     RESET = "reset password"
-    ROLE = "changed standing"
+    ROLE = "changed standing"  # stored so since the first release; the page shows "changed role"
     READABLE_PROJECTS = "changed readable projects"
     PROJECT = "added project"
     TOKEN = "made token"  # noqa: S105 - an event
@@ -40,7 +40,7 @@ MAX_LENGTHS: Final[Mapping[str, int]] = {"who": 128, "about": 255, "address": 64
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts, from where, in which request."""
+    """The name, the address and the request of an action."""
 
     who: str
     address: str = ""
@@ -49,7 +49,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One line of the log."""
+    """One entry of the log."""
 
     id: int
     at: datetime
@@ -61,21 +61,21 @@ class AuditEntry:
 
 
 def write(connection: Connection, actor: Actor, event: AuditEvent, about: str, now: datetime) -> None:
-    """Add a line."""
-    told = {"who": actor.who, "about": about, "address": actor.address, "request_id": actor.request_id}
-    cut = {name: text[: MAX_LENGTHS[name]] for name, text in told.items()}
+    """Add an entry."""
+    values = {"who": actor.who, "about": about, "address": actor.address, "request_id": actor.request_id}
+    cut = {name: text[: MAX_LENGTHS[name]] for name, text in values.items()}
     connection.execute(insert(AUDIT).values(at=now, what=event.value, **cut))
 
 
 def read(connection: Connection, before: int | None = None) -> list[AuditEntry]:
-    """Return a page of lines, the newest first."""
-    asked = select(AUDIT).order_by(AUDIT.c.id.desc()).limit(PAGE)
+    """Return a page of entries, the newest first; `before` is the id of the last one of the page before."""
+    query = select(AUDIT).order_by(AUDIT.c.id.desc()).limit(PAGE)
     if before is not None:
-        asked = asked.where(AUDIT.c.id < before)
-    return [AuditEntry(*row) for row in connection.execute(asked)]
+        query = query.where(AUDIT.c.id < before)
+    return [AuditEntry(*row) for row in connection.execute(query)]
 
 
 def delete_expired(connection: Connection, now: datetime) -> None:
-    """Drop refusals of long ago."""
+    """Delete refused logins that are older than REFUSAL_RETENTION."""
     old = (AUDIT.c.what == AuditEvent.REFUSAL.value) & (AUDIT.c.at < now - REFUSAL_RETENTION)
     connection.execute(delete(AUDIT).where(old))

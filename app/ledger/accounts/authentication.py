@@ -1,4 +1,4 @@
-"""Who asks: a browser by its session, a program by its token."""
+"""Identifies the client of a request: a browser by its session, a program by its token."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -17,7 +17,7 @@ from ledger.database import transaction
 
 
 def identify() -> Principal | None:
-    """Return who asks. Who brings an Authorization header is what it says, whatever cookies come with it."""
+    """Return the client of this request, or None. An Authorization header counts, and cookies beside it do not."""
     kind, _, given = request.headers.get("Authorization", "").partition(" ")
     if kind:
         return _from_token(given.strip()) if kind.lower() == "bearer" else None
@@ -26,12 +26,12 @@ def identify() -> Principal | None:
 
 
 def current_actor(who: str = "") -> Actor:
-    """Return who acts in this request, for the audit log."""
+    """Return the actor of this request for the audit log."""
     return Actor(who or g.principal.name, rate_limit.address(request.remote_addr), g.get("request_id", ""))
 
 
 def engine() -> Engine:
-    """Return the database."""
+    """Return the pool of database connections."""
     found: Engine = current_app.extensions["engine"]
     return found
 
@@ -71,8 +71,8 @@ def _from_session(given: str) -> Principal | None:
 
 
 def _write_if_possible(work: Callable[[Connection], None]) -> None:
-    """Note that somebody was here. A database that can only be read can still be read."""
+    """Record a use, and only log an error: a read-only database still answers reads."""
     try:
         transaction(engine(), work)
     except SQLAlchemyError as error:
-        current_app.logger.warning("a use could not be written down: %s", str(error).splitlines()[:1])
+        current_app.logger.warning("the last use could not be recorded: %s", str(error).splitlines()[:1])

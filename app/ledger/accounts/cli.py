@@ -1,7 +1,7 @@
-"""What the operator of the stack does from its command line, inside the app container.
+"""Verbs for the operator: accounts, projects and tokens, inside the app container.
 
-Rules: a secret is the only thing that goes to stdout; what is said about it goes to stderr. No secret is taken as an
-argument, where every process could read it. What cannot be done is one sentence, and exit code 1.
+Rules: stdout gets only a secret; every message goes to stderr. No secret is an argument, which every process could read
+in /proc. An action that fails is one sentence and exit code 1.
 """
 
 import argparse
@@ -28,9 +28,9 @@ Command = Callable[[Connection, Arguments, datetime], str | None]
 
 
 def first_administrator(connection: Connection, _arguments: Arguments, now: datetime) -> str | None:
-    """Make the account `admin` if no administrator can log in, and print its password."""
+    """Create the account `admin` if no administrator can log in, and print its password."""
     if users.administrators(connection):
-        _say("there is an administrator already")
+        _say("an administrator exists already")
         return None
     password = secret_tokens.password()
     hashed = PASSWORD_HASHER.hash(password)
@@ -41,7 +41,7 @@ def first_administrator(connection: Connection, _arguments: Arguments, now: date
     else:
         users.add(connection, FIRST_ADMINISTRATOR, hashed, is_administrator=True, now=now)
     audit.write(connection, OPERATOR, AuditEvent.ACCOUNT, f"{FIRST_ADMINISTRATOR}, administrator", now)
-    _say(f"made the administrator {FIRST_ADMINISTRATOR}; this password is shown once")
+    _say(f"created the administrator {FIRST_ADMINISTRATOR}; this password is shown once")
     return password
 
 
@@ -51,30 +51,30 @@ def add_user(connection: Connection, arguments: Arguments, now: datetime) -> str
     hashed = PASSWORD_HASHER.hash(password)
     number = users.add(connection, name, hashed, is_administrator=arguments.administrator, now=now)
     users.set_readable_projects(connection, number, arguments.project)
-    standing = "administrator" if arguments.administrator else "reader"
+    role = "administrator" if arguments.administrator else "reader"
     reads = ", ".join(sorted(arguments.project)) or "nothing"
-    audit.write(connection, OPERATOR, AuditEvent.ACCOUNT, f"{name}, {standing}, reads {reads}", now)
+    audit.write(connection, OPERATOR, AuditEvent.ACCOUNT, f"{name}, {role}, reads {reads}", now)
     _say(f"added {name}; this password is shown once")
     return password
 
 
 def reset_password(connection: Connection, arguments: Arguments, now: datetime) -> str:
-    """Give an account another password, print it, and log the account out everywhere."""
+    """Set a new password, print it, and end every session of the account."""
     account = users.get_account(connection, users.normalize_name(arguments.name))
     password = secret_tokens.password()
     users.set_password(connection, account.id, PASSWORD_HASHER.hash(password))
     rate_limit.reset_account(connection, account.name)
     audit.write(connection, OPERATOR, AuditEvent.RESET, account.name, now)
-    _say(f"{account.name} has another password; it is shown once")
+    _say(f"{account.name} has a new password; it is shown once")
     if account.disabled:
-        _say(f"{account.name} is disabled and cannot log in before an administrator ends that")
+        _say(f"{account.name} is disabled and cannot log in until an administrator enables it")
     return password
 
 
 def add_project(connection: Connection, arguments: Arguments, now: datetime) -> None:
-    """Add a project; one that is there already stays as it is."""
+    """Add a project; an existing one stays unchanged."""
     if arguments.name in projects.names(connection):
-        _say(f"there is a project {arguments.name} already")
+        _say(f"the project {arguments.name} exists already")
         return
     projects.add(connection, arguments.name, now)
     audit.write(connection, OPERATOR, AuditEvent.PROJECT, arguments.name, now)
@@ -82,7 +82,7 @@ def add_project(connection: Connection, arguments: Arguments, now: datetime) -> 
 
 
 def new_token(connection: Connection, arguments: Arguments, now: datetime) -> str:
-    """Make a token of a project, and print it."""
+    """Create a token of a project, and print it."""
     project, name = arguments.project, arguments.name
     if arguments.replace:
         for old in tokens.of_project(connection, project):
@@ -91,27 +91,27 @@ def new_token(connection: Connection, arguments: Arguments, now: datetime) -> st
     scopes = {"may_read": arguments.read, "may_write": arguments.write}
     given = tokens.create(connection, project, name, **scopes, now=now)
     audit.write(connection, OPERATOR, AuditEvent.TOKEN, tokens.describe(project, name, **scopes), now)
-    _say(f"made the token {name} of {project}; it is shown once")
+    _say(f"created the token {name} of {project}; it is shown once")
     return given
 
 
 def revoke_token(connection: Connection, arguments: Arguments, now: datetime) -> None:
-    """Make a token of a project worthless."""
+    """Revoke a token of a project."""
     known = [token for token in tokens.of_project(connection, arguments.project) if token.name == arguments.name]
     good = [token for token in known if not token.revoked]
     if not good:
-        raise InputError(f"{arguments.project} has no token {arguments.name} that could be revoked.")
+        raise InputError(f"{arguments.project} has no valid token {arguments.name}.")
     for token in good:
         _revoke(connection, token.id, now)
     _say(f"revoked the token {arguments.name} of {arguments.project}")
 
 
 def check_token(connection: Connection, arguments: Arguments, _now: datetime) -> None:
-    """Tell by the exit code whether the token on stdin may add to a project."""
+    """Return by the exit code whether the token on stdin may add proofs to a project."""
     token = tokens.find(connection, sys.stdin.readline().strip())
     if token is None or token.project != arguments.project or not token.may_write:
-        raise InputError(f"This token may not add to {arguments.project}.")
-    _say(f"this token may add to {arguments.project}")
+        raise InputError(f"This token may not add proofs to {arguments.project}.")
+    _say(f"this token may add proofs to {arguments.project}")
 
 
 VERBS: Final[Mapping[str, Command]] = {
@@ -126,7 +126,7 @@ VERBS: Final[Mapping[str, Command]] = {
 
 
 def add_subcommands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add these verbs to the command line; each leaves a `run` that takes settings and arguments."""
+    """Add these verbs to the command line; each sets `run`, a function of settings and arguments."""
     parser = {
         name: subparsers.add_parser(name, help=verb.__doc__, description=verb.__doc__) for name, verb in VERBS.items()
     }
@@ -134,19 +134,25 @@ def add_subcommands(subparsers: "argparse._SubParsersAction[argparse.ArgumentPar
         parser[name].set_defaults(run=_runner(verb))
     for name in ("add-user", "reset-password", "add-project"):
         parser[name].add_argument("name")
-    parser["add-user"].add_argument("--administrator", action="store_true", help="reads everything, manages people")
-    parser["add-user"].add_argument("--project", action="append", default=[], help="a project to read; may be repeated")
+    parser["add-user"].add_argument(
+        "--administrator", action="store_true", help="may read every project and manage users"
+    )
+    parser["add-user"].add_argument(
+        "--project", action="append", default=[], help="a project that the account may read; can be repeated"
+    )
     for name in ("new-token", "revoke-token", "check-token"):
         parser[name].add_argument("project")
     for name in ("new-token", "revoke-token"):
-        parser[name].add_argument("name", help="who or what has the token")
-    parser["new-token"].add_argument("--read", action="store_true", help="it may read its project")
-    parser["new-token"].add_argument("--write", action="store_true", help="it may add proofs to its project")
-    parser["new-token"].add_argument("--replace", action="store_true", help="revoke the one that has this name")
+        parser[name].add_argument("name", help="name of the user or program that has the token")
+    parser["new-token"].add_argument("--read", action="store_true", help="the token may read its project")
+    parser["new-token"].add_argument("--write", action="store_true", help="the token may add proofs to its project")
+    parser["new-token"].add_argument(
+        "--replace", action="store_true", help="revoke the token that has this name already"
+    )
 
 
 def run(engine: Engine, verb: Command, arguments: Arguments) -> int:
-    """Do it in one transaction, then print what is to be printed; return the exit code."""
+    """Run a verb in one transaction, print its result, and return the exit code."""
     try:
         printed = transaction(engine, lambda connection: verb(connection, arguments, ledger_clock.now()))
     except InputError as refused:

@@ -1,6 +1,7 @@
-"""The cookies of people: which, how long, and that nobody else can set or read them.
+"""The cookies of a browser: names, lifetimes and attributes.
 
-Over HTTPS each is named `__Host-…`: a browser takes such a one only from this very host, over HTTPS, for all paths.
+Over HTTPS each has the prefix `__Host-`: a browser accepts it only from this host, over HTTPS, for all paths
+(https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Set-Cookie#cookie_prefixes).
 """
 
 from collections.abc import Mapping
@@ -15,11 +16,11 @@ from ledger.accounts.sessions import DEVICE_LIFETIME, SESSION_LIFETIME
 
 
 class Cookie(StrEnum):
-    """What a browser keeps."""
+    """A cookie, by its name."""
 
     SESSION = "session"
-    DEVICE = "device"  # a mark of an earlier login
-    VISITOR = "visitor"  # before the login; what its form is bound to
+    DEVICE = "device"  # a device token from an earlier login
+    VISITOR = "visitor"  # before the login; its form is bound to it
 
 
 LIFETIMES: Final[Mapping[Cookie, timedelta | None]] = {
@@ -35,12 +36,12 @@ def cookie_name(cookie: Cookie) -> str:
 
 
 def received(cookie: Cookie) -> str:
-    """Return what the browser sent, or nothing."""
+    """Return the value that the browser sent, or an empty string."""
     return request.cookies.get(cookie_name(cookie), "")
 
 
 def send(response: Response, cookie: Cookie, value: str) -> None:
-    """Let the browser keep it, out of reach of scripts and of requests that other sites make."""
+    """Set a cookie, which scripts cannot read (HttpOnly) and other sites' requests do not carry (SameSite=Lax)."""
     response.set_cookie(
         cookie_name(cookie),
         value,
@@ -53,5 +54,5 @@ def send(response: Response, cookie: Cookie, value: str) -> None:
 
 
 def expire(response: Response, cookie: Cookie) -> None:
-    """Let the browser forget it."""
+    """Delete a cookie in the browser."""
     response.delete_cookie(cookie_name(cookie), path="/", secure=request.is_secure, httponly=True, samesite="Lax")

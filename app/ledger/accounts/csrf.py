@@ -1,11 +1,13 @@
-"""That a form was sent from a page of ours.
+"""Protection against cross-site request forgery: a form must come from a page of this ledger.
 
 Rules:
-- Every request that changes something and is let in by a cookie carries a token bound to that cookie: its HMAC. What is
-  let in by an Authorization header needs none, for no other site can make a browser send one.
-- The login's own form is bound to a cookie that its page gives, so nobody can be logged in to another's account.
-- Where the browser tells which site a request comes from, a foreign one is refused whatever it carries. `Origin: null`
-  tells nothing: our own pages send it, because their Referrer-Policy is no-referrer.
+- Every request that changes data and is authenticated by a cookie carries a token bound to that cookie: its HMAC. A
+  request with an Authorization header needs none, because another site cannot make a browser send one.
+- The login form is bound to a cookie of its page, so that another site cannot log a user in to a foreign account.
+- A request that the browser marks as cross-site (Sec-Fetch-Site, Origin) is refused with any token. `Origin: null` is
+  no mark: the ledger's own pages send it, because their Referrer-Policy is no-referrer.
+
+https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html
 """
 
 import hmac
@@ -27,7 +29,7 @@ STALE_FORM: Final = (
 
 
 def init_app(app: Flask) -> None:
-    """Check every form, after authorization; to be called after authorization's own `init_app`."""
+    """Check every form after authorization; to be called after `authorization.init_app`."""
     app.jinja_env.globals["form_token"] = form_token
     app.after_request(_send_visitor_cookie)
 
@@ -44,12 +46,12 @@ def init_app(app: Flask) -> None:
 
 
 def form_token() -> Markup:
-    """Return the hidden field that each form has."""
+    """Return the hidden field for a form."""
     return Markup('<input type="hidden" name="{}" value="{}">').format(FORM_FIELD, token())
 
 
 def token() -> str:
-    """Return what a form of this browser carries."""
+    """Return the token for the forms of this browser."""
     bound_to = cookies.received(Cookie.SESSION) if g.get("session") else _visitor()
     return hmac.digest(bound_to.encode(), b"form", "sha256").hex()
 

@@ -1,8 +1,8 @@
-"""What is refused with a sentence that its reader can act on."""
+"""Errors of a request, each with a sentence for the user."""
 
 
 class InputError(Exception):
-    """What was asked is not done; `field` names the field of the form that is to be mended."""
+    """An input is not valid; `field` names the field of the form to correct."""
 
     def __init__(self, sentence: str, field: str = "") -> None:
         super().__init__(sentence)
@@ -10,11 +10,11 @@ class InputError(Exception):
 
 
 class BusyError(Exception):
-    """More passwords are to be checked than this process has room for."""
+    """The queue of password checks of this process is full."""
 
 
 class RateLimitedError(Exception):
-    """An attempt came before its time."""
+    """A login attempt came too early; `seconds` is the time until the next one is allowed."""
 
     def __init__(self, seconds: int) -> None:
         unit = "second" if seconds == 1 else "seconds"

@@ -1,4 +1,4 @@
-"""Answering a form: what was refused is told beside its field, and what was done is written in the audit log."""
+"""Answers to forms: an error is shown beside its field, and a change is recorded in the audit log."""
 
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -20,34 +20,34 @@ TOO_MANY: Final = "Many people are logging in at this moment. Try again in a few
 
 
 def init_app(app: Flask) -> None:
-    """Answer what a form cannot show itself."""
+    """Register the error page for a full queue of password checks."""
     app.register_error_handler(BusyError, _busy)
 
 
 def field(name: str) -> str:
-    """Return what was typed into a field."""
+    """Return the text of a field, without surrounding spaces."""
     return request.form.get(name, "").strip()
 
 
 def is_checked(name: str) -> bool:
-    """Tell whether a box is ticked."""
+    """Return whether a checkbox is ticked."""
     return name in request.form
 
 
 def passwords() -> Passwords:
-    """Return who checks passwords."""
+    """Return the password hasher."""
     found: Passwords = current_app.extensions["passwords"]
     return found
 
 
-def query(question: Callable[[Connection], T]) -> T:
-    """Return what the database answers."""
+def query(select: Callable[[Connection], T]) -> T:
+    """Return the result of a query on a connection of the pool."""
     with engine().connect() as connection:
-        return question(connection)
+        return select(connection)
 
 
 def run_audited(event: AuditEvent, about: str, work: Callable[[Connection], T], *, who: str = "") -> T:
-    """Do it and write it in the audit log, both or neither."""
+    """Do `work` and add an entry to the audit log in one transaction; return the result."""
 
     def both(connection: Connection) -> T:
         result = work(connection)
@@ -58,14 +58,14 @@ def run_audited(event: AuditEvent, about: str, work: Callable[[Connection], T], 
 
 
 def render_page(template: str, refused: InputError | None = None, **context: Any) -> Response:
-    """Return a page, with what was refused where it was."""
+    """Return a page; with an error, which the page shows beside its field, the status is 422."""
     response = Response(render_template(f"accounts/{template}", refused=refused, submitted=request.form, **context))
     response.status_code = 200 if refused is None else 422
     return response
 
 
 def rate_limited(wait: RateLimitedError, template: str, field: str, **context: Any) -> Response:
-    """Return a page that says when the next attempt is possible."""
+    """Return status 429 and a page that says when the next attempt is possible."""
     response = render_page(template, InputError(str(wait), field), **context)
     response.status_code = 429
     response.headers["Retry-After"] = str(wait.seconds)

@@ -1,4 +1,4 @@
-"""The front page, logging in, logging out, and one's own password."""
+"""The front page, login, logout, and the page to change one's password."""
 
 import math
 from typing import Final
@@ -32,7 +32,7 @@ ANONYMOUS: Final = "nobody"
 @bp.get("/")
 @requires(Access.PUBLIC)
 def front() -> ResponseReturnValue:
-    """Tell a stranger that the service is up, and nothing else; lead everybody else to the projects."""
+    """Tell an anonymous client only that the service is up; redirect a logged-in user to the projects."""
     if cookies.received(Cookie.SESSION) and identify():
         return redirect("/projects")
     up = jsonify(status="up") if prefers_json() else render_page("home.html")
@@ -43,7 +43,7 @@ def front() -> ResponseReturnValue:
 @bp.get("/login")
 @requires(Access.PUBLIC)
 def login() -> ResponseReturnValue:
-    """Show the form."""
+    """Show the login form."""
     next_path = safe_path(request.args.get("next"))
     if cookies.received(Cookie.SESSION) and identify():
         return redirect(next_path)
@@ -53,7 +53,7 @@ def login() -> ResponseReturnValue:
 @bp.post("/login")
 @requires(Access.PUBLIC)
 def submit_login() -> ResponseReturnValue:
-    """Begin a session for who knows the password."""
+    """Start a session if the password is right."""
     name, password, next_path = (
         users.normalize_name(field("name")),
         request.form.get("password", ""),
@@ -73,7 +73,7 @@ def submit_login() -> ResponseReturnValue:
 @bp.post("/logout")
 @requires(Access.USER)
 def logout() -> ResponseReturnValue:
-    """End the session."""
+    """End the session of this browser."""
     run_audited(AuditEvent.LOGOUT, principal().name, lambda c: sessions.end(c, cookies.received(Cookie.SESSION)))
     response = redirect(url_for("login.front"), 303)
     cookies.expire(response, Cookie.SESSION)
@@ -83,7 +83,7 @@ def logout() -> ResponseReturnValue:
 @bp.get("/account")
 @requires(Access.USER)
 def account() -> ResponseReturnValue:
-    """Show the form for one's own password."""
+    """Show the form to change one's password."""
     return render_page("account.html")
 
 
@@ -114,7 +114,7 @@ def change_password() -> ResponseReturnValue:
 
 
 def _check_credentials(name: str, password: str, counted: tuple[Bucket, ...], refused: InputError) -> Account:
-    """Return the account if this is its password, else raise `refused`; RateLimitedError for who has to wait."""
+    """Return the account if this is its password, else raise `refused`; RateLimitedError when it is too early."""
     pause = transaction(engine(), lambda c: rate_limit.count_attempt(c, counted, ledger_clock.now()))
     if pause:
         raise RateLimitedError(math.ceil(pause))
@@ -151,7 +151,7 @@ def _start_session(account: Account, password: str, counted: tuple[Bucket, ...],
 
 def _new_session(connection: Connection, account: int) -> tuple[str, str]:
     now = ledger_clock.now()
-    sessions.delete_device_token(connection, cookies.received(Cookie.DEVICE))  # the new mark takes its place
+    sessions.delete_device_token(connection, cookies.received(Cookie.DEVICE))  # the new token replaces it
     return sessions.create(connection, account, now), sessions.create_device_token(connection, account, now)
 
 

@@ -1,10 +1,12 @@
-"""Hashing passwords so that a thief of the table learns little, and a flood of logins does little harm.
+"""Password hashing: argon2id, with a bound on memory and on waiting threads.
 
 Rules:
-- argon2id with 32 MiB and three passes: above OWASP's least (19 MiB and two), and what a container of 256 MB bears.
-- One hash at a time in a process. A few may wait for their turn, so that most threads stay free for other pages;
-  whoever comes then is told to come again.
-- An account that does not exist costs a hash like any other.
+- argon2id with 32 MiB and three passes: above OWASP's minimum (19 MiB and two), and bearable in a container of 256 MB.
+- A process computes one hash at a time. A few requests may wait, so that most threads stay free for other pages; any
+  further one gets BusyError.
+- An account that does not exist costs a hash like any other, so that its absence cannot be measured.
+
+https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
 """
 
 import secrets
@@ -20,14 +22,14 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from ledger.accounts.errors import BusyError, InputError
 
 PASSWORD_HASHER: Final = PasswordHasher(memory_cost=32 * 1024, time_cost=3, parallelism=1)
-QUEUE_LENGTH: Final = 4  # of a process's threads
+QUEUE_LENGTH: Final = 4  # requests that may wait in a process
 TIMEOUT: Final = 2.0  # seconds
 MIN_LENGTH: Final = 12
 MAX_LENGTH: Final = 256
 
 
 class Passwords:
-    """Makes and checks hashes, one at a time."""
+    """Computes and checks hashes, one at a time."""
 
     def __init__(
         self, hasher: PasswordHasher = PASSWORD_HASHER, *, queue_length: int = QUEUE_LENGTH, timeout: float = TIMEOUT
@@ -39,12 +41,12 @@ class Passwords:
         self._dummy_hash = hasher.hash(secrets.token_urlsafe())
 
     def hashed(self, password: str) -> str:
-        """Return what is kept of a password."""
+        """Return the hash of a password."""
         with self._hash_slot():
             return self._hasher.hash(_normalize(password))
 
     def matches(self, stored_hash: str | None, password: str) -> bool:
-        """Tell whether this is the password; None for an account that does not exist, which takes as long."""
+        """Return whether the hash is of this password; None (no such account) is always wrong and takes as long."""
         with self._hash_slot():
             try:
                 self._hasher.verify(stored_hash or self._dummy_hash, _normalize(password))
@@ -53,7 +55,7 @@ class Passwords:
         return stored_hash is not None
 
     def is_outdated(self, stored_hash: str) -> bool:
-        """Tell whether it was hashed with other parameters than today's."""
+        """Return whether the hash has other parameters than the current ones."""
         return self._hasher.check_needs_rehash(stored_hash)
 
     @contextmanager
@@ -72,21 +74,21 @@ class Passwords:
 
 
 def check_new_password(password: str, again: str, name: str) -> None:
-    """Refuse what may not be a password; length is what counts (NIST SP 800-63B)."""
+    """Raise InputError unless this is an acceptable new password; mainly its length counts (NIST SP 800-63B)."""
     if password != again:
-        raise InputError("These two are not the same.", "again")
+        raise InputError("The two passwords are not the same.", "again")
     if len(password) < MIN_LENGTH:
         raise InputError(
-            f"A password has at least {MIN_LENGTH} characters; four words that do not belong together do.", "new"
+            f"A password has at least {MIN_LENGTH} characters; use four unrelated words, for example.", "new"
         )
     if len(password) > MAX_LENGTH:
         raise InputError(f"A password has at most {MAX_LENGTH} characters.", "new")
     if name in password.lower() or len(set(password)) < MIN_LENGTH // 2:
         raise InputError(
-            "This password is too easy: it has the account's name in it, or too few different characters.", "new"
+            "This password is too easy: it contains the account's name or too few different characters.", "new"
         )
 
 
 def _normalize(password: str) -> str:
-    # The same letter can be typed as one character or as two. What is too long to be a password is not hashed whole.
+    # A letter with an accent can be one character or two (Unicode NFC, NFD). Input that is too long is cut first.
     return unicodedata.normalize("NFC", password[: MAX_LENGTH + 1])

@@ -1,12 +1,12 @@
-"""How soon a password may be tried again.
+"""Login throttling: the time until a password may be tried again.
 
 Rules:
-- An attempt counts before its password is looked at, so that many at once cannot slip through together; a right one
-  is taken back.
-- Strangers are counted by the account they try and by the address they come from. A browser that has once logged in
-  to an account carries a mark of it and is counted by that alone: so nobody can keep the owner out of his account.
-- Waiting grows with every failure and has an end. An attempt that is refused for it makes it no longer.
-- An account that does not exist is counted like one that does.
+- An attempt is counted before its password is checked, so that concurrent attempts cannot exceed the limit; a
+  successful one is subtracted again.
+- An unknown browser is counted by the account and by its address. A browser that has logged in to the account before
+  has a device token and is counted by that alone, so that an attacker cannot lock the owner out.
+- The pause doubles with every failure up to MAX_PAUSE. An attempt during the pause does not extend it.
+- An account that does not exist is counted like any other.
 """
 
 import ipaddress
@@ -21,25 +21,25 @@ from sqlalchemy.dialects.mysql import insert
 from ledger.accounts import secret_tokens
 from ledger.accounts.tables import ATTEMPT
 
-FREE_FAILURES: Final = 5  # failures: people mistype
-FREE_FAILURES_OF_ADDRESS: Final = 20  # several people may share one
+FREE_FAILURES: Final = 5  # failures without a pause: users mistype
+FREE_FAILURES_OF_ADDRESS: Final = 20  # several users may share one
 MAX_PAUSE: Final = 300  # seconds between two attempts
 RESET_AFTER: Final = timedelta(hours=6)  # after the last failure
-IPV6_PREFIX: Final = 64  # bits of an IPv6 address that one household or machine has for itself
-MAX_FAILURES: Final = 1000  # failures; more make no difference
+IPV6_PREFIX: Final = 64  # bits: one site usually has a /64
+MAX_FAILURES: Final = 1000  # the counter stops here
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Bucket:
-    """Something that failures are counted for, and how many cost nothing."""
+    """A key that failures are counted for, and the number of failures without a pause."""
 
     key: bytes
     free_failures: int
-    is_shared: bool = False  # by accounts, of which one that succeeds says nothing about the others
+    is_shared: bool = False  # by several accounts: a success of one says nothing about the others
 
 
 def buckets(name: str, remote_address: str | None, device: bytes | None) -> tuple[Bucket, ...]:
-    """Return what an attempt is counted for; `device` is the mark of a browser that this account knows."""
+    """Return the buckets of an attempt; `device` is the hashed device token of a browser that this account knows."""
     if device is not None:
         return (_bucket("device", device.hex(), FREE_FAILURES),)
     return tuple(
@@ -53,12 +53,12 @@ def buckets(name: str, remote_address: str | None, device: bytes | None) -> tupl
 
 
 def own_buckets(name: str) -> tuple[Bucket, ...]:
-    """Return what somebody is counted for who has a session and is asked for the password once more."""
+    """Return the buckets of a user with a session who enters the password again."""
     return (_bucket("own", name, FREE_FAILURES),)
 
 
 def address(given: str | None) -> str:
-    """Return an address in the one form it is told in; `unknown` for what is none."""
+    """Return an address in canonical form, or `unknown` when it is not valid."""
     try:
         parsed = ipaddress.ip_address(given or "")
     except ValueError:
@@ -67,7 +67,7 @@ def address(given: str | None) -> str:
 
 
 def source_network(given: str | None) -> str:
-    """Return whom an address stands for: itself, or all of its /64."""
+    """Return the network that an address is counted as: an IPv4 address itself, or the /64 of an IPv6 address."""
     plain = address(given)
     return str(ipaddress.ip_network((plain.partition("%")[0], IPV6_PREFIX), strict=False)) if ":" in plain else plain
 
@@ -83,7 +83,7 @@ def pause_after(failures: int, free_failures: int, since: timedelta) -> float:
 
 def count_attempt(connection: Connection, counted: Sequence[Bucket], now: datetime) -> float:
     """Count an attempt and return 0, or return the seconds to wait."""
-    pause = _pause(connection, counted, now, lock=False)  # who has to wait writes nothing
+    pause = _pause(connection, counted, now, lock=False)  # an attempt during the pause writes nothing
     if pause:
         return pause
     delete_expired(connection, now, [bucket.key for bucket in counted])
@@ -102,9 +102,10 @@ def count_attempt(connection: Connection, counted: Sequence[Bucket], now: dateti
 
 
 def reset_after_success(connection: Connection, counted: Sequence[Bucket]) -> None:
-    """Take a right attempt back.
+    """Uncount a successful attempt.
 
-    The account begins anew. The address does not: who has an account could else guess at another's between his logins.
+    The counter of the account is reset. That of the address is only decremented: otherwise a user with an account could
+    guess passwords of another one between successful logins.
     """
     uncount_attempt(connection, [bucket for bucket in counted if bucket.is_shared])
     anew = [bucket.key for bucket in counted if not bucket.is_shared]
@@ -112,12 +113,12 @@ def reset_after_success(connection: Connection, counted: Sequence[Bucket]) -> No
 
 
 def reset_account(connection: Connection, name: str) -> None:
-    """Let an account be tried anew from everywhere, as when it got another password."""
+    """Reset the counter of an account, for example after a new password."""
     connection.execute(delete(ATTEMPT).where(ATTEMPT.c.bucket == _bucket("account", name, FREE_FAILURES).key))
 
 
 def uncount_attempt(connection: Connection, counted: Sequence[Bucket]) -> None:
-    """Undo the counting of an attempt that was never made."""
+    """Uncount an attempt whose password was not checked."""
     keys = [bucket.key for bucket in counted]
     connection.execute(
         update(ATTEMPT)
@@ -127,7 +128,7 @@ def uncount_attempt(connection: Connection, counted: Sequence[Bucket]) -> None:
 
 
 def delete_expired(connection: Connection, now: datetime, keys: Collection[bytes] | None = None) -> None:
-    """Drop what is over, of some buckets or of all."""
+    """Delete counters that are older than RESET_AFTER, of some buckets or of all."""
     over = delete(ATTEMPT).where(ATTEMPT.c.last < now - RESET_AFTER)
     connection.execute(over if keys is None else over.where(ATTEMPT.c.bucket.in_(keys)))
 

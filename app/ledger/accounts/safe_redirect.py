@@ -1,12 +1,13 @@
-"""Where a login leads to."""
+"""Checks the target of the redirect after a login."""
 
 from urllib.parse import urlsplit
 
 
 def safe_path(path: str | None) -> str:
-    """Return a path of this ledger, or the front page's for anything that could lead elsewhere.
+    """Return the path if it is one of this ledger, else that of the front page.
 
-    Browsers read a backslash as a slash and skip control characters, so both can hide the name of another host.
+    Browsers treat a backslash as a slash and skip control characters (https://url.spec.whatwg.org), so both can hide
+    the name of another host.
     """
     if not path or not path.startswith("/") or path.startswith("//") or "\\" in path or not path.isprintable():
         return "/"

@@ -1,13 +1,13 @@
-"""Secrets that the ledger hands out: 256 random bits to their owner, their SHA-256 to the database.
+"""Secrets of sessions and tokens: 256 random bits for the client, their SHA-256 for the database.
 
-A slow hash is for what people think up. Nobody can try 2**256 values, so the fast one gives nothing away.
+A slow hash is necessary only for passwords that people choose. 2**256 values cannot be tried, so a fast hash is safe.
 """
 
 import hashlib
 import secrets
 from typing import Final
 
-PASSWORD_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # noqa: S105 - 32 letters that cannot be mistaken
+PASSWORD_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # noqa: S105 - 32 characters that do not look alike
 
 
 def new() -> str:
@@ -16,10 +16,10 @@ def new() -> str:
 
 
 def digest(secret: str) -> bytes:
-    """Return what the database knows a secret by."""
+    """Return the SHA-256 of a secret, which the database stores."""
     return hashlib.sha256(secret.encode()).digest()
 
 
 def password() -> str:
-    """Return a password of 100 bits that can be read out and typed."""
+    """Return a random password of 100 bits that is easy to read and to type."""
     return "-".join("".join(secrets.choice(PASSWORD_ALPHABET) for _ in range(5)) for _ in range(4))

@@ -1,7 +1,7 @@
-"""Sessions of browsers, and the marks of browsers that an account knows.
+"""Sessions of browsers, and device tokens of browsers that have logged in before.
 
-Rules: the database knows a secret by its SHA-256 alone. A session ends when it was idle for long, when it is old, at
-logout, with its password, and with its account. When it was last seen is written at most once a minute.
+Rules: the database stores only the SHA-256 of a secret. A session ends after IDLE_TIMEOUT, after SESSION_LIFETIME, at
+logout, when the password changes, and when the account is disabled. Its last use is recorded at most once a minute.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ LAST_USE_INTERVAL: Final = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who is logged in, and what he reads."""
+    """A session: its account and the projects that the account may read."""
 
     hash: bytes
     account: int
@@ -32,17 +32,17 @@ class Session:
 
 
 def create(connection: Connection, account: int, now: datetime) -> str:
-    """Begin a session and return its secret."""
+    """Start a session and return its secret."""
     return _insert(connection, SESSION, account, now, SESSION_LIFETIME)
 
 
 def create_device_token(connection: Connection, account: int, now: datetime) -> str:
-    """Return a mark by which the account knows this browser again."""
+    """Create a device token for a browser and return it."""
     return _insert(connection, DEVICE, account, now, DEVICE_LIFETIME)
 
 
 def find_device(connection: Connection, name: str, given: str | None, now: datetime) -> bytes | None:
-    """Return the mark, hashed, when it is one that the account of this name gave."""
+    """Return the hash of a device token if it is valid for the account of this name, else None."""
     if not given:
         return None
     found = (
@@ -54,7 +54,7 @@ def find_device(connection: Connection, name: str, given: str | None, now: datet
 
 
 def find(connection: Connection, given: str, now: datetime) -> Session | None:
-    """Return a session that has not ended, in one question."""
+    """Return a valid session with one query, or None."""
     columns = (SESSION.c.hash, SESSION.c.last_seen, ACCOUNT.c.id, ACCOUNT.c.name, ACCOUNT.c.is_administrator)
     rows = connection.execute(
         select(*columns, PROJECT.c.name.label("project"))
@@ -76,12 +76,12 @@ def find(connection: Connection, given: str, now: datetime) -> Session | None:
 
 
 def is_recently_used(session: Session, now: datetime) -> bool:
-    """Tell whether its use was written down in the last minute."""
+    """Return whether a use was recorded in the last minute."""
     return now - session.last_seen < LAST_USE_INTERVAL
 
 
 def touch(connection: Connection, session: Session, now: datetime) -> None:
-    """Write down that a session is used."""
+    """Record a use of a session."""
     mine = (SESSION.c.hash == session.hash) & (SESSION.c.last_seen < now)
     connection.execute(update(SESSION).where(mine).values(last_seen=now))
 
@@ -92,12 +92,12 @@ def end(connection: Connection, given: str) -> None:
 
 
 def delete_device_token(connection: Connection, given: str) -> None:
-    """Forget a mark."""
+    """Delete a device token."""
     connection.execute(delete(DEVICE).where(DEVICE.c.hash == secret_tokens.digest(given)))
 
 
 def delete_expired(connection: Connection, now: datetime) -> None:
-    """Drop what has ended."""
+    """Delete sessions and device tokens that have ended."""
     connection.execute(delete(SESSION).where(SESSION.c.ends < now))
     connection.execute(delete(DEVICE).where(DEVICE.c.ends < now))
 

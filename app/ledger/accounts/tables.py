@@ -1,4 +1,4 @@
-"""The tables of people, as migration 0003 makes them and later ones change them."""
+"""The tables of accounts, as migration 0003 creates them and later ones change them."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ DIGEST: Final = sa.BINARY(32)
 
 
 def browser_secret_table(name: str) -> sa.Table:
-    """Return a table of secrets that a browser keeps for an account until they end."""
+    """Return a table of secrets that browsers have for an account."""
     return sa.Table(
         name,
         METADATA,
@@ -33,7 +33,7 @@ ACCOUNT: Final = sa.Table(
     sa.Column("created", TIME),
     sa.Column("disabled", TIME),
 )
-PROJECT: Final = sa.Table(  # the archive's; here for its name
+PROJECT: Final = sa.Table(  # a table of the archive; here for its name
     "project",
     METADATA,
     sa.Column("id", sa.BigInteger, primary_key=True),

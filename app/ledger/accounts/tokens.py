@@ -1,4 +1,4 @@
-"""Tokens of projects: who has one may add to its project, read it, or both, and nothing else."""
+"""Tokens of projects. A token gives access to one project: to add proofs, to read them, or both."""
 
 import re
 from dataclasses import dataclass
@@ -11,15 +11,17 @@ from ledger.accounts import projects, secret_tokens
 from ledger.accounts.errors import InputError
 from ledger.accounts.tables import PROJECT, TOKEN
 
-PREFIX: Final = "clo_"  # so that whoever finds one knows what it opens
+PREFIX: Final = "clo_"  # identifies a leaked token, for example to secret scanners
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.@-]{0,62}")
-NAME_RULE: Final = "A token's name has 1 to 63 letters, digits, spaces, dots, dashes, @ or underscores: say who has it."
+NAME_RULE: Final = (
+    "A token's name has 1 to 63 letters, digits, spaces, dots, dashes, @ or underscores: choose the name of its owner."
+)
 LAST_USE_INTERVAL: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What the database knows of a token; the token itself is known to its owner alone."""
+    """A token as the database stores it, without its secret."""
 
     id: int
     project: str
@@ -34,11 +36,11 @@ class Token:
 def create(  # noqa: PLR0913 - each is a property of the token
     connection: Connection, project: str, name: str, *, may_read: bool, may_write: bool, now: datetime
 ) -> str:
-    """Make a token and return it; nobody can learn it afterwards."""
+    """Create a token and return its secret, which is not stored."""
     if not NAME.fullmatch(name):
         raise InputError(NAME_RULE, "name")
     if not (may_read or may_write):
-        raise InputError("A token that may neither read nor write is good for nothing: choose one or both.", "may_read")
+        raise InputError("A token must be able to read or to add proofs: choose one or both.", "may_read")
     owner = projects.number(connection, project)
     if any(token.name == name and not token.revoked for token in of_project(connection, project)):
         raise InputError(f"{project} has a token {name} already: revoke it first, or choose another name.", "name")
@@ -49,11 +51,11 @@ def create(  # noqa: PLR0913 - each is a property of the token
 
 
 def find(connection: Connection, given: str) -> Token | None:
-    """Return a token that is good."""
+    """Return the valid token with this secret, or None."""
     if not given.startswith(PREFIX):
         return None
-    asked = _tokens().where(TOKEN.c.hash == secret_tokens.digest(given), TOKEN.c.revoked.is_(None))
-    row = connection.execute(asked).one_or_none()
+    query = _tokens().where(TOKEN.c.hash == secret_tokens.digest(given), TOKEN.c.revoked.is_(None))
+    row = connection.execute(query).one_or_none()
     return Token(**row._asdict()) if row else None
 
 
@@ -64,7 +66,7 @@ def of_project(connection: Connection, project: str) -> list[Token]:
 
 
 def revoke(connection: Connection, token: int, now: datetime) -> Token:
-    """Make a token worthless from the next request on, and return what it was."""
+    """Revoke a token from the next request on, and return it."""
     row = connection.execute(_tokens().where(TOKEN.c.id == token)).one_or_none()
     if row is None:
         raise InputError("There is no such token.")
@@ -73,12 +75,12 @@ def revoke(connection: Connection, token: int, now: datetime) -> Token:
 
 
 def is_recently_used(token: Token, now: datetime) -> bool:
-    """Tell whether its use was written down in the last minute."""
+    """Return whether a use was recorded in the last minute."""
     return token.last_used is not None and now - token.last_used < LAST_USE_INTERVAL
 
 
 def touch(connection: Connection, token: Token, now: datetime) -> bool:
-    """Write down that a token is used, and tell whether nobody else did meanwhile."""
+    """Record a use of a token; return False when another request has done so meanwhile."""
     unwritten = TOKEN.c.last_used.is_(None) | (TOKEN.c.last_used < now - LAST_USE_INTERVAL)
     return bool(
         connection.execute(update(TOKEN).where(TOKEN.c.id == token.id, unwritten).values(last_used=now)).rowcount
@@ -86,7 +88,7 @@ def touch(connection: Connection, token: Token, now: datetime) -> bool:
 
 
 def describe(project: str, name: str, *, may_read: bool, may_write: bool) -> str:
-    """Return what is told of a token where it must not be shown."""
+    """Return a description of a token without its secret."""
     scopes = [scope for scope, has in (("read", may_read), ("write", may_write)) if has]
     return f"{project}/{name}, {' and '.join(scopes)}"
 

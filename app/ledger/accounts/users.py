@@ -1,7 +1,7 @@
 """Accounts, and the projects that each may read.
 
-Rules: a name is never reused for somebody else, so an account is disabled, not deleted, and the audit log stays true.
-There is always an administrator who can log in, once there has been one.
+Rules: an account is disabled, never deleted, so that its name is not reused and the audit log stays unambiguous. The
+last administrator who can log in cannot be disabled or lose the role.
 """
 
 import re
@@ -18,13 +18,13 @@ from ledger.accounts.tables import ACCOUNT, DEVICE, MEMBERSHIP, PROJECT, SESSION
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.@-]{0,62}")
 NAME_RULE: Final = (
-    "A name has 1 to 63 small letters, digits, dots, dashes, @ or underscores, and begins with a letter or digit."
+    "A name has 1 to 63 lower-case letters, digits, dots, dashes, @ or underscores, and begins with a letter or digit."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Somebody who can log in."""
+    """A user account; `password` is the hash."""
 
     id: int
     name: str
@@ -36,12 +36,12 @@ class Account:
 
 
 def normalize_name(name: str) -> str:
-    """Return a name as it is kept, however it was typed."""
+    """Return a name as it is stored: without spaces around it, in lower case."""
     return name.strip().lower()
 
 
 def by_name(connection: Connection, name: str) -> Account | None:
-    """Return the account of this name; without what it reads, which nobody needs who logs in."""
+    """Return the account of this name without its projects, which a login does not need; None when there is none."""
     if not NAME.fullmatch(name):
         return None
     found = connection.execute(select(ACCOUNT).where(ACCOUNT.c.name == name)).one_or_none()
@@ -49,14 +49,14 @@ def by_name(connection: Connection, name: str) -> Account | None:
 
 
 def lock_unchanged(connection: Connection, account: Account) -> None:
-    """Keep an account as it was when its password was looked at; refuse if it was changed since."""
+    """Lock the row of an account; InputError when it has changed since its password was checked."""
     found = connection.execute(select(ACCOUNT).where(ACCOUNT.c.id == account.id).with_for_update()).one()
     if found.disabled or found.password != account.password:
         raise InputError("This account was changed a moment ago. Try again.", "name")
 
 
 def all_accounts(connection: Connection) -> list[Account]:
-    """Return all accounts with what they read, by name."""
+    """Return all accounts with their readable projects, sorted by name."""
     pairs = select(MEMBERSHIP.c.account_id, PROJECT.c.name).join(PROJECT, PROJECT.c.id == MEMBERSHIP.c.project_id)
     reads: dict[int, list[str]] = {}
     for account, project in connection.execute(pairs.order_by(PROJECT.c.name)):
@@ -66,7 +66,7 @@ def all_accounts(connection: Connection) -> list[Account]:
 
 
 def get_account(connection: Connection, name: str) -> Account:
-    """Return the account of this name with what it reads."""
+    """Return the account of this name with its readable projects; InputError when there is none."""
     found = next((account for account in all_accounts(connection) if account.name == name), None)
     if found is None:
         raise InputError(f"There is no account {name}.", "name")
@@ -74,7 +74,7 @@ def get_account(connection: Connection, name: str) -> Account:
 
 
 def add(connection: Connection, name: str, password: str, *, is_administrator: bool, now: datetime) -> int:
-    """Add an account with this hash of a password, and return its id."""
+    """Add an account with the hash of its password, and return its id."""
     if not NAME.fullmatch(name):
         raise InputError(NAME_RULE, "name")
     values = {"name": name, "password": password, "is_administrator": is_administrator, "created": now}
@@ -85,21 +85,21 @@ def add(connection: Connection, name: str, password: str, *, is_administrator: b
 
 
 def set_password(connection: Connection, account: int, password: str) -> None:
-    """Replace the hash; whoever is logged in with the old password is not any more."""
+    """Set the hash of a new password, and end every session of the account."""
     connection.execute(update(ACCOUNT).where(ACCOUNT.c.id == account).values(password=password))
     _end_sessions(connection, account)
 
 
 def rehash(connection: Connection, account: int, password: str) -> None:
-    """Replace the hash by another one of the same password."""
+    """Replace the hash by one of the same password with current parameters."""
     connection.execute(update(ACCOUNT).where(ACCOUNT.c.id == account).values(password=password))
 
 
 def set_role(connection: Connection, account: int, *, is_administrator: bool, disabled: datetime | None) -> None:
-    """Say whether an account administers, and whether it may log in at all."""
+    """Set the role of an account and since when it is disabled; InputError for the last administrator."""
     others = administrators(connection) - {account}
     if not others and (disabled or not is_administrator):
-        raise InputError("This is the last administrator: make another one first.", "is_administrator")
+        raise InputError("This is the last administrator: give another account the role first.", "is_administrator")
     values = {"is_administrator": is_administrator, "disabled": disabled}
     connection.execute(update(ACCOUNT).where(ACCOUNT.c.id == account).values(values))
     if disabled:
@@ -107,18 +107,18 @@ def set_role(connection: Connection, account: int, *, is_administrator: bool, di
 
 
 def administrators(connection: Connection) -> set[int]:
-    """Return who administers and can log in; nobody becomes one or stops being one before the transaction ends."""
+    """Return the ids of administrators who can log in, and lock their rows until the transaction ends."""
     found = select(ACCOUNT.c.id).where(ACCOUNT.c.is_administrator, ACCOUNT.c.disabled.is_(None))
     return set(connection.scalars(found.with_for_update()))
 
 
 def is_empty(connection: Connection) -> bool:
-    """Tell whether nobody has an account."""
+    """Return whether there is no account."""
     return not connection.scalar(select(func.count()).select_from(ACCOUNT))
 
 
 def set_readable_projects(connection: Connection, account: int, projects: Collection[str]) -> None:
-    """Let an account read these projects and no other."""
+    """Set the projects that an account may read; InputError for a project that does not exist."""
     found = select(PROJECT.c.name, PROJECT.c.id).where(PROJECT.c.name.in_(projects))
     ids = {row.name: row.id for row in connection.execute(found)}
     for missing in sorted(set(projects) - set(ids)):

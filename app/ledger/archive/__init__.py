@@ -1,1 +1,1 @@
-"""Keeps proofs and answers what they say over time."""
+"""The archive: stores proofs, and the state of each connection over time."""

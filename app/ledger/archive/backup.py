@@ -1,15 +1,15 @@
-"""A copy of everything the ledger keeps, as one tar file, and the way back.
+"""Backup and restore of all data of the ledger, as one tar file.
 
-What is in it: `ledger.json` (the form and the schema's revision), `tables/NAME/NUMBER.jsonl` (the rows, in pieces),
-`proofs/NUMBER-DIGEST.json` (each proof as it was sent, so that sha256sum checks it), and last `end.json` with what
-there must be. A file without its end is no backup.
+Its members: `ledger.json` (format and schema revision), `tables/NAME/NUMBER.jsonl` (rows, in parts),
+`proofs/NUMBER-DIGEST.json` (each proof as it was sent, so that sha256sum can check it), and last `end.json` with the
+number of rows of each table. A file without `end.json` is not a backup.
 
 Rules:
-- All of it is one moment: one transaction with one view of the data, whatever is written meanwhile.
-- Sessions, counted attempts and the visits of an older form stay where they are.
-- Restoring is all or nothing, into a ledger of the same revision that keeps nothing yet. What its first start made, an
-  administrator and a line or two in the audit log, makes way for what the backup holds, and every session ends.
-- Nothing stays open at the server while the file is being written, so whoever takes it may be as slow as he is.
+- A backup is consistent: one transaction with one snapshot of the data.
+- Sessions, login attempts and the `visits` of an older schema are not part of it.
+- A restore is all or nothing, into a ledger of the same revision without proofs. The rows of its first start (an
+  administrator, entries in the audit log) are replaced, and every session ends.
+- Rows are read in batches, so that no result set stays open while a slow reader takes the file.
 """
 
 import base64
@@ -46,9 +46,9 @@ from ledger.archive import insert_proof as archive_insert
 FORMAT_VERSION: Final = 1
 UNTOUCHED_TABLES: Final = frozenset({"alembic_version", "visits"})
 EXCLUDED_TABLES: Final = UNTOUCHED_TABLES | {"session", "device", "attempt", "document"}
-FRESH_ROW_LIMITS: Final = {"project": 0, "proof": 0, "account": 1}  # the rows that a ledger may have and keep nothing
-ROWS_PER_FILE: Final = 5000  # in one piece
-DOCUMENTS_PER_QUERY: Final = 50  # documents fetched at once
+FRESH_ROW_LIMITS: Final = {"project": 0, "proof": 0, "account": 1}  # rows that an empty ledger may have
+ROWS_PER_FILE: Final = 5000  # rows of one member
+DOCUMENTS_PER_QUERY: Final = 50  # documents of one query
 
 
 DAMAGE_ERRORS: Final = (
@@ -56,7 +56,7 @@ DAMAGE_ERRORS: Final = (
     EOFError,
     gzip.BadGzipFile,
     zlib.error,
-    ValueError,  # no JSON, no UTF-8, no time
+    ValueError,  # not JSON, not UTF-8, not a time
     LookupError,
     StopIteration,
     IntegrityError,
@@ -65,11 +65,11 @@ DAMAGE_ERRORS: Final = (
 
 
 class RestoreError(Exception):
-    """The file cannot be restored here; the sentence says why."""
+    """The file cannot be restored into this ledger; the message says why."""
 
 
 def write(engine: Engine, stream: IO[bytes]) -> dict[str, int]:
-    """Write a backup; returns how many rows of each table there are in it."""
+    """Write a backup, and return its number of rows for each table."""
     with (
         engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
         gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1) as compressed,
@@ -92,12 +92,12 @@ def write(engine: Engine, stream: IO[bytes]) -> dict[str, int]:
 
 
 def read(engine: Engine, stream: IO[bytes]) -> dict[str, int]:
-    """Restore a backup; returns the number of rows of each table. RestoreError when it is none, or not for here."""
+    """Restore a backup, and return its number of rows for each table; RestoreError when that is not possible."""
     try:
         with engine.begin() as connection:
             return _restore(connection, stream)
     except DAMAGE_ERRORS as error:
-        raise RestoreError("The file is no backup of a ledger, or a damaged one, or a part of one.") from error
+        raise RestoreError("The file is not a complete backup of a ledger, or it is damaged.") from error
 
 
 def _restore(connection: Connection, stream: IO[bytes]) -> dict[str, int]:
@@ -123,12 +123,12 @@ def _restore(connection: Connection, stream: IO[bytes]) -> dict[str, int]:
         else:
             end = json.loads(content)
     if end != row_counts or proofs != row_counts["proof"]:
-        raise RestoreError("The backup does not hold what its end says there is, or has no end.")
+        raise RestoreError("The backup does not contain the rows that its end.json lists, or has no end.json.")
     return row_counts
 
 
 def _members(stream: IO[bytes]) -> Iterator[tuple[str, bytes]]:
-    """Yield what is in the file, and read it to its end, where gzip's checksum is."""
+    """Yield name and content of each member, then read to the end of the file, which has gzip's checksum."""
     with gzip.GzipFile(fileobj=stream, mode="rb") as compressed:
         with tarfile.open(fileobj=compressed, mode="r|") as tar:
             for member in tar:
@@ -139,14 +139,14 @@ def _members(stream: IO[bytes]) -> Iterator[tuple[str, bytes]]:
 
 
 def _empty_fresh_ledger(connection: Connection) -> None:
-    """Refuse a ledger that keeps something; empty one that has only been started."""
+    """Raise RestoreError for a ledger with data; delete the rows of one that was only started."""
     metadata = MetaData()
     metadata.reflect(connection)
     tables = [table for table in metadata.sorted_tables if table.name not in UNTOUCHED_TABLES]
     for table in tables:
         rows = connection.scalar(select(func.count()).select_from(table)) or 0
         if rows > FRESH_ROW_LIMITS.get(table.name, rows):
-            raise RestoreError(f"This ledger keeps something already ({table.name}): restore into a new one.")
+            raise RestoreError(f"This ledger has data already ({table.name}): restore into a new one.")
     for table in reversed(tables):
         connection.execute(delete(table))
 
@@ -155,7 +155,7 @@ def _check_header(connection: Connection, head: dict[str, Any]) -> None:
     here = _revision(connection)
     if head["form"] != FORMAT_VERSION or head["revision"] != here:
         raise RestoreError(
-            f"The backup is of revision {head['revision']}, and this ledger is of {here}: restore it with the version"
+            f"The backup has revision {head['revision']}, and this ledger has {here}: restore it with the version"
             " that wrote it, then upgrade."
         )
 
@@ -163,7 +163,7 @@ def _check_header(connection: Connection, head: dict[str, Any]) -> None:
 def _restore_body(connection: Connection, name: str, body: bytes) -> None:
     number, _, digest = name.removesuffix(".json").partition("-")
     if hashlib.sha256(body).hexdigest() != digest:
-        raise RestoreError(f"proofs/{name}: the bytes are not those of that name; the backup is damaged.")
+        raise RestoreError(f"proofs/{name}: the bytes do not match the digest; the backup is damaged.")
     done = connection.execute(
         text(
             "INSERT INTO document (proof_id, body, size) SELECT id, :body, :size FROM proof"
@@ -172,7 +172,7 @@ def _restore_body(connection: Connection, name: str, body: bytes) -> None:
         {"id": int(number), "digest": bytes.fromhex(digest), "body": archive_insert.pack(body), "size": len(body)},
     )
     if done.rowcount != 1:
-        raise RestoreError(f"proofs/{name}: the backup's table of proofs has no such row.")
+        raise RestoreError(f"proofs/{name}: the backup has no such row in its table of proofs.")
 
 
 def _revision(connection: Connection) -> str:
@@ -180,14 +180,14 @@ def _revision(connection: Connection) -> str:
 
 
 def _tables(connection: Connection) -> list[Table]:
-    """Return what is copied, each after what it refers to."""
+    """Return the tables of a backup, each after those that it refers to."""
     metadata = MetaData()
     metadata.reflect(connection)
     return [table for table in metadata.sorted_tables if table.name not in EXCLUDED_TABLES]
 
 
 def row_batches(connection: Connection, table: Table) -> Iterator[list[dict[str, Any]]]:
-    """Yield a table's rows in the order of its key, so many at a time."""
+    """Yield a table's rows in the order of its key, ROWS_PER_FILE at a time."""
     keys = list(table.primary_key.columns)
     query = select(table).order_by(*keys).limit(ROWS_PER_FILE)
     rows = connection.execute(query).mappings().all()
@@ -198,7 +198,7 @@ def row_batches(connection: Connection, table: Table) -> Iterator[list[dict[str,
 
 
 def _key_after(keys: list[Column[Any]], after: list[Any]) -> ColumnElement[bool]:
-    """Say that a row's key comes after another, in words that an index serves; (a, b) > (1, 2) reads all of it."""
+    """Return the condition that a key comes after another, in a form that uses the index; (a, b) > (1, 2) would not."""
     key, *others = keys
     value, *rest = after
     return key > value if not others else or_(key > value, and_(key == value, _key_after(others, rest)))

@@ -1,4 +1,4 @@
-"""What the operator does with what is kept: thin it out, copy it, bring it back."""
+"""Verbs for the operator: retention, backup and restore of proofs."""
 
 import argparse
 import sys
@@ -14,19 +14,21 @@ Arguments = argparse.Namespace
 
 def add_subcommands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verbs to the command line."""
-    retain_parser = subparsers.add_parser("retain", help="thin out proofs that repeat the one before them")
-    retain_parser.add_argument("project", nargs="?", help="settle for how long this one's repeats are kept, first")
-    retain_parser.add_argument("--all", type=int, default=30, metavar="DAYS", help="keep every repeat (default: 30)")
+    retain_parser = subparsers.add_parser("retain", help="delete old proofs that repeat the one before them")
+    retain_parser.add_argument("project", nargs="?", help="set how long the repeats of this project are kept, first")
     retain_parser.add_argument(
-        "--daily", type=int, default=365, metavar="DAYS", help="then one of each day (default: 365)"
+        "--all", type=int, default=30, metavar="DAYS", help="days for which every repeat is kept (default: 30)"
+    )
+    retain_parser.add_argument(
+        "--daily", type=int, default=365, metavar="DAYS", help="days for which one repeat a day is kept (default: 365)"
     )
     retain_parser.set_defaults(run=retain)
-    subparsers.add_parser("backup", help="write everything that is kept to stdout").set_defaults(run=write)
+    subparsers.add_parser("backup", help="write a backup of all data to stdout").set_defaults(run=write)
     subparsers.add_parser("restore", help="read a backup from stdin into an empty ledger").set_defaults(run=read)
 
 
 def retain(settings: Settings, arguments: Arguments) -> int:
-    """Thin out every project."""
+    """Delete expired repeats of every project."""
     engine = engine_for(settings)
     if arguments.project:
         try:
@@ -34,14 +36,16 @@ def retain(settings: Settings, arguments: Arguments) -> int:
         except (LookupError, ValueError) as error:
             return _fail(str(error.args[0]))
     for result in retention.apply_retention(engine, ledger_clock.now()):
-        _say(f"{result.project}: {result.removed} repeats removed, {result.remaining} proofs left")
+        _say(f"{result.project}: {result.removed} repeats removed, {result.remaining} proofs remain")
     return 0
 
 
 def write(settings: Settings, _arguments: Arguments) -> int:
     """Write a backup."""
     if sys.stdout.isatty():
-        return _fail("a backup is no text: send it to a file (docker compose exec -T app … > ledger.tar.gz)")
+        return _fail(
+            "a backup is a binary file: redirect stdout to a file (docker compose exec -T app … > ledger.tar.gz)"
+        )
     row_counts = backup.write(engine_for(settings), sys.stdout.buffer)
     sys.stdout.flush()
     _say(f"{row_counts['proof']} proofs of {row_counts['project']} projects written")

@@ -1,4 +1,4 @@
-"""Adds a proof to a project: the document, its row, and what it changes in the connections' intervals.
+"""Adds a proof to a project: the document, its row, and the changed intervals of connections.
 
 Rule: one transaction, with the project's row locked, so that proofs of one project are added one after the other.
 """
@@ -19,7 +19,7 @@ from ledger.archive.intervals import ConnectionState, IntervalChange, IntervalSt
 from ledger.archive.validate import Document
 
 TREND_LENGTH: Final = 30  # proofs
-COMPRESSION_LEVEL: Final = 3  # of zlib: half the time of its default for a twentieth more bytes
+COMPRESSION_LEVEL: Final = 3  # of zlib: half the time of the default level, and 5 % more bytes
 VERDICT_LETTERS: Final = {"proven": "p", "breached": "b", "unproven": "u"}
 
 SELECT_ADJACENT: Final = {
@@ -35,8 +35,8 @@ INSERT_PROOF: Final = text(
 )
 INSERT_INTERVAL: Final = text(
     "INSERT INTO spell (door_id, intended, predicted, observed, judgement, drift, since, since_proof, until,"
-    " until_proof) VALUES (:door, :intended, :predicted, :observed, :judgement, :drift, :since, :since_proof, :until,"
-    " :until_proof)"
+    " until_proof) VALUES (:connection_id, :intended, :predicted, :observed, :judgement, :drift, :since, :since_proof,"
+    " :until, :until_proof)"
 )
 COPY_REMAINDER: Final = text(
     "INSERT INTO spell (door_id, intended, predicted, observed, judgement, drift, since, since_proof, until,"
@@ -45,7 +45,7 @@ COPY_REMAINDER: Final = text(
 )
 SET_UNTIL: Final = text("UPDATE spell SET until = :now, until_proof = :now_proof WHERE id = :id")
 SET_SINCE: Final = text("UPDATE spell SET since = :now, since_proof = :now_proof WHERE id = :id")
-# The interval that a step is about. Each is found at one end of `spell_in_order`, however many the connection has.
+# The interval that a step changes. Each is at one end of the index `spell_in_order`, so that one row is read.
 NEWEST: Final = "ORDER BY since DESC, since_proof DESC LIMIT 1"
 INTERVAL_CONDITION: Final = {
     IntervalStep.END_HERE: f"until_proof IS NULL {NEWEST}",
@@ -57,7 +57,7 @@ INTERVAL_CONDITION: Final = {
 
 @dataclass(frozen=True, slots=True)
 class AdjacentProof:
-    """The proof before or after, in time."""
+    """The previous or the next proof of the project, in the order of their start."""
 
     id: int
     started: datetime
@@ -65,7 +65,7 @@ class AdjacentProof:
 
 
 def add(connection: Connection, project: int, new: Document, received: datetime, compressed: bytes) -> None:
-    """Add a proof that the project does not have."""
+    """Add a proof that the project does not have yet."""
     before = _adjacent(connection, project, new, "before")
     after = _adjacent(connection, project, new, "after")
     repeats = before is not None and before.state == new.state
@@ -86,17 +86,17 @@ def add(connection: Connection, project: int, new: Document, received: datetime,
 
 
 def pack(body: bytes) -> bytes:
-    """Return a document as it lies in the database."""
+    """Return a document compressed, as the database stores it."""
     return zlib.compress(body, COMPRESSION_LEVEL)
 
 
 def unpack(compressed: bytes) -> bytes:
-    """Return a document as it was sent."""
+    """Return a document uncompressed, as it was sent."""
     return zlib.decompress(compressed)
 
 
 def load(connection: Connection, proof: int) -> Document:
-    """Return a document by its proof's number."""
+    """Return the document of a proof by the proof's id."""
     compressed: bytes = connection.execute(
         text("SELECT body FROM document WHERE proof_id = :id"), {"id": proof}
     ).scalar_one()
@@ -104,7 +104,7 @@ def load(connection: Connection, proof: int) -> Document:
 
 
 def update_project_summary(connection: Connection, project: int, *, added: int) -> None:
-    """Bring what the list of projects shows into step with the proofs, of which there are so many more."""
+    """Update the columns of a project that its list shows; `added` is the change of its number of proofs."""
     rows = connection.execute(
         text("SELECT id, word FROM proof WHERE project_id = :project ORDER BY started DESC, id DESC LIMIT :most"),
         {"project": project, "most": TREND_LENGTH},
@@ -196,16 +196,16 @@ def _select_door_ids(connection: Connection, project: int) -> dict[Key, int]:
 def _apply_changes(
     connection: Connection, found: list[IntervalChange], ids: Mapping[Key, int], times: Mapping[str, Any]
 ) -> None:
-    """Take the steps. A new interval is written last, so that no step finds it."""
+    """Apply the steps. New intervals are inserted last, so that no step finds them."""
     new: list[dict[str, Any]] = []
     for change in found:
-        door = ids[change.key]
+        connection_id = ids[change.key]
         for step in change.steps:
             if step in INTERVAL_CONDITION:
-                _apply_step(connection, step, {"door": door, **times})
+                _apply_step(connection, step, {"connection_id": connection_id, **times})
             else:
                 until = (None, None) if step is IntervalStep.BEGIN_HERE else (times["next"], times["next_proof"])
-                new.append(_interval_row(door, change.state, times, until))
+                new.append(_interval_row(connection_id, change.state, times, until))
     if new:
         connection.execute(INSERT_INTERVAL, new)
 
@@ -218,18 +218,18 @@ def _apply_step(connection: Connection, step: IntervalStep, values: dict[str, An
 
 
 def _find_interval(connection: Connection, step: IntervalStep, values: Mapping[str, Any]) -> RowMapping:
-    found = text(f"SELECT id FROM spell WHERE door_id = :door AND {INTERVAL_CONDITION[step]}")  # noqa: S608 - constants alone
+    found = text(f"SELECT id FROM spell WHERE door_id = :connection_id AND {INTERVAL_CONDITION[step]}")  # noqa: S608 - constants alone
     return connection.execute(found, values).mappings().one()
 
 
 def _interval_row(
-    door: int, state: ConnectionState | None, times: Mapping[str, Any], until: tuple[Any, Any]
+    connection_id: int, state: ConnectionState | None, times: Mapping[str, Any], until: tuple[Any, Any]
 ) -> dict[str, Any]:
     if state is None:
         raise ValueError("an interval needs a state")
     intended, predicted, observed, judgement, drift = state
     return {
-        "door": door,
+        "connection_id": connection_id,
         "intended": intended,
         "predicted": predicted,
         "observed": observed,
@@ -243,7 +243,7 @@ def _interval_row(
 
 
 def _update_next_proof(connection: Connection, new: Document, after: AdjacentProof) -> None:
-    """Compare the proof that follows with the new one, which is now the one before it."""
+    """Compare the next proof with the new one, which now precedes it."""
     changed = list(intervals.changes(_states(new.connections), _states(load(connection, after.id).connections)))
     connection.execute(
         text("UPDATE proof SET repeats = :repeats, changes = :changes WHERE id = :id"),

@@ -1,9 +1,9 @@
-"""What becomes of the intervals of a connection when a proof comes between two others.
+"""Computes how a new proof changes the intervals of connections.
 
-An interval is the time, from proof to proof, in which a connection kept one state. Proofs do not always come in
-the order in which they were made: what waited on somebody's disk comes late, between two that are here.
+An interval is the time, from proof to proof, in which a connection had one state. Proofs can arrive out of order: one
+that waited in the spool of a client arrives after later ones.
 
-Rule: the intervals are what they would be had all proofs come in order
+Rule: the result is the same as if all proofs had arrived in order
 (tests/ledger/mariadb/archive/test_store.py compares the two).
 """
 
@@ -20,34 +20,34 @@ StatesByKey = Mapping[Key, ConnectionState]
 
 
 class IntervalStep(Enum):
-    """What to do with a connection's intervals."""
+    """A change of one connection's intervals."""
 
     END_HERE = auto()
-    """The interval that lasts until now ends with the new proof."""
+    """The interval without an end ends with the new proof."""
     BEGIN_HERE = auto()
-    """An interval begins with the new proof, and lasts."""
+    """An interval without an end begins with the new proof."""
     END_EARLIER = auto()
     """The interval that ends with the next proof ends with the new one."""
     BEGIN_EARLIER = auto()
     """The interval that begins with the next proof begins with the new one."""
     INTERRUPT = auto()
-    """The interval that lasts through ends with the new proof, and another like it begins with the next."""
+    """The interval that spans the new proof ends with it, and one with the same state begins with the next proof."""
     INSERT = auto()
     """An interval begins with the new proof and ends with the next."""
 
 
 @dataclass(frozen=True, slots=True)
 class IntervalChange:
-    """One connection's steps, in order."""
+    """The steps for one connection, in order."""
 
     key: Key
     state: ConnectionState | None
-    """What the new proof says; None when it does not have the connection."""
+    """The state in the new proof; None when it does not have the connection."""
     steps: tuple[IntervalStep, ...]
 
 
 STEPS_AT_END: Final[Mapping[tuple[bool, bool], tuple[IntervalStep, ...]]] = {
-    # (was there before, is there now), where nothing follows
+    # (in the previous proof, in the new proof), without a next proof
     (True, True): (IntervalStep.END_HERE, IntervalStep.BEGIN_HERE),
     (True, False): (IntervalStep.END_HERE,),
     (False, True): (IntervalStep.BEGIN_HERE,),
@@ -55,7 +55,7 @@ STEPS_AT_END: Final[Mapping[tuple[bool, bool], tuple[IntervalStep, ...]]] = {
 
 
 def changes(before: StatesByKey, now: StatesByKey) -> Iterator[IntervalChange]:
-    """Yield what a proof changes that comes after all others."""
+    """Yield the changes by a proof that is later than all others."""
     for key in sorted(before.keys() | now.keys()):
         was, is_ = before.get(key), now.get(key)
         if was != is_:
@@ -63,7 +63,7 @@ def changes(before: StatesByKey, now: StatesByKey) -> Iterator[IntervalChange]:
 
 
 def changes_between(before: StatesByKey, now: StatesByKey, after: StatesByKey) -> Iterator[IntervalChange]:
-    """Yield what a proof changes that comes between two others."""
+    """Yield the changes by a proof between two others."""
     for key in sorted(before.keys() | now.keys()):
         was, is_ = before.get(key), now.get(key)
         if was != is_:

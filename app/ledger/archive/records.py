@@ -1,4 +1,4 @@
-"""What the archive answers with."""
+"""The values that the archive returns. Times are UTC without a zone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class ProofRecord:
     machine: str
     totals: Mapping[str, int]
     repeats: bool
-    """Says the same as the one before it."""
+    """Whether its verdict and connections are those of the previous proof."""
     changes: int
-    """How many connections are not what they were in the one before; all of them in the first."""
+    """The number of connections that differ from the previous proof; all connections for the first proof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,14 @@ class ProjectRecord:
     proofs: int
     last: ProofRecord | None
     changed: ProofRecord | None
-    """The last proof that does not repeat the one before it."""
+    """The last proof that differs from the previous one."""
     trend: tuple[str, ...]
-    """The words of the last proofs, oldest first."""
+    """The verdicts of the last proofs, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProofPage:
-    """A part of a list, newest first; `next` asks for what follows, None when nothing does."""
+    """A page of a list, newest first; `next` is the cursor of the next page, or None."""
 
     records: tuple[ProofRecord, ...]
     next: str | None
@@ -49,7 +49,7 @@ class ProofPage:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The time in which a connection kept one state; `until` is None while it lasts."""
+    """The time in which a connection had one state; `until` is None while it lasts."""
 
     source: str
     target: str
@@ -62,14 +62,14 @@ class Interval:
     drift: bool
     since: datetime
     since_digest: str | None
-    """The proof that began it; None when that one has been thinned out."""
+    """The proof with which it began; None when that proof was deleted (retention)."""
     until: datetime | None
     until_digest: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class StoredProof:
-    """What became of a proof that was sent; not new when the ledger had it."""
+    """The result of storing a proof; `is_new` is False when the ledger had it already."""
 
     digest: str
     is_new: bool

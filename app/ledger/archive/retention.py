@@ -1,9 +1,9 @@
-"""Thins out proofs that say the same as the one before them.
+"""Retention: deletes old proofs that repeat the one before them.
 
 Rules:
-- A proof that changed something is kept for ever, and so are the first and the last of a project.
-- Repeats are all kept for `keep_all_days`, then the last one of each day for `keep_daily_days`, then none.
-- What the connections were at any time stays as it was: a repeat began and ended no interval.
+- A proof that changed something is kept for ever, and so are the first and the last proof of a project.
+- Every repeat is kept for `keep_all_days`, then the last one of each day until `keep_daily_days`, then none.
+- The intervals of connections do not change: no interval begins or ends with a repeat.
 """
 
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from sqlalchemy import Connection, Engine, bindparam, text
 from ledger.archive import insert_proof as archive_insert
 from ledger.database import transaction
 
-BATCH: Final = 1000  # proofs in one transaction, so that nobody who sends one waits long
+BATCH: Final = 1000  # proofs of one transaction, so that a client that sends a proof does not wait long
 
 SELECT_EXPIRED: Final = text(
     "SELECT id FROM (SELECT id, repeats, started, ROW_NUMBER() OVER (PARTITION BY DATE(started), repeats"
     " ORDER BY started DESC, id DESC) AS place FROM proof WHERE project_id = :project AND started < :all_since) old"
     " WHERE repeats = 1 AND (place > 1 OR started < :daily_since)"
 )
-# Looked at again under the project's lock: one that came late may have made a change of what was a repeat.
+# Checked again under the project's lock: a proof that arrived late may have turned a repeat into a change.
 SELECT_STILL_EXPIRED: Final = text(
     "SELECT id FROM proof WHERE id IN :some AND repeats = 1"
     " AND id <> (SELECT last_proof FROM project WHERE id = :project)"
@@ -33,7 +33,7 @@ SELECT_STILL_EXPIRED: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class RetentionResult:
-    """What became of one project."""
+    """The result for one project: numbers of proofs."""
 
     project: str
     removed: int
@@ -41,7 +41,7 @@ class RetentionResult:
 
 
 def apply_retention(engine: Engine, at: datetime) -> list[RetentionResult]:
-    """Thin out every project as its settings say, counted from `at`."""
+    """Delete the expired repeats of every project by its settings; ages are counted from `at`."""
     with engine.connect() as connection:
         projects = connection.execute(
             text("SELECT id, name, keep_all_days, keep_daily_days FROM project ORDER BY name")
@@ -65,9 +65,9 @@ def apply_retention(engine: Engine, at: datetime) -> list[RetentionResult]:
 
 
 def set_retention(engine: Engine, project: str, *, all_days: int, daily_days: int) -> None:
-    """Say for how long a project's repeats are kept; LookupError when there is no such project."""
+    """Set how long a project's repeats are kept, in days; LookupError when there is no such project."""
     if not 0 <= all_days <= daily_days <= 36500:  # noqa: PLR2004 - a hundred years
-        raise ValueError("Repeats are all kept for a number of days, and daily for as many or more, at most 36500.")
+        raise ValueError("--all must be 0 or more days, and --daily as many or more, at most 36500.")
 
     def work(connection: Connection) -> None:
         if connection.scalar(text("SELECT id FROM project WHERE name = :name FOR UPDATE"), {"name": project}) is None:

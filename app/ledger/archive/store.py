@@ -1,9 +1,9 @@
-"""The archive: what the pages and the API ask for, one method a question.
+"""The archive: one method for each query of the pages and the API.
 
 Rules:
-- A project is known by its name; one that is not there is a LookupError.
-- Inside a project, proofs are in the order in which they began, whenever they came.
-- Times are UTC without a zone, as the database keeps them.
+- A project is identified by its name; LookupError when there is none of this name.
+- Proofs of a project are ordered by their start, not by their arrival.
+- Times are UTC without a zone, as the database stores them.
 """
 
 import json
@@ -20,7 +20,7 @@ from ledger.archive.records import Interval, ProjectRecord, ProofPage, ProofReco
 from ledger.database import transaction
 
 VERDICTS: Final = {letter: word for word, letter in archive_insert.VERDICT_LETTERS.items()}
-MAX_ROWS: Final = 500  # lines of one answer
+MAX_ROWS: Final = 500  # rows of one response
 PROOF_COLUMNS: Final = (
     "{0}.id, {0}.digest, {0}.word, {0}.exit_code, {0}.started, {0}.received, {0}.duration_ms, {0}.tool, {0}.engine,"
     " {0}.machine, {0}.totals, {0}.repeats, {0}.changes"
@@ -34,8 +34,8 @@ SELECT_INTERVALS: Final = (
     " LEFT JOIN proof b ON b.id = s.since_proof LEFT JOIN proof e ON e.id = s.until_proof"
 )
 
-# A connection has one interval at a time, so the last that began is the only one to look at. Asking for all that began
-# would read every change that a connection ever had; this reads backwards from its last one.
+# A connection has one interval at a time, so only the last one that began before `at` matters. The subquery reads the
+# index backwards from there; a condition on `since` and `until` alone would read every interval of the connection.
 CURRENT_AT: Final = (
     " AND s.id = (SELECT n.id FROM spell n WHERE n.door_id = d.id AND n.since <= :at"
     " ORDER BY n.since DESC, n.since_proof DESC LIMIT 1) AND (s.until IS NULL OR s.until > :at)"
@@ -43,13 +43,13 @@ CURRENT_AT: Final = (
 
 
 class Archive:
-    """Proofs of projects, in MariaDB."""
+    """The proofs of all projects, in MariaDB."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def save(self, project: str, body: bytes) -> StoredProof:
-        """Keep a proof: on disk when this returns. InvalidProofError when it is none."""
+        """Store a proof, committed when this returns; InvalidProofError when it is not a valid proof."""
         new = archive_validate.read(body)
         compressed = archive_insert.pack(body)
         received = ledger_clock.now()
@@ -64,7 +64,7 @@ class Archive:
         return StoredProof(new.digest.hex(), transaction(self._engine, work))
 
     def projects(self, names: frozenset[str] | None) -> list[ProjectRecord]:
-        """Return the projects of these names, all for None, by name."""
+        """Return the projects with these names, or all for None, sorted by name."""
         if names is not None and not names:
             return []
         some = "" if names is None else f"WHERE p.name IN ({', '.join(f':n{i}' for i in range(len(names)))})"
@@ -92,7 +92,7 @@ class Archive:
     def proofs(
         self, project: str, *, before: str | None = None, limit: int = 50, only_changes: bool = False
     ) -> ProofPage:
-        """Return a part of a project's proofs, newest first; ValueError for a cursor that is none."""
+        """Return a page of a project's proofs, newest first; ValueError for an invalid cursor."""
         limit = max(1, min(limit, MAX_ROWS))
         where, values = _cursor_condition(before)
         if only_changes:
@@ -110,13 +110,13 @@ class Archive:
         return ProofPage(tuple(_proof_record(row) for row in rows[:limit]), None if last is None else _cursor(last))
 
     def record(self, project: str, digest: str) -> ProofRecord | None:
-        """Return one proof's record."""
+        """Return the record of a proof, or None."""
         with self._engine.connect() as connection:
             number = _proof_id(connection, _project_id(connection, project), _digest_bytes(digest))
             return None if number is None else _records_by_id(connection, {number})[number]
 
     def body(self, project: str, digest: str) -> bytes | None:
-        """Return the bytes of a proof as they were sent."""
+        """Return the bytes of a proof as they were sent, or None."""
         with self._engine.connect() as connection:
             row = connection.execute(
                 text(
@@ -128,7 +128,7 @@ class Archive:
         return None if row is None else archive_insert.unpack(row.body)
 
     def adjacent_proofs(self, project: str, digest: str) -> tuple[str | None, str | None]:
-        """Return the names of the proofs before and after one."""
+        """Return the digests of the previous and the next proof, or None."""
         with self._engine.connect() as connection:
             number = _project_id(connection, project)
             row = connection.execute(
@@ -138,7 +138,7 @@ class Archive:
             if row is None:
                 return None, None
             place = {"project": number, "started": row.started, "id": row.id}
-            return tuple(  # type: ignore[return-value]  # two queries, two names
+            return tuple(  # type: ignore[return-value]  # two queries, two digests
                 found if found is None else found.hex()
                 for found in (connection.scalar(text(query), place) for query in (BEFORE, AFTER))
             )
@@ -156,7 +156,7 @@ class Archive:
         offset: int = 0,
         limit: int = MAX_ROWS,
     ) -> list[Interval]:
-        """Return intervals in which connections kept a state, by connection, oldest first; at one time with `at`."""
+        """Return intervals of connections, ordered by connection and time; with `at`, only those at that time."""
         given = {"source": source, "target": target, "protocol": protocol, "port": port, "observed": observed}
         wanted: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         where = "".join(f" AND {'s' if name == 'observed' else 'd'}.{name} = :{name}" for name in wanted)
@@ -179,7 +179,7 @@ class Archive:
             return [_interval(row) for row in rows]
 
     def badge(self, key: str) -> tuple[str, ProofRecord | None] | None:
-        """Return the project of a badge and its last proof."""
+        """Return the name and the last proof of the project with this badge key, or None."""
         with self._engine.connect() as connection:
             row = connection.execute(
                 text("SELECT name, last_proof FROM project WHERE badge_key = :key"), {"key": key}
@@ -216,7 +216,7 @@ def _proof_id(connection: Connection, project: int, digest: bytes) -> int | None
 
 
 def _digest_bytes(digest: str) -> bytes:
-    """Return a name's bytes; a name that is none is nobody's."""
+    """Return the bytes of a digest in hexadecimal; no bytes, which match no proof, when it is not valid."""
     return bytes.fromhex(digest) if re.fullmatch(r"[0-9a-f]{64}", digest) else b""
 
 
@@ -225,7 +225,7 @@ def _cursor_condition(cursor: str | None) -> tuple[str, dict[str, Any]]:
         return "", {}
     found = re.fullmatch(r"(\d{1,14})-(\d{1,18})", cursor, re.ASCII)
     if found is None:
-        raise ValueError("before: this is not where a list goes on; take it from `next`.")
+        raise ValueError("before: not a valid cursor; use the value of `next`.")
     started = datetime.fromtimestamp(int(found[1]) // 1000, UTC).replace(
         tzinfo=None, microsecond=int(found[1]) % 1000 * 1000
     )

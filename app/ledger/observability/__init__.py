@@ -1,4 +1,4 @@
-"""What whoever runs the ledger wants to know: one line a request, and figures."""
+"""Observability: a log line for each request, metrics for Prometheus, and request ids in SQL."""
 
 from flask import Flask
 
@@ -6,7 +6,7 @@ from ledger.observability import logs, metrics, requests, sql_comments
 
 
 def init_app(app: Flask) -> None:
-    """Give every request a number and a line, every statement the number, and the figures an address."""
+    """Register the request log, the SQL comments and the metrics."""
     logs.configure()
     requests.init_app(app)
     sql_comments.init_app(app.extensions["engine"])

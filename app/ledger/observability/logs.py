@@ -1,7 +1,7 @@
-"""The log: one JSON object a line, on stderr.
+"""The log format: one JSON object for each line, on stderr.
 
-Rule: a line has what its maker put into it by name, and no more. No header, no body, no query and no address of a page
-gets into it, so no password, token, cookie or badge key can.
+Rule: a line has only the fields that the code names. No header, body, query string or path is logged, so that no
+password, token, cookie or badge key can be.
 """
 
 import json
@@ -15,13 +15,13 @@ from typing import Any, Final
 from flask import g, has_request_context
 
 EXTRA_FIELDS: Final = "fields"
-"""Where a record carries what its line is to have beside the sentence."""
+"""The attribute of a log record with the additional fields of its line."""
 TOKEN: Final = re.compile(r"clo_[A-Za-z0-9_-]+")
-"""No line is meant to have a token in it; a sentence of a library's own might."""
+"""Tokens are removed from every line, because a library's message could contain one."""
 
 
 class JSONFormatter(logging.Formatter):
-    """Writes a record as one line."""
+    """Formats a record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -40,7 +40,7 @@ class JSONFormatter(logging.Formatter):
 
 
 def configure() -> None:
-    """Let what the ledger logs go to stderr, and nowhere else; saying it twice changes nothing."""
+    """Send the log of the ledger to stderr only; a second call has no effect."""
     logger = logging.getLogger("ledger")
     if not any(isinstance(handler.formatter, JSONFormatter) for handler in logger.handlers):
         handler = logging.StreamHandler(sys.stderr)
@@ -58,4 +58,4 @@ GUNICORN_LOGGING: Final[Mapping[str, Any]] = {
     "loggers": {"gunicorn.error": {"level": "WARNING", "handlers": ["stderr"], "propagate": False}},
     "root": {"level": "WARNING", "handlers": ["stderr"]},
 }
-"""What the server's own loggers are told: the same lines. A start and a stop are no news; Docker logs them already."""
+"""The configuration of gunicorn's loggers: the same format, from WARNING on."""

@@ -1,7 +1,7 @@
-"""Figures for Prometheus, of all processes together, at /metrics.
+"""Metrics for Prometheus at /metrics, summed over all processes.
 
-Who wants the figures stands on backend_net: the proxy lets nobody through to them, and what came through a proxy all
-the same does not get them here.
+Rule: they are available only on backend_net. The proxy does not forward /metrics, and a request with the proxy's
+X-Request-ID header gets 404. Multiprocess mode: https://prometheus.github.io/client_python/multiprocess/
 """
 
 import os
@@ -27,7 +27,7 @@ from ledger.authorization import Access, requires
 from ledger.observability.requests import HEADER, elapsed_seconds, route
 
 MULTIPROCESS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""The library's name for where processes share their figures; it is read when the library is imported."""
+"""The variable with the folder that the processes share; prometheus_client reads it when it is imported."""
 METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -43,27 +43,27 @@ PROOFS: Final = Counter("ledger_proofs", "Proofs that were sent, by what became 
 LOGINS: Final = Counter("ledger_logins", "Attempts to log in, by what became of them.", ["outcome"])
 
 OUTCOMES: Final[Mapping[str, tuple[Counter, Mapping[int, str]]]] = {
-    # the view that answers, what counts it, and what its answers mean
+    # endpoint: its counter, and the outcome for each status
     "api.add": (PROOFS, {201: "kept", 200: "known", 422: "refused", 413: "too large", 507: "no room"}),
     "login.submit_login": (LOGINS, {303: "let in", 422: "refused", 429: "throttled"}),
 }
 
 
 def prepare(directory: Path) -> None:
-    """Let the processes that start from here share their figures, beginning at nothing."""
+    """Create an empty folder for the metrics of the processes that start from here."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     os.environ[MULTIPROCESS_VARIABLE] = str(directory)
 
 
 def remove_process(process: int) -> None:
-    """Take what only a living process has out of the figures."""
+    """Remove the gauges of a process that has ended."""
     if MULTIPROCESS_VARIABLE in os.environ:
         mark_process_dead(process)  # type: ignore[no-untyped-call]
 
 
 def init_app(app: Flask) -> None:
-    """Count what is asked and answered, and serve the figures."""
+    """Count requests and responses, and serve the metrics."""
     app.add_url_rule("/metrics", "metrics", export_metrics)
     app.before_request(_count_start)
     app.teardown_request(lambda _: IN_PROGRESS.dec())
@@ -76,7 +76,7 @@ def _count_start() -> None:
 
 
 def _observe_pool(engine: Engine) -> None:
-    """Follow the connections of the pool as they open, are taken, come back and close."""
+    """Count the connections of the pool that are open and in use."""
     opened, used = CONNECTIONS.labels("open"), CONNECTIONS.labels("in use")
     event.listen(engine, "connect", lambda *_: opened.inc())
     event.listen(engine, "close", lambda *_: opened.dec())
@@ -87,8 +87,8 @@ def _observe_pool(engine: Engine) -> None:
 
 @requires(Access.PUBLIC)
 def export_metrics() -> Response:
-    """Return the figures."""
-    if HEADER in request.headers:  # the proxy gives each request one
+    """Return the metrics in the text format of Prometheus."""
+    if HEADER in request.headers:  # the proxy sets it on each request
         abort(404)
     registry = REGISTRY
     if MULTIPROCESS_VARIABLE in os.environ:
@@ -113,5 +113,5 @@ def _count(response: Response) -> Response:
 
 
 def _method() -> str:
-    """Return the method, where it is one: a stranger could name a new one each time, and each name is kept."""
+    """Return the method, or `other`: a client could send arbitrary methods, and each label value takes memory."""
     return request.method if request.method in METHODS else "other"

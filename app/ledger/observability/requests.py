@@ -1,7 +1,7 @@
-"""One request: its number, how long it took, and its line in the log.
+"""The id of each request, its duration, and its line in the log.
 
-The proxy gives the number ($request_id) and overwrites what a client says in its place. The line names the route, not
-the address, for addresses have other people's names and keys in them.
+Rule: the proxy sets the id ($request_id of nginx) and drops the value of a client. The line has the route, not the
+path, because paths contain names and keys.
 """
 
 import logging
@@ -18,32 +18,32 @@ from ledger.observability.logs import EXTRA_FIELDS
 HEADER: Final = "X-Request-ID"
 REQUEST_ID: Final = re.compile(r"[0-9a-f]{32}")
 UNLOGGED_ROUTES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Asked every few seconds by machines; a log of them would hide the rest."""
+"""Requested every few seconds by programs; their lines would hide the others."""
 
 LOG: Final = logging.getLogger("ledger.requests")
 
 
 @dataclass(slots=True)
 class DatabaseUsage:
-    """What a request has asked of the database so far; seconds."""
+    """The SQL statements of a request so far, and the seconds that they took."""
 
     statements: int = 0
     seconds: float = 0
 
 
 def init_app(app: Flask) -> None:
-    """Number each request before anything else looks at it, and write its line when it is answered."""
+    """Set the id before any other handler, and log the request after its response."""
     app.before_request(_start_request)
     app.after_request(_finish_request)
 
 
 def route() -> str:
-    """Return the rule that matched, never what filled it."""
+    """Return the route that matched, without the values of its parameters."""
     return request.url_rule.rule if request.url_rule else "none"
 
 
 def elapsed_seconds() -> float:
-    """Return how long the request has taken so far; seconds."""
+    """Return the seconds since the start of the request."""
     return time.perf_counter() - g.started_at if "started_at" in g else 0.0
 
 

@@ -1,7 +1,7 @@
-"""Each SQL statement carries the number of the request that asks it, so that MariaDB's own logs lead back to it.
+"""Adds the request id as a comment to each SQL statement, so that MariaDB's logs can be matched with requests.
 
-Rule: the number stands behind the first word. PyMySQL sends many rows in one INSERT only if it finds INSERT first and
-the rows' end last; anywhere else, the number would make it one statement a row.
+Rule: the comment follows the first word. PyMySQL combines many rows into one INSERT only if the statement begins with
+INSERT and ends after the values (pymysql.cursors.RE_INSERT_VALUES); a comment elsewhere would prevent that.
 """
 
 import time
@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event
 
 
 def init_app(engine: Engine) -> None:
-    """Mark what this engine sends, and add up what a request spends on it."""
+    """Add the comment to every statement of this engine, and sum up number and time for each request."""
     event.listen(engine, "before_cursor_execute", _add_request_comment, retval=True)
     event.listen(engine, "after_cursor_execute", _record_usage)
 
@@ -26,7 +26,7 @@ def _add_request_comment(
     _many: bool,  # noqa: FBT001
 ) -> tuple[str, Any]:
     context.started_at = time.perf_counter()
-    # request_id is 32 hexadecimal digits, whoever gave it: requests.REQUEST_ID.
+    # request_id is 32 hexadecimal digits (requests.REQUEST_ID), so that it cannot end the comment.
     if has_request_context() and "request_id" in g:
         verb, space, rest = statement.lstrip().partition(" ")
         statement = f"{verb} /* request {g.request_id} */{space}{rest}"

@@ -1,7 +1,7 @@
-"""The pages of the ledger: projects, their proofs, what changed between two, connections over time, badges.
+"""The pages of the ledger: projects, proofs, the difference of two proofs, connections over time, badges.
 
-Rule: a page is a few indexed questions to the archive and fragments that were rendered before; a document is read only
-for a fragment that nobody has asked for yet.
+Rule: a page needs a few indexed queries and cached fragments; a document is read only to render a fragment that is not
+in the cache.
 """
 
 from pathlib import Path
@@ -17,14 +17,14 @@ from ledger.views import connections as connections_view
 from ledger.views import labels as views_labels
 from ledger.views.fragment_cache import FragmentCache
 
-# Of a process: five proofs of sixty services, or five hundred of three.
+# For each process: five proofs of sixty services, or five hundred of three.
 FRAGMENT_CACHE_BYTES: Final = 32 * 2**20
-# Of whole pages, which last for a minute; apart, so that they push out no fragment.
+# Whole pages are valid for a minute; a cache of their own, so that they do not evict fragments.
 PAGE_CACHE_BYTES: Final = 4 * 2**20
 
 
 def init_app(app: Flask) -> None:
-    """Register the pages and what their templates use."""
+    """Register the pages, and the filters and globals of their templates."""
     here, views = Path(app.root_path), Path(cloison_view.__file__).parent
     app.extensions["asset_version"] = http_cache.asset_version(
         *(root / kind for root in (here, views) for kind in ("templates", "static"))

@@ -1,4 +1,4 @@
-"""A project's last verdict as a badge: one SVG that needs no font, no style and nothing from elsewhere."""
+"""Renders a verdict as a badge: one SVG without external fonts, styles or images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from ledger.views import labels as views_labels
 HEIGHT: Final = 20
 PADDING: Final = 7
 LABEL: Final = "isolation"
-# White on these has a contrast of 4.5 or more (WCAG 2.2, 1.4.3).
+# White text on these has a contrast of at least 4.5:1 (WCAG 2.2, 1.4.3).
 COLOURS: Final[Mapping[str, str]] = {
     views_labels.PROVEN: "#1a7f4b",
     views_labels.BREACHED: "#c4242b",
     views_labels.UNPROVEN: "#8a5a00",
     views_labels.NONE: "#5b6675",
 }
-# Widths at 11 px in Verdana, which most platforms have or imitate; textLength holds any other font to them.
+# Widths at 11 px in Verdana; textLength scales any other font to them.
 NARROW: Final = frozenset("fijlrt1·. ")
 NARROW_WIDTH: Final = 4.4
 WIDE_WIDTH: Final = 7.0
@@ -49,7 +49,7 @@ class _TextBox:
 
 
 def badge_svg(word: str, age: str | None) -> Markup:
-    """Draw a verdict and its age; the word is in the picture, so that the colour need not be seen."""
+    """Return the badge for a verdict and its age; it contains the word, so that colour is not the only sign."""
     label, text = _TextBox(LABEL), _TextBox(f"{word} · {age}" if age else word)
     return FRAME.format(
         label=label.text,

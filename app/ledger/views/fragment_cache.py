@@ -1,6 +1,6 @@
-"""What was rendered once and cannot change: fragments of pages, kept in the process until others need the room.
+"""A cache of rendered fragments of pages in the process, with least-recently-used eviction.
 
-Rule: a key names its content for ever (a digest, or two), so nothing is ever thrown away for being old.
+Rule: a key determines its content (one or two digests), so entries never expire.
 """
 
 from collections import OrderedDict
@@ -11,11 +11,11 @@ from typing import Final, TypeVar, cast
 
 Fragment = TypeVar("Fragment", bound=str)
 
-ENTRY_OVERHEAD: Final = 500  # bytes that an entry costs besides its text: a key, a place in the order
+ENTRY_OVERHEAD: Final = 500  # bytes of an entry besides its text: the key and the entry in the dict
 
 
 class FragmentCache:
-    """Remembers what was used last, as much as fits into `capacity` bytes. Threads may share it."""
+    """Caches the most recently used texts, up to `capacity` bytes; safe for threads."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -24,23 +24,23 @@ class FragmentCache:
         self._lock = Lock()
 
     def get(self, key: Hashable, render: Callable[[], Fragment]) -> Fragment:
-        """Return what `key` names, rendering it at most once as long as it is remembered."""
+        """Return the text for `key`; call `render` only if it is not in the cache."""
         with self._lock:
             if key in self._entries:
                 self._entries.move_to_end(key)
                 return cast("Fragment", self._entries[key][0])
-        # Outside the lock: two that want the same at once render it twice, and nobody else waits for them.
+        # Without the lock: two threads may render the same text at once, but no other thread waits for them.
         rendered = render()
         self._insert(key, rendered)
         return rendered
 
     @property
     def used(self) -> int:
-        """How many bytes are kept."""
+        """The bytes in the cache."""
         return self._used
 
     def _insert(self, key: Hashable, rendered: str) -> None:
-        size = getsizeof(rendered) + ENTRY_OVERHEAD  # two bytes a letter where one of them is an arrow
+        size = getsizeof(rendered) + ENTRY_OVERHEAD  # a text with an arrow takes two bytes for each character
         with self._lock:
             if size > self._capacity or key in self._entries:
                 return

@@ -1,7 +1,7 @@
-"""Answers that a browser may keep and has to ask about: ETag, 304, and files that never change.
+"""HTTP caching (RFC 9111): ETag and 304 for pages, and versioned addresses for static files.
 
-Rule: a tag is made from what decides a page (who asks, which proofs, the minute that ages are told for), not from the
-page, so that 304 costs no rendering, and who asks for the same again within the minute gets what was made.
+Rule: an ETag is computed from the inputs of a page (the user, the proofs, the current minute), not from its text, so
+that a 304 needs no rendering, and a page is rendered at most once a minute.
 """
 
 import hashlib
@@ -20,12 +20,12 @@ REVALIDATE: Final = "private, no-cache"
 
 
 def this_minute() -> datetime:
-    """Return the moment that a page's ages are told for: the minute that has begun."""
+    """Return the start of the current minute, which ages on a page are relative to."""
     return datetime.now(UTC).replace(second=0, microsecond=0)
 
 
 def respond(key: Hashable, render: Callable[[], str], *, mimetype: str = "text/html") -> Response:
-    """Return the page that `key` decides, or 304 to who has it."""
+    """Return the page for `key`, or 304 if the client has it."""
     cache_key = repr((current_app.extensions["asset_version"], nav.frame_key(), request.path, key))
     tag = hashlib.blake2b(cache_key.encode(), digest_size=16).hexdigest()
     if tag in request.if_none_match:
@@ -39,7 +39,7 @@ def respond(key: Hashable, render: Callable[[], str], *, mimetype: str = "text/h
 
 
 def asset_version(*folders: Path) -> str:
-    """Return the version of the templates, styles and scripts in some folders: it changes with any of them."""
+    """Return a version of the files in some folders, which changes with any of them."""
     files = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
     found = hashlib.blake2b(digest_size=6)
     for path in files:
@@ -48,18 +48,18 @@ def asset_version(*folders: Path) -> str:
 
 
 def asset(filename: str, endpoint: str = "static") -> str:
-    """Return the address of a file with its version, so that a browser may keep it for good."""
+    """Return the address of a static file with its version, so that a browser can cache it for ever."""
     return url_for(endpoint, filename=filename, edition=current_app.extensions["asset_version"])
 
 
 def init_app(app: Flask) -> None:
-    """Let files that are asked for by their version be kept."""
+    """Let browsers cache static files that are requested with their version."""
     app.after_request(_cache_forever)
 
 
 def _cache_forever(response: Response) -> Response:
     is_file = (request.endpoint or "").rpartition(".")[2] == "static"
-    # An older replica, asked for a newer version during an upgrade, must not have its file kept under that name.
+    # During an upgrade an older replica may get the newer version in a request; its file must not be cached under it.
     is_current = request.args.get("edition") == current_app.extensions["asset_version"]
     if is_file and is_current and response.status_code < HTTPStatus.BAD_REQUEST:
         response.headers["Cache-Control"] = f"public, max-age={YEAR}, immutable"

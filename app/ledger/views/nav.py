@@ -1,4 +1,4 @@
-"""What the frame of every page shows: who looks at it, and the form in which he logs out."""
+"""The part of a page that depends on the user: the name and the logout form."""
 
 from collections.abc import Hashable
 
@@ -8,6 +8,6 @@ from ledger.accounts import csrf
 
 
 def frame_key() -> Hashable:
-    """Return what decides the frame: nobody is to be told that another's page is still his, nor his last session's."""
-    person = g.get("principal")
-    return person and (person.name, person.is_administrator, csrf.token())
+    """Return the user and session of this request as part of a cache key, so that no page is reused for another."""
+    user = g.get("principal")
+    return user and (user.name, user.is_administrator, csrf.token())

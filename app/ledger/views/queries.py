@@ -1,4 +1,4 @@
-"""What the pages ask the archive for, and what they say when it has no such thing."""
+"""Queries of the pages to the archive; an unknown project or proof becomes a 404."""
 
 import json
 from collections.abc import Callable
@@ -13,12 +13,12 @@ Found = TypeVar("Found")
 
 
 def archive() -> Archive:
-    """Return where the proofs are kept."""
+    """Return the archive."""
     return cast("Archive", current_app.extensions["archive"])
 
 
 def project_or_404(name: str) -> ProjectRecord:
-    """Return a project's record, or 404."""
+    """Return a project's record; abort with 404 when there is none."""
     records = archive().projects(frozenset({name}))
     if not records:
         abort(404, f"There is no project {name}.")
@@ -26,27 +26,27 @@ def project_or_404(name: str) -> ProjectRecord:
 
 
 def proof_or_404(project: str, digest: str) -> ProofRecord:
-    """Return a proof's record, or 404."""
+    """Return a proof's record; abort with 404 when there is none."""
     return _or_404(archive().record, project, digest)
 
 
 def body_or_404(project: str, digest: str) -> bytes:
-    """Return the bytes of a proof, or 404."""
+    """Return the bytes of a proof; abort with 404 when there is none."""
     return _or_404(archive().body, project, digest)
 
 
 def _or_404(ask: Callable[[str, str], Found | None], project: str, digest: str) -> Found:
     try:
         found = ask(project, digest)
-    except LookupError as error:  # an administrator may ask for any name
+    except LookupError as error:  # an administrator may request any name
         abort(404, str(error))
     if found is None:
-        abort(404, f"{project} has no proof {digest[:12]}… A repeat may have been thinned out.")
+        abort(404, f"{project} has no proof {digest[:12]}… It may have been deleted as a repeat.")
     return found
 
 
 def document(project: str, digest: str) -> dict[str, Any]:
-    """Return a proof as its reader needs it; parsed once in a request, however many fragments are made of it."""
+    """Return the decoded document of a proof, decoded once for each request."""
     read: dict[str, dict[str, Any]] = g.setdefault("documents", {})
     if digest not in read:
         read[digest] = json.loads(body_or_404(project, digest))

@@ -1,6 +1,6 @@
-"""Moments as people say them: how long ago, how long, on which day.
+"""Formats times and durations for pages: age, length, day and time.
 
-Rule: the words are made here and the moment itself stands in the page's `<time datetime>`, so no script is needed.
+Rule: the server formats the text, and `<time datetime>` has the exact time, so that no script is needed.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from typing import Final
 MINUTE: Final = 60
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
-# From how many seconds on a length is told in which unit; the last that is reached counts.
+# (from how many seconds on, seconds of the unit, name, short name); the last row that applies counts.
 UNITS: Final = (
     (MINUTE, MINUTE, "minute", "min"),
     (HOUR, HOUR, "hour", "h"),
@@ -17,16 +17,16 @@ UNITS: Final = (
     (60 * DAY, 30 * DAY, "month", "mo"),
     (730 * DAY, 365 * DAY, "year", "y"),
 )
-CLOCK_SKEW: Final = timedelta(minutes=-2)  # less may be two clocks of one network, or the minute that `now` was cut to
+CLOCK_SKEW: Final = timedelta(minutes=-2)  # tolerates two clocks of one network, and `now` at the start of its minute
 
 
 def utc(moment: datetime) -> datetime:
-    """Return a moment of the database, which keeps UTC and does not say so, as one that says it."""
+    """Return a time with the zone UTC; a time without a zone, as the database stores it, is UTC."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def iso(moment: datetime) -> str:
-    """Return a moment as machines read it."""
+    """Return a time in the format of RFC 3339."""
     return utc(moment).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
@@ -46,13 +46,13 @@ def clock(moment: datetime) -> str:
 
 
 def duration(span: timedelta) -> str:
-    """Return a length in its largest unit, rounded down."""
+    """Return a duration in its largest unit, rounded down."""
     number, unit, _ = _in_units(span)
     return f"{number} {unit}{'s'[: number != 1]}" if number else "less than a minute"
 
 
 def age(moment: datetime, now: datetime) -> str:
-    """Return how long ago a moment was; one that is ahead is said to be, for then some clock is wrong."""
+    """Return the age of a time; a time in the future is reported as such, because a clock is wrong."""
     span = utc(now) - utc(moment)
     if span < CLOCK_SKEW:
         return f"ahead of this clock by {duration(-span)}"
@@ -60,7 +60,7 @@ def age(moment: datetime, now: datetime) -> str:
 
 
 def short_age(moment: datetime, now: datetime) -> str:
-    """Return the same for a badge: `3 h`."""
+    """Return the age in short form for a badge: `3 h`."""
     span = utc(now) - utc(moment)
     number, _, sign = _in_units(span)
     if number:

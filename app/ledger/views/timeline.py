@@ -1,6 +1,7 @@
-"""One connection over time as a band: open is a full band, shut a thin line, unknown something hatched between them.
+"""Draws the intervals of a connection as an SVG band: full height when open, thin when closed, hatched when unknown.
 
-Rule: what the colour says, the height says too, and the table beside the picture says in words.
+Rule: colour is never the only sign; the height shows the state too, and the table beside it has the words (WCAG 2.2,
+1.4.1).
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,10 +13,10 @@ from markupsafe import Markup
 
 from ledger.views import time_format
 
-WIDTH: Final = 1000  # the picture's own units; the page stretches it
+WIDTH: Final = 1000  # units of the viewBox; the page scales it
 HEIGHT: Final = 20
 BAND_HEIGHTS: Final[Mapping[str, int]] = {"open": 20, "unknown": 12, "shut": 4}
-MIN_BAND_WIDTH: Final = 3  # units; what was open for a second must still be seen after a year
+MIN_BAND_WIDTH: Final = 3  # units; an interval of a second must be visible in a year
 
 FRAME: Final = Markup(
     '<svg class="timeline" role="img" aria-label="{label}" viewBox="0 0 {width} {height}" preserveAspectRatio="none">'
@@ -27,47 +28,47 @@ BAND: Final = Markup(
 
 
 class IntervalLike(Protocol):
-    """As much of a connection's interval as a band needs: archive.records.Interval has it."""
+    """The attributes of an interval that a band needs; `archive.records.Interval` has them."""
 
     @property
     def observed(self) -> str:
-        """What was seen."""
+        """The observed state."""
 
     @property
     def judgement(self) -> str:
-        """What that means."""
+        """The judgement of that state."""
 
     @property
     def since(self) -> datetime:
-        """When it was first seen so."""
+        """The time of the first proof with this state."""
 
     @property
     def until(self) -> datetime | None:
-        """When it was first seen otherwise; None while it is."""
+        """The time of the first proof with another state; None while this one lasts."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimeScale:
-    """The time that a picture spans."""
+    """The time range of a picture."""
 
     start: datetime
     end: datetime
 
     @classmethod
     def spanning(cls, intervals: Iterable[IntervalLike], now: datetime) -> "TimeScale":
-        """Span some intervals, up to now."""
+        """Return the range from the first interval until now."""
         starts = [time_format.utc(interval.since) for interval in intervals]
         return cls(min(starts, default=time_format.utc(now)), max([*starts, time_format.utc(now)]))
 
     def at(self, moment: datetime) -> float:
-        """Return where a moment is."""
+        """Return the x coordinate of a time."""
         whole = (self.end - self.start).total_seconds() or 1
         share = (time_format.utc(moment) - self.start).total_seconds() / whole
         return round(min(max(share, 0), 1) * WIDTH, 1)
 
 
 def timeline(intervals: Iterable[IntervalLike], scale: TimeScale) -> Markup:
-    """Draw the intervals of one connection."""
+    """Return the picture of one connection's intervals."""
     ordered = sorted(intervals, key=lambda interval: time_format.utc(interval.since))
     label = "; ".join(_sentence(interval) for interval in ordered[-3:])
     bands = Markup("").join(_band(interval, scale) for interval in ordered)

@@ -1,6 +1,6 @@
-"""The verdicts of the last proofs as bars, oldest left: height and fill say what the colour says.
+"""Draws the verdicts of the last proofs as SVG bars, the oldest at the left; height and fill show the verdict too.
 
-Rule: a page may carry no style of its own, so shapes are attributes and colours are classes of ledger.css.
+Rule: the content security policy forbids inline styles, so sizes are attributes and colours are classes of ledger.css.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ BARS: Final = 30
 STEP: Final = 7
 WIDTH: Final = 5
 HEIGHT: Final = 24
-# A good verdict is a short bar, so that the eye finds the others.
+# A proven verdict is a short bar, so that the others stand out.
 BAR_HEIGHTS: Final[Mapping[str, int]] = {
     views_labels.NONE: 2,
     views_labels.PROVEN: 8,
@@ -32,7 +32,7 @@ BAR: Final = Markup('<rect class="bar {word}" x="{x}" y="{y}" width="{width}" he
 
 @lru_cache(maxsize=1024)
 def trend(verdicts: tuple[str, ...]) -> Markup:
-    """Draw verdicts, oldest first; the newest stands at the right edge, and a mark where no proof was yet."""
+    """Return the bars for verdicts, oldest first; the newest is at the right, and a short bar is a missing proof."""
     last = verdicts[-BARS:]
     label = (
         f"Last {len(last)} proofs: {views_labels.verdict_counts(last)}"

@@ -1,4 +1,4 @@
-"""One verb a file.
+"""The verbs of the command line, one in each module.
 
-Rule: a verb imports what it works with when it works, so that help and a wrong word wait for nothing.
+Rule: a verb imports its heavy modules inside its functions, so that help and usage errors do not wait for them.
 """

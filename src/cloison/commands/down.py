@@ -1,4 +1,4 @@
-"""`cloison down`: the project down; its data stays."""
+"""`cloison down`: stops the project; its volumes stay."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cloison.engine.compose_cli import Selection
 def command(selection: Selection, arguments: tuple[str, ...]) -> None:
     """Stop the project and remove its containers and networks. Volumes stay.
 
-    Everything that `docker compose down` takes can follow, e.g. `cloison down --volumes`.
+    Options of `docker compose down` can follow, e.g. `cloison down --volumes`.
     """
     from cloison.engine import compose_cli
 

@@ -1,6 +1,6 @@
-"""Delivers the proof of a verb to the ledger that its options name; what it says goes to stderr.
+"""Sends the proof of a verb to the ledger that its options name; messages go to stderr.
 
-Rule: the exit code is the verdict's. A ledger that is away changes it only where its user asked for that.
+Rule: the exit code is the verdict's. A ledger that does not accept the proof changes it only with `--ledger-required`.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A proof on its way: `waiting` on disk, or nowhere but here."""
+    """A proof to be sent: `queued` on disk, or None when the disk did not take it and the proof is only in memory."""
 
-    delivery: ProofSender
+    sender: ProofSender
     queued: QueuedProof | None
     proof: Proof
     is_required: bool
 
     def send(self, code: int) -> int:
-        """Send what waits and return the command's exit code."""
+        """Send every queued proof and return the command's exit code."""
         if self._was_accepted() or not self.is_required:
             return code
         return UNPROVEN if code == PROVEN else code
 
     def _was_accepted(self) -> bool:
         if not self.queued:
-            return self.delivery.send_only(digest(self.proof), gzip.compress(canonical(self.proof)))
-        folder = self.delivery.spool.folder
+            return self.sender.send_only(digest(self.proof), gzip.compress(canonical(self.proof)))
+        folder = self.sender.spool.folder
         try:
-            return self.delivery.send(self.queued)
+            return self.sender.send(self.queued)
         except OSError as error:
-            _print_message(f"{folder} cannot be sent: {_reason(error)}")
+            _print_message(f"{folder}: the proofs in it cannot be sent: {_reason(error)}")
         except KeyboardInterrupt:
             _print_message(
-                f"what the ledger has not got yet waits in {folder} and goes with the next proof of this project"
+                f"proofs that the ledger has not accepted stay in {folder}; the next proof of this project sends them"
             )
             raise
         return False
@@ -57,33 +57,35 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class LedgerClient:
-    """Takes proofs to a ledger."""
+    """A ledger, and the folder of the proofs that it has not accepted yet."""
 
     ledger: Ledger
     spool_root: Path
     is_required: bool
 
     def enqueue(self, proof: Proof) -> Delivery:
-        """Have the disk keep a proof, before anything else can go wrong."""
-        from cloison.ledger_client import delivery  # with `requests`, which only who has a ledger pays for
+        """Write a proof to disk and return its delivery; to be called as soon as the proof exists."""
+        from cloison.ledger_client import delivery  # imports `requests`: slow, and needed only with a ledger
 
         queue = spool.spool(self.spool_root, self.ledger.url, proof.project.name)
         queued = None
         try:
             queued = queue.enqueue(canonical(proof))
         except OSError as error:
-            _print_message(f"the proof cannot be kept in {queue.folder} ({_reason(error)}), so it is sent now or never")
+            _print_message(
+                f"{queue.folder}: the proof cannot be saved there ({_reason(error)}), so it is sent only once, now"
+            )
         return Delivery(delivery.ProofSender(self.ledger, queue, _print_message), queued, proof, self.is_required)
 
 
 def ledger_client(ledger_options: LedgerOptions) -> LedgerClient | None:
-    """Return who delivers, None without a ledger, before any work is done: it takes the token out of the environment.
+    """Return the ledger's client, None without a ledger; removes the token from the environment, so call it first.
 
-    Raises UsageError when the address or the token cannot be one, or there is no folder to keep a proof in.
+    Raises UsageError when the address or the token is not valid, or there is no folder to save a proof in.
     """
     if not ledger_options.url:
         if ledger_options.required:
-            raise UsageError("--ledger-required needs to know which: add --ledger URL, or set CLOISON_LEDGER")
+            raise UsageError("--ledger-required needs a ledger: add --ledger URL, or set CLOISON_LEDGER")
         return None
     to = ledger(ledger_options.url, ledger_options.token_file, os.environ)
     if to.warning:

@@ -1,4 +1,8 @@
-"""Options that several verbs share."""
+"""Options that several verbs share, and the frozen values that they become.
+
+Each decorator adds click options to a verb and passes their values on as one argument (`selection`, `proof_options`,
+`output_options`, `ledger_options`). Rule: a name of Compose's own option means what it means in Compose.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ R = TypeVar("R")
 
 
 def selection(function: Callable[..., R]) -> Callable[..., R]:
-    """Add Compose's own options and hand them over as one `selection`."""
+    """Add Compose's own options and pass them on as one `selection`."""
 
     @click.option("-f", "--file", "files", multiple=True, metavar="FILE", help="Compose file; as for Compose.")
     @click.option("-p", "--project-name", "project", default="", metavar="NAME", help="Project name; as for Compose.")
@@ -39,7 +43,7 @@ def selection(function: Callable[..., R]) -> Callable[..., R]:
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
-    """How something is shown."""
+    """Which reports are written, and where; `strict` makes a tolerated breach fail."""
 
     formats: tuple[str, ...]
     output: Path | None
@@ -48,14 +52,14 @@ class OutputOptions:
 
 @dataclass(frozen=True, slots=True)
 class ProofOptions(OutputOptions):
-    """How a proof is made and shown; `patience` in seconds."""
+    """How a proof is made and shown; `timeout` in seconds."""
 
     timeout: float
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerOptions:
-    """Which ledger gets the proof; `required` when the command is to fail without it. No `url` means none."""
+    """The ledger that receives the proof. An empty `url` means none; `required` makes the command fail without it."""
 
     url: str = ""
     token_file: Path | None = None
@@ -63,7 +67,7 @@ class LedgerOptions:
 
 
 def ledger_options(function: Callable[..., R]) -> Callable[..., R]:
-    """Add the options that say which ledger gets the proof, and hand them over as one `recipient`."""
+    """Add the options that name the ledger, and pass them on as one `ledger_options`."""
 
     @click.option(
         "--ledger",
@@ -71,8 +75,8 @@ def ledger_options(function: Callable[..., R]) -> Callable[..., R]:
         envvar="CLOISON_LEDGER",
         default="",
         metavar="URL",
-        help="Send the proof to this ledger, now or with the next one.  [env: CLOISON_LEDGER; "
-        "its token: CLOISON_LEDGER_TOKEN]",
+        help="Send the proof to this ledger; if it is away, with the next proof.  [env: CLOISON_LEDGER; "
+        "token: CLOISON_LEDGER_TOKEN]",
     )
     @click.option(
         "--ledger-token-file",
@@ -80,9 +84,9 @@ def ledger_options(function: Callable[..., R]) -> Callable[..., R]:
         envvar="CLOISON_LEDGER_TOKEN_FILE",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Where the token of the ledger's project is.  [env: CLOISON_LEDGER_TOKEN_FILE]",
+        help="File with the token of the project in the ledger.  [env: CLOISON_LEDGER_TOKEN_FILE]",
     )
-    @click.option("--ledger-required", "required", is_flag=True, help="Fail while the ledger has not got the proof.")
+    @click.option("--ledger-required", "required", is_flag=True, help="Exit 3 if the ledger did not accept the proof.")
     @wraps(function)
     def wrapper(url: str, token_file: Path | None, required: bool, **others: Any) -> R:  # noqa: FBT001  # click passes by name
         return function(ledger_options=LedgerOptions(url, token_file, required), **others)
@@ -91,25 +95,27 @@ def ledger_options(function: Callable[..., R]) -> Callable[..., R]:
 
 
 def proof_options(function: Callable[..., R]) -> Callable[..., R]:
-    """Add the options that say how a proof is made and shown, and hand them over as one `report`."""
+    """Add the options that say how a proof is made and shown, and pass them on as one `proof_options`."""
 
     @wraps(function)
     def wrapper(formats: tuple[str, ...], output: Path | None, strict: bool, timeout: float, **others: Any) -> R:  # noqa: FBT001  # click passes by name
         return function(proof_options=ProofOptions(formats, output, strict, timeout), **others)
 
     timeout = click.option(
+        "--timeout",
         "--patience",
+        "timeout",
         type=click.FloatRange(0.05, 60),
         default=DEFAULT_TIMEOUT,
         show_default=True,
         metavar="SECONDS",
-        help="How long to wait for silence.",
+        help="Seconds to wait for a reply before a probe counts as unanswered; --patience is the older name.",
     )
     return _add_output_options(REPORTS, timeout(wrapper))
 
 
 def output_options(known: Collection[str]) -> Callable[[Callable[..., R]], Callable[..., R]]:
-    """Add the options that say how something is shown, in one of these reports, and hand them over as one `shown`."""
+    """Add the options that choose among `known` reports, and pass them on as one `output_options`."""
 
     def add(function: Callable[..., R]) -> Callable[..., R]:
         @wraps(function)
@@ -128,15 +134,15 @@ def _add_output_options(known: Collection[str], function: Callable[..., R]) -> C
         default="terminal",
         callback=lambda _context, _parameter, value: _formats(known, value),
         metavar="FORMAT,…",
-        help=f"Reports to make: {', '.join(known)}.  [default: terminal]",
+        help=f"Reports to write: {', '.join(known)}.  [default: terminal]",
     )
     output = click.option(
         "-o",
         "--output",
         type=click.Path(path_type=Path),
-        help="Where reports other than the terminal's go: a file for one, a directory for several.",
+        help="Where the reports go, except the terminal's: a file for one report, a directory for several.",
     )
-    strict = click.option("--strict", is_flag=True, help="Fail on what the policy only tolerates, too.")
+    strict = click.option("--strict", is_flag=True, help="Exit 1 also for flows that the policy only tolerates.")
     return formats(output(strict(function)))
 
 

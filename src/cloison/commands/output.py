@@ -1,4 +1,7 @@
-"""Proves and shows: the report goes to stdout or to a file, the talk to stderr."""
+"""Makes a proof, writes its reports, and returns the exit code.
+
+Rule: the report goes to stdout or to a file, progress and messages to stderr. A file is written whole or not at all.
+"""
 
 from __future__ import annotations
 
@@ -26,16 +29,16 @@ PIPED_WIDTH: Final = 100
 
 
 def prove_and_report(selection: Selection, proof_options: ProofOptions, ledger_client: LedgerClient | None) -> int:
-    """Prove the project, show the reports, have the proof delivered, and return the exit code."""
+    """Prove the project, write the reports, send the proof, and return the exit code."""
     with status() as progress:
         proof = prove(Request(selection, proof_options.timeout), progress)
-    parcel = ledger_client.enqueue(proof) if ledger_client else None
+    delivery = ledger_client.enqueue(proof) if ledger_client else None
     code = write_reports(proof, proof_options)
-    return parcel.send(code) if parcel else code
+    return delivery.send(code) if delivery else code
 
 
 def write_reports(proof: Proof, proof_options: OutputOptions) -> int:
-    """Show the reports of a proof and return the exit code."""
+    """Write the reports of a proof and return the exit code."""
     for name, path in report_paths(proof_options.formats, proof_options.output).items():
         write_report(path, REPORTS[name](proof, render_options(strict=proof_options.strict)))
     tolerated = proof.totals[Judgement.TOLERATED] > 0
@@ -43,9 +46,9 @@ def write_reports(proof: Proof, proof_options: OutputOptions) -> int:
 
 
 def report_paths(formats: tuple[str, ...], output: Path | None, stem: str = "proof") -> dict[str, Path | None]:
-    """Return where each report goes, None for stdout; `stem` is what files in a directory are called.
+    """Return the path of each report, None for stdout; `stem` is the name of files in a directory.
 
-    Raises UsageError when two would share one place, before any work is done.
+    Raises UsageError when two reports would have the same path. To be called before any other work.
     """
     others = [name for name in formats if name != TERMINAL]
     if output is None:
@@ -53,7 +56,9 @@ def report_paths(formats: tuple[str, ...], output: Path | None, stem: str = "pro
             raise UsageError(f"{len(formats)} reports cannot share stdout; say with --output where {others[0]} goes")
         return dict.fromkeys(formats)
     if not others:
-        raise UsageError("--output takes the other reports; the terminal's goes to stdout. Add --format json or html")
+        raise UsageError(
+            "--output is for other reports than the terminal's, which goes to stdout. Add --format json or html"
+        )
     folder = output if len(others) > 1 or output.is_dir() else output.parent
     if len(others) == 1 and not folder.is_dir():
         raise UsageError(f"{output}: there is no directory {folder}")
@@ -62,14 +67,14 @@ def report_paths(formats: tuple[str, ...], output: Path | None, stem: str = "pro
 
 
 def render_options(*, strict: bool) -> RenderOptions:
-    """Return how a report for people is to look on this stdout (https://no-color.org)."""
+    """Return the colour and width for a report on this stdout (https://no-color.org)."""
     if not sys.stdout.isatty():
         return RenderOptions(color=False, width=PIPED_WIDTH, strict=strict)
     return RenderOptions(color=not os.environ.get("NO_COLOR"), width=shutil.get_terminal_size().columns, strict=strict)
 
 
 def write_report(path: Path | None, text: str | Iterator[str]) -> None:
-    """Hand a report over: into a file, or on stdout where there is none."""
+    """Write a report to a file, or to stdout when `path` is None."""
     parts = [text] if isinstance(text, str) else text
     if path is None:
         sys.stdout.writelines(parts)
@@ -78,7 +83,7 @@ def write_report(path: Path | None, text: str | Iterator[str]) -> None:
 
 
 def _write(path: Path, parts: Iterable[str]) -> None:
-    """Write a whole file or none: who reads it at any moment finds a proof."""
+    """Write a file by a rename, so that a reader at any moment finds a whole report or none."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
@@ -91,11 +96,11 @@ def _write(path: Path, parts: Iterable[str]) -> None:
 
 @contextmanager
 def status() -> Iterator[Callable[[str], None]]:
-    """Have a line on stderr that says what goes on; nothing where stderr is no terminal."""
+    """Show a status line on stderr during the block, if stderr is a terminal; yield the function that sets its text."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    from rich.console import Console  # 100 ms that only a terminal pays
+    from rich.console import Console  # the import takes 100 ms, and only a terminal needs it
 
-    with Console(stderr=True).status("looking") as line:
+    with Console(stderr=True).status("starting") as line:
         yield line.update

@@ -1,4 +1,4 @@
-"""`cloison plan`: what a Compose file draws, held against its policy; no engine, no root."""
+"""`cloison plan`: checks a Compose file against its policy, without an engine and without root."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VERSION: Final = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?([-+~.].*)?")
 def _engine_version(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     if not VERSION.fullmatch(value):
         raise click.BadParameter(
-            f'"{value}" is not the version of an engine; write it like {DEFAULT_ENGINE_VERSION} or 28.0'
+            f'"{value}" is not a version of Docker Engine; write it like {DEFAULT_ENGINE_VERSION} or 28.0'
         )
     return value
 
@@ -36,21 +36,21 @@ def _engine_version(_context: click.Context, _parameter: click.Parameter, value:
     show_default=True,
     metavar="VERSION",
     callback=_engine_version,
-    help="Docker Engine to predict for. What is shut on the default is shut on later ones, gateway modes aside.",
+    help="Docker Engine to predict for. A flow closed on the default is closed on later ones, gateway modes aside.",
 )
 @click.option(
     "--external",
     type=click.Choice(["bridge", "internal"]),
     default=None,
-    help="What external networks are; without it, flows over one are undecided.",
+    help="What external networks are: bridge or internal. Without it, flows over them are undecided.",
 )
 @options.output_options(REPORTS)
 def command(selection: Selection, engine: str, external: str | None, output_options: OutputOptions) -> int:
-    """Hold what a Compose file draws against its policy.
+    """Check a Compose file against its policy.
 
-    Predicts who would reach whom from the resolved file alone, for a pull request: needs no engine,
-    no images and no root. Says where the file opens what nobody needs, and proposes the smallest set
-    of networks that the policy needs. A plan is a prediction; only `cloison prove` proves.
+    Predicts from the resolved file alone which services could reach each other: for a pull request,
+    without engine, images or root. Names the flows that the file opens and the policy does not need,
+    and proposes the smallest set of networks for the policy. A plan predicts; only `cloison prove` proves.
 
     Exit codes: 0 sound, 1 breach or broken, 2 usage, bad file or bad policy, 3 undecided.
     """

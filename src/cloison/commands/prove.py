@@ -1,4 +1,4 @@
-"""`cloison prove`: proves a running project."""
+"""`cloison prove`: proves the network isolation of a running project."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from cloison.engine.compose_cli import Selection
 @options.proof_options
 @options.ledger_options
 def command(selection: Selection, proof_options: ProofOptions, ledger_options: LedgerOptions) -> int:
-    """Prove who can reach whom in a running project.
+    """Prove which services of a running project can reach each other.
 
-    Looks from inside every container, from the host and from an outside machine; compares what it
-    sees with what the file predicts and what `x-cloison` intends. Nothing is installed or started
-    in a container, and no service sees a connection. As root on the engine's machine it looks itself;
-    elsewhere a short-lived container looks in its stead.
+    Probes from inside every container, from the host and from an outside machine; compares the
+    observed flows with those that the Compose file predicts and those that `x-cloison` intends.
+    Nothing is installed or started in a container, and no service sees a connection. As root on the
+    engine's machine it probes itself; elsewhere a short-lived container runs the probes instead.
     """
     from cloison.commands import ledger_delivery
     from cloison.commands import output as commands_output

@@ -1,4 +1,4 @@
-"""`cloison publish`: a built image into a registry, and its digest back."""
+"""`cloison publish`: tags and pushes a built image, and prints its digest."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("image", metavar="IMAGE[:TAG]")
-@click.option("--from", "source", metavar="LOCAL_IMAGE", help="Image to publish.  [default: what the project builds]")
-@click.option("-u", "--username", metavar="NAME", help="Whom to log in as.  [default: as `docker login` did]")
+@click.option(
+    "--from", "source", metavar="LOCAL_IMAGE", help="Image to publish.  [default: the image that the project builds]"
+)
+@click.option("-u", "--username", metavar="NAME", help="User to log in as.  [default: the login of `docker login`]")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @options.selection
 def command(
@@ -38,7 +40,7 @@ def command(
     """Tag and push a built image, and read its digest back.
 
     IMAGE is `me/ledger` on Docker Hub, or `registry.example:5000/team/ledger` on any other registry;
-    TAG is `latest` unless it is given. Prints the name by digest, which nobody can move.
+    TAG is `latest` unless it is given. Prints the name by digest, which always names the same image.
     """
     from cloison.engine.connection import engine_connection
     from cloison.publish.image_reference import parse_reference
@@ -61,22 +63,26 @@ def _login(target: Reference, user: str | None, *, password_stdin: bool) -> Logi
     from cloison.publish import credentials
 
     if password_stdin != (user is not None):
-        raise UsageError("--username and --password-stdin go together: a password on the command line could be seen")
+        raise UsageError(
+            "--username and --password-stdin go together: a password in an argument would be visible to every process"
+        )
     if user is None:
         return credentials.from_configuration(target.host)
-    credentials.configuration()  # the library reads it in any case, and would fail less clearly
+    credentials.configuration()  # the library reads it in any case, with a less clear error
     return credentials.from_password(target.host, user, _password())
 
 
 def _password() -> str:
     if sys.stdin.isatty():
-        raise UsageError("--password-stdin reads a pipe or a file, e.g. `cloison publish … --password-stdin < FILE`")
+        raise UsageError(
+            "--password-stdin reads a pipe or a file, not a terminal: `cloison publish … --password-stdin < FILE`"
+        )
     try:
         password = sys.stdin.buffer.read().decode().rstrip("\r\n")
     except UnicodeDecodeError as error:
-        raise UsageError("the password on standard input is not UTF-8; was another file meant?") from error
+        raise UsageError("the password on standard input is not UTF-8; is it the right file?") from error
     if not password:
-        raise UsageError("there is no password on standard input; --password-stdin reads it from there")
+        raise UsageError("standard input is empty; --password-stdin reads the password from there")
     return password
 
 
@@ -134,11 +140,11 @@ class _BarProgress:
 
 @contextmanager
 def _progress_listener() -> Iterator[ProgressListener]:
-    """Have someone to talk to: a bar where stderr is a terminal, else lines."""
+    """Yield a listener that shows progress: a bar where stderr is a terminal, else lines."""
     if not sys.stderr.isatty():
         yield _LineProgress()
         return
-    from rich.console import Console  # 100 ms that only a terminal pays
+    from rich.console import Console  # the import takes 100 ms, and only a terminal needs it
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())

@@ -1,4 +1,4 @@
-"""`cloison rehearse`: the project's walls without its images, proven on the real engine and removed again."""
+"""`cloison rehearse`: proves the project's networks on the real engine with idle stand-ins, then removes them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 @options.selection
 @options.proof_options
 def command(selection: Selection, proof_options: ProofOptions) -> int:
-    """Prove the walls that a Compose file draws, without its images.
+    """Prove the isolation that a Compose file describes, without its images.
 
-    Builds the file's networks on the engine under other names, puts an idle container of a few
-    hundred bytes in the place of every service, proves who can reach whom, and removes everything.
-    Nothing of the file runs, nothing is downloaded, and no port or name of a running project is
-    touched. Needs the engine, as `cloison prove` does.
+    Creates the file's networks on the engine under other names, starts an idle container of a few
+    hundred bytes for every service, proves which can reach each other, and removes everything.
+    No image of the file runs, nothing is downloaded, and no port or name of a running project is
+    used. Needs the engine, as `cloison prove` does.
     """
     from cloison.commands import output as commands_output
 
@@ -35,9 +35,9 @@ def command(selection: Selection, proof_options: ProofOptions) -> int:
 
 
 def rehearse(selection: Selection, timeout: float, progress: Callable[[str], None] = lambda _: None) -> Proof:
-    """Rehearse a project and return the proof; `patience` in seconds.
+    """Rehearse a project and return the proof; `timeout` in seconds.
 
-    Raises a CloisonError when there is nothing to judge: see `errors`.
+    Raises a CloisonError when the project cannot be resolved or the engine does not answer: see `errors`.
     """
     from cloison.workflow.prove import PROBE_MODULES, resolved, run_request
 

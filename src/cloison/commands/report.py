@@ -1,4 +1,4 @@
-"""`cloison report`: shows a proof that was stored, as if it had been made now."""
+"""`cloison report`: renders a saved proof in any format, with the proof's own exit code."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ STDIN: Final = "-"
 @click.argument("file", metavar="FILE")
 @options.output_options(REPORTS)
 def command(file: str, output_options: OutputOptions) -> int:
-    """Show a proof that was stored with --format json.
+    """Show a proof that was saved with --format json.
 
-    FILE is the document, or - for what comes on stdin. Needs no engine and no root. The exit code is
-    the proof's own, as it was when it was made.
+    FILE is the document, or - for stdin. Needs no engine and no root. The exit code is that of the
+    proof, as when it was made.
     """
     from cloison.commands import output as commands_output
 
@@ -35,26 +35,26 @@ def command(file: str, output_options: OutputOptions) -> int:
 
 
 def stored(file: str) -> Proof:
-    """Return a stored proof.
+    """Return the proof in a file, or on stdin for `-`.
 
-    Raises UsageError when there is none, or when its bytes are not those of the proof that it would be: then its
-    checksum would not be the proof's name.
+    Raises UsageError when the file is not a proof or not in canonical form (RFC 8785): the SHA-256 of its bytes would
+    not be the proof's digest.
     """
     import msgspec
 
     from cloison.proof.schema import canonical, parse
 
-    called = "stdin" if file == STDIN else file
+    name = "stdin" if file == STDIN else file
     document = _read(file)
     try:
         proof = parse(document)
         is_canonical = canonical(proof) == document
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise UsageError(f"{called} is no proof: {error}. Make one with cloison prove --format json") from error
+        raise UsageError(f"{name} is not a proof: {error}. Make one with cloison prove --format json") from error
     if not is_canonical:
         raise UsageError(
-            f"{called} holds a proof in other bytes than its own, so its checksum would not be its name. "
-            "If it was only indented, jq --sort-keys --compact-output --join-output . brings them back"
+            f"{name} is a proof, but not in canonical form, so its checksum is not the proof's digest. "
+            "If it was only indented, jq --sort-keys --compact-output --join-output . restores it"
         )
     return proof
 

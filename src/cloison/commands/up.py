@@ -1,4 +1,4 @@
-"""`cloison up`: the project up, then proven."""
+"""`cloison up`: starts the project, waits until it is healthy, and proves it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def command(
 ) -> int:
     """Start the project, wait until it is healthy, and prove it.
 
-    Everything that `docker compose up` takes can follow, e.g. `cloison up --build`.
+    Options of `docker compose up` can follow, e.g. `cloison up --build`. `--timeout` is Cloison's;
+    for Compose's own, write `-t SECONDS` or `-- --timeout SECONDS`.
     """
     from cloison.commands import ledger_delivery
     from cloison.commands import output as commands_output
@@ -29,8 +30,7 @@ def command(
 
     commands_output.report_paths(proof_options.formats, proof_options.output)
     ledger_client = ledger_delivery.ledger_client(ledger_options)
-    policy.policy(
-        compose_project.project(compose_cli.resolved(selection))
-    )  # what is wrong is told before anything starts
+    # An error in the policy is reported before any container starts.
+    policy.policy(compose_project.project(compose_cli.resolved(selection)))
     compose_cli.up(selection, arguments)
     return commands_output.prove_and_report(selection, proof_options, ledger_client)

@@ -1,4 +1,4 @@
-"""The way of a proof to a ledger: kept on disk first, sent then, forgotten when the ledger has it.
+"""Sends proofs to a ledger: each is written to disk, sent, and removed when the ledger has accepted it.
 
-Rule: a proof leaves the disk when the ledger named its digest, and at no other moment.
+Rule: a proof is removed from the disk only after the ledger has answered with its digest.
 """

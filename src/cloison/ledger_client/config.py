@@ -1,6 +1,7 @@
-"""Where a ledger is, and the token that lets us in.
+"""The address of a ledger and the token of a project in it.
 
-Rule: a token comes from the environment or from a file, goes into one header, and is never printed.
+Inputs: the options `--ledger` and `--ledger-token-file`, the variable `CLOISON_LEDGER_TOKEN`. Output: a `Ledger`.
+Rule: a token comes from the environment or from a file, goes into one header (RFC 6750), and is never printed.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from cloison.errors import UsageError
 
 TOKEN_VARIABLE: Final = "CLOISON_LEDGER_TOKEN"  # noqa: S105  # the variable's name
 TOKEN_PATTERN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-"""What a bearer token is made of: https://www.rfc-editor.org/rfc/rfc6750#section-2.1"""
+"""The syntax of a bearer token: https://www.rfc-editor.org/rfc/rfc6750#section-2.1"""
 MAX_TOKEN_FILE_BYTES: Final = 4096
-"""Bytes of a token's file; whoever names another file by mistake does not have it sent anywhere."""
+"""The largest token file; a larger file is some other file and is not sent."""
 EXAMPLE: Final = "e.g. https://ledger.example:8443"
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """A ledger; `token_source` says where the token came from, for the sentence that asks to mend it."""
+    """A ledger and a token; `token_source` names the variable or file of the token, for error messages."""
 
     url: str
     token: str = field(repr=False)
@@ -35,7 +36,7 @@ class Ledger:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether the address never leaves this machine."""
+        """Whether the address is a loopback address."""
         host = urlsplit(self.url).hostname or ""
         with suppress(ValueError):
             return ipaddress.ip_address(host).is_loopback
@@ -43,16 +44,16 @@ class Ledger:
 
     @property
     def warning(self) -> str:
-        """What is to be said before anything is sent; empty when nothing is."""
+        """A warning to print before anything is sent, or an empty string."""
         if self.is_loopback or self.url.startswith("https:"):
             return ""
-        return f"{self.url} is not encrypted: whoever is on the way can read the token and the proof; use https"
+        return f"{self.url} is not encrypted: others on the network can read the token and the proof; use https"
 
 
 def ledger(address: str, token_file: Path | None, environment: MutableMapping[str, str]) -> Ledger:
-    """Return the ledger at an address, and take its token out of the environment.
+    """Return the ledger at an address, and remove its token from the environment.
 
-    No program that we start inherits the token. Raises UsageError when the address or the token cannot be one.
+    So no child process inherits the token. Raises UsageError when the address or the token is not valid.
     """
     url, token = _url(address), environment.pop(TOKEN_VARIABLE, "").strip()
     if token_file:
@@ -65,20 +66,20 @@ def ledger(address: str, token_file: Path | None, environment: MutableMapping[st
 
 
 def _url(address: str) -> str:
-    """Return the address without a slash at its end."""
+    """Return the address in lower case and without a final slash."""
     try:
         parts = urlsplit(address)
         port = parts.port
     except ValueError as error:
-        raise UsageError(f"--ledger: the address is none ({error}); {EXAMPLE}") from error
+        raise UsageError(f"--ledger: the address is not valid ({error}); {EXAMPLE}") from error
     if parts.username is not None or parts.password is not None:
         raise UsageError(
-            f"--ledger: the address holds a name or a password; the token goes into {TOKEN_VARIABLE} or a file"
+            f"--ledger: the address contains a user name or a password; put the token into {TOKEN_VARIABLE} or a file"
         )
     if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0 or not address.isprintable():
-        raise UsageError(f'--ledger: "{address}" is no address of a ledger; {EXAMPLE}')
+        raise UsageError(f'--ledger: "{address}" is not the address of a ledger; {EXAMPLE}')
     if parts.query or parts.fragment:
-        raise UsageError(f'--ledger: "{address}" holds more than an address; leave out what begins at ? or #')
+        raise UsageError(f'--ledger: "{address}" has a query or a fragment; remove the part from ? or # on')
     return SplitResult(parts.scheme, parts.netloc.lower(), parts.path.rstrip("/"), "", "").geturl()
 
 
@@ -93,5 +94,5 @@ def _read(path: Path) -> str:
 
 def _checked(token: str, source: str) -> str:
     if not TOKEN_PATTERN.fullmatch(token):
-        raise UsageError(f"{source} is none: a token is one word of letters, digits and signs, e.g. clo_…")
+        raise UsageError(f"{source} is not a token: a token is one word of letters, digits and signs, e.g. clo_…")
     return token

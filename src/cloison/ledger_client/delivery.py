@@ -1,7 +1,8 @@
-"""Sends what waits, in order, and says in sentences how it went.
+"""Sends the queued proofs of a project in order, and reports the result in sentences.
 
-Rules: what the ledger has not acknowledged stays. A proof that it will never take is set aside and holds up nobody;
-every other trouble is the ledger's or the token's, the same for all, and ends the attempt.
+Inputs: a ledger and a spool. Output: whether the latest proof was accepted.
+Rules: a proof stays in the spool until the ledger acknowledges it. A proof that the ledger rejects as invalid is moved
+aside, and the next one is sent; every other error would be the same for all proofs, and ends the attempt.
 """
 
 from __future__ import annotations
@@ -16,24 +17,24 @@ from cloison.ledger_client.http import TOTAL_TIMEOUT, DeliveryResult, DeliverySt
 from cloison.ledger_client.spool import QueuedProof, Spool
 
 MAX_PROOFS: Final = 100
-"""Proofs sent by one run."""
+"""The most proofs that one run sends."""
 TIME_BUDGET: Final = 60.0
-"""Seconds after which no further proof is begun."""
+"""Seconds after which a run starts to send no further proof."""
 LOCK_TIMEOUT: Final = 30.0
 """Seconds to wait for another process that is sending."""
 DIGEST_LENGTH: Final = 12
-"""Signs of a digest that a person compares."""
+"""Characters of a digest that messages show."""
 ERROR_MESSAGES: Final[Mapping[DeliveryStatus, str]] = {
-    DeliveryStatus.RETRY: "{url} has not got the proof: {why}",
-    DeliveryStatus.REJECTED: "{url} will not have the proof: {why}",
-    DeliveryStatus.UNAUTHORIZED: "{url} does not open to {token}: {why}; mend the token",
-    DeliveryStatus.NOT_A_LEDGER: "{url} is no ledger as it seems: {why}",
+    DeliveryStatus.RETRY: "{url} did not accept the proof: {why}",
+    DeliveryStatus.REJECTED: "{url} rejected the proof: {why}",
+    DeliveryStatus.UNAUTHORIZED: "{url} rejected {token}: {why}. Create a new token",
+    DeliveryStatus.NOT_A_LEDGER: "{url} does not look like a ledger: {why}",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class SendLimits:
-    """How much one run sends, and how long it waits."""
+    """The most that one run sends, and the seconds that it waits."""
 
     max_proofs: int = MAX_PROOFS
     time_budget: float = TIME_BUDGET
@@ -43,7 +44,7 @@ class SendLimits:
 
 @dataclass(frozen=True, slots=True)
 class ProofSender:
-    """A ledger, the row of proofs for it, and who is told."""
+    """A ledger, the spool of proofs for it, and the function that takes messages."""
 
     ledger: Ledger
     spool: Spool
@@ -51,35 +52,35 @@ class ProofSender:
     limits: SendLimits = SendLimits()
 
     def send(self, latest: QueuedProof) -> bool:
-        """Send what waits and return whether the ledger has the latest.
+        """Send the queued proofs and return whether the ledger has the latest.
 
-        Raises OSError when the disk does not let us read or remove what waits.
+        Raises OSError when a queued proof cannot be read or removed.
         """
         with self.spool.locked("sending", self.limits.lock_timeout) as is_locked:
             if is_locked:
                 return self._send_queued(latest)
         self.report(
-            f"another cloison has been sending for {self.limits.lock_timeout:.0f} s and goes on; "
+            f"another cloison process has been sending for {self.limits.lock_timeout:.0f} s and is still sending; "
             f"{self._describe_remaining()}"
         )
         return False
 
     def send_only(self, digest: str, body: bytes) -> bool:
-        """Send a proof that no disk keeps, and return whether the ledger has it."""
+        """Send a proof that is not in the spool, and return whether the ledger accepted it."""
         result = post_proof(self.ledger, digest, body, self.limits.seconds)
         is_accepted = result.status is DeliveryStatus.ACCEPTED
         self.report(
-            f"{self.ledger.url} has the proof {digest[:DIGEST_LENGTH]}" if is_accepted else self._error_message(result)
+            f"Sent proof {digest[:DIGEST_LENGTH]} to {self.ledger.url}" if is_accepted else self._error_message(result)
         )
         return is_accepted
 
     def _send_queued(self, latest: QueuedProof) -> bool:
         queue = self.spool.queued()
-        if latest not in queue:  # whoever had the lock before us found it in the row
+        if latest not in queue:  # the process that held the lock before found it in the spool
             is_accepted = not self.spool.is_rejected(latest)
             self.report(
-                f"another cloison {'sent' if is_accepted else 'set aside'} "
-                f"the proof {latest.digest[:DIGEST_LENGTH]} meanwhile"
+                f"another cloison process has {'sent' if is_accepted else 'moved aside'} "
+                f"proof {latest.digest[:DIGEST_LENGTH]}"
             )
             return is_accepted
         end, accepted = time.monotonic() + self.limits.time_budget, list[QueuedProof]()
@@ -96,7 +97,7 @@ class ProofSender:
         return latest in accepted
 
     def _send_one(self, proof: QueuedProof) -> DeliveryResult:
-        """Send one proof and have the disk follow what the ledger says."""
+        """Send one proof, then remove it from the spool or move it aside as the ledger answers."""
         try:
             body = proof.body()
         except ValueError as error:
@@ -108,25 +109,26 @@ class ProofSender:
         if result.status is DeliveryStatus.REJECTED:
             path = self.spool.reject(proof, result.why)
             self.report(
-                f"{self.ledger.url} will not have the proof {proof.digest[:DIGEST_LENGTH]}: {result.why}; "
-                f"it is now {path}"
+                f"{self.ledger.url} rejected proof {proof.digest[:DIGEST_LENGTH]}: {result.why}; it was moved to {path}"
             )
         return result
 
     def _report_accepted(self, accepted: list[QueuedProof], latest: QueuedProof) -> None:
         if latest in accepted:
-            others = f", and {_proofs(len(accepted) - 1)} that waited" if len(accepted) > 1 else ""
-            self.report(f"{self.ledger.url} has the proof {latest.digest[:DIGEST_LENGTH]}{others}")
+            others = f", and {_proofs(len(accepted) - 1)} from the spool" if len(accepted) > 1 else ""
+            self.report(f"Sent proof {latest.digest[:DIGEST_LENGTH]} to {self.ledger.url}{others}")
         elif self.spool.queued():
-            self.report(f"{self.ledger.url} has {_proofs(len(accepted))} that waited; {self._describe_remaining()}")
+            self.report(
+                f"Sent {_proofs(len(accepted))} from the spool to {self.ledger.url}; {self._describe_remaining()}"
+            )
 
     def _error_message(self, result: DeliveryResult) -> str:
         return ERROR_MESSAGES[result.status].format(url=self.ledger.url, token=self.ledger.token_source, why=result.why)
 
     def _describe_remaining(self) -> str:
         count = len(self.spool.queued())
-        verbs = ("waits", "goes") if count == 1 else ("wait", "go")
-        return f"{_proofs(count)} {verbs[0]} in {self.spool.folder} and {verbs[1]} with the next proof of this project"
+        verb, them = ("remains", "it") if count == 1 else ("remain", "them")
+        return f"{_proofs(count)} {verb} in {self.spool.folder}; the next proof of this project sends {them}"
 
 
 def _proofs(count: int) -> str:

@@ -1,8 +1,9 @@
-"""Hands one proof to a ledger and reads what it says.
+"""Posts one proof to a ledger and interprets the response.
 
-Rules: only a ledger's own words count. A web page with status 200 has not taken a proof, and one with status 400 has
-not refused it. Nothing is followed elsewhere, for the token would go along. Whatever the other side does, it is over
-after `SECONDS`.
+Inputs: a ledger, a digest and the compressed bytes of a proof. Output: a `DeliveryResult`.
+Rules: a status counts only with a ledger's own JSON. A web page with status 200 has not accepted a proof, and one with
+status 400 has not rejected it. Redirects are not followed, because the token would go along. A post ends after
+`TOTAL_TIMEOUT` seconds, whatever the server does.
 """
 
 from __future__ import annotations
@@ -28,21 +29,21 @@ from cloison.model.text import printable_line
 PROOFS_PATH: Final = "/api/v1/proofs"
 CONNECT_TIMEOUT: Final = 5.0
 TOTAL_TIMEOUT: Final = 30.0
-"""How long one proof may take, from looking up the name to the last byte of the answer."""
+"""Seconds for one proof, from the DNS query to the last byte of the response."""
 MAX_RESPONSE_BYTES: Final = 65536
-"""Bytes of an answer that are read; a ledger's are a hundred."""
+"""Bytes of a response that are read; a ledger's has about a hundred."""
 NO_PROXY: Final = {"http": None, "https": None, "all": None}
 """No proxy: what is on this machine is not shown to another one, whatever the environment says."""
 
 
 class DeliveryStatus(Enum):
-    """What became of a proof, as far as we are told."""
+    """How the ledger answered."""
 
     ACCEPTED = "taken"
-    REJECTED = "refused"  # it is no proof to this ledger, today and tomorrow
-    UNAUTHORIZED = "locked"  # the token does not open
-    RETRY = "later"  # nothing is wrong with the proof
-    NOT_A_LEDGER = "strange"  # whoever answered is no ledger
+    REJECTED = "refused"  # not a valid proof for this ledger, now or later
+    UNAUTHORIZED = "locked"  # the token is not valid for this project
+    RETRY = "later"  # the proof may be valid; send it again later
+    NOT_A_LEDGER = "strange"  # the server is not a ledger
 
 
 STATUS_BY_HTTP_CODE: Final[Mapping[int, DeliveryStatus]] = {
@@ -57,21 +58,21 @@ STATUS_BY_HTTP_CODE: Final[Mapping[int, DeliveryStatus]] = {
     425: DeliveryStatus.RETRY,
     429: DeliveryStatus.RETRY,
 }
-"""Every 5xx is RETRY, and everything else NOT_A_LEDGER."""
+"""Every 5xx status is RETRY, and every other status NOT_A_LEDGER."""
 TOO_LARGE: Final = 413
-"""A proxy says this in its own words, without asking the ledger."""
+"""A proxy in front of the ledger sends this status with a page of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryResult:
-    """What became of a proof, with the sentence that tells why."""
+    """How the ledger answered, and the reason as a clause."""
 
     status: DeliveryStatus
     why: str = ""
 
 
 class _BearerAuth(AuthBase):
-    """Puts the token into its header; an `auth` of our own also keeps ~/.netrc from putting another one there."""
+    """Sets the Authorization header; an explicit `auth` also keeps `requests` from using ~/.netrc."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -82,16 +83,16 @@ class _BearerAuth(AuthBase):
 
 
 def post_proof(ledger: Ledger, digest: str, body: bytes, seconds: float = TOTAL_TIMEOUT) -> DeliveryResult:
-    """Send a proof, compressed with gzip already, and return what became of it after at most so many seconds."""
+    """Post a proof, already compressed with gzip, and return the result after at most `seconds`."""
     answers: queue.SimpleQueue[DeliveryResult] = queue.SimpleQueue()
-    # A socket's time-out starts again with every byte, and looking up a name has none; a thread can be left behind.
-    threading.Thread(target=lambda: answers.put(_asked(ledger, digest, body, seconds)), daemon=True).start()
+    # A socket's time-out restarts with every byte, and a DNS query has none; a thread can be abandoned.
+    threading.Thread(target=lambda: answers.put(_post(ledger, digest, body, seconds)), daemon=True).start()
     with suppress(queue.Empty):
         return answers.get(timeout=seconds)
     return DeliveryResult(DeliveryStatus.RETRY, f"it did not answer within {seconds:.0f} s")
 
 
-def _asked(ledger: Ledger, digest: str, body: bytes, seconds: float) -> DeliveryResult:
+def _post(ledger: Ledger, digest: str, body: bytes, seconds: float) -> DeliveryResult:
     try:
         with requests.Session() as session:
             response = session.post(
@@ -101,7 +102,7 @@ def _asked(ledger: Ledger, digest: str, body: bytes, seconds: float) -> Delivery
                 auth=_BearerAuth(ledger.token),
                 timeout=(min(CONNECT_TIMEOUT, seconds), seconds),
                 allow_redirects=False,
-                proxies=dict(NO_PROXY) if ledger.is_loopback else None,  # type: ignore[arg-type]  # None takes a proxy out
+                proxies=dict(NO_PROXY) if ledger.is_loopback else None,  # type: ignore[arg-type]  # None removes a proxy
                 stream=True,
             )
             return _read(response, digest)
@@ -114,7 +115,7 @@ def _read(response: requests.Response, digest: str) -> DeliveryResult:
     if response.is_redirect:
         return DeliveryResult(
             DeliveryStatus.NOT_A_LEDGER,
-            f"it points to {printable_line(response.headers['Location'])}; is that the ledger's address?",
+            f"it redirects to {printable_line(response.headers['Location'])}; is that the ledger's address?",
         )
     is_server_error = response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR  # RFC 9110, 15.6
     unlisted = DeliveryStatus.RETRY if is_server_error else DeliveryStatus.NOT_A_LEDGER
@@ -124,18 +125,18 @@ def _read(response: requests.Response, digest: str) -> DeliveryResult:
             return DeliveryResult(status)
         return DeliveryResult(
             DeliveryStatus.NOT_A_LEDGER,
-            f"it answered {response.status_code} and did not name the proof; is it a ledger?",
+            f"it answered {response.status_code} and did not return the digest of the proof; is it a ledger?",
         )
     detail = _detail(payload)
     if status is DeliveryStatus.REJECTED and not detail and response.status_code != TOO_LARGE:
-        status = DeliveryStatus.NOT_A_LEDGER  # e.g. a server for https that is spoken to without
+        status = DeliveryStatus.NOT_A_LEDGER  # e.g. a server for HTTPS that got a request in plain HTTP
     return DeliveryResult(
         status, f"it answered {response.status_code} {printable_line(response.reason)}{detail}{_retry_after(response)}"
     )
 
 
 def _json_object(response: requests.Response) -> Mapping[str, Any]:
-    """Return the answer's JSON object, an empty one when it is none."""
+    """Return the JSON object of the response, or an empty one."""
     content = b""
     for chunk in response.iter_content(4096):
         content += chunk
@@ -156,10 +157,10 @@ def _detail(payload: Mapping[str, Any]) -> str:
 
 def _retry_after(response: requests.Response) -> str:
     after = response.headers.get("Retry-After", "")
-    return f" (it asks for {after} s of patience)" if after.isascii() and after.isdigit() and len(after) < 6 else ""  # noqa: PLR2004  # a day of seconds
+    return f" (it asks to wait {after} s)" if after.isascii() and after.isdigit() and len(after) < 6 else ""  # noqa: PLR2004  # at most a day, in seconds
 
 
 def _error_text(error: Exception) -> str:
-    """Return why nobody answered."""
+    """Return the reason why there was no response."""
     payload = printable_line(errors.system_error_text(error) or str(error)) or type(error).__name__
     return f"its certificate is not trusted ({payload})" if isinstance(error, requests.exceptions.SSLError) else payload

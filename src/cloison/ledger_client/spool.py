@@ -46,7 +46,7 @@ def spool_root(environment: Mapping[str, str]) -> Path:
     try:
         return Path.home() / ".local/state/cloison/spool"
     except RuntimeError as error:
-        raise UsageError("there is no home directory to keep proofs in; set XDG_STATE_HOME to a folder") from error
+        raise UsageError("the user has no home directory to save proofs in; set XDG_STATE_HOME to a folder") from error
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -69,9 +69,9 @@ class QueuedProof:
         try:
             digest = hashlib.sha256(gzip.decompress(body)).hexdigest()
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise ValueError("the disk holds other bytes than were written") from error
+            raise ValueError("the file on disk is damaged") from error
         if digest != self.digest:
-            raise ValueError("the disk holds other bytes than were written")
+            raise ValueError("the file on disk is damaged")
         return body
 
 
@@ -94,7 +94,7 @@ class Spool:
             for left in self.folder.glob(f"*{UNFINISHED}"):  # of a killed process, because this one has the lock
                 left.unlink()
             queue = self.queued()
-            if existing := [one for one in queue if one.digest == digest]:
+            if existing := [proof for proof in queue if proof.digest == digest]:
                 return existing[0]
             position = int(queue[-1].path.name.partition("-")[0]) + 1 if queue else 1
             path = self.folder / f"{position:012}-{digest}.json.gz"
@@ -118,11 +118,11 @@ class Spool:
         rejected = self.folder / REJECTED
         _make_folder(rejected)
         _write(rejected / f"{proof.digest}.reason", f"{reason}\n".encode())
-        to = rejected / f"{proof.digest}.json.gz"
-        proof.path.replace(to)
+        destination = rejected / f"{proof.digest}.json.gz"
+        proof.path.replace(destination)
         _fsync_folder(rejected)
         _fsync_folder(self.folder)
-        return to
+        return destination
 
     def is_rejected(self, proof: QueuedProof) -> bool:
         """Whether the ledger rejected a proof."""

@@ -1,6 +1,7 @@
-"""Names of images in registries, read as Docker reads them.
+"""Names of images in registries, parsed as Docker parses them.
 
-Rule: the grammar is https://github.com/distribution/reference, tightened where a push could only fail.
+Input: `[HOST[:PORT]/]PATH[:TAG]`. Output: a `Reference`. Rule: the grammar is
+https://github.com/distribution/reference, and names that a registry would reject anyway are errors here.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One tag of one repository of one registry."""
+    """A tag of a repository in a registry."""
 
     host: str
     path: str
@@ -39,37 +40,37 @@ class Reference:
         return f"{self.host}/{self.path}"
 
     def with_digest(self, digest: str) -> str:
-        """Return the name that cannot be moved."""
+        """Return the name by digest, which always names the same image."""
         return f"{self.repository}@{digest}"
 
 
 def parse_reference(text: str) -> Reference:
-    """Read `[HOST[:PORT]/]PATH[:TAG]`.
+    """Parse `[HOST[:PORT]/]PATH[:TAG]`.
 
-    Raises UsageError with the part that is wrong.
+    Raises UsageError that names the wrong part.
     """
     if "@" in text or "://" in text:
-        raise UsageError(f"{text}: write IMAGE[:TAG] without scheme and digest; the registry's digest is the result")
+        raise UsageError(f"{text}: write IMAGE[:TAG] without scheme and digest; the digest is printed after the push")
     host, rest = _split_registry(text)
     path, colon, tag = rest.partition(":")
     if path != path.lower():
         raise UsageError(f"{text}: a repository's name has no capital letters; write {path.lower()}")
     if not PATH.fullmatch(path) or len(f"{host}/{path}") > MAX_NAME_LENGTH:
-        raise UsageError(f'{text}: "{path}" is no repository name; lower-case letters, digits and . _ - / make one')
+        raise UsageError(f'{text}: "{path}" is not a repository name; use lower-case letters, digits and . _ - /')
     if colon and not TAG.fullmatch(tag):
         raise UsageError(
-            f'{text}: "{tag}" is no tag; up to 128 letters, digits and . _ - make one, the first no . or -'
+            f'{text}: "{tag}" is not a tag; use up to 128 letters, digits and . _ -, without . or - at the beginning'
         )
     if host == DOCKER_HUB and "/" not in path:
-        raise UsageError(f"{text}: Docker Hub keeps images under a user or an organisation; write YOU/{rest}")
+        raise UsageError(f"{text}: Docker Hub stores images under a user or an organisation; write YOU/{rest}")
     return Reference(host, path, tag or DEFAULT_TAG)
 
 
 def _split_registry(text: str) -> tuple[str, str]:
-    """Return the registry's host and the rest; a first part without dot, port or `localhost` is Docker Hub's."""
+    """Return the registry's host and the rest; without dot and port it is Docker Hub's, except `localhost`."""
     first, slash, rest = text.partition("/")
     if not slash or not (first == "localhost" or set(first) & set(".:")):
         return DOCKER_HUB, text
     if not HOST.fullmatch(first):
-        raise UsageError(f'{text}: "{first}" is no registry; write HOST or HOST:PORT before the first slash')
+        raise UsageError(f'{text}: "{first}" is not a registry; write HOST or HOST:PORT before the first slash')
     return DOCKER_HUB if first in DOCKER_HUB_ALIASES else first, rest

@@ -1,7 +1,8 @@
-"""The way of an image from the engine to a registry, and the digest's way back.
+"""Pushes an image from the engine to a registry and verifies its digest.
 
-Rule: an image counts as published when the registry itself, asked again, names the digest that was pushed
-and hands out bytes that have it.
+Input: a local image, a `Reference` and a `Login`. Output: the digest.
+Rule: an image counts as published only when the registry, in a second request, reports the digest that was pushed and
+delivers bytes with that digest. The API: https://docs.docker.com/reference/api/engine/
 """
 
 from __future__ import annotations
@@ -23,24 +24,24 @@ from cloison.publish.error_advice import error_advice
 from cloison.publish.image_reference import Reference
 
 ENGINE_TIMEOUT: Final = 300
-"""How long the engine may be silent: it says nothing while a registry puts a large layer together."""
+"""Seconds between two messages of the engine: it sends none while a registry assembles a large layer."""
 ENGINE_ERRORS: Final = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, StreamParseError)
 BAD_REQUEST: Final = 400
 DIGEST_STATUS: Final = re.compile(r"\S+: digest: (?P<digest>[a-z0-9]+:[0-9a-f]{64}) size: \d+")
-"""How an engine with containerd's image store tells the digest; the others tell it in `aux` as well
+"""The status line with the digest of an engine with containerd's image store; other engines send it in `aux` as well
 (https://github.com/moby/moby/issues/48331)."""
 Event = Mapping[str, Any]
 
 
 class ProgressListener(Protocol):
-    """Who is told how it goes."""
+    """Receives the progress of a push."""
 
     def message(self, sentence: str) -> None:
-        """Take a sentence."""
+        """Show a sentence."""
         ...
 
     def advance(self, done: int, total: int) -> None:
-        """Take the bytes that are done, and how many there are as far as is known."""
+        """Show the bytes that are done, and the total as far as it is known."""
         ...
 
 
@@ -59,17 +60,17 @@ class Images:
             found = self._inspect_image(name)
         except ENGINE_ERRORS as error:
             if isinstance(error, NullResource) or getattr(error, "status_code", 0) == BAD_REQUEST:
-                raise UsageError(f'"{name}" is no name of an image: {_error_text(error)}') from error
+                raise UsageError(f'"{name}" is not the name of an image: {_error_text(error)}') from error
             raise NotProven(f"the Docker engine stopped answering: {_error_text(error)}") from error
         if not found:
-            raise UsageError(f'there is no local image "{name}"; build it first, or see `docker images` for its name')
+            raise UsageError(f'there is no local image "{name}"; build it first, or see `docker images` for the name')
         return str(found["Id"])
 
     @contextmanager
     def tagged(self, image_id: str, target: Reference, listener: ProgressListener) -> Iterator[None]:
-        """Have the image carry the target's name, and give the name back when the block fails.
+        """Tag the image with the target's name during the block; restore the former tag when the block fails.
 
-        Raises PublishError when the engine does not give it the name.
+        Raises PublishError when the engine cannot tag the image.
         """
         try:
             previously_tagged, before = self._inspect_image(str(target)), self._inspect_image(image_id)
@@ -79,7 +80,7 @@ class Images:
             self._tag(image_id, target)
             yield
         except BaseException:
-            with suppress(*ENGINE_ERRORS, PublishError):  # what failed first is what the person has to know
+            with suppress(*ENGINE_ERRORS, PublishError):  # the first error is the one to report
                 self._undo(target, previously_tagged, before, listener)
             raise
 
@@ -87,7 +88,7 @@ class Images:
         try:
             self._api.tag(image_id, target.repository, target.tag)
         except ENGINE_ERRORS as error:
-            raise PublishError(f"the engine cannot name the image {target}: {_error_text(error)}") from error
+            raise PublishError(f"the engine cannot tag the image as {target}: {_error_text(error)}") from error
 
     def _undo(self, target: Reference, previously_tagged: Event, before: Event, listener: ProgressListener) -> None:
         now = self._inspect_image(before["Id"])
@@ -97,11 +98,11 @@ class Images:
             self._tag(previously_tagged["Id"], target)
         elif before["RepoTags"]:
             self._api.remove_image(str(target), noprune=True)
-        else:  # an image goes with its last name, and this one is not ours
+        else:  # removing the last name would remove the image
             listener.message(f"{target} stays as a local name: the image has no other")
 
     def _inspect_image(self, name: str) -> Event:
-        """Return an image, an empty one when there is none."""
+        """Return the image's description, or an empty one."""
         try:
             found: Event = self._api.inspect_image(name)
         except NotFound:
@@ -109,26 +110,28 @@ class Images:
         return {**found, "RepoTags": found.get("RepoTags") or (), "RepoDigests": found.get("RepoDigests") or ()}
 
     def push(self, target: Reference, login: Login, listener: ProgressListener) -> str:
-        """Push the image of this name and return its digest as the engine tells it.
+        """Push the image of this name and return the digest that the engine reports.
 
-        Raises PublishError when the registry does not take it.
+        Raises PublishError when the registry does not accept it.
         """
         digest, is_retrying, layers = "", False, dict[str, tuple[int, int]]()
         for event in _events(self._api.push, target, target.tag, login):
             digest = _digest(event) or digest
             if not is_retrying and str(event.get("status")).startswith("Retrying"):
                 is_retrying = True
-                listener.message(f"{target.host} has trouble; the engine tries again for up to a minute")
+                listener.message(
+                    f"{target.host} does not respond as expected; the engine tries again for up to a minute"
+                )
             layers.update(_layer_progress(event))
             listener.advance(sum(done for done, _ in layers.values()), sum(total for _, total in layers.values()))
         if not digest:
-            raise PublishError(f"{target}: the engine ended the push without naming a digest; is its log any wiser?")
+            raise PublishError(f"{target}: the push finished but the engine reported no digest; see the engine's log")
         return digest
 
     def verify_pushed(self, target: Reference, login: Login, digest: str) -> None:
-        """Ask the registry for the tag, then for the bytes behind the digest, which the engine checks.
+        """Look up the tag in the registry, then pull the digest, whose bytes the engine checks.
 
-        Raises PublishError when it names another digest, or holds other bytes, than were pushed.
+        Raises PublishError when the registry reports another digest or stores other bytes than were pushed.
         """
         try:
             reported = self._api.inspect_distribution(str(target), auth_config=dict(login.auth_config))["Descriptor"][
@@ -140,17 +143,17 @@ class Images:
             ) from error
         if reported != digest:
             raise PublishError(
-                f"{target}: {digest} was pushed, but {target.host} answers {printable_line(reported)}; someone else "
-                "moved the tag meanwhile, or the registry cannot be trusted"
+                f"{target}: {digest} was pushed, but {target.host} reports {printable_line(reported)}; "
+                "another client moved the tag meanwhile, or the registry cannot be trusted"
             )
         for _ in _events(self._api.pull, target, digest, login):
             pass
 
 
-def _events(call: Callable[..., Iterator[Event]], target: Reference, what: str, login: Login) -> Iterator[Event]:
-    """Yield what the engine says about a push or pull; its complaint is a PublishError."""
+def _events(call: Callable[..., Iterator[Event]], target: Reference, tag: str, login: Login) -> Iterator[Event]:
+    """Yield the engine's messages about a push or a pull; an error message becomes a PublishError."""
     try:
-        for event in call(target.repository, tag=what, stream=True, decode=True, auth_config=dict(login.auth_config)):
+        for event in call(target.repository, tag=tag, stream=True, decode=True, auth_config=dict(login.auth_config)):
             if "error" in event:
                 raise PublishError(f"{target} is not published: {error_advice(str(event['error']), target, login)}")
             yield event

@@ -1,6 +1,6 @@
-"""A machine made for one test: a clone, the commands it has, and what those commands answer.
+"""A fake machine for one test: a clone, its commands, and the output of those commands.
 
-Rule: the world is faked (programs in PATH, mounts, users), our own scripts never.
+Rule: programs in PATH, mounts and users are faked, the scripts of setup/ never.
 """
 
 import dataclasses
@@ -36,7 +36,7 @@ REAL_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 
 def real(name: str) -> str:
-    """Where this machine itself has a command."""
+    """Return the path of a real command of this machine."""
     path = shutil.which(name, path=REAL_PATH)
     assert path, f"{name} is not on this machine"
     return path
@@ -44,7 +44,7 @@ def real(name: str) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Result:
-    """How a command ended and all that it said."""
+    """The exit code and the output of a command."""
 
     code: int
     said: str

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from tests.e2e.setup.conftest import FakeMachine
 
 PROXY = "echo $'world-proxy-1\\tworld\\tproxy'"
-STRANGER = "echo $'shop-web-1\\tshop\\tweb'"
+OTHER_STACK = "echo $'shop-web-1\\tshop\\tweb'"
 
 
 @pytest.fixture
 def taken() -> Iterator[str]:
-    with socket.create_server(("0.0.0.0", 0)) as door:
-        yield str(door.getsockname()[1])
+    with socket.create_server(("0.0.0.0", 0)) as sock:
+        yield str(sock.getsockname()[1])
 
 
 @pytest.fixture
@@ -32,13 +32,13 @@ def test_a_free_port_gives_the_address(prepared: FakeMachine) -> None:
     assert (result.code, result.said) == (0, "http://localhost:18499\n")
 
 
-def test_an_address_of_its_own_is_in_the_address_to_open(prepared: FakeMachine) -> None:
+def test_the_printed_address_has_the_bind_address(prepared: FakeMachine) -> None:
     result = prepared.run("setup/check-port.sh", CLOISON_PORT="18499", CLOISON_BIND="::1")
 
     assert result.said == "http://[::1]:18499\n"
 
 
-def test_a_port_that_a_program_holds_names_it_and_suggests_a_free_one(prepared: FakeMachine, taken: str) -> None:
+def test_a_taken_port_names_the_program_and_suggests_a_free_port(prepared: FakeMachine, taken: str) -> None:
     result = prepared.run("setup/check-port.sh", CLOISON_PORT=taken)
 
     assert result.code == 1
@@ -48,7 +48,7 @@ def test_a_port_that_a_program_holds_names_it_and_suggests_a_free_one(prepared: 
 
 
 def test_a_port_that_another_stack_publishes_names_its_container(prepared: FakeMachine, taken: str) -> None:
-    prepared.docker({'"ps --filter publish="*': STRANGER})
+    prepared.docker({'"ps --filter publish="*': OTHER_STACK})
 
     result = prepared.run("setup/check-port.sh", CLOISON_PORT=taken)
 
@@ -56,34 +56,34 @@ def test_a_port_that_another_stack_publishes_names_its_container(prepared: FakeM
     assert f"Port {taken} is taken by the container shop-web-1. Stop it, or" in result.said
 
 
-def test_a_port_that_our_own_proxy_publishes_is_not_taken(prepared: FakeMachine, taken: str) -> None:
+def test_the_port_of_the_stack_s_own_proxy_is_not_taken(prepared: FakeMachine, taken: str) -> None:
     prepared.docker({'"ps --filter publish="*': PROXY})
 
     assert prepared.run("setup/check-port.sh", CLOISON_PORT=taken).said == f"http://localhost:{taken}\n"
 
 
-def test_a_port_on_another_machine_is_not_tried_on_this_one(prepared: FakeMachine, taken: str) -> None:
+def test_the_port_of_a_remote_engine_is_not_checked_here(prepared: FakeMachine, taken: str) -> None:
     prepared.docker({'"context inspect"*': "echo tcp://192.0.2.1:2376"})
 
     assert prepared.run("setup/check-port.sh", CLOISON_PORT=taken).code == 0
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "http", "80 80", "-1"])
-def test_what_is_no_port_is_refused(prepared: FakeMachine, port: str) -> None:
+def test_an_invalid_port_is_an_error(prepared: FakeMachine, port: str) -> None:
     result = prepared.run("setup/check-port.sh", CLOISON_PORT=port)
 
     assert result.code == 1
     assert f'CLOISON_PORT is "{port}". It is a number from 1 to 65535' in result.said
 
 
-def test_what_is_no_address_is_refused(prepared: FakeMachine) -> None:
+def test_an_invalid_address_is_an_error(prepared: FakeMachine) -> None:
     result = prepared.run("setup/check-port.sh", CLOISON_PORT="18499", CLOISON_BIND="lan")
 
     assert result.code == 1
     assert 'CLOISON_BIND is "lan". It is an address of this machine' in result.said
 
 
-def test_the_port_that_was_asked_for_is_kept_for_plain_compose(prepared: FakeMachine) -> None:
+def test_a_chosen_port_is_saved_for_plain_compose(prepared: FakeMachine) -> None:
     prepared.dotenv.write_text("MINE=1\n")
 
     prepared.run("setup/check-port.sh", CLOISON_PORT="18499")

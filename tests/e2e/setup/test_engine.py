@@ -33,7 +33,7 @@ def test_an_engine_that_answers_is_used_as_it_is(fake_machine: FakeMachine) -> N
     assert {call.split()[1] for call in fake_machine.calls() if call.startswith("docker ")} <= {"version", "context"}
 
 
-def test_an_engine_elsewhere_is_used_as_it_is(fake_machine: FakeMachine) -> None:
+def test_a_remote_engine_is_used_as_it_is(fake_machine: FakeMachine) -> None:
     fake_machine.docker({'"context inspect"*': 'echo "$DOCKER_HOST"'})
 
     result = fake_machine.run("setup/engine.sh", DOCKER_HOST="tcp://192.0.2.1:2376")
@@ -53,7 +53,7 @@ def test_an_engine_that_is_too_old_is_named_and_left_alone(fake_machine: FakeMac
 
 
 @pytest.mark.parametrize("row", ["1.41 20.10.24+dfsg1", "1.41 4.3.1", "1.100 99.0"])
-def test_what_counts_is_the_api_that_an_engine_speaks(fake_machine: FakeMachine, row: str) -> None:
+def test_the_api_version_of_an_engine_decides(fake_machine: FakeMachine, row: str) -> None:
     fake_machine.docker({'"version --format {{.Server.APIVersion}}"*': f'echo "{row}"'})
 
     assert fake_machine.run("setup/engine.sh").code == 0
@@ -71,9 +71,9 @@ def test_a_chosen_engine_that_does_not_answer_is_not_replaced(minimal_machine: F
     assert minimal_machine.calls() == []
 
 
-def test_a_socket_that_is_not_ours_names_its_group(fake_machine: FakeMachine) -> None:
-    with socket.socket(socket.AF_UNIX) as door:
-        door.bind(str(fake_machine.home / "engine.sock"))
+def test_a_socket_without_access_names_its_group(fake_machine: FakeMachine) -> None:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(fake_machine.home / "engine.sock"))
         (fake_machine.home / "engine.sock").chmod(0o660)
         no_engine(fake_machine)
         fake_machine.docker(
@@ -84,9 +84,8 @@ def test_a_socket_that_is_not_ours_names_its_group(fake_machine: FakeMachine) ->
         result = fake_machine.run("setup/engine.sh", user=NOBODY)
 
     assert result.code == 1
-    assert (
-        "engine.sock is not open to nobody. Run sudo make up, or join its group (sudo usermod -aG root" in result.said
-    )
+    assert "engine.sock: nobody may not use the socket of the engine. Run sudo make up, or add the user" in result.said
+    assert "to its group (sudo usermod -aG root" in result.said
 
 
 # ── no engine ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -110,22 +109,24 @@ def test_no_engine_and_no_apt(fake_machine: FakeMachine) -> None:
     result = fake_machine.run("setup/engine.sh", before=ALONE)
 
     assert result.code == 1
-    assert "A container engine is missing, and it can be installed only where apt-get is (Debian, Ubuntu" in result.said
+    assert (
+        "A container engine is missing, and this script can install it only with apt-get (Debian, Ubuntu" in result.said
+    )
 
 
 @pytest.mark.engine
-def test_no_room_for_an_engine(fake_machine: FakeMachine) -> None:
+def test_too_little_space_for_an_engine_is_an_error(fake_machine: FakeMachine) -> None:
     no_engine(fake_machine)
     fake_machine.fake("df", "echo header; echo / 0 0 1048576 0 /")
 
     result = fake_machine.run("setup/engine.sh", before=ALONE)
 
     assert result.code == 1
-    assert "The engine needs 3 GB in /var/lib/docker, and 1 GB are free. Make room there" in result.said
+    assert "The engine needs 3 GB in /var/lib/docker, and 1 GB are free. Free space there" in result.said
 
 
 @pytest.mark.engine
-def test_the_installation_starts_no_engine_behind_our_back(fake_machine: FakeMachine) -> None:
+def test_the_installation_does_not_start_an_engine(fake_machine: FakeMachine) -> None:
     no_engine(fake_machine)
     fake_machine.fake("dpkg-query", "exit 1")
     fake_machine.fake("apt-cache", "exit 0")
@@ -169,11 +170,11 @@ def test_systemd_that_fails_is_named(fake_machine: FakeMachine) -> None:
 
     assert result.code == 1
     assert "    | Job for docker.service failed" in result.said
-    assert "systemd could not start docker. journalctl -u docker tells why" in result.said
+    assert "systemd could not start docker. See journalctl -u docker for the reason" in result.said
 
 
 @pytest.mark.engine
-def test_an_engine_that_dies_leaves_nothing_behind(fake_machine: FakeMachine) -> None:
+def test_an_engine_that_fails_to_start_leaves_nothing(fake_machine: FakeMachine) -> None:
     no_engine(fake_machine)
     fake_machine.fake("dockerd", "echo failed to start daemon: no such device >&2; exit 1")
 
@@ -216,7 +217,7 @@ def life_of(fake_machine: FakeMachine, script: str) -> Result:
 
 
 @pytest.mark.engine
-def test_a_started_engine_is_fenced_in_and_taken_back_whole(ready: FakeMachine) -> None:
+def test_a_started_engine_has_its_own_networks_and_is_removed_completely(ready: FakeMachine) -> None:
     result = life_of(
         ready,
         """
@@ -254,8 +255,9 @@ def test_a_started_engine_is_fenced_in_and_taken_back_whole(ready: FakeMachine) 
         ("iptables -A FORWARD -d 203.0.113.0/24 -j ACCEPT", "ACCEPT"),  # somebody forwards; not ours to judge
     ],
 )
-def test_neighbours_are_kept_from_the_containers(ready: FakeMachine, machine: str, policy: str) -> None:
-    script = f"{machine}\nsetup/engine.sh\niptables -S FORWARD | head -n 1\nsetup/engine.sh stop\niptables -S FORWARD | head -n 1"
+def test_other_machines_cannot_reach_the_containers(ready: FakeMachine, machine: str, policy: str) -> None:
+    policy_line = "iptables -S FORWARD | head -n 1"
+    script = f"{machine}\nsetup/engine.sh\n{policy_line}\nsetup/engine.sh stop\n{policy_line}"
 
     result = life_of(ready, script)
 
@@ -263,7 +265,7 @@ def test_neighbours_are_kept_from_the_containers(ready: FakeMachine, machine: st
 
 
 @pytest.mark.engine
-def test_a_policy_is_put_back_where_the_engine_sets_one_and_nowhere_else(ready: FakeMachine) -> None:
+def test_only_the_policy_that_the_engine_sets_is_restored(ready: FakeMachine) -> None:
     result = life_of(
         ready,
         """
@@ -282,7 +284,7 @@ def test_a_policy_is_put_back_where_the_engine_sets_one_and_nowhere_else(ready: 
 
 
 @pytest.mark.engine
-def test_the_rule_of_a_published_port_goes_and_a_like_one_stays(ready: FakeMachine) -> None:
+def test_the_rule_of_a_published_port_is_removed_and_a_similar_rule_stays(ready: FakeMachine) -> None:
     result = life_of(
         ready,
         """
@@ -299,7 +301,7 @@ def test_the_rule_of_a_published_port_goes_and_a_like_one_stays(ready: FakeMachi
 
 
 @pytest.mark.engine
-def test_two_at_once_start_one_engine(ready: FakeMachine) -> None:
+def test_two_runs_at_once_start_one_engine(ready: FakeMachine) -> None:
     result = life_of(
         ready,
         "setup/engine.sh & CLOISON_HELD=1 setup/engine.sh & wait; pgrep -c -x dockerd || true; setup/engine.sh stop",
@@ -329,7 +331,7 @@ def test_the_owner_s_daemon_json_is_obeyed(fake_machine: FakeMachine) -> None:
 
 
 @pytest.mark.engine
-def test_a_pool_that_the_machine_uses_itself_is_not_taken(fake_machine: FakeMachine) -> None:
+def test_an_address_pool_in_use_is_not_taken(fake_machine: FakeMachine) -> None:
     no_engine(fake_machine)
     fake_machine.fake("dockerd", "exit 1")
     lan = "ip link add lan type veth peer name far && ip link set lan up && ip route add 198.18.4.0/24 dev lan"

@@ -41,17 +41,17 @@ def pulled(fake_machine: FakeMachine) -> list[str]:
 # ── the choice ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_registry_in_reach_gives_all_images_that_are_missing(prepared: FakeMachine) -> None:
+def test_missing_images_are_pulled_from_a_reachable_registry(prepared: FakeMachine) -> None:
     result = prepared.run("setup/images.sh")
 
     assert result.code == 0
-    assert "The base images come from their registry. This is written into .env" in result.said
+    assert "The base images come from their registry. The choice is saved in .env" in result.said
     assert REGISTRY in prepared.dotenv.read_text().splitlines()
     assert pulled(prepared) == ["base:1", "db:1", "proxy:1"]
     assert not was_built(prepared)
 
 
-def test_images_that_are_here_need_no_registry(prepared: FakeMachine) -> None:
+def test_existing_images_need_no_registry(prepared: FakeMachine) -> None:
     prepared.docker({'"image inspect"*': "exit 0"})
 
     result = prepared.run("setup/images.sh")
@@ -66,33 +66,33 @@ def test_no_registry_means_images_from_packages(prepared: FakeMachine) -> None:
     result = prepared.run("setup/images.sh")
 
     assert result.code == 0
-    assert "No registry in reach: the base images are built here from Debian packages." in result.said
+    assert "No registry is reachable: the base images are built here from Debian packages." in result.said
     assert AIRGAP in prepared.dotenv.read_text().splitlines()
     assert was_built(prepared)
 
 
-def test_a_registry_that_hangs_is_not_waited_for(prepared: FakeMachine) -> None:
+def test_a_registry_that_does_not_answer_times_out(prepared: FakeMachine) -> None:
     prepared.docker({'"manifest inspect"*': "sleep 300", '"pull"*': "sleep 300"})
 
     result = prepared.run("setup/images.sh", CLOISON_ANSWER_LIMIT="1")
 
     assert result.code == 0
-    assert "No registry in reach" in result.said
+    assert "No registry is reachable" in result.said
     assert was_built(prepared)
 
 
 @pytest.mark.parametrize("pull", ["sleep 300", "exit 1", '[[ "$*" == *base* ]]'])
-def test_a_registry_that_answers_and_does_not_deliver_is_given_up(prepared: FakeMachine, pull: str) -> None:
+def test_a_registry_that_cannot_deliver_the_images_is_not_used(prepared: FakeMachine, pull: str) -> None:
     prepared.docker({'"pull"*': pull})
 
     result = prepared.run("setup/images.sh", CLOISON_PULL_LIMIT="1")
 
     assert result.code == 0
-    assert "The registry answers and does not deliver: the base images are built here" in result.said
+    assert "The registry answers, but the images cannot be pulled: the base images are built here" in result.said
     assert AIRGAP in prepared.dotenv.read_text().splitlines()
 
 
-def test_an_engine_that_reaches_what_its_client_does_not_is_asked_too(prepared: FakeMachine) -> None:
+def test_the_engine_may_reach_a_registry_that_its_client_cannot(prepared: FakeMachine) -> None:
     prepared.docker({'"manifest inspect"*': "exit 1"})
 
     prepared.run("setup/images.sh")
@@ -108,7 +108,7 @@ def test_the_air_gap_can_be_asked_for(prepared: FakeMachine) -> None:
     assert pulled(prepared) == []
 
 
-def test_the_registry_can_be_insisted_on(prepared: FakeMachine) -> None:
+def test_the_registry_can_be_required(prepared: FakeMachine) -> None:
     prepared.docker(NO_REGISTRY)
 
     result = prepared.run("setup/images.sh", CLOISON_AIRGAP="0")
@@ -163,17 +163,20 @@ def test_the_user_s_lines_in_dotenv_stay_as_they_are(prepared: FakeMachine) -> N
 # ── what can go wrong ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_no_room_for_images(prepared: FakeMachine) -> None:
+def test_too_little_space_for_images_is_an_error(prepared: FakeMachine) -> None:
     prepared.fake("df", "echo header; echo / 0 0 2097151 0 /")
 
     result = prepared.run("setup/images.sh")
 
     assert result.code == 1
-    assert "Docker needs 3 GB in /, and 1 GB are free. Make room there (docker system prune" in result.said
+    assert (
+        "Docker needs 3 GB in /, and 1 GB are free. Free space there (for example with docker system prune"
+        in result.said
+    )
     assert pulled(prepared) == []
 
 
-def test_the_room_of_another_machine_is_not_measured_here(prepared: FakeMachine) -> None:
+def test_the_space_of_a_remote_engine_is_not_checked_here(prepared: FakeMachine) -> None:
     prepared.docker({'"context inspect"*': "echo ssh://elsewhere"})
     prepared.fake("df", "echo header; echo / 0 0 1 0 /")
 
@@ -198,7 +201,7 @@ def test_images_from_packages_need_apt(prepared: FakeMachine) -> None:
     result = prepared.run("setup/images.sh")
 
     assert result.code == 1
-    assert "mmdebstrap, which makes images from Debian packages, is missing, and it can be" in result.said
+    assert "mmdebstrap, which makes images from Debian packages, is missing, and this script can" in result.said
 
 
 # ── certificates ────────────────────────────────────────────────────────────────────────────────────────────
@@ -221,7 +224,7 @@ def test_a_bundle_without_certificates_is_refused(prepared: FakeMachine) -> None
     result = prepared.run("setup/images.sh", CLOISON_CA_BUNDLE="/nowhere.pem")
 
     assert result.code == 1
-    assert "CLOISON_CA_BUNDLE names /nowhere.pem, which holds no certificate that can be read." in result.said
+    assert "CLOISON_CA_BUNDLE names /nowhere.pem, which contains no certificate." in result.said
 
 
 def test_a_machine_whose_own_bundle_is_missing_is_not_stopped_by_that(prepared: FakeMachine) -> None:

@@ -1,4 +1,4 @@
-"""The stack's own ledger: its first administrator is told once, and its proofs are sent with a token of ours."""
+"""The ledger of the stack: its first password is printed once, and its proofs are sent with a token."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def everywhere(fake_machine: FakeMachine) -> str:
 
 
 @pytest.mark.parametrize("code", [0, 1, 3, 130])
-def test_the_first_administrator_is_told_whatever_the_proof_says(fake_machine: FakeMachine, code: int) -> None:
+def test_the_first_password_is_printed_whatever_the_verdict(fake_machine: FakeMachine, code: int) -> None:
     command(fake_machine, f"exit {code}")
     ledger(fake_machine, first=f"echo {PASSWORD}")
 
@@ -57,29 +57,29 @@ def test_the_first_administrator_is_told_whatever_the_proof_says(fake_machine: F
     assert PASSWORD not in everywhere(fake_machine)
 
 
-def test_an_administrator_that_is_there_is_not_told(fake_machine: FakeMachine) -> None:
+def test_an_existing_administrator_gets_no_password(fake_machine: FakeMachine) -> None:
     command(fake_machine, "exit 0")
     ledger(fake_machine)
 
     assert "administrator" not in fake_machine.run("setup/up.sh", CLOISON_PORT=PORT).said
 
 
-def test_a_ledger_that_cannot_make_one_is_no_success(fake_machine: FakeMachine) -> None:
+def test_a_ledger_that_cannot_create_an_administrator_is_an_error(fake_machine: FakeMachine) -> None:
     command(fake_machine, "exit 0")
     ledger(fake_machine, first="exit 1")
 
     result = fake_machine.run("setup/up.sh", CLOISON_PORT=PORT)
 
     assert result.code == 1
-    assert "docker compose exec app python -m ledger first-administrator says why" in result.said
+    assert "docker compose exec app python -m ledger first-administrator shows the reason" in result.said
 
 
 @pytest.mark.parametrize("verb", ["up", "prove"])
-def test_a_proof_is_sent_with_a_token_of_our_own(fake_machine: FakeMachine, verb: str) -> None:
+def test_a_proof_is_sent_with_the_token_of_the_project(fake_machine: FakeMachine, verb: str) -> None:
     command(fake_machine, f'[[ $CLOISON_LEDGER_TOKEN == {TOKEN} ]] && echo "cloison $*"')
     ledger(fake_machine)
 
-    result = fake_machine.run(f"setup/{verb}", CLOISON_PORT=PORT)
+    result = fake_machine.run(f"setup/{verb}.sh", CLOISON_PORT=PORT)
 
     assert f"cloison {verb} --ledger {ADDRESS}\n" in result.said
     kept = fake_machine.clone / ".cache/ledger.token"
@@ -90,7 +90,7 @@ def test_a_proof_is_sent_with_a_token_of_our_own(fake_machine: FakeMachine, verb
 
 
 @pytest.mark.parametrize(("check", "used"), [("cat >/dev/null", "of-last-time"), ("exit 1", TOKEN)])
-def test_a_token_is_kept_until_it_is_refused(fake_machine: FakeMachine, check: str, used: str) -> None:
+def test_a_token_is_used_until_the_ledger_rejects_it(fake_machine: FakeMachine, check: str, used: str) -> None:
     command(fake_machine, "[[ $* != *--ledger* ]] || exit 0")
     ledger(fake_machine, check=check)
     kept = fake_machine.clone / ".cache/ledger.token"
@@ -101,12 +101,12 @@ def test_a_token_is_kept_until_it_is_refused(fake_machine: FakeMachine, check: s
     assert kept.read_text() == f"{used}\n"
 
 
-def test_without_a_token_the_proof_is_made_all_the_same(fake_machine: FakeMachine) -> None:
+def test_without_a_token_the_proof_is_still_made(fake_machine: FakeMachine) -> None:
     command(fake_machine, 'echo "cloison $*"; exit 3')
     ledger(fake_machine, new="exit 1")
 
     result = fake_machine.run("setup/prove.sh", CLOISON_PORT=PORT)
 
     assert result.code == 3
-    assert "The ledger gives no token for this project" in result.said
+    assert "The ledger did not create a token for this project" in result.said
     assert "\ncloison prove\n" in result.said

@@ -1,4 +1,4 @@
-"""The commands that people type, from beginning to end, on machines where everything else is faked."""
+"""The targets of make, from beginning to end, on fake machines."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ def until(happened: Callable[[], bool]) -> None:
 # ── make, make up ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_make_alone_lists_what_there_is(fake_machine: FakeMachine) -> None:
+def test_make_without_a_target_lists_the_targets(fake_machine: FakeMachine) -> None:
     result = fake_machine.run("make")
 
     verbs = re.findall(r"^  make ([a-z]+) ", result.said, re.MULTILINE)
     assert verbs == ["help", "up", "down", "clean", "prove", "test", "soak", "lint", "fmt", "bench"]
 
 
-def test_make_up_ends_with_the_address_to_open(fake_machine: FakeMachine) -> None:
+def test_make_up_ends_with_the_address_of_the_stack(fake_machine: FakeMachine) -> None:
     result = fake_machine.run("make", "up", CLOISON_PORT=PORT)
 
     assert result.code == 0
     assert result.said.splitlines()[-1] == f"✓ The stack runs: http://localhost:{PORT}"
 
 
-def test_make_up_again_makes_nothing_again(fake_machine: FakeMachine) -> None:
+def test_a_second_make_up_creates_nothing(fake_machine: FakeMachine) -> None:
     fake_machine.run("make", "up", CLOISON_PORT=PORT)
     fake_machine.docker({'"image inspect"*': "exit 0"})
     before = len(fake_machine.calls())
@@ -76,14 +76,14 @@ def test_the_stack_runs_before_it_is_proven(fake_machine: FakeMachine) -> None:
 
 
 @pytest.mark.parametrize("code", [1, 3])
-def test_walls_that_do_not_hold_are_no_success(fake_machine: FakeMachine, code: int) -> None:
+def test_a_breach_is_not_a_success(fake_machine: FakeMachine, code: int) -> None:
     command(fake_machine, f"exit {code}")
     fake_machine.docker({'"compose ps"*': "echo 0123456789ab"})
 
     result = fake_machine.run("setup/up.sh", CLOISON_PORT=PORT)
 
     assert result.code == code
-    assert f"The stack runs at http://localhost:{PORT}; what is said above about its walls" in result.said
+    assert f"The stack runs at http://localhost:{PORT}; see the result of its proof above" in result.said
 
 
 def test_a_stack_that_does_not_become_healthy_is_named(fake_machine: FakeMachine) -> None:
@@ -104,7 +104,7 @@ def test_a_failure_ends_the_run_where_it_happens(fake_machine: FakeMachine) -> N
     assert not any("pull" in call or "compose up" in call for call in fake_machine.calls())
 
 
-def test_two_at_once_wait_for_each_other(fake_machine: FakeMachine) -> None:
+def test_concurrent_runs_wait_for_each_other(fake_machine: FakeMachine) -> None:
     log = fake_machine.home / "log"
     command(fake_machine, f"echo in >>{log}; sleep 0.5; echo out >>{log}")
 
@@ -116,7 +116,7 @@ def test_two_at_once_wait_for_each_other(fake_machine: FakeMachine) -> None:
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_reaches_what_runs_and_frees_the_clone(fake_machine: FakeMachine, sign: signal.Signals) -> None:
+def test_a_signal_reaches_the_child_and_releases_the_lock(fake_machine: FakeMachine, sign: signal.Signals) -> None:
     log = fake_machine.home / "log"
     command(fake_machine, f"trap 'echo ended >>{log}; exit 130' INT TERM; echo began >>{log}; sleep 60 & wait")
     process = fake_machine.start("setup/up.sh", CLOISON_PORT=PORT)
@@ -164,7 +164,7 @@ def on_a_terminal(fake_machine: FakeMachine, answer: bytes, *line: str) -> str:
 SLOW = "source setup/lib.sh; step slow 'Slow work' sleep 2.5"
 
 
-def test_slow_work_turns_on_a_terminal(fake_machine: FakeMachine) -> None:
+def test_slow_work_shows_a_spinner_on_a_terminal(fake_machine: FakeMachine) -> None:
     said = on_a_terminal(fake_machine, b"", "bash", "-c", SLOW)
 
     assert {face for face in "|/-\\" if f"{face} Slow work" in said} == set("|/-\\")
@@ -193,7 +193,7 @@ def test_a_terminal_without_colours_gets_none(fake_machine: FakeMachine) -> None
 
 @pytest.mark.parametrize("name", ["SEED", "DOCUMENTS", "COUNT"])
 @pytest.mark.parametrize("value", ["x", "-1", "1e3", "3 4", "9999999999"])
-def test_a_wrong_number_is_told_before_anything_is_waited_for(fake_machine: FakeMachine, name: str, value: str) -> None:
+def test_a_wrong_number_is_an_error_before_any_work(fake_machine: FakeMachine, name: str, value: str) -> None:
     result = fake_machine.run("make", "soak", f"{name}={value}")
 
     assert result.code == 2
@@ -205,12 +205,12 @@ def test_a_wrong_number_is_told_before_anything_is_waited_for(fake_machine: Fake
     ("words", "sentence"),
     [
         (("start",), "setup/second-engine.sh needs the name of a Debian suite"),
-        (("start", "sid9"), '"sid9" is not a Debian suite: their names are lower-case letters alone. Name one'),
+        (("start", "sid9"), '"sid9" is not a Debian suite: a suite has a name of lower-case letters. Name one'),
         (("enter", "../etc", "true"), '"../etc" is not a Debian suite'),
         (("strat", "trixie"), 'setup/second-engine.sh has no verb "strat"'),
     ],
 )
-def test_what_is_no_suite_is_told(fake_machine: FakeMachine, words: tuple[str, ...], sentence: str) -> None:
+def test_an_invalid_suite_is_an_error(fake_machine: FakeMachine, words: tuple[str, ...], sentence: str) -> None:
     result = fake_machine.run("setup/second-engine.sh", *words)
 
     assert result.code == 1
@@ -231,7 +231,7 @@ def test_make_down_keeps_the_data(fake_machine: FakeMachine) -> None:
 def test_make_down_without_an_engine_has_nothing_to_do(minimal_machine: FakeMachine) -> None:
     result = minimal_machine.run("make", "down")
 
-    assert (result.code, result.said) == (0, "✓ Nothing runs: no engine answers.\n")
+    assert (result.code, result.said) == (0, "✓ The stack does not run: no engine answers.\n")
 
 
 @pytest.fixture
@@ -255,14 +255,13 @@ def test_make_clean_asks_first(used: FakeMachine) -> None:
 
     assert result.code == 2
     assert (
-        "make clean asks before it removes anything, and nobody is there to answer. Run YES=1 make clean."
-        in result.said
+        "make clean asks before it removes anything, and stdin is not a terminal. Run YES=1 make clean." in result.said
     )
     assert (used.clone / ".venv").exists()
     assert not any("down" in call for call in used.calls())
 
 
-def test_make_clean_lists_what_it_would_remove_and_obeys_a_no(used: FakeMachine) -> None:
+def test_make_clean_lists_its_targets_and_accepts_a_no(used: FakeMachine) -> None:
     said = on_a_terminal(used, b"n\n", "make", "clean").replace("\r\n", "\n")
 
     listed = [line.strip() for line in said.splitlines() if line.startswith("    ")]
@@ -270,7 +269,7 @@ def test_make_clean_lists_what_it_would_remove_and_obeys_a_no(used: FakeMachine)
         "container world-db-1",
         "volume world_db_data, with its data",
         "image cloison/ledger:latest",
-        ".env, the lines that make wrote",
+        ".env, the lines that make has written",
         ".venv",
         ".cache",
     ]
@@ -289,32 +288,35 @@ def test_make_clean_removes_all_of_it_and_nothing_else(used: FakeMachine) -> Non
     assert not (used.clone / ".cache").exists()
 
 
-def test_make_clean_leaves_an_image_that_others_use_and_says_so(used: FakeMachine) -> None:
+def test_make_clean_names_an_image_that_others_use(used: FakeMachine) -> None:
     used.docker({'"image ls"*': "echo cloison/ledger:latest", '"image rm"*': "echo conflict >&2; exit 1"})
 
     result = used.run("make", "clean", YES="1")
 
     assert result.code == 0
-    assert "Left, in use by others: cloison/ledger:latest" in result.said
+    assert "Not removed, because other containers use them: cloison/ledger:latest" in result.said
 
 
-def test_make_clean_says_that_it_could_not_look_into_the_engine(used: FakeMachine) -> None:
+def test_make_clean_without_an_engine_says_what_stays(used: FakeMachine) -> None:
     used.docker({'"version"*': "exit 1"})
 
     result = used.run("make", "clean", YES="1")
 
     assert result.code == 0
-    assert "The engine does not answer: what this stack has in it stays there. Start it, and" in result.said
+    assert (
+        "The engine does not answer: containers, images and volumes of this stack stay in it. Start it, and"
+        in result.said
+    )
 
 
-def test_make_clean_after_make_clean_has_nothing_to_say_but_so(used: FakeMachine) -> None:
+def test_a_second_make_clean_has_nothing_to_remove(used: FakeMachine) -> None:
     used.run("make", "clean", YES="1")
     used.docker()
 
     assert used.run("make", "clean", YES="1").code == 0
 
 
-def test_a_dotenv_that_was_all_ours_goes(fake_machine: FakeMachine) -> None:
+def test_a_dotenv_without_lines_of_the_user_is_removed(fake_machine: FakeMachine) -> None:
     fake_machine.run("make", "up", CLOISON_PORT=PORT)
     assert fake_machine.dotenv.exists()
 

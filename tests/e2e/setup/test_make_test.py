@@ -18,7 +18,7 @@ def ready_machine(fake_machine: FakeMachine) -> FakeMachine:
     """A machine with all packages, whose every check and test passes."""
     fake_machine.docker({'"image inspect"*': "exit 0"})
     fake_machine.fake("dpkg-query", "printf installed")
-    fake_machine.fake("git", "printf 'setup/%s\\n' lib.sh test packages.test")
+    fake_machine.fake("git", "printf 'setup/%s\\n' lib.sh test.sh packages.test")
     fake_machine.fake("shellcheck", "exit 0")
     assert fake_machine.run("setup/python.sh", "dev").code == 0
     for name in ("ruff", "mypy", "lint-imports", "pytest", "coverage"):
@@ -53,7 +53,7 @@ def test_all_shell_scripts_are_checked_and_nothing_else(ready_machine: FakeMachi
 
 
 @pytest.mark.parametrize("tool", ["ruff", "mypy", "lint-imports", "pytest", "coverage"])
-def test_one_that_fails_fails_the_whole(ready_machine: FakeMachine, tool: str) -> None:
+def test_a_failing_check_fails_the_run(ready_machine: FakeMachine, tool: str) -> None:
     passes(ready_machine, tool, "exit 1")
 
     result = ready_machine.run("make", "test")
@@ -61,7 +61,7 @@ def test_one_that_fails_fails_the_whole(ready_machine: FakeMachine, tool: str) -
     assert result.code == 2
 
 
-def test_what_failed_is_named_in_the_last_lines(ready_machine: FakeMachine) -> None:
+def test_failed_tests_are_named_in_the_last_lines(ready_machine: FakeMachine) -> None:
     """Where a log is cut off, they are all that is seen."""
     passes(
         ready_machine, "pytest", 'echo "FAILED tests/unit/test_$1.py::test_$# - it is wrong"; echo much more; exit 1'
@@ -74,7 +74,7 @@ def test_what_failed_is_named_in_the_last_lines(ready_machine: FakeMachine) -> N
     assert "Tests failed. The lines above name them" in last
 
 
-def test_the_code_s_faults_are_told_all_at_once(ready_machine: FakeMachine) -> None:
+def test_all_failing_checks_are_reported_together(ready_machine: FakeMachine) -> None:
     passes(ready_machine, "ruff", "echo a fault of ruff; exit 1")
     passes(ready_machine, "mypy", "echo a fault of mypy; exit 1")
 
@@ -82,7 +82,7 @@ def test_the_code_s_faults_are_told_all_at_once(ready_machine: FakeMachine) -> N
 
     assert "    | a fault of ruff" in result.said
     assert "    | a fault of mypy" in result.said
-    assert "The code does not pass its checks. Mend what is listed above; make fmt does what a tool can." in result.said
+    assert "The code does not pass its checks. Fix what is listed above; make fmt formats the code." in result.said
 
 
 def test_a_running_stack_is_not_disturbed(ready_machine: FakeMachine) -> None:
@@ -111,7 +111,8 @@ def test_the_engine_that_it_started_is_stopped_however_it_ends(ready_machine: Fa
     ready_machine.fake("dockerd", "touch /run/up; trap 'rm /run/up; exit' TERM; sleep 60 & wait")
     passes(ready_machine, "pytest", f"[[ -e /run/up ]] && echo engine runs\n{pytest_does}")
     alone = "mount -t tmpfs tmpfs /var/log; ip link set lo up"
-    script = "setup/test.sh & echo $! >/run/make.pid; wait $!; [[ -e /run/up || -e /run/cloison/engine ]] || echo engine gone"
+    gone = "[[ -e /run/up || -e /run/cloison/engine ]] || echo engine gone"
+    script = f"setup/test.sh & echo $! >/run/make.pid; wait $!; {gone}"
 
     result = ready_machine.run("bash", "-c", script, before=alone)
 
@@ -120,7 +121,7 @@ def test_the_engine_that_it_started_is_stopped_however_it_ends(ready_machine: Fa
 
 
 @pytest.mark.engine
-def test_the_engine_that_was_there_stays(ready_machine: FakeMachine) -> None:
+def test_an_existing_engine_is_not_stopped(ready_machine: FakeMachine) -> None:
     result = ready_machine.run("make", "test", before="mkdir /run/cloison; echo process=1 >/run/cloison/engine")
 
     assert result.code == 0

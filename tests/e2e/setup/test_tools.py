@@ -1,4 +1,4 @@
-"""Python, Compose and packages: what is missing is had from where it can be, or named."""
+"""Python, Compose and packages: a missing one is installed, or an error names it."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def test_a_python_that_is_too_old_is_named(fake_machine: FakeMachine) -> None:
     result = fake_machine.run("setup/python.sh", CLOISON_PYTHON="python3")
 
     assert result.code == 1
-    assert "Python 3.11 or newer is needed, and the newest one here is 3.9.2. Install a newer one" in result.said
+    assert "Python 3.11 or newer is needed, and this machine has 3.9.2. Install a newer one" in result.said
     assert not (fake_machine.clone / ".venv").exists()
 
 
-def test_no_python_at_all_is_had_from_the_distribution(fake_machine: FakeMachine) -> None:
+def test_a_missing_python_is_installed_from_the_distribution(fake_machine: FakeMachine) -> None:
     fake_machine.python()
     (fake_machine.home / "bin" / "python3").rename(fake_machine.home / "bin" / "python3.later")
     fake_machine.fake("apt-cache", "echo '  Candidate: 3.12.3-0ubuntu1'")
@@ -74,7 +74,7 @@ def test_a_distribution_whose_own_python_is_too_old_may_have_another(fake_machin
     assert "apt-get could not install python3.11 python3.11-venv." in result.said
 
 
-def test_a_package_index_out_of_reach_leaves_no_half_of_an_environment(fake_machine: FakeMachine) -> None:
+def test_an_unreachable_package_index_leaves_no_incomplete_environment(fake_machine: FakeMachine) -> None:
     result = fake_machine.run(
         "setup/python.sh",
         CLOISON_PYTHON=sys.executable,
@@ -88,7 +88,7 @@ def test_a_package_index_out_of_reach_leaves_no_half_of_an_environment(fake_mach
     assert not (fake_machine.clone / ".venv").exists()
 
 
-def test_an_environment_that_is_made_is_left_alone(fake_machine: FakeMachine) -> None:
+def test_a_complete_environment_is_not_changed(fake_machine: FakeMachine) -> None:
     fake_machine.run("setup/python.sh")
     before = fake_machine.calls()
 
@@ -142,7 +142,7 @@ def test_compose_v1_alone_is_not_enough(fake_machine: FakeMachine) -> None:
 
     assert result.code == 1
     assert (
-        "Only Compose v1 (1.29.2) is here, and the stack needs Compose v2. The pinned binary could not" in result.said
+        "Compose v1 (1.29.2) is installed, and the stack needs Compose v2. The pinned binary could not" in result.said
     )
     assert not (fake_machine.home / "user/.docker/cli-plugins/docker-compose").exists()
 
@@ -199,7 +199,7 @@ def debian(fake_machine: FakeMachine) -> FakeMachine:
     return fake_machine
 
 
-def test_what_is_installed_is_not_installed_again(debian: FakeMachine) -> None:
+def test_an_installed_package_is_not_installed_again(debian: FakeMachine) -> None:
     debian.fake("dpkg-query", "printf installed")
 
     assert debian.run("bash", "-c", INSTALL).said == ""
@@ -215,18 +215,18 @@ def test_packages_need_root(debian: FakeMachine) -> None:
     assert "Installing thing needs root. Run it as root: sudo make test" in result.said
 
 
-def test_an_apt_without_a_network_is_named(debian: FakeMachine) -> None:
+def test_apt_without_a_network_is_an_error(debian: FakeMachine) -> None:
     debian.fake("apt-get", "echo 'E: Unable to fetch some archives' >&2; exit 100")
 
     result = debian.run("bash", "-c", INSTALL)
 
     assert result.code == 1
     assert "    | E: Unable to fetch some archives" in result.said
-    assert "apt-get could not install thing. See the lines above; is the network up" in result.said
+    assert "apt-get could not install thing. See the lines above; check the network" in result.said
 
 
 @pytest.mark.engine
-def test_an_apt_that_somebody_holds_names_who(debian: FakeMachine) -> None:
+def test_a_locked_apt_names_the_process(debian: FakeMachine) -> None:
     lock = debian.home / "lock"
     lock.touch()
     hold = (

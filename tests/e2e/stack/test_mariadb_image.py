@@ -96,7 +96,7 @@ def test_killed_during_its_first_start_it_begins_again(database: Start, stack: "
     if not stack.image("db").startswith("cloison/airgap-"):
         pytest.skip("the official image does not promise this")
     database("--env", "MARIADB_ROOT_PASSWORD=r'o\"o\\t")
-    soon(lambda: "making the database" in run("docker", "logs", NAME).stderr, "the first start begins")
+    soon(lambda: "creating the database" in run("docker", "logs", NAME).stderr, "the first start begins")
     time.sleep(0.7)
     run("docker", "kill", NAME)
     run("docker", "start", NAME)

@@ -70,7 +70,7 @@ def test_the_proxy_starts_and_speaks_without_an_application(stack: "Stack") -> N
     assert page.status == 503
     assert page.headers["Retry-After"] == "2"
     assert page.headers["X-Frame-Options"] == "DENY"
-    assert "The application is away" in page.text
+    assert "The application does not answer" in page.text
     assert document["error"]["status"] == 503
     run("docker", "start", stack.name("app"))
     soon(lambda: stack.get("/").status == 200, "the application is found again")
@@ -93,6 +93,17 @@ def test_the_application_outlives_its_database(stack: "Stack", shop: "LedgerProj
     assert alive.status == 200
     assert stack.inspect("app")["State"]["StartedAt"] == started
     shop.add()
+
+
+def test_the_application_stays_healthy_while_its_database_is_away(stack: "Stack") -> None:
+    run("docker", "stop", stack.name("db"))
+    time.sleep(13)  # more than three health checks, one every three seconds: compose.yml
+    health = stack.inspect("app")["State"]["Health"]
+    stack.up()
+
+    assert health["Status"] == "healthy"
+    assert health["FailingStreak"] == 0
+    soon(lambda: stack.get("/readyz").status == 200, "the application has its database again")
 
 
 def test_a_killed_database_is_back_by_itself(stack: "Stack", shop: "LedgerProject") -> None:

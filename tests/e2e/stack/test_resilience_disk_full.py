@@ -77,7 +77,7 @@ def test_a_database_without_room_says_so_and_recovers(small: LedgerProject) -> N
     statuses = set(load.statuses)
 
     assert refused.status == 507
-    assert "no room" in refused.text
+    assert "no space left" in refused.text
     assert listed.status == 200
     assert statuses == {201, 507}
     assert back < 5

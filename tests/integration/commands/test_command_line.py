@@ -1,4 +1,4 @@
-"""The command line as its user meets it: exit codes, places of output, sentences."""
+"""The command line: exit codes, stdout and stderr, error messages."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_up_that_does_not_come_up_is_not_proven(lab: Lab) -> None:
         ({"alow": []}, 'x-cloison: no key "alow" (did you mean "allow"?)'),
     ],
 )  # fmt: skip
-def test_a_policy_that_means_nothing_is_refused(tiers: Lab, policy: dict[str, Any], sentence: str) -> None:
+def test_an_invalid_policy_is_an_error(tiers: Lab, policy: dict[str, Any], sentence: str) -> None:
     document = json.loads((tiers.folder / "compose.json").read_text()) | {"x-cloison": policy}
     (tiers.folder / "wrong.json").write_text(json.dumps(document))
 
@@ -127,7 +127,7 @@ def test_a_policy_that_means_nothing_is_refused(tiers: Lab, policy: dict[str, An
         (("prove", "--format", "terminal,json"), 2, "say with --output where json goes"),
         (("prove", "--format", "json", "-o", "no/where.json"), 2, "there is no directory no"),
         (("prove", "-o", "x"), 2, "Add --format json"),
-        (("prove", "--patience", "0"), 2, "--patience"),
+        (("prove", "--timeout", "0"), 2, "--timeout"),
         (("prov",), 2, "No such command 'prov'"),
         ((), 2, "Usage:"),
     ],

@@ -1,4 +1,4 @@
-"""Proofs of a running project on their way to a ledger."""
+"""Proofs of a running project are sent to a ledger."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_proof_that_is_shown_is_the_one_that_arrives(lab: Lab, server: fake_
 
     name = hashlib.sha256((lab.folder / "proof.json").read_bytes()).hexdigest()
     assert (0, [name]) == (done.returncode, server.stored)
-    assert f"cloison: {server.url} has the proof {name[:12]}\n" in done.stderr
+    assert f"cloison: Sent proof {name[:12]} to {server.url}\n" in done.stderr
     assert TOKEN_VARIABLE not in done.stdout + done.stderr
 
 
@@ -51,15 +51,15 @@ def test_a_ledger_that_is_away_changes_neither_report_nor_verdict(tiers: Lab, se
     back = cloison(tiers, "prove", *tiers.selection.options, **environment(tiers, server))
 
     assert (0, True) == (away.returncode, away.stdout.startswith("PROVEN"))
-    assert "1 proof waits in" in away.stderr
+    assert "1 proof remains in" in away.stderr
     assert (3, True) == (asked.returncode, asked.stdout.startswith("PROVEN"))
-    assert first == second, "the first in the row is tried first"
+    assert first == second, "the first in the spool is tried first"
     assert 0 == back.returncode
-    assert ", and 2 proofs that waited" in back.stderr
+    assert ", and 2 proofs from the spool" in back.stderr
     assert (3, first) == (len(server.stored), server.stored[0])
 
 
-def test_a_ledger_without_a_token_is_told_before_any_work(tiers: Lab) -> None:
+def test_a_ledger_without_a_token_is_an_error_before_any_work(tiers: Lab) -> None:
     done = cloison(tiers, "prove", *tiers.selection.options, "--ledger", "https://ledger.example")
 
     assert (2, "") == (done.returncode, done.stdout)

@@ -1,4 +1,4 @@
-"""A machine with an engine of another Debian suite, beside this one: setup/second-engine.sh starts, enters and stops it."""
+"""An engine of another Debian suite in namespaces of its own: setup/second-engine.sh starts, enters and stops it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class SecondEngine:
     @property
     def state(self) -> Path:
         """Where setup/second-engine.sh keeps the number of the machine's first process."""
-        return ROOT / ".cache/beside" / self.suite / "state"
+        return ROOT / ".cache/second-engine" / self.suite / "state"
 
     @property
     def data(self) -> Path:

@@ -1,4 +1,4 @@
-"""The world of a test: a registry, a machine in front of it, two images and a person."""
+"""Fixtures: a registry, a tampering proxy in front of it, two images and a user."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The API, as a program meets it."""
+"""The HTTP API, tested through its routes."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_a_packed_proof_is_the_same_proof(client: FlaskClient) -> None:
         (b"{}", {"type": "text/plain"}, 415),
     ],
 )
-def test_what_is_no_proof_gets_a_sentence(
+def test_an_invalid_proof_gets_a_message(
     client: FlaskClient, body: bytes, headers: dict[str, str], status: int
 ) -> None:
     answer = send(client, body, **headers)
@@ -156,7 +156,7 @@ def test_a_body_that_is_cut_off_is_refused(client: FlaskClient) -> None:
         ("get", "reads", 200),
     ],
 )
-def test_a_token_does_what_it_is_for(client: FlaskClient, method: str, token: str, status: int) -> None:
+def test_a_token_has_only_its_access(client: FlaskClient, method: str, token: str, status: int) -> None:
     answer = getattr(client, method)("/api/v1/proofs", headers={"Authorization": f"Bearer {token}"})
 
     assert status == answer.status_code
@@ -185,7 +185,7 @@ def test_two_proofs_are_compared(client: FlaskClient) -> None:
     assert "breach" == found["opened"][0]["after"]["judgement"]
 
 
-def test_the_list_and_the_doors_are_documents(client: FlaskClient) -> None:
+def test_proofs_and_intervals_are_listed_as_json(client: FlaskClient) -> None:
     for minute, state in enumerate(["shut", "open"]):
         send(client, proof(minute, app=state))
     listed = got(client, "proofs?limit=1")
@@ -231,7 +231,7 @@ class Quiet(WSGIRequestHandler):
         """Say nothing."""
 
 
-def test_the_api_is_as_its_description_says(served: str, tmp_path: Path) -> None:
+def test_the_api_conforms_to_its_openapi_document(served: str, tmp_path: Path) -> None:
     known = (f'{name} = "{digest(body)}"\n' for name, body in zip(("earlier", "digest"), TWO, strict=True))
     form = tmp_path / "schemathesis.toml"
     form.write_text("[parameters]\n" + "".join(known) + (ROOT / "schemathesis.toml").read_text(encoding="utf-8"))

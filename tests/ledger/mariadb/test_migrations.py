@@ -1,4 +1,4 @@
-"""What an older version wrote is there after an upgrade."""
+"""Migrations keep the data of older versions."""
 
 from __future__ import annotations
 

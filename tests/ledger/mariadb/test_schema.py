@@ -1,4 +1,4 @@
-"""What the migrations make."""
+"""The tables after all migrations."""
 
 from sqlalchemy import Engine, inspect
 

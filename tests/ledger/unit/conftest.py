@@ -1,4 +1,4 @@
-"""The ledger with a database that knows nothing, and can be made to fail or to be slow."""
+"""The ledger with an empty database that a test can make fail or block."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ QUICK = PasswordHasher(memory_cost=8, time_cost=1, parallelism=1)
 
 
 class FakeDatabase:
-    """SQLite in memory; `trouble` is raised by whatever is asked while it is set, `slow` holds every answer back."""
+    """SQLite in memory; every query raises `trouble` while it is set, and blocks while `slow` is cleared."""
 
     def __init__(self) -> None:
         self.trouble: Exception | None = None

@@ -1,4 +1,4 @@
-"""Which failures of a transaction are worth another try."""
+"""The errors after which a transaction is retried."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ class Failing:
 
 
 @pytest.mark.parametrize("number", [1020, 1213, 1205, 2013, 2006])
-def test_work_that_was_undone_is_done_again(engine: Engine, number: int) -> None:
+def test_a_rolled_back_transaction_is_retried(engine: Engine, number: int) -> None:
     work = Failing(failure(number), failure(number))
     pauses: list[float] = []
 
@@ -54,7 +54,7 @@ def test_work_that_was_undone_is_done_again(engine: Engine, number: int) -> None
     assert pauses == [0.02, 0.04]
 
 
-def test_trying_ends(engine: Engine) -> None:
+def test_retries_have_a_limit(engine: Engine) -> None:
     work = Failing(*[failure(1213)] * 10)
     with pytest.raises(OperationalError):
         transaction(engine, work, pause=lambda _: None)
@@ -63,7 +63,7 @@ def test_trying_ends(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("error", [failure(1045), IntegrityError("INSERT", {}, Exception()), KeyError()])
-def test_what_would_fail_again_is_not_tried_again(engine: Engine, error: Exception) -> None:
+def test_a_permanent_error_is_not_retried(engine: Engine, error: Exception) -> None:
     work = Failing(error)
     with pytest.raises(type(error)):
         transaction(engine, work, pause=lambda _: None)
@@ -72,7 +72,7 @@ def test_what_would_fail_again_is_not_tried_again(engine: Engine, error: Excepti
 
 
 @pytest.mark.parametrize(("number", "calls"), [(1213, 2), (2013, 1)])
-def test_a_connection_lost_during_commit_is_not_tried_again(engine: Engine, number: int, calls: int) -> None:
+def test_a_connection_lost_during_commit_is_not_retried(engine: Engine, number: int, calls: int) -> None:
     errors = [failure(number)]
 
     @event.listens_for(engine, "commit")
@@ -87,7 +87,7 @@ def test_a_connection_lost_during_commit_is_not_tried_again(engine: Engine, numb
     assert work.calls == calls
 
 
-def test_a_failure_without_a_number_has_none() -> None:
+def test_an_error_without_a_code_has_none() -> None:
     assert code(OperationalError("SELECT", {}, Exception("text"))) is None
 
 

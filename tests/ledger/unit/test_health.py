@@ -1,4 +1,4 @@
-"""What machines ask."""
+"""The health endpoints."""
 
 from typing import TYPE_CHECKING
 
@@ -9,19 +9,19 @@ if TYPE_CHECKING:
     from tests.ledger.unit.conftest import FakeDatabase
 
 
-def test_alive_whatever_the_database_does(client: "FlaskClient", database: "FakeDatabase") -> None:
+def test_healthz_does_not_depend_on_the_database(client: "FlaskClient", database: "FakeDatabase") -> None:
     database.trouble = ConnectionError()
 
     assert client.get("/healthz").json == {"status": "alive"}
 
 
-def test_ready_when_the_database_answers(client: "FlaskClient") -> None:
+def test_readyz_is_ready_when_the_database_answers(client: "FlaskClient") -> None:
     answer = client.get("/readyz")
 
     assert (answer.status_code, answer.json) == (200, {"status": "ready"})
 
 
-def test_not_ready_when_it_refuses(client: "FlaskClient", database: "FakeDatabase") -> None:
+def test_readyz_is_not_ready_when_the_database_refuses(client: "FlaskClient", database: "FakeDatabase") -> None:
     database.trouble = OperationalError("SELECT 1", {}, Exception("host 198.51.100.7"))
 
     answer = client.get("/readyz")
@@ -30,7 +30,7 @@ def test_not_ready_when_it_refuses(client: "FlaskClient", database: "FakeDatabas
     assert "198.51.100.7" not in answer.text
 
 
-def test_not_ready_when_it_takes_too_long(client: "FlaskClient", database: "FakeDatabase") -> None:
+def test_readyz_is_not_ready_when_the_database_is_too_slow(client: "FlaskClient", database: "FakeDatabase") -> None:
     database.slow.clear()
 
     answer = client.get("/readyz")

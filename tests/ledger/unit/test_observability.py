@@ -1,4 +1,4 @@
-"""Lines, numbers and figures of requests."""
+"""The request log, request ids and metrics."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_request_has_one_line(client: FlaskClient, lines: Lines) -> None:
 
 
 @pytest.mark.parametrize("given", ["", "1; DROP TABLE proof", "*/ SELECT", "A" * 32, "0" * 33])
-def test_a_number_that_is_none_is_replaced(client: FlaskClient, lines: Lines, given: str) -> None:
+def test_an_invalid_request_id_is_replaced(client: FlaskClient, lines: Lines, given: str) -> None:
     client.get("/ask/db", headers={"X-Request-ID": given})
     (line,) = lines.documents
 
@@ -92,7 +92,7 @@ def test_a_number_that_is_none_is_replaced(client: FlaskClient, lines: Lines, gi
     assert 32 == len(line["request_id"])
 
 
-def test_no_secret_gets_into_a_line(client: FlaskClient, lines: Lines) -> None:
+def test_no_secret_is_logged(client: FlaskClient, lines: Lines) -> None:
     client.post(
         f"/ask/{SECRETS[3]}?password={SECRETS[0]}",
         data={"password": SECRETS[0]},
@@ -103,12 +103,12 @@ def test_no_secret_gets_into_a_line(client: FlaskClient, lines: Lines) -> None:
     assert not [secret for secret in SECRETS if secret in "".join(lines.written)]
 
 
-def test_machines_that_ask_all_the_time_have_no_line(client: FlaskClient, lines: Lines) -> None:
+def test_health_checks_are_not_logged(client: FlaskClient, lines: Lines) -> None:
     assert 200 == client.get("/metrics").status_code
     assert [] == lines.written
 
 
-def test_a_failure_has_its_trace_in_one_line(client: FlaskClient, lines: Lines) -> None:
+def test_a_traceback_is_logged_in_one_line(client: FlaskClient, lines: Lines) -> None:
     logging.getLogger("ledger").error("oh", exc_info=RuntimeError("a mistake"))
     client.get("/fail")
 
@@ -116,7 +116,7 @@ def test_a_failure_has_its_trace_in_one_line(client: FlaskClient, lines: Lines) 
     assert 500 == lines.documents[-1]["status"]
 
 
-def test_each_statement_carries_the_number() -> None:
+def test_each_sql_statement_has_the_request_id() -> None:
     app = Flask(__name__)
     engine = create_engine("sqlite://")
     sql_comments.init_app(engine)

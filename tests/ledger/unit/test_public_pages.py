@@ -1,4 +1,4 @@
-"""What everybody may see, and what is said when something goes wrong."""
+"""Public pages and error pages."""
 
 import re
 from typing import TYPE_CHECKING
@@ -29,7 +29,7 @@ AWAY = OperationalError("SELECT 1", {}, Exception("no route"))
         (BROWSER, "text/html"),
     ],
 )
-def test_accept_decides_the_form(client: "FlaskClient", accept: str, mimetype: str) -> None:
+def test_the_accept_header_decides_the_format(client: "FlaskClient", accept: str, mimetype: str) -> None:
     answer = client.get("/", headers={"Accept": accept})
 
     assert answer.mimetype == mimetype
@@ -50,7 +50,7 @@ def test_pages_need_nothing_inline_and_nothing_from_elsewhere(client: "FlaskClie
     assert not re.search(r"<script|<style|style=|\son\w+=|https?://", text)
 
 
-def test_nothing_may_be_kept_by_a_cache_in_between(client: "FlaskClient") -> None:
+def test_proxies_may_not_cache_a_page(client: "FlaskClient") -> None:
     assert client.get("/").headers["Cache-Control"] == "no-store"
 
 
@@ -92,7 +92,7 @@ def test_a_wrong_method_names_the_right_ones(client: "FlaskClient") -> None:
     assert answer.mimetype == "application/json"
 
 
-def test_a_mistake_of_ours_shows_no_trace(client: "FlaskClient", database: "FakeDatabase") -> None:
+def test_an_internal_error_shows_no_traceback(client: "FlaskClient", database: "FakeDatabase") -> None:
     client.set_cookie("session", "of somebody")
     database.trouble = ZeroDivisionError("secret detail")
 
@@ -102,7 +102,7 @@ def test_a_mistake_of_ours_shows_no_trace(client: "FlaskClient", database: "Fake
     assert "secret detail" not in answer.text
 
 
-def test_only_what_the_proxy_says_is_believed(app: "Flask") -> None:
+def test_only_headers_of_the_proxy_are_trusted(app: "Flask") -> None:
     @requires(Access.PUBLIC)
     def who() -> dict[str, str | None]:
         return {"from": request.remote_addr, "host": request.host}

@@ -1,10 +1,10 @@
-"""How the container starts and how it is found healthy."""
+"""The start of the application's container, and its health check."""
 
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 HEALTHCHECK = Path(__file__).parents[3] / "app" / "healthcheck.py"
 
 
-def test_waiting_for_the_database_ends_and_said_why_once(tmp_path: Path, settings: "Callable[..., Settings]") -> None:
+def test_the_wait_for_the_database_ends_and_gives_its_reason_once(
+    tmp_path: Path, settings: "Callable[..., Settings]"
+) -> None:
     secret = tmp_path / "db_password"
     secret.write_text("x", encoding="utf-8")
     engine = engine_for(settings(LEDGER_DB_HOST="127.0.0.1", LEDGER_DB_PORT="1", LEDGER_DB_PASSWORD_FILE=str(secret)))
@@ -40,23 +42,46 @@ def test_the_proxy_closes_idle_connections_first() -> None:
     assert server.keepalive > 30
 
 
-class Readiness(BaseHTTPRequestHandler):
-    """Answers /readyz with the status that the test set."""
+def test_the_server_does_not_listen_before_it_has_reached_the_database(tmp_path: Path) -> None:
+    gunicorn, started = tmp_path / "gunicorn", tmp_path / "started"
+    gunicorn.write_text(f"#!/bin/sh\n: > '{started}'\n", encoding="utf-8")
+    gunicorn.chmod(0o755)
+    secret = tmp_path / "db_password"
+    secret.write_text("x", encoding="utf-8")
+    environment = {
+        "PATH": str(tmp_path),
+        "PYTHONPATH": str(HEALTHCHECK.parent),
+        "LEDGER_DB_HOST": "127.0.0.1",
+        "LEDGER_DB_PORT": "1",
+        "LEDGER_DB_PASSWORD_FILE": str(secret),
+        "LEDGER_START_PATIENCE": "0.1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "ledger"], check=False, env=environment, capture_output=True, text=True
+    )
 
-    status: ClassVar[int] = 200
+    assert done.returncode == 1
+    assert "ledger: the database does not answer: " in done.stderr
+    assert not started.exists()
+
+
+class FakeLedger(BaseHTTPRequestHandler):
+    """Answers each path with the status that the test set."""
+
+    statuses: ClassVar[Mapping[str, int]] = {}
 
     def do_GET(self) -> None:
-        """Answer."""
-        self.send_response(self.status if self.path == "/readyz" else 404)
+        """Answer a request."""
+        self.send_response(self.statuses.get(self.path, 404))
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Stay quiet."""
+        """Write no log."""
 
 
 @pytest.fixture
 def ledger_port() -> Iterator[None]:
-    with HTTPServer(("127.0.0.1", 5000), Readiness) as served:
+    with HTTPServer(("127.0.0.1", 5000), FakeLedger) as served:
         thread = threading.Thread(target=served.serve_forever, args=(0.01,))
         thread.start()
         yield
@@ -68,14 +93,22 @@ def check() -> int:
     return subprocess.run([sys.executable, "-I", "-S", str(HEALTHCHECK)], check=False).returncode
 
 
-@pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
-def test_healthy_is_what_readyz_says(
-    ledger_port: None, monkeypatch: pytest.MonkeyPatch, status: int, code: int
+@pytest.mark.parametrize(
+    ("statuses", "code"),
+    [
+        ({"/healthz": 200, "/readyz": 200}, 0),
+        ({"/healthz": 200, "/readyz": 503}, 0),
+        ({"/healthz": 500, "/readyz": 503}, 1),
+    ],
+    ids=["ready", "alive without a database", "neither"],
+)
+def test_a_container_is_healthy_while_its_process_answers(
+    ledger_port: None, monkeypatch: pytest.MonkeyPatch, statuses: Mapping[str, int], code: int
 ) -> None:
-    monkeypatch.setattr(Readiness, "status", status)
+    monkeypatch.setattr(FakeLedger, "statuses", statuses)
 
     assert check() == code
 
 
-def test_nobody_listening_is_not_healthy() -> None:
+def test_a_container_in_which_no_process_listens_is_not_healthy() -> None:
     assert check() == 1

@@ -18,7 +18,7 @@ def test_what_is_set_is_used() -> None:
 
 
 @pytest.mark.parametrize("value", ["many", "0", "-1"])
-def test_a_number_that_is_none_is_named(value: str) -> None:
+def test_an_invalid_number_is_named(value: str) -> None:
     with pytest.raises(SystemExit, match=f"LEDGER_WORKERS='{value}'"):
         Settings.from_environment({"LEDGER_WORKERS": value})
 

@@ -1,4 +1,4 @@
-"""A slow question is asked once, however many want to know."""
+"""Single flight: concurrent callers share one call."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +8,7 @@ import pytest
 from ledger.single_flight import SingleFlight
 
 
-def test_who_comes_while_it_is_asked_gets_the_same_answer() -> None:
+def test_concurrent_callers_share_one_call() -> None:
     asked: list[int] = []
     go = threading.Event()
 
@@ -27,7 +27,7 @@ def test_who_comes_while_it_is_asked_gets_the_same_answer() -> None:
     assert asked == [1]
 
 
-def test_the_next_one_asks_again() -> None:
+def test_a_later_caller_starts_a_new_call() -> None:
     asked: list[int] = []
     once = SingleFlight(lambda: asked.append(1), timeout=5)
     once()
@@ -36,7 +36,7 @@ def test_the_next_one_asks_again() -> None:
     assert asked == [1, 1]
 
 
-def test_a_question_without_an_answer_holds_one_thread_and_nobody() -> None:
+def test_a_blocked_call_uses_one_thread_and_callers_time_out() -> None:
     go = threading.Event()
 
     def ask() -> None:

@@ -1,4 +1,4 @@
-"""A ledger to send to."""
+"""A fixture: a fake ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command does with a proof: kept before it is shown, sent after, and the exit code is the verdict's."""
+"""Delivery of a proof: it is saved before it is shown and sent afterwards, and the exit code is the verdict's."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def made(server: fake_ledger.Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyP
     return made
 
 
-def test_without_a_ledger_nobody_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_ledger_there_is_no_client(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOISON_LEDGER_TOKEN", TOKEN_VARIABLE)
 
     assert ledger_delivery.ledger_client(LedgerOptions()) is None
@@ -41,29 +41,29 @@ def test_without_a_ledger_nobody_is_needed(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_proof_is_on_the_disk_before_it_is_sent(made: Made, server: fake_ledger.Ledger, tmp_path: Path) -> None:
-    parcel = made().enqueue(fully_allowed())
+    delivery = made().enqueue(fully_allowed())
 
-    assert parcel.queued
-    assert tmp_path in parcel.queued.path.parents
+    assert delivery.queued
+    assert tmp_path in delivery.queued.path.parents
     assert [] == server.posted
-    assert 0 == parcel.send(0)
+    assert 0 == delivery.send(0)
     assert [digest(fully_allowed())] == server.stored
 
 
 @pytest.mark.parametrize("required", [False, True])
-def test_a_failed_sending_changes_the_exit_code_only_where_that_is_asked_for(
+def test_a_failed_delivery_changes_the_exit_code_only_if_required(
     required: bool,
     made: Made,
     server: fake_ledger.Ledger,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     server.always = status(503)
-    parcel = made(required=required).enqueue(fully_allowed())
+    delivery = made(required=required).enqueue(fully_allowed())
 
-    assert [3 if required else 0, 1, 3] == [parcel.send(code) for code in (0, 1, 3)]
+    assert [3 if required else 0, 1, 3] == [delivery.send(code) for code in (0, 1, 3)]
     told = capsys.readouterr()
     assert "" == told.out
-    assert told.err.startswith(f"cloison: {server.url} has not got the proof: it answered 503")
+    assert told.err.startswith(f"cloison: {server.url} did not accept the proof: it answered 503")
 
 
 def test_a_proof_that_arrives_changes_no_exit_code(made: Made) -> None:
@@ -73,43 +73,43 @@ def test_a_proof_that_arrives_changes_no_exit_code(made: Made) -> None:
     assert 0 == ledger_client.enqueue(fully_allowed()).send(0)
 
 
-def test_a_disk_that_takes_nothing_has_the_proof_sent_at_once(
+def test_a_proof_that_cannot_be_saved_is_sent_at_once(
     made: Made, server: fake_ledger.Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "cloison").write_text("a file where the folder would be")
 
-    parcel = made(required=True).enqueue(fully_allowed())
+    delivery = made(required=True).enqueue(fully_allowed())
 
-    assert "the proof cannot be kept in" in capsys.readouterr().err
-    assert 0 == parcel.send(0)
+    assert "the proof cannot be saved there" in capsys.readouterr().err
+    assert 0 == delivery.send(0)
     assert [digest(fully_allowed())] == server.stored
 
 
-def test_a_spool_that_cannot_be_read_is_told(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    parcel = made(required=True).enqueue(fully_allowed())
-    assert parcel.queued
-    parcel.queued.path.unlink()
-    parcel.queued.path.mkdir()
+def test_an_unreadable_spool_is_reported(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    delivery = made(required=True).enqueue(fully_allowed())
+    assert delivery.queued
+    delivery.queued.path.unlink()
+    delivery.queued.path.mkdir()
 
-    assert 3 == parcel.send(0)
-    assert "cannot be sent: Is a directory" in capsys.readouterr().err
+    assert 3 == delivery.send(0)
+    assert "the proofs in it cannot be sent: Is a directory" in capsys.readouterr().err
 
 
-def test_who_interrupts_learns_where_the_proof_waits(
+def test_an_interrupt_reports_where_the_proof_is(
     made: Made, server: fake_ledger.Ledger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parcel = made().enqueue(fully_allowed())
+    delivery = made().enqueue(fully_allowed())
 
     def interrupted(*_: object) -> bool:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(type(parcel.delivery), "send", interrupted)
+    monkeypatch.setattr(type(delivery.sender), "send", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        parcel.send(0)
-    assert "waits in" in capsys.readouterr().err
+        delivery.send(0)
+    assert "stay in" in capsys.readouterr().err
 
 
-def test_an_open_way_is_warned_of_before_any_work(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unencrypted_address_is_reported_before_any_work(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
     made("http://ledger.example")
 
     assert "http://ledger.example is not encrypted" in capsys.readouterr().err

@@ -74,8 +74,12 @@ def test_the_proposal_can_be_laid_over_the_file_and_is_then_the_smallest(tmp_pat
     again = parse(plan("-f", "compose.yml", "-f", str(over), "--format", "json").stdout.encode())
 
     assert again.proposal is None
-    seats = {part.name: [name.partition("_")[2] for name in part.networks] for part in again.project.services}
-    assert {"app": ["app-proxy", "backend_net"], "db": ["backend_net"], "proxy": ["app-proxy", "frontend_net"]} == seats
+    attachments = {part.name: [name.partition("_")[2] for name in part.networks] for part in again.project.services}
+    assert {
+        "app": ["app-proxy", "backend_net"],
+        "db": ["backend_net"],
+        "proxy": ["app-proxy", "frontend_net"],
+    } == attachments
 
 
 def test_the_report_says_predicted_and_never_proven() -> None:
@@ -114,7 +118,7 @@ def test_the_stack_is_sound_on_newer_engines(engine: str) -> None:
         (("-f", "nowhere.yml"), 2, "nowhere.yml"),
         (("--format", "html"), 2, 'no report "html"; choose from terminal, json'),
         (("--format", "terminal,json"), 2, "say with --output where json goes"),
-        (("--engine", "newest"), 2, '"newest" is not the version of an engine; write it like 20.10 or 28.0'),
+        (("--engine", "newest"), 2, '"newest" is not a version of Docker Engine; write it like 20.10 or 28.0'),
         (("--external", "host"), 2, "--external"),
     ],
 )
@@ -166,7 +170,7 @@ def test_the_exit_code_is_the_verdict(tmp_path: Path, policy: dict[str, Any] | N
     assert sentence in done.stdout + done.stderr
 
 
-def test_a_network_that_is_not_told_leaves_it_undecided(tmp_path: Path) -> None:
+def test_an_external_network_of_unknown_kind_is_undecided(tmp_path: Path) -> None:
     document = {"services": {"a": {"image": "x", "networks": ["edge"]}}, "networks": {"edge": {"external": True}}}
     (tmp_path / "compose.json").write_text(json.dumps(document))
 

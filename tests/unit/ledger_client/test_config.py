@@ -1,4 +1,4 @@
-"""Which addresses and tokens are taken, and that a token is nowhere but in its header."""
+"""Valid addresses and tokens, and the secrecy of the token."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ TAKEN = {
     "http://[::1]:8080/behind/a/proxy/": "http://[::1]:8080/behind/a/proxy",
 }
 NOT_TAKEN = {
-    "": "is no address of a ledger",
-    "ledger.example": "is no address of a ledger",
-    "ftp://ledger.example": "is no address of a ledger",
-    "https://": "is no address of a ledger",
-    "https://ledger.example:0": "is no address of a ledger",
-    "https://ledger.example:99999": "the address is none",
-    "https://[::1": "the address is none",
-    "https://ledger.example/\x07": "is no address of a ledger",
-    "https://me:secret@ledger.example": "the address holds a name or a password",
-    "https://ledger.example/?project=1": "leave out what begins at ? or #",
-    "https://ledger.example/#top": "leave out what begins at ? or #",
+    "": "is not the address of a ledger",
+    "ledger.example": "is not the address of a ledger",
+    "ftp://ledger.example": "is not the address of a ledger",
+    "https://": "is not the address of a ledger",
+    "https://ledger.example:0": "is not the address of a ledger",
+    "https://ledger.example:99999": "the address is not valid",
+    "https://[::1": "the address is not valid",
+    "https://ledger.example/\x07": "is not the address of a ledger",
+    "https://me:secret@ledger.example": "the address contains a user name or a password",
+    "https://ledger.example/?project=1": "remove the part from ? or # on",
+    "https://ledger.example/#top": "remove the part from ? or # on",
 }
 NO_TOKENS = ["two words", "two\nlines", "naïve", "=", "clo_\x00"]
 

@@ -1,4 +1,4 @@
-"""Every way in which a ledger can fail, and what becomes of the proofs that wait."""
+"""Every kind of failure of a ledger, and its effect on the queued proofs."""
 
 from __future__ import annotations
 
@@ -29,26 +29,32 @@ def test_a_proof_arrives_with_its_token_and_leaves_the_disk(sender: Sender, serv
     assert [] == sender.queued
     assert f"Bearer {TOKEN_VARIABLE}" == server.headers[0]["Authorization"]
     assert "/api/v1/proofs" == server.headers[0]["path"]
-    assert [f"{server.url} has the proof {names(ONE)[0][:12]}"] == sender.said
+    assert [f"Sent proof {names(ONE)[0][:12]} to {server.url}"] == sender.said
 
 
 KEPT = {
-    "500": (status(500), "answered 500 Internal Server Error: detail of 500; 1 proof waits in"),
-    "502 of a proxy": (status(502, PAGE), "answered 502 Bad Gateway; 1 proof waits in"),
+    "500": (status(500), "answered 500 Internal Server Error: detail of 500; 1 proof remains in"),
+    "502 of a proxy": (status(502, PAGE), "answered 502 Bad Gateway; 1 proof remains in"),
     "503": (status(503), "answered 503"),
-    "429": (status(429, Retry_After="7"), "(it asks for 7 s of patience); 1 proof waits in"),
-    "401": (status(401), "does not open to the token of a test: it answered 401 Unauthorized: detail of 401; mend"),
-    "403": (status(403), "does not open to the token of a test: it answered 403"),
-    "404": (status(404, PAGE), "is no ledger as it seems: it answered 404"),
-    "a page for all": (status(200, PAGE), "it answered 200 and did not name the proof; is it a ledger?"),
-    "another digest": (status(201, {"digest": "0" * 64}), "it answered 201 and did not name the proof"),
-    "a list": (status(200, []), "did not name the proof"),
-    "an endless answer": (status(200, "x" * 100_000), "did not name the proof"),
-    "400 of a proxy": (status(400, PAGE), "is no ledger as it seems: it answered 400"),
-    "a steering answer": (status(500, {"error": {"detail": "\x1b[2J\nred"}}), "Error: [2J red; 1 proof waits"),
-    "silence": (fake_ledger.hang, "has not got the proof: it d"),
-    "a trickle": (fake_ledger.trickle, "has not got the proof: it did not answer within 1 s; 1 proof waits"),
-    "no word": (fake_ledger.disconnect, "has not got the proof: "),
+    "429": (status(429, Retry_After="7"), "(it asks to wait 7 s); 1 proof remains in"),
+    "401": (
+        status(401),
+        "rejected the token of a test: it answered 401 Unauthorized: detail of 401. Create a new token",
+    ),
+    "403": (status(403), "rejected the token of a test: it answered 403"),
+    "404": (status(404, PAGE), "does not look like a ledger: it answered 404"),
+    "a page for all": (
+        status(200, PAGE),
+        "it answered 200 and did not return the digest of the proof; is it a ledger?",
+    ),
+    "another digest": (status(201, {"digest": "0" * 64}), "it answered 201 and did not return the digest of the proof"),
+    "a list": (status(200, []), "did not return the digest of the proof"),
+    "an endless answer": (status(200, "x" * 100_000), "did not return the digest of the proof"),
+    "400 of a proxy": (status(400, PAGE), "does not look like a ledger: it answered 400"),
+    "a steering answer": (status(500, {"error": {"detail": "\x1b[2J\nred"}}), "Error: [2J red; 1 proof remains"),
+    "silence": (fake_ledger.hang, "did not accept the proof: it d"),
+    "a trickle": (fake_ledger.trickle, "did not accept the proof: it did not answer within 1 s; 1 proof remains"),
+    "no word": (fake_ledger.disconnect, "did not accept the proof: "),
 }
 
 
@@ -68,7 +74,7 @@ def test_what_is_not_acknowledged_stays_and_arrives_later(
     assert sender.send(TWO)
     assert names(ONE, TWO) == server.stored
     assert [] == sender.queued
-    assert f"{server.url} has the proof {names(TWO)[0][:12]}, and 1 proof that waited" == sender.said[1]
+    assert f"Sent proof {names(TWO)[0][:12]} to {server.url}, and 1 proof from the spool" == sender.said[1]
 
 
 @pytest.mark.parametrize("wrong", [fake_ledger.store_and_disconnect, fake_ledger.truncated_answer])
@@ -121,7 +127,7 @@ def test_what_the_disk_has_damaged_is_set_aside(sender: Sender, server: fake_led
 
     assert sender.send(THREE)
     assert names(THREE) == server.stored
-    assert "the disk holds other bytes than were written" in sender.said[0]
+    assert "the file on disk is damaged" in sender.said[0]
 
 
 def test_a_redirection_is_told_and_not_followed(sender: Sender, server: fake_ledger.Ledger) -> None:
@@ -130,7 +136,7 @@ def test_a_redirection_is_told_and_not_followed(sender: Sender, server: fake_led
 
         assert not sender.send(ONE)
         assert [] == other.headers
-        assert f"it points to {other.url}/api/v1/proofs; is that the ledger's address?" in sender.said[0]
+        assert f"it redirects to {other.url}/api/v1/proofs; is that the ledger's address?" in sender.said[0]
 
 
 def test_a_ledger_that_is_away_gets_everything_in_order_when_it_is_back(
@@ -140,7 +146,7 @@ def test_a_ledger_that_is_away_gets_everything_in_order_when_it_is_back(
     sender.ledger = replace(there, url="http://127.0.0.1:1")
     assert not sender.send(ONE)
     assert not sender.send(TWO)
-    assert "http://127.0.0.1:1 has not got the proof: Connection refused; 2 proofs wait in" in sender.said[1]
+    assert "http://127.0.0.1:1 did not accept the proof: Connection refused; 2 proofs remain in" in sender.said[1]
 
     sender.ledger = there
     assert sender.send(THREE)
@@ -161,7 +167,7 @@ def test_one_run_sends_so_many_and_the_next_ones_the_rest(sender: Sender, server
 
     assert not sender.send(THREE)
     assert names(ONE, TWO) == server.stored
-    assert f"{server.url} has 2 proofs that waited; 1 proof waits in {sender.spool.folder}" in sender.said[0]
+    assert f"Sent 2 proofs from the spool to {server.url}; 1 proof remains in {sender.spool.folder}" in sender.said[0]
     assert sender.send(b"{}")
     assert names(ONE, TWO, THREE, b"{}") == server.stored
 
@@ -204,8 +210,8 @@ def test_while_another_sends_the_proof_waits_its_turn(sender: Sender, server: fa
         assert not sender.send(TWO)
 
     assert [] == server.posted
-    assert "another cloison has been sending" in sender.said[0]
-    assert "2 proofs wait in" in sender.said[0]
+    assert "another cloison process has been sending" in sender.said[0]
+    assert "2 proofs remain in" in sender.said[0]
 
 
 def test_a_proof_that_no_disk_keeps_is_sent_all_the_same(sender: Sender, server: fake_ledger.Ledger) -> None:
@@ -215,4 +221,4 @@ def test_a_proof_that_no_disk_keeps_is_sent_all_the_same(sender: Sender, server:
     assert not delivery.send_only(names(TWO)[0], gzip.compress(TWO))
 
     assert names(ONE) == server.stored
-    assert "will not have the proof: it answered 422" in sender.said[1]
+    assert "rejected the proof: it answered 422" in sender.said[1]

@@ -110,8 +110,8 @@ BY_LINK = "host:* on backend_net over its link"
 ROWS = [
     # A sysctl of the file turns IPv6 on or off.
     (with_sysctl("0"), f"app-1 -> {BY_LINK}", OPEN, BY_SYSCTL),
-    (with_sysctl("0"), f"db-1 -> {BY_LINK}", SHUT, "the file gives db no IPv6 address"),
-    (with_sysctl("1"), f"app-1 -> {BY_LINK}", SHUT, "the file gives app no IPv6 address"),
+    (with_sysctl("0"), f"db-1 -> {BY_LINK}", SHUT, "db has no IPv6 address in the file"),
+    (with_sysctl("1"), f"app-1 -> {BY_LINK}", SHUT, "app has no IPv6 address in the file"),
     (with_sysctl("0", DUAL_STACK), f"app-1 -> {BY_LINK}", OPEN, BY_SYSCTL),
     (with_sysctl("1", DUAL_STACK), f"app-1 -> {BY_LINK}", UNKNOWN, "a sysctl of the file turns IPv6 off in app"),
     (with_sysctl("1", DUAL_STACK), f"db-1 -> app-1:5000 on backend_net {OVER}", UNKNOWN, "turns IPv6 off in app"),

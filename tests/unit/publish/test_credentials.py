@@ -69,7 +69,7 @@ def test_a_broken_configuration_is_an_error_and_not_no_login(write: Write, text:
     with pytest.raises(UsageError) as complaint:
         credentials.from_configuration("registry.example")
 
-    assert f"{tmp_path / 'config.json'} is no configuration of Docker's" in str(complaint.value)
+    assert f"{tmp_path / 'config.json'} is not a valid configuration of Docker" in str(complaint.value)
 
 
 @pytest.mark.parametrize("script", ["exit 1", "echo secret; exit 1", "echo no json", "echo '{}'", "echo '[]'"])

@@ -1,4 +1,4 @@
-"""The engine's prose, and what a person is told."""
+"""The engine's error messages, and the advice for each."""
 
 import pytest
 
@@ -17,13 +17,16 @@ SEEN = [
     ("denied: requested access to the resource is denied", "does not let me write to team/ledger"),
     ("denied: permission_denied: write_package", "does not let me write to team/ledger"),
     ("unexpected status from PUT request: 403 Forbidden", "does not let me write to team/ledger"),
-    ("denied: adding 2 MiB of storage resource would exceed the quota", "has no room"),
-    ("write /var/lib/registry/x: no space left on device", "has no room"),
+    ("denied: adding 2 MiB of storage resource would exceed the quota", "has no space left"),
+    ("write /var/lib/registry/x: no space left on device", "has no space left"),
     ("toomanyrequests: You have reached your pull rate limit", "no more requests"),
-    ('Get "https://r/v2/": dial tcp: lookup r: no such host', "no host of this name"),
-    ('Get "https://r/v2/": dial tcp: lookup r on 127.0.0.53:53: server misbehaving', "no host of this name"),
-    ('Get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused', "nobody answers"),
-    ("dial tcp 192.0.2.1:443: connect: no route to host", "nobody answers"),
+    ('Get "https://r/v2/": dial tcp: lookup r: no such host', "cannot resolve registry.example:5000"),
+    (
+        'Get "https://r/v2/": dial tcp: lookup r on 127.0.0.53:53: server misbehaving',
+        "cannot resolve registry.example:5000",
+    ),
+    ('Get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused', "no server listens"),
+    ("dial tcp 192.0.2.1:443: connect: no route to host", "no server listens"),
     ('Get "https://r/v2/": net/http: TLS handshake timeout', "does not answer in time"),
     ('Get "https://r/v2/": context deadline exceeded', "does not answer in time"),
     ('Get "https://r/v2/": dial tcp 192.0.2.1:443: i/o timeout', "does not answer in time"),
@@ -31,16 +34,16 @@ SEEN = [
     ('Get "https://r/v2/": x509: certificate signed by unknown authority', "does not trust the certificate"),
     ("error parsing HTTP 413 response body: invalid character '<'", "limits the size"),
     ("tag invalid: The image tag '1' already exists and cannot be overwritten", "choose another tag than 1"),
-    ("name invalid: Missing image name. Pushes should be of the form <name>", "does not take the name"),
+    ("name invalid: Missing image name. Pushes should be of the form <name>", "does not accept the name"),
     ("name unknown: The repository with name 'x' does not exist in the registry", "has no repository"),
-    ("manifest unknown: manifest unknown", "does not know what it was given"),
-    ("error parsing HTTP 404 response body: invalid character 'h'", "no registry that takes images"),
-    ("error parsing HTTP 405 response body: invalid character 'M'", "no registry that takes images"),
+    ("manifest unknown: manifest unknown", "does not know the manifest"),
+    ("error parsing HTTP 404 response body: invalid character 'h'", "no registry for images"),
+    ("error parsing HTTP 405 response body: invalid character 'M'", "no registry for images"),
     ("received unexpected HTTP status: 500 Internal Server Error", "failed"),
-    ('Put "http://r/v2/x/manifests/1": EOF', "broke the connection off"),
-    ("write tcp 127.0.0.1:1->127.0.0.1:2: write: connection reset by peer", "broke the connection off"),
-    ("filesystem layer verification failed for digest sha256:00", "holds other bytes"),
-    ("manifest verification failed for digest sha256:00", "holds other bytes"),
+    ('Put "http://r/v2/x/manifests/1": EOF', "closed the connection"),
+    ("write tcp 127.0.0.1:1->127.0.0.1:2: write: connection reset by peer", "closed the connection"),
+    ("filesystem layer verification failed for digest sha256:00", "stores other bytes"),
+    ("manifest verification failed for digest sha256:00", "stores other bytes"),
 ]
 
 
@@ -63,7 +66,7 @@ def test_every_row_is_reached() -> None:
 def test_without_a_login_the_advice_is_to_log_in(message: str) -> None:
     told = error_advice(message, TARGET, Login())
 
-    assert "registry.example:5000 wants a password" in told
+    assert "registry.example:5000 requires a login" in told
     assert "`docker login registry.example:5000`" in told
 
 
@@ -73,7 +76,7 @@ def test_docker_hub_is_logged_into_without_its_name() -> None:
 
 def test_what_nobody_foresaw_is_quoted() -> None:
     assert error_advice("the moon is full", TARGET, ME).startswith(
-        "registry.example:5000 did not take it (the moon is full)"
+        "registry.example:5000 did not accept the image (the moon is full)"
     )
 
 

@@ -1,4 +1,4 @@
-"""Visits, counted in sixteen rows so that several processes can add at once."""
+"""The table of visits: sixteen counters, so that several processes can increment them at once."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ SHARDS = 16
 
 
 def upgrade() -> None:
-    """Make the table, and its rows in a way that a second try survives: MariaDB commits between the two."""
+    """Create the table and its rows; a repeated run succeeds, because MariaDB commits between the two."""
     op.create_table(
         "visits",
         sa.Column("shard", sa.SmallInteger, primary_key=True, autoincrement=False),
@@ -22,5 +22,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Forget every visit."""
+    """Drop the table."""
     op.drop_table("visits")

@@ -1,4 +1,4 @@
-"""Proofs: each document once, and what its doors were from proof to proof."""
+"""The tables of proofs: documents, connections (`door`) and their intervals (`spell`)."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,13 +8,13 @@ revision = "0002"
 down_revision = "0001"
 
 TIME = mysql.DATETIME(fsp=3)
-NAME = sa.String(255, collation="utf8mb4_bin")  # names of places: two that differ in case only are two
+NAME = sa.String(255, collation="utf8mb4_bin")  # names are case-sensitive
 WORD = sa.String(16, collation="ascii_bin")
 NUMBER = mysql.BIGINT(unsigned=True)
 
 
 def upgrade() -> None:
-    """Make the tables, in a way that a second try survives: MariaDB commits after each."""
+    """Create the tables; a repeated run succeeds, because MariaDB commits after each."""
     op.create_table(
         "project",
         sa.Column("id", NUMBER, primary_key=True, autoincrement=True),
@@ -23,7 +23,7 @@ def upgrade() -> None:
         sa.Column("badge_key", sa.CHAR(32, collation="ascii_bin"), nullable=False, unique=True),
         sa.Column("keep_all_days", sa.Integer, nullable=False, server_default="30"),
         sa.Column("keep_daily_days", sa.Integer, nullable=False, server_default="365"),
-        # What the list of projects shows, so that it asks for no proof: kept in step by whoever adds or thins out.
+        # The columns of the project list, updated with every added or deleted proof, so that the list reads no proof.
         sa.Column("proofs", NUMBER, nullable=False, server_default="0"),
         sa.Column("last_proof", NUMBER),
         sa.Column("changed_proof", NUMBER),
@@ -83,7 +83,7 @@ def upgrade() -> None:
         sa.Column("until_proof", NUMBER),
         if_not_exists=True,
     )
-    # Apart from the tables, so that a second try makes those that are missing.
+    # After the tables, so that a repeated run creates those that are missing.
     op.create_index("proof_in_order", "proof", ["project_id", "started", "id"], if_not_exists=True)
     op.create_index("proof_changes_in_order", "proof", ["project_id", "repeats", "started", "id"], if_not_exists=True)
     op.create_index("door_by_source", "door", ["project_id", "source"], if_not_exists=True)
@@ -92,6 +92,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Forget every proof."""
+    """Drop the tables."""
     for table in ("spell", "door", "document", "proof", "project"):
         op.drop_table(table)

@@ -1,4 +1,4 @@
-"""People and tokens, what they may read and write, and what they did."""
+"""The tables of accounts, tokens, sessions, login attempts and the audit log."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,23 +9,23 @@ down_revision = "0002"
 
 TIME = mysql.DATETIME(fsp=3)
 NUMBER = mysql.BIGINT(unsigned=True)
-DIGEST = sa.BINARY(32)  # SHA-256 of a secret that only its owner has
+DIGEST = sa.BINARY(32)  # SHA-256 of a secret
 NAME = sa.String(63, collation="ascii_bin")
 SENTENCE = sa.String(255)
 
 
 def account() -> sa.Column[int]:
-    """Return a column that names an account and goes with it."""
+    """Return a foreign key of an account, with ON DELETE CASCADE."""
     return sa.Column("account_id", NUMBER, sa.ForeignKey("account.id", ondelete="CASCADE"), nullable=False)
 
 
 def project() -> sa.Column[int]:
-    """Return a column that names a project and goes with it."""
+    """Return a foreign key of a project, with ON DELETE CASCADE."""
     return sa.Column("project_id", NUMBER, sa.ForeignKey("project.id", ondelete="CASCADE"), nullable=False)
 
 
 def upgrade() -> None:
-    """Make the tables, in a way that a second try survives: MariaDB commits after each."""
+    """Create the tables; a repeated run succeeds, because MariaDB commits after each."""
     op.create_table(
         "account",
         sa.Column("id", NUMBER, primary_key=True, autoincrement=True),
@@ -84,12 +84,12 @@ def upgrade() -> None:
         sa.Column("request_id", sa.String(64, collation="ascii_bin"), nullable=False),
         if_not_exists=True,
     )
-    # Apart from the tables, so that a second try makes those that are missing.
+    # After the tables, so that a repeated run creates those that are missing.
     for table, column in (("session", "ends"), ("device", "ends"), ("attempt", "last"), ("audit", "at")):
         op.create_index(f"{table}_by_{column}", table, [column], if_not_exists=True)
 
 
 def downgrade() -> None:
-    """Forget everybody."""
+    """Drop the tables."""
     for table in ("audit", "attempt", "device", "session", "token", "membership", "account"):
         op.drop_table(table)

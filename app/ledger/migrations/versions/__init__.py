@@ -1,1 +1,1 @@
-"""One file per change, in order."""
+"""The migrations, one file for each, in order."""

@@ -1,4 +1,4 @@
-"""What administrators do, and that it is written down."""
+"""The pages for administrators, and the entries in the audit log."""
 
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ def ada(world: "SampleLedger") -> "Browser":
     return world.browser_of("ada")
 
 
-def test_somebody_is_added_with_a_password_that_is_shown_once(world: "SampleLedger", ada: "Browser") -> None:
+def test_a_new_account_s_password_is_shown_once(world: "SampleLedger", ada: "Browser") -> None:
     answer = ada.send("/admin/users", name="Nora", projects=["ours", "theirs"])
 
     assert world.browser().log_in("nora", shown(answer)).status_code == 303
@@ -37,11 +37,11 @@ def test_somebody_is_added_with_a_password_that_is_shown_once(world: "SampleLedg
     ("fields", "told"),
     [
         ({"name": "rita"}, "There is an account rita already."),
-        ({"name": "no blank"}, "A name has 1 to 63 small letters"),
+        ({"name": "no blank"}, "A name has 1 to 63 lower-case letters"),
         ({"name": "x", "projects": "nowhere"}, "There is no project nowhere."),
     ],
 )
-def test_who_cannot_be_added_is_told_beside_the_field(
+def test_an_invalid_account_is_reported_beside_the_field(
     ada: "Browser", world: "SampleLedger", fields: dict[str, str], told: str
 ) -> None:
     answer = ada.send("/admin/users", **fields)
@@ -51,7 +51,7 @@ def test_who_cannot_be_added_is_told_beside_the_field(
     assert "x" not in [account.name for account in world.do(users.all_accounts)]
 
 
-def test_what_somebody_reads_is_what_is_ticked(world: "SampleLedger", ada: "Browser") -> None:
+def test_the_readable_projects_are_the_ticked_ones(world: "SampleLedger", ada: "Browser") -> None:
     ada.send("/admin/users/rita/projects", page="/admin/users/rita", projects=["theirs"])
 
     assert world.do(lambda c: users.get_account(c, "rita")).reads == ("theirs",)
@@ -67,7 +67,7 @@ def test_the_last_administrator_stays(world: "SampleLedger", ada: "Browser", fie
     assert ada.get("/admin/users").status_code == 200
 
 
-def test_an_administrator_may_go_when_there_is_another_one(world: "SampleLedger", ada: "Browser") -> None:
+def test_one_of_two_administrators_can_lose_the_role(world: "SampleLedger", ada: "Browser") -> None:
     ada.send("/admin/users/theo/standing", page="/admin/users/theo", is_administrator="1")
     ada.send("/admin/users/ada/standing", page="/admin/users/ada")
 
@@ -78,7 +78,7 @@ def test_an_administrator_may_go_when_there_is_another_one(world: "SampleLedger"
     ]
 
 
-def test_another_password_logs_everybody_out_who_used_the_account(world: "SampleLedger", ada: "Browser") -> None:
+def test_a_new_password_ends_every_session_of_the_account(world: "SampleLedger", ada: "Browser") -> None:
     browser = world.browser_of("rita")
     answer = ada.send("/admin/users/rita/password", page="/admin/users/rita")
 
@@ -109,7 +109,7 @@ def test_a_project_that_cannot_be_added_says_why(ada: "Browser", name: str, told
     assert told in answer.text
 
 
-def test_what_is_not_done_is_not_in_the_log(world: "SampleLedger", ada: "Browser") -> None:
+def test_a_failed_action_is_not_in_the_log(world: "SampleLedger", ada: "Browser") -> None:
     before = world.log()
     ada.send("/admin/projects", name="ours")
 

@@ -36,13 +36,13 @@ def test_the_first_administrator_is_made_once(world: "SampleLedger", run: Callab
     world.remove_accounts()
     code, password, said = run("first-administrator")
 
-    assert (code, said) == (0, "ledger: made the administrator admin; this password is shown once\n")
+    assert (code, said) == (0, "ledger: created the administrator admin; this password is shown once\n")
     assert world.browser_of("admin", password.strip()).get("/admin/users").status_code == 200
     assert run("first-administrator")[:2] == (0, "")
     assert password.strip() not in str(world.log())
 
 
-def test_an_admin_who_is_none_any_more_becomes_one_again(world: "SampleLedger", run: Callable[..., Said]) -> None:
+def test_a_former_administrator_becomes_one_again(world: "SampleLedger", run: Callable[..., Said]) -> None:
     world.remove_accounts()
     world.add("admin")
     password = run("first-administrator")[1].strip()
@@ -50,7 +50,7 @@ def test_an_admin_who_is_none_any_more_becomes_one_again(world: "SampleLedger", 
     assert world.browser_of("admin", password).get("/admin/users").status_code == 200
 
 
-def test_a_user_is_added_with_what_he_reads(world: "SampleLedger", run: Callable[..., Said]) -> None:
+def test_a_user_is_added_with_readable_projects(world: "SampleLedger", run: Callable[..., Said]) -> None:
     code, password, said = run("add-user", "nora", "--project", "ours")
 
     assert (code, said) == (0, "ledger: added nora; this password is shown once\n")
@@ -101,7 +101,7 @@ def test_a_token_is_checked_for_what_it_is_needed_for(  # noqa: PLR0913, PLR0917
     ("argv", "said"),
     [
         (("add-user", "rita"), "There is an account rita already."),
-        (("add-user", "No!"), "A name has 1 to 63 small letters"),
+        (("add-user", "No!"), "A name has 1 to 63 lower-case letters"),
         (("add-user", "x", "--project", "nowhere"), "There is no project nowhere."),
         (("reset-password", "nobody"), "There is no account nobody."),
         (("add-project", "No!"), "A project's name is the one that Compose gives it"),
@@ -110,7 +110,7 @@ def test_a_token_is_checked_for_what_it_is_needed_for(  # noqa: PLR0913, PLR0917
         (("revoke-token", "ours", "x"), "ours has no token x that could be revoked."),
     ],
 )
-def test_what_cannot_be_done_is_one_sentence(
+def test_an_error_is_one_sentence(
     world: "SampleLedger", run: Callable[..., Said], argv: tuple[str, ...], said: str
 ) -> None:
     before = world.log()
@@ -137,7 +137,7 @@ def test_the_command_line_reaches_the_database_of_the_settings(
     assert "added the project by-main" in capsys.readouterr().err
 
 
-def test_without_a_database_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_database_is_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("LEDGER_DB_PASSWORD_FILE", "/nowhere")
 
     assert main(["add-project", "x"]) == 1

@@ -1,4 +1,4 @@
-"""That a form was sent from a page of ours."""
+"""Protection against cross-site request forgery."""
 
 from typing import TYPE_CHECKING
 

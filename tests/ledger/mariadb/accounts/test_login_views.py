@@ -1,4 +1,4 @@
-"""Logging in, logging out, one's own password."""
+"""Login, logout, and the change of one's password."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ def cookie(browser: "Browser", name: str = "session") -> str:
     return found.value if found else ""
 
 
-def test_a_stranger_learns_that_the_service_is_up_and_nothing_else(world: "SampleLedger") -> None:
+def test_an_anonymous_client_sees_only_that_the_service_is_up(world: "SampleLedger") -> None:
     answer = world.browser().get("/")
 
     assert answer.status_code == 200
@@ -39,7 +39,7 @@ def test_a_stranger_learns_that_the_service_is_up_and_nothing_else(world: "Sampl
     assert "ours" not in answer.text
 
 
-def test_who_logs_in_is_led_to_the_projects(world: "SampleLedger") -> None:
+def test_a_login_redirects_to_the_projects(world: "SampleLedger") -> None:
     browser = world.browser()
 
     assert browser.log_in("rita").headers["Location"] == "/"
@@ -54,7 +54,7 @@ def test_a_name_may_be_typed_with_capitals_and_blanks(world: "SampleLedger") -> 
 @pytest.mark.parametrize(
     ("name", "password"), [("rita", "wrong"), ("nobody", PASSWORD), ("no name at all!", ""), ("", "")]
 )
-def test_wrong_is_told_alike_whatever_was_wrong(world: "SampleLedger", name: str, password: str) -> None:
+def test_the_error_does_not_say_what_was_wrong(world: "SampleLedger", name: str, password: str) -> None:
     browser = world.browser()
     answer = browser.log_in(name, password)
 
@@ -64,7 +64,7 @@ def test_wrong_is_told_alike_whatever_was_wrong(world: "SampleLedger", name: str
     assert not cookie(browser)
 
 
-def test_a_disabled_account_is_told_nothing_else(world: "SampleLedger") -> None:
+def test_a_disabled_account_gets_the_same_error(world: "SampleLedger") -> None:
     world.do(
         lambda c: users.set_role(
             c, users.get_account(c, "rita").id, is_administrator=False, disabled=ledger_clock.now()
@@ -103,7 +103,7 @@ def test_an_account_that_does_not_exist_costs_as_many_hashes(world: "SampleLedge
         ("", "/"),
     ],
 )
-def test_a_login_leads_to_where_it_was_asked_for_and_never_elsewhere(
+def test_a_login_redirects_to_the_requested_page_and_never_to_another_site(
     world: "SampleLedger", way: str, led_to: str
 ) -> None:
     assert world.browser().log_in("rita", way=way).headers["Location"] == led_to
@@ -116,7 +116,7 @@ def test_a_page_leads_to_the_login_and_back(world: "SampleLedger") -> None:
     assert asked.headers["Location"] == "/login?next=/admin/tokens?project%3Dours"
 
 
-def test_the_cookies_are_out_of_reach(world: "SampleLedger") -> None:
+def test_scripts_and_other_sites_cannot_use_the_cookies(world: "SampleLedger") -> None:
     given = world.browser().log_in("rita").headers.getlist("Set-Cookie")
 
     kept = [line for line in given if not line.startswith("visitor=;")]
@@ -152,7 +152,7 @@ def test_a_login_makes_a_new_session_and_ends_the_old_one(world: "SampleLedger")
     assert world.do(lambda c: sessions.find(c, first, ledger_clock.now())) is None
 
 
-def test_the_database_knows_no_session_by_itself(world: "SampleLedger") -> None:
+def test_the_database_does_not_store_a_session_s_secret(world: "SampleLedger") -> None:
     browser = world.browser_of("rita")
     kept = world.do(lambda c: c.scalar(SESSION.select().with_only_columns(SESSION.c.hash)))
 
@@ -196,7 +196,7 @@ def test_using_a_session_keeps_it_and_is_written_down_once_a_minute(world: "Samp
         assert (seen != before) is written
 
 
-def test_disabling_somebody_ends_his_sessions_at_once(world: "SampleLedger") -> None:
+def test_disabling_an_account_ends_its_sessions_at_once(world: "SampleLedger") -> None:
     browser = world.browser_of("rita")
     world.browser_of("ada").send("/admin/users/rita/standing", page="/admin/users/rita", disabled="1")
 
@@ -209,7 +209,7 @@ def test_a_new_password_ends_every_other_session(world: "SampleLedger") -> None:
     answer = here.send("/account", password=PASSWORD, new=NEW, again=NEW)
 
     assert answer.status_code == 303
-    assert "Every other browser" in here.get(answer.headers["Location"]).text
+    assert "Every other session" in here.get(answer.headers["Location"]).text
     assert cookie(here) != before
     assert is_in(here)
     assert not is_in(there)
@@ -221,7 +221,7 @@ def test_a_new_password_ends_every_other_session(world: "SampleLedger") -> None:
     ("fields", "told"),
     [
         ({"password": "wrong", "new": NEW, "again": NEW}, "This is not your password."),
-        ({"password": PASSWORD, "new": NEW, "again": "other"}, "These two are not the same."),
+        ({"password": PASSWORD, "new": NEW, "again": "other"}, "The two passwords are not the same."),
         ({"password": PASSWORD, "new": "short", "again": "short"}, "at least 12 characters"),
         ({"password": PASSWORD, "new": "x" * 300, "again": "x" * 300}, "at most 256 characters"),
         ({"password": PASSWORD, "new": "the famous Rita sings", "again": "the famous Rita sings"}, "too easy"),
@@ -238,7 +238,7 @@ def test_a_bad_new_password_changes_nothing(world: "SampleLedger", fields: dict[
     assert world.browser().log_in("rita").status_code == 303
 
 
-def test_an_old_hash_is_made_anew_at_the_login(world: "SampleLedger") -> None:
+def test_an_outdated_hash_is_replaced_at_the_login(world: "SampleLedger") -> None:
     world.add("olga")
     weak = PasswordHasher(memory_cost=8, time_cost=2, parallelism=1).hash(PASSWORD)
     world.do(lambda c: users.rehash(c, users.get_account(c, "olga").id, weak))
@@ -248,13 +248,13 @@ def test_an_old_hash_is_made_anew_at_the_login(world: "SampleLedger") -> None:
     assert world.browser().log_in("olga").status_code == 303
 
 
-def test_a_password_is_looked_for_nowhere_in_the_log(world: "SampleLedger") -> None:
+def test_the_log_has_no_name_without_an_account(world: "SampleLedger") -> None:
     world.browser().log_in(PASSWORD, "typed into the wrong field")
 
     assert world.log() == [("nobody", "login refused", "a name that no account has")]
 
 
-def test_a_password_that_changes_while_it_is_looked_at_lets_nobody_in(world: "SampleLedger") -> None:
+def test_a_password_that_changes_during_the_check_is_refused(world: "SampleLedger") -> None:
     class Meanwhile(Passwords):
         def matches(self, kept: str | None, password: str) -> bool:
             """Look at it, and have it changed by somebody else before the answer."""
@@ -271,7 +271,7 @@ def test_a_password_that_changes_while_it_is_looked_at_lets_nobody_in(world: "Sa
     assert not cookie(browser)
 
 
-def test_who_is_sent_away_for_a_crowd_has_tried_nothing(world: "SampleLedger") -> None:
+def test_an_attempt_that_meets_a_full_queue_is_not_counted(world: "SampleLedger") -> None:
     class Crowded(Passwords):
         def matches(self, kept: str | None, password: str) -> bool:  # noqa: ARG002
             """Have no room."""

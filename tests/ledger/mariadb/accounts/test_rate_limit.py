@@ -1,4 +1,4 @@
-"""How soon a password may be tried again."""
+"""Login throttling: the time until a password may be tried again."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -28,21 +28,21 @@ def pass_time(world: "SampleLedger", seconds: float) -> None:
     world.do(lambda c: c.execute(update(ATTEMPT).values(last=ago)))
 
 
-def test_an_account_is_guarded_wherever_the_guesses_come_from(world: "SampleLedger") -> None:
+def test_guesses_at_an_account_are_throttled_for_all_addresses(world: "SampleLedger") -> None:
     statuses = [fail(world, "rita", 1, address=f"192.0.2.{n}")[0] for n in range(1, FREE_FAILURES + 7)]
 
     assert [422] * FREE_FAILURES == statuses[:FREE_FAILURES]
     assert 429 in statuses
 
 
-def test_an_account_that_does_not_exist_is_guarded_alike(world: "SampleLedger") -> None:
+def test_a_missing_account_is_throttled_like_any_other(world: "SampleLedger") -> None:
     statuses = fail(world, "nobody", FREE_FAILURES + 6)
 
     assert [422] * FREE_FAILURES == statuses[:FREE_FAILURES]
     assert 429 in statuses
 
 
-def test_an_address_is_stopped_whatever_accounts_it_tries(world: "SampleLedger") -> None:
+def test_an_address_is_throttled_over_all_accounts(world: "SampleLedger") -> None:
     browser = world.browser()
     statuses = [browser.log_in(f"name{n}", "wrong").status_code for n in range(FREE_FAILURES_OF_ADDRESS + 6)]
 
@@ -51,7 +51,7 @@ def test_an_address_is_stopped_whatever_accounts_it_tries(world: "SampleLedger")
     assert fail(world, "rita", 1, address="192.0.2.2") == [422]
 
 
-def test_a_client_cannot_say_where_it_comes_from(world: "SampleLedger") -> None:
+def test_a_client_cannot_forge_its_address(world: "SampleLedger") -> None:
     """The proxy's own header is the last of a list; what stands before it was a claim."""
     browser = world.browser()
     for n in range(FREE_FAILURES_OF_ADDRESS):
@@ -79,7 +79,7 @@ def test_a_neighbour_of_the_same_64_is_the_same(one: str, other: str | None, sam
     assert (rate_limit.source_network(one) == rate_limit.source_network(other)) is same
 
 
-def test_waiting_is_told_and_ends(world: "SampleLedger") -> None:
+def test_the_pause_is_reported_and_ends(world: "SampleLedger") -> None:
     fail(world, "rita", FREE_FAILURES)
     answer = world.browser("192.0.2.9").log_in("rita")
     assert answer.status_code == 429
@@ -102,15 +102,15 @@ def test_waiting_is_told_and_ends(world: "SampleLedger") -> None:
         (1000, MAX_PAUSE),
     ],
 )
-def test_waiting_grows_and_has_an_end(failures: int, pause: float) -> None:
+def test_the_pause_grows_up_to_a_maximum(failures: int, pause: float) -> None:
     assert rate_limit.pause_after(failures, FREE_FAILURES, timedelta()) == pause
 
 
-def test_a_clock_that_was_set_back_makes_nobody_wait_longer() -> None:
+def test_a_clock_that_was_set_back_does_not_extend_the_pause() -> None:
     assert rate_limit.pause_after(FREE_FAILURES, FREE_FAILURES, timedelta(hours=-1)) == 1
 
 
-def test_knocking_while_one_has_to_wait_makes_it_no_longer(world: "SampleLedger") -> None:
+def test_an_attempt_during_the_pause_does_not_extend_it(world: "SampleLedger") -> None:
     fail(world, "rita", FREE_FAILURES)
     before = world.do(lambda c: c.execute(select(ATTEMPT).order_by(ATTEMPT.c.bucket)).all())
     fail(world, "rita", 5)
@@ -118,7 +118,7 @@ def test_knocking_while_one_has_to_wait_makes_it_no_longer(world: "SampleLedger"
     assert world.do(lambda c: c.execute(select(ATTEMPT).order_by(ATTEMPT.c.bucket)).all()) == before
 
 
-def test_nobody_can_keep_the_owner_out_of_a_browser_that_knows_him(world: "SampleLedger") -> None:
+def test_an_attacker_cannot_lock_the_owner_out_of_a_known_browser(world: "SampleLedger") -> None:
     browser = world.browser_of("rita")
     browser.send("/logout", page="/account")
     fail(world, "rita", FREE_FAILURES + 2, address="203.0.113.66")
@@ -127,7 +127,7 @@ def test_nobody_can_keep_the_owner_out_of_a_browser_that_knows_him(world: "Sampl
     assert browser.log_in("rita").status_code == 303
 
 
-def test_a_browser_that_is_known_may_not_guess_for_ever_either(world: "SampleLedger") -> None:
+def test_a_known_browser_is_throttled_too(world: "SampleLedger") -> None:
     browser = world.browser_of("rita")
     browser.send("/logout", page="/account")
     statuses = [browser.log_in("rita", "wrong").status_code for _ in range(FREE_FAILURES + 6)]
@@ -136,7 +136,7 @@ def test_a_browser_that_is_known_may_not_guess_for_ever_either(world: "SampleLed
     assert 429 in statuses  # the first wait is one second, which a busy machine may take for one attempt
 
 
-def test_a_mark_counts_for_its_own_account_alone(world: "SampleLedger") -> None:
+def test_a_device_token_is_valid_for_its_own_account_only(world: "SampleLedger") -> None:
     browser = world.browser_of("theo")
     browser.send("/logout", page="/account")
     fail(world, "rita", FREE_FAILURES + 4, address="203.0.113.66")
@@ -144,7 +144,7 @@ def test_a_mark_counts_for_its_own_account_alone(world: "SampleLedger") -> None:
     assert browser.log_in("rita", "wrong").status_code == 429
 
 
-def test_an_own_account_is_no_way_to_guess_at_others(world: "SampleLedger") -> None:
+def test_successful_logins_do_not_reset_the_address(world: "SampleLedger") -> None:
     for n in range(FREE_FAILURES_OF_ADDRESS):
         fail(world, f"name{n}", 1)
     assert world.browser().log_in("theo").status_code == 429
@@ -154,14 +154,14 @@ def test_an_own_account_is_no_way_to_guess_at_others(world: "SampleLedger") -> N
     assert fail(world, "rita", 1) == [429]
 
 
-def test_a_right_password_forgives_the_account(world: "SampleLedger") -> None:
+def test_a_successful_login_resets_the_account(world: "SampleLedger") -> None:
     fail(world, "rita", FREE_FAILURES - 1)
     world.browser_of("rita")
 
     assert fail(world, "rita", FREE_FAILURES) == [422] * FREE_FAILURES
 
 
-def test_failures_of_yesterday_are_forgotten(world: "SampleLedger") -> None:
+def test_old_failures_are_not_counted(world: "SampleLedger") -> None:
     fail(world, "rita", FREE_FAILURES)
     pass_time(world, rate_limit.RESET_AFTER.total_seconds() + 1)
     assert fail(world, "rita", 1) == [422]
@@ -170,7 +170,7 @@ def test_failures_of_yesterday_are_forgotten(world: "SampleLedger") -> None:
     assert world.do(lambda c: c.scalar(select(func.count()).select_from(ATTEMPT))) == 2
 
 
-def test_many_at_once_slip_through_no_more_than_one_by_one(world: "SampleLedger") -> None:
+def test_concurrent_attempts_do_not_exceed_the_limit(world: "SampleLedger") -> None:
     counted = rate_limit.buckets("rita", "192.0.2.1", None)
     now = ledger_clock.now()
     with ThreadPoolExecutor(8) as crowd:
@@ -188,7 +188,7 @@ def test_the_own_password_cannot_be_guessed_with_a_session(world: "SampleLedger"
     assert ("rita", "login refused", "rita") in world.log()
 
 
-def test_another_password_lets_the_account_in_at_once(world: "SampleLedger") -> None:
+def test_a_new_password_resets_the_account(world: "SampleLedger") -> None:
     fail(world, "rita", FREE_FAILURES)
     page = world.browser_of("ada").send("/admin/users/rita/password", page="/admin/users/rita").text
     password = page.partition('class="secret"')[2].partition(">")[2].partition("<")[0]

@@ -1,4 +1,4 @@
-"""Who gets what at which route: every route has a row, and every row is asked by everybody.
+"""The access of each role to each route: every route has a row, and every role requests every row.
 
 A new route is one more row: its method and rule as Flask knows them, an address of it, and what it answers to whom.
 `Accept: text/html` is sent, so who is nobody to a page is led to the login (303).
@@ -151,7 +151,7 @@ def test_every_route_has_a_row_and_every_row_a_route(world: "SampleLedger") -> N
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.rule}")
-def test_everybody_gets_what_is_his(world: "SampleLedger", route: Route) -> None:
+def test_every_role_gets_its_status(world: "SampleLedger", route: Route) -> None:
     ask, found = asking(world), kept(world)
     path = re.sub("OLD|NEW|KEY", lambda name: found[name[0]], route.path or route.rule)
     route = replace(route, path=path)

@@ -1,4 +1,4 @@
-"""Tokens of projects, and what programs are told."""
+"""Tokens of projects, and the responses to programs."""
 
 import re
 from datetime import timedelta
@@ -49,7 +49,7 @@ def ask(client: "FlaskClient", header: str, path: str = "/reading") -> "TestResp
     return client.open(path, method="GET" if path == "/reading" else "POST", headers=headers)
 
 
-def test_a_token_opens_what_it_may_and_names_its_project(world: "SampleLedger", program: "FlaskClient") -> None:
+def test_a_token_gives_access_to_its_project(world: "SampleLedger", program: "FlaskClient") -> None:
     reads, writes = world.token("ours", "r", may_read=True), world.token("ours", "w", may_write=True)
 
     assert ask(program, f"Bearer {reads}").text == "ours"
@@ -60,7 +60,7 @@ def test_a_token_opens_what_it_may_and_names_its_project(world: "SampleLedger", 
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer clo_no", "Bearer x", "Basic cml0YTp4", "Bearer clo_\xe9"])
-def test_what_is_no_token_is_told_what_is_missing(world: "SampleLedger", program: "FlaskClient", header: str) -> None:
+def test_an_invalid_token_is_reported(world: "SampleLedger", program: "FlaskClient", header: str) -> None:
     answer = ask(program, header)
 
     assert answer.status_code == 401
@@ -68,7 +68,7 @@ def test_what_is_no_token_is_told_what_is_missing(world: "SampleLedger", program
     assert "Authorization: Bearer clo_" in answer.json["error"]["detail"]  # type: ignore[index]
 
 
-def test_a_session_is_no_token_and_a_token_no_session(world: "SampleLedger", program: "FlaskClient") -> None:
+def test_a_session_is_not_a_token_and_a_token_is_not_a_session(world: "SampleLedger", program: "FlaskClient") -> None:
     token = world.token("ours", "both", may_read=True, may_write=True)
     browser = world.browser_of("ada")
 
@@ -76,7 +76,7 @@ def test_a_session_is_no_token_and_a_token_no_session(world: "SampleLedger", pro
     assert browser.get("/account", headers={"Authorization": f"Bearer {token}"}).status_code == 303
 
 
-def test_a_revoked_token_is_worthless_from_then_on(world: "SampleLedger", program: "FlaskClient") -> None:
+def test_a_revoked_token_is_not_valid(world: "SampleLedger", program: "FlaskClient") -> None:
     token = world.token("ours", "r", may_read=True)
     assert ask(program, f"Bearer {token}").status_code == 200
     world.do(lambda c: tokens.revoke(c, tokens.of_project(c, "ours")[0].id, ledger_clock.now()))
@@ -84,7 +84,7 @@ def test_a_revoked_token_is_worthless_from_then_on(world: "SampleLedger", progra
     assert ask(program, f"Bearer {token}").status_code == 401
 
 
-def test_a_use_is_written_down_once_a_minute(world: "SampleLedger", program: "FlaskClient") -> None:
+def test_a_use_is_recorded_once_a_minute(world: "SampleLedger", program: "FlaskClient") -> None:
     token = world.token("ours", "r", may_read=True)
     written: list[str] = []
 
@@ -122,7 +122,7 @@ def test_a_database_that_cannot_be_written_can_still_be_read(world: "SampleLedge
         event.remove(world.engine, "before_cursor_execute", _full)
 
 
-def test_a_token_is_shown_once_and_kept_nowhere(world: "SampleLedger") -> None:
+def test_a_token_is_shown_once_and_not_stored(world: "SampleLedger") -> None:
     browser = world.browser_of("ada")
     page = browser.send("/admin/tokens", project="ours", name="ci of ours", may_write="1").text
     token = page.partition('class="secret"')[2].partition(">")[2].partition("<")[0]
@@ -144,7 +144,7 @@ def test_a_token_is_shown_once_and_kept_nowhere(world: "SampleLedger") -> None:
         ({"project": "ours", "name": "there", "may_read": "1"}, "ours has a token there already"),
     ],
 )
-def test_a_token_that_cannot_be_made_says_why(world: "SampleLedger", fields: dict[str, str], told: str) -> None:
+def test_an_invalid_token_request_is_reported(world: "SampleLedger", fields: dict[str, str], told: str) -> None:
     world.token("ours", "there", may_read=True)
     answer = world.browser_of("ada").send("/admin/tokens", **fields)
 

@@ -1,4 +1,4 @@
-"""Thinning out, and the way into a file and back."""
+"""Retention, backup and restore."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def digests(archive: Archive, project: str = "shop") -> list[str]:
     return [record.digest for record in archive.proofs(project, limit=500).records]
 
 
-def test_changes_stay_and_repeats_are_thinned_out(archive: Archive, engine: Engine) -> None:
+def test_changes_stay_and_expired_repeats_are_deleted(archive: Archive, engine: Engine) -> None:
     states = ["shut"] * 3 + ["open"] * 3
     minutes = [day * DAY + hour * 60 for day in range(8) for hour in (1, 2, 3)]
     kept = [archive.save("shop", proof(minute, app=states[i % 6])).digest for i, minute in enumerate(minutes)]
@@ -85,7 +85,7 @@ def test_changes_stay_and_repeats_are_thinned_out(archive: Archive, engine: Engi
     )[::-1]
 
 
-def test_thinning_out_twice_removes_nothing_more(archive: Archive, engine: Engine) -> None:
+def test_a_second_retention_run_deletes_nothing(archive: Archive, engine: Engine) -> None:
     for minute in range(0, 5 * DAY, 300):
         archive.save("shop", proof(minute, app="open"))
     retention.set_retention(engine, "shop", all_days=0, daily_days=2)
@@ -97,7 +97,7 @@ def test_thinning_out_twice_removes_nothing_more(archive: Archive, engine: Engin
 
 
 @pytest.mark.parametrize(("all_days", "daily_days"), [(-1, 2), (3, 2), (1, 40_000)])
-def test_settings_that_make_no_sense_are_refused(
+def test_invalid_retention_settings_are_an_error(
     archive: Archive, engine: Engine, all_days: int, daily_days: int
 ) -> None:
     with pytest.raises(ValueError, match="daily"):
@@ -144,7 +144,7 @@ def test_a_backup_made_while_proofs_arrive_restores_one_moment(
     assert archive.save("shop", proof(5000, app="open")).is_new
 
 
-def test_a_ledger_that_keeps_something_is_not_restored_into(archive: Archive, engine: Engine) -> None:
+def test_a_ledger_with_data_is_not_restored_into(archive: Archive, engine: Engine) -> None:
     stream = io.BytesIO()
     backup.write(engine, stream)
 
@@ -204,7 +204,7 @@ def touched(damage: str, name: str, content: bytes) -> tuple[str, bytes]:
     return ("" if gone and name.startswith(gone) else name), content
 
 
-def test_what_the_first_start_made_gives_way(archive: Archive, engine: Engine, emptied: object) -> None:
+def test_rows_of_the_first_start_are_replaced(archive: Archive, engine: Engine, emptied: object) -> None:
     archive.save("shop", proof(app="open"))
     kept = digests(archive)
     with engine.begin() as connection:
@@ -223,7 +223,7 @@ def test_what_the_first_start_made_gives_way(archive: Archive, engine: Engine, e
         ]
 
 
-def test_two_accounts_are_something_to_keep(engine: Engine, archive: Archive, emptied: object) -> None:
+def test_a_ledger_with_two_accounts_has_data(engine: Engine, archive: Archive, emptied: object) -> None:
     stream = io.BytesIO()
     backup.write(engine, stream)
     emptied()  # type: ignore[operator]

@@ -1,4 +1,4 @@
-"""Keeping proofs, and what they say over time."""
+"""The archive: storing proofs, and the intervals of connections."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_two_projects_may_keep_the_same_proof(archive: Archive, engine: Engine) 
     assert archive.save("other", proof(app="open")).is_new
 
 
-def test_a_door_has_a_spell_for_each_state(archive: Archive) -> None:
+def test_a_connection_has_an_interval_for_each_state(archive: Archive) -> None:
     for minute, state in enumerate(["shut", "shut", "open", "open", "shut"]):
         archive.save("shop", proof(minute, app=state))
 
@@ -72,7 +72,7 @@ def test_a_door_has_a_spell_for_each_state(archive: Archive) -> None:
     ] == story(archive.intervals("shop", target="db"))
 
 
-def test_who_could_reach_the_database_at_a_time(archive: Archive) -> None:
+def test_intervals_at_a_time_show_open_connections(archive: Archive) -> None:
     for minute, (app, proxy) in enumerate([("shut", "open"), ("open", "open"), ("open", "shut")]):
         archive.save("shop", proof(minute, app=app, proxy=proxy))
 
@@ -82,7 +82,7 @@ def test_who_could_reach_the_database_at_a_time(archive: Archive) -> None:
     assert [["proxy"], ["app", "proxy"], ["app"]] == [could(0), could(1), could(2)]
 
 
-def test_spells_do_not_depend_on_the_order_in_which_proofs_come(archive: Archive, engine: Engine) -> None:
+def test_intervals_do_not_depend_on_the_order_of_arrival(archive: Archive, engine: Engine) -> None:
     chance = random.Random(20)  # noqa: S311 - the same stories each time
     for number in range(25):
         stories = [
@@ -106,7 +106,7 @@ def test_spells_do_not_depend_on_the_order_in_which_proofs_come(archive: Archive
         assert archive.projects(frozenset({in_order}))[0].trend == archive.projects(frozenset({shuffled}))[0].trend
 
 
-def test_proofs_of_one_moment_keep_the_order_in_which_they_came(archive: Archive) -> None:
+def test_proofs_with_the_same_start_are_ordered_by_arrival(archive: Archive) -> None:
     for state in ("shut", "open"):
         archive.save("shop", proof(3, app=state))
     archive.save("shop", proof(1, app="open"))
@@ -132,12 +132,12 @@ def test_a_list_may_leave_out_repeats(archive: Archive) -> None:
     assert [kept[3], kept[0]] == [record.digest for record in archive.proofs("shop", only_changes=True).records]
 
 
-def test_a_cursor_that_is_none_is_refused(archive: Archive) -> None:
+def test_an_invalid_cursor_is_an_error(archive: Archive) -> None:
     with pytest.raises(ValueError, match="before"):
         archive.proofs("shop", before="yesterday")
 
 
-def test_neighbours_are_those_in_time(archive: Archive) -> None:
+def test_adjacent_proofs_are_ordered_by_start(archive: Archive) -> None:
     kept = [archive.save("shop", proof(minute, app="open")).digest for minute in (1, 3, 2)]
 
     assert (kept[0], kept[1]) == archive.adjacent_proofs("shop", kept[2])
@@ -178,7 +178,7 @@ def test_a_project_is_made_once(archive: Archive, engine: Engine) -> None:
         sample_proofs.add_project(engine, "shop")
 
 
-def test_nothing_is_kept_for_a_project_that_is_not_there(archive: Archive) -> None:
+def test_a_proof_of_an_unknown_project_is_not_stored(archive: Archive) -> None:
     with pytest.raises(LookupError, match="nobody"):
         archive.save("nobody", proof(app="open"))
 
@@ -223,7 +223,7 @@ def begin_nowhere(document: dict[str, object]) -> None:
         (begin_nowhere, "started"),
     ],
 )
-def test_what_is_no_proof_is_refused(archive: Archive, damage: Callable[[dict[str, object]], None], said: str) -> None:
+def test_an_invalid_proof_is_an_error(archive: Archive, damage: Callable[[dict[str, object]], None], said: str) -> None:
     document = sample_proofs.document({("app", "db", 3306): sample_proofs.OPEN})
     damage(document)
 
@@ -232,7 +232,7 @@ def test_what_is_no_proof_is_refused(archive: Archive, damage: Callable[[dict[st
 
 
 @pytest.mark.parametrize("damaged", [b"", b"{", b"\xff", b"[]", b"null", b"[" * 100_000, b'{"a":1e999}'])
-def test_what_is_no_document_is_refused(archive: Archive, damaged: bytes) -> None:
+def test_an_invalid_document_is_an_error(archive: Archive, damaged: bytes) -> None:
     with pytest.raises(InvalidProofError):
         archive.save("shop", damaged)
 
@@ -245,7 +245,7 @@ def test_bytes_that_are_not_canonical_are_refused(archive: Archive) -> None:
             archive.save("shop", damaged)
 
 
-def test_many_who_send_at_once_lose_nothing(archive: Archive) -> None:
+def test_concurrent_clients_lose_no_proof(archive: Archive) -> None:
     sent = [proof(minute, app="open" if minute % 3 else "shut") for minute in range(24)]
     troubles: list[Exception] = []
 
@@ -303,7 +303,7 @@ MIDDLE = 1_767_226_200_000  # milliseconds; ten minutes into 2026
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_what_a_question_reads_does_not_grow_with_the_proofs(archive: Archive, engine: Engine, question: str) -> None:
+def test_the_rows_of_a_query_do_not_grow_with_the_proofs(archive: Archive, engine: Engine, question: str) -> None:
     def flap(minutes: range) -> None:
         for minute in minutes:
             archive.save("shop", proof(minute, app="shut" if minute % 2 else "open"))

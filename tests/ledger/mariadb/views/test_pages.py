@@ -255,7 +255,7 @@ def test_neighbours_lead_through_the_history(client: FlaskClient, archive: Archi
     assert of(archive) == seen
 
 
-def test_doors_are_shown_since_when_and_by_which_proof(client: FlaskClient, archive: Archive) -> None:
+def test_connections_show_since_when_and_by_which_proof(client: FlaskClient, archive: Archive) -> None:
     text = client.get("/projects/shop/doors?source=outside&target=db&port=3306&protocol=tcp").text
     intervals = archive.intervals("shop", source="outside", target="db", port=3306, protocol="tcp")
 
@@ -265,7 +265,7 @@ def test_doors_are_shown_since_when_and_by_which_proof(client: FlaskClient, arch
         assert f'class="band {interval.judgement}"' in text
 
 
-def test_every_door_is_on_one_of_the_pages(
+def test_every_connection_is_on_one_of_the_pages(
     client: FlaskClient, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ledger.views.connections.PAGE_INTERVALS", 20)

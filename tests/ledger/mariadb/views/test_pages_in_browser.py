@@ -120,7 +120,7 @@ def test_two_proofs_are_chosen_and_compared_by_keyboard(desk: Page, archive: Arc
     assert desk.url.endswith(f"/projects/shop/diff/{third}/{newest}")
 
 
-def test_a_door_opens_to_its_spells(desk: Page) -> None:
+def test_a_connection_shows_its_intervals(desk: Page) -> None:
     desk.goto("/projects/shop/doors?target=db")
     first = desk.locator(".connections details").first
     assert first.locator("table").is_hidden()

@@ -1,4 +1,4 @@
-"""Hashing passwords: how much at once, what is kept, what may be one."""
+"""Password hashing: concurrency, parameters, acceptable passwords."""
 
 import threading
 import time
@@ -36,7 +36,7 @@ def slow() -> Slow:
     return Slow(memory_cost=8, time_cost=1, parallelism=1)
 
 
-def test_a_flood_holds_few_threads_and_one_hash_of_memory(slow: Slow) -> None:
+def test_many_logins_block_few_threads_and_use_memory_for_one_hash(slow: Slow) -> None:
     kept = slow.hash("right")
     guard = Passwords(slow, queue_length=3, timeout=5)
     with ThreadPoolExecutor(16) as crowd:
@@ -90,7 +90,7 @@ def test_what_is_too_long_is_not_the_password_it_begins_with() -> None:
 
 
 @pytest.mark.parametrize("kept", [None, "", "no hash at all"])
-def test_nothing_matches_what_is_no_hash(kept: str | None) -> None:
+def test_an_invalid_hash_matches_nothing(kept: str | None) -> None:
     assert not Passwords(QUICK).matches(kept, "")
 
 
@@ -111,11 +111,11 @@ def test_a_password_that_we_make_may_be_one() -> None:
     ("password", "again", "field"),
     [
         ("a" * 11, "a" * 11, "new"),
-        ("four words it has", "four words", "again"),
+        ("four unrelated words it has", "four unrelated words", "again"),
         ("rita has a sister", "rita has a sister", "new"),
     ],
 )
-def test_what_may_not_be_a_password_is_told_at_its_field(password: str, again: str, field: str) -> None:
+def test_an_unacceptable_password_is_reported_at_its_field(password: str, again: str, field: str) -> None:
     with pytest.raises(InputError) as refused:
         check_new_password(password, again, "rita")
 

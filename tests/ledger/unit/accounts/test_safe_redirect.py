@@ -1,4 +1,4 @@
-"""Where a login leads to."""
+"""The target of the redirect after a login."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The form of a proof that the ledger checks is the one that is published."""
+"""The ledger validates proofs with the published JSON Schema."""
 
 from pathlib import Path
 

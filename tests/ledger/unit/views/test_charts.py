@@ -1,4 +1,4 @@
-"""Trend, time line and badge: shapes that say what their colours say."""
+"""Trend, time line and badge: colour is never the only sign."""
 
 import re
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ class Seen:
     until: datetime | None = None
 
 
-def bars(drawn: str) -> list[dict[str, str]]:
-    return [element.attrib for element in ET.fromstring(drawn) if element.tag.endswith("rect")]  # noqa: S314 - ours
+def bars(svg: str) -> list[dict[str, str]]:
+    return [element.attrib for element in ET.fromstring(svg) if element.tag.endswith("rect")]  # noqa: S314 - ours
 
 
 def test_a_breach_is_the_tallest_bar() -> None:
@@ -32,17 +32,15 @@ def test_a_breach_is_the_tallest_bar() -> None:
 
 
 def test_the_newest_proof_stands_at_the_right_edge_however_few_there_are() -> None:
-    right = {
-        int(drawn[-1]["x"]) + trend.WIDTH for drawn in (bars(trend.trend(("proven",) * n)) for n in (1, 7, 30, 31))
-    }
+    right = {int(svg[-1]["x"]) + trend.WIDTH for svg in (bars(trend.trend(("proven",) * n)) for n in (1, 7, 30, 31))}
 
     assert right == {trend.BARS * trend.STEP}
 
 
 def test_a_trend_says_its_numbers() -> None:
-    drawn = trend.trend(("proven", "breached", "proven"))
+    svg = trend.trend(("proven", "breached", "proven"))
 
-    assert 'aria-label="Last 3 proofs: 2 proven, 1 breached"' in drawn
+    assert 'aria-label="Last 3 proofs: 2 proven, 1 breached"' in svg
 
 
 def test_a_word_of_a_later_version_is_drawn_as_unknown() -> None:
@@ -52,7 +50,7 @@ def test_a_word_of_a_later_version_is_drawn_as_unknown() -> None:
     assert {"bar none"} == {mark["class"] for mark in yet_to_come}
 
 
-def test_a_band_is_where_and_as_long_as_the_spell_was() -> None:
+def test_a_band_has_the_position_and_length_of_its_interval() -> None:
     start, middle = NOW - timedelta(days=4), NOW - timedelta(days=1)
     intervals = [Seen("shut", "holds", middle), Seen("open", "breach", start, middle)]
 
@@ -63,7 +61,7 @@ def test_a_band_is_where_and_as_long_as_the_spell_was() -> None:
     assert int(last["height"]) < int(first["height"])
 
 
-def test_the_shortest_spell_is_still_seen() -> None:
+def test_the_shortest_interval_is_visible() -> None:
     long_ago = NOW - timedelta(days=365)
     intervals = [Seen("shut", "holds", long_ago, NOW - timedelta(seconds=1)), Seen("open", "breach", NOW)]
 
@@ -100,10 +98,10 @@ def test_white_can_be_read_on_every_colour_of_a_badge(colour: str) -> None:
 
 def test_nothing_drawn_needs_a_style_or_a_script() -> None:
     intervals = [Seen("open", '"><script>', NOW)]
-    drawn = [
+    svg = [
         trend.trend(('"><b>',)),
         timeline(intervals, TimeScale.spanning(intervals, NOW)),
         badge_svg.badge_svg("<i>", None),
     ]
 
-    assert not re.search(r"<script|<b>|<i>|style=|\son\w+=", "".join(drawn))
+    assert not re.search(r"<script|<b>|<i>|style=|\son\w+=", "".join(svg))

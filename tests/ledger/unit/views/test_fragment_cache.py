@@ -1,4 +1,4 @@
-"""Pieces are made once, kept while there is room, and never grow beyond it."""
+"""The cache of fragments: one rendering, a bound on memory, eviction."""
 
 import threading
 from sys import getsizeof
@@ -21,14 +21,14 @@ class Maker:
         return "x" * self.size
 
 
-def test_a_piece_is_made_once() -> None:
+def test_a_fragment_is_rendered_once() -> None:
     fragment_cache, maker = FragmentCache(10_000), Maker()
 
     assert {fragment_cache.get("a", maker) for _ in range(3)} == {"x" * 100}
     assert maker.made == 1
 
 
-def test_what_was_used_longest_ago_makes_room() -> None:
+def test_the_least_recently_used_fragment_is_evicted() -> None:
     fragment_cache, first, second = FragmentCache(2 * SMALL), Maker(), Maker()
     fragment_cache.get("first", first)
     fragment_cache.get("second", second)
@@ -40,7 +40,7 @@ def test_what_was_used_longest_ago_makes_room() -> None:
     assert (first.made, second.made) == (1, 2)
 
 
-def test_the_room_is_counted_in_bytes_and_never_exceeded() -> None:
+def test_the_capacity_in_bytes_is_never_exceeded() -> None:
     fragment_cache = FragmentCache(5_000)
     for number in range(100):
         fragment_cache.get(number, lambda: "é" * 300)
@@ -49,7 +49,7 @@ def test_the_room_is_counted_in_bytes_and_never_exceeded() -> None:
     assert fragment_cache.used > 5_000 - 2 * (600 + ENTRY_OVERHEAD)
 
 
-def test_what_is_larger_than_the_room_is_shown_and_not_kept() -> None:
+def test_a_fragment_larger_than_the_cache_is_not_cached() -> None:
     fragment_cache, small, large = FragmentCache(1_000), Maker(100), Maker(2_000)
     fragment_cache.get("small", small)
     fragment_cache.get("large", large)
@@ -59,7 +59,7 @@ def test_what_is_larger_than_the_room_is_shown_and_not_kept() -> None:
     assert (small.made, large.made) == (1, 2)
 
 
-def test_a_slow_piece_holds_nobody_else() -> None:
+def test_a_slow_fragment_does_not_block_others() -> None:
     fragment_cache, go = FragmentCache(10_000), threading.Event()
 
     def slow() -> str:
@@ -76,7 +76,7 @@ def test_a_slow_piece_holds_nobody_else() -> None:
     assert fragment_cache.get("slow", Maker()) == "slow"
 
 
-def test_two_that_made_the_same_are_counted_once() -> None:
+def test_a_fragment_rendered_twice_is_counted_once() -> None:
     fragment_cache = FragmentCache(10_000)
 
     def nested() -> str:

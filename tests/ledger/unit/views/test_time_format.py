@@ -1,4 +1,4 @@
-"""How moments are told."""
+"""The format of times and ages."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -24,11 +24,11 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
         (timedelta(days=730), "2 years ago", "2 y"),
     ],
 )
-def test_an_age_is_told_in_its_largest_unit(before: timedelta, told: str, short_age: str) -> None:
+def test_an_age_is_shown_in_its_largest_unit(before: timedelta, told: str, short_age: str) -> None:
     assert (told, short_age) == (time_format.age(NOW - before, NOW), time_format.short_age(NOW - before, NOW))
 
 
-def test_what_lies_ahead_is_not_called_new() -> None:
+def test_a_time_in_the_future_is_reported() -> None:
     assert time_format.age(NOW + timedelta(days=3), NOW) == "ahead of this clock by 3 days"
     assert time_format.short_age(NOW + timedelta(days=3), NOW) == "ahead"
 
