@@ -255,7 +255,8 @@ def test_a_started_engine_is_fenced_in_and_taken_back_whole(ready: FakeMachine) 
     ],
 )
 def test_neighbours_are_kept_from_the_containers(ready: FakeMachine, machine: str, policy: str) -> None:
-    script = f"{machine}\nsetup/engine.sh\niptables -S FORWARD | head -n 1\nsetup/engine.sh stop\niptables -S FORWARD | head -n 1"
+    shown = "iptables -S FORWARD | head -n 1"
+    script = f"{machine}\nsetup/engine.sh\n{shown}\nsetup/engine.sh stop\n{shown}"
 
     result = life_of(ready, script)
 

@@ -18,7 +18,7 @@ def ready_machine(fake_machine: FakeMachine) -> FakeMachine:
     """A machine with all packages, whose every check and test passes."""
     fake_machine.docker({'"image inspect"*': "exit 0"})
     fake_machine.fake("dpkg-query", "printf installed")
-    fake_machine.fake("git", "printf 'setup/%s\\n' lib.sh test packages.test")
+    fake_machine.fake("git", "printf 'setup/%s\\n' lib.sh test.sh packages.test")
     fake_machine.fake("shellcheck", "exit 0")
     assert fake_machine.run("setup/python.sh", "dev").code == 0
     for name in ("ruff", "mypy", "lint-imports", "pytest", "coverage"):
@@ -111,7 +111,8 @@ def test_the_engine_that_it_started_is_stopped_however_it_ends(ready_machine: Fa
     ready_machine.fake("dockerd", "touch /run/up; trap 'rm /run/up; exit' TERM; sleep 60 & wait")
     passes(ready_machine, "pytest", f"[[ -e /run/up ]] && echo engine runs\n{pytest_does}")
     alone = "mount -t tmpfs tmpfs /var/log; ip link set lo up"
-    script = "setup/test.sh & echo $! >/run/make.pid; wait $!; [[ -e /run/up || -e /run/cloison/engine ]] || echo engine gone"
+    is_left = "[[ -e /run/up || -e /run/cloison/engine ]]"
+    script = f"setup/test.sh & echo $! >/run/make.pid; wait $!; {is_left} || echo engine gone"
 
     result = ready_machine.run("bash", "-c", script, before=alone)
 
