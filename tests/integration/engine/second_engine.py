@@ -1,4 +1,4 @@
-"""A machine with an engine of another Debian suite, beside this one: setup/second-engine.sh starts, enters and stops it."""
+"""A machine with an engine of another Debian suite: setup/second-engine.sh starts, enters and stops it."""
 
 from __future__ import annotations
 

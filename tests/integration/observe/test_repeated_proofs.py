@@ -8,8 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from tests.integration.observe.leftovers import soon
 from tests.integration.observe.soak_proofs import run_proofs, running, traces
-from tests.integration.observe.test_leftovers import soon
 from tests.integration.prober_faults import address
 
 pytestmark = pytest.mark.engine
