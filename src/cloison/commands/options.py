@@ -99,6 +99,7 @@ def proof_options(function: Callable[..., R]) -> Callable[..., R]:
 
     timeout = click.option(
         "--patience",
+        "timeout",
         type=click.FloatRange(0.05, 60),
         default=DEFAULT_TIMEOUT,
         show_default=True,

@@ -79,7 +79,7 @@ def test_a_proof_is_sent_with_a_token_of_our_own(fake_machine: FakeMachine, verb
     command(fake_machine, f'[[ $CLOISON_LEDGER_TOKEN == {TOKEN} ]] && echo "cloison $*"')
     ledger(fake_machine)
 
-    result = fake_machine.run(f"setup/{verb}", CLOISON_PORT=PORT)
+    result = fake_machine.run(f"setup/{verb}.sh", CLOISON_PORT=PORT)
 
     assert f"cloison {verb} --ledger {ADDRESS}\n" in result.said
     kept = fake_machine.clone / ".cache/ledger.token"

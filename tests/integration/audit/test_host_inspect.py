@@ -62,7 +62,7 @@ def test_without_a_daemon_nothing_is_said_of_it(tmp_path: Path) -> None:
     """In a network namespace of its own there is no daemon, and nobody listens on that socket."""
     code = (
         "from cloison.audit.host_inspect import inspect_host; "
-        f"f = inspect_host({str(tmp_path / 'none')!r}); print(f.flags, f.raw_rules)"
+        f"f = inspect_host({str(tmp_path / 'none')!r}); print(f.flags, f.raw_table_allowed)"
     )
     descriptor = netns.new()
     try:

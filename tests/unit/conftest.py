@@ -1,6 +1,0 @@
-"""Properties are tried on the same examples every time, and nothing is kept between runs."""
-
-from hypothesis import settings
-
-settings.register_profile("unit", deadline=None, derandomize=True, database=None)
-settings.load_profile("unit")
