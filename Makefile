@@ -1,12 +1,12 @@
 # The main targets are up and test. Each target runs a script in setup/.
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean prove test soak lint fmt bench
+.PHONY: help up down clean prove test test-fast soak lint fmt bench
 
 export CLOISON_GOAL = $@
 
 help: ## show this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 up: ## start the stack, prove it, and print its address
 	@setup/up.sh
@@ -22,6 +22,9 @@ prove: ## prove the running stack again
 
 test: ## run every check and every test, from a fresh clone
 	@setup/test.sh $(ARGS)
+
+test-fast: ## run every check, and every test that needs neither engine nor browser
+	@setup/test-fast.sh $(ARGS)
 
 soak: ## run the property tests for longer: make soak SEED=1000 DOCUMENTS=100000 COUNT=300
 	@setup/soak.sh both '$(or $(SEED),1000)' '$(or $(DOCUMENTS),100000)' '$(or $(COUNT),100)'

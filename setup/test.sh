@@ -6,9 +6,12 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 source setup/settings.sh
 
 readonly COVERAGE_OPTIONS=(--cov=src/cloison --cov-branch --cov-report=)
-readonly WITHOUT_ENGINE=(tests/unit tests/ledger/unit tests/property/test_*.py)
-readonly OWN_ENGINE=(tests/integration/engine tests/integration/podman tests/property/engine/test_second_engines.py) # bring an engine and a network of their own
-readonly IN_BACKGROUND=("${WITHOUT_ENGINE[@]}" "${OWN_ENGINE[@]}")
+# Three lanes run at the same time. `here` takes what is in no other lane: those tests change this engine and this host's
+# firewall, one after the other, and wait most of the time. `processor` needs no engine but for one database, and
+# `elsewhere` brings engines and networks of its own.
+readonly PROCESSOR=(tests/unit tests/ledger tests/property/test_documents.py tests/e2e/setup)
+readonly ELSEWHERE=(tests/integration/engine tests/integration/podman tests/property/engine/test_second_engines.py)
+readonly LANES=(processor elsewhere here)
 
 # The files whose branches are covered to the last one: the modules that import-linter keeps pure, so the list is one.
 core() {
@@ -29,17 +32,23 @@ fail_if_stack_runs() {
   [[ -z $name ]] || fail "The stack runs here ($name), and the tests would disturb it." "Stop it first: make down keeps its data."
 }
 
-# What needs a core and no engine, or another engine, runs beside what needs this engine and hardly a core: that takes
-# the time of one.
-run_both_groups() {
-  local code=0 background_pid
-  COVERAGE_FILE=.cache/coverage.beside .venv/bin/pytest "${COVERAGE_OPTIONS[@]}" --durations=15 "${IN_BACKGROUND[@]}" \
-    >.cache/log/beside.log 2>&1 &
-  background_pid=$!
-  .venv/bin/pytest "${COVERAGE_OPTIONS[@]}" --durations=30 "${IN_BACKGROUND[@]/#/--ignore=}" 2>&1 | tee_log here || code=$?
-  wait "$background_pid" || code=$?
-  cat .cache/log/beside.log
-  .venv/bin/coverage combine --quiet --append .cache/coverage.beside
+# lane NAME PYTEST_ARGUMENT...: its output is also in .cache/log/NAME.log, its times in .cache/log/NAME.xml.
+lane() {
+  COVERAGE_FILE=.cache/coverage.$1 .venv/bin/pytest "${COVERAGE_OPTIONS[@]}" --durations=20 --junit-xml=".cache/log/$1.xml" "${@:2}" 2>&1
+}
+
+all_lanes() {
+  local code=0 processor elsewhere
+  lane processor "${PROCESSOR[@]}" >.cache/log/processor.log &
+  processor=$!
+  lane elsewhere "${ELSEWHERE[@]}" >.cache/log/elsewhere.log &
+  elsewhere=$!
+  lane here "${PROCESSOR[@]/#/--ignore=}" "${ELSEWHERE[@]/#/--ignore=}" | tee_log here || code=$?
+  wait "$elsewhere" || code=$?
+  cat .cache/log/elsewhere.log
+  wait "$processor" || code=$?
+  cat .cache/log/processor.log
+  .venv/bin/coverage combine --quiet "${LANES[@]/#/.cache/coverage.}"
   ((code == 0)) || list_failures
 }
 
@@ -51,8 +60,9 @@ tee_log() (
 
 # The last lines are the ones that are read, and where logs are cut off, the only ones.
 list_failures() {
-  grep -hE '^(FAILED|ERROR) |^Fatal Python error' .cache/log/{here,beside}.log | cut -c -300 >&2 || true
-  fail "Tests failed." "The lines above name them, .cache/log/here.log and beside.log say how; make test ARGS=PATH runs some alone."
+  local -r logs=("${LANES[@]/#/.cache/log/}")
+  grep -hE '^(FAILED|ERROR) |^Fatal Python error' "${logs[@]/%/.log}" | cut -c -300 >&2 || true
+  fail "Tests failed." "The lines above name them; here.log, processor.log and elsewhere.log in .cache/log say how. make test ARGS=PATH runs some alone."
 }
 
 stop_engine() { setup/engine.sh stop; }
@@ -84,6 +94,6 @@ run_in_foreground setup/images.sh
 if (($#)); then
   run_in_foreground .venv/bin/pytest "${COVERAGE_OPTIONS[@]}" "$@"
 else
-  run_in_foreground run_both_groups
+  run_in_foreground all_lanes
   core_is_covered # a part of the tests covers a part of the code
 fi

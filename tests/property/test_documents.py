@@ -18,16 +18,17 @@ from cloison.engine import compose_cli
 from cloison.engine.compose_cli import Selection
 from cloison.errors import FileError
 
-FAST = settings(
+GENERATE_ONLY = settings(
     deadline=None, derandomize=True, database=None, suppress_health_check=[*HealthCheck], phases=[Phase.generate]
 )
+IS_FAST = settings.get_current_profile_name() == "fast"
 ALWAYS = {"passed", "FileError", "PolicyError"}
 
 
 def test_every_document_ends_with_a_result_or_an_expected_error() -> None:
     met: Counter[str] = Counter()
 
-    @settings(FAST, max_examples=80)
+    @settings(GENERATE_ONLY, max_examples=12 if IS_FAST else 80)
     @given(DOCUMENTS, PARAMETERS)
     def example(document: dict[str, Any], parameters: FuzzParameters) -> None:
         met.update(check(document, parameters))
@@ -38,7 +39,7 @@ def test_every_document_ends_with_a_result_or_an_expected_error() -> None:
     assert met["passed"] > met.total() / 5, f"examples that are refused at once try little: {met}"
 
 
-@settings(FAST, max_examples=200)
+@settings(GENERATE_ONLY, max_examples=20 if IS_FAST else 200)
 @given(JSON, PARAMETERS)
 def test_a_value_that_is_no_document_ends_with_an_expected_error(body: Any, parameters: FuzzParameters) -> None:
     assert isinstance(error_of(body, parameters), FileError)
@@ -76,7 +77,7 @@ def resolved(folder: Path, text: str) -> str:
 def test_a_file_that_compose_accepts_is_read_and_a_refusal_is_reported(tmp_path: Path) -> None:
     met: set[str] = set()
 
-    @settings(FAST, max_examples=12)
+    @settings(GENERATE_ONLY, max_examples=4 if IS_FAST else 12)
     @given(documents(), st.booleans())
     def example(document: dict[str, Any], spread: bool) -> None:
         met.add(resolved(tmp_path, json.dumps(document, indent=2 if spread else None, ensure_ascii=False)))

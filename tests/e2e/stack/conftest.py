@@ -55,7 +55,13 @@ class Stack:
         return run("docker", "compose", *args, check=check, env=self.environment).stdout
 
     def up(self, *args: str) -> None:
-        """Bring it up, healthy, and learn the published port."""
+        """Bring it up, healthy, and learn the published port.
+
+        `up --wait` fails at once when a running container is unhealthy. After an outage of the database the application
+        is, until its next health check, so the database comes first and the application gets that time.
+        """
+        self.compose("up", "-d", "--wait", "db")
+        soon(lambda: "unhealthy" not in self.health(), "no container is unhealthy", 60)
         self.compose("up", "-d", "--wait", *args)
         self.port = int(self.compose("port", "proxy", "80").strip().rpartition(":")[2])
 
@@ -72,11 +78,15 @@ class Stack:
         """Return the name that the project's own name gives the container."""
         return f"tp-networks-{service}-1"
 
+    def health(self) -> list[str]:
+        """Return the health of each container that runs."""
+        names = [self.name(service) for service in SERVICES]
+        template = "{{if .State.Running}}{{.State.Health.Status}}{{end}}"
+        return run("docker", "inspect", "-f", template, *names, check=False).stdout.split()
+
     def is_whole(self) -> bool:
         """Tell whether all three are up and healthy."""
-        names = [self.name(service) for service in SERVICES]
-        shown = run("docker", "inspect", "-f", "{{.State.Running}} {{.State.Health.Status}}", *names, check=False)
-        return shown.stdout.split() == ["true", "healthy"] * len(SERVICES)
+        return self.health() == ["healthy"] * len(SERVICES)
 
     def image(self, service: str) -> str:
         """Return the image that the file resolves to."""

@@ -24,7 +24,8 @@ from cloison.workflow.local_proof import prove_project
 
 pytestmark = pytest.mark.stack
 COMMAND = str(Path(sys.executable).parent / "cloison")
-PROOFS = 500
+PROOFS = 120
+"""MariaDB blocks a host after 100 connections without a handshake (max_connect_errors): this many would show."""
 
 
 def cloison(stack: Stack, *words: str) -> subprocess.CompletedProcess[str]:
@@ -197,8 +198,7 @@ def _word(resolved: Project) -> str:
     return prove_project(resolved, timeout=0.05).verdict.word
 
 
-@pytest.mark.timeout(600)
-def test_five_hundred_proofs_leave_no_trace(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_proofs_than_mariadb_forgives_leave_no_trace(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     resolved: Project = project(json.loads(stack.compose("config", "--format", "json")))
     stack.get("/readyz")

@@ -24,13 +24,11 @@ from typing import NoReturn
 
 import click
 from tests.integration.compose_project import POLICY, Lab, docker, three_tiers
-from tests.integration.observe.test_leftovers import links, namespaces, soon
+from tests.integration.observe.leftovers import links, recorded_locks, registrations, soon
 from tests.integration.prober_faults import logging_service
 from tests.integration.project_fixtures import build
 
 from cloison.compose.project import Project, project
-from cloison.linux import file_lock
-from cloison.probe import socket_registry
 from cloison.workflow.local_proof import prove_project
 
 DEFAULT_TIMEOUT = 0.05
@@ -51,6 +49,8 @@ class ProcessUsage:
     process: int
     megabytes: float
     files: int
+    locks: frozenset[str] = frozenset()
+    """The names of the locks that it took for its last proof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +75,24 @@ def document() -> dict[str, object]:
 def run_proofs(lab: Lab, count: int, jobs: int) -> SoakResult:
     """Prove a running project `count` times, `jobs` at a time, and say what is not as it was before."""
     resolved = project(json.loads(lab.compose("config", "--format", "json")))
-    before, spaces, started = traces(lab), namespaces(), time.monotonic()
+    before, started = traces(lab), time.monotonic()
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         told = list(pool.map(_proven, repeat(resolved, count)))
     seconds = time.monotonic() - started
     found = [f"{what} was {before[what]!r} and is {now!r}" for what, now in traces(lab).items() if now != before[what]]
     found += list(_growth([held for _, held in told]))
-    found += ["links are left"] if links() else []
-    found += [] if soon(lambda: namespaces() <= spaces) else ["namespaces are left"]
-    found += ["announced sockets are left"] if file_lock.lock_names(socket_registry.LOCK) else []
+    locks = {name for _, held in told for name in held.locks}
+    found += [] if soon(lambda: not links(locks)) else ["links are left"]
+    found += ["registered sockets are left"] if registrations(locks) else []
     return SoakResult(Counter(word for word, _ in told), found, seconds)
 
 
 def _proven(resolved: Project) -> tuple[str, ProcessUsage]:
-    word = prove_project(resolved, DEFAULT_TIMEOUT).verdict.word
+    with recorded_locks() as locks:
+        word = prove_project(resolved, DEFAULT_TIMEOUT).verdict.word
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     files = len(list(Path("/proc/self/fd").iterdir()))
-    return word, ProcessUsage(os.getpid(), pages * resource.getpagesize() / 2**20, files)
+    return word, ProcessUsage(os.getpid(), pages * resource.getpagesize() / 2**20, files, frozenset(locks))
 
 
 def _growth(told: list[ProcessUsage]) -> Iterator[str]:

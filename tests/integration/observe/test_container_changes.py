@@ -69,6 +69,20 @@ def _assert_unknown_db(lab: Lab) -> None:
     assert {"unknown"} == {word for words in found.values() for word in words}
 
 
+@pytest.mark.parametrize("moment", DURING)
+def test_a_container_that_joins_a_network_during_the_proof_is_unknown_there(
+    changing: Lab, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_at(
+        monkeypatch, moment, lambda: docker("network", "connect", f"{changing.name}_front", changing.container("db"))
+    )
+
+    proof = changing.prove(DEFAULT_TIMEOUT)
+
+    assert proof.verdict.exit_code != 0
+    assert {"unknown"} == failures(proof)["outside", "db:3306"]
+
+
 @pytest.mark.parametrize(
     ("act", "moment", "who"),
     [

@@ -1,4 +1,8 @@
-"""Every injected fault of the catalogue is found and named on a real engine, and not found after it is undone."""
+"""A proof finds and names every fault of the catalogue on a real engine, and none of them once they are undone.
+
+Rule: the project is proven without a fault before the first, after every tenth and after the last. A fault that is not
+undone stays until then, so the failure names the faults since the last proof that was sound.
+"""
 
 from __future__ import annotations
 
@@ -53,6 +57,7 @@ def running_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runnin
         running = RunningProject(made, compose_project.project(compose_cli.resolved(made.selection)))
         assert whole(running) == SOUND
         yield running
+        assert_all_undone(running)
 
 
 @pytest.mark.parametrize("hole", OPENING_FAULTS, ids=lambda hole: hole.name.replace(" ", "-"))
@@ -80,10 +85,22 @@ def check(running_project: RunningProject, hole: InjectedFault) -> None:
     if hole.only:
         assert {*hole.expected_flows} == {door for door, words in found.items() if hole.word in words}
     assert hole.says in sentences(proof)
-    assert whole(running_project) == SOUND
+    UNDONE.append(hole.name)
+    if len(UNDONE) == FAULTS_PER_CLEAN_PROOF:
+        assert_all_undone(running_project)
 
 
+FAULTS_PER_CLEAN_PROOF = 10
 SOUND = ("proven", 0, 0)
+UNDONE: list[str] = []
+"""The faults since the last proof that was sound."""
+
+
+def assert_all_undone(running_project: RunningProject) -> None:
+    """Prove the project without a fault."""
+    faults = [*UNDONE]
+    UNDONE.clear()
+    assert whole(running_project) == SOUND, f"one of these faults is not undone: {', '.join(faults)}"
 
 
 def whole(running_project: RunningProject) -> tuple[str, int, int]:

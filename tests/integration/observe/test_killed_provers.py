@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.integration.compose_project import Lab, docker, three_tiers
-from tests.integration.observe.test_leftovers import links, namespaces, soon
+from tests.integration.observe.leftovers import links, registrations, session, soon
 from tests.integration.prober_faults import address
 
 from cloison.linux import file_lock
@@ -23,12 +23,13 @@ from cloison.proof.schema import Proof
 pytestmark = pytest.mark.engine
 DEFAULT_TIMEOUT = 0.1
 HEAD = """
-import os, signal, sys, time
+import json, os, signal, sys, time
 from cloison import cli
 from cloison.observe import external_host, session
 from cloison.rehearse.resources import RehearsalResources
 from cloison.observe.observer import ProbeSession
 from cloison.probe.prober import Prober
+from tests.integration.observe.leftovers import held_locks
 
 def stop(owner, name, number=1, after=False, act=None):
     real, calls = getattr(owner, name), []
@@ -45,7 +46,7 @@ def stop(owner, name, number=1, after=False, act=None):
 def say(*given):
     opened = [made for one in given[:1] if isinstance(one, Prober) for made in one.probe_sockets]
     ports = [port for made in opened if made.name == "host" for port in made.sending_ports]
-    print(ports, flush=True)
+    print(json.dumps({"ports": ports, "locks": sorted(held_locks(os.getpid()))}), flush=True)
 
 def wait(*given):
     say(*given)
@@ -70,22 +71,23 @@ def started(hook: str, *words: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_proof_killed_at_any_stage_leaves_nothing(logging_project: Lab, stage: str) -> None:
-    before = namespaces()
-
     with started(STAGES[stage], "prove", *logging_project.selection.options, "--patience", "0.2") as process:
         said, error = process.communicate(timeout=30)
-
     assert -9 == process.returncode, error
-    assert soon(lambda: not links())
-    assert soon(lambda: namespaces() == before)
+    prover = json.loads(said.splitlines()[0])
+    assert prover["locks"]  # a stage before the first lock would show nothing
+
+    assert soon(lambda: not links(prover["locks"]))
+    assert soon(lambda: not session(process.pid))  # and no process, no network namespace
     assert 0 == logging_project.prove(DEFAULT_TIMEOUT).verdict.exit_code
-    assert set() == file_lock.lock_names(socket_registry.LOCK)
-    for port in json.loads(said.splitlines()[0]):
+    assert not registrations(prover["locks"])
+    for port in prover["ports"]:
         _assert_heard_from(port, logging_project)
 
 
@@ -114,7 +116,7 @@ def in_the_middle(lab: Lab) -> Iterator[None]:
     with started(hook, "prove", *lab.selection.options, "--patience", "0.2") as process:
         assert process.stdout is not None
         try:
-            assert process.stdout.readline().startswith("[")
+            assert process.stdout.readline().startswith("{")
             yield
         finally:
             process.kill()
@@ -175,4 +177,4 @@ def test_the_next_rehearsal_removes_one_that_was_killed_during_removal(lab: Lab)
     assert not [name for name in file_lock.lock_names("rehearsal-") if name.startswith(lab.name)]
     assert "" == docker("ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={lab.name}")
     assert [] == [name for name in docker("network", "ls", "--format", "{{.Name}}").split() if lab.name in name]
-    assert soon(lambda: not links())
+    assert soon(lambda: not session(process.pid) | session(again.pid))

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from tests.integration.compose_project import POLICY, Lab, docker, failures, rule, service, three_tiers
@@ -16,22 +12,6 @@ from cloison.errors import NotProven
 from cloison.verdict.judge import Judgement
 
 pytestmark = pytest.mark.engine
-
-
-@contextmanager
-def later(seconds: float, *words: str) -> Iterator[None]:
-    """Have docker do something while a proof runs."""
-
-    def act() -> None:
-        time.sleep(seconds)
-        docker(*words)
-
-    thread = threading.Thread(target=act)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
 
 
 def test_a_stopped_container_is_unknown(lab: Lab) -> None:
@@ -52,27 +32,6 @@ def test_a_missing_replica_is_unknown(lab: Lab) -> None:
     docker("kill", f"{lab.name}-app-2")
 
     assert lab.prove().verdict.exit_code == 3
-
-
-@pytest.mark.parametrize("act", ["kill", "restart"])
-def test_a_container_that_leaves_during_the_proof_is_unknown(lab: Lab, act: str) -> None:
-    lab.up(three_tiers())
-
-    with later(1.5, *((act, "--time", "0") if act == "restart" else (act,)), lab.container("db")):
-        proof = lab.prove(timeout=5)
-
-    assert proof.verdict.exit_code == 3
-    assert {"unknown"} == failures(proof)["app", "db:3306"] == failures(proof)["outside", "db:3306"]
-
-
-def test_a_container_that_changes_its_networks_during_the_proof_is_unknown(lab: Lab) -> None:
-    lab.up(three_tiers())
-
-    with later(1.5, "network", "connect", f"{lab.name}_front", lab.container("db")):
-        proof = lab.prove(timeout=5)
-
-    assert proof.verdict.exit_code != 0
-    assert {"unknown"} == failures(proof)["outside", "db:3306"]
 
 
 def test_a_paused_container_is_proven_like_any_other(lab: Lab) -> None:

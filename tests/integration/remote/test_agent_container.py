@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.integration.compose_project import IMAGE, Lab, docker
+from tests.integration.observe.leftovers import held_locks, registrations
 from tests.integration.remote.engine_endpoints import EngineEndpoint
 from tests.integration.remote.ordinary_user import SOCKET, UID, OrdinaryUser
 
@@ -57,6 +58,11 @@ def soon(condition: Callable[[], bool]) -> bool:
 def runs(user: OrdinaryUser) -> bool:
     """Whether an agent of this user runs."""
     return "running" in found(user).values()
+
+
+def probes(user: OrdinaryUser) -> bool:
+    """Whether a scout of this user has registered its sockets."""
+    return runs(user) and bool(registrations(held_locks(inspected(user)["State"]["Pid"])))
 
 
 def inspected(user: OrdinaryUser) -> dict[str, Any]:
@@ -108,8 +114,7 @@ def test_an_interrupted_command_removes_its_agent(
     tiers: Lab, user: OrdinaryUser, verb: str, sent: signal.Signals, code: int
 ) -> None:
     with user.start(verb, *tiers.selection.options, "--patience", "30") as process:
-        assert soon(lambda: runs(user))
-        time.sleep(1.5)
+        assert soon(lambda: probes(user) if verb == "prove" else "-app-" in rehearsals(tiers))
         process.send_signal(sent)
         _, said = process.communicate(timeout=SECONDS)
 
@@ -125,10 +130,18 @@ def rehearsals(lab: Lab) -> str:
     return docker("ps", "--all", *wanted) + docker("network", "ls", "--format", "{{.Name}}", *wanted[2:])
 
 
-@pytest.mark.parametrize("moment", [0.5, 0.8, 1.1, 1.4, 2.0])
-def test_the_next_command_removes_the_agent_of_a_killed_one(tiers: Lab, user: OrdinaryUser, moment: float) -> None:
+MOMENTS: dict[str, Callable[[OrdinaryUser], bool]] = {
+    "its token is locked": lambda user: bool(tokens(user)),
+    "the engine has its container": lambda user: bool(found(user)),
+    "it runs": runs,
+    "it probes": probes,
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_command_leaves_no_scout_after_the_next(tiers: Lab, user: OrdinaryUser, moment: str) -> None:
     with user.start("prove", *tiers.selection.options, "--patience", "30") as process:
-        time.sleep(moment)
+        assert soon(lambda: MOMENTS[moment](user))
         process.kill()
 
     assert soon(lambda: not runs(user))

@@ -42,8 +42,8 @@ def test_a_context_holds_the_program_and_its_packages() -> None:
 
 def test_the_same_program_has_the_same_context_and_digest() -> None:
     words = (
-        "from hashlib import sha256; from cloison.engines import packing; "
-        "print(packing.digest(), sha256(packing.copied()).hexdigest())"
+        "from hashlib import sha256; from cloison.remote import image_context; "
+        "print(image_context.digest(), sha256(image_context.from_installed()).hexdigest())"
     )
     said = {subprocess.run([sys.executable, "-c", words], check=True, capture_output=True).stdout for _ in range(2)}
 

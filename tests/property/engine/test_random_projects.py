@@ -10,7 +10,11 @@ from tests.integration.rehearse.random_projects import mismatches
 pytestmark = pytest.mark.engine
 
 
-@pytest.mark.parametrize("seed", range(25))
+SEEDS = (0, 1, 2, 4, 5, 6, 7, 9, 10, 14, 20)
+"""The first projects with something new: together they have all that the first 200 seeds draw. make soak takes more."""
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_predicted_is_observed(seed: int, tmp_path: Path) -> None:
     found = mismatches(seed, tmp_path)
 

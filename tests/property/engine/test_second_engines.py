@@ -9,7 +9,8 @@ from tests.integration.engine.second_engine import running
 
 pytestmark = pytest.mark.engine
 
-COUNT = 8
+COUNT = 6
+"""Projects an engine: they have IPv6, internal, routed and isolated networks, and every network mode but `bridge`."""
 
 
 @pytest.mark.parametrize("suite", ["trixie", "forky"])

@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Dialog, Page, ViewportSize, expect
 
+pytestmark = pytest.mark.browser
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESK: ViewportSize = {"width": 1280, "height": 860}
 PAPER: ViewportSize = {"width": 700, "height": 990}
@@ -34,7 +35,8 @@ def desk(browser: Browser, stored: Callable[[str], str]) -> Iterator[Page]:
 @pytest.mark.parametrize(
     ("scene", "look"),
     [
-        *(("breach", look) for look in LOOKS),
+        ("breach", "light-phone"),  # each screen and each scheme once: no rule of the style sheet asks for both
+        ("breach", "dark-desk"),
         ("broken", "dark-desk"),
         ("unknown", "light-phone"),
         ("stranger", "dark-phone"),
