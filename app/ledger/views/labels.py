@@ -1,7 +1,12 @@
-"""What the words of a proof mean to who reads them, as tables."""
+"""The words of a proof on the pages, as tables.
+
+Rule: the words of the judgements are those of `cloison_view.labels`, as in the reports of the command.
+"""
 
 from collections.abc import Mapping
 from typing import Final
+
+from cloison_view.labels import COUNTED, pluralize
 
 PROVEN: Final = "proven"
 BREACHED: Final = "breached"
@@ -9,37 +14,31 @@ UNPROVEN: Final = "unproven"
 NONE: Final = "none"
 
 VERDICT_SENTENCES: Final[Mapping[str, str]] = {
-    PROVEN: "Every wall was tried from both sides, and holds as the file says.",
-    BREACHED: "Something is open that is meant to be shut, or shut that is needed.",
-    UNPROVEN: "Not everything could be looked at, so nothing is promised.",
-    NONE: "Nothing was proven yet.",
+    PROVEN: "Every connection is open or shut as the file intends.",
+    BREACHED: "A connection is open that must be shut, or shut that is needed.",
+    UNPROVEN: "Some connections could not be observed, so the isolation is not proven.",
+    NONE: "No proof has been received.",
 }
 URGENCY: Final[Mapping[str, int]] = {BREACHED: 0, UNPROVEN: 1, NONE: 2, PROVEN: 3}
-# In the order in which a person wants to know: what has to be done first.
-JUDGEMENTS: Final = ("breach", "broken", "unknown", "drift", "tolerated", "unjudged", "holds")
-JUDGEMENT_LABELS: Final[Mapping[str, str]] = {
-    "breach": "breached",
-    "broken": "broken",
-    "unknown": "unknown",
-    "drift": "other than predicted",
-    "tolerated": "tolerated",
-    "unjudged": "not judged",
-    "holds": "hold",
-}
 
 
 def sentence(word: str) -> str:
-    """Return what a verdict says."""
+    """Return the meaning of a verdict in a sentence."""
     return VERDICT_SENTENCES.get(word, VERDICT_SENTENCES[UNPROVEN])
 
 
 def counts(totals: Mapping[str, int]) -> tuple[tuple[str, int, str], ...]:
-    """Return judgement, how many flows have it and how that reads, the worst first, without what is none."""
-    return tuple((name, totals[name], JUDGEMENT_LABELS[name]) for name in JUDGEMENTS if totals.get(name))
+    """Return each judgement with its number and its word, the worst first, without those that are zero."""
+    return tuple((name, totals[name], word) for name, word in COUNTED.items() if totals.get(name))
+
+
+def total(totals: Mapping[str, int], unit: str) -> str:
+    """Return the sum of the numbers of all judgements with its unit; `drift` is counted beside them."""
+    return pluralize(sum(number for name, number in totals.items() if name != "drift"), unit)
 
 
 def port(number: int) -> str:
-    """Return a port as people read it; a canary's stands for any other."""
+    """Return the text of a port; 0 is the port of a canary and stands for any other port."""
     return str(number) if number else "any other port"
 
 

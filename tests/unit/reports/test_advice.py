@@ -9,10 +9,11 @@ import pytest
 from cloison.model.flow import HOST, OUTSIDE, EndpointKind
 from cloison.model.outcome import Outcome, Reach
 from cloison.proof.schema import EndpointPart, FlowPart, NetworkPart, VantagePart
-from cloison.reports.advice import Advice, advice
+from cloison.reports.advice import advice
 from cloison.reports.topology import ResolvedFlow, Topology
 from cloison.verdict.intent import Intent
 from cloison.verdict.judge import Cause, Judgement
+from cloison_view.action_items import Advice
 
 NETWORKS = {
     name: NetworkPart(name=name, key=name.removeprefix("shop_"), driver="bridge", internal=internal, external=False)
@@ -22,7 +23,7 @@ BACK = frozenset({"shop_back"})
 DRAWN = {"db": BACK, "app": BACK, "proxy": BACK | {"shop_front"}}
 HELD = {"db-1": BACK, "app-1": BACK, "proxy-1": BACK | {"shop_front"}}
 SPEAKING = {"shop_back": frozenset({4, 6}), "shop_front": frozenset({4})}
-SCENE = Topology(NETWORKS, DRAWN, HELD, {}, SPEAKING)
+SCENE = Topology(NETWORKS, DRAWN, HELD, SPEAKING)
 OVER_V6 = "2001:db8:f000:1::2"
 FLOW = FlowPart(
     vantage=0,
@@ -58,9 +59,7 @@ def end(place: str, **changes: Any) -> EndpointPart:
 
 def told(source: str, target: EndpointPart, *, controls: tuple[str, str] = ("", ""), **flow: Any) -> ResolvedFlow:
     container = "" if source in (HOST, OUTSIDE) else f"{source}-1".removeprefix("stranger:")
-    return ResolvedFlow(
-        msgspec.structs.replace(FLOW, **flow), VantagePart(source, container, *controls), target, named=True
-    )
+    return ResolvedFlow(msgspec.structs.replace(FLOW, **flow), VantagePart(source, container, *controls), target)
 
 
 def drift(source: str, target: EndpointPart) -> ResolvedFlow:
