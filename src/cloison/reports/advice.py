@@ -102,7 +102,7 @@ def _make_internal(topology: Topology, item: ResolvedFlow) -> Advice:
 def _via_published_port(topology: Topology, item: ResolvedFlow) -> Advice:
     labels = " and ".join(topology.label(name) for name in topology.non_internal_networks(item.source.place))
     return Advice(
-        f"a container with a default route reaches the ports of the host: make {labels or 'its networks'} "
+        f"the ports of the host are open to containers with a default route: make {labels or 'its networks'} "
         f"`internal: true`, or remove port {item.target.service_port} from `ports` of "
         f"{display_name(item.target.place)}",
         policy=True,

@@ -72,5 +72,5 @@ def test_what_opened_one_way_closed_the_other_way() -> None:
 
 
 def test_a_change_without_a_connection_is_no_change() -> None:
-    with pytest.raises(ValueError, match="one proof at least"):
+    with pytest.raises(ValueError, match="at least one proof"):
         _ = ConnectionChange(None, None).connection
