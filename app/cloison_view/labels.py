@@ -113,9 +113,22 @@ def counted(counts: Mapping[str, int], unit: str) -> str:
 
     A count of `drift` is not part of the sum and comes last.
     """
-    judged = {name: number for name, number in counts.items() if name != "drift"}
-    parts = [f"{number:,} {COUNTED[name]}" for name in COUNTED if (number := counts.get(name, 0))]
-    return pluralize(sum(judged.values()), unit) + (f": {', '.join(parts)}" if parts else "")
+    parts = ", ".join(f"{number:,} {COUNTED[name]}" for name in COUNTED if (number := counts.get(name, 0)))
+    return total(counts, unit) + (f": {parts}" if parts else "")
+
+
+def total(counts: Mapping[str, int], unit: str) -> str:
+    """Return the sum of the counts of all judgements with its unit; `drift` is counted beside them."""
+    return pluralize(sum(number for name, number in counts.items() if name != "drift"), unit)
+
+
+def to_act_on(counts: Mapping[str, int]) -> str:
+    """Return the heading of the action items: `To act on: 8 connections (6 breach, 2 broken)`.
+
+    `counts` are those of the connections that need action; the heading has no number where there are none.
+    """
+    number, _, parts = counted(counts, "connection").partition(": ")
+    return f"To act on: {number} ({parts})" if parts else "To act on"
 
 
 def network_label(part: dict[str, Any] | None, name: str) -> str:

@@ -41,6 +41,7 @@ EXTENSION_HEIGHT: Final = 16
 LABEL_HEIGHT: Final = 18
 MAX_NAME_COLUMNS: Final = 26
 MAX_LABEL_COLUMNS: Final = 28
+MAX_LABEL_PORTS: Final = 3
 MARGIN: Final = 10.0
 FEW_NETWORKS: Final = 4
 """Up to this many lines have the wide spacing."""
@@ -56,8 +57,12 @@ def arrow_label(category: str, edges: Iterable[Edge]) -> str:
     """Return the label of an arrow: a category that needs action in capitals, and the ports."""
     ends = sorted_ports(connection.end for edge in edges for connection in edge.connections)
     labels = list(dict.fromkeys(end.port_label for end in ends))
-    text = join_names(labels, 2) if any(end.port for end in ends) else "any port"
+    text = ends[0].port_words if len(labels) == 1 else _short_list(labels)
     return truncate(f"{category.upper()} {text}" if category in ACTIONABLE else text, MAX_LABEL_COLUMNS)
+
+
+def _short_list(labels: list[str]) -> str:
+    return ", ".join(labels) if len(labels) <= MAX_LABEL_PORTS else join_names(labels, 2)
 
 
 def bundle_label(edge_bundle: EdgeBundle) -> str:

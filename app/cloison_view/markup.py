@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cloison_view.connections import Document
-from cloison_view.labels import SYMBOLS, counted, display_name, pluralize, shown, sort_places
+from cloison_view.labels import SYMBOLS, display_name, pluralize, shown, sort_places, total
 
 STATIC: Final = "static"
 
@@ -29,7 +29,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters.update(shown=shown, display_name=display_name, px=px)
-    found.globals.update(symbols=SYMBOLS, pluralize=pluralize, counted=counted)
+    found.globals.update(symbols=SYMBOLS, pluralize=pluralize, total=total)
     return found
 
 

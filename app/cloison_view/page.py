@@ -23,7 +23,7 @@ from cloison_view.action_list import action_list
 from cloison_view.connections import Document
 from cloison_view.diagram import diagram
 from cloison_view.evidence import evidence
-from cloison_view.labels import ACTIONABLE, COUNTED
+from cloison_view.labels import ACTIONABLE, COUNTED, to_act_on
 from cloison_view.markup import render_template
 from cloison_view.matrix import matrix
 from cloison_view.summary import summarize
@@ -65,7 +65,7 @@ def body(proof: Document, digest: str, advise: Advise | None = None) -> Markup:
         when=proof["started"][:19].replace("T", " "),
         counts=[("flow", summary.flow_counts), ("connection", summary.connection_counts)],
         words=COUNTED,
-        to_act_on={name: number for name, number in summary.connection_counts.items() if name in ACTIONABLE},
+        to_act_on=to_act_on(summary.counts_of(*ACTIONABLE)),
         action_list=action_list(proof, items) if items else "",
         absent=sorted(Counter(proof["coverage"]["absent"]).items()),
         failed=[part for part in proof["vantages"] if part["positive_control"] or part["negative_control"]],

@@ -92,6 +92,10 @@ class Summary:
         """How many connections have each judgement, the worst first."""
         return _worst_first(Counter(connection.judgement for connection in self.connections))
 
+    def counts_of(self, *judgements: str) -> dict[str, int]:
+        """Return the numbers of connections that have one of these judgements."""
+        return {name: number for name, number in self.connection_counts.items() if name in judgements}
+
     @cached_property
     def flow_counts(self) -> Mapping[str, int]:
         """How many flows have each judgement, the worst first, and how many differ from their prediction (`drift`)."""

@@ -6,7 +6,7 @@ Rule: the words of the judgements are those of `cloison_view.labels`, as in the 
 from collections.abc import Mapping
 from typing import Final
 
-from cloison_view.labels import COUNTED, pluralize
+from cloison_view.labels import COUNTED
 
 PROVEN: Final = "proven"
 BREACHED: Final = "breached"
@@ -30,11 +30,6 @@ def sentence(word: str) -> str:
 def counts(totals: Mapping[str, int]) -> tuple[tuple[str, int, str], ...]:
     """Return each judgement with its number and its word, the worst first, without those that are zero."""
     return tuple((name, totals[name], word) for name, word in COUNTED.items() if totals.get(name))
-
-
-def total(totals: Mapping[str, int], unit: str) -> str:
-    """Return the sum of the numbers of all judgements with its unit; `drift` is counted beside them."""
-    return pluralize(sum(number for name, number in totals.items() if name != "drift"), unit)
 
 
 def port(number: int) -> str:

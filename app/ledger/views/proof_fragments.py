@@ -18,7 +18,7 @@ from cloison_view.connections import WORST_FIRST, Document, ProofConnection, con
 from cloison_view.diagram import diagram
 from cloison_view.difference import ConnectionChange, compare_connections
 from cloison_view.evidence import evidence
-from cloison_view.labels import ACTIONABLE
+from cloison_view.labels import ACTIONABLE, to_act_on
 from cloison_view.matrix import matrix
 from cloison_view.summary import Summary, summarize
 from ledger.views.fragment_cache import FragmentCache
@@ -64,9 +64,8 @@ def action_items(proof: Document, summary: Summary) -> Markup:
     items = view_action_items.action_items(summary)
     if not items:
         return Markup()
-    wanted = {name: number for name, number in summary.connection_counts.items() if name in ACTIONABLE}
     entries = action_list(proof, items, most=MAX_ACTION_ITEMS)
-    return _render("action_items.html", counts=wanted, entries=entries)
+    return _render("action_items.html", heading=to_act_on(summary.counts_of(*ACTIONABLE)), entries=entries)
 
 
 def difference(project: str, old: str, new: str) -> Markup:

@@ -15,7 +15,7 @@ from cloison.reports.table_layout import table_lines
 from cloison.reports.text import paragraph, styled_line
 from cloison.verdict.judge import Judgement
 from cloison_view.action_items import ActionItem, ReportedConnection, TolerationSummary
-from cloison_view.labels import ACTIONABLE, ANY_OTHER_PORT, MAX_NAMED, counted, display_name, pluralize
+from cloison_view.labels import ACTIONABLE, ANY_OTHER_PORT, MAX_NAMED, display_name, pluralize, to_act_on
 from cloison_view.ports import ScopedPort, group_by_ports
 from cloison_view.summary import Summary
 
@@ -58,8 +58,7 @@ def action_section(
     if not items:
         return []
     judgements = (*ACTIONABLE, "tolerated") if strict else ACTIONABLE
-    counts = {name: number for name, number in summary.connection_counts.items() if name in judgements}
-    lines = paragraph(f"To act on: {counted(counts, 'connection')}", width, style="bold")
+    lines = paragraph(to_act_on(summary.counts_of(*judgements)), width, style="bold")
     for item in items:
         lines += [Text(""), *_action_item(item, summary, width, templates)]
     return lines + _policy_hint(items, width)

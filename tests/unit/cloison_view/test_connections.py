@@ -15,7 +15,7 @@ def test_a_connection_gathers_every_container_and_every_address() -> None:
     assert (0, 1, 2) == found[0].flows
 
 
-def test_doors_are_sorted_by_source_target_protocol_port() -> None:
+def test_connections_are_sorted_by_source_target_protocol_port() -> None:
     found = connections(small(flow(vantage=2), flow(endpoint=3), flow(endpoint=0), flow(endpoint=2)))
 
     assert [

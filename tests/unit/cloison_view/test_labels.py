@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloison_view.labels import counted, join_names, pluralize, shown, sort_places, text_columns, truncate
+from cloison_view.labels import counted, join_names, pluralize, shown, sort_places, text_columns, to_act_on, truncate
 from cloison_view.ports import TargetPort, sorted_ports
 
 
@@ -62,3 +62,8 @@ def test_counts_have_a_sum_a_unit_and_the_worst_judgement_first() -> None:
         {"holds": 1200, "breach": 2, "drift": 3, "broken": 0}, "flow"
     )
     assert "0 connections" == counted({}, "connection")
+
+
+def test_the_heading_of_the_action_items_counts_connections() -> None:
+    assert "To act on: 3 connections (1 breach, 2 broken)" == to_act_on({"broken": 2, "breach": 1})
+    assert "To act on" == to_act_on({})

@@ -32,14 +32,14 @@ Counts = dict[str, dict[str, int]]
 """Unit to the number of each judgement, without zeros."""
 WORDS: Final = {word: name for name, word in COUNTED.items()}
 LINE: Final = re.compile(
-    r"([\d,]+) (flow|connection)s?: ((?:[\d,]+ (?:{0}))(?:, [\d,]+ (?:{0}))*)".format("|".join(WORDS))
+    r"([\d,]+) (flow|connection)s?(?:: | \()((?:[\d,]+ (?:{0}))(?:, [\d,]+ (?:{0}))*)".format("|".join(WORDS))
 )
 SEEDS: Final = range(5)
 
 
 def random_proof(seed: int) -> Proof:
     """Return a sample proof whose flows have random observations and judgements."""
-    chance, proof = random.Random(seed), PROOFS["ipv6"]()
+    chance, proof = random.Random(seed), PROOFS["ipv6"]()  # noqa: S311  # samples, not secrets
     flows = [
         msgspec.structs.replace(
             flow,
@@ -105,7 +105,8 @@ def test_every_report_of_a_proof_shows_the_same_counts(proof: Proof, ledger: Fla
     summary = summarize(document)
     expected = {"flow": without_zeros(proof.totals), "connection": dict(summary.connection_counts)}
     with ledger.test_request_context():
-        page = proof_fragments.counts_by_judgement(document, summary)
+        fragments = (proof_fragments.counts_by_judgement, proof_fragments.action_items)
+        page = " ".join(fragment(document, summary) for fragment in fragments)
 
     assert read(page) == expected
     assert read(terminal.render(proof, color=False, width=10_000, strict=False)) == expected
@@ -122,12 +123,15 @@ def test_every_report_of_a_plan_shows_the_same_counts(plan: Plan) -> None:
 
 
 @pytest.mark.parametrize("proof", ALL_PROOFS)
-def test_the_action_list_counts_the_connections_of_the_matrix(proof: Proof) -> None:
+def test_the_action_list_counts_the_connections_of_the_matrix(proof: Proof, ledger: Flask) -> None:
     summary = summarize(proof)
     wanted = sum(number for name, number in summary.connection_counts.items() if name in ACTIONABLE)
-    shown = [re.search(r"To act on: ([\d,]+) connection", text) for text in (html.render(proof), _terminal(proof))]
+    with ledger.test_request_context():
+        page = proof_fragments.action_items(loaded(proof), summary)
+    texts = (html.render(proof), terminal.render(proof, color=False, width=100, strict=False), page)
+    shown = [re.search(r"To act on: ([\d,]+) connection", text) for text in texts]
 
-    assert [_number(match[1]) if match else 0 for match in shown] == [wanted, wanted]
+    assert [_number(match[1]) if match else 0 for match in shown] == [wanted] * len(texts)
     cells = re.search(r"Only what needs action \(([\d,]+) connection", html.render(proof))
     assert (_number(cells[1]) if cells else 0) == wanted
 
@@ -148,7 +152,3 @@ def test_the_connections_by_protocol_fold_into_those_of_the_summary(proof: Proof
     assert {
         (c.source, c.end.place, c.end.protocol, c.end.port): list(c.flows) for c in summarize(proof).connections
     } == {key: sorted(flows) for key, flows in by_pair.items()}
-
-
-def _terminal(proof: Proof) -> str:
-    return terminal.render(proof, color=False, width=100, strict=False)
