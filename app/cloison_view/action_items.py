@@ -33,6 +33,7 @@ class Advice:
     policy: bool = False
 
 
+NO_ADVICE: Final = Advice("")
 Advise = Callable[[int], Advice]
 """Returns what to do about the flow at a position of the document."""
 
@@ -78,7 +79,8 @@ class ActionItem:
     """Of a breach: `file` or `drift`; else empty."""
     reasons: tuple[str, ...]
     """The reason of the first flow of each rule and outcome."""
-    advice: Advice | None
+    advice: Advice
+    """`NO_ADVICE` where the caller has none."""
     connections: tuple[ReportedConnection, ...]
 
     @property
@@ -116,7 +118,7 @@ def action_items(summary: Summary, *, strict: bool = False, advise: Advise | Non
             judgement,
             cause,
             _reasons(summary, judgement, group),
-            remedy if isinstance(remedy, Advice) else None,
+            remedy if isinstance(remedy, Advice) else NO_ADVICE,
             tuple(_reported(summary, judgement, group)),
         )
         for (judgement, cause, remedy), group in groups.items()

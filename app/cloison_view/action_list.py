@@ -42,7 +42,7 @@ class ListEntry:
     reasons: tuple[str, ...]
     more: str
     """The number of reasons that are not shown."""
-    advice: Advice | None
+    advice: Advice
     links: tuple[tuple[str, str], ...]
     """A text and an anchor of evidence for each pair of places."""
 

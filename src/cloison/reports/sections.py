@@ -72,9 +72,8 @@ def _action_item(item: ActionItem, summary: Summary, width: int, templates: Entr
         lines.append(
             styled_line((f"         and {pluralize(len(item.reasons) - MAX_NAMED, 'reason')} of the same kind", ""))
         )
-    if item.advice:
-        lines += paragraph(item.advice.sentence, width, first=("    do   ", "dim"))
-        lines += [styled_line(("         $ ", "dim"), (command, "cyan")) for command in item.advice.commands]
+    lines += paragraph(item.advice.sentence, width, first=("    do   ", "dim"))
+    lines += [styled_line(("         $ ", "dim"), (command, "cyan")) for command in item.advice.commands]
     return lines + [
         styled_line(("         " if i else "    or   ", "dim"), (f"- {line}", "cyan"))
         for i, line in enumerate(_policy_lines(item))
@@ -106,7 +105,7 @@ def _sources_by_target(connections: Iterable[ReportedConnection]) -> dict[tuple[
 
 def _policy_lines(item: ActionItem) -> list[str]:
     """Return the lines of policy that would allow the connections; one without a port covers those with one."""
-    if not (item.advice and item.advice.policy):
+    if not item.advice.policy:
         return []
     lines = list(dict.fromkeys(line for connection in item.connections for line in connection.policy_lines))
     return [line for line in lines if ":" not in line or line.rpartition(":")[0] not in lines]
