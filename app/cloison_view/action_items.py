@@ -1,83 +1,194 @@
-"""Sums up what needs action: connections of one judgement and one cause that lead to one place are one entry."""
+"""Groups the flows that need action: flows with one judgement, one cause and one remedy are one entry.
+
+Input: a `Summary`, and a function that says what to do about a flow, where the caller has one.
+Output: `ActionItem` and `TolerationSummary`; every connection of an entry has its scope and its addresses.
+Rule: an entry lists each connection once. Many ports of the host that differ in nothing else share one line.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from itertools import chain
+from typing import Final
 
-from cloison_view.connections import WORST_FIRST, Document, ProofConnection
-from cloison_view.labels import ACTIONABLE, display_name, join_names, pluralize, ports, shown, sort_places
-from cloison_view.markup import Anchors
+from cloison_view.connections import WORST_FIRST
+from cloison_view.labels import ACTIONABLE, FOREIGN_PREFIX, HOST, MAX_NAMED, display_name
+from cloison_view.locations import where
+from cloison_view.ports import ScopedPort, TargetPort, named_ports
+from cloison_view.scope import ONLY, scope
+from cloison_view.summary import Pair, Summary
 
-MAX_SOURCES: Final = 8
-"""So many sources are named."""
-MAX_REASONS: Final = 3
-"""So many reasons are given."""
-SENTENCES: Final = {
-    "breach": ("reaches", "reach"),
-    "broken": ("does not reach", "do not reach"),
-    "unknown": ("may or may not reach", "may or may not reach"),
-}
+TOLERATED: Final = "tolerated"
+TOLERATE_LINE: Final = "x-cloison.tolerate[{}]"
+"""How a flow names the toleration that covers it, in `intended_by`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A change, and the commands that make it or show more. `policy` is whether a line of policy would settle it."""
+
+    sentence: str
+    commands: tuple[str, ...] = ()
+    policy: bool = False
+
+
+NO_ADVICE: Final = Advice("")
+Advise = Callable[[int], Advice]
+"""Returns what to do about the flow at a position of the document."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedConnection:
+    """One source and one port, or many ports of the host; its scope in words, and its addresses."""
+
+    source: str
+    ends: tuple[TargetPort, ...]
+    scope: str
+    where: str
+
+    @property
+    def target(self) -> str:
+        """The place where it ends."""
+        return self.ends[0].place
+
+    @property
+    def label(self) -> str:
+        """The target in a sentence."""
+        return " and ".join(named_ports(self.ends)) + self.scope
+
+    @property
+    def scoped_ports(self) -> list[ScopedPort]:
+        """The connection without its addresses."""
+        return [(self.source, end, self.scope) for end in self.ends]
+
+    @property
+    def policy_lines(self) -> list[str]:
+        """The connection as lines of policy; none where the policy language cannot name one of its places."""
+        if any(place.startswith(FOREIGN_PREFIX) for place in (self.source, self.target)):
+            return []
+        return [f"{self.source} -> {end.policy_target}" for end in self.ends]
 
 
 @dataclass(frozen=True, slots=True)
 class ActionItem:
-    """One entry of what needs action."""
+    """One entry that needs action."""
 
     judgement: str
     cause: str
-    sentence: str
+    """Of a breach: `file` or `drift`; else empty."""
     reasons: tuple[str, ...]
-    more: str
-    """How many reasons are not told."""
-    sources: tuple[tuple[str, str], ...]
-    """Each source with the anchor of its evidence."""
+    """The reason of the first flow of each rule and outcome."""
+    advice: Advice
+    """`NO_ADVICE` where the caller has none."""
+    connections: tuple[ReportedConnection, ...]
+
+    @property
+    def targets(self) -> dict[str, list[ReportedConnection]]:
+        """Its connections by target."""
+        found: dict[str, list[ReportedConnection]] = {}
+        for connection in self.connections:
+            found.setdefault(connection.target, []).append(connection)
+        return found
 
 
-def action_items(proof: Document, gathered: Iterable[ProofConnection]) -> list[ActionItem]:
-    """Return what needs action, the worst first."""
-    anchors = Anchors(proof)
-    kinds: dict[tuple[str, str, str], list[tuple[ProofConnection, dict[str, Any]]]] = {}
-    for connection in gathered:
-        if connection.judgement in ACTIONABLE:
-            for flow in _worst(proof, connection):
-                kinds.setdefault((connection.judgement, flow["cause"] or "", connection.target), []).append(
-                    (connection, flow)
-                )
-    found = sorted(kinds, key=lambda kind: (WORST_FIRST.index(kind[0]), kind[1], anchors.places.index(kind[2])))
-    return [_action_item(kind, kinds[kind], anchors) for kind in found]
+@dataclass(frozen=True, slots=True)
+class TolerationSummary:
+    """A toleration, and the connections that are open because of it."""
+
+    what: str
+    why: str
+    connections: tuple[ReportedConnection, ...]
 
 
-def _worst(proof: Document, connection: ProofConnection) -> list[dict[str, Any]]:
-    flows = [proof["flows"][position] for position in connection.flows]
-    return [flow for flow in flows if flow["judgement"] == connection.judgement]
+def action_items(summary: Summary, *, strict: bool = False, advise: Advise | None = None) -> list[ActionItem]:
+    """Return the entries that need action, the worst first. With `strict` tolerated flows are among them.
+
+    Without `advise` the flows to one target are one entry.
+    """
+    judgements = (*ACTIONABLE, TOLERATED) if strict else ACTIONABLE
+    records = summary.records
+    groups: dict[tuple[str, str, Advice | str], list[int]] = {}
+    for position in summary.positions_where(*judgements):
+        remedy = advise(position) if advise else records.target(position).place
+        key = (records.value(position, "judgement"), records.cause(position) or "", remedy)
+        groups.setdefault(key, []).append(position)
+    items = [
+        ActionItem(
+            judgement,
+            cause,
+            _reasons(summary, judgement, group),
+            remedy if isinstance(remedy, Advice) else NO_ADVICE,
+            tuple(_reported(summary, judgement, group)),
+        )
+        for (judgement, cause, remedy), group in groups.items()
+    ]
+    return sorted(items, key=lambda item: (WORST_FIRST.index(item.judgement), item.cause != "drift"))
 
 
-def _action_item(
-    kind: tuple[str, str, str], found: Sequence[tuple[ProofConnection, dict[str, Any]]], anchors: Anchors
-) -> ActionItem:
-    judgement, cause, target = kind
-    sources = sort_places(connection.source for connection, _ in found)
-    where = ", ".join(ports(connection for connection, _ in found)).replace("*", "any port")
-    verb = SENTENCES[judgement][len(sources) > 1]
-    names = join_names([shown(display_name(source)) for source in sources], MAX_SOURCES)
-    reasons = _reasons(found)
-    rest = len(reasons) - MAX_REASONS
-    return ActionItem(
-        judgement,
-        cause,
-        f"{names} {verb} {shown(display_name(target))} ({where})",
-        tuple(reasons[:MAX_REASONS]),
-        f"and {pluralize(rest, 'reason')} of the same kind" if rest > 0 else "",
-        tuple((display_name(source), anchors.pair(source, target)) for source in sources),
-    )
+def tolerations(summary: Summary) -> list[TolerationSummary]:
+    """Return every toleration of the policy with the connections that it covers now."""
+    covered: dict[str, list[int]] = {}
+    for position in summary.positions_where(TOLERATED):
+        covered.setdefault(summary.records.value(position, "intended_by"), []).append(position)
+    return [
+        TolerationSummary(what, why, tuple(_reported(summary, TOLERATED, covered.get(TOLERATE_LINE.format(i), ()))))
+        for i, (what, why) in enumerate(summary.records.tolerations)
+    ]
 
 
-def _reasons(found: Iterable[tuple[ProofConnection, dict[str, Any]]]) -> list[str]:
-    """Return one reason for each rule and outcome, the names of the sources aside."""
-    first_reasons: dict[tuple[str, str], str] = {}
-    for connection, flow in found:
-        rule = flow["rule"].replace(display_name(connection.source), "")
-        first_reasons.setdefault((rule, flow["outcome"]), flow["reason"])
-    return list(dict.fromkeys(first_reasons.values()))
+def drifted_flows(summary: Summary) -> dict[tuple[str, str], list[int]]:
+    """Return the flows that need no action and differ from their prediction, by (observed, predicted)."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for states in summary.states.values():
+        for state, held in states.items():
+            if state.drift and state.judgement not in ACTIONABLE:
+                found.setdefault((state.observed, state.predicted), []).extend(held)
+    return {key: sorted(found[key]) for key in sorted(found, key=lambda key: min(found[key]))}
+
+
+def scoped_ports(summary: Summary, flows: Iterable[int]) -> list[ScopedPort]:
+    """Return the connections of flows, each with the part of the connection that the flows are."""
+    versions = summary.records.protocol_versions
+    found = []
+    for pair, group in summary.grouped(flows).items():
+        part = versions(group)
+        found.append((*pair, scope(part, part, versions(summary.by_pair[pair].flows)).words))
+    return found
+
+
+def _reasons(summary: Summary, judgement: str, flows: Iterable[int]) -> tuple[str, ...]:
+    """Return the reasons that differ in more than a name or an address: one for each rule and outcome."""
+    records, first_reasons = summary.records, dict[tuple[str, ...], str]()
+    for position in flows:
+        reason = records.value(position, "reason")
+        rule = records.value(position, "rule")
+        for end in (records.source(position), records.target(position)):
+            rule = rule.replace(display_name(end.place), "")
+        key = (rule, records.outcome(position)) if judgement in ("breach", "broken") else (reason,)
+        first_reasons.setdefault(key, reason)
+    return tuple(dict.fromkeys(first_reasons.values()))
+
+
+def _reported(summary: Summary, judgement: str, flows: Iterable[int]) -> Iterator[ReportedConnection]:
+    """Yield the connections of flows; many ports of the host that differ in nothing else are one."""
+    found: dict[tuple[str, str, TargetPort | None], dict[Pair, list[int]]] = {}
+    for pair, group in summary.grouped(flows).items():
+        source, end = pair
+        own = None if end.place == HOST and end.port else end
+        found.setdefault((source, _scope_words(summary, pair, group, judgement), own), {})[pair] = group
+    for (source, words, _), groups in found.items():
+        for part in [groups] if len(groups) > MAX_NAMED else [{pair: group} for pair, group in groups.items()]:
+            yield _connection(summary, source, words, part)
+
+
+def _connection(summary: Summary, source: str, words: str, groups: Mapping[Pair, Sequence[int]]) -> ReportedConnection:
+    ends = tuple(end for _, end in groups)
+    return ReportedConnection(source, ends, words, where(summary.records, chain(*groups.values())))
+
+
+def _scope_words(summary: Summary, pair: Pair, group: Sequence[int], judgement: str) -> str:
+    """Return the scope of some flows of a connection that have a judgement."""
+    words = summary.scope_of(pair, group, judgement).words
+    # "Does not reach it over IPv6 only" would say the contrary.
+    return words.removesuffix(ONLY) if judgement == "broken" else words

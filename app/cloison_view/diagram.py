@@ -1,36 +1,38 @@
 """Draws a proof: networks as lines, services as boxes on them, host and outside at the borders, connections as arrows.
 
-Rule: whatever an arrow says by its colour it says by its stroke and its label too. Everything links to its evidence.
+Input: a proof document and its `Summary`. Output: SVG markup.
+Rule: the colour of an arrow is never the only sign of its category: stroke and label differ too. Every shape links to
+its evidence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 from markupsafe import Markup
 
-from cloison_view.connections import Document, ProofConnection, connections
+from cloison_view.connections import Document
 from cloison_view.edges import ALLOWED, CATEGORIES, NEEDED, TOLERATED, EdgeSet, edges
 from cloison_view.labels import display_name, join_names, pluralize, shown
 from cloison_view.layout import arrow_label, layout
 from cloison_view.markup import Anchors, render_template
+from cloison_view.summary import Summary, summarize
 from cloison_view.svg_shapes import Arrow, Layout, Point
 from cloison_view.topology import read_topology
 
 HEAD: Final = {"breach": 15, "broken": 13}
-"""How long an arrow's head is, where it has more to say than the others."""
+"""The length of an arrow's head in pixels, where it is longer than the others."""
 COLOR_COUNT: Final = 6
-"""So many colours the networks' lines have."""
+"""The number of colours of the lines of networks."""
 SIZES: Final = {"small": 680, "middle": 1000}
-"""Up to so wide a diagram may be enlarged."""
+"""The widest diagrams that are enlarged, in pixels."""
 LEGEND: Final = {
-    "breach": "open, and meant to be shut",
-    "broken": "needed, and does not answer",
-    "unknown": "could not be looked at, or nobody said what is meant",
+    "breach": "open, intended to be shut",
+    "broken": "shut, intended to be open",
+    "unknown": "not observed, or nothing is intended",
     NEEDED: "open, as intended",
     ALLOWED: "open, as allowed",
-    TOLERATED: "open, and tolerated",
+    TOLERATED: "open, tolerated",
 }
 SENTENCES: Final = {
     "breach": "{source} reaches {target} at {ports}: breach",
@@ -42,10 +44,10 @@ SENTENCES: Final = {
 }
 
 
-def diagram(proof: Document, gathered: Iterable[ProofConnection] | None = None) -> Markup:
-    """Return the diagram as SVG in a figure; `gathered` are the proof's connections if the caller has them already."""
+def diagram(proof: Document, summary: Summary | None = None) -> Markup:
+    """Return the diagram as SVG in a figure; the summary is made from the proof where none is given."""
     topology = read_topology(proof)
-    found = edges(proof, connections(proof) if gathered is None else gathered, topology)
+    found = edges(proof, (summary or summarize(proof)).connections, topology)
     drawn = layout(topology, found)
     return render_template(
         "diagram.html",
@@ -53,7 +55,7 @@ def diagram(proof: Document, gathered: Iterable[ProofConnection] | None = None) 
         drawn=drawn,
         anchors=Anchors(proof),
         legend=_legend(drawn),
-        undrawn=[pluralize(number, f"door {word}", f"doors {word}") for word, number in sorted(found.undrawn.items())],
+        undrawn=[f"{pluralize(number, 'connection')} {word}" for word, number in sorted(found.undrawn.items())],
         summary=_summary(found),
         path=path,
         head=head,
@@ -69,7 +71,7 @@ def path(points: tuple[Point, ...]) -> str:
 
 
 def head(arrow: Arrow) -> str:
-    """Return the corners of an arrow's head; the last stretch is always level."""
+    """Return the corners of an arrow's head; the last segment of an arrow is always horizontal."""
     (before, _), (x, y) = arrow.points[-2:]
     size = HEAD.get(arrow.category, 10)
     back = x - size if x > before else x + size
@@ -82,7 +84,7 @@ def sentence(arrow: Arrow) -> str:
     target = shown(display_name(arrow.edges[0].target))
     at = arrow_label(NEEDED, arrow.edges)
     said = SENTENCES[arrow.category].format(source=sources, target=target, ports=at if "any" in at else f"port {at}")
-    return f"{said}; the file predicts otherwise" if arrow.drift else said
+    return f"{said}; not as predicted" if arrow.drift else said
 
 
 def _legend(drawn: Layout) -> list[tuple[str, str]]:
@@ -94,10 +96,10 @@ def _legend(drawn: Layout) -> list[tuple[str, str]]:
 
 
 def _summary(found: EdgeSet) -> str:
-    """Return what the diagram shows, in a sentence."""
+    """Return the number of arrows of each category."""
     counted = [
         pluralize(sum(edge.category == category for edge in found.drawn), f"{category} arrow")
         for category in CATEGORIES
         if any(edge.category == category for edge in found.drawn)
     ]
-    return ", ".join(counted) or "no door to draw"
+    return ", ".join(counted) or "no arrow"

@@ -1,6 +1,8 @@
-"""Holds the connections of two proofs side by side: what opened, what closed, what else changed.
+"""Compares the connections of two proofs: which opened, which closed, which changed otherwise.
 
-Rule: only a connection that was looked at can open or close; one that was or is unknown has changed.
+Input: two proofs, or their connections by protocol. Output: `ProofDifference`.
+Rule: only a connection that was observed in both can open or close; one that is unknown in either has changed. A change
+is counted once for each protocol, as in the tables of the ledger.
 """
 
 from __future__ import annotations
@@ -30,18 +32,18 @@ class ConnectionChange:
         """The connection as it is now, or as it was when it is gone."""
         found = self.new or self.old
         if found is None:
-            raise ValueError("a change has a connection in one proof at least")
+            raise ValueError("a change needs a connection in at least one proof")
         return found
 
     @property
     def transition(self) -> tuple[str, str]:
-        """What was observed, before and after."""
+        """The observed reach, before and after."""
         return _observed(self.old), _observed(self.new)
 
 
 @dataclass(frozen=True, slots=True)
 class ProofDifference:
-    """What two proofs differ in, each sorted by connection."""
+    """The changes between two proofs, each kind sorted by connection."""
 
     opened: tuple[ConnectionChange, ...] = ()
     closed: tuple[ConnectionChange, ...] = ()
@@ -55,12 +57,12 @@ class ProofDifference:
 
 
 def difference(old: Document, new: Document) -> ProofDifference:
-    """Return what differs from one proof to a later one."""
+    """Return the changes from one proof to a later one."""
     return compare_connections(connections(old), connections(new))
 
 
 def compare_connections(old: tuple[ProofConnection, ...], new: tuple[ProofConnection, ...]) -> ProofDifference:
-    """Return what differs from the connections of one proof to those of a later one."""
+    """Return the changes from the connections of one proof to those of a later one."""
     before, after = (
         {connection.key: connection for connection in old},
         {connection.key: connection for connection in new},

@@ -1,7 +1,7 @@
-"""Bundles the arrows between services: those of one category that lead to one place share a line, the bundle.
+"""Bundles the arrows between services: arrows of one category to one place share a line, the bundle.
 
-Rule: a bundle runs down beside the boxes in a lane of its own; no two bundles overlap in one lane, and short ones run
-nearest to the boxes.
+Input: edges. Output: bundles, and the lane of each.
+Rule: a bundle runs down beside the boxes. No two bundles overlap in one lane; the shortest are nearest to the boxes.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Final
 from cloison_view.edges import BORDERS, CATEGORIES, Edge
 
 MAX_FOLLOWABLE: Final = 30
-"""So many edges of one category between services can be followed with the eye."""
+"""The most edges of one category between services that a reader can follow."""
 MIN_LANE_GAP: Final = 6
-"""So far two bundles of one lane keep from each other."""
+"""The distance of two bundles in one lane, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,11 @@ class EdgeBundle:
     category: str
     edges: tuple[Edge, ...]
     is_crowded: bool = False
-    """Whether there are too many of its category to be followed: then only its end is drawn, with a label."""
+    """Whether its category has too many edges to follow: then only its end is drawn, with a label."""
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Where it collects."""
+        """The sources of its edges."""
         return tuple(edge.source for edge in self.edges)
 
 

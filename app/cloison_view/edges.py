@@ -1,7 +1,8 @@
-"""Chooses which connections of a proof are drawn as arrows, which a network's line stands for, and which are counted.
+"""Chooses which connections of a proof the diagram draws as arrows, and which it only counts.
 
-Rule: what needs action is always in the diagram. Where members of one network have more such edges to each other than
-an eye can follow, the network's own line carries the word and their number.
+Input: the connections of a `Summary` and the topology. Output: `EdgeSet`.
+Rule: a connection that needs action is always in the diagram. Where the members of one network have more than
+`MAX_DRAWN_EDGES` of these to each other, the line of the network carries the judgement and their number.
 """
 
 from __future__ import annotations
@@ -11,18 +12,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from cloison_view.connections import OPEN, UNKNOWN, Document, ProofConnection
+from cloison_view.connections import OPEN, UNKNOWN, Document
 from cloison_view.labels import ACTIONABLE, HOST, OUTSIDE
+from cloison_view.summary import Connection
 from cloison_view.topology import Topology
 
 NEEDED: Final = "needed"
 ALLOWED: Final = "allowed"
 TOLERATED: Final = "tolerated"
 CATEGORIES: Final = (*ACTIONABLE, NEEDED, ALLOWED, TOLERATED)
-"""What an arrow can say, the most urgent first."""
+"""The categories of arrows, the most urgent first."""
 BORDERS: Final = frozenset({HOST, OUTSIDE})
 MAX_DRAWN_EDGES: Final = 12
-"""So many edges between the members of a network are drawn one by one."""
+"""The diagram draws this many edges between the members of a network one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +34,17 @@ class Edge:
     source: str
     target: str
     category: str
-    connections: tuple[ProofConnection, ...]
+    connections: tuple[Connection, ...]
 
     @property
     def drift(self) -> bool:
-        """Whether the file predicts one of them otherwise."""
+        """Whether one of them differs from its prediction."""
         return any(connection.drift for connection in self.connections)
 
 
 @dataclass(frozen=True, slots=True)
 class CollapsedEdges:
-    """The edges between members of one network that its line stands for."""
+    """The edges between members of one network that are shown at its line and not drawn."""
 
     network: str
     category: str
@@ -51,15 +53,15 @@ class CollapsedEdges:
 
 @dataclass(frozen=True, slots=True)
 class EdgeSet:
-    """What is drawn, what the lines stand for, and how many connections of each judgement are neither."""
+    """The edges that are drawn, those shown at the line of a network, and counts of the other connections."""
 
     drawn: tuple[Edge, ...]
     collapsed_edges: tuple[CollapsedEdges, ...]
     undrawn: Counter[str]
 
 
-def category(connection: ProofConnection) -> str | None:
-    """Return what an arrow says of a connection; None for one that is shut as meant, or judged by nobody."""
+def category(connection: Connection) -> str | None:
+    """Return the category of a connection; None for one that is shut as intended, or not judged."""
     if connection.judgement in ACTIONABLE:
         return connection.judgement
     if connection.observed != OPEN or connection.judgement == "unjudged":
@@ -69,9 +71,9 @@ def category(connection: ProofConnection) -> str | None:
     return NEEDED if connection.intended == OPEN else ALLOWED
 
 
-def edges(proof: Document, connections: Iterable[ProofConnection], topology: Topology) -> EdgeSet:
-    """Return which connections are drawn, and which are not."""
-    gathered: dict[tuple[str, str, str], list[ProofConnection]] = {}
+def edges(proof: Document, connections: Iterable[Connection], topology: Topology) -> EdgeSet:
+    """Return the connections that are drawn and the number of those that are not."""
+    gathered: dict[tuple[str, str, str], list[Connection]] = {}
     undrawn: Counter[str] = Counter()
     for connection in connections:
         category_of = category(connection)
@@ -85,7 +87,7 @@ def edges(proof: Document, connections: Iterable[ProofConnection], topology: Top
     return EdgeSet(tuple(edge for edge in all_edges if edge not in hidden), collapsed_edges, undrawn)
 
 
-def _is_drawn(connection: ProofConnection, category_of: str, topology: Topology, *, has_policy: bool) -> bool:
+def _is_drawn(connection: Connection, category_of: str, topology: Topology, *, has_policy: bool) -> bool:
     if category_of in ACTIONABLE:
         return True
     if HOST in (connection.source, connection.target):
@@ -95,11 +97,11 @@ def _is_drawn(connection: ProofConnection, category_of: str, topology: Topology,
     return (category_of == NEEDED and has_policy) or not topology.shared(connection.source, connection.target)
 
 
-def _counted(connection: ProofConnection) -> str:
-    """Return under which word a connection that is not drawn is counted."""
+def _counted(connection: Connection) -> str:
+    """Return the words under which a connection that is not drawn is counted."""
     if connection.judgement in (TOLERATED, "unjudged"):
-        return connection.judgement
-    return "open as allowed" if connection.observed == OPEN else "shut as meant"
+        return "not judged" if connection.judgement == "unjudged" else TOLERATED
+    return "open as allowed" if connection.observed == OPEN else "shut as intended"
 
 
 def _collapse(proof: Document, all_edges: list[Edge], topology: Topology) -> tuple[CollapsedEdges, ...]:
@@ -116,7 +118,7 @@ def _collapse(proof: Document, all_edges: list[Edge], topology: Topology) -> tup
 
 
 def _common_network(proof: Document, edge: Edge, topology: Topology) -> str:
-    """Return the network of both ends over which an edge leads; none for one to or from a border."""
+    """Return a network of both ends that an edge uses; empty for an edge from or to the host or the outside."""
     if BORDERS & {edge.source, edge.target}:
         return ""
     flows = [proof["flows"][position] for connection in edge.connections for position in connection.flows]

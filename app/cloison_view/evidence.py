@@ -1,7 +1,8 @@
-"""Tells of every pair of places what was looked at: ports, what was meant, predicted and seen, rule, reason, addresses.
+"""Lists the evidence of every pair of places: ports, intended, predicted and observed reach, rule, reason, addresses.
 
-Rule: flows of one pair that were meant, predicted, seen and judged alike for the same rule are one entry, and sentences
-that differ in their addresses alone stand there once.
+Input: a proof document and its `Summary`. Output: markup with one section a source.
+Rule: flows of one pair with the same state, cause and rule are one entry. Sentences that differ only in their addresses
+are shown once.
 """
 
 from __future__ import annotations
@@ -14,31 +15,35 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from cloison_view.connections import WORST_FIRST, Document, ProofConnection, connections
-from cloison_view.labels import ACTIONABLE, join_names, pluralize, ports
+from cloison_view.connections import WORST_FIRST, Document
+from cloison_view.labels import ACTIONABLE, join_names, pluralize
 from cloison_view.markup import Anchors, render_template
+from cloison_view.ports import sorted_ports
+from cloison_view.summary import Connection, Summary, summarize
 
 GROUP_KEYS: Final = ("intended", "intended_by", "predicted", "observed", "judgement", "cause", "drift", "rule")
-"""What flows of one entry have in common."""
+"""The members that the flows of one entry have in common."""
+MAX_PORTS: Final = 8
+"""An entry names this many ports; the rest is counted."""
 MAX_SENTENCES: Final = 6
-"""So many sentences of one entry are told; the rest is counted."""
+"""An entry shows this many sentences; the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceEntry:
-    """Flows of one pair that are alike."""
+    """Flows of one pair that are the same but for their addresses."""
 
     ports: str
     flow: dict[str, Any]
     """The first of them."""
     reasons: tuple[str, ...]
     addresses: tuple[str, ...]
-    """For each outcome, where it was met."""
+    """For each outcome, the addresses."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlacePair:
-    """What leads from one place to another, the worst first."""
+    """The evidence from one place to another, the worst first."""
 
     anchor: str
     target: str
@@ -46,47 +51,50 @@ class PlacePair:
 
     @property
     def needs_action(self) -> bool:
-        """Whether somebody has to act on it."""
+        """Whether one of its entries needs action."""
         return any(entry.flow["judgement"] in ACTIONABLE for entry in self.entries)
 
 
 @dataclass(frozen=True, slots=True)
 class SourceEvidence:
-    """What leads from one place."""
+    """The evidence of the flows from one place."""
 
     anchor: str
     source: str
     pairs: tuple[PlacePair, ...]
     controls: tuple[str, ...]
-    """Of its vantages that could not be trusted, why."""
+    """Why the controls of its vantages failed."""
 
     @property
     def summary(self) -> str:
-        """What there is to it."""
+        """The number of targets, and of those that need action."""
         acted_on = sum(pair.needs_action for pair in self.pairs)
-        counted = [pluralize(len(self.pairs), "target"), *([f"{acted_on} to act on"] if acted_on else [])]
+        counted = [
+            pluralize(len(self.pairs), "target"),
+            *([f"{acted_on} need action" if acted_on > 1 else "1 needs action"] if acted_on else []),
+        ]
         return ", ".join(counted)
 
     @property
     def needs_action(self) -> bool:
-        """Whether somebody has to act on something of it."""
+        """Whether one of its pairs needs action."""
         return any(pair.needs_action for pair in self.pairs)
 
 
-def evidence(proof: Document, gathered: Iterable[ProofConnection] | None = None) -> Markup:
-    """Return all evidence as markup; `gathered` are the proof's connections where the caller has them already."""
+def evidence(proof: Document, summary: Summary | None = None) -> Markup:
+    """Return all evidence as markup; the summary is made from the proof where none is given."""
     return render_template(
         "evidence.html",
-        evidence_by_source=evidence_by_source(proof, connections(proof) if gathered is None else gathered),
+        evidence_by_source=evidence_by_source(proof, (summary or summarize(proof)).connections),
     )
 
 
-def evidence_by_source(proof: Document, gathered: Iterable[ProofConnection]) -> list[SourceEvidence]:
-    """Return the evidence of every place from which something was asked, or to which a diagram may lead."""
+def evidence_by_source(proof: Document, gathered: Iterable[Connection]) -> list[SourceEvidence]:
+    """Return the evidence of every place of the proof, in the order of places."""
     anchors = Anchors(proof)
     multi_container_places = _replicated(proof)
     pairs: dict[str, list[PlacePair]] = {place: [] for place in anchors.places}
-    for (source, target), group in groupby(sorted(gathered), key=attrgetter("source", "target")):
+    for (source, target), group in groupby(gathered, key=attrgetter("source", "target")):
         entries = _entries(proof, list(group), with_container=source in multi_container_places)
         pairs[source].append(PlacePair(anchors.pair(source, target), target, entries))
     return [
@@ -113,10 +121,8 @@ def _controls(proof: Document, place: str) -> Iterable[str]:
             yield f"{part['container'] or place}: {failed}"
 
 
-def _entries(
-    proof: Document, gathered: Sequence[ProofConnection], *, with_container: bool
-) -> tuple[EvidenceEntry, ...]:
-    kinds: dict[tuple[Any, ...], list[tuple[ProofConnection, dict[str, Any]]]] = {}
+def _entries(proof: Document, gathered: Sequence[Connection], *, with_container: bool) -> tuple[EvidenceEntry, ...]:
+    kinds: dict[tuple[Any, ...], list[tuple[Connection, dict[str, Any]]]] = {}
     for connection in gathered:
         for position in connection.flows:
             flow = proof["flows"][position]
@@ -125,13 +131,11 @@ def _entries(
     return tuple(sorted(found, key=lambda entry: WORST_FIRST.index(entry.flow["judgement"])))
 
 
-def _entry(
-    proof: Document, alike: list[tuple[ProofConnection, dict[str, Any]]], *, with_container: bool
-) -> EvidenceEntry:
+def _entry(proof: Document, alike: list[tuple[Connection, dict[str, Any]]], *, with_container: bool) -> EvidenceEntry:
     flows = [flow for _, flow in alike]
-    names = ports(dict.fromkeys(connection for connection, _ in alike))
+    ends = sorted_ports(connection.end for connection, _ in alike)
     return EvidenceEntry(
-        ports=join_names(names, 8).replace("*", "any other"),
+        ports=join_names([end.port_words for end in ends], MAX_PORTS),
         flow=flows[0],
         reasons=_reasons(proof, flows),
         addresses=_addresses(proof, flows, with_container=with_container),
@@ -139,7 +143,7 @@ def _entry(
 
 
 def _reasons(proof: Document, flows: Iterable[dict[str, Any]]) -> tuple[str, ...]:
-    """Return the sentences that differ in more than an address: the first of each kind."""
+    """Return the sentences that differ in more than an address, the first of each kind."""
     first_reasons: dict[str, list[str]] = {}
     for flow in flows:
         end = proof["endpoints"][flow["endpoint"]]
@@ -153,7 +157,7 @@ def _reasons(proof: Document, flows: Iterable[dict[str, Any]]) -> tuple[str, ...
 
 
 def _without_address(sentence: str, end: dict[str, Any]) -> str:
-    """Return a sentence without what is the address's own."""
+    """Return a sentence without the words that depend on the address."""
     for own in (end["address"], end["container"], f"port {end['port']} ", "the canary ", "SYN", "datagram"):
         sentence = sentence.replace(own, "") if own else sentence
     return sentence

@@ -1,8 +1,9 @@
-"""Lays a proof's diagram out: one row a place, one line a network, the outside at the left and the host at the right.
+"""Lays out the diagram of a proof: one row a place, one line a network, the outside at the left, the host at the right.
 
-Rule: whatever carries a text has a strip of its own. From left to right: the outside; labels of what leads there or
-comes from there; the networks' lines with the boxes on them; labels of what comes in from other services; the bundles;
-labels of the host's arrows; the host. Every arrow of a row has a slot of its own, so no two labels can meet.
+Input: the topology and the edges to draw. Output: a `Layout` of shapes with coordinates.
+Rule: every label has a strip of its own. From left to right: the outside; labels of arrows from and to the outside; the
+lines of the networks with the boxes on them; labels of arrows from other services; the bundles; labels of arrows from
+and to the host; the host. Every arrow of a row has a slot of its own, so no two labels overlap.
 """
 
 from __future__ import annotations
@@ -14,36 +15,36 @@ from cloison_view.edge_bundling import EdgeBundle, edge_bundles, lanes
 from cloison_view.edges import CATEGORIES, Edge, EdgeSet
 from cloison_view.labels import (
     ACTIONABLE,
-    ANY_OTHER_PORT,
     HOST,
     OUTSIDE,
     display_name,
     join_names,
     pluralize,
-    ports,
     text_columns,
     truncate,
 )
+from cloison_view.ports import sorted_ports
 from cloison_view.row_layout import GAP, PADDING, PlaceRow, rows
 from cloison_view.svg_shapes import Arrow, Attachment, Box, Label, Layout, NetworkLine, Rect
 from cloison_view.topology import Network, Place, Topology
 
 NAME_COLUMN: Final = 8.1
 LABEL_COLUMN: Final = 6.9
-"""How wide a column of the two fonts is at most; one of one width has 0.6 of its size: 13 and 11."""
+"""The most that a column of the two monospaced fonts is wide, in pixels: 0.6 of their sizes, 13 and 11."""
 BORDER_WIDTH: Final = 84.0
 ARROW_ROOM: Final = 24
-"""Room for an arrow's head beside a label."""
+"""Room for the head of an arrow beside a label."""
 LANE_WIDTH: Final = 15
 HEADLINE_HEIGHT: Final = 26
 EXTENSION_HEIGHT: Final = 16
-"""How high a box is where it reaches over many lines."""
+"""The height of a box where it covers many lines."""
 LABEL_HEIGHT: Final = 18
 MAX_NAME_COLUMNS: Final = 26
 MAX_LABEL_COLUMNS: Final = 28
+MAX_LABEL_PORTS: Final = 3
 MARGIN: Final = 10.0
 FEW_NETWORKS: Final = 4
-"""So many lines stand wide apart."""
+"""Up to this many lines have the wide spacing."""
 LINE_SPACING: Final = {True: 54, False: 30}
 
 
@@ -53,14 +54,19 @@ def layout(topology: Topology, found: EdgeSet) -> Layout:
 
 
 def arrow_label(category: str, edges: Iterable[Edge]) -> str:
-    """Return an arrow's label: in capitals what needs action, and then the ports."""
-    names = ports(connection for edge in edges for connection in edge.connections)
-    text = "any port" if names == [ANY_OTHER_PORT] else join_names(names, 2)
+    """Return the label of an arrow: a category that needs action in capitals, and the ports."""
+    ends = sorted_ports(connection.end for edge in edges for connection in edge.connections)
+    labels = list(dict.fromkeys(end.port_label for end in ends))
+    text = ends[0].port_words if len(labels) == 1 else _short_list(labels)
     return truncate(f"{category.upper()} {text}" if category in ACTIONABLE else text, MAX_LABEL_COLUMNS)
 
 
+def _short_list(labels: list[str]) -> str:
+    return ", ".join(labels) if len(labels) <= MAX_LABEL_PORTS else join_names(labels, 2)
+
+
 def bundle_label(edge_bundle: EdgeBundle) -> str:
-    """Return the label where a bundle comes in; of one that is not drawn, with where it comes from."""
+    """Return the label at the end of a bundle; for a bundle that is not drawn, with its sources."""
     text = arrow_label(edge_bundle.category, edge_bundle.edges)
     if not edge_bundle.is_crowded:
         return text
@@ -73,10 +79,10 @@ def bundle_label(edge_bundle: EdgeBundle) -> str:
 
 
 def headline(network: Network, found: EdgeSet) -> str:
-    """Return what stands at the head of a network's line."""
+    """Return the text at the head of the line of a network."""
     collapsed_edges = [collapsed for collapsed in found.collapsed_edges if collapsed.network == network.name]
     counted = [
-        f"{collapsed.category.upper()}: {pluralize(len(collapsed.edges), 'way')} between its members"
+        f"{collapsed.category.upper()}: {pluralize(len(collapsed.edges), 'pair')} of its members"
         for collapsed in collapsed_edges
     ]
     return " · ".join(
@@ -85,7 +91,7 @@ def headline(network: Network, found: EdgeSet) -> str:
 
 
 class _DiagramLayout:
-    """The strips and rows of one diagram, from which every position follows."""
+    """The strips and rows of one diagram, from which every coordinate is computed."""
 
     def __init__(self, topology: Topology, found: EdgeSet) -> None:
         self.topology, self.found = topology, found
@@ -97,7 +103,7 @@ class _DiagramLayout:
         self.strips()
 
     def strips(self) -> None:
-        """Say where every strip begins."""
+        """Compute where every strip begins."""
         networks, found = self.topology.networks, self.rows.values()
         self.apart = LINE_SPACING[len(networks) <= FEW_NETWORKS]
         self.labels_left = MARGIN + BORDER_WIDTH + ARROW_ROOM
@@ -142,7 +148,7 @@ class _DiagramLayout:
         return self.network_lines + self.apart * self.topology.networks.index(network)
 
     def network_line(self, position: int, network: Network) -> NetworkLine:
-        """Return a network's line; the names are staggered, so that no line crosses one."""
+        """Return the line of a network; the names are staggered, so that no line crosses one."""
         x, y = self.line_x(network), MARGIN + HEADLINE_HEIGHT * position
         members = [self.rows[place.name].middle for place in self.topology.places if network.name in place.attachments]
         text = headline(network, self.found)
@@ -197,7 +203,7 @@ class _DiagramLayout:
             )
 
     def endpoint_arrow(self, edge_bundle: EdgeBundle) -> Arrow:
-        """Return the end of a bundle that is not drawn: its label says where it comes from."""
+        """Return the end of a bundle that is not drawn; its label names the sources."""
         y = self.rows[edge_bundle.target].entry_at(edge_bundle)
         label = _label(bundle_label(edge_bundle), self.entries, y)
         return Arrow(edge_bundle.category, ((label.rect.x, y), (self.boxes_end, y)), edge_bundle.edges, label)
@@ -216,13 +222,13 @@ class _DiagramLayout:
         yield Arrow(edge_bundle.category, ((x, top), *tail, (self.boxes_end, y)), edge_bundle.edges, label)
 
     def span(self, edge_bundle: EdgeBundle) -> tuple[float, float]:
-        """Return from where to where a bundle runs."""
+        """Return the top and the bottom of a bundle."""
         ends = [self.row_of(edge).leaving_at(edge_bundle.category) for edge in edge_bundle.edges]
         ends.append(self.rows[edge_bundle.target].entry_at(edge_bundle))
         return min(ends), max(ends)
 
     def row_of(self, edge: Edge) -> PlaceRow:
-        """Return the row from which an edge leads."""
+        """Return the row of the source of an edge."""
         return self.rows[edge.source]
 
 

@@ -1,6 +1,7 @@
-"""Makes markup from the package's templates.
+"""Renders the templates of the package.
 
-Rule: a template escapes whatever it is given; nothing of the document is ever marked as safe.
+Input: values for a template. Output: markup.
+Rule: a template escapes every value; no text of the document is ever marked as safe.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cloison_view.connections import Document
-from cloison_view.labels import SYMBOLS, display_name, pluralize, shown, sort_places
+from cloison_view.labels import SYMBOLS, display_name, pluralize, shown, sort_places, total
 
 STATIC: Final = "static"
 
 
 @cache
 def environment() -> Environment:
-    """Return the templates' world: everything is escaped, and what is missing is an error."""
+    """Return the environment of the templates: every value is escaped, and a missing one is an error."""
     found = Environment(
         loader=PackageLoader("cloison_view"),
         autoescape=True,
@@ -28,7 +29,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters.update(shown=shown, display_name=display_name, px=px)
-    found.globals.update(symbols=SYMBOLS, pluralize=pluralize)
+    found.globals.update(symbols=SYMBOLS, pluralize=pluralize, total=total)
     return found
 
 
@@ -38,23 +39,23 @@ def render_template(template: str, **values: Any) -> Markup:
 
 
 def px(value: float) -> str:
-    """Return a length without needless digits, the same on every machine."""
+    """Return a length with at most one decimal, the same on every machine."""
     return f"{value:.1f}".removesuffix(".0")
 
 
 class Anchors:
-    """The names by which one part of a page refers to another, made of numbers alone."""
+    """The anchors of a page, made of numbers only."""
 
     def __init__(self, proof: Document) -> None:
-        met = [part["place"] for part in (*proof["vantages"], *proof["endpoints"])]
+        known = [part["place"] for part in (*proof["vantages"], *proof["endpoints"])]
         services = [part["name"] for part in proof["project"]["services"]]
-        self.places = sort_places([*met, *services])
+        self.places = sort_places([*known, *services])
         self._number = {place: number for number, place in enumerate(self.places)}
 
     def place(self, name: str) -> str:
-        """Return the anchor of what leads from a place."""
+        """Return the anchor of the evidence from a place."""
         return f"p{self._number[name]}"
 
     def pair(self, source: str, target: str) -> str:
-        """Return the anchor of what leads from one place to another."""
+        """Return the anchor of the evidence from one place to another."""
         return f"e{self._number[source]}-{self._number[target]}"

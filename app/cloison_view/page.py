@@ -1,7 +1,10 @@
-"""Shows one whole proof: as the body of a page, and as a page of its own that needs nothing but itself.
+"""Renders a whole proof: as the body of a page, and as a self-contained page.
 
-Rule: the page of its own fetches nothing and runs nothing but the script that it carries; its policy
-(https://www.w3.org/TR/CSP3/#meta-element) names style and script by their checksums.
+Input: a proof document and its digest, and a function that says what to do about a flow, where the caller has one.
+Output: HTML.
+Rule: the self-contained page loads nothing and runs only the script in it. Its Content-Security-Policy names style and
+script by their checksums.
+Source: https://www.w3.org/TR/CSP3/#meta-element
 """
 
 from __future__ import annotations
@@ -11,35 +14,27 @@ import hashlib
 from collections import Counter
 from functools import cache
 from importlib import resources
-from typing import Any, Final
+from typing import Final
 
 from markupsafe import Markup
 
-from cloison_view.action_items import action_items
-from cloison_view.connections import Document, connections
+from cloison_view.action_items import Advise, action_items
+from cloison_view.action_list import action_list
+from cloison_view.connections import Document
 from cloison_view.diagram import diagram
 from cloison_view.evidence import evidence
+from cloison_view.labels import ACTIONABLE, COUNTED, to_act_on
 from cloison_view.markup import render_template
 from cloison_view.matrix import matrix
+from cloison_view.summary import summarize
 
 VERDICTS: Final = {"proven": "Proven", "breached": "Breached", "unproven": "Not proven"}
-TOTALS: Final = {
-    "holds": "hold",
-    "tolerated": "tolerated",
-    "unjudged": "not judged",
-    "unknown": "unknown",
-    "broken": "broken",
-    "breach": "breach",
-    "drift": "not as the file predicts",
-}
-MAX_ITEMS_ABOVE: Final = 10
-"""So many entries stand above the picture; the rest is a click away."""
 STYLE: Final = "view.css"
 SCRIPT: Final = "view.js"
 
 
-def render_page(proof: Document, digest: str) -> str:
-    """Return a self-contained HTML page of a proof; `digest` is its name in hexadecimal."""
+def render_page(proof: Document, digest: str, advise: Advise | None = None) -> str:
+    """Return a self-contained HTML page of a proof; `digest` is its SHA-256 in hexadecimal."""
     style, script = static(STYLE), static(SCRIPT)
     policy = (
         f"default-src 'none'; style-src '{checksum(style)}'; script-src '{checksum(script)}'; "
@@ -53,43 +48,39 @@ def render_page(proof: Document, digest: str) -> str:
             word=VERDICTS[proof["verdict"]["word"]],
             style=Markup(style),  # noqa: S704  # a file of this package
             script=Markup(script),  # noqa: S704  # same
-            body=body(proof, digest),
+            body=body(proof, digest, advise),
         )
     )
 
 
-def body(proof: Document, digest: str) -> Markup:
-    """Return all that is said of a proof, from its verdict to its evidence, as part of a page."""
-    gathered = connections(proof)
+def body(proof: Document, digest: str, advise: Advise | None = None) -> Markup:
+    """Return the report of a proof, from its verdict to its evidence, as part of a page."""
+    summary = summarize(proof)
+    items = action_items(summary, advise=advise)
     return render_template(
         "body.html",
         proof=proof,
         digest=digest,
         word=VERDICTS[proof["verdict"]["word"]],
         when=proof["started"][:19].replace("T", " "),
-        totals=_totals(proof),
-        action_items=action_items(proof, gathered),
-        first=MAX_ITEMS_ABOVE,
+        counts=[("flow", summary.flow_counts), ("connection", summary.connection_counts)],
+        words=COUNTED,
+        to_act_on=to_act_on(summary.counts_of(*ACTIONABLE)),
+        action_list=action_list(proof, items) if items else "",
         absent=sorted(Counter(proof["coverage"]["absent"]).items()),
         failed=[part for part in proof["vantages"] if part["positive_control"] or part["negative_control"]],
-        diagram=diagram(proof, gathered),
-        matrix=matrix(proof, gathered),
-        evidence=evidence(proof, gathered),
+        diagram=diagram(proof, summary),
+        matrix=matrix(proof, summary),
+        evidence=evidence(proof, summary),
     )
 
 
 @cache
 def static(name: str) -> str:
-    """Return a file of the package that pages need."""
+    """Return the text of a static file of the package."""
     return resources.files("cloison_view").joinpath("static", name).read_text("utf-8")
 
 
 def checksum(text: str) -> str:
-    """Return what a policy calls an inline text."""
+    """Return the hash source of an inline text for a Content-Security-Policy."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _totals(proof: Document) -> list[tuple[str, Any, str]]:
-    """Return the numbers of flows by judgement, each with its word."""
-    totals = proof["totals"]
-    return [(key, totals[key], word) for key, word in TOTALS.items() if totals.get(key)]

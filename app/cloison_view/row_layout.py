@@ -1,6 +1,7 @@
 """Gives every place a row, and every arrow of a row a slot of its own.
 
-Rule: a row is as high as its slots need, so two arrows of one side never lie on each other.
+Input: places, edges and bundles. Output: `PlaceRow` with heights in pixels.
+Rule: a row is as high as its slots need, so two arrows of one side never overlap.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from cloison_view.topology import Topology
 SLOT_HEIGHT: Final = 24
 MIN_BOX_HEIGHT: Final = 36
 GAP: Final = 14
-"""Between two boxes."""
+"""The space between two boxes."""
 PADDING: Final = 10
 NO_PLACE: Final = ""
-"""The row of what leads from the outside to the host and back, without a box."""
+"""The row of the arrows between outside and host, which has no box."""
 
 
 @dataclass(slots=True)
@@ -30,7 +31,7 @@ class PlaceRow:
     left: list[Edge] = field(default_factory=list)
     entries: list[EdgeBundle] = field(default_factory=list)
     leaving: list[str] = field(default_factory=list)
-    """Categories of the bundles to which something of this place leads."""
+    """Categories of the bundles that start at this place."""
     right: list[Edge] = field(default_factory=list)
     y: float = 0
     height: float = 0
@@ -42,7 +43,7 @@ class PlaceRow:
 
     @property
     def at_right(self) -> int:
-        """How many slots are needed at the right."""
+        """The number of slots at the right."""
         return len(self.entries) + len(self.leaving) + len(self.right)
 
     def left_at(self, edge: Edge) -> float:
@@ -50,7 +51,7 @@ class PlaceRow:
         return self._at(self.left.index(edge), len(self.left))
 
     def entry_at(self, edge_bundle: EdgeBundle) -> float:
-        """Return the height at which a bundle comes in."""
+        """Return the height at which a bundle ends."""
         return self._at(self.entries.index(edge_bundle), self.at_right)
 
     def leaving_at(self, category: str) -> float:

@@ -1,4 +1,8 @@
-"""The shapes of a diagram, in its own units: pixels at its natural size."""
+"""The shapes of a diagram.
+
+Output: frozen values, in pixels at the natural size of the diagram.
+Rule: nothing is computed here but the edges of a rectangle.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Rect:
-    """Where something is that nothing else of its kind may cover."""
+    """A rectangle."""
 
     x: float
     y: float
@@ -35,7 +39,7 @@ class Rect:
         return self.y + self.height / 2
 
     def overlaps(self, other: Rect) -> bool:
-        """Whether the two cover a common place."""
+        """Whether the two have a common area."""
         neighbours = self.right <= other.x or other.right <= self.x
         return not (neighbours or self.bottom <= other.y or other.bottom <= self.y)
 
@@ -50,26 +54,26 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """A line from place to place; `edges` are what it stands for."""
+    """A line from one place to another; `edges` are the edges that it shows."""
 
     category: str
     points: tuple[Point, ...]
-    """The last one is where the head is, if it has one."""
+    """Its corners; the head, where it has one, is at the last."""
     edges: tuple[Edge, ...]
     label: Label | None = None
     dots: tuple[Point, ...] = ()
-    """Where it joins a bundle."""
+    """The points where it joins a bundle."""
     has_head: bool = True
 
     @property
     def drift(self) -> bool:
-        """Whether the file predicts one of its connections otherwise."""
+        """Whether one of its connections differs from its prediction."""
         return any(edge.drift for edge in self.edges)
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """Where a box is attached to a line; `continues_below` when the line goes on."""
+    """The point where a box is attached to a line; `continues_below` where the line goes on."""
 
     x: float
     kind: str
@@ -85,17 +89,17 @@ class Box:
     label: Label
     rect: Rect
     extension: Rect
-    """What of it reaches over the lines; as high as the box where there are few lines."""
+    """Its part over the lines; as high as the box where there are few lines."""
     attachments: tuple[Attachment, ...]
 
     def left_at(self, y: float) -> float:
-        """Return where a level line from the left meets it."""
+        """Return the x coordinate where a horizontal line from the left meets it."""
         return self.extension.x if self.extension.y <= y <= self.extension.bottom else self.rect.x
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkLine:
-    """A network's line from its name down to its last member."""
+    """The line of a network from its name down to its last member."""
 
     network: Network
     x: float
@@ -116,4 +120,4 @@ class Layout:
     network_lines: tuple[NetworkLine, ...]
     boxes: tuple[Box, ...]
     arrows: tuple[Arrow, ...]
-    """The most urgent last, so that it lies on top."""
+    """The most urgent last, so that it is drawn on top."""

@@ -1,6 +1,7 @@
-"""Reads who is attached where: a proof's networks in the order in which they are drawn, and each place's attachments.
+"""Reads the attachments of places to networks, in the order in which the diagram draws them.
 
-Rule: an attachment is what the file declares, what the engine has, or both; where they differ, the diagram says so.
+Input: a proof document. Output: `Topology`.
+Rule: an attachment is declared by the file, found at the engine, or both; where the two differ, the diagram shows it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ DECLARED_UNATTACHED: Final = "unattached"
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """One network of the project, or one that somebody of the project was found on."""
+    """A network of the project, or one to which a container of the project is attached."""
 
     name: str
     label: str
@@ -38,7 +39,7 @@ class Place:
 
     @property
     def is_foreign(self) -> bool:
-        """Whether it is of another project."""
+        """Whether it belongs to another project."""
         return self.name.startswith(FOREIGN_PREFIX)
 
 
@@ -56,7 +57,7 @@ class Topology:
 
 
 def read_topology(proof: Document) -> Topology:
-    """Read who is attached where."""
+    """Return the networks and places of a proof."""
     attachments = _attachments(proof)
     networks = _networks(proof, attachments)
     rank = {network.name: position for position, network in enumerate(networks)}
@@ -74,7 +75,7 @@ def read_topology(proof: Document) -> Topology:
 
 
 def _order(place: Place, rank: dict[str, int]) -> tuple[Any, ...]:
-    """Return where a place stands: foreign containers last, else from the first network down."""
+    """Return the sort key of a place: foreign containers last, else by its first network."""
     attached = [rank[name] for name in place.attachments] or [len(rank)]
     return place.is_foreign, min(attached), max(attached), natural_key(place.name)
 
@@ -87,7 +88,7 @@ def _attachments(proof: Document) -> dict[str, dict[str, str]]:
             attached.setdefault(end["place"], set()).add(end["network"])
     declared = {part["name"]: set(part["networks"]) for part in proof["project"]["services"]}
     met = {part["place"] for part in (*proof["vantages"], *proof["endpoints"])}
-    # A place of which no container was met has no attachment that could be missing.
+    # A place without a running container has no attachment that could be missing.
     return {
         place: {
             network: _attachment_state(
@@ -106,7 +107,7 @@ def _attachment_state(is_declared: bool, is_attached: bool) -> str:  # noqa: FBT
 
 
 def _networks(proof: Document, attachments: dict[str, dict[str, str]]) -> tuple[Network, ...]:
-    """Return the networks: those nearest to the outside first, and neighbours by a shared place next to each other."""
+    """Return the networks: those that are not internal first, and networks that share a place next to each other."""
     parts = {part["name"]: part for part in proof["project"]["networks"]}
     names = parts.keys() | {name for attached in attachments.values() for name in attached}
     found = [

@@ -10,7 +10,7 @@ from typing import Final
 from flask import Flask
 
 import cloison_view
-from cloison_view.labels import display_name
+from cloison_view.labels import display_name, total
 from cloison_view.labels import shown as seen
 from ledger.views import badge, diff, http_cache, project, proof_fragments, proofs, time_format, trend
 from ledger.views import connections as connections_view
@@ -40,6 +40,10 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(seen, "shown")
     app.add_template_test(proof_fragments.is_urgent, "urgent")
     app.jinja_env.globals.update(
-        asset=http_cache.asset, counts=views_labels.counts, sentence=views_labels.sentence, trend=trend.trend
+        asset=http_cache.asset,
+        counts=views_labels.counts,
+        total=total,
+        sentence=views_labels.sentence,
+        trend=trend.trend,
     )
     http_cache.init_app(app)

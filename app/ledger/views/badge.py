@@ -1,4 +1,4 @@
-"""A project's badge, for anybody who knows its address: the verdict and its age, and nothing else."""
+"""The badge of a project: its last verdict and the age, for everybody who has the address."""
 
 from typing import Final
 
@@ -13,13 +13,13 @@ from ledger.views.queries import archive
 
 bp = Blueprint("badge", __name__)
 
-MAX_AGE: Final = 60  # seconds; what hosts of README files honour, and as fine as the age is told
+MAX_AGE: Final = 60  # seconds; the ages of a badge have this precision
 
 
 @bp.get("/badge/<key>.svg")
 @requires(Access.PUBLIC)
 def show(key: str) -> ResponseReturnValue:
-    """Draw the last verdict of the project that has this key."""
+    """Send the last verdict of the project with this key as a picture."""
     found = archive().badge(key)
     if found is None:
         abort(404, "There is no badge at this address.")

@@ -1,4 +1,4 @@
-"""Connections over time: who could reach whom, since when, until when, by which proof."""
+"""The page of connections over time: the intervals in which each kept its state, and the proofs that changed it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +25,7 @@ FILTER_VALUES: Final = {"protocol": ("tcp", "udp"), "observed": ("open", "shut",
 
 @dataclass(frozen=True, slots=True)
 class ConnectionHistory:
-    """One connection with its intervals, newest first, and their time line."""
+    """One connection with its intervals, newest first, and their timeline."""
 
     source: str
     target: str
@@ -38,7 +38,7 @@ class ConnectionHistory:
 @bp.get("/projects/<project>/doors")
 @requires(Access.READER)
 def index(project: str) -> ResponseReturnValue:
-    """Show the connections that were asked for, each with its time line."""
+    """Show the connections that match the filters, each with its timeline."""
     filters = _filters()
     record, now = project_or_404(project), http_cache.this_minute()
     skip = _number("skip", MAX_OFFSET) or 0
@@ -65,7 +65,7 @@ def _filters() -> dict[str, Any]:
     given = {name: request.args.get(name, "").strip() for name in ("source", "target", "protocol", "observed")}
     for name, allowed in FILTER_VALUES.items():
         if given[name] and given[name] not in allowed:
-            abort(400, f"{name}={given[name]!r} is none of {', '.join(allowed)}.")
+            abort(400, f"{name}={given[name]!r} is not one of {', '.join(allowed)}.")
     return {name: value or None for name, value in given.items()} | {"port": _number("port", PORTS)}
 
 
@@ -74,7 +74,7 @@ def _number(name: str, most: int) -> int | None:
     if not value:
         return None
     if not (value.isascii() and value.isdecimal() and int(value[:20]) <= most):
-        abort(400, f"{name}={value[:80]!r} is no number from 0 to {most}.")
+        abort(400, f"{name}={value[:80]!r} is not a number from 0 to {most}.")
     return int(value)
 
 

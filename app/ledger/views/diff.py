@@ -1,4 +1,4 @@
-"""Two proofs of a project side by side."""
+"""The page that compares two proofs of a project."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -13,7 +13,7 @@ bp = Blueprint("diff", __name__, url_prefix="/projects/<project>/diff")
 @bp.get("")
 @requires(Access.READER)
 def choose(project: str) -> ResponseReturnValue:
-    """Lead to the two proofs that were chosen; without a choice, to the newest and the one before it."""
+    """Redirect to the comparison of the chosen proofs; without a choice, of the newest and the one before it."""
     record = project_or_404(project)
     if record.last is None:
         return redirect(url_for("project.show", project=project))
@@ -26,7 +26,7 @@ def choose(project: str) -> ResponseReturnValue:
 @bp.get("/<string(length=64):old>/<string(length=64):new>")
 @requires(Access.READER)
 def show(project: str, old: str, new: str) -> ResponseReturnValue:
-    """Show what opened and what closed from one proof to the other."""
+    """Show the changes from one proof to the other."""
     before, after, now = proof_or_404(project, old), proof_or_404(project, new), http_cache.this_minute()
     return http_cache.respond(
         (now, before, after),

@@ -1,7 +1,12 @@
-"""Labels and sentences for the verdicts and judgements of a proof, as tables."""
+"""The words of a proof on the pages, as tables.
+
+Rule: the words of the judgements are those of `cloison_view.labels`, as in the reports of the command.
+"""
 
 from collections.abc import Mapping
 from typing import Final
+
+from cloison_view.labels import COUNTED
 
 PROVEN: Final = "proven"
 BREACHED: Final = "breached"
@@ -9,37 +14,26 @@ UNPROVEN: Final = "unproven"
 NONE: Final = "none"
 
 VERDICT_SENTENCES: Final[Mapping[str, str]] = {
-    PROVEN: "Every flow was probed, and each is open or closed as the policy says.",
-    BREACHED: "A flow is open that should be closed, or closed that is needed.",
-    UNPROVEN: "Some flows could not be observed, so the isolation is not proven.",
-    NONE: "There is no proof yet.",
+    PROVEN: "Every connection is open or shut as the file intends.",
+    BREACHED: "A connection is open that must be shut, or shut that is needed.",
+    UNPROVEN: "Some connections could not be observed, so the isolation is not proven.",
+    NONE: "No proof has been received.",
 }
 URGENCY: Final[Mapping[str, int]] = {BREACHED: 0, UNPROVEN: 1, NONE: 2, PROVEN: 3}
-# The most urgent first.
-JUDGEMENTS: Final = ("breach", "broken", "unknown", "drift", "tolerated", "unjudged", "holds")
-JUDGEMENT_LABELS: Final[Mapping[str, str]] = {
-    "breach": "breached",
-    "broken": "broken",
-    "unknown": "unknown",
-    "drift": "other than predicted",
-    "tolerated": "tolerated",
-    "unjudged": "not judged",
-    "holds": "hold",
-}
 
 
 def sentence(word: str) -> str:
-    """Return the sentence for a verdict."""
+    """Return the meaning of a verdict in a sentence."""
     return VERDICT_SENTENCES.get(word, VERDICT_SENTENCES[UNPROVEN])
 
 
 def counts(totals: Mapping[str, int]) -> tuple[tuple[str, int, str], ...]:
-    """Return judgement, number of flows and label, the most urgent first, without judgements of no flow."""
-    return tuple((name, totals[name], JUDGEMENT_LABELS[name]) for name in JUDGEMENTS if totals.get(name))
+    """Return each judgement with its number and its word, the worst first, without those that are zero."""
+    return tuple((name, totals[name], word) for name, word in COUNTED.items() if totals.get(name))
 
 
 def port(number: int) -> str:
-    """Return the label of a port; 0, the port of a canary, stands for any other port."""
+    """Return the text of a port; 0 is the port of a canary and stands for any other port."""
     return str(number) if number else "any other port"
 
 

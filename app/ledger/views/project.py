@@ -1,4 +1,4 @@
-"""The projects that somebody may read, and one of them."""
+"""The pages of all projects that a user may read, and of one project."""
 
 from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -15,7 +15,7 @@ bp = Blueprint("project", __name__)
 @bp.get("/projects")
 @requires(Access.USER)
 def index() -> ResponseReturnValue:
-    """Show every project that the person may read."""
+    """Show every project that the user may read."""
     who = principal()
     records = sorted(archive().projects(None if who.is_administrator else who.reads), key=_urgency)
     now = http_cache.this_minute()
@@ -25,7 +25,7 @@ def index() -> ResponseReturnValue:
 @bp.get("/projects/<project>")
 @requires(Access.READER)
 def show(project: str) -> ResponseReturnValue:
-    """Show a project by its last proof, and what changed last."""
+    """Show the last proof of a project and its last change."""
     record, now = project_or_404(project), http_cache.this_minute()
 
     def render() -> str:
@@ -53,7 +53,7 @@ def _urgency(record: ProjectRecord) -> tuple[int, str]:
 
 
 def _before(record: ProjectRecord) -> str:
-    """Return the proof that the last change changes, "" when it was the first; asked again when proofs come or go."""
+    """Return the proof before the last change, "" if that was the first; cached until a proof is added or removed."""
     changed = record.changed
     if changed is None:
         return ""

@@ -1,4 +1,8 @@
-"""A proof's fragments as cloison_view makes them, each made once: diagram, matrix, what changed, places."""
+"""The fragments of the pages of a proof, each rendered once: counts, action items, diagram, matrix, evidence, changes.
+
+Input: the digest of a proof. Output: markup, from the cache where it was rendered before.
+Rule: `cloison_view` makes the summary of a proof, so a page shows the numbers of the command's reports.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +13,14 @@ from markupsafe import Markup
 
 import cloison_view
 from cloison_view import action_items as view_action_items
+from cloison_view.action_list import action_list
 from cloison_view.connections import WORST_FIRST, Document, ProofConnection, connections
 from cloison_view.diagram import diagram
 from cloison_view.difference import ConnectionChange, compare_connections
 from cloison_view.evidence import evidence
+from cloison_view.labels import ACTIONABLE, to_act_on
 from cloison_view.matrix import matrix
+from cloison_view.summary import Summary, summarize
 from ledger.views.fragment_cache import FragmentCache
 from ledger.views.queries import document
 
@@ -24,36 +31,45 @@ bp = Blueprint(
     static_url_path="/static/cloison_view",
 )
 
-MAX_ACTION_ITEMS: Final = 6  # that stand above the diagram; the rest is collapsed
-MAX_TABLE_ROWS: Final = 300  # of a table of connections; what is worst comes first
-URGENT: Final = frozenset({"breach", "broken", "unknown"})
+MAX_ACTION_ITEMS: Final = 6  # above the diagram; the rest is collapsed
+MAX_TABLE_ROWS: Final = 300  # of a table of changes; the worst come first
 
 
 def fragment_cache() -> FragmentCache:
-    """Return what is remembered."""
+    """Return the cache of fragments."""
     return cast("FragmentCache", current_app.extensions["fragment_cache"])
 
 
 def page_fragments(project: str, digest: str) -> dict[str, Markup]:
-    """Return what cloison_view makes of a proof, by name; all that one page shows, for they refer to each other."""
+    """Return the fragments of one page by name; they link to each other."""
 
-    def rendered(fragment: Callable[[Document, tuple[ProofConnection, ...]], Markup]) -> Markup:
+    def rendered(fragment: Callable[[Document, Summary], Markup]) -> Markup:
         return fragment_cache().get(
-            (fragment.__name__, digest), lambda: fragment(document(project, digest), _connections(project, digest))
+            (fragment.__name__, digest), lambda: fragment(document(project, digest), _summary(project, digest))
         )
 
-    return {fragment.__name__: rendered(fragment) for fragment in (action_items, diagram, matrix, evidence)}
+    return {
+        fragment.__name__: rendered(fragment)
+        for fragment in (counts_by_judgement, action_items, diagram, matrix, evidence)
+    }
 
 
-def action_items(proof: Document, gathered: tuple[ProofConnection, ...]) -> Markup:
-    """Return what needs action."""
-    return _render(
-        "action_items.html", action_items=view_action_items.action_items(proof, gathered), first=MAX_ACTION_ITEMS
-    )
+def counts_by_judgement(_proof: Document, summary: Summary) -> Markup:
+    """Return the numbers of flows and of connections by judgement."""
+    return _render("counts.html", flows=summary.flow_counts, connections=summary.connection_counts)
+
+
+def action_items(proof: Document, summary: Summary) -> Markup:
+    """Return the entries that need action; empty where there are none."""
+    items = view_action_items.action_items(summary)
+    if not items:
+        return Markup()
+    entries = action_list(proof, items, most=MAX_ACTION_ITEMS)
+    return _render("action_items.html", heading=to_act_on(summary.counts_of(*ACTIONABLE)), entries=entries)
 
 
 def difference(project: str, old: str, new: str) -> Markup:
-    """Return what opened and closed from one proof to another."""
+    """Return the changes from one proof to another."""
 
     def render() -> Markup:
         found = compare_connections(_connections(project, old), _connections(project, new))
@@ -65,7 +81,7 @@ def difference(project: str, old: str, new: str) -> Markup:
 
 
 def facts(project: str, digest: str) -> Markup:
-    """Return what a proof says about itself: where and with what it was made, what it did not look at."""
+    """Return the machine, engine, coverage, policy and notes of a proof."""
     return fragment_cache().get(("facts", digest), lambda: _render("facts.html", proof=document(project, digest)))
 
 
@@ -86,18 +102,26 @@ def _render(template: str, **values: Any) -> Markup:
 
 
 def _connections(project: str, digest: str) -> tuple[ProofConnection, ...]:
-    """Return the connections of a proof, gathered once in a request."""
+    """Return the connections of a proof by protocol, folded once in a request."""
     gathered: dict[str, tuple[ProofConnection, ...]] = g.setdefault("connections", {})
     if digest not in gathered:
         gathered[digest] = connections(document(project, digest))
     return gathered[digest]
 
 
+def _summary(project: str, digest: str) -> Summary:
+    """Return the summary of a proof, folded once in a request."""
+    summaries: dict[str, Summary] = g.setdefault("summaries", {})
+    if digest not in summaries:
+        summaries[digest] = summarize(document(project, digest))
+    return summaries[digest]
+
+
 def is_urgent(change: ConnectionChange) -> bool:
-    """Tell whether somebody has to look at it."""
-    return change.new is not None and change.new.judgement in URGENT
+    """Whether the connection needs action now."""
+    return change.new is not None and change.new.judgement in ACTIONABLE
 
 
 def _rank(change: ConnectionChange) -> int:
-    """Order the worst first, by what is now; what is gone comes last."""
+    """Return a sort key: the worst judgement of now first, connections that are gone last."""
     return WORST_FIRST.index(change.new.judgement) if change.new else len(WORST_FIRST)

@@ -1,4 +1,4 @@
-"""The proofs of a project: all of them, one of them, one of them as it was sent."""
+"""The pages of the proofs of a project: the history, one proof, and its document."""
 
 from typing import Final
 
@@ -17,7 +17,7 @@ PAGE_PROOFS: Final = 50  # of one page
 @bp.get("")
 @requires(Access.READER)
 def index(project: str) -> ResponseReturnValue:
-    """Show the history, newest first, all of it or only what changed something."""
+    """Show the history, newest first; with `only=changes` the proofs that changed a connection."""
     only_changes = request.args.get("only") == "changes"
     before = request.args.get("before")
     record, now = project_or_404(project), http_cache.this_minute()
@@ -58,7 +58,7 @@ def show(project: str, digest: str) -> ResponseReturnValue:
 @bp.get("/<string(length=64):digest>.json")
 @requires(Access.READER)
 def download(project: str, digest: str) -> ResponseReturnValue:
-    """Send the very bytes that `digest` is the SHA-256 of."""
+    """Send the bytes whose SHA-256 is `digest`."""
     if digest in request.if_none_match and archive().record(project, digest):
         response = Response(status=304)
     else:

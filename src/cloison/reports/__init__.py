@@ -1,6 +1,8 @@
-"""A report is a function from a proof to a string, or to its parts where it may be large; the proof never knows it.
+"""The reports: each renders a proof document as text.
 
-Rule: a report reads the proof document alone. Adding one is a module and a row of `REPORTS`.
+Input: a proof and `RenderOptions`. Output: a string, or its parts where the report may be large.
+Rule: a report reads the document only, and takes every number from `cloison_view.summary`. A new report is a module and
+a row of `REPORTS`.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RenderOptions:
-    """How a report for people is shown; the others ignore it."""
+    """Options of the terminal report; `width` is in columns. The other reports ignore them."""
 
     color: bool = False
     width: int = 100
@@ -23,7 +25,7 @@ class RenderOptions:
 
 
 def _terminal(proof: Proof, render_options: RenderOptions) -> str:
-    from cloison.reports import terminal  # noqa: PLC0415  # who asks for another report need not load this one
+    from cloison.reports import terminal  # noqa: PLC0415  # another report does not load this one
 
     return terminal.render(proof, color=render_options.color, width=render_options.width, strict=render_options.strict)
 

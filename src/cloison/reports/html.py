@@ -1,13 +1,18 @@
-"""The report as one page of HTML that needs nothing but itself: the picture, the matrix, the evidence."""
+"""The HTML report: one self-contained page with the diagram, the matrix and the evidence.
+
+Input: a proof. Output: HTML.
+Rule: the page is that of the ledger (`cloison_view.page`) with the prober's advice.
+"""
 
 from __future__ import annotations
 
 import msgspec
 
 from cloison.proof.schema import Proof, digest
+from cloison.reports.advice import proof_advice
 from cloison_view import page as cloison_view_page
 
 
 def render(proof: Proof) -> str:
-    """Return the page; what it shows is made from the document alone, as in the ledger."""
-    return cloison_view_page.render_page(msgspec.to_builtins(proof), digest(proof))
+    """Return the page."""
+    return cloison_view_page.render_page(msgspec.to_builtins(proof), digest(proof), proof_advice(proof))

@@ -1,4 +1,8 @@
-"""The proof document itself, in its canonical bytes."""
+"""The JSON report: the proof document itself, in its canonical bytes (RFC 8785).
+
+Input: a proof. Output: text in parts.
+Rule: the bytes are those whose SHA-256 names the proof.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,5 @@ from cloison.proof.schema import Proof, canonical_chunks
 
 
 def parts(proof: Proof) -> Iterator[str]:
-    """Yield the canonical document, without a newline, so that its SHA-256 is the proof's name.
-
-    In parts, for a large proof can be written in them without being held twice.
-    """
+    """Yield the canonical document without a newline, in parts, so that a large proof is not held twice."""
     return (piece.decode() for piece in canonical_chunks(proof))

@@ -1,7 +1,7 @@
-"""The report of a plan for a terminal: what the file draws, where it says so, and how few networks would do.
+"""The terminal report of a plan: the predicted matrix, the action items, lint findings, and the proposed networks.
 
-Rule: nothing here was seen. The words are those of a drawing (`would reach`, `predicted`), and the
-report never says that something is proven.
+Input: a plan. Output: text for a terminal of a given width.
+Rule: a plan observes nothing. Its sentences say `would reach` and `predicted`, and never that something is proven.
 """
 
 from __future__ import annotations
@@ -16,21 +16,20 @@ from cloison.model.outcome import Outcome, Reach
 from cloison.plan.schema import Plan, PlannedFlow, ProposalPart
 from cloison.proof.schema import FlowPart, VantagePart, digest
 from cloison.reports import advice as proof_advice
-from cloison.reports.action_items import group_flows, tolerations_of
-from cloison.reports.advice import Advice
-from cloison.reports.matrix import MAX_NAMED, join_names, matrix_of
 from cloison.reports.sections import (
     EntryTemplates,
     action_section,
     join_sections,
     matrix_section,
-    pluralize,
     toleration_section,
 )
-from cloison.reports.terminal import MIN_WIDTH, TOTALS
+from cloison.reports.terminal import MIN_WIDTH
 from cloison.reports.text import paragraph, render_lines, styled_line
-from cloison.reports.topology import ResolvedFlow, Topology, topology_of
+from cloison.reports.topology import ResolvedFlow, topology_of
 from cloison.verdict.judge import Cause, Judgement
+from cloison_view.action_items import Advice, Advise, action_items, tolerations
+from cloison_view.labels import MAX_NAMED, counted, join_names, pluralize
+from cloison_view.summary import Summary, summarize
 
 VERDICTS: Final = {
     "sound": ("SOUND", "bold green"),
@@ -39,56 +38,60 @@ VERDICTS: Final = {
     "undecided": ("UNDECIDED", "bold yellow"),
 }
 ENTRY_TEMPLATES: Final[EntryTemplates] = {
-    Judgement.BREACH: ("BREACH", "{source} would reach {door}{where}", "{source} would reach {door}{where}"),
-    Judgement.BROKEN: ("BROKEN", "{source} would not reach {door}{where}", "{source} would not reach {door}{where}"),
-    Judgement.UNKNOWN: ("UNDECIDED", "{source} -> {door}{where}", "{source} -> {door}{where}"),
-    Judgement.TOLERATED: ("TOLERATED", "{source} -> {door}{where}", "{source} -> {door}{where}"),
+    Judgement.BREACH: ("BREACH", "{source} would reach {target}{where}", "{source} would reach {target}{where}"),
+    Judgement.BROKEN: (
+        "BROKEN",
+        "{source} would not reach {target}{where}",
+        "{source} would not reach {target}{where}",
+    ),
+    Judgement.UNKNOWN: ("UNDECIDED", "{source} -> {target}{where}", "{source} -> {target}{where}"),
+    Judgement.TOLERATED: ("TOLERATED", "{source} -> {target}{where}", "{source} -> {target}{where}"),
 }
-"""How a finding begins; what else there is needs nobody to act."""
+"""The label and the sentences of an entry; the other judgements need no action."""
 OUTCOMES: Final = {Reach.OPEN: Outcome.ACCEPTED, Reach.SHUT: Outcome.SILENT, Reach.UNKNOWN: Outcome.ERROR}
 CAUSES: Final = {Judgement.BREACH: Cause.FILE}
 UNDECIDED: Final = Advice(
-    "the file alone does not decide this; the running project does",
+    "the file does not decide this: prove the running project",
     ("cloison prove",),
 )
 NO_POLICY: Final = (
-    "The file has no policy (x-cloison), so there is nothing to hold it against: this is what it draws. "
-    "With a policy, a plan tells which doors nobody needs, and how few networks would do."
+    "The file has no policy (x-cloison): the plan shows the flows that the file opens. With a policy it also shows "
+    "the connections that are not needed, and the smallest set of networks."
 )
 
 
 def render(plan: Plan, *, color: bool, width: int, strict: bool) -> str:
     """Return the report for a terminal of `width` columns."""
-    available_width, topology, flows = max(width, MIN_WIDTH), topology_of(plan.project, plan.endpoints), _flows(plan)
-    matrix = matrix_of(topology, flows)
+    available_width, summary = max(width, MIN_WIDTH), summarize(plan)
+    items = action_items(summary, strict=strict, advise=_advice(plan))
     parts = (
         _headline(plan, available_width, strict=strict),
         [] if plan.policy else paragraph(NO_POLICY, available_width),
-        matrix_section(matrix, available_width),
-        action_section(
-            group_flows(topology, flows, strict=strict, advice=_advice), matrix, available_width, ENTRY_TEMPLATES
-        )
+        matrix_section(summary, available_width),
+        action_section(items, summary, available_width, ENTRY_TEMPLATES, strict=strict)
         or _nothing_section(plan, available_width),
-        [] if strict else toleration_section(tolerations_of(topology, flows, plan.policy), matrix, available_width),
+        [] if strict else toleration_section(tolerations(summary), summary, available_width),
         _lint_findings(plan, available_width),
         _proposal(plan, available_width),
-        _basis(plan, available_width),
+        _basis(plan, summary, available_width),
         [styled_line(("plan sha256:" + digest(plan), "dim"))],
     )
     return render_lines(join_sections(parts), color=color, width=available_width)
 
 
-def _flows(plan: Plan) -> list[ResolvedFlow]:
-    """Return every flow with its ends, in the form in which the parts of a report take it."""
-    named = {end.place for end in plan.endpoints if end.service_port}
-    starts = [VantagePart(place.place, place.container, "", "") for place in plan.vantages]
-    ends = plan.endpoints
-    return [
-        ResolvedFlow(_flow(f), starts[f.vantage], ends[f.endpoint], ends[f.endpoint].place in named) for f in plan.flows
-    ]
+def _advice(plan: Plan) -> Advise:
+    """Return a function that returns what to do about the flow at a position; an undecided flow needs a proof."""
+    topology = topology_of(plan.project, plan.endpoints)
+
+    def advise(position: int) -> Advice:
+        item = _resolve(plan, plan.flows[position])
+        return UNDECIDED if item.flow.judgement is Judgement.UNKNOWN else proof_advice.advice(topology, item)
+
+    return advise
 
 
-def _flow(flow: PlannedFlow) -> FlowPart:
+def _resolve(plan: Plan, flow: PlannedFlow) -> ResolvedFlow:
+    """Return a flow with its ends, as if the prediction had been observed."""
     observed_fields: Mapping[str, Any] = {
         "observed": flow.predicted,
         "outcome": OUTCOMES[flow.predicted],
@@ -96,27 +99,27 @@ def _flow(flow: PlannedFlow) -> FlowPart:
         "cause": CAUSES.get(flow.judgement),
         "drift": False,
     }
-    return FlowPart(**asdict(flow), **observed_fields)
-
-
-def _advice(topology: Topology, item: ResolvedFlow) -> Advice:
-    """Return what to do about a flow; where nobody knows, no second look at the file helps."""
-    return UNDECIDED if item.flow.judgement is Judgement.UNKNOWN else proof_advice.advice(topology, item)
+    start = plan.vantages[flow.vantage]
+    return ResolvedFlow(
+        FlowPart(**asdict(flow), **observed_fields),
+        VantagePart(start.place, start.container, "", ""),
+        plan.endpoints[flow.endpoint],
+    )
 
 
 def _headline(plan: Plan, width: int, *, strict: bool) -> list[Text]:
     exceeds_strict = strict and plan.totals.get(Judgement.TOLERATED, 0) > 0
     word, style = VERDICTS["breached" if exceeds_strict else plan.verdict.word]
-    engine = f"on paper, for {plan.assumed.engine} {plan.assumed.version}"
+    engine = f"predicted for {plan.assumed.engine} {plan.assumed.version}"
     facts = [plan.project.name, engine, f"{pluralize(len(plan.flows), 'flow')} predicted"]
     head = paragraph(" · ".join(facts), width, first=(f"{word}  ", style))
     if exceeds_strict and plan.verdict.word != "breached":
-        head += paragraph("With --strict, what is tolerated counts as a breach.", width)
+        head += paragraph("With --strict, a tolerated flow counts as a breach.", width)
     return head
 
 
 def _nothing_section(plan: Plan, width: int) -> list[Text]:
-    return paragraph("Nothing to act on." if plan.flows else "The file draws nothing to judge.", width, style="bold")
+    return paragraph("Nothing to act on." if plan.flows else "The file has no flow to judge.", width, style="bold")
 
 
 def _lint_findings(plan: Plan, width: int) -> list[Text]:
@@ -134,10 +137,10 @@ def _proposal(plan: Plan, width: int) -> list[Text]:
     if plan.policy is None:
         return []
     if plan.proposal is None:
-        return paragraph("The networks are the smallest set that the policy needs.", width)
+        return paragraph("The networks of the file are the smallest set for the policy.", width)
     few = pluralize(len(plan.proposal.networks), "network")
     how = "the smallest set" if plan.proposal.exact else "a small set"
-    head = f"What the policy needs: {few}, {how} on which nobody meets whom it does not need"
+    head = f"Proposal: {few}, {how} in which services share a network only where the policy needs it"
     lines = paragraph(head, width, style="bold")
     for text in _effects(plan.proposal):
         lines += paragraph(text, width, first=("  ", ""))
@@ -146,17 +149,17 @@ def _proposal(plan: Plan, width: int) -> list[Text]:
 
 def _effects(proposal: ProposalPart) -> Iterator[str]:
     if proposal.shuts:
-        yield f"It shuts {_join_names(proposal.shuts)}."
+        yield f"It closes {_join_names(proposal.shuts)}."
     if proposal.opens:
         yield f"It opens {_join_names(proposal.opens)}."
     if proposal.leaves_open:
         left = _join_names(proposal.leaves_open)
-        yield f"It leaves open {left}: a choice of networks does not shut these."
+        yield f"It leaves open {left}: no choice of networks closes these."
     fresh = [network.key for network in proposal.networks if network.is_new and len(network.members) > 1]
     if fresh:
         yield (
-            f"Members of one network still reach each other on every port: where the policy names ports, "
-            f"tolerate {_join_names(fresh)} by name."
+            f"Members of one network still reach each other on every port: if the policy names ports, "
+            f"tolerate {_join_names(fresh)}."
         )
 
 
@@ -164,18 +167,21 @@ def _join_names(names: Sequence[str]) -> str:
     return join_names(names, 2 * MAX_NAMED)
 
 
-def _basis(plan: Plan, width: int) -> list[Text]:
+def _basis(plan: Plan, summary: Summary, width: int) -> list[Text]:
     assumed, coverage = plan.assumed, plan.coverage
-    words = [f"{plan.totals[key]} {word}" for key, word in TOTALS.items() if plan.totals.get(key)]
     engine = (
         f"{assumed.engine} {assumed.version} (--engine), with the FORWARD policy {assumed.forward_policy} that it sets"
     )
     rows = [
-        ("flows", f"{coverage.flows} predicted, {coverage.unknown} not known: {', '.join(words) or 'nothing'}"),
-        ("from", "the file alone: nothing was started, nothing was looked at; `cloison prove` looks"),
+        ("counts", counted(summary.flow_counts, "flow")),
+        ("", counted(summary.connection_counts, "connection")),
+        ("from", "the file only: no container was started and no flow was probed; `cloison prove` does that"),
         ("engine", engine),
-        ("ports", "those that file and policy name; what an image exposes or a process opens is not known"),
-        *(("external", f"taken for {text} (--external)") for text in (assumed.external,) if text),
+        (
+            "ports",
+            "those in the file and in the policy; the ports that an image exposes or a process opens are not known",
+        ),
+        *(("external", f"assumed to be {text} (--external)") for text in (assumed.external,) if text),
         *(("skipped", f"{item.what}: {item.why}") for item in coverage.skipped),
     ]
     lines = paragraph("Basis", width, style="bold")

@@ -1,4 +1,8 @@
-"""Shows what could be misused: one entry for all containers of which the same can be said."""
+"""The section of the terminal report on security risks: one entry for all containers with the same risk.
+
+Input: a proof. Output: lines of text, in the order of the document.
+Rule: a risk does not change the verdict.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +15,18 @@ from cloison.proof.schema import FindingPart, Proof
 from cloison.reports.text import paragraph
 
 MAX_NAMED_CONTAINERS: Final = 6
-"""So many containers are named; the rest is counted."""
+"""An entry names this many containers; the rest is counted."""
 
 
 def risk_section(proof: Proof, width: int) -> list[Text]:
-    """Return what could be misused, in the document's order, with the evidence of the first of each kind."""
+    """Return the risks, each with the evidence of its first container."""
     kinds: dict[tuple[str, str], list[FindingPart]] = {}
     for item in proof.findings:
         kinds.setdefault((item.what, item.sentence), []).append(item)
-    lines = paragraph("What an attacker could make use of; it changes no verdict", width, style="bold") if kinds else []
+    lines = paragraph("Security risks (they do not change the verdict)", width, style="bold") if kinds else []
     for (what, sentence), items in kinds.items():
         lines += paragraph(f"{_named(items)}: {sentence}", width, first=("  - ", ""))
-        lines += paragraph(f"{what}: {items[0].evidence}", width, first=("    seen ", "dim"), style="dim")
+        lines += paragraph(f"{what}: {items[0].evidence}", width, first=("    evidence  ", "dim"), style="dim")
     return lines
 
 

@@ -1,8 +1,9 @@
-"""Lays the matrix out: sources down, doors across, the doors of one place between two bars.
+"""Lays out the matrix for a terminal: rows are sources, columns are ports, the ports of one place between two bars.
 
-Rule: words stay whole. What does not fit beside each other stands below each other, in bands that
-repeat the sources; in a matrix of several bands, sources that reach nothing there share one line, and doors of a place
-that are alike for everybody share one column.
+Input: a `Summary` and a width in columns. Output: lines of text.
+Rule: words are never broken. Columns that do not fit beside each other are in bands below each other, which repeat the
+sources. In a matrix of several bands, sources that reach nothing in a band share one line, and ports of a place with
+the same symbols share one column.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import Final
 from rich.text import Text
 
 from cloison.model.flow import ANY_PORT, HOST
-from cloison.reports.matrix import MAX_NAMED, PlacePorts, ReachMatrix, TargetPort
 from cloison.reports.symbols import BLANK, SHUT, Symbol, symbol_of
 from cloison.reports.text import paragraph, styled_line
-from cloison.reports.topology import display_name
+from cloison_view.labels import MAX_NAMED, display_name
+from cloison_view.ports import TargetPort
+from cloison_view.summary import Summary
 
 GAP: Final = "  "
 BAR: Final = " │ "
@@ -31,7 +33,7 @@ MAX_NAME_LENGTH: Final = 24
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One door, from top to bottom."""
+    """One port, from top to bottom."""
 
     head: str
     symbols: tuple[Symbol, ...]
@@ -51,7 +53,7 @@ class Block:
 
     @property
     def widths(self) -> list[int]:
-        """The width of each column; the last one makes room for the place's name."""
+        """The width of each column; the last one is widened for the name of the place."""
         widths = [column.width for column in self.columns]
         spare = len(self.name) - sum(widths) - len(GAP) * (len(widths) - 1)
         widths[-1] += max(spare, 0)
@@ -64,24 +66,24 @@ class Block:
         return sum(widths) + len(GAP) * (len(widths) - 1)
 
 
-def table_lines(matrix: ReachMatrix, width: int) -> list[Text]:
-    """Return the matrix as lines of at most `width` columns, wherever its names allow it."""
-    names = short_names([*matrix.sources, *(group.place for group in matrix.groups)])
-    margin = max(len(FROM), *(len(names[source]) for source in matrix.sources))
+def table_lines(summary: Summary, width: int) -> list[Text]:
+    """Return the matrix as lines of at most `width` columns, unless a name is longer."""
+    names = short_names([*summary.sources, *summary.ports])
+    margin = max(len(FROM), *(len(names[source]) for source in summary.sources))
     available_width = width - margin
-    blocks = [_block(matrix, group, names) for group in matrix.groups]
+    blocks = [_block(summary, place, ends, names) for place, ends in summary.ports.items()]
     if len(_filled(blocks, available_width)) > 1:
         blocks = [piece for block in blocks for piece in _split_block(_merge_identical(block), available_width)]
     bands = _bands(blocks, available_width)
     lines: list[Text] = []
     for band in bands:
         lines += [Text("")] if lines else []
-        lines += _Band(matrix.sources, names, margin, tuple(band)).lines(width, fold=len(bands) > 1)
+        lines += _Band(summary.sources, names, margin, tuple(band)).lines(width, fold=len(bands) > 1)
     return lines
 
 
 def short_names(places: Sequence[str]) -> dict[str, str]:
-    """Return what each place is called in the margin: cut in the middle when long, unless two would look the same."""
+    """Return the name of each place in the margin: a long one is cut in its middle, unless two would be the same."""
     full = {place: display_name(place) for place in places}
     cut = {place: _truncate_middle(name) for place, name in full.items()}
     looks = list(cut.values())
@@ -95,15 +97,15 @@ def _truncate_middle(name: str) -> str:
     return f"{name[: MAX_NAME_LENGTH - 1 - half]}…{name[-half:]}"
 
 
-def _block(matrix: ReachMatrix, group: PlacePorts, names: Mapping[str, str]) -> Block:
-    columns = [_column(matrix, target_port) for target_port in group.target_ports]
-    if group.place == HOST:
-        columns = _merge_host_ports(columns, [target_port.port != ANY_PORT for target_port in group.target_ports])
-    return Block(names[group.place], tuple(columns))
+def _block(summary: Summary, place: str, ends: Sequence[TargetPort], names: Mapping[str, str]) -> Block:
+    columns = [_column(summary, end) for end in ends]
+    if place == HOST:
+        columns = _merge_host_ports(columns, [end.port != ANY_PORT for end in ends])
+    return Block(names[place], tuple(columns))
 
 
 def _merge_host_ports(columns: Sequence[Column], numbered: Sequence[bool]) -> list[Column]:
-    """Draw one column for many ports of the host that are alike for everybody."""
+    """Return one column for many ports of the host with the same symbols."""
     alike = Counter(column.symbols for column, port in zip(columns, numbered, strict=True) if port)
     found: dict[object, Column] = {}
     for column, port in zip(columns, numbered, strict=True):
@@ -113,21 +115,19 @@ def _merge_host_ports(columns: Sequence[Column], numbered: Sequence[bool]) -> li
     return list(found.values())
 
 
-def _column(matrix: ReachMatrix, target_port: TargetPort) -> Column:
-    return Column(
-        target_port.port_label, tuple(symbol_of(matrix.cells.get((source, target_port))) for source in matrix.sources)
-    )
+def _column(summary: Summary, end: TargetPort) -> Column:
+    return Column(end.port_label, tuple(symbol_of(summary.by_pair.get((source, end))) for source in summary.sources))
 
 
 def _merge_identical(block: Block) -> Block:
-    """Draw one column where the doors of a place do not differ."""
+    """Return one column where the ports of a place do not differ."""
     if len(block.columns) > 1 and len({column.symbols for column in block.columns}) == 1:
         return Block(block.name, (Column(ALL, block.columns[0].symbols),))
     return block
 
 
 def _split_block(block: Block, available_width: int) -> list[Block]:
-    """Cut a place that has more doors than a line can hold."""
+    """Split a place that has more ports than a line can hold."""
     if block.width + len(BAR) <= available_width or len(block.columns) == 1:
         return [block]
     half = (len(block.columns) + 1) // 2
@@ -136,7 +136,7 @@ def _split_block(block: Block, available_width: int) -> list[Block]:
 
 
 def _bands(blocks: Sequence[Block], available_width: int) -> list[list[Block]]:
-    """Spread the blocks over as few bands as possible, and over these evenly."""
+    """Spread the blocks evenly over as few bands as possible."""
     fewest = len(_filled(blocks, available_width))
     widest = max((block.width + len(BAR) for block in blocks), default=0)
     limits = range(min(widest, available_width), available_width + 1)
@@ -158,7 +158,7 @@ def _filled(blocks: Sequence[Block], available_width: int) -> list[list[Block]]:
 
 @dataclass(frozen=True, slots=True)
 class _Band:
-    """Blocks that stand beside each other."""
+    """Blocks beside each other."""
 
     sources: tuple[str, ...]
     names: Mapping[str, str]
@@ -188,15 +188,13 @@ class _Band:
         for block in self.blocks:
             symbols = [(column.symbols[row], width) for column, width in zip(block.columns, block.widths, strict=True)]
             padded = [(item.text.ljust(width), item.style) for item, width in symbols]
-            cells.append(
-                [part for i, summarize in enumerate(padded) for part in ([(GAP, ""), summarize] if i else [summarize])]
-            )
+            cells.append([part for i, cell in enumerate(padded) for part in ([(GAP, ""), cell] if i else [cell])])
         return self._line((self.names[source], "dim" if source == HOST else "bold"), cells)
 
     def _line(self, label: tuple[str, str], cells: Sequence[Sequence[tuple[str, str]]]) -> Text:
         parts = [(label[0].ljust(self.margin), label[1])]
-        for summarize in cells:
-            parts += [(BAR, "dim"), *summarize]
+        for cell in cells:
+            parts += [(BAR, "dim"), *cell]
         return styled_line(*parts)
 
     def _is_all_shut(self, row: int) -> bool:
@@ -208,4 +206,4 @@ class _Band:
             return []
         names = ", ".join(self.names[self.sources[row]] for row in rows)
         mark = f"{SHUT.text}".ljust(self.margin) + BAR
-        return paragraph(f"shut as meant from {names}", width, first=(mark, "dim"), style="dim")
+        return paragraph(f"shut as intended from {names}", width, first=(mark, "dim"), style="dim")

@@ -1,6 +1,7 @@
-"""The report for a terminal: who reaches whom, then what to act on.
+"""The terminal report of a proof: the matrix, the action items, tolerations, notes and coverage.
 
-Rule: it says the same without colour, and the same proof gives the same bytes.
+Input: a proof. Output: text for a terminal of a given width.
+Rule: colour adds no information, and the same proof gives the same bytes.
 """
 
 from __future__ import annotations
@@ -12,8 +13,7 @@ from typing import Final
 from rich.text import Text
 
 from cloison.proof.schema import Proof, digest
-from cloison.reports.action_items import action_items, drifted_flows, scoped_connections, tolerations
-from cloison.reports.matrix import MAX_NAMED, ReachMatrix, connections, reach_matrix
+from cloison.reports.advice import proof_advice
 from cloison.reports.risk_section import risk_section
 from cloison.reports.sections import (
     EntryTemplates,
@@ -21,53 +21,49 @@ from cloison.reports.sections import (
     connection_lines,
     join_sections,
     matrix_section,
-    pluralize,
     toleration_section,
 )
 from cloison.reports.text import paragraph, render_lines, styled_line
-from cloison.reports.topology import display_name, read_topology, resolve_flows
 from cloison.verdict.judge import Judgement
+from cloison_view.action_items import action_items, drifted_flows, scoped_ports, tolerations
+from cloison_view.labels import MAX_NAMED, counted, display_name, pluralize
+from cloison_view.summary import Summary, summarize
 
 MIN_WIDTH: Final = 40
+NO_POLICY: Final = (
+    "The file has no policy (x-cloison): the judgements say whether the isolation that the file declares holds."
+)
 VERDICTS: Final = {
     "proven": ("PROVEN", "bold green"),
     "breached": ("BREACHED", "bold red"),
     "unproven": ("NOT PROVEN", "bold yellow"),
 }
 ENTRY_TEMPLATES: Final[EntryTemplates] = {
-    Judgement.BREACH: ("BREACH", "{source} reaches {door}{where}", "{source} reach {door}{where}"),
-    Judgement.BROKEN: ("BROKEN", "{source} does not reach {door}{where}", "{source} do not reach {door}{where}"),
-    Judgement.UNKNOWN: ("UNKNOWN", "{source} -> {door}{where}", "{source} -> {door}{where}"),
-    Judgement.TOLERATED: ("TOLERATED", "{source} -> {door}{where}", "{source} -> {door}{where}"),
-    Judgement.UNJUDGED: ("UNJUDGED", "{source} -> {door}{where}", "{source} -> {door}{where}"),
-    Judgement.HOLDS: ("HOLDS", "{source} -> {door}{where}", "{source} -> {door}{where}"),
+    Judgement.BREACH: ("BREACH", "{source} reaches {target}{where}", "{source} reach {target}{where}"),
+    Judgement.BROKEN: ("BROKEN", "{source} does not reach {target}{where}", "{source} do not reach {target}{where}"),
+    Judgement.UNKNOWN: ("UNKNOWN", "{source} -> {target}{where}", "{source} -> {target}{where}"),
+    Judgement.TOLERATED: ("TOLERATED", "{source} -> {target}{where}", "{source} -> {target}{where}"),
+    Judgement.UNJUDGED: ("UNJUDGED", "{source} -> {target}{where}", "{source} -> {target}{where}"),
+    Judgement.HOLDS: ("HOLDS", "{source} -> {target}{where}", "{source} -> {target}{where}"),
 }
-"""How a finding begins: see `EntryTemplates`."""
-TOTALS: Final = {
-    Judgement.HOLDS: "hold",
-    Judgement.TOLERATED: "tolerated",
-    Judgement.UNJUDGED: "not judged",
-    Judgement.UNKNOWN: "unknown",
-    Judgement.BROKEN: "broken",
-    Judgement.BREACH: "breach",
-    "drift": "not as the file predicts",
-}
+"""The label and the sentences of an entry: see `EntryTemplates`."""
 
 
 def render(proof: Proof, *, color: bool, width: int, strict: bool) -> str:
     """Return the report for a terminal of `width` columns."""
-    available_width, matrix = max(width, MIN_WIDTH), reach_matrix(proof)
+    available_width, summary = max(width, MIN_WIDTH), summarize(proof)
+    items = action_items(summary, strict=strict, advise=proof_advice(proof))
     parts = (
         _headline(proof, available_width, strict=strict),
         _policy(proof, available_width),
-        matrix_section(matrix, available_width),
-        action_section(action_items(proof, strict=strict), matrix, available_width, ENTRY_TEMPLATES)
+        matrix_section(summary, available_width),
+        action_section(items, summary, available_width, ENTRY_TEMPLATES, strict=strict)
         or _nothing_section(proof, available_width),
-        _drift(proof, matrix, available_width),
-        [] if strict else toleration_section(tolerations(proof), matrix, available_width),
+        _drift(summary, available_width),
+        [] if strict else toleration_section(tolerations(summary), summary, available_width),
         risk_section(proof, available_width),
         _notes(proof, available_width),
-        _coverage(proof, available_width),
+        _coverage(proof, summary, available_width),
         [styled_line(("proof sha256:" + digest(proof), "dim"))],
     )
     return render_lines(join_sections(parts), color=color, width=available_width)
@@ -81,30 +77,31 @@ def _headline(proof: Proof, width: int, *, strict: bool) -> list[Text]:
     facts = [proof.project.name, engine, asked]
     head = paragraph(" · ".join(facts), width, first=(f"{word}  ", style))
     if exceeds_strict and proof.verdict.word != "breached":
-        head += paragraph("With --strict, what is tolerated counts as a breach.", width)
+        head += paragraph("With --strict, a tolerated flow counts as a breach.", width)
     return head
 
 
 def _policy(proof: Proof, width: int) -> list[Text]:
     if proof.policy is not None:
         return []
-    return paragraph(
-        "The file has no policy (x-cloison), so what is judged is whether the walls that it draws hold.", width
-    )
+    return paragraph(NO_POLICY, width)
 
 
 def _nothing_section(proof: Proof, width: int) -> list[Text]:
     proven = proof.verdict.word == "proven"
-    return paragraph("Nothing to act on." if proven else "Nothing was judged; see the coverage.", width, style="bold")
+    return paragraph("Nothing to act on." if proven else "No flow was judged; see the coverage.", width, style="bold")
 
 
-def _drift(proof: Proof, matrix: ReachMatrix, width: int) -> list[Text]:
-    kinds, topology, whole = drifted_flows(proof), read_topology(proof), connections(resolve_flows(proof))
-    lines = paragraph("Right by the policy, but not as the file predicts", width, style="bold") if kinds else []
+def _drift(summary: Summary, width: int) -> list[Text]:
+    kinds = drifted_flows(summary)
+    lines = (
+        paragraph("As the policy requires, but not as predicted from the file", width, style="bold") if kinds else []
+    )
     for (observed, predicted), flows in kinds.items():
         lines.append(styled_line(("  ≠ ", "bold cyan"), (f"{observed}, predicted {predicted}", "")))
-        lines += connection_lines(scoped_connections(topology, flows, whole), matrix, width)
-        for rule in list(dict.fromkeys(item.flow.rule for item in flows))[:MAX_NAMED]:
+        lines += connection_lines(scoped_ports(summary, flows), summary, width)
+        rules = dict.fromkeys(summary.records.value(position, "rule") for position in flows)
+        for rule in list(rules)[:MAX_NAMED]:
             lines += paragraph(rule, width, first=("    file  ", "dim"))
     return lines
 
@@ -114,13 +111,14 @@ def _notes(proof: Proof, width: int) -> list[Text]:
     return lines + [line for note in proof.notes for line in paragraph(note, width, first=("  - ", ""))]
 
 
-def _coverage(proof: Proof, width: int) -> list[Text]:
+def _coverage(proof: Proof, summary: Summary, width: int) -> list[Text]:
     coverage = proof.coverage
     missing = Counter(coverage.absent)
     started_at = proof.started[:19].replace("T", " ")
     rows = [
-        ("flows", _counts(proof)),
-        ("looked", f"{started_at} UTC, from {proof.machine.name} ({proof.machine.kernel})"),
+        ("counts", counted(summary.flow_counts, "flow")),
+        ("", counted(summary.connection_counts, "connection")),
+        ("probed", f"{started_at} UTC, from {proof.machine.name} ({proof.machine.kernel})"),
         *(("controls", text) for text in _controls(proof)),
         *(("absent", f"{name}: {pluralize(n, 'container')} missing") for name, n in sorted(missing.items())),
         *(("skipped", f"{item.what}: {item.why}") for item in coverage.skipped),
@@ -129,11 +127,6 @@ def _coverage(proof: Proof, width: int) -> list[Text]:
     for label, text in rows:
         lines += paragraph(text, width, first=(f"  {label:<10}", "dim"))
     return lines
-
-
-def _counts(proof: Proof) -> str:
-    words = [f"{proof.totals[key]} {word}" for key, word in TOTALS.items() if proof.totals.get(key)]
-    return f"{proof.coverage.flows} asked, {proof.coverage.unknown} not known: {', '.join(words) or 'nothing'}"
 
 
 def _controls(proof: Proof) -> Iterator[str]:

@@ -1,7 +1,8 @@
-"""Lines of styled text, and the one place where they become a string.
+"""Lines of styled text, and their rendering as a string.
 
-Rule: nothing here reads the environment, so the same lines give the same bytes. Every text of the
-document passes `said`, which shows control characters instead of obeying them.
+Input: text with styles. Output: a string, with the 16 ANSI colours or with none.
+Rule: nothing here reads the environment, so the same lines give the same bytes. Every text of the document passes
+`escape_control_chars`, so it cannot move the cursor of a terminal.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from rich.console import Console
 from rich.text import Text
 
 CONTROL_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Unicode categories that a terminal acts upon: a container's name must not move the cursor."""
+"""Unicode categories of characters that control a terminal or the order of text."""
 
 
 def escape_control_chars(text: str) -> str:
-    """Return a text with its control characters spelled out."""
+    """Return a text with its control characters as escape sequences."""
+    if text.isprintable():  # no character of these categories is
+        return text
     return "".join(_escape_char(char) if unicodedata.category(char) in CONTROL_CATEGORIES else char for char in text)
 
 
@@ -29,12 +32,12 @@ def _escape_char(char: str) -> str:
 
 
 def styled_line(*parts: tuple[str, str]) -> Text:
-    """Return a line made of (text, style)."""
+    """Return a line of parts, each a text and a style."""
     return Text("").join(Text(escape_control_chars(text), style) for text, style in parts)
 
 
 def paragraph(text: str, width: int, *, first: tuple[str, str] = ("", ""), style: str = "") -> list[Text]:
-    """Break a text between words, hanging under its `first` mark; a word that is too long stays whole."""
+    """Return a text as lines of at most `width` columns, indented under its `first` mark; a long word stays whole."""
     available_width = max(width - len(first[0]), 1)
     rows = textwrap.wrap(
         escape_control_chars(" ".join(text.split())), available_width, break_long_words=False, break_on_hyphens=False
@@ -44,7 +47,7 @@ def paragraph(text: str, width: int, *, first: tuple[str, str] = ("", ""), style
 
 
 def render_lines(lines: Iterable[Text], *, color: bool, width: int) -> str:
-    """Return the lines as a string, with the 16 colours that every terminal has in its own palette, or with none."""
+    """Return the lines as a string, with the 16 ANSI colours or with none."""
     console = Console(
         file=StringIO(),
         width=width,

@@ -64,7 +64,7 @@ def endpoint(place: str, port: int, address: str, protocol: str = "tcp") -> dict
 
 
 def small(*flows: dict[str, Any]) -> dict[str, Any]:
-    """Return what `doors` needs of a document: app (0, 1) and proxy (2), and four endpoints of db."""
+    """Return the members of a document that `connections` reads: app (0, 1) and proxy (2), and four endpoints of db."""
     return {
         "vantages": [
             {"place": place, "container": f"shop-{place}-{n}", "positive_control": "", "negative_control": ""}

@@ -1,19 +1,21 @@
-"""What needs action is always drawn; what a line implies is counted."""
+"""Connections that need action are always drawn; the others are drawn or counted."""
 
 from __future__ import annotations
 
 import pytest
 from tests.unit.cloison_view.sample_documents import SAMPLE_NAMES, document, large_document
 
-from cloison_view.connections import ProofConnection, connections
 from cloison_view.edges import EdgeSet, category, edges
 from cloison_view.labels import ACTIONABLE
+from cloison_view.ports import TargetPort
+from cloison_view.scope import FULL_SCOPE
+from cloison_view.summary import Connection, summarize
 from cloison_view.topology import read_topology
 
 
 def chosen(scene: str) -> EdgeSet:
     proof = document(scene)
-    return edges(proof, connections(proof), read_topology(proof))
+    return edges(proof, summarize(proof).connections, read_topology(proof))
 
 
 @pytest.mark.parametrize(
@@ -32,29 +34,38 @@ def chosen(scene: str) -> EdgeSet:
         ("tolerated", "shut", "holds", None),
     ],
 )
-def test_the_face_of_a_door(intended: str, observed: str, judgement: str, expected: str | None) -> None:
-    connection = ProofConnection(
-        "app", "db", "tcp", 1, intended, observed, observed, judgement, drift=False, flows=(0,)
+def test_a_connection_has_one_category(intended: str, observed: str, judgement: str, expected: str | None) -> None:
+    connection = Connection(
+        "app",
+        TargetPort("db", "tcp", 1),
+        intended,
+        observed,
+        observed,
+        judgement,
+        drift=False,
+        is_open=False,
+        scope=FULL_SCOPE,
+        flows=(0,),
     )
 
     assert expected == category(connection)
 
 
 @pytest.mark.parametrize("scene", SAMPLE_NAMES)
-def test_every_door_is_drawn_folded_or_counted(scene: str) -> None:
+def test_every_connection_is_drawn_collapsed_or_counted(scene: str) -> None:
     found = chosen(scene)
     drawn = sum(len(edge.connections) for edge in found.drawn)
     folded = sum(len(edge.connections) for collapsed in found.collapsed_edges for edge in collapsed.edges)
 
-    assert len(connections(document(scene))) == drawn + folded + found.undrawn.total()
+    assert len(summarize(document(scene)).connections) == drawn + folded + found.undrawn.total()
 
 
 @pytest.mark.parametrize("scene", SAMPLE_NAMES)
-def test_what_needs_action_is_never_only_counted(scene: str) -> None:
+def test_a_connection_that_needs_action_is_never_only_counted(scene: str) -> None:
     assert not set(ACTIONABLE) & set(chosen(scene).undrawn)
 
 
-def test_what_is_allowed_is_drawn_and_what_its_network_implies_is_not() -> None:
+def test_allowed_connections_are_drawn_and_those_tolerated_by_network_are_not() -> None:
     categories = {(edge.source, edge.target): edge.category for edge in chosen("tolerated").drawn}
 
     assert {
@@ -65,15 +76,15 @@ def test_what_is_allowed_is_drawn_and_what_its_network_implies_is_not() -> None:
     } == categories
 
 
-def test_without_a_policy_a_line_says_enough() -> None:
+def test_without_a_policy_members_of_one_network_have_no_arrows() -> None:
     drawn = chosen("no-policy").drawn
 
     assert not [edge for edge in drawn if {edge.source, edge.target} == {"app", "db"}]
 
 
-def test_a_network_carries_the_word_when_its_members_have_too_many_ways() -> None:
+def test_the_edges_of_a_network_are_collapsed_when_there_are_too_many() -> None:
     proof = large_document(60)
-    found = edges(proof, connections(proof), read_topology(proof))
+    found = edges(proof, summarize(proof).connections, read_topology(proof))
 
     (collapsed,) = [collapsed for collapsed in found.collapsed_edges if collapsed.network.endswith("n9")]
     assert "breach" == collapsed.category

@@ -1,4 +1,4 @@
-"""Between two proofs a door opens, closes, or changes otherwise, and is named once."""
+"""Between two proofs a connection opens, closes, or changes otherwise, and is listed once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cloison_view.difference import ConnectionChange, difference
 
 
 def one(observed: str) -> list[dict[str, object]]:
-    """Return the flows of a document in which app's door to db is like this."""
+    """Return the flows of a document in which the connection from app to db is like this."""
     return [] if observed == "absent" else [flow(observed=observed)]
 
 
@@ -30,7 +30,7 @@ def one(observed: str) -> list[dict[str, object]]:
         ("unknown", "absent", "changed"),
     ],
 )
-def test_what_happened_to_a_door(before: str, after: str, kind: str) -> None:
+def test_what_happened_to_a_connection(before: str, after: str, kind: str) -> None:
     found = difference(small(*one(before)), small(*one(after)))
 
     assert {kind: 1} == {
@@ -46,7 +46,7 @@ def test_what_happened_to_a_door(before: str, after: str, kind: str) -> None:
     "change",
     [{"intended": "tolerated"}, {"predicted": "open"}, {"judgement": "unknown"}, {"drift": True}],
 )
-def test_a_door_that_stays_shut_has_changed_when_anything_said_of_it_has(change: dict[str, object]) -> None:
+def test_a_connection_that_stays_shut_has_changed_when_anything_said_of_it_has(change: dict[str, object]) -> None:
     found = difference(small(flow()), small(flow(**change)))
 
     assert (0, 0, 1) == (len(found.opened), len(found.closed), len(found.changed))
@@ -71,6 +71,6 @@ def test_what_opened_one_way_closed_the_other_way() -> None:
     assert [c.connection.key for c in there.changed] == [c.connection.key for c in back.changed]
 
 
-def test_a_change_without_a_door_is_no_change() -> None:
-    with pytest.raises(ValueError, match="one proof at least"):
+def test_a_change_without_a_connection_is_no_change() -> None:
+    with pytest.raises(ValueError, match="at least one proof"):
         _ = ConnectionChange(None, None).connection

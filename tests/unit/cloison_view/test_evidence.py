@@ -1,4 +1,4 @@
-"""Evidence is whole: every flow is in an entry, and what is alike stands there once."""
+"""Every flow is in one entry of the evidence, and equal sentences are shown once."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import pytest
 from tests.unit.cloison_view.sample_documents import SAMPLE_NAMES, document, endpoint, flow, small
 
 from cloison_view.action_items import action_items
-from cloison_view.connections import connections
+from cloison_view.action_list import ListEntry, list_entries
 from cloison_view.evidence import EvidenceEntry, SourceEvidence, evidence_by_source
+from cloison_view.summary import summarize
 
 
 def whole(*flows: dict[str, Any]) -> dict[str, Any]:
@@ -22,7 +23,11 @@ def entries(proof: dict[str, Any]) -> list[EvidenceEntry]:
 
 
 def of(proof: dict[str, Any]) -> list[SourceEvidence]:
-    return evidence_by_source(proof, connections(proof))
+    return evidence_by_source(proof, summarize(proof).connections)
+
+
+def listed(proof: dict[str, Any]) -> list[ListEntry]:
+    return list_entries(proof, action_items(summarize(proof)))
 
 
 def test_flows_that_differ_in_their_address_alone_are_one_entry() -> None:
@@ -34,7 +39,7 @@ def test_flows_that_differ_in_their_address_alone_are_one_entry() -> None:
         )
     )
 
-    assert "3306, any other" == entry.ports
+    assert "3306 and any other port" == entry.ports
     assert ("lost at 198.18.0.2 (1 more alike)",) == entry.reasons
     assert ("silent: 198.18.0.2, 2001:db8::2",) == entry.addresses
 
@@ -45,20 +50,20 @@ def test_another_rule_is_another_entry_and_the_worst_comes_first() -> None:
     assert ["breach", "holds", "holds"] == [entry.flow["judgement"] for entry in found]
 
 
-def test_of_several_containers_it_says_which() -> None:
+def test_an_outcome_names_its_container_if_a_place_has_several() -> None:
     (entry,) = entries(whole(flow(), flow(vantage=1, outcome="refused")))
 
     assert ("silent from shop-app-1: 198.18.0.2", "refused from shop-app-2: 198.18.0.2") == entry.addresses
 
 
-def test_many_sentences_are_counted() -> None:
+def test_sentences_beyond_a_limit_are_counted() -> None:
     (entry,) = entries(whole(*(flow(reason=f"sentence {'x' * i}") for i in range(9))))
 
     assert 7 == len(entry.reasons)
     assert "and 3 sentences more" == entry.reasons[-1]
 
 
-def test_the_hosts_port_is_told_where_it_is_not_the_services_own() -> None:
+def test_the_port_of_the_host_is_shown_if_it_differs_from_the_port_of_the_service() -> None:
     proof = whole(flow(endpoint=0), flow(endpoint=1))
     proof["endpoints"][0] = {**endpoint("db", 3306, "192.0.2.2"), "port": 3307}
     proof["endpoints"][1] = endpoint("db", 3306, "")
@@ -67,43 +72,47 @@ def test_the_hosts_port_is_told_where_it_is_not_the_services_own() -> None:
     assert ("silent from shop-app-1: 192.0.2.2 port 3307, no address",) == entry.addresses
 
 
-def test_a_vantage_that_cannot_be_trusted_is_told() -> None:
+def test_a_failed_control_is_shown() -> None:
     controls = {origin.source: origin.controls for origin in of(document("unknown"))}
 
     assert any("its own canary could not be reached" in text for text in controls["proxy"])
 
 
-def test_what_needs_action_comes_first_and_is_counted() -> None:
+def test_pairs_that_need_action_come_first_and_are_counted() -> None:
     (app,) = [origin for origin in of(document("breach")) if origin.source == "app"]
 
     assert app.needs_action
     assert [True, True] == [pair.needs_action for pair in app.pairs[:2]]
-    assert app.summary.endswith("2 to act on")
+    assert app.summary.endswith("2 need action")
 
 
 @pytest.mark.parametrize("scene", SAMPLE_NAMES)
-def test_every_pair_that_was_asked_has_its_evidence(scene: str) -> None:
+def test_every_pair_of_places_that_was_probed_has_evidence(scene: str) -> None:
     proof = document(scene)
 
-    assert len({(d.source, d.target) for d in connections(proof)}) == sum(len(origin.pairs) for origin in of(proof))
+    assert len({(d.source, d.target) for d in summarize(proof).connections}) == sum(
+        len(origin.pairs) for origin in of(proof)
+    )
 
 
 @pytest.mark.parametrize("scene", SAMPLE_NAMES)
-def test_every_door_that_needs_action_is_in_an_act(scene: str) -> None:
+def test_every_connection_that_needs_action_is_in_the_action_list(scene: str) -> None:
     proof = document(scene)
-    wanted = {(d.judgement, d.source) for d in connections(proof) if d.judgement in ("breach", "broken", "unknown")}
+    wanted = {
+        (d.judgement, d.source) for d in summarize(proof).connections if d.judgement in ("breach", "broken", "unknown")
+    }
 
-    found = action_items(proof, connections(proof))
+    found = listed(proof)
     assert {(word, source.removeprefix("stranger:")) for word, source in wanted} == {
-        (item.judgement, source) for item in found for source, _ in item.sources
+        (item.judgement, source) for item in found for source, _ in item.links
     }
 
 
-def test_an_act_says_who_reaches_what_and_why() -> None:
+def test_an_action_item_names_sources_target_and_reason() -> None:
     proof = document("breach")
-    found = {item.sentence: item for item in action_items(proof, connections(proof))}
+    found = {item.sentences: item for item in listed(proof)}
 
-    item = found["app, db reach outside (any port)"]
+    item = found["app and db reach outside (any port)",]
     assert ("breach", "file") == (item.judgement, item.cause)
     assert ("should be closed, but the Compose file opens it: back is not internal, so app has egress",) == item.reasons
 
@@ -111,5 +120,5 @@ def test_an_act_says_who_reaches_what_and_why() -> None:
 def test_reasons_beyond_a_few_are_counted() -> None:
     proof = whole(*(flow(judgement="breach", rule=f"rule {i}", reason=f"reason {i}") for i in range(5)))
 
-    (item,) = action_items(proof, connections(proof))
+    (item,) = listed(proof)
     assert (3, "and 2 reasons of the same kind") == (len(item.reasons), item.more)

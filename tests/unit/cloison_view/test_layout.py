@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from tests.unit.cloison_view.sample_documents import HOSTILE, SAMPLE_NAMES, document, large_document, renamed
 
-from cloison_view.connections import connections
 from cloison_view.edges import edges
 from cloison_view.layout import layout
+from cloison_view.summary import summarize
 from cloison_view.svg_shapes import Layout, Rect
 from cloison_view.topology import read_topology
 
@@ -21,7 +21,7 @@ def drawn(name: str) -> Layout:
     """Lay a document out."""
     proof = PROOFS[name]
     topology = read_topology(proof)
-    return layout(topology, edges(proof, connections(proof), topology))
+    return layout(topology, edges(proof, summarize(proof).connections, topology))
 
 
 def solids(diagram: Layout) -> list[tuple[str, Rect]]:

@@ -1,4 +1,4 @@
-"""A cell says what is intended, predicted and observed, in this order, and the worst word."""
+"""A cell shows intended, predicted and observed, in this order, and the worst judgement."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import re
 import pytest
 from tests.unit.cloison_view.sample_documents import SAMPLE_NAMES, document, large_document
 
-from cloison_view.connections import connections
 from cloison_view.matrix import ConnectionTable, build_table, matrix
+from cloison_view.summary import summarize
 
 
 def made(scene: str) -> ConnectionTable:
     proof = document(scene)
-    return build_table(proof, connections(proof))
+    return build_table(proof, summarize(proof))
 
 
 def cells(found: ConnectionTable) -> dict[tuple[str, str, str], tuple[str, str]]:
     """Return the marks and the word of every cell by source, target and port."""
     return {
-        (row.source, column.target, column.label): (cell.symbols, cell.judgement)
+        (row.source, column.place, column.port_label): (cell.symbols, cell.judgement)
         for row in found.rows
         for column, cell in zip(found.columns, row.cells, strict=True)
         if cell
@@ -36,41 +36,50 @@ def test_marks_stand_for_intended_predicted_observed() -> None:
     assert ("-●●", "unjudged") == found["host", "db", "3306"]
 
 
-def test_the_outside_and_the_host_are_the_last_columns_and_named_ports_come_first() -> None:
-    columns = [(column.target, column.label) for column in made("tolerated").columns]
+def test_the_host_and_the_outside_are_the_last_columns_and_numbered_ports_come_first() -> None:
+    columns = [(column.place, column.port_label) for column in made("tolerated").columns]
 
     assert ("app", "5000") == columns[0]
-    assert ["outside", "host"] == [target for target, _ in columns[-2:]]
+    assert ["host", "outside"] == [target for target, _ in columns[-2:]]
 
 
-def test_tcp_and_udp_share_a_column_until_they_differ() -> None:
-    assert [("db", "3306"), ("db", "*")] == [(c.target, c.label) for c in made("tolerated").columns if c.target == "db"]
-    assert ["3306", "*", "*/udp"] == [c.label for c in made("udp").columns if c.target == "db"]
+@pytest.mark.parametrize("scene", ["tolerated", "udp"])
+def test_the_canaries_of_tcp_and_udp_share_a_column(scene: str) -> None:
+    assert ["3306", "*"] == [c.port_label for c in made(scene).columns if c.place == "db"]
+
+
+def test_a_judgement_over_one_protocol_only_names_it() -> None:
+    scopes = {cell.scope for row in made("udp").rows for cell in row.cells if cell and cell.judgement == "breach"}
+
+    assert {"over UDP only"} == scopes
+    assert "<i>breach over UDP only</i>" in matrix(document("udp"))
 
 
 @pytest.mark.parametrize("scene", SAMPLE_NAMES)
-def test_every_door_that_needs_action_has_a_cell_that_says_so(scene: str) -> None:
+def test_every_connection_that_needs_action_has_a_cell_with_its_judgement(scene: str) -> None:
     found = made(scene)
     wanted = {
-        (d.source, d.target) for d in connections(document(scene)) if d.judgement in ("breach", "broken", "unknown")
+        (d.source, d.target)
+        for d in summarize(document(scene)).connections
+        if d.judgement in ("breach", "broken", "unknown")
     }
 
     assert wanted == {
-        (row.source, column.target)
+        (row.source, column.place)
         for row in found.rows
         for column, cell in zip(found.columns, row.cells, strict=True)
         if cell and cell.needs_action
     }
 
 
-def test_the_filter_leaves_rows_and_columns_with_something_to_act_on() -> None:
+def test_the_filter_leaves_rows_and_columns_that_need_action() -> None:
     found = made("breach")
 
     assert {"outside", "app", "db", "proxy"} == {row.source for row in found.rows if row.needs_action}
     actionable_columns = {
-        (c.target, c.label) for c, is_busy in zip(found.columns, found.actionable_columns, strict=True) if is_busy
+        (c.place, c.port_label) for c, is_busy in zip(found.columns, found.actionable_columns, strict=True) if is_busy
     }
-    assert {("app", "*"), ("db", "3306"), ("proxy", "80"), ("proxy", "*"), ("outside", "*")} == actionable_columns
+    assert {("app", "*"), ("db", "3306"), ("proxy", "80"), ("proxy", "*"), ("outside", "any")} == actionable_columns
 
 
 def test_there_is_no_filter_where_nothing_needs_action() -> None:

@@ -126,7 +126,7 @@ def test_a_proof_of_nothing_is_a_page_too() -> None:
     proof["coverage"] = {**proof["coverage"], "complete": False, "skipped": [{"what": "app", "why": "it is new"}]}
 
     text = render_page(proof, NAME)
-    assert "Nothing was judged" in text
+    assert "No flow was judged" in text
     assert "not complete" in text
     assert "it is new" in text
 

@@ -139,7 +139,7 @@ def test_the_filter_leaves_what_needs_action(desk: Page) -> None:
     desk.locator(".pv-only").check()
 
     rows = desk.locator(".pv-matrix tbody tr:visible")
-    assert ["outside", "app", "db", "proxy"] == rows.locator("th").all_text_contents()
+    assert ["app", "db", "proxy", "outside"] == rows.locator("th").all_text_contents()
     assert 1 < desk.locator(".pv-matrix thead tr:last-child th:visible").count() < 9
     assert 0 == desk.locator(".pv-evidence details:visible", has_text="from host").count()
 

@@ -1,4 +1,4 @@
-"""Who sits where: as the file draws it, and as the engine has it."""
+"""Attachments: as the file declares them, and as the engine has them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def test_networks_with_a_common_member_stand_side_by_side() -> None:
     assert [f"n{i}" for i in range(10)] == labels
 
 
-def test_a_seat_that_the_file_does_not_give_is_uninvited() -> None:
+def test_an_attachment_that_the_file_does_not_declare_is_undeclared() -> None:
     places = {place.name: place for place in read_topology(document("breach")).places}
 
     assert {"shop_back": "attached", "shop_front": "undeclared"} == places["app"].attachments
 
 
-def test_a_seat_that_nobody_takes_is_empty() -> None:
+def test_a_declared_network_without_an_address_is_unattached() -> None:
     proof = document("tolerated")
     for end in proof["endpoints"]:
         if end["place"] == "proxy" and end["network"] == "shop_front":
@@ -37,7 +37,7 @@ def test_a_seat_that_nobody_takes_is_empty() -> None:
     assert {"shop_back": "attached", "shop_front": "unattached"} == places["proxy"].attachments
 
 
-def test_a_service_of_which_no_container_was_met_sits_where_the_file_puts_it() -> None:
+def test_a_service_without_containers_is_attached_as_declared() -> None:
     proof = document("tolerated")
     proof["endpoints"] = []
 
@@ -46,7 +46,7 @@ def test_a_service_of_which_no_container_was_met_sits_where_the_file_puts_it() -
     assert {"shop_back": "attached", "shop_front": "attached"} == places["proxy"].attachments
 
 
-def test_a_stranger_comes_last_and_goes_by_its_containers_name() -> None:
+def test_a_foreign_container_comes_last_under_its_own_name() -> None:
     last = read_topology(document("stranger")).places[-1]
 
     assert last.is_foreign

@@ -1,4 +1,4 @@
-"""A hole that is open over one version of IP or one protocol alone cannot be overlooked."""
+"""A breach over one version of IP only or over one protocol only is named as such."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from cloison.model.flow import OUTSIDE, Flow, Protocol, ip_version
 from cloison.model.outcome import Observation, Outcome
 from cloison.proof.schema import Proof
 from cloison.reports import terminal
-from cloison.reports.action_items import action_items
-from cloison.reports.matrix import TargetPort, named, reach_matrix
+from cloison_view.action_items import action_items
+from cloison_view.ports import TargetPort, named_ports
+from cloison_view.summary import summarize
 
 BACK_V6 = {**STACK["networks"], "back": {"name": "shop_back", "internal": True, "enable_ipv6": True}}
 TCP, UDP = Protocol.TCP, Protocol.UDP
@@ -26,7 +27,7 @@ def shown(proof: Proof) -> str:
 
 
 def opened(*protocol_versions: ProtocolVersion, target_port: int = 0) -> Callable[[Flow], Observation | None]:
-    """Let the outside reach one door of db in these ways, and nothing else of what has IPv6."""
+    """Let the outside reach one port of db over these protocols and versions, and no other port with IPv6."""
 
     def seen(flow: Flow) -> Observation | None:
         end = flow.endpoint
@@ -50,25 +51,25 @@ def opened(*protocol_versions: ProtocolVersion, target_port: int = 0) -> Callabl
         ([(UDP, 6)], " over UDP IPv6 only", "/udp/v6"),
     ],
 )
-def test_a_hole_over_one_way_alone_is_named_in_the_matrix_and_in_its_sentence(
+def test_a_breach_over_a_part_is_named_in_the_matrix_and_in_its_sentence(
     protocol_versions: list[ProtocolVersion], words: str, mark: str
 ) -> None:
     proof = stack(networks=BACK_V6).proof(opened(*protocol_versions))
-    found = reach_matrix(proof).cells[OUTSIDE, TargetPort("db", "", 0)]
+    found = summarize(proof).by_pair[OUTSIDE, TargetPort("db", "", 0)]
 
     assert (found.scope.words, found.scope.suffix) == (words, mark)
     assert re.search(rf"outside │.* BREACH{mark}≠? ", shown(proof))
 
 
-def test_ways_that_have_nothing_in_common_are_listed() -> None:
+def test_a_scope_without_a_short_name_is_spelled_out() -> None:
     proof = stack(networks=BACK_V6).proof(opened((TCP, 4), (UDP, 6)))
-    found = reach_matrix(proof).cells[OUTSIDE, TargetPort("db", "", 0)]
+    found = summarize(proof).by_pair[OUTSIDE, TargetPort("db", "", 0)]
 
     assert (found.scope.words, found.scope.suffix) == (" over TCP IPv4 and UDP IPv6 only", "/part")
-    assert "/part not over every protocol and version of IP" in shown(proof)
+    assert "/part over some protocols and versions of IP only" in shown(proof)
 
 
-def test_two_causes_of_one_door_say_which_is_over_ipv6_and_neither_says_only() -> None:
+def test_two_causes_of_one_connection_name_ipv6_and_neither_says_only() -> None:
     report = shown(stack(networks=BACK_V6).proof(opened((TCP, 4), (UDP, 4), (TCP, 6), (UDP, 6))))
 
     assert "  BREACH (drift)  outside reaches db:* at 198.18.0.21 on back\n" in report
@@ -81,7 +82,7 @@ def test_a_source_without_ipv6_is_not_said_to_get_out_over_ipv4_only() -> None:
     assert "  BREACH (file)  proxy reaches outside at 198.51.100.2\n" in report
 
 
-def test_what_is_broken_over_ipv6_is_not_said_to_be_unreachable_over_ipv6_only() -> None:
+def test_a_broken_connection_over_ipv6_does_not_say_only() -> None:
     def seen(flow: Flow) -> Observation | None:
         lost = (flow.vantage.place, flow.endpoint.place, ip_version(flow.endpoint.address)) == ("app", "db", 6)
         return seen_as(flow, Outcome.SILENT) if lost else None
@@ -103,28 +104,28 @@ def test_link_local_addresses_are_not_spelled_out() -> None:
 def test_many_ports_of_the_host_are_one_finding_and_one_column() -> None:
     proof = PROOFS["host"]()
     ports = [
-        passage
-        for item in action_items(proof, strict=False)
-        for passage in item.connections
-        if len(passage.target_ports) > 1
+        connection
+        for item in action_items(summarize(proof))
+        for connection in item.connections
+        if len(connection.ends) > 1
     ]
 
-    assert [len(passage.target_ports) for passage in ports] == [6, 7]
+    assert [len(connection.ends) for connection in ports] == [6, 7]
     assert "6 ports" in shown(proof)
 
 
-def test_a_few_ports_of_the_host_are_named() -> None:
+def test_a_few_ports_of_the_host_are_named_ports() -> None:
     ports = [TargetPort("host", "tcp", port) for port in (22, 111, 2049)]
 
-    assert named(ports) == ["host:22", "host:111", "host:2049"]
-    assert named([*ports, TargetPort("host", "udp", 53), TargetPort("host", "", 0)]) == [
+    assert named_ports(ports) == ["host:22", "host:111", "host:2049"]
+    assert named_ports([*ports, TargetPort("host", "udp", 53), TargetPort("host", "", 0)]) == [
         "host: 4 ports (22, 111, 2049 and 53/udp)",
         "host:*",
     ]
 
 
-def test_many_ports_of_a_service_are_named() -> None:
-    assert len(named([TargetPort("db", "tcp", port) for port in range(1, 9)])) == 8
+def test_many_ports_of_a_service_are_named_ports() -> None:
+    assert len(named_ports([TargetPort("db", "tcp", port) for port in range(1, 9)])) == 8
 
 
 def test_a_port_of_the_host_that_is_open_over_ipv6_alone_is_not_counted_with_the_others() -> None:
@@ -142,7 +143,7 @@ def test_a_port_of_the_host_that_is_open_over_ipv6_alone_is_not_counted_with_the
     assert "BREACH/v6" in report
 
 
-def test_sources_that_reach_the_same_door_share_a_sentence() -> None:
+def test_sources_that_reach_the_same_port_share_a_sentence() -> None:
     services = {name: service(5000, "back") for name in ("app", "job", "web")}
     report = shown(stack(services=services, **{"x-cloison": {"allow": ["app -> job", "job -> app"]}}).proof())
 

@@ -6,17 +6,15 @@ from typing import Any
 import msgspec
 import pytest
 from tests.unit.reports.golden_reports import FOLDER, GOLDENS, Golden
-from tests.unit.reports.sample_project import seen_as
-from tests.unit.reports.sample_proofs import PROOFS, stack
+from tests.unit.reports.sample_proofs import PROOFS
 
-from cloison.model.flow import Flow
-from cloison.model.outcome import Observation, Outcome
 from cloison.proof.schema import Proof, SkippedPart
 from cloison.reports import REPORTS, RenderOptions, terminal
-from cloison.reports.matrix import MAX_NAMED, reach_matrix
 from cloison.reports.risk_section import MAX_NAMED_CONTAINERS
 from cloison.reports.symbols import DRIFT, LEGEND, SCOPE_SUFFIXES, SYMBOLS, legend
 from cloison.verdict.judge import Judgement
+from cloison_view.labels import COUNTED, MAX_NAMED
+from cloison_view.summary import summarize
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 SAMPLE_NAMES = sorted(PROOFS)
@@ -40,17 +38,19 @@ def test_no_stored_report_is_left_over() -> None:
 
 
 @pytest.mark.parametrize("judgement", Judgement)
-def test_every_judgement_has_a_face_and_an_entry(judgement: Judgement) -> None:
+def test_every_judgement_has_a_symbol_and_an_entry(judgement: Judgement) -> None:
     when_open, when_shut = SYMBOLS[judgement]
     label, *sentences = terminal.ENTRY_TEMPLATES[judgement]
 
     assert {when_open, when_shut} <= set(LEGEND)
     assert label == judgement.upper()
-    assert all(styled_line.format(source="a", door="b", where=" at c").endswith("b at c") for styled_line in sentences)
-    assert judgement in terminal.TOTALS
+    assert all(
+        styled_line.format(source="a", target="b", where=" at c").endswith("b at c") for styled_line in sentences
+    )
+    assert judgement in COUNTED
 
 
-def test_faces_differ_in_shape_and_not_in_colour_alone() -> None:
+def test_symbols_differ_in_shape_and_not_in_colour_only() -> None:
     shapes = [symbol_of.text for symbol_of in LEGEND]
 
     assert len(shapes) == len(set(shapes))
@@ -87,15 +87,12 @@ def test_the_environment_changes_nothing(scene: str, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("scene", SAMPLE_NAMES)
 def test_the_legend_names_what_is_in_use_and_nothing_else(scene: str) -> None:
-    found = reach_matrix(PROOFS[scene]())
-    cells = found.cells.values()
-    used = {SYMBOLS[summarize.judgement][not summarize.is_open] for summarize in cells}
+    cells = summarize(PROOFS[scene]()).connections
+    used = {SYMBOLS[cell.judgement][not cell.is_open] for cell in cells}
     limits = {
-        symbol_of
-        for mark, symbol_of in SCOPE_SUFFIXES.items()
-        if any(mark in summarize.scope.suffix for summarize in cells)
+        symbol_of for mark, symbol_of in SCOPE_SUFFIXES.items() if any(mark in cell.scope.suffix for cell in cells)
     }
-    drift = {DRIFT} if any(summarize.drift for summarize in cells) else set()
+    drift = {DRIFT} if any(cell.drift for cell in cells) else set()
 
     assert set(legend(cells)) == used | limits | drift
 
@@ -104,7 +101,7 @@ def test_strict_lists_what_is_tolerated_and_counts_it() -> None:
     report = shown(PROOFS["tolerated"](), strict=True)
 
     assert report.startswith("BREACHED  shop")
-    assert "With --strict, what is tolerated counts as a breach." in report
+    assert "With --strict, a tolerated flow counts as a breach." in report
     assert "  TOLERATED  proxy -> db:3306 at 198.18.0.21 on back\n" in report
 
 
@@ -114,22 +111,21 @@ def test_strict_is_silent_where_nothing_is_tolerated() -> None:
     assert shown(proof) == shown(proof, strict=True)
 
 
-def test_breaches_come_before_broken_doors_and_these_before_what_is_not_known() -> None:
+def test_breaches_come_first_then_broken_then_unknown_connections() -> None:
     proofs = [PROOFS[name]() for name in ("breach", "broken", "unknown")]
     labels = [re.findall(r"^  (BREACH|BROKEN|UNKNOWN)", shown(proof), re.MULTILINE) for proof in proofs]
 
     assert [sorted(found) for found in labels] == labels
 
 
-def test_many_reasons_of_one_kind_are_counted() -> None:
-    def seen(flow: Flow) -> Observation | None:
-        inward = flow.vantage.place in ("outside", "app", "db") and flow.endpoint.network in ("shop_back", "shop_front")
-        return seen_as(flow, Outcome.ACCEPTED) if inward else None
+def test_reasons_beyond_a_limit_are_counted() -> None:
+    proof = PROOFS["udp"]()
+    breach = next(flow for flow in proof.flows if flow.judgement is Judgement.BREACH)
+    flows = [msgspec.structs.replace(breach, rule=f"rule {i}", reason=f"reason {i}") for i in range(MAX_NAMED + 2)]
+    report = shown(msgspec.structs.replace(proof, flows=flows))
 
-    report = shown(stack().proof(seen))
-
-    assert len(re.findall("^  BREACH", report, re.MULTILINE)) > MAX_NAMED
-    assert "         and 1 reason of the same kind\n" in report
+    assert report.count("    why  ") == MAX_NAMED
+    assert "         and 2 reasons of the same kind\n" in report
 
 
 def test_drift_is_shown_before_what_the_file_opens() -> None:
@@ -139,7 +135,7 @@ def test_drift_is_shown_before_what_the_file_opens() -> None:
     assert set(causes) == {"drift", "file"}
 
 
-def test_a_proof_of_nothing_is_not_called_fine() -> None:
+def test_a_proof_without_flows_is_not_proven() -> None:
     proof = PROOFS["holds"]()
     empty = msgspec.structs.replace(
         proof,
@@ -153,8 +149,8 @@ def test_a_proof_of_nothing_is_not_called_fine() -> None:
     report = shown(empty)
 
     assert report.startswith("NOT PROVEN  shop · docker 20.10.24 · 0 flows")
-    assert "Nothing was judged" in report
-    assert "0 asked, 0 not known: nothing" in report
+    assert "No flow was judged" in report
+    assert "counts    0 flows\n" in report
 
 
 def test_what_was_skipped_says_why() -> None:
@@ -186,17 +182,17 @@ def test_the_registry_renders_by_name() -> None:
     assert REPORTS["terminal"](proof, RenderOptions(color=True, width=80)) == shown(proof, color=True, width=80)
 
 
-def test_what_could_be_misused_is_said_once_for_all_of_whom_it_is_true() -> None:
+def test_a_risk_of_many_containers_is_one_entry() -> None:
     proof = PROOFS["misused-by-many"]()
     report = shown(proof, width=10**4)
 
     kinds = {(item.what, item.sentence) for item in proof.findings}
     assert len(proof.findings) > 100
-    assert len(kinds) == sum(line.startswith("    seen ") for line in report.splitlines())
+    assert len(kinds) == sum(line.startswith("    evidence ") for line in report.splitlines())
     assert "and 54 more: can forge packets" in report
 
 
-def test_one_more_than_many_is_still_named() -> None:
+def test_one_container_more_than_the_limit_is_still_named() -> None:
     proof = PROOFS["misused-by-many"]()
     forgers = [item for item in proof.findings if item.what == "net-raw"]
     few = msgspec.structs.replace(proof, findings=forgers[: MAX_NAMED_CONTAINERS + 1])
@@ -204,7 +200,7 @@ def test_one_more_than_many_is_still_named() -> None:
     assert all(item.where in shown(few) for item in few.findings)
 
 
-def test_what_could_be_misused_changes_no_verdict() -> None:
+def test_a_risk_changes_no_verdict() -> None:
     plain, misused = (PROOFS[name]() for name in ("tolerated", "misused"))
 
     assert plain.verdict == misused.verdict

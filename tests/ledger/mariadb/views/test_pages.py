@@ -1,4 +1,4 @@
-"""What the pages answer, and what an answer costs the database."""
+"""The responses of the pages, and their number of database statements."""
 
 import re
 from collections.abc import Iterator
@@ -63,11 +63,11 @@ def test_pages_need_nothing_inline_and_nothing_from_elsewhere(client: FlaskClien
         assert not re.search(r"<style|style=|<script(?! defer src=\"/)|\son\w+=|https?://", text), path
 
 
-def test_the_project_page_tells_verdict_change_and_badge(client: FlaskClient, archive: Archive) -> None:
+def test_the_project_page_shows_verdict_change_and_badge(client: FlaskClient, archive: Archive) -> None:
     text = client.get("/projects/shop").text
 
     assert "breached" in text
-    assert "What changed last" in text
+    assert "Last change" in text
     assert f"/badge/{archive.projects(frozenset({'shop'}))[0].badge_key}.svg" in text
 
 
@@ -75,13 +75,13 @@ def test_a_project_without_a_proof_says_how_to_send_one(client: FlaskClient) -> 
     assert "cloison prove --ledger http://localhost" in client.get("/projects/new").text
 
 
-def test_somebody_without_a_project_is_told_whom_to_ask(world: SampleLedger) -> None:
-    assert "An administrator of this ledger can" in world.browser_of("bob").get("/projects").text
+def test_a_user_without_a_project_is_referred_to_an_administrator(world: SampleLedger) -> None:
+    assert "Ask an administrator of this ledger" in world.browser_of("bob").get("/projects").text
 
 
 @pytest.mark.parametrize("path", ["", "/proofs", "/diff", "/doors", f"/proofs/{'0' * 64}", f"/proofs/{'0' * 64}.json"])
 @pytest.mark.parametrize("project", ["secret", "nowhere"])
-def test_what_somebody_may_not_read_does_not_exist(client: FlaskClient, project: str, path: str) -> None:
+def test_a_project_that_a_user_may_not_read_is_not_found(client: FlaskClient, project: str, path: str) -> None:
     assert client.get(f"/projects/{project}{path}").status_code == 404
 
 
@@ -100,7 +100,7 @@ def test_what_somebody_may_not_read_does_not_exist(client: FlaskClient, project:
         f"/projects/shop/diff?old={'0' * 64}",
     ],
 )
-def test_what_is_not_there_is_not_found(root: FlaskClient, path: str) -> None:
+def test_an_absent_page_is_not_found(root: FlaskClient, path: str) -> None:
     assert root.get(path).status_code == 404
 
 
@@ -108,14 +108,14 @@ def test_what_is_not_there_is_not_found(root: FlaskClient, path: str) -> None:
     "query",
     ["doors?port=65536", "doors?port=x", "doors?port=²", "doors?protocol=sctp", "doors?skip=-1", "proofs?before=x"],
 )
-def test_a_question_that_makes_no_sense_is_refused_with_a_sentence(client: FlaskClient, query: str) -> None:
+def test_an_invalid_query_is_refused_with_a_sentence(client: FlaskClient, query: str) -> None:
     answer = client.get(f"/projects/shop/{query}")
 
     assert answer.status_code == 400
     assert query.partition("?")[2].partition("=")[0] in answer.text
 
 
-def test_projects_that_need_somebody_come_first(root: FlaskClient, archive: Archive, engine: Engine) -> None:
+def test_projects_that_need_action_come_first(root: FlaskClient, archive: Archive, engine: Engine) -> None:
     for name, scene in {"a-holds": "tolerated", "b-open": "breach", "c-unsure": "unknown"}.items():
         add_project(engine, name)
         archive.save(name, proof(scene, datetime.now(UTC)))
@@ -136,7 +136,7 @@ def test_no_verdict_but_proven_is_called_proven(world: SampleLedger, archive: Ar
         assert not re.search(r"\bproven\b", text, re.IGNORECASE)
 
 
-def test_who_has_the_page_is_told_that_it_is_still_so(client: FlaskClient, archive: Archive) -> None:
+def test_an_unchanged_page_is_not_sent_again(client: FlaskClient, archive: Archive) -> None:
     for path in paths(archive):
         first = client.get(path)
         again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
@@ -226,23 +226,23 @@ def test_two_proofs_are_compared_in_the_order_of_time(client: FlaskClient, archi
         assert client.get(f"/projects/shop/diff{query}").headers["Location"] == f"/projects/shop/diff/{expected}"
 
 
-def test_a_proof_is_not_held_against_itself(client: FlaskClient, archive: Archive) -> None:
+def test_a_proof_is_not_compared_with_itself(client: FlaskClient, archive: Archive) -> None:
     only = of(archive)[0]
 
     page = client.get(f"/projects/shop/diff/{only}/{only}").text
 
     assert "one and the same proof" in page
-    assert "No door" not in page
+    assert "No connection" not in page
 
 
-def test_what_opened_stands_in_the_difference(client: FlaskClient, archive: Archive) -> None:
+def test_the_difference_lists_opened_connections(client: FlaskClient, archive: Archive) -> None:
     newest, older, *_ = of(archive)
     text = re.sub(r"<[^>]+>|\s+", " ", client.get(f"/projects/shop/diff/{older}/{newest}").text)
     text = re.sub(r"\s+", " ", text)
 
-    assert "Opened 5 doors" in text
+    assert "Opened 5 changes" in text
     assert "outside → to db 3306/tcp shut" in text
-    assert "proxy → to app 5000/tcp open as predicted open other than predicted" in text
+    assert "proxy → to app 5000/tcp open as predicted open not as predicted" in text
 
 
 def test_neighbours_lead_through_the_history(client: FlaskClient, archive: Archive) -> None:
