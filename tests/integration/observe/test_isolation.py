@@ -169,7 +169,7 @@ def test_a_redirected_port_is_not_mistaken_for_the_intended_one(tiers: Lab) -> N
         proof = tiers.prove()
 
     assert {"unknown"} == failures(proof)["outside", "proxy:80"]
-    assert any(f"seen inside {tiers.container('db')}, which is not where" in flow.reason for flow in proof.flows)
+    assert any(f"arrived inside {tiers.container('db')}" in flow.reason for flow in proof.flows)
 
 
 def test_without_a_policy_the_isolation_of_the_file_is_judged(lab: Lab) -> None:

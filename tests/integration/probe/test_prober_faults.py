@@ -178,7 +178,7 @@ def test_a_service_whose_queue_is_full_is_still_open(lab: Lab) -> None:
     about = [f for f in proof.flows if (end := proof.endpoints[f.endpoint]).service_port == 5000 and end.place == "app"]
     reaches = {proof.vantages[f.vantage].place: f.observed for f in about}
     assert {"db": Reach.OPEN, "proxy": Reach.OPEN, "host": Reach.OPEN, "outside": Reach.SHUT} == reaches
-    assert any("seen inside" in flow.evidence and "no answer came back" in flow.evidence for flow in about)
+    assert any("arrived inside" in flow.evidence and "no answer came back" in flow.evidence for flow in about)
     # The path is open, and a client gets no answer.
     assert judgements(proof)["proxy", "app:5000"] is Judgement.BROKEN
 

@@ -97,7 +97,7 @@ def seen_as(flow: Flow, outcome: Outcome) -> Observation:
     what = "the canary" if end.kind is EndpointKind.CANARY else f"port {end.port}"
     words = {
         Outcome.ACCEPTED: "was accepted",
-        Outcome.ARRIVED: f"was seen inside {end.container}, no answer came back",
+        Outcome.ARRIVED: f"arrived inside {end.container}, no answer came back",
         Outcome.SILENT: f"was lost twice; nothing arrived in {end.container or end.place}",
     }
     packet = "SYN" if end.protocol is Protocol.TCP else "datagram"

@@ -85,7 +85,7 @@ def broken() -> Proof:
         if flow.endpoint.place == "db" and flow.endpoint.kind is EndpointKind.LISTENER and flow.vantage.place == "app":
             return seen_as(flow, Outcome.ARRIVED)
         if flow.vantage.place == "app" and flow.endpoint.network:
-            return observation(Outcome.UNREACHABLE, watched=True, evidence="could not get there: no route")
+            return observation(Outcome.UNREACHABLE, watched=True, evidence="could not be delivered: no route")
         return seen_as(flow, Outcome.SILENT) if flow.vantage.place == OUTSIDE else None
 
     return stack().with_facts(leave).proof(seen)
