@@ -75,9 +75,9 @@ def figures(port: int) -> Iterator[Figure]:
     ours = load(url, f"Cookie: {cookie}")
     with twin(document):
         theirs = load(f"http://127.0.0.1:{TWIN_PORT}/naive")
-    yield Figure("page: requests a second ÷ naive twin's", f"{ours.rate:.0f}/s", f"{theirs.rate:.0f}/s",
+    yield Figure("page: requests a second ÷ naive implementation's", f"{ours.rate:.0f}/s", f"{theirs.rate:.0f}/s",
                  ours.rate / theirs.rate, 10)  # fmt: skip
-    yield Figure("page: naive twin's median ÷ our p99", f"{ours.p99:.0f} ms", f"{theirs.median:.0f} ms",
+    yield Figure("page: naive implementation's median ÷ our p99", f"{ours.p99:.0f} ms", f"{theirs.median:.0f} ms",
                  theirs.median / ours.p99, 1)  # fmt: skip
     say("proofs kept a second")
     rates = {senders: _proofs_per_second(port, token, document, senders) for senders in SENDERS}

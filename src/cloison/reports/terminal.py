@@ -98,9 +98,8 @@ def _drift(summary: Summary, width: int) -> list[Text]:
         paragraph("As the policy requires, but not as predicted from the file", width, style="bold") if kinds else []
     )
     for (observed, predicted), flows in kinds.items():
-        lines.append(
-            styled_line(("  ≠ ", "bold cyan"), (f"{value_word(observed)}, predicted {value_word(predicted)}", ""))
-        )
+        difference = f"{value_word(observed)}, predicted {value_word(predicted)}"
+        lines.append(styled_line(("  ≠ ", "bold cyan"), (difference, "")))
         lines += connection_lines(scoped_ports(summary, flows), summary, width)
         rules = dict.fromkeys(summary.records.value(position, "rule") for position in flows)
         for rule in list(rules)[:MAX_NAMED]:
