@@ -193,7 +193,7 @@ def test_too_few_open_files_are_one_sentence(logging_project: Lab, files: int) -
     done = subprocess.run(words, check=False, capture_output=True, text=True, preexec_fn=_limit(files))
 
     assert (3, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines())), done.stderr
-    assert "raise the limit: ulimit -n" in done.stderr
+    assert "raise it: ulimit -n" in done.stderr
 
 
 def _limit(files: int) -> Any:
