@@ -22,7 +22,7 @@ HOOK_POINTS: dict[str, tuple[Any, str, int]] = {
     "posted": (Prober, "guard", 1),
     # Two rounds find out who listens, and two more are the proof.
     "between the rounds": (Prober, "_send_round", 4),
-    "over": (ProbeSession, "_interpreter", 1),
+    "over": (ProbeSession, "_left_out", 1),
 }
 """Before which call of what something happens."""
 
