@@ -100,7 +100,7 @@ def test_where_our_sockets_lose_packets_silence_means_nothing(
     assert {"unknown"} == {word for words in failures(proof).values() for word in words}
 
 
-@pytest.mark.parametrize("missing", ["program", "attached", "everywhere"])
+@pytest.mark.parametrize("missing", ["load_port_filter", "attach", "attach_token_filter"])
 def test_without_the_kernels_guard_no_datagram_is_aimed_at_a_service(
     logging_project: Lab, missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
