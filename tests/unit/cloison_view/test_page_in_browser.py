@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Dialog, Page, ViewportSize, expect
 pytestmark = pytest.mark.browser
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESK: ViewportSize = {"width": 1280, "height": 860}
-PAPER: ViewportSize = {"width": 700, "height": 990}
+PRINTED_PAGE: ViewportSize = {"width": 700, "height": 990}
 LOOKS: dict[str, dict[str, Any]] = {
     "light-phone": {"viewport": PHONE, "color_scheme": "light"},
     "dark-phone": {"viewport": PHONE, "color_scheme": "dark"},
@@ -159,7 +159,7 @@ def test_without_a_script_everything_is_there(browser: Browser, stored: Callable
 
 @pytest.mark.parametrize("scene", ["breach", "twelve"])
 def test_it_prints(browser: Browser, stored: Callable[[str], str], scene: str) -> None:
-    page = browser.new_page(viewport=PAPER)
+    page = browser.new_page(viewport=PRINTED_PAGE)
     page.goto(stored(scene))
     printed = page.pdf(format="A4", print_background=True)
     page.emulate_media(media="print")
