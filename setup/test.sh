@@ -6,11 +6,12 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 source setup/settings.sh
 
 readonly COVERAGE_OPTIONS=(--cov=src/cloison --cov-branch --cov-report=)
-# Three lanes run at the same time. `here` takes what is in no other lane: those tests change this engine and this host's
-# firewall, one after the other, and wait most of the time. `processor` needs no engine but for one database, and
-# `elsewhere` brings engines and networks of its own.
+# Three lanes run at the same time. The tests of `here` change this engine and this host's firewall, one after the other, and
+# wait most of the time. `processor` needs no engine but for one database, and `elsewhere` brings engines and networks of its
+# own. tests/unit/test_lanes.py checks that every test is in exactly one of them.
 readonly PROCESSOR=(tests/unit tests/ledger tests/property/test_documents.py tests/e2e/setup)
 readonly ELSEWHERE=(tests/integration/engine tests/integration/podman tests/property/engine/test_second_engines.py)
+readonly HERE=(tests/property/engine tests/integration tests/e2e/stack) # the stack last: it stays up until its lane ends
 readonly LANES=(processor elsewhere here)
 
 # The files whose branches are covered to the last one: the modules that import-linter keeps pure, so the list is one.
@@ -44,7 +45,7 @@ all_lanes() {
   processor=$!
   lane elsewhere "${ELSEWHERE[@]}" >.cache/log/elsewhere.log &
   elsewhere=$!
-  lane here "${PROCESSOR[@]/#/--ignore=}" "${ELSEWHERE[@]/#/--ignore=}" | tee_log here || code=$?
+  lane here "${HERE[@]}" "${ELSEWHERE[@]/#/--ignore=}" | tee_log here || code=$?
   wait "$elsewhere" || code=$?
   cat .cache/log/elsewhere.log
   wait "$processor" || code=$?
