@@ -21,6 +21,7 @@ from tests.integration.observe.host_changes import (
 )
 
 WORD = re.compile(r"\{(\w+)\}")
+TRANSLATED = "-m conntrack --ctstate DNAT -j ACCEPT"
 Inject = Callable[[RunningProject], AbstractContextManager[object]]
 
 
@@ -73,6 +74,33 @@ def rules(*templates: str, program: str = "iptables") -> Inject:
                 wait = ("--concurrent",) if program == "ebtables" else ("--wait",)
                 stack.enter_context(done((program, *wait, *words.split()), (program, *wait, *undone.split())))
             yield
+
+    return made
+
+
+def by_nft(name: str, *rules: str, tables: str = "", flows_named: str, **more: Any) -> InjectedFault:
+    """Return what a table of nftables does, with `rules` in a chain that translates destinations."""
+    text = (
+        f"table ip mynat {{ {tables + ' ' if tables else ''}chain pre {{ type nat hook prerouting priority -110; {'; '.join(rules)}; }}; "
+        "chain post { type nat hook postrouting priority 90; ct status dnat ip daddr DB masquerade; }; }"
+    )
+    return InjectedFault(
+        name, f"nft '{text}'; iptables -I DOCKER-USER -d DB {TRANSLATED}", flows_named, nft_table(text), **more
+    )
+
+
+def nft_table(text: str) -> Inject:
+    """Have a table of nftables on the host, in which DB is the database, and translated packets forwarded."""
+
+    @contextmanager
+    def made(running_project: RunningProject) -> Iterator[None]:
+        accepted = (f"-I DOCKER-USER {end} {{db}} {TRANSLATED}" for end in ("-d", "-s"))
+        with rules(*accepted)(running_project):
+            run("nft", "-f", "-", given=text.replace("DB", running_project["db"]))
+            try:
+                yield
+            finally:
+                run("nft", "delete", "table", "ip", "mynat")
 
     return made
 

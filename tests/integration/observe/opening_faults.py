@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from tests.integration.observe import fault_builders
 from tests.integration.observe.fault_builders import (
+    TRANSLATED,
     InjectedFault,
     all_of,
     by_iptables,
+    by_nft,
     by_table_rewrite,
     filter_in_namespace,
     foreign_container,
@@ -19,7 +21,6 @@ from tests.integration.observe.fault_builders import (
 from tests.integration.observe.link_faults import BOTH_DB_PORTS, BY_ROUTES_AND_LINKS
 
 TO_DB_PORT = "-I DOCKER-USER -s {guest} -d {db} -p tcp --dport 3306"
-TRANSLATED = "-m conntrack --ctstate DNAT -j ACCEPT"
 BY_THE_ENGINE = (
     InjectedFault(
         "a second attachment",
@@ -200,6 +201,36 @@ BY_NAT = (
         "-t nat -I PREROUTING -p udp --dport 15353 -j DNAT --to-destination {db}:5353",
         f"-I DOCKER-USER -d {{db}} {TRANSLATED}",
         flows_named="outside -> db:5353/udp",
+    ),
+    by_nft(
+        "DNAT in a native table of nftables",
+        "tcp dport 13306 dnat to DB:3306",
+        flows_named="outside -> db:3306",
+    ),
+    by_nft(
+        "DNAT in a native table of nftables, by a set of ports",
+        "tcp dport { 13306, 14000-14010 } dnat to DB:3306",
+        flows_named="outside -> db:3306",
+    ),
+    by_nft(
+        "DNAT in a native table of nftables, by a map",
+        "dnat to tcp dport map @targets",
+        tables="map targets { type inet_service : ipv4_addr . inet_service; elements = { 13306 : DB . 3306 }; };",
+        flows_named="outside -> db:3306",
+    ),
+    by_nft(
+        "DNAT in a native table of nftables, by a verdict map",
+        "udp dport vmap { 15353 : jump to_db }",
+        tables="chain to_db { ip protocol udp dnat to DB:5353; };",
+        flows_named="outside -> db:5353/udp",
+    ),
+    by_nft(
+        "a rule of nftables that writes into packets",
+        "ip daddr 203.0.113.5 ip daddr set DB",
+        flows_named="",
+        word="unknown",
+        verdict="unproven",
+        says="has a rule that writes into the packet's destination",
     ),
     by_iptables(
         "DNAT of an unused address to the database",

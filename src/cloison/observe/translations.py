@@ -1,0 +1,50 @@
+"""Reads the translations of every namespace of a proof from the kernel, and the ports from which proxies copy.
+
+Input: the probe sockets by namespace. Output: `NamespaceTranslations` by the key of the vantage.
+Rule: no program is started, so a proof as root and one through the agent read the same. What the kernel refuses is
+a sentence, never an empty list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cloison.linux import legacy_iptables, netns, nft_evaluation, nftables
+from cloison.linux.translation import Translations
+from cloison.model.flow import HOST, OUTSIDE
+from cloison.probe.sockets import ProbeSockets
+
+VantageKey = tuple[str, str]
+
+
+def read(probe_sockets: Mapping[VantageKey, ProbeSockets]) -> dict[VantageKey, Translations]:
+    """Return the translations of the host's namespace and of every container's.
+
+    A namespace is read once, for the first of its keys.
+    """
+    found: dict[int, VantageKey] = {}
+    for key, sockets in probe_sockets.items():
+        if key != (OUTSIDE, ""):
+            found.setdefault(netns.identity(sockets.descriptor), key)
+    return {key: of_namespace(probe_sockets[key].descriptor, key[1] or HOST) for key in found.values()}
+
+
+def of_namespace(descriptor: int, name: str) -> Translations:
+    """Return the translations of a namespace; `name` is its container's, or `host`."""
+    result = Translations()
+    with netns.inside(descriptor):
+        for read_rules in (_of_nftables, legacy_iptables.translations):
+            try:
+                found = read_rules()
+            except OSError as error:
+                result.not_understood.append(f"the packet filter cannot be read: {error.strerror}")
+            else:
+                result.found += found.found
+                result.not_understood += found.not_understood
+    return Translations(
+        [*dict.fromkeys(result.found)], [f"in the namespace of {name}: {why}" for why in result.not_understood]
+    )
+
+
+def _of_nftables() -> Translations:
+    return nft_evaluation.translations(nftables.read())
