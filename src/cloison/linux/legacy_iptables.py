@@ -18,7 +18,7 @@ Source: linux/netfilter_ipv4/ip_tables.h, linux/netfilter_ipv6/ip6_tables.h, lin
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,6 +33,8 @@ IPT_IP: Final = struct.Struct("=4x4s4x4s64xHBB")
 """struct ipt_ip { struct in_addr src, dst, smsk, dmsk; …; __u16 proto; __u8 flags, invflags; };"""
 IP6T_IP: Final = struct.Struct("=16x16s16x16s64xHBBB")
 """struct ip6t_ip6 { struct in6_addr src, dst, smsk, dmsk; …; __u16 proto; __u8 tos, flags, invflags; };"""
+NF_DROP: Final = 0
+ADDRESS_SIZE: Final = {4: 4, 6: 16}
 CONDITIONS_SIZE: Final = {4: IPT_IP.size, 6: IP6T_IP.size}
 IPT_INV_DSTIP, IPT_INV_PROTO = 0x10, 0x40
 ERROR: Final = "ERROR"
@@ -65,6 +67,8 @@ class Entry:
     matches: tuple[Extension, ...]
     target: Extension
     jump: int | None
+    is_drop: bool
+    has_destination: bool
     ends_chain: bool
     """Whether every packet gets a verdict here: the policy of a chain, or a rule without conditions."""
 
@@ -91,6 +95,25 @@ def entries(rules: bytes, version: int) -> dict[int, Entry]:
     return found
 
 
+def chains(hooks: Mapping[str, int], rules: bytes, version: int) -> dict[str, list[tuple[str, bool]]]:
+    """Return for each rule of each chain DROP or the chain of its jump, and whether it asks for a destination."""
+    found = entries(rules, version)
+    names = {offset: name for name, offset in hooks.items()}
+    names |= {entry.end: _chain_name(entry) for entry in found.values() if entry.target.name == ERROR}
+    result: dict[str, list[tuple[str, bool]]] = {}
+    name = ""
+    for offset, entry in found.items():
+        name = names.get(offset, name)
+        if entry.target.name != ERROR:
+            jump = "DROP" if entry.is_drop else names.get(entry.jump or -1, "")
+            result.setdefault(name, []).append((jump, entry.has_destination))
+    return result
+
+
+def _chain_name(entry: Entry) -> str:
+    return entry.target.info.split(b"\0")[0].decode(errors="replace")
+
+
 def _entry(rules: bytes, offset: int, version: int) -> Entry:
     target_offset, next_offset = OFFSETS[version].unpack_from(rules, offset)
     matches = (*_extensions(rules, offset + ENTRY_SIZE[version], offset + target_offset),)
@@ -99,7 +122,12 @@ def _entry(rules: bytes, offset: int, version: int) -> Entry:
     packets = _packets(rules[offset:], version)
     is_unconditional = not matches and not any(rules[offset : offset + CONDITIONS_SIZE[version]])
     ends_chain = target.name == STANDARD and verdict < 0 and is_unconditional
-    return Entry(offset, offset + next_offset, packets, matches, target, verdict if verdict >= 0 else None, ends_chain)
+    jump = verdict if verdict >= 0 else None
+    is_drop = target.name == STANDARD and verdict == -NF_DROP - 1
+    has_destination = any(rules[offset + (size := ADDRESS_SIZE[version]) : offset + 2 * size])
+    return Entry(
+        offset, offset + next_offset, packets, matches, target, jump, is_drop, has_destination, ends_chain=ends_chain
+    )
 
 
 def _extensions(rules: bytes, start: int, end: int) -> Iterator[Extension]:

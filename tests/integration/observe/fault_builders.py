@@ -80,8 +80,9 @@ def rules(*templates: str, program: str = "iptables") -> Inject:
 
 def by_nft(name: str, *rules: str, tables: str = "", flows_named: str, **more: Any) -> InjectedFault:
     """Return what a table of nftables does, with `rules` in a chain that translates destinations."""
+    sets, pre = f"{tables} " if tables else "", "; ".join(rules)
     text = (
-        f"table ip mynat {{ {tables + ' ' if tables else ''}chain pre {{ type nat hook prerouting priority -110; {'; '.join(rules)}; }}; "
+        f"table ip mynat {{ {sets}chain pre {{ type nat hook prerouting priority -110; {pre}; }}; "
         "chain post { type nat hook postrouting priority 90; ct status dnat ip daddr DB masquerade; }; }"
     )
     return InjectedFault(
