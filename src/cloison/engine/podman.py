@@ -57,6 +57,11 @@ def connect(api: docker.APIClient, socket: str) -> Engine:
     return Podman(api, socket)
 
 
+def unasked_rules() -> Iterator[str]:
+    """Yield nothing: Podman has no chain for a person's rules."""
+    yield from ()
+
+
 def proxied_ports() -> Iterator[ProxiedPort]:
     """Yield nothing: `conmon` holds published ports and copies nothing."""
     yield from ()

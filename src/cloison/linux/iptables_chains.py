@@ -20,10 +20,14 @@ NETWORK_HEADER: Final = 1
 """NFT_PAYLOAD_NETWORK_HEADER."""
 NF_DROP: Final = 0
 DROP: Final = "DROP"
+REJECT: Final = "REJECT"
 
 
 class ChainRule(NamedTuple):
-    """A rule: DROP or the chain to which it jumps (empty: something else), and whether it asks for a destination."""
+    """A rule: DROP, REJECT or the chain to which it jumps (empty: something else).
+
+    `has_destination` says whether it has a condition on the destination address.
+    """
 
     jump: str
     has_destination: bool
@@ -39,9 +43,18 @@ def read() -> Chains:
     Raises OSError when the kernel refuses.
     """
     found: dict[tuple[int, str, str], tuple[ChainRule, ...]] = {}
-    for key, rules in (*_of_nft(nftables.read().chains), *_of_legacy()):
-        found[key] = (*found.get(key, ()), *rules)
+    for chains in read_by_backend().values():
+        for key, rules in chains.items():
+            found[key] = (*found.get(key, ()), *rules)
     return found
+
+
+def read_by_backend() -> dict[str, Chains]:
+    """Return the rules of every chain by the backend of iptables that has it.
+
+    Raises OSError when the kernel refuses.
+    """
+    return {"nft": dict(_of_nft(nftables.read().chains)), "legacy": dict(_of_legacy())}
 
 
 def _of_nft(chains: Iterable[Chain]) -> Iterator[tuple[tuple[int, str, str], tuple[ChainRule, ...]]]:
@@ -57,6 +70,8 @@ def _nft_rule(version: int, rule: Iterable[Expression]) -> ChainRule:
         if expression.name == "immediate":
             data = expression.data(2)
             jump = data.chain or (DROP if data.verdict == NF_DROP else "")
+        is_reject = expression.name == "reject" or (expression.name == "target" and expression.text(1) == REJECT)
+        jump = REJECT if is_reject else jump
         has_destination |= (
             expression.name == "payload"
             and DESTINATION_OFFSETS[version] == expression.number(3)

@@ -96,7 +96,7 @@ def entries(rules: bytes, version: int) -> dict[int, Entry]:
 
 
 def chains(hooks: Mapping[str, int], rules: bytes, version: int) -> dict[str, list[tuple[str, bool]]]:
-    """Return for each rule of each chain DROP or the chain of its jump, and whether it asks for a destination."""
+    """Return the rules of each chain: DROP, REJECT or the chain of the jump, and whether a destination is asked for."""
     found = entries(rules, version)
     names = {offset: name for name, offset in hooks.items()}
     names |= {entry.end: _chain_name(entry) for entry in found.values() if entry.target.name == ERROR}
@@ -105,7 +105,8 @@ def chains(hooks: Mapping[str, int], rules: bytes, version: int) -> dict[str, li
     for offset, entry in found.items():
         name = names.get(offset, name)
         if entry.target.name != ERROR:
-            jump = "DROP" if entry.is_drop else names.get(entry.jump or -1, "")
+            named = "REJECT" if entry.target.name == "REJECT" else names.get(entry.jump or -1, "")
+            jump = "DROP" if entry.is_drop else named
             result.setdefault(name, []).append((jump, entry.has_destination))
     return result
 

@@ -1,23 +1,26 @@
-"""Reads the translations of every namespace of a proof from the kernel, and the ports from which proxies copy.
+"""Reads the translations of every namespace of a proof from the kernel, and names programs that no rule shows.
 
-Input: the probe sockets by namespace. Output: `NamespaceTranslations` by the key of the vantage.
+Input: the probe sockets by namespace. Output: `Translations` by the key of the vantage, and sentences.
 Rule: no program is started, so a proof as root and one through the agent read the same. What the kernel refuses is
 a sentence, never an empty list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from cloison.linux import legacy_iptables, netns, nft_evaluation, nftables
+from cloison.linux import packet_programs as programs
 from cloison.linux.translation import Translations
+from cloison.model.facts import Facts
 from cloison.model.flow import HOST, OUTSIDE
 from cloison.probe.sockets import ProbeSockets
 
 VantageKey = tuple[str, str]
+ProbeSocketsByKey = Mapping[VantageKey, ProbeSockets]
 
 
-def read(probe_sockets: Mapping[VantageKey, ProbeSockets]) -> dict[VantageKey, Translations]:
+def read(probe_sockets: ProbeSocketsByKey) -> dict[VantageKey, Translations]:
     """Return the translations of the host's namespace and of every container's.
 
     A namespace is read once, for the first of its keys.
@@ -27,6 +30,26 @@ def read(probe_sockets: Mapping[VantageKey, ProbeSockets]) -> dict[VantageKey, T
         if key != (OUTSIDE, ""):
             found.setdefault(netns.identity(sockets.descriptor), key)
     return {key: of_namespace(probe_sockets[key].descriptor, key[1] or HOST) for key in found.values()}
+
+
+def packet_programs(keys: Iterable[VantageKey], facts: Facts, probe_sockets: ProbeSocketsByKey) -> list[str]:
+    """Return sentences about the programs on the interfaces of containers, and on the bridges of the networks."""
+    sentences = []
+    bridges = {network.link for network in facts.networks if network.link}
+    for key in keys:
+        name = key[1] or HOST
+        try:
+            with netns.inside(probe_sockets[key].descriptor):
+                found = programs.of_bridges(bridges) if key == (HOST, "") else programs.of_interfaces()
+        except OSError as error:
+            sentences.append(f"whether a program sees the packets of {name} cannot be read: {error.strerror}")
+        else:
+            sentences += [
+                f"the interface {link} of {name} has a program ({', '.join(kinds)}) that may change, drop or redirect "
+                "packets without a rule"
+                for link, kinds in sorted(found.items())
+            ]
+    return sentences
 
 
 def of_namespace(descriptor: int, name: str) -> Translations:
