@@ -37,7 +37,7 @@ ATTACH_TYPES: Final = {46: "tcx", 47: "tcx", 54: "netkit", 55: "netkit"}
 
 
 class Link(NamedTuple):
-    """An interface: its index `number`, its name, the index of its bridge (0 for none), and whether it has an XDP program."""
+    """An interface: its index `number`, and the index of its bridge, 0 for none."""
 
     number: int
     name: str
