@@ -190,7 +190,10 @@ class Evaluator:
 
     def _stored(self, chain: Chain, register: int, data: Data, state: State) -> Iterator[State]:
         if data.verdict in (NFT_JUMP, NFT_GOTO):
-            self._chain(self._chains[chain.family, chain.table, data.chain], state.conditions)
+            target = self._chains.get((chain.family, chain.table, data.chain))
+            if target is None:  # the rules changed between two dumps
+                raise xtables.NotUnderstood(f"a jump to the chain {data.chain}, which is gone")
+            self._chain(target, state.conditions)
         yield state if data.verdict is not None else state.loaded(register, data.value)
 
     def meta(self, _: Chain, expression: Expression, state: State) -> Iterator[State]:

@@ -25,6 +25,7 @@ PROTOCOL_NUMBERS: Final = {Protocol.TCP: 6, Protocol.UDP: 17}
 """IPPROTO_TCP and IPPROTO_UDP, of the protocols that are probed."""
 DISCARD_PORT: Final = 9
 """The port that is asked where a rule translates every port: nothing else listens on it (RFC 863)."""
+LOOPBACK: Final = {4: "127.0.0.1", 6: "::1"}
 MAX_PORTS: Final = 64
 """Ports of one rule that are asked at most."""
 VantageKey = tuple[str, str]
@@ -96,6 +97,8 @@ class _Search:
         targets = sorted(self._targets(key, translation), key=lambda target: (target.container, target.port or 0))
         for target in targets:
             addresses = self._addresses(key, translation, target)
+            if not _protocols(translation.conditions):
+                result.not_probed.add(_not_probed_protocol(translation, target))
             for protocol in _protocols(translation.conditions):
                 pairs = self._ports(translation.conditions, target, protocol)
                 if not addresses and translation.conditions.addresses is not None:
@@ -121,8 +124,10 @@ class _Search:
             and low <= int(ip_address(address)) <= high
         ]
         found = {_Target(name, port, ip_version(address)) for address, name in matching}
-        own = [address for address in self._own(key) if low <= int(ip_address(address)) <= high]
-        return found | (self._local(key, port) if key == (HOST, "") and own else set())
+        loopback = [LOOPBACK[version] for version in sorted(translation.conditions.versions)]
+        own = self._own(key) if key == (HOST, "") else []
+        is_local = any(low <= int(ip_address(address)) <= high for address in (*own, *loopback))
+        return found | (self._local(key, port) if is_local else set())
 
     def _local(self, key: VantageKey, port: int | None) -> set[_Target]:
         """Return the containers whose sockets, or whose published ports, a packet to the namespace itself reaches."""
@@ -207,6 +212,12 @@ def sampled(conditions: Conditions) -> set[int]:
 
 def _protocols(conditions: Conditions) -> list[Protocol]:
     return [protocol for protocol, number in PROTOCOL_NUMBERS.items() if contains(conditions.protocols, number)]
+
+
+def _not_probed_protocol(translation: Translation, target: _Target) -> str:
+    """Return the sentence about a rule for protocols of which no port is probed."""
+    numbers = ", ".join(str(low) for low, _ in translation.conditions.protocols or ())
+    return f"the chain {translation.chain} translates the protocol {numbers} to {target.container}, which is not probed"
 
 
 def _nowhere(conditions: Conditions, target: _Target, protocol: Protocol, pairs: Sequence[tuple[int, int]]) -> str:

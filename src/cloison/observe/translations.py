@@ -7,7 +7,11 @@ a sentence, never an empty list.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+import struct
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final
 
 from cloison.linux import legacy_iptables, netns, nft_evaluation, nftables
 from cloison.linux import packet_programs as programs
@@ -17,6 +21,10 @@ from cloison.model.flow import HOST, OUTSIDE
 from cloison.probe.sockets import ProbeSockets
 
 VantageKey = tuple[str, str]
+TRIES: Final = 3
+IPVS: Final = Path("/proc/thread-self/net/ip_vs")
+"""The virtual services of the IP Virtual Server, which Docker Swarm and kube-proxy use: each translates, too."""
+IPVS_SERVICE: Final = re.compile(r"^(TCP|UDP|SCTP|FWM) ", re.MULTILINE)
 ProbeSocketsByKey = Mapping[VantageKey, ProbeSockets]
 
 
@@ -57,16 +65,33 @@ def of_namespace(descriptor: int, name: str) -> Translations:
     result = Translations()
     with netns.inside(descriptor):
         for read_rules in (_of_nftables, legacy_iptables.translations):
-            try:
-                found = read_rules()
-            except OSError as error:
-                result.not_understood.append(f"the packet filter cannot be read: {error.strerror}")
-            else:
-                result.found += found.found
-                result.not_understood += found.not_understood
+            found = _tried(read_rules)
+            result.found += found.found
+            result.not_understood += found.not_understood
+        if IPVS_SERVICE.search(_text(IPVS)):
+            result.not_understood.append("IPVS has virtual services, whose targets are not read")
     return Translations(
         [*dict.fromkeys(result.found)], [f"in the namespace of {name}: {why}" for why in result.not_understood]
     )
+
+
+def _tried(read_rules: Callable[[], Translations]) -> Translations:
+    """Return the rules, or a sentence about why they are not known; rules that change meanwhile are read again."""
+    for _ in range(TRIES):
+        try:
+            return read_rules()
+        except OSError as error:
+            reason = f"the packet filter cannot be read: {error.strerror}"
+        except (LookupError, ValueError, struct.error) as error:
+            reason = f"the packet filter has a rule that cannot be decoded: {error!r}"
+    return Translations([], [reason])
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:  # the kernel module is not loaded
+        return ""
 
 
 def _of_nftables() -> Translations:

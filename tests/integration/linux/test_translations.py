@@ -6,11 +6,13 @@ import os
 import subprocess
 from collections.abc import Iterator
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 
 from cloison.linux import netns
 from cloison.linux.translation import Translation, Translations
+from cloison.observe import translations
 from cloison.observe.translations import of_namespace
 
 pytestmark = pytest.mark.engine
@@ -165,6 +167,43 @@ def test_an_expression_that_leads_past_the_rules_is_named(namespace: int) -> Non
     assert read(namespace).not_understood == [
         f"{chain} has the expression fwd, which may redirect packets and is not understood"
     ]
+
+
+def test_virtual_services_of_ipvs_are_named(namespace: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tmp_path / "ip_vs"
+    monkeypatch.setattr(translations, "IPVS", table)
+    table.write_text("IP Virtual Server version 1.2.1 (size=4096)\nProt LocalAddress:Port Scheduler Flags\n")
+    assert Translations() == read(namespace)
+
+    table.write_text(f"{table.read_text()}  -> RemoteAddress:Port Forward\nTCP  0A000001:0050 rr\n")
+
+    assert ["in the namespace of here: IPVS has virtual services, whose targets are not read"] == read(
+        namespace
+    ).not_understood
+
+
+def test_a_rule_that_cannot_be_decoded_is_named(namespace: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> Translations:
+        raise KeyError("no such attribute")
+
+    monkeypatch.setattr("cloison.linux.legacy_iptables.translations", broken)
+
+    assert read(namespace).not_understood == [
+        "in the namespace of here: the packet filter has a rule that cannot be decoded: KeyError('no such attribute')"
+    ]
+
+
+def test_a_translation_that_is_not_the_first_try_is_read(namespace: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = iter([BlockingIOError(11, "Resource temporarily unavailable"), None])
+
+    def busy() -> Translations:
+        if error := next(tries):
+            raise error
+        return Translations()
+
+    monkeypatch.setattr("cloison.linux.legacy_iptables.translations", busy)
+
+    assert Translations() == read(namespace)
 
 
 def test_rules_that_the_kernel_does_not_show_are_named(namespace: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -253,6 +253,14 @@ def docker_proxy(running_project: RunningProject) -> Iterator[None]:
 
 
 @contextmanager
+def docker_proxy_elsewhere(running_project: RunningProject) -> Iterator[None]:
+    """Run the docker-proxy of another engine, in a network namespace of its own."""
+    words = "docker-proxy -proto tcp -host-ip 0.0.0.0 -host-port 13306 -container-port 3306 -container-ip"
+    with host_changes.process("unshare", "--net", "sh", "-c", f"exec {words} {running_project['db']} 3>&1", says="0"):
+        yield
+
+
+@contextmanager
 def listener_in_namespace(running_project: RunningProject) -> Iterator[None]:
     with host_changes.process(*python(host_changes.LISTENING.format(port=9999), running_project, "db")):
         yield

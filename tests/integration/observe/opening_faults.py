@@ -59,6 +59,14 @@ BY_THE_ENGINE = (
         fault_builders.docker_proxy,
     ),
     InjectedFault(
+        "a docker-proxy process of an engine in another namespace",
+        "unshare --net docker-proxy -host-port 13306 -container-ip DB -container-port 3306",
+        "",
+        fault_builders.docker_proxy_elsewhere,
+        word="holds",
+        verdict="proven",
+    ),
+    InjectedFault(
         "a process that listens in the database's namespace",
         "nsenter --target DB --net PROGRAM",
         "app -> db:9999, proxy -> db:9999",

@@ -246,6 +246,28 @@ def test_sets_are_followed(held: Set, flags: int, expected: list[object]) -> Non
     assert expected == ports(DPORT, lookup, REDIRECT, sets={"s": held})
 
 
+def test_a_jump_to_a_chain_that_is_gone_is_named() -> None:
+    jump = attribute(2, attribute(1, struct.pack(">i", -3)) + attribute(2, b"gone\0"))
+
+    found = evaluated(REDIRECT, expression("immediate", n1=0, data={2: jump}))
+
+    assert "a jump to the chain gone, which is gone" == named(found)
+
+
+def test_a_set_is_read_once() -> None:
+    lookup = expression("lookup", n2=1, data={1: b"s\0"})
+    asked = []
+
+    def read(family: int, table: str, name: str) -> Set:
+        asked.append((family, table, name))
+        return Set(0, (Element(PORT_80, PORT_80),))
+
+    chain = Chain(IP, "t", "pre", "nat", 0, ((DPORT, lookup, REDIRECT), (DPORT, lookup, REDIRECT)))
+    found = nft_evaluation.translations(Ruleset((chain,), read))
+
+    assert (2, [(IP, "t", "s")]) == (len(found.found), asked)
+
+
 LOOKUP_OF_MAP = expression("lookup", n2=1, n3=1, data={1: b"m\0"})
 DNAT = expression("nat", n1=1, n2=IP, n3=1)
 

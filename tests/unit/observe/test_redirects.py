@@ -89,11 +89,14 @@ TO_DB = to(at("10.1.0.2"), 3306)
          {DB: {PublishedPort("0.0.0.0", port, TCP, port) for port in (9, 3306, 33060)}}),
         (Conditions(frozenset({4}), None, None, ((53, 53),)), to(at("10.1.0.2"), 5353), HOST_KEY,
          {DB: {PublishedPort("0.0.0.0", 53, TCP, 5353), PublishedPort("0.0.0.0", 53, UDP, 5353)}}),
-        (Conditions(frozenset({4}), ((132, 132),), None, ((53, 53),)), TO_DB, HOST_KEY, {}),
         (conditions(18080), to(None, 8080, is_local=True), HOST_KEY,
          {PROXY: {PublishedPort("0.0.0.0", 18080, TCP, 80)}, HOSTED: {PublishedPort("0.0.0.0", 18080, TCP, 8080)}}),
         (conditions(18080), to(at("192.0.2.1"), 8080), HOST_KEY,
          {PROXY: {PublishedPort("0.0.0.0", 18080, TCP, 80)}, HOSTED: {PublishedPort("0.0.0.0", 18080, TCP, 8080)}}),
+        (conditions(18080), to(at("127.0.0.0", "127.255.255.255"), 8080), HOST_KEY,
+         {PROXY: {PublishedPort("0.0.0.0", 18080, TCP, 80)}, HOSTED: {PublishedPort("0.0.0.0", 18080, TCP, 8080)}}),
+        (conditions(13306), to(at("127.0.0.1"), 3306), ("", DB),
+         {DB: {PublishedPort(address, 13306, TCP, 3306) for address in ("10.1.0.2", "10.9.0.9")}}),
         (conditions(18080), to(None, is_local=True), HOST_KEY, {}),
         (conditions(18080), to(None), HOST_KEY, {}),
         (conditions(13306, address=at("10.1.0.2")), to(None, 3306), HOST_KEY,
@@ -155,6 +158,13 @@ def test_a_rule_for_an_address_of_no_namespace_is_named(versions: int, address: 
 
     (sentence,) = result.not_probed
     assert sentence.startswith(f"a DNAT rule redirects {where} port 13306/tcp to port 3306 of {DB}; no namespace here")
+
+
+def test_a_protocol_that_is_not_probed_is_named() -> None:
+    result = found(Translation(Conditions(frozenset({4}), ((132, 132),), None, ((53, 53),)), TO_DB, "pre"))
+
+    assert {f"the chain pre translates the protocol 132 to {DB}, which is not probed"} == result.not_probed
+    assert not any(result.candidates.values())
 
 
 def test_ports_that_are_not_all_asked_are_named() -> None:
