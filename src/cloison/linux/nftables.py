@@ -114,13 +114,14 @@ def read() -> Ruleset:
     Raises OSError when the kernel refuses.
     """
     try:
-        tables = [*_dump(NFT_MSG_GETTABLE)]
+        with netlink.nl_socket(NETLINK_NETFILTER) as sock:
+            tables = [*_dump(sock, NFT_MSG_GETTABLE)]
+            chains = decode_chains(_dump(sock, NFT_MSG_GETCHAIN), _dump(sock, NFT_MSG_GETRULE)) if tables else ()
     except OSError as error:
         if error.errno in NO_NFTABLES:
             return Ruleset((), read_set)
         raise
     dormant = {(family, _text(found[1])) for family, found in tables if _number(found.get(2)) & NFT_TABLE_F_DORMANT}
-    chains = decode_chains(_dump(NFT_MSG_GETCHAIN), _dump(NFT_MSG_GETRULE)) if tables else ()
     return Ruleset(tuple(c for c in chains if (c.family, c.table) not in dormant), read_set)
 
 
@@ -129,10 +130,12 @@ def read_set(family: int, table: str, name: str) -> Set:
 
     Raises OSError when the kernel refuses.
     """
-    named = netlink.attribute(1, table.encode() + b"\0"), netlink.attribute(2, name.encode() + b"\0")
-    sets = (found for _, found in _dump(NFT_MSG_GETSET, family, _padded(named[0])) if _text(found[2]) == name)
-    flags = _number(next(sets, {}).get(3))
-    lists = [found.get(3, b"") for _, found in _dump(NFT_MSG_GETSETELEM, family, b"".join(map(_padded, named)))]
+    of_table = _padded(netlink.attribute(1, table.encode() + b"\0"))
+    of_set = of_table + _padded(netlink.attribute(2, name.encode() + b"\0"))
+    with netlink.nl_socket(NETLINK_NETFILTER) as sock:
+        sets = [found for _, found in _dump(sock, NFT_MSG_GETSET, family, of_table) if _text(found[2]) == name]
+        lists = [found.get(3, b"") for _, found in _dump(sock, NFT_MSG_GETSETELEM, family, of_set)]
+    flags = _number(sets[0].get(3))
     return Set(flags, decode_elements(lists, flags))
 
 
@@ -196,11 +199,11 @@ def decode_data(body: bytes) -> Data:
     return Data(found.get(1, b""))
 
 
-def _dump(kind: int, family: int = socket.AF_UNSPEC, body: bytes = b"") -> Iterator[tuple[int, Attributes]]:
+def _dump(
+    sock: socket.socket, kind: int, family: int = socket.AF_UNSPEC, body: bytes = b""
+) -> Iterator[tuple[int, Attributes]]:
     """Yield the family and the attributes of each message of a dump."""
-    with netlink.nl_socket(NETLINK_NETFILTER) as sock:
-        found = netlink.dump(sock, NFNL_SUBSYS_NFTABLES | kind, bytes([family, 0, 0, 0]) + body)
-    for _, content in found:
+    for _, content in netlink.dump(sock, NFNL_SUBSYS_NFTABLES | kind, bytes([family, 0, 0, 0]) + body):
         yield content[0], {number: bytes(value) for number, value in netlink.attributes(content, NFGENMSG_SIZE)}
 
 

@@ -15,6 +15,7 @@ Source: linux/rtnetlink.h, linux/if_link.h, linux/pkt_sched.h, linux/bpf.h.
 
 from __future__ import annotations
 
+import socket
 import struct
 from collections.abc import Collection, Iterator
 from contextlib import suppress
@@ -59,7 +60,8 @@ def of_bridges(names: Collection[str]) -> dict[str, list[str]]:
 
 
 def _with_programs(found: Collection[Link]) -> dict[str, list[str]]:
-    kinds = {link.name: [*dict.fromkeys(_kinds(link))] for link in found if not link.is_loopback}
+    with netlink.nl_socket() as sock:
+        kinds = {link.name: [*dict.fromkeys(_kinds(sock, link))] for link in found if not link.is_loopback}
     return {name: kind for name, kind in kinds.items() if kind}
 
 
@@ -79,10 +81,10 @@ def decode_link(content: memoryview) -> Link:
     return Link(index, name, bridge, bool(flags & IFF_LOOPBACK), any(bytes(xdp.get(IFLA_XDP_ATTACHED, b""))))
 
 
-def _kinds(link: Link) -> Iterator[str]:
+def _kinds(sock: socket.socket, link: Link) -> Iterator[str]:
     if link.has_xdp:
         yield "XDP"
-    if _has_filters(link.number):
+    if _has_filters(sock, link.number):
         yield "tc"
     for attach_type, kind in ATTACH_TYPES.items():
         with suppress(OSError):  # this kernel, or this kind of interface, has no such programs
@@ -90,9 +92,9 @@ def _kinds(link: Link) -> Iterator[str]:
                 yield kind
 
 
-def _has_filters(index: int) -> bool:
+def _has_filters(sock: socket.socket, index: int) -> bool:
     for parent in FILTER_PARENTS:
-        with netlink.nl_socket() as sock, suppress(OSError):  # the interface has no such qdisc
+        with suppress(OSError):  # the interface has no such qdisc
             if netlink.dump(sock, RTM_GETTFILTER, TCMSG.pack(index, parent)):
                 return True
     return False

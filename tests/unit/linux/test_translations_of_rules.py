@@ -28,7 +28,7 @@ V4, V6 = frozenset({4}), frozenset({6})
 def kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a kernel with the captured rules."""
 
-    def dump(kind: int, family: int = 0, body: bytes = b"") -> Iterator[tuple[int, Attributes]]:
+    def dump(_: socket.socket, kind: int, family: int = 0, body: bytes = b"") -> Iterator[tuple[int, Attributes]]:
         for of, found in CAPTURED["nftables"][f"{kind} {family} {body.hex()}"]:
             yield of, {int(number): bytes.fromhex(value) for number, value in found.items()}
 
@@ -95,7 +95,7 @@ def test_a_kernel_without_nftables_has_no_rules(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_dormant_table_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    def dump(kind: int) -> Iterator[tuple[int, Attributes]]:
+    def dump(_: socket.socket, kind: int) -> Iterator[tuple[int, Attributes]]:
         if kind == nftables.NFT_MSG_GETTABLE:
             yield from ((IP, {1: b"on\0"}), (IP, {1: b"off\0", 2: struct.pack(">I", 1)}))
         elif kind == nftables.NFT_MSG_GETCHAIN:
