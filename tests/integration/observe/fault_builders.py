@@ -78,30 +78,28 @@ def rules(*templates: str, program: str = "iptables") -> Inject:
     return made
 
 
-def by_nft(name: str, *rules: str, tables: str = "", flows_named: str, **more: Any) -> InjectedFault:
-    """Return what a table of nftables does, with `rules` in a chain that translates destinations."""
-    sets, pre = f"{tables} " if tables else "", "; ".join(rules)
+def by_nft(name: str, rule: str, tables: str = "", *, flows_named: str, **more: Any) -> InjectedFault:
+    """Return what a table of nftables does with a rule that translates to DB, which the engine's rules let pass."""
+    sets = f"{tables} " if tables else ""
     text = (
-        f"table ip mynat {{ {sets}chain pre {{ type nat hook prerouting priority -110; {pre}; }}; "
+        f"table ip mynat {{ {sets}chain pre {{ type nat hook prerouting priority -110; {rule}; }}; "
         "chain post { type nat hook postrouting priority 90; ct status dnat ip daddr DB masquerade; }; }"
     )
-    return InjectedFault(
-        name, f"nft '{text}'; iptables -I DOCKER-USER -d DB {TRANSLATED}", flows_named, nft_table(text), **more
-    )
+    accepted = [f"-I DOCKER-USER {end} {{db}} {TRANSLATED}" for end in ("-d", "-s")]
+    how = f"nft '{text}'; {_as_command(accepted)}"
+    return InjectedFault(name, how, flows_named, all_of(rules(*accepted), nft_table(text)), **more)
 
 
 def nft_table(text: str) -> Inject:
-    """Have a table of nftables on the host, in which DB is the database, and translated packets forwarded."""
+    """Have the table `mynat` of nftables on the host, in which DB is the database."""
 
     @contextmanager
     def made(running_project: RunningProject) -> Iterator[None]:
-        accepted = (f"-I DOCKER-USER {end} {{db}} {TRANSLATED}" for end in ("-d", "-s"))
-        with rules(*accepted)(running_project):
-            run("nft", "-f", "-", given=text.replace("DB", running_project["db"]))
-            try:
-                yield
-            finally:
-                run("nft", "delete", "table", "ip", "mynat")
+        run("nft", "-f", "-", given=text.replace("DB", running_project["db"]))
+        try:
+            yield
+        finally:
+            run("nft", "delete", "table", "ip", "mynat")
 
     return made
 

@@ -21,6 +21,9 @@ from tests.integration.observe.fault_builders import (
 from tests.integration.observe.link_faults import BOTH_DB_PORTS, BY_ROUTES_AND_LINKS
 
 TO_DB_PORT = "-I DOCKER-USER -s {guest} -d {db} -p tcp --dport 3306"
+WRITING_RULE = (
+    "table ip mynat { chain pre { type filter hook prerouting priority -300; ip daddr 203.0.113.5 ip daddr set DB; }; }"
+)
 BY_THE_ENGINE = (
     InjectedFault(
         "a second attachment",
@@ -232,10 +235,11 @@ BY_NAT = (
         tables="chain to_db { ip protocol udp dnat to DB:5353; };",
         flows_named="outside -> db:5353/udp",
     ),
-    by_nft(
+    InjectedFault(
         "a rule of nftables that writes into packets",
-        "ip daddr 203.0.113.5 ip daddr set DB",
-        flows_named="",
+        f"nft '{WRITING_RULE}'",
+        "",
+        fault_builders.nft_table(WRITING_RULE),
         word="unknown",
         verdict="unproven",
         says="has a rule that writes into the packet's destination",
@@ -260,6 +264,14 @@ BY_NAT = (
                 "-t nat -I POSTROUTING -d {db} -j MASQUERADE",
             ),
         ),
+    ),
+    InjectedFault(
+        "a port of the database that its namespace redirects to another",
+        "in db: iptables -t nat -I PREROUTING -p tcp --dport 13306 -j REDIRECT --to-ports 3307",
+        "app -> db:3307, proxy -> db:3307",
+        filter_in_namespace("db", "-t nat -I PREROUTING -p tcp --dport 13306 -j REDIRECT --to-ports 3307"),
+        word="tolerated",
+        verdict="proven",
     ),
     InjectedFault(
         "a relay in another container",

@@ -102,6 +102,16 @@ def test_a_redirect_of_the_host_is_probed_like_a_published_port() -> None:
     assert {Reach.SHUT} == {prediction.reach for prediction in predicted.values()}
 
 
+def test_a_redirect_of_a_container_to_itself_is_one_more_port_of_it() -> None:
+    found = facts(redirect_candidates=(PublishedPort("10.1.0.2", 13306, Protocol.TCP, 3306),))
+    about = [flow for flow in asked(found, "10.1.0.2") if flow.endpoint.port == 13306]
+    predicted = predict(sample_project(), found, about)
+
+    assert {(EndpointKind.LISTENER, "p_back")} == {(flow.endpoint.kind, flow.endpoint.network) for flow in about}
+    reach = {flow.vantage.place: prediction.reach for flow, prediction in predicted.items()}
+    assert (Reach.OPEN, Reach.SHUT) == (reach["proxy"], reach["guest"])
+
+
 def test_a_redirect_of_a_neighbour_is_not_probed_from_the_neighbour() -> None:
     found = facts(redirect_candidates=(PublishedPort("10.2.0.3", 13306, Protocol.TCP, 3306),))
     about = [flow for flow in asked(found, "10.2.0.3") if flow.endpoint.kind is EndpointKind.PUBLISHED]
