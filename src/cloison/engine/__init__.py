@@ -101,6 +101,10 @@ class EngineModule(Protocol):
         """Return the engine behind a client; `socket` is the path of its Unix socket. `Engine.close` closes `api`."""
         ...
 
+    def unasked_rules(self) -> Iterator[str]:
+        """Yield sentences about rules for packets of containers that the kernel never asks."""
+        ...
+
     def proxied_ports(self) -> Iterator[ProxiedPort]:
         """Yield the ports from which running programs of the engine copy, whether the engine knows them or not."""
         ...

@@ -16,7 +16,6 @@ from typing import Any, Final
 
 import docker
 from docker.errors import NotFound
-from pyroute2.netlink.exceptions import NetlinkError
 
 from cloison.compose.project import DEFAULT_BRIDGE
 from cloison.engine import Document, Engine, HostPrograms, ProxiedPort
@@ -24,9 +23,8 @@ from cloison.engine.connection import API_TIMEOUT
 from cloison.engine.docker.api import CONTAINER_MODE, LINK_NAME, Docker, network
 from cloison.findings.engine_cves import Vulnerability
 from cloison.findings.host_facts import DaemonFacts
-from cloison.linux import pyroute
+from cloison.linux import iptables_chains, nftables
 from cloison.linux.netfilter import forward_policy
-from cloison.linux.subprocesses import run
 from cloison.linux.sysctl import setting
 from cloison.linux.unix_socket import peer_credentials
 from cloison.model.facts import EngineFacts, NetworkFacts
@@ -57,6 +55,11 @@ def connect(api: docker.APIClient, socket: str) -> Engine:
     Raises OSError when the socket accepts no connection.
     """
     return Podman(api, socket)
+
+
+def unasked_rules() -> Iterator[str]:
+    """Yield nothing: Podman has no chain for a person's rules."""
+    yield from ()
 
 
 def proxied_ports() -> Iterator[ProxiedPort]:
@@ -158,12 +161,11 @@ def _root_folder(socket: str) -> Path:
 
 def _firewall() -> str:
     """Return the firewall backend of Netavark on this machine: `iptables`, `nftables`, or empty for neither."""
-    if run(["iptables", "--wait", "-S", CHAIN]).code == 0:
-        return "iptables"
     try:
-        with pyroute.nftables(INET) as nftables:
-            names = {table.get("NFTA_TABLE_NAME") for table in nftables.get_tables()}
-    except (NetlinkError, OSError):
+        if (4, "filter", CHAIN) in iptables_chains.read():
+            return "iptables"
+        names = {chain.table for chain in nftables.read().chains if chain.family == INET}
+    except OSError:
         return ""
     return "nftables" if TABLES & names else ""
 

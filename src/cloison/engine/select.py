@@ -47,6 +47,11 @@ def engine_behind(api: docker_library.APIClient, version: Document, socket: str)
     return docker.Docker(api, socket, components[0])
 
 
+def unasked_rules() -> list[str]:
+    """Return sentences about rules for packets of containers that the kernel never asks, of any engine."""
+    return [sentence for module in ENGINES.values() for sentence in module.unasked_rules()]
+
+
 def proxied_ports() -> Iterator[ProxiedPort]:
     """Yield the ports from which running programs of any engine copy."""
     for module in ENGINES.values():

@@ -13,13 +13,13 @@ from __future__ import annotations
 import re
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from cloison.linux import netlink
+from cloison.linux import netlink, processes
 from cloison.model.flow import WILDCARD, Protocol
 
 LISTEN_STATES: Final = {Protocol.TCP: "0A", Protocol.UDP: "07"}
@@ -126,29 +126,30 @@ def _unmapped(address: IPv4Address | IPv6Address) -> str:
 
 def inodes_of_container(container: str) -> set[int]:
     """Return the inodes of the sockets that a container's processes hold open; `container` is its full ID."""
-    return _socket_inodes("cgroup", lambda text: container in text)
-
-
-def inodes_of_program(name: str) -> set[int]:
-    """Return the inodes of the sockets that the processes of a program hold open."""
-    return _socket_inodes("comm", lambda text: text.strip() == name)
-
-
-def command_lines(name: str) -> Iterator[list[str]]:
-    """Yield the command lines of the processes of a program."""
-    for process in PROC.glob("[0-9]*"):
-        with suppress(OSError):  # it has ended
-            if (process / "comm").read_text().strip() == name:
-                yield (process / "cmdline").read_text().rstrip("\0").split("\0")
-
-
-def _socket_inodes(file: str, matches: Callable[[str], bool]) -> set[int]:
     found: set[int] = set()
     for process in PROC.glob("[0-9]*"):
         with suppress(OSError):  # it has ended
-            if matches((process / file).read_text()):
-                found |= {*_open_socket_inodes(process)}
+            if container in (process / "cgroup").read_text():
+                found |= _inodes_of_process(process)
     return found
+
+
+def inodes_of_program(name: str) -> set[int]:
+    """Return the inodes of the sockets that the processes of a program in this thread's network namespace hold open."""
+    return {inode for pid in processes.named(name) for inode in _inodes_of_process(PROC / str(pid))}
+
+
+def command_lines(name: str) -> Iterator[list[str]]:
+    """Yield the command lines of the processes of a program in this thread's network namespace."""
+    for pid in processes.named(name):
+        with suppress(OSError):  # it has ended
+            yield (PROC / str(pid) / "cmdline").read_text().rstrip("\0").split("\0")
+
+
+def _inodes_of_process(process: Path) -> set[int]:
+    with suppress(OSError):  # it has ended
+        return {*_open_socket_inodes(process)}
+    return set()
 
 
 def _open_socket_inodes(process: Path) -> Iterator[int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import socket
 import struct
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +25,10 @@ VERDICTS: Final = {0: "DROP", 1: "ACCEPT"}
 """NF_DROP and NF_ACCEPT of linux/netfilter.h."""
 FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
 LEVELS: Final = {4: socket.IPPROTO_IP, 6: socket.IPPROTO_IPV6}
-LEGACY_TABLES: Final = {4: Path("/proc/net/ip_tables_names"), 6: Path("/proc/net/ip6_tables_names")}
+LEGACY_TABLES: Final = {
+    4: Path("/proc/thread-self/net/ip_tables_names"),
+    6: Path("/proc/thread-self/net/ip6_tables_names"),
+}
 IPT_SO_GET_INFO: Final = 64
 IPT_SO_GET_ENTRIES: Final = 65
 """Options of getsockopt(2) on a raw socket, at the level IPPROTO_IP or IPPROTO_IPV6."""
@@ -34,16 +37,12 @@ IPT_GETINFO: Final = struct.Struct("32sI5I5III")
        char name[XT_TABLE_MAXNAMELEN];
        unsigned int valid_hooks, hook_entry[NF_INET_NUMHOOKS], underflow[NF_INET_NUMHOOKS], num_entries, size;
    };"""
-UNDERFLOWS_INDEX: Final = 7
-"""The index of `underflow` in IPT_GETINFO: the offset of each hook's policy in the rules."""
+ENTRIES_INDEX, UNDERFLOWS_INDEX = 2, 7
+"""The indexes of `hook_entry` and `underflow`: the offset of each hook's first rule, and of its policy."""
 HOOKS: Final = ("PREROUTING", "INPUT", CHAIN, "OUTPUT", "POSTROUTING")
 """NF_INET_PRE_ROUTING and the following, by number; a legacy table has one chain for each, of that name."""
 FAMILY_NAMES: Final = {1: "inet", 2: "ip", 5: "netdev", 7: "bridge", 10: "ip6"}
 """The families of tables, NFPROTO_*, by the name that nft(8) gives them."""
-IPTABLES_TABLES: Final = frozenset({"filter", "mangle", "nat", "raw", "security"})
-"""The tables that iptables-nft makes in the families ip and ip6."""
-DNAT_HOOKS: Final = {0, 3}
-"""NF_INET_PRE_ROUTING and NF_INET_LOCAL_OUT: the destination of a packet is translated there and nowhere else."""
 IPT_GET_ENTRIES: Final = struct.Struct("32sI4x")
 """struct ipt_get_entries { char name[XT_TABLE_MAXNAMELEN]; unsigned int size; struct ipt_entry entrytable[]; };
 
@@ -76,33 +75,6 @@ def other_drop_chains() -> list[str]:
         return []
 
 
-def foreign_dnat_chains(engine_tables: Collection[str]) -> list[str]:
-    """Return the nftables chains that may translate destinations and are neither an engine's nor iptables'.
-
-    `engine_tables` are the names of the engines' tables. Empty where the chains cannot be read.
-    """
-    try:
-        with pyroute.nftables() as nftables:
-            chains = list(nftables.get_chains())
-    except (OSError, NetlinkError):
-        return []
-    found = ((c["nfgen_family"], c.get_attr("NFTA_CHAIN_TABLE"), c) for c in chains if _translates_destination(c))
-    return sorted(
-        f"{chain.get_attr('NFTA_CHAIN_NAME')} of the table {table} ({FAMILY_NAMES.get(family, family)})"
-        for family, table, chain in found
-        if table not in engine_tables and not (family in FAMILIES.values() and table in IPTABLES_TABLES)
-    )
-
-
-def _translates_destination(chain: Any) -> bool:
-    hook = chain.get_attr("NFTA_CHAIN_HOOK")
-    return (
-        hook is not None
-        and chain.get_attr("NFTA_CHAIN_TYPE") == "nat"
-        and hook.get_attr("NFTA_HOOK_HOOKNUM") in DNAT_HOOKS
-    )
-
-
 def _nft_drops() -> Iterator[tuple[str, str, str]]:
     for family, table, chain, verdict in _nft_policies(socket.AF_UNSPEC):
         if verdict == "DROP" and (table, chain) != (TABLE, CHAIN):
@@ -111,7 +83,7 @@ def _nft_drops() -> Iterator[tuple[str, str, str]]:
 
 def _legacy_drops() -> Iterator[tuple[str, str, str]]:
     for version, program in ((4, "iptables"), (6, "ip6tables")):
-        for table in _legacy_tables(version):
+        for table in legacy_tables(version):
             for chain, verdict in _legacy_policies(version, table):
                 if verdict == "DROP" and (table, chain) != (TABLE, CHAIN):
                     yield chain, table, program
@@ -137,30 +109,46 @@ def _nft_policies(family: int) -> Iterator[tuple[int, str, str, str]]:
 
 
 def _legacy(version: int) -> Iterator[str]:
-    if TABLE in _legacy_tables(version):
+    if TABLE in legacy_tables(version):
         yield dict(_legacy_policies(version, TABLE))[CHAIN]
 
 
-def _legacy_tables(version: int) -> list[str]:
+def legacy_tables(version: int) -> list[str]:
     """Return the legacy tables that exist: IPT_SO_GET_INFO creates a missing one, of which iptables-nft then warns."""
     names = LEGACY_TABLES[version]
     return names.read_text().split() if names.exists() else []
 
 
 def _legacy_policies(version: int, table: str) -> Iterator[tuple[str, str]]:
+    info, rules = _legacy_rules(version, table)
+    for number, chain in _legacy_hooks(info):
+        (verdict,) = struct.unpack_from("i", rules, info[UNDERFLOWS_INDEX + number] + VERDICT_OFFSET[version])
+        yield chain, VERDICTS[-verdict - 1]
+
+
+def legacy_table(version: int, table: str) -> tuple[dict[str, int], bytes]:
+    """Return the offset of each built-in chain of a loaded table, and its rules.
+
+    Raises OSError when the kernel refuses.
+    """
+    info, rules = _legacy_rules(version, table)
+    return {chain: info[ENTRIES_INDEX + number] for number, chain in _legacy_hooks(info)}, rules
+
+
+def _legacy_hooks(info: Sequence[int]) -> Iterator[tuple[int, str]]:
+    return ((number, chain) for number, chain in enumerate(HOOKS) if info[1] & 1 << number)
+
+
+def _legacy_rules(version: int, table: str) -> tuple[tuple[Any, ...], bytes]:
+    """Return the members of struct ipt_getinfo, and the rules."""
     with socket.socket(FAMILIES[version], socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
         name = table.encode()
         info = IPT_GETINFO.unpack(
             _getsockopt(sock, LEVELS[version], IPT_SO_GET_INFO, name.ljust(IPT_GETINFO.size, b"\0"))
         )
         size = info[-1]
-        rules = _getsockopt(sock, LEVELS[version], IPT_SO_GET_ENTRIES, IPT_GET_ENTRIES.pack(name, size) + bytes(size))[
-            IPT_GET_ENTRIES.size :
-        ]
-    for number, chain in enumerate(HOOKS):
-        if info[1] & 1 << number:
-            (verdict,) = struct.unpack_from("i", rules, info[UNDERFLOWS_INDEX + number] + VERDICT_OFFSET[version])
-            yield chain, VERDICTS[-verdict - 1]
+        rules = _getsockopt(sock, LEVELS[version], IPT_SO_GET_ENTRIES, IPT_GET_ENTRIES.pack(name, size) + bytes(size))
+    return info, rules[IPT_GET_ENTRIES.size :]
 
 
 def _getsockopt(sock: socket.socket, level: int, option: int, request: bytes) -> bytes:

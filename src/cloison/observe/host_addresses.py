@@ -58,7 +58,7 @@ def _read() -> tuple[dict[int, str], set[int], list[tuple[str, int]], set[str]]:
     """Return interface names by ifindex, the ifindexes of bridges, addresses with their ifindex, and idle addresses.
 
     An IPv6 address of a bridge without a port is idle: it stays tentative, because duplicate address detection does not
-    start, and the kernel has no route to it, so no packet reaches it (measured, Linux 6.18). `dnat_rules` reports a
+    start, and the kernel has no route to it, so no packet reaches it (measured, Linux 6.18). `redirects` reports a
     DNAT rule for such an address. An address for which duplicate address detection failed is not idle.
     """
     with pyroute.iproute() as route:

@@ -42,6 +42,7 @@ class Observations:
     """The flows to whose address an echo request arrived, although neither canary could be reached."""
     not_probed: list[tuple[str, str]]
     """The parts of the project that were not probed, each with the reason."""
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -64,6 +65,8 @@ class ProbeSession:
     """Listening sockets of docker-proxy on the host, one for each published port of a container."""
     not_probed: list[str] = field(default_factory=list)
     """Sentences about redirects to the project's containers that cannot be probed."""
+    notes: list[str] = field(default_factory=list)
+    """Sentences about redirects of which not every port is probed."""
     unusable_addresses: dict[str, str] = field(default_factory=dict)
     """IPv6 addresses that the kernel does not use yet (tentative), with the reason."""
 
@@ -97,6 +100,7 @@ class ProbeSession:
             },
             pings(flows, observed, echoes),
             self._left_out(new_containers),
+            self.notes,
         )
 
     def _left_out(self, new_containers: Iterable[str]) -> list[tuple[str, str]]:

@@ -16,15 +16,16 @@ from typing import Final
 
 from cloison.compose.project import Project
 from cloison.engine import Engine
-from cloison.engine.select import DAEMONS, PORT_PROXIES
+from cloison.engine.select import DAEMONS, PORT_PROXIES, proxied_ports, unasked_rules
 from cloison.linux import fd_limit, listening_sockets, netns
 from cloison.model.facts import Container, Listener
 from cloison.model.flow import HOST, LINK_LOCAL, OUTSIDE, Protocol
 from cloison.model.outcome import Outcome
-from cloison.observe import dnat_rules, external_host, host_addresses, unmanaged_addresses
+from cloison.observe import external_host, host_addresses, translations, unmanaged_addresses
 from cloison.observe.external_host import ExternalHost
 from cloison.observe.interpret import VantageKey
 from cloison.observe.observer import ProbeSession
+from cloison.observe.redirects import redirects
 from cloison.predict.context import DISABLE_IPV6
 from cloison.probe import socket_registry
 from cloison.probe.probe import Probe
@@ -77,12 +78,25 @@ def probe_session(
             session.facts,
             unmanaged_addresses=unmanaged_addresses.find_unmanaged(session.facts, session.probe_sockets),
         )
-        containers, session.not_probed = dnat_rules.with_redirects(session.facts, session.probe_sockets)
-        session.facts = replace(session.facts, containers=containers)
         session.containers_by_name = {container.name: container for container in session.facts.containers}
         found, session.proxies = _listeners(session)
+        _find_redirects(session, found)
         session.facts = replace(session.facts, listeners=_confirmed(session, found))
         yield session
+
+
+def _find_redirects(session: ProbeSession, found: list[Listener]) -> None:
+    # Of the containers that share a namespace, the one that has its addresses comes first.
+    attached = {("", container.name) for container in session.facts.containers if container.attachments}
+    ordered = sorted(session.probe_sockets, key=lambda key: key not in {(HOST, ""), *attached})
+    by_namespace = translations.read({key: session.probe_sockets[key] for key in ordered})
+    candidates = redirects(session.facts, found, by_namespace, proxied_ports())
+    session.not_probed = sorted(candidates.not_probed)
+    session.notes = sorted(candidates.notes)
+    session.notes += translations.packet_programs(by_namespace, session.facts, session.probe_sockets)
+    session.notes += unasked_rules()
+    session.facts = replace(session.facts, containers=candidates.containers(session.facts))
+    session.containers_by_name = {container.name: container for container in session.facts.containers}
 
 
 def _open_container_sockets(stack: ExitStack, session: ProbeSession, container: Container) -> None:

@@ -28,11 +28,10 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
+from cloison.linux.bpf import BPF_SYSCALL
 from cloison.probe import udp_guard_programs
 
 LIBC: Final = ctypes.CDLL(None, use_errno=True)
-BPF_SYSCALL: Final = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "armv7l": 386, "ppc64le": 361}
-"""The system call number of bpf(2), by processor (uname -m); all are little-endian, like the programs."""
 BPF_PROG_LOAD: Final = 5
 BPF_LINK_CREATE: Final = 28
 """Commands, enum bpf_cmd of linux/bpf.h."""

@@ -229,13 +229,15 @@ def _published(project: Project, facts: Facts, container: Container, owner: str)
     for published_port in {*container.published_ports, *container.redirect_candidates}:
         for address in (*facts.host_addresses, *({published_port.host_address} & facts.container_addresses.keys())):
             if published_port.binds(address):
+                # A port that a container redirects to itself is one more port at its own address.
+                networks = [a.network for a in container.attachments if address in a.addresses]
                 yield Endpoint(
                     owner,
                     container.name,
-                    EndpointKind.PUBLISHED,
+                    EndpointKind.LISTENER if networks else EndpointKind.PUBLISHED,
                     published_port.protocol,
                     published_port.container_port,
-                    "",
+                    networks[0] if networks else "",
                     address,
                     published_port.host_port,
                 )

@@ -112,9 +112,7 @@ def _observe_and_judge(
     controls = {vantage: (c.positive, c.negative) for vantage, c in observations.controls.items()}
     timing = (started, time.monotonic() - clock, timeout)
     run_context = _circumstances(*timing, observations, rehearsal)
-    run_context = replace(
-        run_context, findings=findings, notes=(*run_context.notes, *_dropping_chains(judged), *_unread_chains())
-    )
+    run_context = replace(run_context, findings=findings, notes=(*run_context.notes, *_dropping_chains(judged)))
     return inputs, judged, controls, run_context
 
 
@@ -127,17 +125,6 @@ def _dropping_chains(judged: Iterable[verdict_judge.JudgedFlow]) -> list[str]:
     return [
         f"packets of flows that should be open may be dropped by the chain {chain}: its policy is DROP"
         for chain in other_drop_chains()
-    ]
-
-
-def _unread_chains() -> list[str]:
-    """Name the chains of the host that may redirect a port to the project and that no probe follows."""
-    from cloison.engine.select import TABLES
-    from cloison.linux.netfilter import foreign_dnat_chains
-
-    return [
-        f"the chain {chain} may translate destinations, and no engine made it: ports that it redirects are not probed"
-        for chain in foreign_dnat_chains(TABLES)
     ]
 
 
@@ -185,6 +172,6 @@ def _circumstances(
         started=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         duration_ms=round(seconds * 1000),
         patience_ms=round(timeout * 1000),
-        notes=(*(rehearsal.notes if rehearsal else ()), *pings(observations.pings)),
+        notes=(*(rehearsal.notes if rehearsal else ()), *pings(observations.pings), *observations.notes),
         not_probed=tuple(SkippedPart(what, why) for what, why in not_probed),
     )

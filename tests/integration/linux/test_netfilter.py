@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from cloison.linux import netns
-from cloison.linux.netfilter import foreign_dnat_chains, forward_policy, other_drop_chains
+from cloison.linux.netfilter import forward_policy, other_drop_chains
 
 pytestmark = pytest.mark.engine
 BACKENDS = ("iptables-nft", "iptables-legacy")
@@ -93,35 +93,3 @@ def test_dropping_chains_of_both_backends_are_named(empty: None) -> None:
         "PREROUTING of the table raw (legacy iptables)",
         "gate of the table mine (inet)",
     ] == other_drop_chains()
-
-
-RULESET = """
-table inet mynat {
-    chain pre { type nat hook prerouting priority -110; tcp dport 13306 dnat ip to 192.0.2.1:3306; }
-    chain out { type nat hook output priority -110; }
-    chain post { type nat hook postrouting priority 100; masquerade; }
-    chain filter { type filter hook prerouting priority 0; }
-    chain regular { }
-}
-table ip engine {
-    chain pre { type nat hook prerouting priority -100; }
-}
-table ip nat {
-    chain PREROUTING { type nat hook prerouting priority -100; }
-}
-table inet nat {
-    chain PREROUTING { type nat hook prerouting priority -99; }
-}
-"""
-
-
-def test_chains_that_translate_destinations_are_named_unless_an_engine_or_iptables_made_them(empty: None) -> None:
-    assert [] == foreign_dnat_chains({"engine"})
-
-    subprocess.run(["nft", "-f", "-"], input=RULESET, text=True, check=True)
-
-    assert foreign_dnat_chains({"engine"}) == [
-        "PREROUTING of the table nat (inet)",
-        "out of the table mynat (inet)",
-        "pre of the table mynat (inet)",
-    ]

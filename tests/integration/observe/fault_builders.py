@@ -21,6 +21,7 @@ from tests.integration.observe.host_changes import (
 )
 
 WORD = re.compile(r"\{(\w+)\}")
+TRANSLATED = "-m conntrack --ctstate DNAT -j ACCEPT"
 Inject = Callable[[RunningProject], AbstractContextManager[object]]
 
 
@@ -73,6 +74,32 @@ def rules(*templates: str, program: str = "iptables") -> Inject:
                 wait = ("--concurrent",) if program == "ebtables" else ("--wait",)
                 stack.enter_context(done((program, *wait, *words.split()), (program, *wait, *undone.split())))
             yield
+
+    return made
+
+
+def by_nft(name: str, rule: str, tables: str = "", *, flows_named: str, **more: Any) -> InjectedFault:
+    """Return what a table of nftables does with a rule that translates to DB, which the engine's rules let pass."""
+    sets = f"{tables} " if tables else ""
+    text = (
+        f"table ip mynat {{ {sets}chain pre {{ type nat hook prerouting priority -110; {rule}; }}; "
+        "chain post { type nat hook postrouting priority 90; ct status dnat ip daddr DB masquerade; }; }"
+    )
+    accepted = [f"-I DOCKER-USER {end} {{db}} {TRANSLATED}" for end in ("-d", "-s")]
+    how = f"nft '{text}'; {_as_command(accepted)}"
+    return InjectedFault(name, how, flows_named, all_of(rules(*accepted), nft_table(text)), **more)
+
+
+def nft_table(text: str) -> Inject:
+    """Have the table `mynat` of nftables on the host, in which DB is the database."""
+
+    @contextmanager
+    def made(running_project: RunningProject) -> Iterator[None]:
+        run("nft", "-f", "-", given=text.replace("DB", running_project["db"]))
+        try:
+            yield
+        finally:
+            run("nft", "delete", "table", "ip", "mynat")
 
     return made
 
@@ -220,6 +247,14 @@ def docker_proxy(running_project: RunningProject) -> Iterator[None]:
     words = "docker-proxy -proto tcp -host-ip 0.0.0.0 -host-port 13306 -container-port 3306 -container-ip"
     # It says on descriptor 3, which the engine gives it, that it listens.
     with host_changes.process("sh", "-c", f"exec {words} {running_project['db']} 3>&1", says="0"):
+        yield
+
+
+@contextmanager
+def docker_proxy_elsewhere(running_project: RunningProject) -> Iterator[None]:
+    """Run the docker-proxy of another engine, in a network namespace of its own."""
+    words = "docker-proxy -proto tcp -host-ip 0.0.0.0 -host-port 13306 -container-port 3306 -container-ip"
+    with host_changes.process("unshare", "--net", "sh", "-c", f"exec {words} {running_project['db']} 3>&1", says="0"):
         yield
 
 

@@ -51,7 +51,8 @@ TAIL: Final = """
   connection for another address (`-s 203.0.113.7`), another interface (`-i eth0`) or another source port is not seen.
 - **A rule that matches other packets**: packets of another length, packets in the middle of a connection, protocols
   other than TCP, UDP and ICMP echo, or another time of the day.
-- **DNAT through an nftables map** is not probed: only rules that `iptables` can print are read.
+- **Every port of a translated range.** Of a range, both ends, one port between and the ports on which the target
+  listens are probed; a note names the range.
 - **Loopback.** A listener on loopback is not probed; where `route_localnet` is set, other machines may reach it.
 """
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from tests.integration.observe import fault_builders
 from tests.integration.observe.fault_builders import (
+    TRANSLATED,
     InjectedFault,
     all_of,
     by_iptables,
+    by_nft,
     by_table_rewrite,
     filter_in_namespace,
     foreign_container,
@@ -19,7 +21,9 @@ from tests.integration.observe.fault_builders import (
 from tests.integration.observe.link_faults import BOTH_DB_PORTS, BY_ROUTES_AND_LINKS
 
 TO_DB_PORT = "-I DOCKER-USER -s {guest} -d {db} -p tcp --dport 3306"
-TRANSLATED = "-m conntrack --ctstate DNAT -j ACCEPT"
+WRITING_RULE = (
+    "table ip mynat { chain pre { type filter hook prerouting priority -300; ip daddr 203.0.113.5 ip daddr set DB; }; }"
+)
 BY_THE_ENGINE = (
     InjectedFault(
         "a second attachment",
@@ -56,6 +60,14 @@ BY_THE_ENGINE = (
         "docker-proxy -host-port 13306 -container-ip DB -container-port 3306",
         "outside -> db:3306, guest -> db:3306",
         fault_builders.docker_proxy,
+    ),
+    InjectedFault(
+        "a docker-proxy process of an engine in another namespace",
+        "unshare --net docker-proxy -host-port 13306 -container-ip DB -container-port 3306",
+        "",
+        fault_builders.docker_proxy_elsewhere,
+        word="holds",
+        verdict="proven",
     ),
     InjectedFault(
         "a process that listens in the database's namespace",
@@ -201,6 +213,37 @@ BY_NAT = (
         f"-I DOCKER-USER -d {{db}} {TRANSLATED}",
         flows_named="outside -> db:5353/udp",
     ),
+    by_nft(
+        "DNAT in a native table of nftables",
+        "tcp dport 13306 dnat to DB:3306",
+        flows_named="outside -> db:3306",
+    ),
+    by_nft(
+        "DNAT in a native table of nftables, by a set of ports",
+        "tcp dport { 13306, 14000-14010 } dnat to DB:3306",
+        flows_named="outside -> db:3306",
+    ),
+    by_nft(
+        "DNAT in a native table of nftables, by a map",
+        "dnat to tcp dport map @targets",
+        tables="map targets { type inet_service : ipv4_addr . inet_service; elements = { 13306 : DB . 3306 }; };",
+        flows_named="outside -> db:3306",
+    ),
+    by_nft(
+        "DNAT in a native table of nftables, by a verdict map",
+        "udp dport vmap { 15353 : jump to_db }",
+        tables="chain to_db { ip protocol udp dnat to DB:5353; };",
+        flows_named="outside -> db:5353/udp",
+    ),
+    InjectedFault(
+        "a rule of nftables that writes into packets",
+        f"nft '{WRITING_RULE}'",
+        "",
+        fault_builders.nft_table(WRITING_RULE),
+        word="unknown",
+        verdict="unproven",
+        says="has a rule that writes into the packet's destination",
+    ),
     by_iptables(
         "DNAT of an unused address to the database",
         "-t nat -I PREROUTING -d 203.0.113.5 -p tcp --dport 13306 -j DNAT --to-destination {db}:3306",
@@ -221,6 +264,14 @@ BY_NAT = (
                 "-t nat -I POSTROUTING -d {db} -j MASQUERADE",
             ),
         ),
+    ),
+    InjectedFault(
+        "a port of the database that its namespace redirects to another",
+        "in db: iptables -t nat -I PREROUTING -p tcp --dport 13306 -j REDIRECT --to-ports 3307",
+        "app -> db:3307, proxy -> db:3307",
+        filter_in_namespace("db", "-t nat -I PREROUTING -p tcp --dport 13306 -j REDIRECT --to-ports 3307"),
+        word="tolerated",
+        verdict="proven",
     ),
     InjectedFault(
         "a relay in another container",

@@ -87,6 +87,33 @@ def test_the_agent_observes_a_breach_as_well(lab: Lab, user: OrdinaryUser) -> No
     assert ("proxy", "app:5000") in failures(asked(user, lab))
 
 
+NATIVE_NAT = """table ip mynat {{
+    chain pre {{
+        type nat hook prerouting priority -110
+        tcp dport 13306 dnat to {app}:5000
+    }}
+    chain post {{
+        type nat hook postrouting priority 90
+        ct status dnat ip daddr {app} masquerade
+    }}
+}}
+"""
+
+
+def test_the_agent_observes_a_port_that_nftables_translates(tiers: Lab, user: OrdinaryUser) -> None:
+    networks = json.loads(docker("inspect", tiers.container("app")))[0]["NetworkSettings"]["Networks"]
+    app = next(iter(networks.values()))["IPAddress"]
+    accept = ("-d", app, "-m", "conntrack", "--ctstate", "DNAT", "-j", "ACCEPT")
+    subprocess.run(["iptables", "--wait", "-I", "DOCKER-USER", *accept], check=True)
+    subprocess.run(["nft", "-f", "-"], input=NATIVE_NAT.format(app=app), text=True, check=True)
+    try:
+        assert_same(tiers.prove, lambda: asked(user, tiers))
+        assert ("outside", "app:5000") in failures(asked(user, tiers))
+    finally:
+        subprocess.run(["nft", "delete", "table", "ip", "mynat"], check=True)
+        subprocess.run(["iptables", "--wait", "-D", "DOCKER-USER", *accept], check=True)
+
+
 def test_an_engine_at_a_tcp_address(tiers: Lab, user: OrdinaryUser, over_tcp: EngineEndpoint) -> None:
     assert_same(tiers.prove, lambda: asked(user, tiers, **over_tcp.environment))
 

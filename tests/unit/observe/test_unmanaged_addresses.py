@@ -8,7 +8,6 @@ from cloison.compose.project import Project, project
 from cloison.model.facts import Attachment, Container, EngineFacts, Facts, NetworkFacts, PublishedPort, UnmanagedAddress
 from cloison.model.flow import EndpointKind, Flow, Protocol
 from cloison.model.outcome import Reach
-from cloison.observe.dnat_rules import DnatRule, parse_rules
 from cloison.predict.predictor import predict
 from cloison.verdict.flow_enumeration import flows
 
@@ -103,36 +102,18 @@ def test_a_redirect_of_the_host_is_probed_like_a_published_port() -> None:
     assert {Reach.SHUT} == {prediction.reach for prediction in predicted.values()}
 
 
+def test_a_redirect_of_a_container_to_itself_is_one_more_port_of_it() -> None:
+    found = facts(redirect_candidates=(PublishedPort("10.1.0.2", 13306, Protocol.TCP, 3306),))
+    about = [flow for flow in asked(found, "10.1.0.2") if flow.endpoint.port == 13306]
+    predicted = predict(sample_project(), found, about)
+
+    assert {(EndpointKind.LISTENER, "p_back")} == {(flow.endpoint.kind, flow.endpoint.network) for flow in about}
+    reach = {flow.vantage.place: prediction.reach for flow, prediction in predicted.items()}
+    assert (Reach.OPEN, Reach.SHUT) == (reach["proxy"], reach["guest"])
+
+
 def test_a_redirect_of_a_neighbour_is_not_probed_from_the_neighbour() -> None:
     found = facts(redirect_candidates=(PublishedPort("10.2.0.3", 13306, Protocol.TCP, 3306),))
     about = [flow for flow in asked(found, "10.2.0.3") if flow.endpoint.kind is EndpointKind.PUBLISHED]
 
     assert {"guest", "host", "outside"} == {flow.vantage.place for flow in about}
-
-
-TCP, UDP = Protocol.TCP, Protocol.UDP
-
-
-@pytest.mark.parametrize(
-    ("rule", "found"),
-    [
-        ("-A DOCKER ! -i br-1 -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.1.0.2:8080",
-         [DnatRule("", 80, TCP, "10.1.0.2", 8080)]),
-        ("-A DOCKER -d 192.0.2.1/32 -p udp -m udp --dport 53 -j DNAT --to-destination 10.1.0.2",
-         [DnatRule("192.0.2.1/32", 53, UDP, "10.1.0.2", 53)]),
-        ("-A PREROUTING ! -d 192.0.2.1/32 -p tcp -m multiport --dports 1,5:7 -j DNAT --to-destination 10.1.0.2:9",
-         [DnatRule("", 1, TCP, "10.1.0.2", 9), DnatRule("", 5, TCP, "10.1.0.2", 9)]),
-        ("-A PREROUTING -j DNAT --to-destination 10.1.0.2-10.1.0.9",
-         [DnatRule("", 9, TCP, "10.1.0.2", 9), DnatRule("", 9, UDP, "10.1.0.2", 9)]),
-        ("-A PREROUTING -p tcp -m tcp --dport 80 -j DNAT --to-destination [fd00::2]:8080-8090",
-         [DnatRule("", 80, TCP, "fd00::2", 8080)]),
-        ("-A PREROUTING -p tcp -m tcp --dport :80 -j DNAT --to-destination fd00::2",
-         [DnatRule("", 1, TCP, "fd00::2", 1)]),
-        ("-A PREROUTING -p tcp -j DNAT --to-destination :8080", []),
-        ("-A PREROUTING -p sctp -m sctp --dport 80 -j DNAT --to-destination 10.1.0.2", []),
-        ("-A POSTROUTING -s 10.1.0.0/24 -j MASQUERADE", []),
-        (":PREROUTING ACCEPT [0:0]", []),
-    ],
-)  # fmt: skip
-def test_dnat_rules_are_parsed(rule: str, found: list[DnatRule]) -> None:
-    assert found == [*parse_rules([rule])]

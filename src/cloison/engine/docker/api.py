@@ -101,18 +101,19 @@ class Docker:
             return [document for document in pool.map(self._container, identities) if document]
 
     def _engine(self, version: Document) -> EngineFacts:
+        rules = firewall.read()
         engine = EngineFacts(
             self._name,
             version.get("Version", ""),
             forward_policy(4),
             forward_policy(6),
             platform=(version.get("Platform") or {}).get("Name", ""),
-            has_userland_proxy=firewall.has_userland_proxy(),
+            has_userland_proxy=rules.has_userland_proxy,
         )
-        engine = replace(engine, filters_ipv6=engine.release >= IPV6_RULES_SINCE or firewall.has_ipv6_rules())
+        engine = replace(engine, filters_ipv6=engine.release >= IPV6_RULES_SINCE or rules.has_ipv6_rules)
         if engine.release < DIRECT_ROUTING_CLOSED:
-            return engine  # reading the raw table could load the kernel module iptable_raw for nothing
-        return replace(engine, guards_addresses=firewall.guards_addresses())
+            return engine
+        return replace(engine, guards_addresses=rules.guards_addresses)
 
     def _container(self, identity: str) -> Document | None:
         try:
