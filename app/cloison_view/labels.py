@@ -137,6 +137,13 @@ def to_act_on(counts: Mapping[str, int]) -> str:
     return f"To act on: {number} ({parts})" if parts else "To act on"
 
 
+def intention_words(text: str, *, has_policy: bool) -> str:
+    """Return a text about an intention; without a policy nothing is intended, and the file only draws it."""
+    if has_policy:
+        return text
+    return text.replace("as intended", "as drawn").replace("intended to be", "drawn")
+
+
 def nothing_to_act_on(verdict: str) -> str:
     """Return the sentence in place of the action items."""
     return NOTHING.get(verdict, NOTHING_JUDGED)

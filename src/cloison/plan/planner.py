@@ -124,7 +124,12 @@ def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
         policy=proof_build.policy_part(scenario.rules),
         vantages=[PlanVantagePart(v.place, v.container) for v in places],
         endpoints=[proof_build.endpoint_part(end) for end in ends],
-        flows=[_flow(item, where[0][item.flow.vantage], where[1][item.flow.endpoint]) for item in judged],
+        flows=[
+            _flow(
+                item, where[0][item.flow.vantage], where[1][item.flow.endpoint], has_policy=scenario.rules is not None
+            )
+            for item in judged
+        ],
         totals={word.value: counted[word] for word in Judgement},
         coverage=PlanCoverage(len(judged), unknown, skipped),
         remarks=[
@@ -155,7 +160,7 @@ def _assumed(engine: EngineFacts, external: str) -> AssumedPart:
     )
 
 
-def _flow(item: JudgedFlow, vantage: int, endpoint: int) -> PlannedFlow:
+def _flow(item: JudgedFlow, vantage: int, endpoint: int, *, has_policy: bool) -> PlannedFlow:
     return PlannedFlow(
         vantage=vantage,
         endpoint=endpoint,
@@ -164,7 +169,7 @@ def _flow(item: JudgedFlow, vantage: int, endpoint: int) -> PlannedFlow:
         predicted=item.prediction.reach,
         rule=item.prediction.rule,
         judgement=item.judgement,
-        reason=reason(item),
+        reason=reason(item, has_policy=has_policy),
     )
 
 

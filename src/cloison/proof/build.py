@@ -64,7 +64,7 @@ def build_proof(
         policy=policy,
         vantages=[VantagePart(v.place, v.container, *controls[v]) for v in vantages],
         endpoints=[endpoint_part(end) for end in ends],
-        flows=_flows(judged, vantages, ends),
+        flows=_flows(judged, vantages, ends, has_policy=policy is not None),
         totals=_totals(judged),
         findings=list(run_context.findings),
         coverage=coverage,
@@ -111,10 +111,12 @@ def endpoint_part(end: Endpoint) -> EndpointPart:
     )
 
 
-def _flows(judged: Sequence[JudgedFlow], vantages: Sequence[Vantage], ends: Sequence[Endpoint]) -> list[FlowPart]:
+def _flows(
+    judged: Sequence[JudgedFlow], vantages: Sequence[Vantage], ends: Sequence[Endpoint], *, has_policy: bool
+) -> list[FlowPart]:
     vantage_at = {vantage: position for position, vantage in enumerate(vantages)}
     end_at = {end: position for position, end in enumerate(ends)}
-    reasons = _reasons(judged)
+    reasons = _reasons(judged, has_policy=has_policy)
     return [
         FlowPart(
             vantage=vantage_at[item.flow.vantage],
@@ -135,9 +137,11 @@ def _flows(judged: Sequence[JudgedFlow], vantages: Sequence[Vantage], ends: Sequ
     ]
 
 
-def _reasons(judged: Iterable[JudgedFlow]) -> dict[tuple[int, int, int], str]:
+def _reasons(judged: Iterable[JudgedFlow], *, has_policy: bool) -> dict[tuple[int, int, int], str]:
     """Return the reason of every triple of answers: flows with the same answers share one string."""
-    return {key: reason(item) for key, item in {_reason_key(item): item for item in judged}.items()}
+    return {
+        key: reason(item, has_policy=has_policy) for key, item in {_reason_key(item): item for item in judged}.items()
+    }
 
 
 def _reason_key(item: JudgedFlow) -> tuple[int, int, int]:

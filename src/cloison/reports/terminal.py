@@ -34,6 +34,11 @@ NO_POLICY: Final = (
     "The file has no policy (x-cloison), so nothing is proven of it. The judgements say whether the isolation that the "
     "file declares holds."
 )
+NOT_AS_PREDICTED: Final = {
+    True: "As the policy requires, but not as predicted from the file",
+    False: "Not as predicted from the file",
+}
+"""The heading of the drifted flows, with a policy and without one."""
 VERDICTS: Final = {
     "proven": ("PROVEN", "bold green"),
     "drawn": ("AS DRAWN", "bold"),
@@ -95,9 +100,7 @@ def _nothing_section(proof: Proof, width: int) -> list[Text]:
 
 def _drift(summary: Summary, width: int) -> list[Text]:
     kinds = drifted_flows(summary)
-    lines = (
-        paragraph("As the policy requires, but not as predicted from the file", width, style="bold") if kinds else []
-    )
+    lines = paragraph(NOT_AS_PREDICTED[summary.records.has_policy], width, style="bold") if kinds else []
     for (observed, predicted), flows in kinds.items():
         lines.append(styled_line(("  ≠ ", "bold cyan"), (f"{observed}, predicted {predicted}", "")))
         lines += connection_lines(scoped_ports(summary, flows), summary, width)

@@ -82,7 +82,7 @@ def altered(member: str, value: Any) -> bytes:
         (b"\xff\xfe", "is not a proof"),
         (json.dumps(json.loads(canonical(PROOFS["holds"]())), indent=1).encode(), "not in canonical form"),
         (canonical(PROOFS["holds"]()) + b"\n", "not in canonical form"),
-        (canonical(PROOFS["holds"]()).replace(b'"exit_code":0', b'"exit_code":0.0'), "not in canonical form"),
+        (canonical(PROOFS["holds"]()).replace(b'"exit_code":0', b'"exit_code":0.0'), "is not a proof: Expected `int`"),
         (
             altered("started", "2026-01-02T03:04:05Z"),
             "is not a proof: started: '2026-01-02T03:04:05Z' is not written like",
