@@ -94,7 +94,7 @@ def build_scenario(project: Project, rules: Policy | None, assumed: Assumptions)
 def _named(rules: Policy | None, place: str) -> set[tuple[Protocol, int]]:
     """Return the ports of a place that the policy names, in `allow` or `tolerate`."""
     tolerated = [toleration.rule for toleration in rules.tolerate if toleration.rule] if rules else []
-    ports = {(rule.protocol, rule.port) for rule in tolerated if rule.target == place and rule.port is not None}
+    ports = {port for rule in tolerated if rule.target == place for port in rule.ends()}
     return {*policy.named_ports(rules, place), *ports}
 
 
@@ -107,7 +107,8 @@ def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
     check_addresses(project)
     scenario = build_scenario(synthetic_facts.with_capped_replicas(project), policy.policy(project), assumed)
     if scenario.rules:
-        policy.check_rules_match(scenario.rules, scenario.predicted)
+        own = Policy(tuple(rule for rule in scenario.rules.allow if not rule.names_foreign), ())
+        policy.check_rules_match(own, scenario.predicted)
     judged = scenario.judged()
     places, ends = sorted({f.vantage for f in scenario.predicted}), sorted({f.endpoint for f in scenario.predicted})
     where = ({v: i for i, v in enumerate(places)}, {end: i for i, end in enumerate(ends)})

@@ -100,8 +100,11 @@ def policy_part(rules: Policy | None) -> PolicyPart | None:
     """Return the policy as the file writes it, None without one."""
     if rules is None:
         return None
-    tolerated = [TolerationPart(toleration.text, toleration.why) for toleration in rules.tolerate]
-    return PolicyPart([rule.text for rule in rules.allow], tolerated)
+    # A text with lists has several rules and one position.
+    allowed = {rule.where: rule.text for rule in rules.allow}
+    tolerated = {item.where: TolerationPart(item.text, item.why) for item in rules.tolerate}
+    groups = {name: list(members) for name, members in rules.groups.items()}
+    return PolicyPart([*allowed.values()], [*tolerated.values()], groups)
 
 
 def endpoint_part(end: Endpoint) -> EndpointPart:

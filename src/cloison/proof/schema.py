@@ -25,6 +25,7 @@ SafeInteger = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 """An integer that every JSON reader represents exactly: https://www.rfc-editor.org/rfc/rfc8785#section-3.2.2.3"""
 Position = SafeInteger
 TotalsKey = Annotated[str, msgspec.Meta(pattern=r"^[a-z]+$")]
+GroupName = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9._-]+$")]
 Totals = dict[TotalsKey, SafeInteger]
 """The number of flows of each judgement."""
 
@@ -121,6 +122,7 @@ class PolicyPart(Part, frozen=True):
 
     allow: list[str]
     tolerate: list[TolerationPart]
+    groups: dict[GroupName, list[str]] = msgspec.field(default_factory=dict)
 
 
 class VantagePart(Part, frozen=True):

@@ -133,6 +133,7 @@ def _intention(
             # A rule with `*` allows every flow that it matches and needs only those that are predicted open.
             optional = reach is not Reach.OPEN and (rule.has_wildcard or _without_address(flow) in reachable)
             optional |= _is_direct_from_outside(flow) and _without_address(flow) in published
+            optional |= not rule.needs(flow.endpoint)
             return _shared_intention(Intent.OPTIONAL if optional else Intent.OPEN, rule.where)
     for toleration in rules.tolerate:
         if _tolerates(project, toleration, flow):

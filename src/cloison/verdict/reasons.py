@@ -121,10 +121,9 @@ def _unpublished(project: Project, facts: Facts) -> list[str]:
 def unneeded_tolerations(rules: Policy | None, judged: Iterable[JudgedFlow]) -> list[str]:
     """Return a note for each toleration that matches no open flow."""
     used = {item.intention.where for item in judged if item.observation.reach is not Reach.SHUT}
+    texts = {toleration.where: toleration.text for toleration in (rules.tolerate if rules else ())}
     return [
-        f"{toleration.where} ({toleration.text}) is not needed: it matches no open flow"
-        for toleration in (rules.tolerate if rules else ())
-        if toleration.where not in used
+        f"{where} ({text}) is not needed: it matches no open flow" for where, text in texts.items() if where not in used
     ]
 
 

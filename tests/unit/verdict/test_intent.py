@@ -140,7 +140,9 @@ def test_a_wildcard_needs_only_flows_that_are_predicted_open() -> None:
     found = intents(STACK.with_policy({"allow": ["* -> db:3306"]}))
 
     assert Intent.OPEN is found["app-1 -> db-1:3306 on backend_net"].intent
-    assert Intent.OPTIONAL is found["outside -> db-1:3306 on backend_net"].intent
+    assert Intent.OPTIONAL is intents(STACK.with_policy({"allow": ["* -> outside"]}))["db-1 -> outside:*"].intent
+    assert Intent.SHUT is found["outside -> db-1:3306 on backend_net"].intent
+    assert Intent.UNJUDGED is found["host -> db-1:3306 on backend_net"].intent
 
 
 def test_a_port_of_the_host_is_intended_where_the_policy_names_it() -> None:

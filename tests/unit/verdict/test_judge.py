@@ -181,6 +181,6 @@ def test_the_stack_is_proven_and_strictly_it_is_not() -> None:
 
 
 def test_a_stack_that_tolerates_nothing_is_proven_strictly() -> None:
-    deployment = STACK.with_policy({"allow": ["* -> *"]})
+    deployment = STACK.with_policy({"allow": ["* -> *", "outside -> *", "* -> outside, host"]})
 
     assert 0 == exit_code(deployment.judged(), complete=True, strict=True)
