@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -48,19 +48,9 @@ WORDS: Final[Mapping[str, str]] = {
 }
 """Words that people write for a place, and the policy's word for it."""
 PORT_NAMES: Final[Mapping[str, int]] = {
-    "dns": 53,
-    "domain": 53,
-    "http": 80,
-    "https": 443,
-    "imap": 143,
-    "ldap": 389,
-    "mysql": 3306,
-    "postgres": 5432,
-    "postgresql": 5432,
-    "redis": 6379,
-    "smtp": 25,
-    "ssh": 22,
-}
+    "dns": 53, "domain": 53, "http": 80, "https": 443, "imap": 143, "ldap": 389, "mysql": 3306, "postgres": 5432,
+    "postgresql": 5432, "redis": 6379, "smtp": 25, "ssh": 22,
+}  # fmt: skip
 """Names of ports, for the suggestion: https://www.iana.org/assignments/service-names-port-numbers"""
 quoted: Final = reprlib.Repr()
 """Quotes an invalid value in an error, shortened in length and depth."""
@@ -304,9 +294,3 @@ def _protocol(text: str | None, where: str) -> Protocol:
     if text not in known:
         raise PolicyError(f'{where}: no protocol "{text}"; write tcp, udp or sctp')
     return known[text]
-
-
-def ports_hint(ports: Iterable[tuple[Protocol, int]]) -> str:
-    """Return the ports that a service has, for an error."""
-    names = sorted(f"{port}/{protocol}" for protocol, port in ports)
-    return f"it has {', '.join(names)}" if names else "it has no listener"

@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from cloison.compose.flow_rule import ANY_PLACE, Names, PolicyRule, parse_flow, ports_hint, quoted
+from cloison.compose.flow_rule import ANY_PLACE, Names, PolicyRule, parse_flow, quoted
 from cloison.compose.project import POLICY_KEY, Project
 from cloison.compose.suggest import suggestion
 from cloison.errors import PolicyError
@@ -139,7 +139,7 @@ def check_ports(rules: Policy, known: Mapping[str, Collection[tuple[Protocol, in
             continue
         raise PolicyError(
             f'{rule.where}: service "{rule.target}" has no port {rule.port_text}; '
-            f"{ports_hint(ports)}. Declare a port that has no listener yet with `expose`",
+            f"{_ports_hint(ports)}. Declare a port that has no listener yet with `expose`",
         )
 
 
@@ -215,3 +215,9 @@ def _list(body: Mapping[str, Any], key: str, where: str) -> list[Any]:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
+
+
+def _ports_hint(ports: Iterable[tuple[Protocol, int]]) -> str:
+    """Return the ports that a service has, for an error."""
+    names = sorted(f"{port}/{protocol}" for protocol, port in ports)
+    return f"it has {', '.join(names)}" if names else "it has no listener"
