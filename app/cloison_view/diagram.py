@@ -7,13 +7,14 @@ its evidence.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from markupsafe import Markup
 
 from cloison_view.connections import Document
 from cloison_view.edges import ALLOWED, CATEGORIES, NEEDED, TOLERATED, EdgeSet, edges
-from cloison_view.labels import display_name, join_names, pluralize, shown
+from cloison_view.labels import display_name, intention_words, join_names, pluralize, shown
 from cloison_view.layout import arrow_label, layout
 from cloison_view.markup import Anchors, render_template
 from cloison_view.summary import Summary, summarize
@@ -54,12 +55,12 @@ def diagram(proof: Document, summary: Summary | None = None) -> Markup:
         name=proof["project"]["name"],
         drawn=drawn,
         anchors=Anchors(proof),
-        legend=_legend(drawn),
+        legend=_legend(drawn, has_policy=proof["policy"] is not None),
         undrawn=[f"{pluralize(number, 'connection')} {word}" for word, number in sorted(found.undrawn.items())],
         summary=_summary(found),
         path=path,
         head=head,
-        sentence=sentence,
+        sentence=partial(sentence, has_policy=proof["policy"] is not None),
         hues=COLOR_COUNT,
         size=next((name for name, most in SIZES.items() if drawn.width <= most), "large"),
     )
@@ -78,21 +79,26 @@ def head(arrow: Arrow) -> str:
     return path(((x, y), (back, y - size / 2), (back, y + size / 2)))
 
 
-def sentence(arrow: Arrow) -> str:
+def sentence(arrow: Arrow, *, has_policy: bool = True) -> str:
     """Return an arrow in words."""
     sources = join_names([shown(display_name(edge.source)) for edge in arrow.edges])
     target = shown(display_name(arrow.edges[0].target))
     at = arrow_label(NEEDED, arrow.edges)
-    said = SENTENCES[arrow.category].format(source=sources, target=target, ports=at if "any" in at else f"port {at}")
+    template = intention_words(SENTENCES[arrow.category], has_policy=has_policy)
+    said = template.format(source=sources, target=target, ports=at if "any" in at else f"port {at}")
     return f"{said}; not as predicted" if arrow.drift else said
 
 
-def _legend(drawn: Layout) -> list[tuple[str, str]]:
+def _legend(drawn: Layout, *, has_policy: bool) -> list[tuple[str, str]]:
     """Return the categories in use with their meanings."""
     used = {arrow.category for arrow in drawn.arrows} | {
         collapsed.category for network_line in drawn.network_lines for collapsed in network_line.collapsed_edges
     }
-    return [(category, LEGEND[category]) for category in CATEGORIES if category in used]
+    return [
+        (category, intention_words(LEGEND[category], has_policy=has_policy))
+        for category in CATEGORIES
+        if category in used
+    ]
 
 
 def _summary(found: EdgeSet) -> str:

@@ -20,6 +20,12 @@ ANY_OTHER_PORT: Final = "*"
 """Any other port."""
 ACTIONABLE: Final = ("breach", "broken", "unknown")
 """The judgements that need action, the worst first."""
+NOTHING: Final = {
+    "proven": "Nothing to act on.",
+    "drawn": "No isolation that the file declares is open.",
+}
+"""The sentence in place of the action items, by the verdict."""
+NOTHING_JUDGED: Final = "No flow was judged; see the coverage."
 MAX_NAMED: Final = 3
 """A list names this many; the rest is counted."""
 COUNTED: Final = {
@@ -136,6 +142,18 @@ def to_act_on(counts: Mapping[str, int]) -> str:
     """
     number, _, parts = counted(counts, "connection").partition(": ")
     return f"To act on: {number} ({parts})" if parts else "To act on"
+
+
+def intention_words(text: str, *, has_policy: bool) -> str:
+    """Return a text about an intention; without a policy nothing is intended, and the file only draws it."""
+    if has_policy:
+        return text
+    return text.replace("as intended", "as drawn").replace("intended to be", "drawn")
+
+
+def nothing_to_act_on(verdict: str) -> str:
+    """Return the sentence in place of the action items."""
+    return NOTHING.get(verdict, NOTHING_JUDGED)
 
 
 def network_label(part: dict[str, Any] | None, name: str) -> str:

@@ -1,7 +1,7 @@
 """Renders a whole proof: as the body of a page, and as a self-contained page.
 
 Input: a proof document and its digest, and a function that says what to do about a flow, where the caller has one.
-Output: HTML.
+Output: HTML. The verdict on it is derived, whatever the document states.
 Rule: the self-contained page loads nothing and runs only the script in it. Its Content-Security-Policy names style and
 script by their checksums.
 Source: https://www.w3.org/TR/CSP3/#meta-element
@@ -23,12 +23,13 @@ from cloison_view.action_list import action_list
 from cloison_view.connections import Document
 from cloison_view.diagram import diagram
 from cloison_view.evidence import evidence
-from cloison_view.labels import ACTIONABLE, COUNTED, to_act_on
+from cloison_view.labels import ACTIONABLE, COUNTED, nothing_to_act_on, to_act_on
 from cloison_view.markup import render_template
 from cloison_view.matrix import matrix
 from cloison_view.summary import summarize
+from cloison_view.verdict import derive_verdict
 
-VERDICTS: Final = {"proven": "Proven", "breached": "Breached", "unproven": "Not proven"}
+VERDICTS: Final = {"proven": "Proven", "drawn": "As drawn", "breached": "Breached", "unproven": "Not proven"}
 STYLE: Final = "view.css"
 SCRIPT: Final = "view.js"
 
@@ -45,7 +46,7 @@ def render_page(proof: Document, digest: str, advise: Advise | None = None) -> s
             "page.html",
             proof=proof,
             policy=policy,
-            word=VERDICTS[proof["verdict"]["word"]],
+            word=VERDICTS[derive_verdict(proof).word],
             style=Markup(style),  # noqa: S704  # a file of this package
             script=Markup(script),  # noqa: S704  # same
             body=body(proof, digest, advise),
@@ -56,12 +57,14 @@ def render_page(proof: Document, digest: str, advise: Advise | None = None) -> s
 def body(proof: Document, digest: str, advise: Advise | None = None) -> Markup:
     """Return the report of a proof, from its verdict to its evidence, as part of a page."""
     summary = summarize(proof)
-    items = action_items(summary, advise=advise)
+    items, verdict = action_items(summary, advise=advise), derive_verdict(proof).word
     return render_template(
         "body.html",
         proof=proof,
         digest=digest,
-        word=VERDICTS[proof["verdict"]["word"]],
+        verdict=verdict,
+        word=VERDICTS[verdict],
+        nothing=nothing_to_act_on(verdict),
         when=proof["started"][:19].replace("T", " "),
         counts=[("flow", summary.flow_counts), ("connection", summary.connection_counts)],
         words=COUNTED,

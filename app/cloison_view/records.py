@@ -75,6 +75,7 @@ class Records:
     """The name that the file gives a network, by the engine's."""
     tolerations: tuple[tuple[str, str], ...]
     """What the policy tolerates, and why."""
+    has_policy: bool
     flows: Sequence[Any]
     is_json: bool
     is_plan: bool
@@ -150,6 +151,7 @@ def read_records(document: Any) -> Records:
             (member(part, "what", ""), member(part, "why", ""))
             for part in (member(policy, "tolerate", ()) if policy else ())
         ),
+        policy is not None,
         member(document, "flows", ()),
         is_json=is_json,
         is_plan=member(document, "assumed", None) is not None,

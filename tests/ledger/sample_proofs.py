@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Engine
 
+from cloison_view import verdict
 from ledger import clock as ledger_clock
 from ledger.accounts import projects
 
@@ -16,7 +17,7 @@ OPEN: Final = {"intended": "shut", "predicted": "shut", "observed": "open", "jud
 
 
 def document(
-    connections: Mapping[tuple[str, str, int], Mapping[str, Any]], *, minute: int = 0, word: str = "proven"
+    connections: Mapping[tuple[str, str, int], Mapping[str, Any]], *, minute: int = 0, has_policy: bool = True
 ) -> dict[str, Any]:
     """Return a proof: each connection from one place to a port of another, with its state."""
     places = sorted({place for source, target, _ in connections for place in (source, target)})
@@ -40,10 +41,13 @@ def document(
     for flow in flows:
         totals[flow["judgement"]] += 1
         totals["drift"] += flow["drift"]
+    unknown = sum(flow["observed"] == "unknown" for flow in flows)
+    judgements = {flow["judgement"] for flow in flows}
+    found = verdict.verdict(judgements, has_policy=has_policy, is_complete=bool(flows))
     return {
         "schema_version": "2",
         "tool": {"name": "cloison", "version": "0.1.0"},
-        "verdict": {"word": word, "exit_code": {"proven": 0, "breached": 1, "unproven": 3}[word]},
+        "verdict": found._asdict(),
         "project": {"name": "shop", "services": [], "networks": []},
         "machine": {"name": "vm", "kernel": "Linux 6.1"},
         "engine": {
@@ -61,7 +65,7 @@ def document(
         "started": f"2026-01-{1 + minute // 1440:02}T{minute // 60 % 24:02}:{minute % 60:02}:00.000Z",
         "duration_ms": 900,
         "patience_ms": 500,
-        "policy": None,
+        "policy": {"allow": [], "tolerate": []} if has_policy else None,
         "vantages": [
             {"place": place, "container": f"shop-{place}-1", "positive_control": "", "negative_control": ""}
             for place in places
@@ -82,7 +86,7 @@ def document(
         "flows": flows,
         "totals": totals,
         "findings": [],
-        "coverage": {"flows": len(flows), "unknown": 0, "absent": [], "skipped": [], "complete": True},
+        "coverage": {"flows": len(flows), "unknown": unknown, "absent": [], "skipped": [], "complete": bool(flows)},
         "notes": [],
     }
 
@@ -95,8 +99,7 @@ def body(document: Mapping[str, Any]) -> bytes:
 def proof(minute: int = 0, **connections: str) -> bytes:
     """Return a proof of connections to db's port 3306, each open or shut: `proof(5, app="open", proxy="shut")`."""
     states = {(source, "db", 3306): OPEN if state == "open" else CLOSED_PORT for source, state in connections.items()}
-    word = "breached" if "open" in connections.values() else "proven"
-    return body(document(states, minute=minute, word=word))
+    return body(document(states, minute=minute))
 
 
 def add_project(engine: Engine, *names: str) -> None:

@@ -294,19 +294,20 @@ def test_an_unneeded_toleration_is_noted_and_changes_no_verdict() -> None:
     assert "x-cloison.tolerate[0] (network backend_net) is not needed: it matches no open flow" in (found.notes)
 
 
-def test_a_wildcard_allows_every_place_of_the_file() -> None:
+def test_a_wildcard_allows_every_service_of_the_file_and_no_other_place() -> None:
     deployment = STACK.with_policy({"allow": ["* -> db:3306"]}).with_containers(
         foreign_container("spy", (BACK, "172.30.1.66"))
     )
 
     found = deployment.found()
-    known = {item.judgement for name, item in found.items() if "-> db-1:3306" in name and "spy" not in name}
-    assert {HOLDS} == known
+    services = ("app-1", "proxy-1")
+    assert {HOLDS} == {found[name].judgement for name in found if "-> db-1:3306" in name and name.startswith(services)}
+    assert Judgement.UNJUDGED is found["host -> db-1:3306 on backend_net"].judgement
     assert Judgement.BREACH is found["spy -> db-1:3306 on backend_net"].judgement
 
 
 def test_a_policy_of_wildcards_allows_everything_and_needs_flows_that_are_predicted_open() -> None:
-    deployment = STACK.with_policy({"allow": ["* -> *"]})
+    deployment = STACK.with_policy({"allow": ["* -> *", "outside -> *", "* -> outside, host"]})
 
     assert 0 == code(deployment, {"db-1 -> outside:*": ACCEPTED})
     assert {"app-1 -> db-1:* on backend_net"} == broken(deployment, {"app-1 -> db-1:* on backend_net": SILENT})
@@ -437,7 +438,7 @@ def test_a_listener_of_a_service_in_the_hosts_namespace_belongs_to_the_service()
     assert "db-1 -> host:9000 on backend_net" not in found
     assert (
         HOLDS
-        is deployment.with_policy(allow=[*POLICY["allow"], "* -> agent:9000"])
+        is deployment.with_policy(allow=[*POLICY["allow"], "*, outside -> agent:9000"])
         .found()["outside -> agent-1:9000 at 192.0.2.10"]
         .judgement
     )

@@ -20,7 +20,7 @@ from ledger.archive.validate import Document
 
 TREND_LENGTH: Final = 30  # proofs
 COMPRESSION_LEVEL: Final = 3  # of zlib: half the time of the default level, and 5 % more bytes
-VERDICT_LETTERS: Final = {"proven": "p", "breached": "b", "unproven": "u"}
+VERDICT_LETTERS: Final = {"proven": "p", "drawn": "d", "breached": "b", "unproven": "u"}
 
 SELECT_ADJACENT: Final = {
     "before": "SELECT id, started, state FROM proof WHERE project_id = :project AND started <= :started"

@@ -1,12 +1,14 @@
 """Validates the bytes of a proof before they are stored.
 
 Input: bytes. Output: a `Document`, or InvalidProofError.
-Rule: a stored document conforms to the published JSON Schema and is in canonical form (RFC 8785): decoding and encoding
-returns the same bytes, so that one document has one digest.
+Rules:
+  - A stored document conforms to the published JSON Schema.
+  - It is in canonical form (RFC 8785), so that one document has one digest: decoding and encoding returns the same
+    bytes, a number is an integer without fraction or exponent, and a time has one spelling.
+  - Its verdict follows from its flows, policy and coverage: `cloison_view.verdict` derives it.
 """
 
 import hashlib
-from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,6 +18,7 @@ from typing import Any, Final
 import jsonschema_rs
 import msgspec
 
+from cloison_view import verdict
 from cloison_view.connections import ProofConnection, connections
 
 PROOF_SCHEMA: Final = jsonschema_rs.validator_for(
@@ -23,6 +26,10 @@ PROOF_SCHEMA: Final = jsonschema_rs.validator_for(
 )
 LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)
 MAX_MESSAGE: Final = 300  # characters of a library's message
+NOT_CANONICAL: Final = (
+    "The bytes are not the canonical form of RFC 8785 (members sorted and once, integers without fraction or exponent,"
+    " no space, no newline at the end): send the file that cloison wrote."
+)
 
 
 class InvalidProofError(Exception):
@@ -63,15 +70,14 @@ class Document:
 def read(body: bytes) -> Document:
     """Return the valid proof with these bytes; InvalidProofError when they are none."""
     try:
-        proof = msgspec.json.decode(body)
+        proof = DECODER.decode(body)
+    except InvalidProofError:
+        raise
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidProofError(f"This is not JSON: {str(error)[:MAX_MESSAGE]}.") from error
     _check_schema(proof)
     if msgspec.json.encode(proof, order="sorted") != body:
-        raise InvalidProofError(
-            "The bytes are not the canonical form of RFC 8785 (members sorted and once, no space, no newline at the"
-            " end): send the file that cloison wrote."
-        )
+        raise InvalidProofError(NOT_CANONICAL)
     _check_consistency(proof)
     document = Document(body, proof)
     if not document.connections:
@@ -82,6 +88,13 @@ def read(body: bytes) -> Document:
 def trusted_document(body: bytes) -> Document:
     """Return a document that was validated when it was stored."""
     return Document(body, msgspec.json.decode(body))
+
+
+def _refuse_float(text: str) -> Any:
+    raise InvalidProofError(f"{NOT_CANONICAL} The number {text[:40]} is not an integer.")
+
+
+DECODER: Final = msgspec.json.Decoder(float_hook=_refuse_float)
 
 
 def _check_schema(proof: Any) -> None:
@@ -96,6 +109,8 @@ def _check_schema(proof: Any) -> None:
 
 def _check_consistency(proof: dict[str, Any]) -> None:
     """Raise InvalidProofError for a document that matches the schema but contradicts itself."""
+    if not verdict.is_canonical_time(proof["started"]):
+        raise InvalidProofError(f"started: {proof['started'][:40]!r} is not written like 2026-01-02T03:04:05.678Z.")
     _parse_time(proof["started"])
     vantages, endpoints = len(proof["vantages"]), len(proof["endpoints"])
     for position, flow in enumerate(proof["flows"]):
@@ -103,11 +118,8 @@ def _check_consistency(proof: dict[str, Any]) -> None:
             raise InvalidProofError(
                 f"flows/{position}: refers to a vantage or an endpoint that the document does not have."
             )
-    counted = Counter(flow["judgement"] for flow in proof["flows"])
-    counted["drift"] = sum(flow["drift"] for flow in proof["flows"])
-    stated = {word: number for word, number in proof["totals"].items() if number}
-    if stated != {word: number for word, number in counted.items() if number}:
-        raise InvalidProofError("totals: do not match the flows.")
+    if found := verdict.contradiction(proof):
+        raise InvalidProofError(f"{found}. Send the file that cloison wrote.")
 
 
 def _parse_time(text: str) -> datetime:

@@ -36,6 +36,7 @@ def init_app(app: Flask) -> None:
     for time_filter in (time_format.age, time_format.clock, time_format.day, time_format.time_of_day, time_format.iso):
         app.add_template_filter(time_filter)
     app.add_template_filter(views_labels.port, "port")
+    app.add_template_filter(views_labels.verdict_word)
     app.add_template_filter(display_name)
     app.add_template_filter(value_word)
     app.add_template_filter(seen, "shown")

@@ -15,6 +15,7 @@ LABEL: Final = "isolation"
 COLOURS: Final[Mapping[str, str]] = {
     views_labels.PROVEN: "#1a7f4b",
     views_labels.BREACHED: "#c4242b",
+    views_labels.DRAWN: "#5b6675",
     views_labels.UNPROVEN: "#8a5a00",
     views_labels.NONE: "#5b6675",
 }
@@ -50,7 +51,8 @@ class _TextBox:
 
 def badge_svg(word: str, age: str | None) -> Markup:
     """Return the badge for a verdict and its age; it contains the word, so that colour is not the only sign."""
-    label, text = _TextBox(LABEL), _TextBox(f"{word} · {age}" if age else word)
+    shown = views_labels.verdict_word(word)
+    label, text = _TextBox(LABEL), _TextBox(f"{shown} · {age}" if age else shown)
     return FRAME.format(
         label=label.text,
         text=text.text,

@@ -9,17 +9,26 @@ from typing import Final
 from cloison_view.labels import COUNTED
 
 PROVEN: Final = "proven"
+DRAWN: Final = "drawn"
 BREACHED: Final = "breached"
 UNPROVEN: Final = "unproven"
 NONE: Final = "none"
 
 VERDICT_SENTENCES: Final[Mapping[str, str]] = {
     PROVEN: "Every connection is open or closed as the file intends.",
+    DRAWN: "The file has no policy. Every connection is open or closed as the file draws it.",
     BREACHED: "A connection is open that must be closed, or closed that is needed.",
     UNPROVEN: "Some connections could not be observed, so the isolation is not proven.",
     NONE: "No proof has been received.",
 }
-URGENCY: Final[Mapping[str, int]] = {BREACHED: 0, UNPROVEN: 1, NONE: 2, PROVEN: 3}
+SHOWN_WORDS: Final[Mapping[str, str]] = {DRAWN: "as drawn"}
+"""The words that differ from those of the document."""
+URGENCY: Final[Mapping[str, int]] = {BREACHED: 0, UNPROVEN: 1, NONE: 2, DRAWN: 3, PROVEN: 4}
+
+
+def verdict_word(word: str) -> str:
+    """Return the word of a verdict for people: `as drawn` for `drawn`, which is not a proof."""
+    return SHOWN_WORDS.get(word, word)
 
 
 def sentence(word: str) -> str:
@@ -40,5 +49,7 @@ def port(number: int) -> str:
 def verdict_counts(words: tuple[str, ...]) -> str:
     """Return the number of proofs with each verdict: `28 proven, 2 breached`."""
     return ", ".join(
-        f"{words.count(word)} {word}" for word in dict.fromkeys((PROVEN, BREACHED, UNPROVEN, *words)) if word in words
+        f"{words.count(word)} {verdict_word(word)}"
+        for word in dict.fromkeys((PROVEN, DRAWN, BREACHED, UNPROVEN, *words))
+        if word in words
     )

@@ -19,6 +19,7 @@ HEIGHT: Final = 24
 BAR_HEIGHTS: Final[Mapping[str, int]] = {
     views_labels.NONE: 2,
     views_labels.PROVEN: 8,
+    views_labels.DRAWN: 8,
     views_labels.UNPROVEN: 16,
     views_labels.BREACHED: HEIGHT,
 }

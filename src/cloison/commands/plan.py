@@ -57,6 +57,7 @@ def command(selection: Selection, engine: str, external: str | None, output_opti
     from importlib.metadata import version
 
     from cloison.commands import output as commands_output
+    from cloison.compose import policy as compose_policy
     from cloison.compose import project as compose_project
     from cloison.engine import compose_cli
     from cloison.plan import planner
@@ -66,6 +67,7 @@ def command(selection: Selection, engine: str, external: str | None, output_opti
 
     paths = commands_output.report_paths(output_options.formats, output_options.output, stem="plan")
     project = compose_project.project(compose_cli.resolved(selection))
+    compose_policy.check_publications(project)
     result = planner.plan(project, Assumptions(engine, external or ""), Tool("cloison", version("cloison")))
     for name, path in paths.items():
         commands_output.write_report(path, _report(name, result, strict=output_options.strict))

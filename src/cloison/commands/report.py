@@ -37,26 +37,24 @@ def command(file: str, output_options: OutputOptions) -> int:
 def stored(file: str) -> Proof:
     """Return the proof in a file, or on stdin for `-`.
 
-    Raises UsageError when the file is not a proof or not in canonical form (RFC 8785): the SHA-256 of its bytes would
-    not be the proof's digest.
+    Raises UsageError when the file is not a proof, when its verdict does not follow from its flows, policy and
+    coverage, or when it is not in canonical form (RFC 8785): the SHA-256 of its bytes would not be the proof's digest.
     """
     import msgspec
 
-    from cloison.proof.schema import canonical, parse
+    from cloison.proof.schema import NotCanonicalError, parse
 
     name = "stdin" if file == STDIN else file
     document = _read(file)
     try:
-        proof = parse(document)
-        is_canonical = canonical(proof) == document
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise UsageError(f"{name} is not a proof: {error}. Make one with cloison prove --format json") from error
-    if not is_canonical:
+        return parse(document)
+    except NotCanonicalError as error:
         raise UsageError(
             f"{name} is a proof, but not in canonical form, so its checksum is not the proof's digest. "
             "If it was only indented, jq --sort-keys --compact-output --join-output . restores it"
-        )
-    return proof
+        ) from error
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise UsageError(f"{name} is not a proof: {error}. Make one with cloison prove --format json") from error
 
 
 def _read(file: str) -> bytes:

@@ -1,7 +1,8 @@
 """The policy of a project, the value of `x-cloison`: which flows it allows and which open flows it tolerates.
 
+    groups: {backends: [api, worker]}       # names for several services
     allow:
-      - outside -> proxy:80                 # source -> target[:port[/proto]]
+      - outside -> proxy:80                 # the language of a flow: see `compose.flow_rule` and docs/policy.md
     tolerate:
       - network: backend_net                # flows between members that exist only because they share it
         why: Docker has no policy inside a network
@@ -16,55 +17,17 @@ would pass without a test.
 from __future__ import annotations
 
 import re
-import reprlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from cloison.compose.flow_rule import ANY_PLACE, Names, PolicyRule, parse_flow, quoted
 from cloison.compose.project import POLICY_KEY, Project
-from cloison.compose.schema import MAX_PORT
 from cloison.compose.suggest import suggestion
 from cloison.errors import PolicyError
-from cloison.model.flow import FOREIGN, HOST, OUTSIDE, TRANSPORT_PROTOCOLS, Flow, Protocol
+from cloison.model.flow import FOREIGN, HOST, OUTSIDE, Flow, Protocol
 
-ANY_PLACE: Final = "*"
-FLOW_PATTERN: Final = re.compile(
-    r"^\s*(?P<source>\S+)\s*->\s*(?P<target>[^\s:/]+)(?::(?P<port>[0-9]{1,5})(?:/(?P<protocol>\w+))?)?\s*$",
-)
-_quoted: Final = reprlib.Repr()
-"""Quotes an invalid value in an error, shortened in length and depth."""
-_quoted.maxstring = _quoted.maxother = 60
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyRule:
-    """One flow rule of the policy. `where` is its position, for errors and reports."""
-
-    source: str
-    target: str
-    port: int | None
-    protocol: Protocol
-    where: str
-    text: str
-
-    @property
-    def has_wildcard(self) -> bool:
-        """Whether the source or the target is `*`."""
-        return ANY_PLACE in (self.source, self.target)
-
-    def matches(self, flow: Flow) -> bool:
-        """Whether the rule matches `flow`."""
-        end = flow.endpoint
-        return (
-            _matches_place(self.source, flow.vantage.place)
-            and _matches_place(self.target, end.place)
-            and (self.port is None or (self.port, self.protocol) == (end.service_port, end.protocol))
-        )
-
-
-def _matches_place(name: str, place: str) -> bool:
-    """Whether a name of the policy matches a place; `*` matches every place but foreign containers."""
-    return name == place or (name == ANY_PLACE and not place.startswith(FOREIGN))
+GROUP_NAME: Final = re.compile(r"[a-zA-Z0-9._-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +52,7 @@ class Policy:
 
     allow: tuple[PolicyRule, ...]
     tolerate: tuple[Toleration, ...]
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def policy(project: Project) -> Policy | None:
@@ -99,13 +63,68 @@ def policy(project: Project) -> Policy | None:
     raw = project.policy
     if raw is None:
         return None
-    _mapping(raw, POLICY_KEY, {"allow", "tolerate"})
-    allow = [_rule(project, text, f"{POLICY_KEY}.allow[{i}]") for i, text in enumerate(_list(raw, "allow", POLICY_KEY))]
-    tolerate = [
-        _toleration(project, body, f"{POLICY_KEY}.tolerate[{i}]")
-        for i, body in enumerate(_list(raw, "tolerate", POLICY_KEY))
+    _mapping(raw, POLICY_KEY, {"allow", "groups", "tolerate"})
+    names = Names(project, _groups(project, raw.get("groups"), f"{POLICY_KEY}.groups"))
+    allow = [
+        rule
+        for i, text in enumerate(_list(raw, "allow", POLICY_KEY))
+        for rule in parse_flow(names, text, f"{POLICY_KEY}.allow[{i}]")
     ]
-    return Policy(tuple(allow), tuple(tolerate))
+    tolerate = [
+        toleration
+        for i, body in enumerate(_list(raw, "tolerate", POLICY_KEY))
+        for toleration in _tolerations(names, body, f"{POLICY_KEY}.tolerate[{i}]")
+    ]
+    return Policy(tuple(allow), tuple(tolerate), names.groups)
+
+
+def check_publications(project: Project) -> None:
+    """Raise PolicyError for the first rule that `check_publication` refuses."""
+    rules = policy(project)
+    for rule in rules.allow if rules else ():
+        check_publication(project, rule)
+
+
+def check_publication(project: Project, rule: PolicyRule) -> None:
+    """Raise PolicyError for a rule that opens a port to the outside that a service does not publish.
+
+    A service that publishes no port at all is not checked: the rule is then broken, and the report says why.
+    """
+    sharers = [s for s in project.services.values() if project.owner(s.name) == rule.target and s.network_mode != HOST]
+    ports = [port for service in sharers for port in service.ports]
+    if rule.source != OUTSIDE or not ports or any(rule.covers(port.protocol, port.target) for port in ports):
+        return
+    published = sorted({f"{port.target}/{port.protocol}" for port in ports})
+    raise PolicyError(
+        f'{rule.where}: service "{rule.target}" publishes no port {rule.port_text}; it publishes '
+        f"{', '.join(published)} (a policy names the container's port, not the host's)"
+    )
+
+
+def _groups(project: Project, body: Any, where: str) -> dict[str, tuple[str, ...]]:
+    """Return the groups with their members, which are services of the project."""
+    if body is None:
+        return {}
+    if not isinstance(body, Mapping):
+        raise PolicyError(f"{where}: expected a mapping of names to lists of services, found {quoted.repr(body)}")
+    services = Names(project, {})
+    return {name: _members(services, name, members, f"{where}.{name}") for name, members in body.items()}
+
+
+def _members(names: Names, group: Any, members: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(group, str) or not GROUP_NAME.fullmatch(group):
+        raise PolicyError(f"{where}: a group's name has letters, digits and . _ - only")
+    if group in names.project.services or group in (HOST, OUTSIDE):
+        raise PolicyError(f'{where}: "{group}" names a place already; give the group another name')
+    if not isinstance(members, list):
+        raise PolicyError(f"{where}: expected a list of services, found {quoted.repr(members)}; write [api, worker]")
+    if not members:
+        raise PolicyError(f"{where}: the group is empty; name its services, or remove it")
+    found = [place for member in members for place in names.places(str(member), where)]
+    for place in found:
+        if place in (HOST, OUTSIDE, ANY_PLACE) or place.startswith(FOREIGN):
+            raise PolicyError(f'{where}: "{place}" is not a service; a group has services only')
+    return tuple(dict.fromkeys(found))
 
 
 def check_ports(rules: Policy, known: Mapping[str, Collection[tuple[Protocol, int]]]) -> None:
@@ -116,11 +135,11 @@ def check_ports(rules: Policy, known: Mapping[str, Collection[tuple[Protocol, in
     flow_rules = [*rules.allow, *(toleration.rule for toleration in rules.tolerate if toleration.rule)]
     for rule in flow_rules:
         ports = known.get(rule.target)
-        if rule.port is None or ports is None or (rule.protocol, rule.port) in ports:
+        if rule.port is None or ports is None or any(rule.covers(*port) for port in ports):
             continue
         raise PolicyError(
-            f'{rule.where}: service "{rule.target}" has no port {rule.port}/{rule.protocol}; '
-            f"{_port_hint(ports)}. Declare a port that has no listener yet with `expose`",
+            f'{rule.where}: service "{rule.target}" has no port {rule.port_text}; '
+            f"{_ports_hint(ports)}. Declare a port that has no listener yet with `expose`",
         )
 
 
@@ -141,73 +160,35 @@ def check_rules_match(rules: Policy, flows: Iterable[Flow], completed: Collectio
 
 def _cover_hint(rule: PolicyRule, asked: Iterable[Flow]) -> str:
     """Return why a rule matches no flow: the host is a known place, but may have no such listener."""
+    if rule.names_foreign:
+        return "no foreign container of this name is on a network of the project"
     if rule.target == HOST and any(replace(rule, port=None).matches(flow) for flow in asked):
         return (
-            f"no process of the host is known to listen on port {rule.port}/{rule.protocol} beyond loopback; "
+            f"no process of the host is known to listen on port {rule.port_text} beyond loopback; "
             f'start one, or write "{rule.source} -> {HOST}", which covers every port'
         )
     return "source and target must be different places, and one of them a service with its own address"
 
 
 def named_ports(rules: Policy | None, place: str) -> set[tuple[Protocol, int]]:
-    """Return the ports of `place` that the policy's `allow` names."""
-    flow_rules = rules.allow if rules else ()
-    return {(rule.protocol, rule.port) for rule in flow_rules if rule.target == place and rule.port is not None}
+    """Return the ports of `place` that the policy's `allow` names, of a range its first and its last."""
+    return {port for rule in (rules.allow if rules else ()) if rule.target == place for port in rule.ends()}
 
 
-def _rule(project: Project, text: Any, where: str) -> PolicyRule:
-    match = FLOW_PATTERN.match(text) if isinstance(text, str) else None
-    if match is None:
-        raise PolicyError(
-            f"{where}: {_quoted.repr(text)} is not a flow; "
-            'write "source -> target[:port[/proto]]", e.g. "app -> db:3306"'
-        )
-    places = (*project.services, HOST, OUTSIDE, ANY_PLACE)
-    for name in (match["source"], match["target"]):
-        if name not in places:
-            raise PolicyError(f'{where}: no service "{name}"{suggestion(name, places)}')
-    if match["target"] == OUTSIDE and match["port"]:
-        whole = f"{match['source']} -> {OUTSIDE}"
-        raise PolicyError(f'{where}: "{OUTSIDE}" has no ports in a policy; write "{whole}"')
-    return PolicyRule(
-        match["source"],
-        # A service that shares a namespace is reached at the addresses of the namespace's owner.
-        project.owner(match["target"]),
-        _port(match["port"], where),
-        _protocol(match["protocol"], where),
-        where,
-        " ".join(text.split()),
-    )
-
-
-def _port(text: str | None, where: str) -> int | None:
-    if text is None:
-        return None
-    if not 1 <= int(text) <= MAX_PORT:
-        raise PolicyError(f"{where}: {text} is not a port; ports are 1 to {MAX_PORT}")
-    return int(text)
-
-
-def _protocol(text: str | None, where: str) -> Protocol:
-    known = {protocol.value: protocol for protocol in TRANSPORT_PROTOCOLS}
-    if (text or "tcp") not in known:
-        raise PolicyError(f'{where}: no protocol "{text}"; write tcp, udp or sctp')
-    return known[text or "tcp"]
-
-
-def _toleration(project: Project, body: Any, where: str) -> Toleration:
+def _tolerations(names: Names, body: Any, where: str) -> list[Toleration]:
+    """Return the tolerations of one entry: one for each rule of its flow."""
     _mapping(body, where, {"flow", "network", "why"})
     why = _text(body.get("why"))
     if not why:
-        raise PolicyError(f"{where}: the toleration gives no reason; add `why:`")
+        raise PolicyError(f'{where}: the toleration gives no reason; add "why:"')
     if ("flow" in body) == ("network" in body):
         raise PolicyError(f"{where}: a toleration needs either `flow:` or `network:`, not both")
     if "flow" in body:
-        return Toleration(why, where, rule=_rule(project, body["flow"], f"{where}.flow"))
-    key = body["network"]
-    if not isinstance(key, str) or key not in project.networks:
-        raise PolicyError(f'{where}.network: no network "{key}"{suggestion(str(key), project.networks)}')
-    return Toleration(why, where, network=key)
+        return [Toleration(why, where, rule=rule) for rule in parse_flow(names, body["flow"], f"{where}.flow")]
+    key, networks = body["network"], names.project.networks
+    if not isinstance(key, str) or key not in networks:
+        raise PolicyError(f'{where}.network: no network "{key}"{suggestion(str(key), networks)}')
+    return [Toleration(why, where, network=key)]
 
 
 def _text(body: Any) -> str:
@@ -217,7 +198,7 @@ def _text(body: Any) -> str:
 
 def _mapping(body: Any, where: str, keys: set[str]) -> None:
     if not isinstance(body, Mapping):
-        raise PolicyError(f"{where}: expected a mapping with {_listed(keys)}, found {_quoted.repr(body)}")
+        raise PolicyError(f"{where}: expected a mapping with {_listed(keys)}, found {quoted.repr(body)}")
     for key in body:
         if key not in keys:
             raise PolicyError(f'{where}: no key "{key}"{suggestion(str(key), keys)}')
@@ -228,7 +209,7 @@ def _list(body: Mapping[str, Any], key: str, where: str) -> list[Any]:
     if items is None:
         return []
     if not isinstance(items, list):
-        raise PolicyError(f"{where}.{key}: expected a list, found {_quoted.repr(items)}")
+        raise PolicyError(f'{where}.{key}: expected a list, found {quoted.repr(items)}; begin each entry with "- "')
     return items
 
 
@@ -236,5 +217,7 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def _port_hint(ports: Collection[tuple[Protocol, int]]) -> str:
-    return f"it has {_listed(f'{port}/{protocol}' for protocol, port in ports)}" if ports else "it has no listener"
+def _ports_hint(ports: Iterable[tuple[Protocol, int]]) -> str:
+    """Return the ports that a service has, for an error."""
+    names = sorted(f"{port}/{protocol}" for protocol, port in ports)
+    return f"it has {', '.join(names)}" if names else "it has no listener"

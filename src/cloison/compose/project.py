@@ -8,6 +8,7 @@ Source: https://docs.docker.com/reference/cli/docker/compose/config/
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,9 +18,11 @@ from typing import Any, Final
 from cloison.compose.schema import MAX_PORT, DocumentForm, NetworkForm, PortForm, ServiceForm, read
 from cloison.compose.suggest import suggestion
 from cloison.errors import FileError, PolicyError
-from cloison.model.flow import HOST, OUTSIDE, Protocol
+from cloison.model.flow import SERVICE_PREFIX, Protocol, service_place
 
 POLICY_KEY: Final = "x-cloison"
+POLICY_KEY_SIMILARITY: Final = 0.85
+"""The least similarity of a key that is taken for a wrong spelling: `x-cloisons`, `x-clioson`."""
 DEFAULT_BRIDGE: Final = "bridge"
 """The engine's default network, and the network mode that selects it."""
 COMPLETED: Final = "service_completed_successfully"
@@ -78,7 +81,7 @@ class Service:
     def shares_namespace_with(self) -> str:
         """The service whose network namespace this one shares, empty when it has its own."""
         mode, _, name = self.network_mode.partition(":")
-        return name if mode == "service" else ""
+        return service_place(name) if mode == "service" else ""
 
 
 @dataclass(frozen=True)
@@ -125,20 +128,32 @@ def project(document: Mapping[str, Any]) -> Project:
     """
     whole = read(document, DocumentForm, "the resolved Compose file")
     networks = {key: _network(key, read(body or {}, NetworkForm, f"networks.{key}")) for key, body in _items(whole)}
-    bodies = {name: read(body, ServiceForm, f"services.{name}") for name, body in whole.services.items()}
+    bodies = {service_place(name): read(body, ServiceForm, f"services.{name}") for name, body in whole.services.items()}
     awaited = {name for body in bodies.values() for name in _awaited(body)}
     services = {
         name: _service(name, body, networks, completion_awaited=name in awaited) for name, body in bodies.items()
     }
     _check_namespaces(services)
+    _check_policy_key(document)
     if POLICY_KEY in document and document[POLICY_KEY] is None:
         raise PolicyError(f"{POLICY_KEY}: the policy is empty; add `allow:` with the allowed flows, or remove the key")
     return Project(whole.name, services, networks, document.get(POLICY_KEY))
 
 
+def _check_policy_key(document: Mapping[str, Any]) -> None:
+    """Refuse a policy under a key that is nearly `x-cloison`, or inside a service or a network: it would be ignored."""
+    for key in document:
+        if key != POLICY_KEY and difflib.get_close_matches(key.casefold(), [POLICY_KEY], cutoff=POLICY_KEY_SIMILARITY):
+            raise PolicyError(f'{key}: no such key; the policy is the value of "{POLICY_KEY}"')
+    for section in ("services", "networks", "volumes"):
+        for name, body in (document.get(section) or {}).items():
+            if isinstance(body, Mapping) and POLICY_KEY in body:
+                raise PolicyError(f"{section}.{name}.{POLICY_KEY}: the policy belongs at the top level of the file")
+
+
 def _awaited(body: ServiceForm) -> Iterable[str]:
     """Return the services that must complete before this one starts."""
-    return (name for name, link in (body.depends_on or {}).items() if link.condition == COMPLETED)
+    return (service_place(name) for name, link in (body.depends_on or {}).items() if link.condition == COMPLETED)
 
 
 def _items(document: DocumentForm) -> Iterable[tuple[str, Any]]:
@@ -176,9 +191,8 @@ def _network(key: str, body: NetworkForm) -> Network:
 
 
 def _service(name: str, body: ServiceForm, networks: Mapping[str, Network], *, completion_awaited: bool) -> Service:
-    if name in (HOST, OUTSIDE):
-        raise FileError(f'services.{name}: "{name}" is a reserved word of the policy; rename the service')
-    where, mode = f"services.{name}", _mode(name, body.network_mode or "")
+    written = name.removeprefix(SERVICE_PREFIX)
+    where, mode = f"services.{written}", _mode(written, body.network_mode or "")
     attached_networks = {
         _network_name(where, key, networks): attachment for key, attachment in (body.networks or {}).items()
     }

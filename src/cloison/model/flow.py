@@ -16,12 +16,19 @@ import msgspec
 HOST: Final = "host"
 OUTSIDE: Final = "outside"
 FOREIGN: Final = "stranger:"
+SERVICE_PREFIX: Final = "service:"
+"""The prefix of a service's name in a policy, and of the place of a service that is called `host` or `outside`."""
 EVERY_ADDRESS: Final = ("0.0.0.0", "::", "")  # noqa: S104  # the engine's notations of the wildcard
 WILDCARD: Final = {4: "0.0.0.0", 6: "::"}  # noqa: S104  # the kernel's wildcard, by the version of IP
 LINK_LOCAL: Final = "fe80:"
 """The prefix of IPv6 addresses that are valid on one link only (RFC 4291 section 2.5.6)."""
 ANY_PORT: Final = 0
 """The service port of a canary: it represents every port without a listener."""
+
+
+def service_place(name: str) -> str:
+    """Return the place of a service: its name, with a prefix where the name is that of another place."""
+    return SERVICE_PREFIX + name if name in (HOST, OUTSIDE) else name
 
 
 class Protocol(StrEnum):

@@ -188,7 +188,7 @@ def _undeclared(project: Project, rules: Policy) -> Iterator[LintFinding]:
     flow_rules = [*rules.allow, *(toleration.rule for toleration in rules.tolerate if toleration.rule)]
     for rule in flow_rules:
         ports = known.get(rule.target)
-        if rule.port is not None and ports is not None and (rule.protocol, rule.port) not in ports:
-            port = f"port {rule.port}/{rule.protocol} of {rule.target}"
+        if rule.port is not None and ports is not None and not any(rule.covers(*port) for port in ports):
+            port = f"port {rule.port_text} of {rule.target}"
             why = "is not in any Compose file" if rule.target == HOST else "is not declared in the file (`expose`)"
             yield LintFinding(rule.where, LintKind.UNDECLARED, f"{port} {why}; the plan assumes a listener")

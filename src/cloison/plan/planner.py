@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
+
+import msgspec
 
 from cloison.compose import policy
 from cloison.compose.addressing import check_addresses
 from cloison.compose.policy import Policy
 from cloison.compose.project import Project
-from cloison.errors import BREACHED, PROVEN, UNPROVEN
 from cloison.model.facts import EngineFacts, Facts
 from cloison.model.flow import HOST, Flow, Protocol
 from cloison.model.outcome import Observation, Outcome, Reach
@@ -46,14 +47,10 @@ from cloison.verdict import judge as verdict_judge
 from cloison.verdict.intent import Intention
 from cloison.verdict.judge import JudgedFlow, Judgement
 from cloison.verdict.reasons import reason, unneeded_tolerations
+from cloison_view import verdict as view_verdict
 
 PREDICTED_OUTCOME: Final = {Reach.OPEN: Outcome.ACCEPTED, Reach.SHUT: Outcome.SILENT, Reach.UNKNOWN: Outcome.ERROR}
 """The outcome that represents a prediction, so that the table of judgements applies to it."""
-VERDICT_WORDS: Final[dict[int, Literal["sound", "breached", "undecided"]]] = {
-    PROVEN: "sound",
-    BREACHED: "breached",
-    UNPROVEN: "undecided",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,7 @@ def build_scenario(project: Project, rules: Policy | None, assumed: Assumptions)
 def _named(rules: Policy | None, place: str) -> set[tuple[Protocol, int]]:
     """Return the ports of a place that the policy names, in `allow` or `tolerate`."""
     tolerated = [toleration.rule for toleration in rules.tolerate if toleration.rule] if rules else []
-    ports = {(rule.protocol, rule.port) for rule in tolerated if rule.target == place and rule.port is not None}
+    ports = {port for rule in tolerated if rule.target == place for port in rule.ends()}
     return {*policy.named_ports(rules, place), *ports}
 
 
@@ -110,11 +107,11 @@ def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
     check_addresses(project)
     scenario = build_scenario(synthetic_facts.with_capped_replicas(project), policy.policy(project), assumed)
     if scenario.rules:
-        policy.check_rules_match(scenario.rules, scenario.predicted)
+        own = Policy(tuple(rule for rule in scenario.rules.allow if not rule.names_foreign), ())
+        policy.check_rules_match(own, scenario.predicted)
     judged = scenario.judged()
     places, ends = sorted({f.vantage for f in scenario.predicted}), sorted({f.endpoint for f in scenario.predicted})
     where = ({v: i for i, v in enumerate(places)}, {end: i for i, end in enumerate(ends)})
-    code = verdict_judge.exit_code(judged, complete=bool(judged))
     counted = Counter(item.judgement for item in judged)
     unknown = sum(item.prediction.reach is Reach.UNKNOWN for item in judged)
     skipped = [SkippedPart(what, why) for what, why in flow_enumeration.skipped(scenario.project, scenario.facts)]
@@ -122,13 +119,18 @@ def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
     return Plan(
         schema_version="2",
         tool=tool,
-        verdict=PlanVerdict("drawn" if code == PROVEN and scenario.rules is None else VERDICT_WORDS[code], code),
+        verdict=_verdict(judged, skipped, has_policy=scenario.rules is not None),
         project=proof_build.project_part(project, scenario.facts),
         assumed=_assumed(engine, assumed.external),
         policy=proof_build.policy_part(scenario.rules),
         vantages=[PlanVantagePart(v.place, v.container) for v in places],
         endpoints=[proof_build.endpoint_part(end) for end in ends],
-        flows=[_flow(item, where[0][item.flow.vantage], where[1][item.flow.endpoint]) for item in judged],
+        flows=[
+            _flow(
+                item, where[0][item.flow.vantage], where[1][item.flow.endpoint], has_policy=scenario.rules is not None
+            )
+            for item in judged
+        ],
         totals={word.value: counted[word] for word in Judgement},
         coverage=PlanCoverage(len(judged), unknown, skipped),
         remarks=[
@@ -137,6 +139,13 @@ def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
         proposal=_proposal(scenario, assumed),
         notes=unneeded_tolerations(scenario.rules, judged),
     )
+
+
+def _verdict(judged: Iterable[JudgedFlow], skipped: Iterable[SkippedPart], *, has_policy: bool) -> PlanVerdict:
+    words = [item.judgement for item in judged]
+    complete = view_verdict.is_complete(len(words), (), (part.why for part in skipped))
+    found = view_verdict.verdict(set(words), has_policy=has_policy, is_complete=complete)
+    return msgspec.convert({"word": view_verdict.PLAN_WORDS[found.word], "exit_code": found.exit_code}, PlanVerdict)
 
 
 def _assumed(engine: EngineFacts, external: str) -> AssumedPart:
@@ -152,7 +161,7 @@ def _assumed(engine: EngineFacts, external: str) -> AssumedPart:
     )
 
 
-def _flow(item: JudgedFlow, vantage: int, endpoint: int) -> PlannedFlow:
+def _flow(item: JudgedFlow, vantage: int, endpoint: int, *, has_policy: bool) -> PlannedFlow:
     return PlannedFlow(
         vantage=vantage,
         endpoint=endpoint,
@@ -161,7 +170,7 @@ def _flow(item: JudgedFlow, vantage: int, endpoint: int) -> PlannedFlow:
         predicted=item.prediction.reach,
         rule=item.prediction.rule,
         judgement=item.judgement,
-        reason=reason(item),
+        reason=reason(item, has_policy=has_policy),
     )
 
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
-
 from cloison.model.outcome import Reach
 from cloison.plan.lint import LintKind
 from cloison.proof.schema import (
@@ -25,6 +23,8 @@ from cloison.proof.schema import (
     SkippedPart,
     Tool,
     Totals,
+    check_consistency,
+    decode_canonical,
     schema_of,
 )
 from cloison.verdict.intent import Intent
@@ -140,11 +140,13 @@ class Plan(Part, frozen=True):
 
 
 def parse(document: bytes) -> Plan:
-    """Return the plan of a JSON document.
+    """Return the plan of a JSON document, after its bytes and its verdict have been checked.
 
-    Raises msgspec.ValidationError with the path of the first error when it is not a plan.
+    Raises msgspec.ValidationError when it is not a plan, is not in canonical form, or contradicts itself.
     """
-    return msgspec.json.decode(document, type=Plan)
+    plan = decode_canonical(document, Plan)
+    check_consistency(plan)
+    return plan
 
 
 def schema() -> dict[str, object]:

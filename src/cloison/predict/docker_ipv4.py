@@ -29,6 +29,7 @@ from cloison.predict.context import (
     PredictionRules,
     opened,
     shut,
+    unfiltered,
     unknown,
 )
 
@@ -81,9 +82,9 @@ def _direct_routing(context: PredictionContext, flow: Flow) -> Prediction:
     if engine.release >= DIRECT_ROUTING_CLOSED:
         return _direct_routing_filtered(context, flow)
     if context.publishes_via_network(end):
-        return opened("before Engine 28 a published port is also open on the container's address")
+        return unfiltered("before Engine 28 a published port is also open on the container's address")
     policies = {
-        ACCEPT: opened("the host's FORWARD policy is ACCEPT, so every container address is routable"),
+        ACCEPT: unfiltered("the host's FORWARD policy is ACCEPT, so every container address is routable"),
         DROP: shut("the host does not forward packets to an unpublished port (FORWARD policy DROP)"),
     }
     return policies.get(engine.forward_policy, unknown("the host's FORWARD policy could not be read"))
@@ -107,7 +108,9 @@ def _direct_routing_filtered(context: PredictionContext, flow: Flow) -> Predicti
     """Predict the same on an engine that drops packets routed to a container's address."""
     end = flow.endpoint
     if context.publishes_via_network(end) and not context.facts.engine.guards_addresses:
-        return opened("the engine allows direct routing, so a published port is also open on the container's address")
+        return unfiltered(
+            "the engine allows direct routing, so a published port is also open on the container's address"
+        )
     if context.publishes_via_network(end) and (trusted := context.trusted_interfaces(end.network)):
         return unknown(
             f"{context.label(end.network)} trusts {trusted}, and the outside may be behind another interface"

@@ -101,9 +101,9 @@ def _direct_routing(context: PredictionContext, flow: Flow) -> Prediction:
     if context.is_internal(end.network):
         return shut(f"{context.label(end.network)} is internal")
     if context.publishes_via_network(end):
-        return opened("before Engine 28 a published port is also open on the container's IPv6 address")
+        return unfiltered("before Engine 28 a published port is also open on the container's IPv6 address")
     policies = {
-        ACCEPT: opened("the host's IPv6 FORWARD policy is ACCEPT, so every container address is routable"),
+        ACCEPT: unfiltered("the host's IPv6 FORWARD policy is ACCEPT, so every container address is routable"),
         DROP: shut("the host does not forward packets to an unpublished port (IPv6 FORWARD policy DROP)"),
     }
     return policies.get(engine.forward_policy_v6, unknown("the host's IPv6 FORWARD policy could not be read"))

@@ -32,7 +32,16 @@ from cloison.predict.common_rules import (
     same_namespace,
     unmanaged_address,
 )
-from cloison.predict.context import ISOLATE, Prediction, PredictionContext, PredictionRules, opened, shut, unknown
+from cloison.predict.context import (
+    ISOLATE,
+    Prediction,
+    PredictionContext,
+    PredictionRules,
+    opened,
+    shut,
+    unfiltered,
+    unknown,
+)
 
 ISOLATED_BY_API: Final = (4, 3)
 """Since this version the Docker-compatible API isolates every bridge that it creates, whatever the file says:
@@ -98,7 +107,9 @@ def from_outside(context: PredictionContext, flow: Flow) -> Prediction | None:
 def _reverse_path_filtered(context: PredictionContext, end: Endpoint) -> Prediction:
     """Predict whether the container's kernel accepts a packet whose source it may have no route to (rp_filter)."""
     label, gateway_networks = context.label(end.network), _gateway_networks(context, end.place)
-    delivered = opened(f"{label} is routable through the host: Podman does not filter packets to it, internal or not")
+    delivered = unfiltered(
+        f"{label} is routable through the host: Podman does not filter packets to it, internal or not"
+    )
     dropped = shut(
         f"{end.place} has no route to the outside over {label}, so its kernel drops packets from there (rp_filter)"
     )

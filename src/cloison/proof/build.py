@@ -1,20 +1,19 @@
 """The builder of the proof document.
 
 Input: the project, facts and policy, the judged flows, the controls of every vantage, and the context of the run.
-Output: a `Proof`. Rule: the same inputs give the same document; nothing here reads a clock or the host.
+Output: a `Proof`. Rule: the same inputs give the same document; nothing here reads a clock or the host. The verdict is
+derived from the document's other parts, as its readers do.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Literal
 
 import msgspec
 
 from cloison.compose.policy import Policy
 from cloison.compose.project import Project
-from cloison.errors import BREACHED, PROVEN, UNPROVEN
 from cloison.model.facts import Facts
 from cloison.model.flow import Endpoint, Vantage
 from cloison.model.outcome import Reach
@@ -35,8 +34,9 @@ from cloison.proof.schema import (
     Verdict,
 )
 from cloison.verdict import flow_enumeration
-from cloison.verdict.judge import JudgedFlow, Judgement, exit_code
+from cloison.verdict.judge import JudgedFlow, Judgement
 from cloison.verdict.reasons import ProofInputs, notes, reason
+from cloison_view import verdict as view_verdict
 
 
 def build_proof(
@@ -49,33 +49,27 @@ def build_proof(
     project, facts, rules = inputs.project, inputs.facts, inputs.policy
     vantages, ends = sorted(controls), sorted({item.flow.endpoint for item in judged})
     coverage = _coverage(project, facts, judged, run_context.not_probed)
-    code = exit_code(judged, complete=coverage.complete)
+    judgements, policy = {item.judgement for item in judged}, policy_part(rules)
+    derived = view_verdict.verdict(judgements, has_policy=policy is not None, is_complete=coverage.complete)
     return Proof(
         schema_version="2",
         tool=run_context.tool,
-        verdict=Verdict(VERDICT_WORDS[code], code),
+        verdict=msgspec.convert(derived._asdict(), Verdict),
         project=project_part(project, facts),
         machine=run_context.machine,
         engine=msgspec.convert(facts.engine, EnginePart, from_attributes=True),
         started=run_context.started,
         duration_ms=run_context.duration_ms,
         patience_ms=run_context.patience_ms,
-        policy=policy_part(rules),
+        policy=policy,
         vantages=[VantagePart(v.place, v.container, *controls[v]) for v in vantages],
         endpoints=[endpoint_part(end) for end in ends],
-        flows=_flows(judged, vantages, ends),
+        flows=_flows(judged, vantages, ends, has_policy=policy is not None),
         totals=_totals(judged),
         findings=list(run_context.findings),
         coverage=coverage,
         notes=[*run_context.notes, *notes(inputs, judged)],
     )
-
-
-VERDICT_WORDS: Final[dict[int, Literal["proven", "breached", "unproven"]]] = {
-    PROVEN: "proven",
-    BREACHED: "breached",
-    UNPROVEN: "unproven",
-}
 
 
 def project_part(project: Project, facts: Facts) -> ProjectPart:
@@ -106,8 +100,11 @@ def policy_part(rules: Policy | None) -> PolicyPart | None:
     """Return the policy as the file writes it, None without one."""
     if rules is None:
         return None
-    tolerated = [TolerationPart(toleration.text, toleration.why) for toleration in rules.tolerate]
-    return PolicyPart([rule.text for rule in rules.allow], tolerated)
+    # A text with lists has several rules and one position.
+    allowed = {rule.where: rule.text for rule in rules.allow}
+    tolerated = {item.where: TolerationPart(item.text, item.why) for item in rules.tolerate}
+    groups = {name: list(members) for name, members in rules.groups.items()}
+    return PolicyPart([*allowed.values()], [*tolerated.values()], groups)
 
 
 def endpoint_part(end: Endpoint) -> EndpointPart:
@@ -117,10 +114,12 @@ def endpoint_part(end: Endpoint) -> EndpointPart:
     )
 
 
-def _flows(judged: Sequence[JudgedFlow], vantages: Sequence[Vantage], ends: Sequence[Endpoint]) -> list[FlowPart]:
+def _flows(
+    judged: Sequence[JudgedFlow], vantages: Sequence[Vantage], ends: Sequence[Endpoint], *, has_policy: bool
+) -> list[FlowPart]:
     vantage_at = {vantage: position for position, vantage in enumerate(vantages)}
     end_at = {end: position for position, end in enumerate(ends)}
-    reasons = _reasons(judged)
+    reasons = _reasons(judged, has_policy=has_policy)
     return [
         FlowPart(
             vantage=vantage_at[item.flow.vantage],
@@ -141,9 +140,11 @@ def _flows(judged: Sequence[JudgedFlow], vantages: Sequence[Vantage], ends: Sequ
     ]
 
 
-def _reasons(judged: Iterable[JudgedFlow]) -> dict[tuple[int, int, int], str]:
+def _reasons(judged: Iterable[JudgedFlow], *, has_policy: bool) -> dict[tuple[int, int, int], str]:
     """Return the reason of every triple of answers: flows with the same answers share one string."""
-    return {key: reason(item) for key, item in {_reason_key(item): item for item in judged}.items()}
+    return {
+        key: reason(item, has_policy=has_policy) for key, item in {_reason_key(item): item for item in judged}.items()
+    }
 
 
 def _reason_key(item: JudgedFlow) -> tuple[int, int, int]:
@@ -162,5 +163,5 @@ def _coverage(
     absent = flow_enumeration.absent(project, facts)
     unknown = sum(item.observation.reach is Reach.UNKNOWN for item in judged)
     skipped = [*not_probed, *(SkippedPart(what, why) for what, why in flow_enumeration.skipped(project, facts))]
-    complete = bool(judged) and not (absent or not_probed)
+    complete = view_verdict.is_complete(len(judged), absent, (part.why for part in skipped))
     return Coverage(len(judged), unknown, absent, skipped, complete=complete)

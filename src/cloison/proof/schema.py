@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 
@@ -19,27 +19,39 @@ from cloison.model.flow import EndpointKind
 from cloison.model.outcome import Outcome, Reach
 from cloison.verdict.intent import Intent
 from cloison.verdict.judge import Cause, Judgement
+from cloison_view import verdict
 
 SafeInteger = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 """An integer that every JSON reader represents exactly: https://www.rfc-editor.org/rfc/rfc8785#section-3.2.2.3"""
 Position = SafeInteger
 TotalsKey = Annotated[str, msgspec.Meta(pattern=r"^[a-z]+$")]
+GroupName = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9._-]+$")]
 Totals = dict[TotalsKey, SafeInteger]
 """The number of flows of each judgement."""
 
 
 FLOWS_PER_CHUNK: Final = 1000
 """The number of flows that are encoded at once."""
+TIME_EXAMPLE: Final = "2026-01-02T03:04:05.678Z"
+NOT_CANONICAL: Final = "the bytes are not the canonical form (RFC 8785) of the document"
 
 
-class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A part of the document; an unknown member is an error, because the digest would not cover it."""
+class NotCanonicalError(msgspec.ValidationError):
+    """The bytes are a document, but not in canonical form."""
+
+
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A part of the document; an unknown member is an error, because the digest would not cover it.
+
+    A member with a default was added later. It is left out where it has its default, so that a document of an earlier
+    program has the same canonical bytes as before.
+    """
 
 
 class Verdict(Part, frozen=True):
     """The verdict of the proof; `exit_code` is the exit code of `cloison prove` without `--strict`."""
 
-    word: Literal["proven", "breached", "unproven"]
+    word: Literal["proven", "drawn", "breached", "unproven"]
     exit_code: SafeInteger
 
 
@@ -110,6 +122,7 @@ class PolicyPart(Part, frozen=True):
 
     allow: list[str]
     tolerate: list[TolerationPart]
+    groups: dict[GroupName, list[str]] = msgspec.field(default_factory=dict)
 
 
 class VantagePart(Part, frozen=True):
@@ -233,7 +246,7 @@ def canonical(document: Part) -> bytes:
 
 def canonical_chunks(document: Part) -> Iterator[bytes]:
     """Yield the canonical bytes in chunks: all bytes of a large proof would need as much memory as its flows."""
-    for at, name in enumerate(sorted(document.__struct_fields__)):
+    for at, name in enumerate(sorted(_written_members(document))):
         yield f'{"," if at else "{"}"{name}":'.encode()
         member = getattr(document, name)
         if not isinstance(member, list):
@@ -247,6 +260,14 @@ def canonical_chunks(document: Part) -> Iterator[bytes]:
     yield b"}"
 
 
+def _written_members(document: Part) -> Iterator[str]:
+    """Yield the members that are written: all but those with a default that have their default (`omit_defaults`)."""
+    for field in msgspec.structs.fields(document):
+        default = field.default_factory() if field.default_factory is not msgspec.NODEFAULT else field.default
+        if default is msgspec.NODEFAULT or getattr(document, field.name) != default:
+            yield field.name
+
+
 def digest(document: Part) -> str:
     """Return the SHA-256 of a document's canonical bytes, in hexadecimal."""
     sha256 = hashlib.sha256()
@@ -256,11 +277,42 @@ def digest(document: Part) -> str:
 
 
 def parse(document: bytes) -> Proof:
-    """Return the proof of a JSON document.
+    """Return the proof of a JSON document, after its bytes and its verdict have been checked.
 
-    Raises msgspec.ValidationError with the path of the first error when it is not a proof.
+    Raises msgspec.ValidationError when it is not a proof, is not in canonical form, or contradicts itself: its verdict
+    has to follow from its flows, policy and coverage.
     """
-    return msgspec.json.decode(document, type=Proof)
+    proof = decode_canonical(document, Proof)
+    if not verdict.is_canonical_time(proof.started):
+        raise msgspec.ValidationError(f"started: {proof.started[:40]!r} is not written like {TIME_EXAMPLE}")
+    check_consistency(proof)
+    return proof
+
+
+P = TypeVar("P", bound=Part)
+
+
+def decode_canonical(document: bytes, form: type[P]) -> P:
+    """Return the document of these bytes.
+
+    Raises msgspec.ValidationError with the path of the first error, and NotCanonicalError when the bytes are not those
+    that `canonical` writes: the SHA-256 of the file would not identify the document.
+    """
+    decoded = msgspec.json.decode(document, type=form)
+    at = 0
+    for chunk in canonical_chunks(decoded):
+        if document[at : at + len(chunk)] != chunk:
+            raise NotCanonicalError(NOT_CANONICAL)
+        at += len(chunk)
+    if at != len(document):
+        raise NotCanonicalError(NOT_CANONICAL)
+    return decoded
+
+
+def check_consistency(document: Part) -> None:
+    """Raise msgspec.ValidationError for the first contradiction between a document's parts."""
+    if found := verdict.contradiction(document):
+        raise msgspec.ValidationError(f"the document contradicts itself: {found}")
 
 
 def schema() -> dict[str, object]:

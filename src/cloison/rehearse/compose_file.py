@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
-from cloison.compose.policy import FLOW_PATTERN
+from cloison.compose.flow_rule import without_places
 from cloison.compose.project import POLICY_KEY
 from cloison.engine.labels import REHEARSAL_LABEL
 from cloison.model.facts import NetworkFacts
-from cloison.model.flow import EVERY_ADDRESS
+from cloison.model.flow import EVERY_ADDRESS, SERVICE_PREFIX
 
 BRIDGE: Final = "bridge"
 BRIDGE_NAME: Final = "com.docker.network.bridge.name"
@@ -220,26 +220,40 @@ def _is_local(address: str, addresses: Iterable[str]) -> bool:
 
 
 def _policy(policy: Any, excluded: Collection[str], report: _Report) -> Any:
-    """Return the policy without the rules about services that are left out."""
+    """Return the policy without the services that are left out, and without the rules that name no other."""
     if not excluded or not isinstance(policy, Mapping):
         return policy
-    filtered: dict[str, Any] = {**policy}
+    filtered, names = {**policy}, {*excluded, *(SERVICE_PREFIX + name for name in excluded)}
+    if isinstance(policy.get("groups"), Mapping):
+        members = {
+            name: [member for member in group if member not in names] if isinstance(group, list) else group
+            for name, group in policy["groups"].items()
+        }
+        filtered["groups"] = {name: group for name, group in members.items() if group or not policy["groups"][name]}
+        names |= {name for name in members if name not in filtered["groups"]}
     for key in ("allow", "tolerate"):
-        if not isinstance(policy.get(key), list):
-            continue
-        named = [line for line in policy[key] if _mentions(line, excluded)]
-        filtered[key] = [line for line in policy[key] if line not in named]
-        report.notes += [
-            f"{POLICY_KEY}.{key}: {_arrow(line)} was not judged, because it names a service that is left out"
-            for line in named
-        ]
+        if isinstance(policy.get(key), list):
+            lines = [(line, _without(line, names)) for line in policy[key]]
+            filtered[key] = [kept for _, kept in lines if kept is not None]
+            report.notes += [
+                f"{POLICY_KEY}.{key}: {_arrow(line)} "
+                + ("was judged without the" if kept else "was not judged, because it names a")
+                + f" service{'s that are' if kept else ' that is'} left out"
+                for line, kept in lines
+                if kept != line
+            ]
     return filtered
 
 
-def _arrow(line: Any) -> str:
-    return str(line.get("flow", "") if isinstance(line, Mapping) else line)
+def _arrow(line: Any) -> Any:
+    return line.get("flow") if isinstance(line, Mapping) else line
 
 
-def _mentions(line: Any, excluded: Collection[str]) -> bool:
-    match = FLOW_PATTERN.match(_arrow(line))
-    return match is not None and any(match[end] in excluded for end in ("source", "target"))
+def _without(line: Any, names: Collection[str]) -> Any:
+    """Return an entry without these names, None where it names no other."""
+    text = _arrow(line)
+    if not isinstance(text, str) or (kept := without_places(text, names)) == text:
+        return line
+    if not kept:
+        return None
+    return {**line, "flow": kept} if isinstance(line, Mapping) else kept

@@ -30,6 +30,8 @@ from cloison.errors import NotProven
 from cloison.linux.subprocesses import run
 
 PROGRAM: Final = "cloison"
+OWN_PACKAGES: Final = (PROGRAM, "cloison_view")
+"""The packages of the program: the agent derives the verdict with `cloison_view`, as every reader does."""
 SITE: Final = "site"
 REQUIREMENTS_FILE: Final = "agent.requirements.txt"
 """The locked packages in an installed program; a clone has them in requirements/run.txt."""
@@ -128,10 +130,15 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 def _program() -> list[tuple[str, bytes]]:
     """Return the program's own files, and the METADATA file with its version."""
     own = distribution(PROGRAM)
-    root = Path(str(files(PROGRAM)))
-    modules = (path for path in root.rglob("*") if path.is_file() and path.suffix != ".pyc")
     metadata = f"{PROGRAM}-{own.version}.dist-info/METADATA", (own.read_text("METADATA") or "").encode()
-    return sorted([metadata, *((f"{PROGRAM}/{path.relative_to(root)}", path.read_bytes()) for path in modules)])
+    return sorted([metadata, *(file for package in OWN_PACKAGES for file in _package_files(package))])
+
+
+def _package_files(package: str) -> Iterator[tuple[str, bytes]]:
+    root = Path(str(files(package)))
+    for path in root.rglob("*"):
+        if path.is_file() and path.suffix != ".pyc":
+            yield f"{package}/{path.relative_to(root)}", path.read_bytes()
 
 
 def _installed() -> Iterator[tuple[str, bytes]]:

@@ -33,7 +33,7 @@ from cloison_view.summary import Summary, summarize
 
 VERDICTS: Final = {
     "sound": ("SOUND", "bold green"),
-    "drawn": ("DRAWN", "bold"),
+    "drawn": ("AS DRAWN", "bold"),
     "breached": ("BREACHED", "bold red"),
     "undecided": ("UNDECIDED", "bold yellow"),
 }

@@ -35,7 +35,10 @@ def matrix_section(summary: Summary, width: int) -> list[Text]:
     """Return the matrix with its legend."""
     if not summary.sources:
         return []
-    marks = [styled_line((item.text, item.style), (f" {item.meaning}", "dim")) for item in legend(summary.connections)]
+    marks = [
+        styled_line((item.text, item.style), (f" {item.meaning}", "dim"))
+        for item in legend(summary.connections, has_policy=summary.records.has_policy)
+    ]
     marks.append(styled_line((ANY_OTHER_PORT, "bold"), (" any other port", "dim")))
     return [*table_lines(summary, width), Text(""), *_filled(marks, width)]
 

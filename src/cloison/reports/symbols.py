@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from cloison.verdict.judge import Judgement
+from cloison_view.labels import intention_words
 from cloison_view.summary import Connection
 
 
@@ -65,10 +66,13 @@ def symbol_of(connection: Connection | None) -> Symbol:
     return replace(shown, text=shown.text + connection.scope.suffix + (DRIFT.text if connection.drift else ""))
 
 
-def legend(cells: Collection[Connection]) -> list[Symbol]:
+def legend(cells: Collection[Connection], *, has_policy: bool = True) -> list[Symbol]:
     """Return the symbols in use, in the order of the legend."""
     used = {SYMBOLS[connection.judgement][not connection.is_open] for connection in cells}
     used_suffixes = {suffix for connection in cells for suffix in SCOPE_SUFFIXES if suffix in connection.scope.suffix}
     scopes = [symbol for suffix, symbol in SCOPE_SUFFIXES.items() if suffix in used_suffixes]
     drift = [DRIFT] if any(connection.drift for connection in cells) else []
-    return [item for item in LEGEND if item in used] + scopes + drift
+    shown = [item for item in LEGEND if item in used]
+    return (
+        [replace(item, meaning=intention_words(item.meaning, has_policy=has_policy)) for item in shown] + scopes + drift
+    )

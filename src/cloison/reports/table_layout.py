@@ -18,7 +18,7 @@ from rich.text import Text
 from cloison.model.flow import ANY_PORT, HOST
 from cloison.reports.symbols import BLANK, SHUT, Symbol, symbol_of
 from cloison.reports.text import paragraph, styled_line
-from cloison_view.labels import MAX_NAMED, display_name
+from cloison_view.labels import MAX_NAMED, display_name, intention_words
 from cloison_view.ports import TargetPort
 from cloison_view.summary import Summary
 
@@ -78,7 +78,9 @@ def table_lines(summary: Summary, width: int) -> list[Text]:
     lines: list[Text] = []
     for band in bands:
         lines += [Text("")] if lines else []
-        lines += _Band(summary.sources, names, margin, tuple(band)).lines(width, fold=len(bands) > 1)
+        lines += _Band(summary.sources, names, margin, tuple(band), summary.records.has_policy).lines(
+            width, fold=len(bands) > 1
+        )
     return lines
 
 
@@ -164,6 +166,7 @@ class _Band:
     names: Mapping[str, str]
     margin: int
     blocks: tuple[Block, ...]
+    has_policy: bool
 
     def lines(self, width: int, *, fold: bool) -> list[Text]:
         shut_rows = [row for row in range(len(self.sources)) if fold and self._is_all_shut(row)]
@@ -206,4 +209,5 @@ class _Band:
             return []
         names = ", ".join(self.names[self.sources[row]] for row in rows)
         mark = f"{SHUT.text}".ljust(self.margin) + BAR
-        return paragraph(f"closed as intended from {names}", width, first=(mark, "dim"), style="dim")
+        words = intention_words("closed as intended", has_policy=self.has_policy)
+        return paragraph(f"{words} from {names}", width, first=(mark, "dim"), style="dim")

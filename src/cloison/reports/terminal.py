@@ -26,15 +26,22 @@ from cloison.reports.sections import (
 from cloison.reports.text import paragraph, render_lines, styled_line
 from cloison.verdict.judge import Judgement
 from cloison_view.action_items import action_items, drifted_flows, scoped_ports, tolerations
-from cloison_view.labels import MAX_NAMED, counted, display_name, pluralize, value_word
+from cloison_view.labels import MAX_NAMED, counted, display_name, nothing_to_act_on, pluralize, value_word
 from cloison_view.summary import Summary, summarize
 
 MIN_WIDTH: Final = 40
 NO_POLICY: Final = (
-    "The file has no policy (x-cloison): the judgements say whether the isolation that the file declares holds."
+    "The file has no policy (x-cloison), so nothing is proven of it. The judgements say whether the isolation that the "
+    "file declares holds."
 )
+NOT_AS_PREDICTED: Final = {
+    True: "As the policy requires, but not as predicted from the file",
+    False: "Not as predicted from the file",
+}
+"""The heading of the drifted flows, with a policy and without one."""
 VERDICTS: Final = {
     "proven": ("PROVEN", "bold green"),
+    "drawn": ("AS DRAWN", "bold"),
     "breached": ("BREACHED", "bold red"),
     "unproven": ("NOT PROVEN", "bold yellow"),
 }
@@ -88,15 +95,12 @@ def _policy(proof: Proof, width: int) -> list[Text]:
 
 
 def _nothing_section(proof: Proof, width: int) -> list[Text]:
-    proven = proof.verdict.word == "proven"
-    return paragraph("Nothing to act on." if proven else "No flow was judged; see the coverage.", width, style="bold")
+    return paragraph(nothing_to_act_on(proof.verdict.word), width, style="bold")
 
 
 def _drift(summary: Summary, width: int) -> list[Text]:
     kinds = drifted_flows(summary)
-    lines = (
-        paragraph("As the policy requires, but not as predicted from the file", width, style="bold") if kinds else []
-    )
+    lines = paragraph(NOT_AS_PREDICTED[summary.records.has_policy], width, style="bold") if kinds else []
     for (observed, predicted), flows in kinds.items():
         difference = f"{value_word(observed)}, predicted {value_word(predicted)}"
         lines.append(styled_line(("  ≠ ", "bold cyan"), (difference, "")))

@@ -28,6 +28,7 @@ from cloison.model.flow import (
     Protocol,
     Vantage,
 )
+from cloison_view.verdict import COMPLETED
 
 LOOPBACK: Final = ("127.", "::1")
 """The prefixes of loopback addresses, which no other namespace can reach."""
@@ -277,4 +278,4 @@ def _listening_ports(listeners: Collection[Listener], container: str) -> Iterato
 
 def skipped(project: Project, facts: Facts) -> list[tuple[str, str]]:
     """Return what this proof does not probe as (subject, reason) pairs."""
-    return [(f"service {name}", "it has completed") for name in sorted(completed(project, facts))]
+    return [(f"service {name}", COMPLETED) for name in sorted(completed(project, facts))]

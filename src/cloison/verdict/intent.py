@@ -1,7 +1,11 @@
 """The intended matrix: the intention for every flow by the policy, or without one by the Compose file.
 
 Input: a `Project`, its `Policy` or None, and the predictions. Output: an `Intention` for each flow.
-Rule: with a policy, a flow that no rule matches should be closed; flows from the host are not judged.
+Rules:
+  - With a policy, a flow that no rule matches should be closed; flows from the host are not judged.
+  - Without one, the isolation that the file declares should hold: internal networks, separate networks, and ports that
+    are published on a loopback address. A port that is published for everyone is one connection, whatever the address
+    and the version of IP: the container's own address is no isolation of it.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Final
 
 from cloison.compose.policy import Policy, Toleration
@@ -49,7 +54,14 @@ def intended(
 ) -> dict[Flow, Intention]:
     """Return the intention for every flow of `predicted`."""
     if rules is None:
-        return {flow: _intended_by_file(flow, prediction) for flow, prediction in predicted.items()}
+        for_everyone = {
+            _without_address(flow)
+            for flow, prediction in predicted.items()
+            if _is_published(flow) and _is_opened_by_file(prediction) and not _is_isolated(project, flow.vantage.place)
+        }
+        return {
+            flow: _intended_by_file(project, flow, prediction, for_everyone) for flow, prediction in predicted.items()
+        }
     is_open = [flow for flow, prediction in predicted.items() if prediction.reach is Reach.OPEN]
     reachable, published = (
         {_without_address(flow) for flow in is_open},
@@ -68,13 +80,44 @@ DEFAULT_INTENTIONS: Final = {intent: Intention(intent) for intent in Intent}
 INTENT_BY_REACH: Final = {Reach.OPEN: Intent.OPEN, Reach.SHUT: Intent.SHUT, Reach.UNKNOWN: Intent.UNDECIDED}
 
 
-def _intended_by_file(flow: Flow, prediction: Prediction) -> Intention:
-    """Return the intention of the file, which the engine may not implement."""
+def _intended_by_file(
+    project: Project, flow: Flow, prediction: Prediction, for_everyone: set[tuple[Vantage, Endpoint]]
+) -> Intention:
+    """Return the intention of the file, which the engine may not implement.
+
+    `for_everyone` are the published ports that each vantage reaches by the file, without their addresses.
+    """
     if flow.vantage.place == HOST:
         return DEFAULT_INTENTIONS[Intent.UNJUDGED]
     if flow.endpoint.place == HOST and prediction.reach is not Reach.SHUT:
         return DEFAULT_INTENTIONS[Intent.OPTIONAL]  # the file needs no port of the host
-    return DEFAULT_INTENTIONS[Intent.SHUT if prediction.is_unfiltered else INTENT_BY_REACH[prediction.reach]]
+    if not _is_published(flow) and not _is_opened_by_file(prediction) and _without_address(flow) in for_everyone:
+        return DEFAULT_INTENTIONS[Intent.OPTIONAL]
+    if prediction.is_unfiltered or (_is_direct_from_outside(flow) and _is_published_on_loopback(project, flow)):
+        return DEFAULT_INTENTIONS[Intent.SHUT]
+    return DEFAULT_INTENTIONS[INTENT_BY_REACH[prediction.reach]]
+
+
+def _is_opened_by_file(prediction: Prediction) -> bool:
+    return prediction.reach is Reach.OPEN and not prediction.is_unfiltered
+
+
+def _is_isolated(project: Project, place: str) -> bool:
+    """Whether all networks of a service are internal, so that the file keeps it from ports published for everyone."""
+    networks = [project.network_named(name) for name in project.attached_networks(place)]
+    return bool(networks) and all(network and network.internal for network in networks)
+
+
+def _is_published_on_loopback(project: Project, flow: Flow) -> bool:
+    """Whether the file publishes the flow's port, and on loopback addresses only."""
+    end = flow.endpoint
+    service = project.services.get(end.place)
+    addresses = [
+        port.host_address
+        for port in (service.ports if service else ())
+        if (port.target, port.protocol) == (end.service_port, end.protocol)
+    ]
+    return bool(addresses) and all(address and ip_address(address).is_loopback for address in addresses)
 
 
 def _intention(
@@ -90,6 +133,7 @@ def _intention(
             # A rule with `*` allows every flow that it matches and needs only those that are predicted open.
             optional = reach is not Reach.OPEN and (rule.has_wildcard or _without_address(flow) in reachable)
             optional |= _is_direct_from_outside(flow) and _without_address(flow) in published
+            optional |= not rule.needs(flow.endpoint)
             return _shared_intention(Intent.OPTIONAL if optional else Intent.OPEN, rule.where)
     for toleration in rules.tolerate:
         if _tolerates(project, toleration, flow):

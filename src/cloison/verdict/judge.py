@@ -1,8 +1,9 @@
 """The judgement of every flow, and the exit code of a proof.
 
 Input: the intended, the predicted and the observed matrix. Output: a list of `JudgedFlow`.
-Rule: `JUDGEMENT` decides, and a pair that it does not list is unknown. A flow that should be closed holds only
-when no packet arrives; a flow that is needed holds only when the endpoint answers.
+Rule: the table of `cloison_view.verdict` decides, which every reader of a document applies too, and a pair that it does
+not list is unknown. A flow that should be closed holds only when no packet arrives; a flow that is needed holds only
+when the endpoint answers.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from cloison.errors import BREACHED, PROVEN, UNPROVEN
+from cloison.errors import BREACHED
 from cloison.model.flow import Flow
-from cloison.model.outcome import Observation, Outcome, Reach
+from cloison.model.outcome import Observation, Reach
 from cloison.predict.context import Prediction
 from cloison.verdict.intent import Intent, Intention
+from cloison_view import verdict
 
 
 class Judgement(StrEnum):
@@ -37,29 +39,11 @@ class Cause(StrEnum):
     DRIFT = "drift"
 
 
-JUDGEMENT: Final[dict[tuple[Intent, Reach], Judgement]] = {
-    (Intent.OPEN, Reach.OPEN): Judgement.HOLDS,
-    (Intent.OPEN, Reach.SHUT): Judgement.BROKEN,
-    (Intent.SHUT, Reach.SHUT): Judgement.HOLDS,
-    (Intent.SHUT, Reach.OPEN): Judgement.BREACH,
-    (Intent.TOLERATED, Reach.OPEN): Judgement.TOLERATED,
-    (Intent.TOLERATED, Reach.SHUT): Judgement.HOLDS,
-    (Intent.OPTIONAL, Reach.OPEN): Judgement.HOLDS,
-    (Intent.OPTIONAL, Reach.SHUT): Judgement.HOLDS,
-    (Intent.UNJUDGED, Reach.OPEN): Judgement.UNJUDGED,
-    (Intent.UNJUDGED, Reach.SHUT): Judgement.UNJUDGED,
+JUDGEMENT: Final = {
+    (Intent(intended), Reach(observed)): Judgement(word) for (intended, observed), word in verdict.JUDGEMENTS.items()
 }
 
-CAUSE: Final = {Reach.OPEN: Cause.FILE, Reach.SHUT: Cause.DRIFT}
-
-EXIT_CODE: Final[dict[Judgement, int]] = {
-    Judgement.HOLDS: PROVEN,
-    Judgement.TOLERATED: PROVEN,
-    Judgement.UNJUDGED: PROVEN,
-    Judgement.BREACH: BREACHED,
-    Judgement.BROKEN: BREACHED,
-    Judgement.UNKNOWN: UNPROVEN,
-}
+CAUSE: Final = {Reach(predicted): Cause(word) for predicted, word in verdict.CAUSES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +61,7 @@ class JudgedFlow:
 
 def judge(intent: Intent, observation: Observation) -> Judgement:
     """Return the judgement of one flow."""
-    if intent is Intent.OPEN and observation.outcome is Outcome.ARRIVED:
-        return Judgement.BROKEN  # a service whose answer is lost is not usable
-    return JUDGEMENT.get((intent, observation.reach), Judgement.UNKNOWN)
+    return Judgement(verdict.judgement(intent, observation.reach, observation.outcome))
 
 
 def compare(
@@ -96,8 +78,8 @@ def compare(
     for flow in _in_order({**intended, **predicted, **observed}):
         answers = intended[flow], predicted[flow], observed[flow]
         key = (id(answers[0]), id(answers[1]), id(answers[2]))
-        verdict = known.get(key) or known.setdefault(key, _verdict(*answers))
-        judged.append(JudgedFlow(flow, *answers, *verdict))
+        flow_verdict = known.get(key) or known.setdefault(key, _verdict(*answers))
+        judged.append(JudgedFlow(flow, *answers, *flow_verdict))
     return judged
 
 
@@ -123,9 +105,6 @@ def _verdict(intention: Intention, prediction: Prediction, observation: Observat
 def exit_code(judged: Sequence[JudgedFlow], *, complete: bool, strict: bool = False) -> int:
     """Return the exit code of a proof: 1 wins over 3, and a proof without flows or with gaps is unproven."""
     words = {item.judgement for item in judged}
-    codes = {EXIT_CODE[word] for word in words}
     if strict and Judgement.TOLERATED in words:
-        codes.add(BREACHED)
-    if not complete or not judged:
-        codes.add(UNPROVEN)
-    return BREACHED if BREACHED in codes else max(codes)
+        return BREACHED
+    return verdict.verdict(words, has_policy=True, is_complete=complete).exit_code

@@ -16,6 +16,7 @@ from cloison.model.facts import Facts
 from cloison.model.flow import FOREIGN, OUTSIDE, Flow, ip_version
 from cloison.model.outcome import Reach
 from cloison.verdict.judge import Cause, JudgedFlow, Judgement
+from cloison_view.labels import intention_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,8 @@ NOT_AS_PREDICTED: Final = {
 }
 
 
-def reason(item: JudgedFlow) -> str:
-    """Return the reason of a judged flow."""
+def reason(item: JudgedFlow, *, has_policy: bool) -> str:
+    """Return the reason of a judged flow; without a policy nothing is intended, and the file only draws it."""
     if item.judgement is Judgement.BREACH:
         template = BREACHED_BY[item.cause]
     elif item.judgement is Judgement.BROKEN and item.observation.reach is Reach.SHUT:
@@ -64,7 +65,7 @@ def reason(item: JudgedFlow) -> str:
         template = NOT_AS_PREDICTED[item.judgement]
     else:
         template = REASONS.get((item.judgement, item.observation.reach), "unknown: {evidence}")
-    return template.format(
+    return intention_words(template, has_policy=has_policy).format(
         rule=item.prediction.rule, evidence=item.observation.evidence, why=item.intention.why.rstrip(".")
     )
 
@@ -120,10 +121,9 @@ def _unpublished(project: Project, facts: Facts) -> list[str]:
 def unneeded_tolerations(rules: Policy | None, judged: Iterable[JudgedFlow]) -> list[str]:
     """Return a note for each toleration that matches no open flow."""
     used = {item.intention.where for item in judged if item.observation.reach is not Reach.SHUT}
+    texts = {toleration.where: toleration.text for toleration in (rules.tolerate if rules else ())}
     return [
-        f"{toleration.where} ({toleration.text}) is not needed: it matches no open flow"
-        for toleration in (rules.tolerate if rules else ())
-        if toleration.where not in used
+        f"{where} ({text}) is not needed: it matches no open flow" for where, text in texts.items() if where not in used
     ]
 
 

@@ -92,6 +92,7 @@ def _observe_and_judge(
 
     started, clock = datetime.now(UTC), time.monotonic()
     policy_rules = policy.policy(project)
+    policy.check_publications(project)
     stand_ins = flow_enumeration.declared_ports(project, _policy_ports(project, policy_rules)) if rehearsal else {}
     progress("opening probe sockets in every container")
     with (

@@ -36,6 +36,7 @@ def test_a_context_holds_the_program_and_its_packages() -> None:
     found = names(from_installed())
 
     assert {"Dockerfile", "site/cloison/agent.py", "site/cloison/remote/agent.Dockerfile"} <= found
+    assert "site/cloison_view/verdict.py" in found
     assert {"site/msgspec/__init__.py", "site/pyroute2/__init__.py", "site/docker/__init__.py"} <= found
     assert not {name for name in found if "pytest" in name or "mypy" in name.split("/") or name.endswith(".pyc")}
 

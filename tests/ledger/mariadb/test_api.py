@@ -260,7 +260,7 @@ def test_every_route_is_described(app: Flask) -> None:
 
 
 def with_notes(*notes: str) -> bytes:
-    return body_of(document({("app", "db", 3306): OPEN}, word="breached") | {"notes": list(notes)})
+    return body_of(document({("app", "db", 3306): OPEN}) | {"notes": list(notes)})
 
 
 def test_a_large_proof_waits_for_another_and_a_small_one_does_not(

@@ -66,6 +66,12 @@ def test_the_page_names_the_proof() -> None:
     assert digest(proof) in html.render(proof)
 
 
+def altered(member: str, value: Any) -> bytes:
+    """Return the canonical bytes of a breached proof with one member replaced."""
+    document = {**json.loads(canonical(PROOFS["breach"]())), member: value}
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -76,8 +82,15 @@ def test_the_page_names_the_proof() -> None:
         (b"\xff\xfe", "is not a proof"),
         (json.dumps(json.loads(canonical(PROOFS["holds"]())), indent=1).encode(), "not in canonical form"),
         (canonical(PROOFS["holds"]()) + b"\n", "not in canonical form"),
+        (canonical(PROOFS["holds"]()).replace(b'"exit_code":0', b'"exit_code":0.0'), "is not a proof: Expected `int`"),
+        (
+            altered("started", "2026-01-02T03:04:05Z"),
+            "is not a proof: started: '2026-01-02T03:04:05Z' is not written like",
+        ),
+        (altered("verdict", {"word": "proven", "exit_code": 0}), "flows, policy and coverage give breached"),
+        (altered("totals", {}), "the document contradicts itself: totals: do not match the flows"),
     ],
-    ids=["empty", "other", "object", "deep", "bytes", "indented", "newline"],
+    ids=["empty", "other", "object", "deep", "bytes", "indented", "newline", "float", "time", "verdict", "totals"],
 )
 def test_what_is_no_proof_is_refused_with_one_sentence(tmp_path: Path, text: bytes, sentence: str) -> None:
     path = tmp_path / "proof.json"

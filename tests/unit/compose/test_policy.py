@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.fake_engine import BACK, POLICY, STACK, FakeEngine, labels
+from tests.unit.fake_engine import BACK, POLICY, STACK, FakeEngine, foreign_container, label, labels
 
 from cloison.compose import policy
-from cloison.compose.policy import Policy, PolicyRule, Toleration
+from cloison.compose.flow_rule import PolicyRule, without_places
+from cloison.compose.policy import Policy, Toleration
 from cloison.errors import PolicyError
 from cloison.model.flow import Protocol
 
@@ -72,18 +73,54 @@ def tolerating(**body: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("raw", "sentence"),
     [
-        ([], "x-cloison: expected a mapping with allow, tolerate, found []"),
-        ("allow", "x-cloison: expected a mapping with allow, tolerate, found 'allow'"),
+        ([], "x-cloison: expected a mapping with allow, groups, tolerate, found []"),
+        ("allow", "x-cloison: expected a mapping with allow, groups, tolerate, found 'allow'"),
         ({"alow": []}, 'x-cloison: no key "alow" (did you mean "allow"?)'),
-        ({"forbid": []}, 'x-cloison: no key "forbid"; known names: allow, tolerate'),
+        ({"forbid": []}, 'x-cloison: no key "forbid"; known names: allow, groups, tolerate'),
         ({"allow": "app -> db"}, "x-cloison.allow: expected a list, found 'app -> db'"),
         ({"allow": {}}, "x-cloison.allow: expected a list, found {}"),
         ({"allow": ["app to db"]}, "x-cloison.allow[0]: 'app to db' is not a flow; write \"source -> target"),
         ({"allow": ["app -> db:3306", 3]}, "x-cloison.allow[1]: 3 is not a flow"),
-        ({"allow": ["app -> db:"]}, "is not a flow"),
-        ({"allow": ["app -> db:-1"]}, "is not a flow"),
-        ({"allow": ["app -> db:123456"]}, "is not a flow"),
-        ({"allow": ["app -> db:3306/"]}, "is not a flow"),
+        ({"allow": ["app -> db:"]}, "x-cloison.allow[0]: '' is not a port; write a number or a range of 1 to 65535"),
+        ({"allow": ["app -> db:-1"]}, "'-1' is not a port"),
+        ({"allow": ["app -> db:123456"]}, "'123456' is not a port"),
+        ({"allow": ["app -> db:3306/"]}, 'no protocol ""; write tcp, udp or sctp'),
+        ({"allow": ["app -> db:http"]}, "x-cloison.allow[0]: 'http' is not a port; write 80"),
+        ({"allow": ["app -> db:80/udp,81"]}, "the protocol of 80/udp, 81 belongs after the last port; write two rules"),
+        ({"allow": ["app -> db:81-80"]}, "x-cloison.allow[0]: 81-80 is not a range; write the smaller port first"),
+        ({"allow": ["app -> db:80-0"]}, "0 is not a port; ports are 1 to 65535"),
+        ({"allow": ["app -> db:80-80"]}, "80-80 is not a range"),
+        ({"allow": ["app -> db:80-70000"]}, "70000 is not a port"),
+        ({"allow": ["app => db:80"]}, "'app => db:80' is not a flow, the arrow is \"->\"; write \"app -> db:80\""),
+        ({"allow": ["app > db:80"]}, 'write "app -> db:80"'),
+        ({"allow": ["app>db"]}, 'write "app -> db"'),
+        ({"allow": ["app --> db"]}, 'write "app -> db"'),
+        ({"allow": ["app - > db"]}, 'write "app -> db"'),
+        ({"allow": ["app → db"]}, 'write "app -> db"'),
+        ({"allow": ["app, -> db"]}, "x-cloison.allow[0]: 'app,' has an empty name; remove the comma"),
+        ({"allow": ["app -> db:80,"]}, "'db:80,' has an empty name; remove the comma"),
+        ({"allow": ["app proxy -> db"]}, 'no service "app proxy"; separate names by commas'),
+        ({"allow": ["app -> :80"]}, "x-cloison.allow[0]: ':80' is not a target; write \"source -> target"),
+        ({"allow": ["app -> db/80"]}, "'db/80' is not a target"),
+        ({"allow": ["app -> db:80, proxy"]}, 'x-cloison.allow[0]: "proxy" has no ports and "db" has; write'),
+        ({"allow": [{"app -> db": 80}]}, 'this is a mapping; write the port without a space: "app -> db:80"'),
+        ({"allow": [{"app": "db"}]}, "is not a flow"),
+        ({"allow": ["app -> internet"]}, 'x-cloison.allow[0]: no service "internet"; did you mean "outside"?'),
+        ({"allow": ["Localhost -> db"]}, 'no service "Localhost"; did you mean "host"?'),
+        ({"allow": ["everyone -> db"]}, 'no service "everyone"; did you mean "*"?'),
+        ({"allow": ["app -> outside via front"]}, "`via` is not supported"),
+        ({"groups": []}, "x-cloison.groups: expected a mapping of names to lists of services, found []"),
+        ({"groups": {"all": "app, db"}}, "x-cloison.groups.all: expected a list of services, found 'app, db'; write ["),
+        ({"groups": {"all": []}}, "x-cloison.groups.all: the group is empty; name its services, or remove it"),
+        ({"groups": {"app": ["db"]}}, 'x-cloison.groups.app: "app" names a place already; give the group another name'),
+        ({"groups": {"host": ["db"]}}, '"host" names a place already'),
+        ({"groups": {"a b": ["db"]}}, "x-cloison.groups.a b: a group's name has letters, digits and . _ - only"),
+        ({"groups": {1: ["db"]}}, "a group's name has letters"),
+        ({"groups": {"all": ["apq"]}}, 'x-cloison.groups.all: no service "apq" (did you mean "app"?)'),
+        ({"groups": {"all": ["app", "outside"]}}, '"outside" is not a service; a group has services only'),
+        ({"groups": {"all": ["*"]}}, '"*" is not a service; a group has services only'),
+        ({"groups": {"all": ["stranger:x"]}}, '"stranger:x" is not a service'),
+        ({"groups": {"backs": ["app"]}, "allow": ["back -> db"]}, 'no service "back" (did you mean "backs"?)'),
         ({"allow": ["app -> "]}, "is not a flow"),
         ({"allow": ["app -> dbb:3306"]}, 'x-cloison.allow[0]: no service "dbb" (did you mean "db"?)'),
         ({"allow": ["apq -> db:3306"]}, 'x-cloison.allow[0]: no service "apq" (did you mean "app"?)'),
@@ -174,7 +211,8 @@ def test_a_parsed_rule_names_existing_places_and_a_valid_port(texts: list[str]) 
         ("app -> db:3306", ["app-1 -> db-1:3306 on backend_net"]),
         ("app -> db", [f"app-1 -> db-1:{port} on backend_net" for port in ("*", "*/udp", "3306")]),
         ("proxy -> outside", ["proxy-1 -> outside:*", "proxy-1 -> outside:*/udp"]),
-        ("* -> db:3306", [f"{name} -> db-1:3306 on backend_net" for name in ("app-1", "host", "outside", "proxy-1")]),
+        ("* -> db:3306", [f"{name} -> db-1:3306 on backend_net" for name in ("app-1", "proxy-1")]),
+        ("* -> outside", [f"{name}-1 -> outside:{port}" for name in ("app", "db", "proxy") for port in ("*", "*/udp")]),
         ("host -> db:3306", ["host -> db-1:3306 on backend_net"]),
         ("db -> db", []),
         ("app -> db:3306/udp", []),
@@ -299,3 +337,155 @@ def test_a_rule_about_a_side_car_applies_to_the_namespace_that_it_shares() -> No
 
     assert rules is not None
     assert ("db", "app -> dump:9000") == (rules.allow[0].target, rules.allow[0].text)
+
+
+BOTH: Final = {"groups": {"backends": ["app", "service:db"]}}
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("app, proxy -> db:3306", [("app", "db", 3306, 0, TCP), ("proxy", "db", 3306, 0, TCP)]),
+        ("app,proxy->db", [("app", "db", None, 0, TCP), ("proxy", "db", None, 0, TCP)]),
+        ("app -> db:3306,33060", [("app", "db", 3306, 0, TCP), ("app", "db", 33060, 0, TCP)]),
+        ("app -> db:53, 54/udp", [("app", "db", 53, 0, UDP), ("app", "db", 54, 0, UDP)]),
+        ("app -> db:8000-8100/udp", [("app", "db", 8000, 8100, UDP)]),
+        ("app -> db:80,90 - 95", [("app", "db", 80, 0, TCP), ("app", "db", 90, 95, TCP)]),
+        ("app -> db, proxy", [("app", "db", None, 0, TCP), ("app", "proxy", None, 0, TCP)]),
+        ("app -> db:1, proxy:2", [("app", "db", 1, 0, TCP), ("app", "proxy", 2, 0, TCP)]),
+        ("app -> db, proxy:2", [("app", "db", 2, 0, TCP), ("app", "proxy", 2, 0, TCP)]),
+        ("app, db -> db:1", [("app", "db", 1, 0, TCP)]),
+        ("app, app -> db", [("app", "db", None, 0, TCP)]),
+        ("db -> db", [("db", "db", None, 0, TCP)]),
+        ("backends -> proxy", [("app", "proxy", None, 0, TCP), ("db", "proxy", None, 0, TCP)]),
+        ("backends -> backends:9", [("app", "db", 9, 0, TCP), ("db", "app", 9, 0, TCP)]),
+        ("proxy, backends -> db:1", [("proxy", "db", 1, 0, TCP), ("app", "db", 1, 0, TCP)]),
+        ("service:app -> service:db:1", [("app", "db", 1, 0, TCP)]),
+        ("stranger:grafana -> db:1", [("stranger:grafana", "db", 1, 0, TCP)]),
+        ("app -> stranger:grafana:1", [("app", "stranger:grafana", 1, 0, TCP)]),
+        ("app, host -> outside", [("app", "outside", None, 0, TCP), ("host", "outside", None, 0, TCP)]),
+    ],
+)
+def test_lists_ranges_and_groups_are_one_rule_for_each_pair(
+    text: str, parsed: list[tuple[str, str, int | None, int, Protocol]]
+) -> None:
+    rules = read({**BOTH, "allow": [text]})
+
+    assert rules is not None
+    assert parsed == [(r.source, r.target, r.port, r.last_port, r.protocol) for r in rules.allow]
+    assert {("x-cloison.allow[0]", text)} == {(r.where, r.text) for r in rules.allow}
+
+
+def test_a_range_covers_its_ports_and_names_its_ends() -> None:
+    rules = read({"allow": ["app -> db:8000-8100/udp"]})
+
+    assert rules is not None
+    (rule,) = rules.allow
+    assert [False, True, True, False] == [rule.covers("udp", port) for port in (7999, 8000, 8100, 8101)]
+    assert not rule.covers("tcp", 8000)
+    assert "8000-8100/udp" == rule.port_text
+    assert {(UDP, 8000), (UDP, 8100)} == policy.named_ports(rules, "db")
+    policy.check_ports(rules, {"db": {(UDP, 8050)}})
+    with pytest.raises(PolicyError, match=r'service "db" has no port 8000-8100/udp; it has 80/tcp'):
+        policy.check_ports(rules, {"db": {(TCP, 80)}})
+
+
+def test_a_range_needs_only_the_ports_at_which_a_process_listens() -> None:
+    deployment = STACK.with_policy({"allow": ["app -> db:3300-3306"]})
+    found = {label(flow): intention.intent for flow, intention in deployment.intended().items()}
+
+    assert ("open", "optional") == (
+        found["app-1 -> db-1:3306 on backend_net"],
+        found["app-1 -> db-1:3300 on backend_net"],
+    )
+
+
+def test_a_toleration_of_a_list_is_one_line_of_the_document() -> None:
+    deployment = STACK.with_policy({**BOTH, "tolerate": [{"flow": "backends -> outside", "why": "updates"}]})
+    part = deployment.proof().policy
+
+    assert part is not None
+    assert ["backends -> outside"] == [item.what for item in part.tolerate]
+    assert {"backends": ["app", "db"]} == part.groups
+    assert 1 == sum("x-cloison.tolerate[0]" in note for note in deployment.proof().notes)
+
+
+def test_a_foreign_container_is_named_in_full() -> None:
+    spy = foreign_container("spy", (BACK, "172.30.1.66"))
+    named = STACK.with_containers(spy).with_policy({"allow": ["stranger:spy -> db:3306"]})
+    anyone = STACK.with_containers(spy).with_policy({"allow": ["* -> db:3306"]})
+
+    flow = "stranger:spy -> db-1:3306 on backend_net"
+    intents = [
+        {label(flow): item.intent for flow, item in deployment.intended().items()} for deployment in (named, anyone)
+    ]
+    assert ["open", "shut"] == [
+        found[next(key for key in found if "spy" in key and ":3306" in key)] for found in intents
+    ]
+    assert flow
+    with pytest.raises(PolicyError, match="no foreign container of this name is on a network of the project"):
+        STACK.with_policy({"allow": ["stranger:spy -> db:3306"]}).flows()
+
+
+@pytest.mark.parametrize("name", ["host", "outside"])
+def test_a_service_may_have_the_name_of_another_place(name: str) -> None:
+    deployment = STACK.with_service(name, networks={"backend_net": None})
+
+    assert f"service:{name}" in deployment.project.services
+    with pytest.raises(PolicyError) as refused:
+        read({"allow": [f"{name} -> db"]}, deployment)
+    assert str(refused.value) == (
+        f'x-cloison.allow[0]: "{name}" is a service of the file and a word of the policy; write "service:{name}" '
+        "for the service, or rename it"
+    )
+    rules = read({"allow": [f"service:{name} -> db"]}, deployment)
+    assert rules is not None
+    assert f"service:{name}" == rules.allow[0].source
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("it, vpn -> db:1,2", "it -> db:1,2"),
+        ("it -> db:1, vpn:2", "it -> db:1"),
+        ("it -> db, vpn", "it -> db"),
+        ("vpn -> db", ""),
+        ("it -> vpn:80", ""),
+        ("it  ->  db", "it  ->  db"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_places_are_removed_from_a_flow(text: str, kept: str) -> None:
+    assert kept == without_places(text, {"vpn"})
+
+
+@pytest.mark.parametrize("key", ["x-cloisons", "x-clioson", "X-Cloison"])
+def test_a_key_that_is_nearly_the_policys_is_refused(key: str) -> None:
+    with pytest.raises(PolicyError, match=f'{key}: no such key; the policy is the value of "x-cloison"'):
+        _ = FakeEngine({**STACK.file, key: {}}, STACK.facts).project
+
+
+def test_another_extension_is_not_the_policy() -> None:
+    assert FakeEngine({**STACK.file, "x-logging": {}, "x-cloison-defaults": {}}, STACK.facts).project.policy is None
+
+
+def test_a_policy_inside_a_service_is_refused() -> None:
+    with pytest.raises(PolicyError, match=r"services\.db\.x-cloison: the policy belongs at the top level of the file"):
+        _ = STACK.with_service("db", **{"x-cloison": {}}).project
+
+
+@pytest.mark.parametrize("text", ["outside -> proxy:8080", "app, outside -> proxy:80/udp"])
+def test_a_port_that_a_service_does_not_publish_is_refused_for_the_outside(text: str) -> None:
+    with pytest.raises(PolicyError) as refused:
+        policy.check_publications(STACK.with_policy({"allow": [text]}).project)
+
+    assert 'x-cloison.allow[0]: service "proxy" publishes no port ' in str(refused.value)
+    assert "; it publishes 80/tcp (a policy names the container's port, not the host's)" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["outside -> proxy", "outside -> proxy:79-81", "outside -> db:3306", "app -> proxy:81"]
+)
+def test_a_port_that_may_be_reached_is_accepted_for_the_outside(text: str) -> None:
+    policy.check_publications(STACK.with_policy({"allow": [text]}).project)
+    policy.check_publications(STACK.project)

@@ -11,7 +11,7 @@ from tests.unit.plan.sample_documents import ALLOW, POLICY, planned, service, sh
 
 from cloison.compose import policy
 from cloison.compose import project as compose_project
-from cloison.compose.policy import PolicyRule
+from cloison.compose.flow_rule import PolicyRule
 from cloison.model.flow import HOST, OUTSIDE, EndpointKind, Flow
 from cloison.model.outcome import Reach
 from cloison.plan import planner

@@ -27,7 +27,7 @@ SEEN = {Reach.OPEN: Outcome.ACCEPTED, Reach.SHUT: Outcome.SILENT}
     ("deployment", "said", "verdict"),
     [
         (STACK.with_policy(), {}, Verdict("proven", 0)),
-        (STACK, {}, Verdict("proven", 0)),
+        (STACK, {}, Verdict("drawn", 0)),
         (STACK.with_policy(), {SHUT: Outcome.ACCEPTED}, Verdict("breached", 1)),
         (STACK.with_policy(), {BROKEN: Outcome.SILENT}, Verdict("breached", 1)),
         (STACK.with_policy(), {SHUT: Outcome.ERROR}, Verdict("unproven", 3)),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any, Final
+
 import pytest
 from tests.unit.fake_engine import BACK, DUAL_STACK, FRONT, POLICY, STACK, FakeEngine, foreign_container, label
 
@@ -69,6 +71,53 @@ def test_without_a_policy_the_file_is_the_intention(reach: Reach, intent: str) -
     }
 
 
+ON_LOOPBACK: Final = [
+    {"target": 80, "published": "8080", "protocol": "tcp", "host_ip": "127.0.0.1"},
+    {"target": 80, "published": "8080", "protocol": "tcp", "host_ip": "::1"},
+]
+FOR_EVERYONE: Final = [{"target": 80, "published": "8080", "protocol": "tcp"}]
+DIRECT: Final = (
+    "outside -> proxy-1:80 on frontend_net",
+    "outside -> proxy-1:80 on frontend_net over IPv6",
+)
+"""The proxy's port at the container's own addresses."""
+
+
+def published(ports: list[dict[str, Any]], reach: Reach, *, is_unfiltered: bool = False) -> dict[str, Intent]:
+    """Return the intentions without a policy where every flow has one prediction."""
+    body = {**DUAL_STACK.file["services"]["proxy"], "ports": ports}
+    deployment = DUAL_STACK.with_service("proxy", **body)
+    ends = [flow for flow in deployment.flows() if ports is FOR_EVERYONE or flow.endpoint.kind != "published"]
+    everything = {
+        flow: Prediction(Reach.OPEN, "so")
+        if flow.endpoint.kind == "published"
+        else Prediction(reach, "so", is_unfiltered=is_unfiltered)
+        for flow in ends
+    }
+    found = intended(deployment.project, None, everything)
+    return {label(flow): intention.intent for flow, intention in found.items()}
+
+
+@pytest.mark.parametrize("flow", DIRECT)
+@pytest.mark.parametrize("reach", Reach)
+def test_a_port_that_is_published_on_loopback_is_closed_to_the_outside(flow: str, reach: Reach) -> None:
+    assert Intent.SHUT is published(ON_LOOPBACK, reach)[flow]
+
+
+@pytest.mark.parametrize("flow", DIRECT)
+@pytest.mark.parametrize(("reach", "unfiltered"), [(Reach.OPEN, True), (Reach.SHUT, False), (Reach.UNKNOWN, False)])
+def test_a_port_that_is_published_for_everyone_is_allowed_on_every_address(
+    flow: str, reach: Reach, unfiltered: bool
+) -> None:
+    assert Intent.OPTIONAL is published(FOR_EVERYONE, reach, is_unfiltered=unfiltered)[flow]
+
+
+def test_a_port_that_is_not_published_is_closed_where_the_engine_does_not_filter_it() -> None:
+    assert (
+        Intent.SHUT is published(FOR_EVERYONE, Reach.OPEN, is_unfiltered=True)["outside -> proxy-1:* on frontend_net"]
+    )
+
+
 @pytest.mark.parametrize(
     ("reach", "intent"), [(Reach.OPEN, "optional"), (Reach.SHUT, "shut"), (Reach.UNKNOWN, "optional")]
 )
@@ -91,7 +140,9 @@ def test_a_wildcard_needs_only_flows_that_are_predicted_open() -> None:
     found = intents(STACK.with_policy({"allow": ["* -> db:3306"]}))
 
     assert Intent.OPEN is found["app-1 -> db-1:3306 on backend_net"].intent
-    assert Intent.OPTIONAL is found["outside -> db-1:3306 on backend_net"].intent
+    assert Intent.OPTIONAL is intents(STACK.with_policy({"allow": ["* -> outside"]}))["db-1 -> outside:*"].intent
+    assert Intent.SHUT is found["outside -> db-1:3306 on backend_net"].intent
+    assert Intent.UNJUDGED is found["host -> db-1:3306 on backend_net"].intent
 
 
 def test_a_port_of_the_host_is_intended_where_the_policy_names_it() -> None:

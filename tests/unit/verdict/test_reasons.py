@@ -35,7 +35,10 @@ ICC_OFF = {"com.docker.network.bridge.enable_icc": "false"}
 def said(intent: Intent, predicted: Reach, seen: Observation, why: str = "") -> str:
     """Return the reason of one judged flow."""
     flow = STACK.flows()[0]
-    return reason(compare({flow: Intention(intent, "", why)}, {flow: Prediction(predicted, "R")}, {flow: seen})[0])
+    return reason(
+        compare({flow: Intention(intent, "", why)}, {flow: Prediction(predicted, "R")}, {flow: seen})[0],
+        has_policy=True,
+    )
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from cloison.findings.engine_cves import VULNERABILITIES, Vulnerability
 from cloison.findings.host_facts import DaemonFacts
 from cloison.linux.netfilter import forward_policy
 from cloison.model.facts import Attachment, Container, EngineFacts, Facts, NetworkFacts, PublishedPort
-from cloison.model.flow import Protocol
+from cloison.model.flow import Protocol, service_place
 from cloison.predict.docker_ipv4 import DIRECT_ROUTING_CLOSED
 from cloison.predict.docker_ipv6 import IPV6_RULES_SINCE
 
@@ -163,7 +163,7 @@ def _container(document: Document) -> Container:
         name=document["Name"].lstrip("/"),
         identity=document["Id"],
         project=labels.get(COMPOSE_PROJECT, ""),
-        service=labels.get(COMPOSE_SERVICE, ""),
+        service=service_place(labels.get(COMPOSE_SERVICE, "")),
         pid=state.get("Pid", 0) if running else 0,
         started=state.get("StartedAt", ""),
         network_mode=document["HostConfig"].get("NetworkMode", ""),
