@@ -32,7 +32,7 @@ PIPED_WIDTH: Final = 100
 def prove_and_report(selection: Selection, proof_options: ProofOptions, ledger_client: LedgerClient | None) -> int:
     """Prove the project, write the reports, send the proof, and return the exit code."""
     with status() as progress:
-        proof = prove(Request(selection, proof_options.timeout), progress)
+        proof = prove(Request(selection, proof_options.timeout, proof_options.deadline), progress)
     delivery = ledger_client.enqueue(proof) if ledger_client else None
     code = write_reports(proof, proof_options)
     return delivery.send(code) if delivery else code

@@ -32,8 +32,12 @@ FLOWS_PER_CHUNK: Final = 1000
 """The number of flows that are encoded at once."""
 
 
-class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A part of the document; an unknown member is an error, because the digest would not cover it."""
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A part of the document; an unknown member is an error, because the digest would not cover it.
+
+    A member with a default was added later. It is left out where it has its default, so that a document of an earlier
+    program has the same canonical bytes as before.
+    """
 
 
 class Verdict(Part, frozen=True):
@@ -199,6 +203,8 @@ class Proof(Part, frozen=True):
     findings: list[FindingPart]
     coverage: Coverage
     notes: list[str]
+    deadline_ms: SafeInteger = 0
+    """The longest time of the proof: flows without an answer after it are unknown; 0 in older documents."""
 
     def __post_init__(self) -> None:
         if any(f.vantage >= len(self.vantages) or f.endpoint >= len(self.endpoints) for f in self.flows):
@@ -219,6 +225,8 @@ class RunContext(Part, frozen=True):
     """The parts of the project that were not probed: with any of them the proof is unproven."""
     findings: tuple[FindingPart, ...] = ()
     """The risks, the worst first."""
+    deadline_ms: SafeInteger = 0
+    """The longest time of the proof."""
 
 
 def canonical(document: Part) -> bytes:
@@ -233,7 +241,7 @@ def canonical(document: Part) -> bytes:
 
 def canonical_chunks(document: Part) -> Iterator[bytes]:
     """Yield the canonical bytes in chunks: all bytes of a large proof would need as much memory as its flows."""
-    for at, name in enumerate(sorted(document.__struct_fields__)):
+    for at, name in enumerate(sorted(_written_members(document))):
         yield f'{"," if at else "{"}"{name}":'.encode()
         member = getattr(document, name)
         if not isinstance(member, list):
@@ -245,6 +253,14 @@ def canonical_chunks(document: Part) -> Iterator[bytes]:
             yield b"," + body if start else body
         yield b"]"
     yield b"}"
+
+
+def _written_members(document: Part) -> Iterator[str]:
+    """Yield the members that are written: all but those with a default that have their default (`omit_defaults`)."""
+    for field in msgspec.structs.fields(document):
+        default = field.default_factory() if field.default_factory is not msgspec.NODEFAULT else field.default
+        if default is msgspec.NODEFAULT or getattr(document, field.name) != default:
+            yield field.name
 
 
 def digest(document: Part) -> str:

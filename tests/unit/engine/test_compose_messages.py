@@ -23,9 +23,8 @@ COMMAND = (sys.executable, "-c", "from cloison.entry import main; main()")
     ("printed", "reason"),
     [
         (
-            "\ninvalid interpolation format for configs.c.content.\nYou may need to escape any $ with another $.\n"
-            "#!/bin/sh\nx=${1##*/}\necho done\n",
-            "invalid interpolation format for configs.c.content. You may need to escape any $ with another $.",
+            "\ninvalid interpolation format for c.content.\nYou may need to escape any $ with another $.\n#!/bin/sh\n",
+            "invalid interpolation format for c.content. You may need to escape any $ with another $.",
         ),
         (
             "include cycle detected:\n/a/inc.yml\n include /a/inc.yml\n",
@@ -80,7 +79,7 @@ def plan(folder: Path, text: str, *words: str, name: str = "file.yml") -> subpro
 
 
 def test_a_long_error_is_shown_from_its_beginning(tmp_path: Path) -> None:
-    text = "services: {web: {image: w}}\nconfigs:\n  c:\n    content: |\n      #!/bin/sh\n      x=${1##*/}\n      echo done\n"
+    text = "services: {web: {image: w}}\nconfigs:\n  c:\n    content: |\n      x=${1##*/}\n      echo done\n"
 
     done = plan(tmp_path, text, "-f", "file.yml")
 
