@@ -13,6 +13,7 @@ from typing import Final
 
 from cloison.compose.project import Project
 from cloison.engine import Engine
+from cloison.engine.select import LINK_PREFIXES
 from cloison.linux import netns, ruleset
 from cloison.model.facts import Container, Facts, Listener
 from cloison.model.flow import HOST, LINK_LOCAL, OUTSIDE, Endpoint, EndpointKind, Flow, Protocol, Vantage
@@ -25,8 +26,6 @@ from cloison.probe.prober import Prober
 from cloison.probe.sockets import ProbeSockets
 from cloison.verdict.flow_enumeration import Ports
 
-ENGINE_LINKS: Final = ("br-", "veth", "docker", "podman", "cni")
-"""The beginnings of the names that engines give to their bridges and the ports of these."""
 DISCARD_PORT: Final = 9
 """The port of the negative control; the address is unused, so no port of it answers."""
 BRIDGE: Final = "bridge"
@@ -217,7 +216,7 @@ class ProbeSession:
         if name in {network.link for network in self.facts.networks}:
             return True
         if not _is_address(name):
-            return False if name.startswith(ENGINE_LINKS) else None
+            return False if name.startswith(LINK_PREFIXES) else None
         if any(network.contains(name) for network in self.facts.networks):
             return True
         return None if name in self.facts.host_addresses else False
