@@ -24,7 +24,7 @@ UNREACHABLE, ECHO = 3, 8
 
 def checksum(data: bytes) -> int:
     """Return the internet checksum of data (RFC 1071)."""
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     return ~(total % 0xFFFF) & 0xFFFF
 
 
