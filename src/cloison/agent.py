@@ -21,7 +21,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from cloison.errors import CloisonError, NotProven
+from cloison.errors import CloisonError, NotProven, unexpected
 from cloison.linux.signals import SIGNALS
 from cloison.linux.subprocesses import CommandResult
 from cloison.proof import schema as proof_schema
@@ -80,17 +80,23 @@ def main() -> NoReturn:
     SIGNALS.install()
     channel = CommandChannel()
     try:
-        request = channel.receive()
-        if not isinstance(request, AgentRequest):
-            raise NotProven("the agent received a message that is not a request")
-        found = local_proof.prove_locally(
-            request, lambda sentence: channel.send(Progress(sentence)), _start_via_command(channel)
-        )
+        found = _prove(channel)
     except CloisonError as error:
         channel.send(remote_protocol.error_response(error))
+    except Exception as error:  # noqa: BLE001  # the command reports what was not foreseen here
+        channel.send(remote_protocol.error_response(NotProven(unexpected(error, "the agent"))))
     else:
         channel.send(ProofResponse(msgspec.Raw(proof_schema.canonical(found))))
     sys.exit(0)
+
+
+def _prove(channel: CommandChannel) -> proof_schema.Proof:
+    request = channel.receive()
+    if not isinstance(request, AgentRequest):
+        raise NotProven("the agent received a message that is not a request")
+    return local_proof.prove_locally(
+        request, lambda sentence: channel.send(Progress(sentence)), _start_via_command(channel)
+    )
 
 
 def _start_via_command(channel: CommandChannel) -> Callable[[str, Mapping[str, Any], int], CommandResult]:

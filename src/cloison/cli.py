@@ -1,21 +1,20 @@
-"""The command line's entry point: from argv to an exit code.
+"""The command line: its verbs, and the exit code of each.
 
-Input: the words of the command line. Output: the exit code of the verb, or of the error that ended it.
-Rule: every error that reaches a user is printed here, as one sentence on stderr; the exit codes are in
-`cloison.errors`.
+Input: the words of the command line. Output: the exit code of the verb, or of the expected error that ended it.
+Rule: an expected error is printed here, as one sentence on stderr; the exit codes are in `cloison.errors`, and errors
+that nobody expected are left to `cloison.entry`.
 """
 
 from __future__ import annotations
 
 import gc
 import importlib
-import sys
-from typing import Any, Final, NoReturn
+import os
+from typing import Any, Final
 
 import click
 
-from cloison.errors import INTERRUPTED, USAGE_ERROR, CloisonError
-from cloison.linux.signals import SIGNALS, TERMINATED
+from cloison.errors import DEBUG_VARIABLE, INTERRUPTED, USAGE_ERROR, CloisonError
 
 VERBS: Final = {
     "up": "Start the project, wait until it is healthy, and prove it.",
@@ -32,6 +31,22 @@ GC_THRESHOLD: Final = 100_000
 and a command leaves little garbage."""
 
 
+def _enable_debug(_context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001  # click's signature
+    if value:
+        os.environ[DEBUG_VARIABLE] = "1"
+
+
+def _debug_option() -> click.Option:
+    return click.Option(
+        ["--debug"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_enable_debug,
+        help="Print the traceback of an unexpected error.  [env: CLOISON_DEBUG]",
+    )
+
+
 class LazyGroup(click.Group):
     """A group that imports only the verb that is called, so that `--help` does not wait for unused modules."""
 
@@ -45,32 +60,35 @@ class LazyGroup(click.Group):
             formatter.write_dl([*VERBS.items()])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
-        """Return the verb's command, or None when there is no such verb."""
+        """Return the verb's command with the option `--debug`, or None when there is no such verb."""
         if cmd_name not in VERBS:
             return None
         command: click.Command = importlib.import_module(f"cloison.commands.{cmd_name}").command
+        if not any("--debug" in option.opts for option in command.params):
+            command.params.append(_debug_option())
         return command
 
 
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(
+    cls=LazyGroup,
+    params=[_debug_option()],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="cloison", message="cloison %(version)s")
 def cloison() -> None:
     """Prove which services of a running Compose project can reach each other, and why.
 
-    Exit codes: 0 proven, 1 breach or broken, 2 usage, bad file or bad policy, 3 not proven, 130 interrupted.
+    Exit codes: 0 proven, 1 breach or broken, 2 usage, bad file or bad policy, 3 not proven or an
+    unexpected error, 130 interrupted (SIGINT), 143 terminated (SIGTERM).
     """
 
 
-def main(argv: list[str] | None = None) -> NoReturn:
-    """Run the command line and exit with its code."""
-    SIGNALS.install()
+def run(argv: list[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Raises an error that is no CloisonError.
+    """
     gc.set_threshold(GC_THRESHOLD)
-    code = _exit_code(argv)
-    # A library may swallow the exception that the signal raised, and the work goes on; the exit code still reports it.
-    sys.exit(TERMINATED if SIGNALS.terminated else code)
-
-
-def _exit_code(argv: list[str] | None) -> int:
     try:
         result: Any = cloison.main(argv, standalone_mode=False)
     except CloisonError as error:
@@ -88,3 +106,8 @@ def _exit_code(argv: list[str] | None) -> int:
 def _print_error(sentence: str, code: int) -> int:
     click.echo(f"cloison: {sentence}", err=True)
     return code
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line and exit, for a script that an older version has installed: see `cloison.entry`."""
+    importlib.import_module("cloison.entry").main(argv)

@@ -17,6 +17,7 @@ import secrets
 import socket
 import struct
 import time
+from collections.abc import Collection
 from contextlib import ExitStack, suppress
 from typing import Final
 
@@ -25,6 +26,8 @@ from cloison.linux import netns
 from cloison.linux import poll as linux_poll
 from cloison.model.flow import OUTSIDE
 from cloison.observe.observer import ProbeSession
+from cloison.probe import bpf_filter
+from cloison.probe import sockets as probe_sockets
 
 EMBEDDED_DNS: Final = ("127.0.0.11", 53)
 """https://docs.docker.com/engine/network/#dns-services"""
@@ -53,7 +56,7 @@ def check_dns_leaks(session: ProbeSession, timeout: float) -> list[Risk]:
         for name, label in labels.items():
             if ("", name) in session.probe_sockets:
                 stack.enter_context(_send_query(session, name, label))
-        queries = _received_queries(receiver, timeout, len(labels)) if labels else {}
+        queries = _received_queries(receiver, timeout, {*labels.values()}) if labels else {}
     return [_finding(name, queries[label]) for name, label in labels.items() if label in queries]
 
 
@@ -68,8 +71,9 @@ def _finding(container: str, resolver: str) -> Risk:
 
 
 def _receiver(session: ProbeSession) -> socket.socket:
+    only = bpf_filter.port_filter(4, DNS_PORT)
     with netns.inside(session.probe_sockets[OUTSIDE, ""].descriptor):
-        made = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+        made = probe_sockets.filtered_raw_socket(socket.AF_INET, socket.IPPROTO_UDP, only)
     made.bind((session.facts.outside_addresses[0], 0))
     return made
 
@@ -101,20 +105,22 @@ def query_label(datagram: bytes) -> str:
     return question[0].name.labels[0].decode("ascii", "replace") if question else ""
 
 
-def _received_queries(receiver: socket.socket, timeout: float, limit: int) -> dict[str, str]:
-    """Return the sender of each label, after `timeout` seconds or when `limit` labels have arrived."""
+def _received_queries(receiver: socket.socket, timeout: float, labels: Collection[str]) -> dict[str, str]:
+    """Return the sender of each of these labels, after `timeout` seconds or when all have arrived."""
     queries: dict[str, str] = {}
     deadline = time.monotonic() + timeout
-    while len(queries) < limit and linux_poll.readable([receiver], deadline - time.monotonic()):
-        packet, (resolver, *_) = receiver.recvfrom(RECEIVE_SIZE)
-        if datagram := dns_payload(packet):
-            queries[query_label(datagram)] = resolver
-        if time.monotonic() > deadline:
-            break
+    while len(queries) < len(labels) and (left := deadline - time.monotonic()) > 0:
+        linux_poll.readable([receiver], left)
+        with suppress(BlockingIOError):
+            packet, (resolver, *_) = receiver.recvfrom(RECEIVE_SIZE)
+            if (label := query_label(dns_payload(packet))) in labels:
+                queries[label] = resolver
     return queries
 
 
 def dns_payload(packet: bytes) -> bytes:
     """Return the UDP payload of an IPv4 packet to port 53, empty for another port."""
     udp = packet[(packet[0] & 0x0F) * 4 :]
+    if len(udp) < UDP_HEADER.size:
+        return b""
     return udp[UDP_HEADER.size :] if UDP_HEADER.unpack(udp[: UDP_HEADER.size])[1] == DNS_PORT else b""

@@ -34,6 +34,7 @@ from cloison.linux import interfaces, netns
 from cloison.linux import poll as linux_poll
 from cloison.model.facts import Container
 from cloison.probe import socket_registry
+from cloison.probe import sockets as probe_sockets
 from cloison.probe.ipv4 import udp_packet
 
 ETH_P_IP: Final = 0x0800
@@ -116,9 +117,7 @@ class _ForwardingTest:
         ready = linux_poll.readable(self._receivers.values(), seconds)
         received: set[bytes] = set()
         for receiver in ready:
-            with suppress(BlockingIOError):
-                while True:
-                    received.add(receiver.recv(PAYLOAD_SIZE))
+            received.update(probe_sockets.drain(receiver, PAYLOAD_SIZE))
         return {packet.path for packet in self._packets if packet.payload_id in received}
 
     def _address(self, container: str, network: str) -> str:

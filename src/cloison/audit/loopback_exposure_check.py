@@ -28,14 +28,17 @@ from cloison.linux import poll as linux_poll
 from cloison.model.facts import Container, PublishedPort
 from cloison.model.flow import HOST, OUTSIDE, Protocol, ip_version
 from cloison.observe.observer import ProbeSession
-from cloison.probe import packets
-from cloison.probe.ipv4 import IPV4_HEADER, ipv4_packet
+from cloison.probe import bpf_filter, packets
+from cloison.probe import sockets as probe_sockets
+from cloison.probe.ipv4 import ipv4_packet
 from cloison.verdict.flow_enumeration import LOOPBACK
 
 VULNERABILITY: Final = "loopback-published"
 SOURCE: Final = "https://github.com/moby/moby/pull/49325"
 SOURCE_PORT: Final = 40000
 """The source port of a test's segments; nothing listens on it."""
+WINDOW: Final = 41253
+"""The window of a test's segments, by which a filter knows them."""
 RECEIVE_SIZE: Final = 2048
 SEQUENCE_SLICE: Final = slice(4, 8)
 FLAGS_OFFSET: Final = 13
@@ -134,17 +137,17 @@ def _raw_sender(stack: ExitStack, session: ProbeSession) -> RawSender:
 
 
 def _receiver(stack: ExitStack, session: ProbeSession, container: str) -> socket.socket:
+    """Return the raw socket of a container's namespace, which receives the SYNs of this test and nothing else."""
+    only = bpf_filter.syn_filter(4, WINDOW)
     with netns.inside(session.probe_sockets["", container].descriptor):
-        receiver = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP))
-    receiver.setblocking(False)  # noqa: FBT003  # the socket module's own signature
-    return receiver
+        return stack.enter_context(probe_sockets.filtered_raw_socket(socket.AF_INET, socket.IPPROTO_TCP, only))
 
 
 def _segment(test: ExposureTest, flag: int, pseudo: int) -> bytes:
     """Return a SYN, or the RST that resets it, whose sequence number is the next one (RFC 9293 section 3.5.3)."""
     number = test.number + (flag == packets.RST) & 0xFFFFFFFF
     ports = (SOURCE_PORT, test.publication.host_port)
-    segment = bytearray(packets.syn(ports, number, 0, pseudo))
+    segment = bytearray(packets.syn(ports, number, WINDOW, pseudo))
     segment[FLAGS_OFFSET] = flag
     total = int.from_bytes(segment[CHECKSUM_SLICE], "big") + (packets.SYN - flag) % 0xFFFF
     segment[CHECKSUM_SLICE] = ((total & 0xFFFF) + (total >> 16)).to_bytes(2, "big")
@@ -169,8 +172,7 @@ def _received(receivers: Sequence[socket.socket], seconds: float) -> set[int]:
     ready = linux_poll.readable(receivers, seconds)
     sequences: set[int] = set()
     for receiver in ready:
-        with suppress(BlockingIOError):
-            while True:
-                read = receiver.recv(RECEIVE_SIZE)[IPV4_HEADER.size :]
-                sequences.add(int.from_bytes(read[SEQUENCE_SLICE], "big"))
+        for packet in probe_sockets.drain(receiver, RECEIVE_SIZE):
+            segment = packet[(packet[0] & 0x0F) * 4 :]
+            sequences.add(int.from_bytes(segment[SEQUENCE_SLICE], "big"))
     return sequences

@@ -1,44 +1,103 @@
 """Runs the security audit: what an attacker could do from inside a container, or near the engine.
 
 Input: an open probe session. Output: risks, which are shown beside the verdict.
-Rule: a risk changes no verdict; no program runs in a container and nothing in it is changed. In a rehearsal idle
-containers stand in for the services, so their privileges are not inspected; whether DNS queries leak is tested, not
-derived from the engine's version.
+Rule: a risk changes no verdict, and a check that fails is a risk "could not be checked". No program runs in a container
+and nothing in it is changed. In a rehearsal idle containers stand in for the services, so their privileges are not
+inspected; whether DNS queries leak is tested, not derived from the engine's version.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from threading import Thread
+from typing import Final
+
 from cloison.audit import container_inspect, dns_leak_check, forwarding_check, host_inspect
 from cloison.audit.loopback_exposure_check import check_loopback_exposure
 from cloison.engine.connection import socket_path
+from cloison.errors import CloisonError, NotProven, printable
 from cloison.findings import container_risks, engine_cves
 from cloison.findings.container_privileges import forwarding_paths
 from cloison.findings.container_risks import Risk
 from cloison.observe.observer import ProbeSession
 
+UNCHECKED: Final = "unchecked"
+SOURCE: Final = "https://docs.docker.com/engine/security/"
+
 
 def audit(session: ProbeSession, timeout: float, *, is_rehearsal: bool) -> list[Risk]:
     """Return the risks of a session's project and its engine, the worst first; `timeout` is seconds for a packet."""
-    risks = check_loopback_exposure(session, known_risks(session, timeout, is_rehearsal=is_rehearsal), timeout)
+    known = known_risks(session, timeout, is_rehearsal=is_rehearsal)
+    risks = checked(
+        "a port published on loopback", lambda: check_loopback_exposure(session, known, timeout), instead=known
+    )
     if not is_rehearsal:
         return risks
+    return checked(
+        "DNS queries from internal networks", lambda: _with_dns_leaks(session, risks, timeout), instead=risks
+    )
+
+
+def _with_dns_leaks(session: ProbeSession, risks: list[Risk], timeout: float) -> list[Risk]:
     tested = dns_leak_check.check_dns_leaks(session, timeout)
     return [risk for risk in risks if risk.what != dns_leak_check.VULNERABILITY] + tested
 
 
 def known_risks(session: ProbeSession, timeout: float, *, is_rehearsal: bool) -> list[Risk]:
     """Return the risks of containers and engine: by inspection, by a forwarding test, or by the engine's version."""
-    engine_socket = socket_path()
+    of_containers = (
+        [] if is_rehearsal else checked("the containers' privileges", lambda: _container_risks(session, timeout))
+    )
+    return [*of_containers, *checked("the engine", lambda: _engine_risks(session))]
+
+
+def _engine_risks(session: ProbeSession) -> list[Risk]:
     context = engine_cves.EngineContext(
         session.facts, host_inspect.inspect_host(), session.engine.daemon(), session.project.name
     )
-    on_engine = engine_cves.risks(context, session.engine.vulnerabilities())
-    return [*([] if is_rehearsal else _container_risks(session, engine_socket, timeout)), *on_engine]
+    return [*engine_cves.risks(context, session.engine.vulnerabilities())]
 
 
-def _container_risks(session: ProbeSession, engine_socket: str, timeout: float) -> list[Risk]:
+def _container_risks(session: ProbeSession, timeout: float) -> list[Risk]:
     running = [c for c in session.facts.containers if c.pid and c.project == session.project.name]
-    privileges = container_inspect.read(running, [engine_socket])
+    privileges = container_inspect.read(running, [socket_path()])
     paths = forwarding_paths(session.facts, container_risks.routers(privileges))
     forwarded = forwarding_check.check_forwarding(paths, session.facts.containers, timeout)
     return container_risks.risks(privileges, forwarded)
+
+
+def checked(subject: str, check: Callable[[], list[Risk]], instead: Iterable[Risk] = ()) -> list[Risk]:
+    """Return the risks that a check finds; if it fails, `instead` and a risk that says so."""
+    try:
+        return check()
+    except Exception as error:  # noqa: BLE001  # whatever a check meets, it must not end the proof
+        return [*instead, unchecked(subject, error)]
+
+
+def unchecked(subject: str, error: BaseException) -> Risk:
+    """Return the risk that a check has failed, with its reason."""
+    why = str(error) if isinstance(error, CloisonError) else ": ".join(filter(None, (type(error).__name__, str(error))))
+    return Risk(UNCHECKED, subject, "could not be checked", printable(why), SOURCE)
+
+
+def in_background(work: Callable[[], list[Risk]]) -> Future[list[Risk]]:
+    """Start `work` in a thread that does not outlive the command, and return its result to come."""
+    future: Future[list[Risk]] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001  # the thread that asks for the result gets it
+            future.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return future
+
+
+def result_within(future: Future[list[Risk]], seconds: float, reason: str) -> list[Risk]:
+    """Return a result. Raises NotProven with `reason` if it takes longer than `seconds`."""
+    try:
+        return future.result(timeout=seconds)
+    except TimeoutError as error:
+        raise NotProven(reason) from error

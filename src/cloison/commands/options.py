@@ -52,9 +52,10 @@ class OutputOptions:
 
 @dataclass(frozen=True, slots=True)
 class ProofOptions(OutputOptions):
-    """How a proof is made and shown; `timeout` in seconds."""
+    """How a proof is made and shown; `timeout` and `deadline` in seconds, a deadline of 0 means the default."""
 
     timeout: float
+    deadline: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,9 @@ def proof_options(function: Callable[..., R]) -> Callable[..., R]:
     """Add the options that say how a proof is made and shown, and pass them on as one `proof_options`."""
 
     @wraps(function)
-    def wrapper(formats: tuple[str, ...], output: Path | None, strict: bool, timeout: float, **others: Any) -> R:  # noqa: FBT001  # click passes by name
-        return function(proof_options=ProofOptions(formats, output, strict, timeout), **others)
+    def wrapper(timeout: float, deadline: float | None, **others: Any) -> R:
+        formats, output, strict = (others.pop(name) for name in ("formats", "output", "strict"))
+        return function(proof_options=ProofOptions(formats, output, strict, timeout, deadline or 0), **others)
 
     timeout = click.option(
         "--timeout",
@@ -111,7 +113,14 @@ def proof_options(function: Callable[..., R]) -> Callable[..., R]:
         metavar="SECONDS",
         help="Seconds to wait for a reply before a probe counts as unanswered; --patience is the older name.",
     )
-    return _add_output_options(REPORTS, timeout(wrapper))
+    deadline = click.option(
+        "--deadline",
+        type=click.FloatRange(1, 86400),
+        metavar="SECONDS",
+        help="Seconds after which the proof ends; flows without an answer are unknown.  "
+        "[default: 30 or more, by the number of flows]",
+    )
+    return _add_output_options(REPORTS, timeout(deadline(wrapper)))
 
 
 def output_options(known: Collection[str]) -> Callable[[Callable[..., R]], Callable[..., R]]:

@@ -5,6 +5,7 @@ Rule: the report goes to stdout or to a file, progress and messages to stderr. A
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sys
@@ -17,7 +18,7 @@ from typing import Final
 from cloison.commands.ledger_delivery import LedgerClient
 from cloison.commands.options import OutputOptions, ProofOptions
 from cloison.engine.compose_cli import Selection
-from cloison.errors import BREACHED, UsageError
+from cloison.errors import BREACHED, OutputError, UsageError
 from cloison.proof.schema import Proof
 from cloison.reports import REPORTS, RenderOptions
 from cloison.verdict.judge import Judgement
@@ -31,7 +32,7 @@ PIPED_WIDTH: Final = 100
 def prove_and_report(selection: Selection, proof_options: ProofOptions, ledger_client: LedgerClient | None) -> int:
     """Prove the project, write the reports, send the proof, and return the exit code."""
     with status() as progress:
-        proof = prove(Request(selection, proof_options.timeout), progress)
+        proof = prove(Request(selection, proof_options.timeout, proof_options.deadline), progress)
     delivery = ledger_client.enqueue(proof) if ledger_client else None
     code = write_reports(proof, proof_options)
     return delivery.send(code) if delivery else code
@@ -40,7 +41,8 @@ def prove_and_report(selection: Selection, proof_options: ProofOptions, ledger_c
 def write_reports(proof: Proof, proof_options: OutputOptions) -> int:
     """Write the reports of a proof and return the exit code."""
     for name, path in report_paths(proof_options.formats, proof_options.output).items():
-        write_report(path, REPORTS[name](proof, render_options(strict=proof_options.strict)))
+        text = REPORTS[name](proof, render_options(strict=proof_options.strict))
+        write_report(path, text, is_document=name != TERMINAL)
     tolerated = proof.totals[Judgement.TOLERATED] > 0
     return BREACHED if proof_options.strict and tolerated else proof.verdict.exit_code
 
@@ -68,15 +70,23 @@ def report_paths(formats: tuple[str, ...], output: Path | None, stem: str = "pro
 
 def render_options(*, strict: bool) -> RenderOptions:
     """Return the colour and width for a report on this stdout (https://no-color.org)."""
-    if not sys.stdout.isatty():
+    if not (sys.stdout and sys.stdout.isatty()):
         return RenderOptions(color=False, width=PIPED_WIDTH, strict=strict)
     return RenderOptions(color=not os.environ.get("NO_COLOR"), width=shutil.get_terminal_size().columns, strict=strict)
 
 
-def write_report(path: Path | None, text: str | Iterator[str]) -> None:
-    """Write a report to a file, or to stdout when `path` is None."""
+def write_report(path: Path | None, text: str | Iterator[str], *, is_document: bool = False) -> None:
+    """Write a report to a file, or to stdout when `path` is None.
+
+    A document is UTF-8 whatever the encoding of stdout is, because its digest is that of its bytes.
+    Raises OutputError if stdout is closed.
+    """
     parts = [text] if isinstance(text, str) else text
     if path is None:
+        if sys.stdout is None:
+            raise OutputError("stdout is closed, so the report cannot be shown; write it to a file with --output")
+        if is_document and isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8", errors="strict")
         sys.stdout.writelines(parts)
     else:
         _write(path, parts)
@@ -86,7 +96,9 @@ def _write(path: Path, parts: Iterable[str]) -> None:
     """Write a file by a rename, so that a reader at any moment finds a whole report or none."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as file:
             file.writelines(parts)
         Path(file.name).chmod(0o644)
         Path(file.name).replace(path)
@@ -97,7 +109,7 @@ def _write(path: Path, parts: Iterable[str]) -> None:
 @contextmanager
 def status() -> Iterator[Callable[[str], None]]:
     """Show a status line on stderr during the block, if stderr is a terminal; yield the function that sets its text."""
-    if not sys.stderr.isatty():
+    if not (sys.stderr and sys.stderr.isatty()):
         yield lambda _: None
         return
     from rich.console import Console  # the import takes 100 ms, and only a terminal needs it

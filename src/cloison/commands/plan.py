@@ -70,7 +70,8 @@ def command(selection: Selection, engine: str, external: str | None, output_opti
     compose_policy.check_publications(project)
     result = planner.plan(project, Assumptions(engine, external or ""), Tool("cloison", version("cloison")))
     for name, path in paths.items():
-        commands_output.write_report(path, _report(name, result, strict=output_options.strict))
+        text = _report(name, result, strict=output_options.strict)
+        commands_output.write_report(path, text, is_document=name != commands_output.TERMINAL)
     return BREACHED if output_options.strict and result.totals[Judgement.TOLERATED] else result.verdict.exit_code
 
 

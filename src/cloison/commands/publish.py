@@ -91,7 +91,7 @@ def _project_image(selection: Selection) -> str:
     from cloison.engine import compose_cli
 
     try:
-        document = compose_cli.resolved(selection)
+        document = compose_cli.resolved(selection, strict=True)
     except FileError as error:
         raise UsageError(f"{error}; without a Compose project, name the image: --from LOCAL_IMAGE") from error
     return built_image(document)

@@ -30,12 +30,14 @@ def command(selection: Selection, proof_options: ProofOptions) -> int:
 
     commands_output.report_paths(proof_options.formats, proof_options.output)
     with commands_output.status() as progress:
-        proof = rehearse(selection, proof_options.timeout, progress)
+        proof = rehearse(selection, proof_options.timeout, progress, deadline=proof_options.deadline)
     return commands_output.write_reports(proof, proof_options)
 
 
-def rehearse(selection: Selection, timeout: float, progress: Callable[[str], None] = lambda _: None) -> Proof:
-    """Rehearse a project and return the proof; `timeout` in seconds.
+def rehearse(
+    selection: Selection, timeout: float, progress: Callable[[str], None] = lambda _: None, *, deadline: float = 0
+) -> Proof:
+    """Rehearse a project and return the proof; `timeout` and `deadline` in seconds, 0 for the default deadline.
 
     Raises a CloisonError when the project cannot be resolved or the engine does not answer: see `errors`.
     """
@@ -45,4 +47,4 @@ def rehearse(selection: Selection, timeout: float, progress: Callable[[str], Non
     document = resolved(selection, "cloison.rehearse.environment", *PROBE_MODULES)
     from cloison.remote.protocol import AgentRequest
 
-    return run_request(AgentRequest(dict(document), timeout, is_rehearsal=True), progress)
+    return run_request(AgentRequest(dict(document), timeout, is_rehearsal=True, deadline=deadline), progress)

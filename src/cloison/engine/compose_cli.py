@@ -10,15 +10,33 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
-from cloison.errors import FileError, NotProven, UsageError
+from cloison.engine import compose_messages
+from cloison.errors import FileError, NotProven, UsageError, printable
 from cloison.linux.subprocesses import CommandResult, run, run_attached, run_in_session
 
 PLUGIN: Final = ("docker", "compose")
 STANDALONE: Final = ("docker-compose",)
+CONFIG: Final = ("config", "--format", "json")
+RESETS: Final = ("env_file: !reset []", "env_file: !reset [], build: {ssh: !reset []}")
+"""Members of a service, in YAML, that an override removes: https://docs.docker.com/reference/compose-file/merge/"""
+DEFAULT_FILES: Final = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+OVERRIDE_FILES: Final = (
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+)
+"""Names in the order in which Compose looks for them, in the working directory and in its parents: DefaultFileNames
+and DefaultOverrideFileNames of https://github.com/compose-spec/compose-go/blob/main/cli/options.go"""
+NOT_COMPOSE: Final = "Check that `docker compose` is Docker Compose v2"
 PROJECT_VARIABLES: Final = ("COMPOSE_PROFILES", "COMPOSE_REMOVE_ORPHANS", "DOCKER_DEFAULT_PLATFORM")
 """Variables that configure the user's own project and its images."""
 UP_TIMEOUT: Final = 300
@@ -42,21 +60,81 @@ class Selection:
         return [*options, "--project-name", self.project] if self.project else options
 
 
-def resolved(selection: Selection) -> Mapping[str, Any]:
-    """Return the document of `docker compose config`.
+def resolved(selection: Selection, *, strict: bool = False) -> Mapping[str, Any]:
+    """Return the document of `docker compose config`, and print its warnings on stderr.
 
-    Raises FileError with Compose's error when the file is missing or invalid, NotProven when Compose is not installed.
+    Environment files that do not exist, and `build.ssh`, which some versions of Compose cannot print, change no
+    network, so the file is resolved without them; with `strict` they are an error.
+    Raises FileError with Compose's error when the file is missing or invalid, NotProven when Compose is not installed
+    or does not print a document.
     """
-    result = run([*PLUGIN, *selection.options, "config", "--format", "json"])
-    if result.code != 0 and (program := _program()) != PLUGIN:
-        result = run([*program, *selection.options, "config", "--format", "json"])
+    program, result = _config(PLUGIN, selection)
+    if result.code != 0 and (other := _program()) != PLUGIN:
+        program, result = _config(other, selection)
+    why = compose_messages.reason(result.err or result.out) or f"exit code {result.code}"
+    if result.code != 0 and not strict and (lenient := _config_without_environment(program, selection)):
+        result = lenient
+        _warn(f"resolved without the environment files and without build.ssh, which change no network: {why}")
+    for warning in compose_messages.warnings(result.err):
+        _warn(warning)
     if result.code != 0:
-        raise FileError(f"the Compose file cannot be resolved: {result.last_line}")
+        raise FileError(f"the Compose file cannot be resolved: {why}")
+    return _document(result)
+
+
+def _config(program: tuple[str, ...], selection: Selection) -> tuple[tuple[str, ...], CommandResult]:
+    return program, run([*program, *selection.options, *CONFIG])
+
+
+def _config_without_environment(program: tuple[str, ...], selection: Selection) -> CommandResult | None:
+    """Return the result without what changes no network, None if that does not help either.
+
+    An override resets it in every service. A file after `--file` switches off Compose's own search, so the files that
+    it would find are named before it.
+    """
+    listed = run([*program, *selection.options, "config", "--services"])
+    files = selection.files or _default_files()
+    if listed.code != 0 or not files:
+        return None
+    with tempfile.TemporaryDirectory(prefix="cloison-") as folder:
+        for resets in RESETS:
+            override = Path(folder, "override.yaml")
+            lines = (f"  {json.dumps(name)}: {{{resets}}}\n" for name in listed.out.split())
+            override.write_text("services:\n" + "".join(lines), encoding="utf-8")
+            result = _config(program, replace(selection, files=(*files, str(override))))[1]
+            if result.code == 0:
+                return result
+    return None
+
+
+def _default_files() -> tuple[str, ...]:
+    """Return the files that Compose uses without `--file`, empty if there are none."""
+    if named := os.environ.get("COMPOSE_FILE"):
+        return tuple(named.split(os.environ.get("COMPOSE_PATH_SEPARATOR") or os.pathsep))
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if found := [folder / name for name in DEFAULT_FILES if (folder / name).is_file()][:1]:
+            found += [folder / name for name in OVERRIDE_FILES if (folder / name).is_file()][:1]
+            return tuple(map(str, found))
+    return ()
+
+
+def _document(result: CommandResult) -> Mapping[str, Any]:
     try:
-        document: Mapping[str, Any] = json.loads(result.out)
+        document = json.loads(result.out)
     except RecursionError as error:
         raise FileError("the Compose file cannot be resolved: it is nested too deeply to be read") from error
+    except ValueError as error:
+        raise NotProven(f"`docker compose config` printed no JSON: {error}. {NOT_COMPOSE}") from error
+    if not isinstance(document, dict):
+        raise NotProven(f"`docker compose config` printed no JSON object. {NOT_COMPOSE}")
     return document
+
+
+@cache
+def _warn(sentence: str) -> None:
+    """Print a warning on stderr, once a process: a verb may resolve the file several times."""
+    print(f"cloison: warning: {printable(sentence)}", file=sys.stderr)  # noqa: T201  # a message for the user
 
 
 def up(selection: Selection, arguments: tuple[str, ...]) -> None:

@@ -23,6 +23,9 @@ PORT_PROXIES: Final = frozenset(name for module in ENGINES.values() for name in 
 TABLES: Final = frozenset(table for module in ENGINES.values() for table in module.TABLES)
 """The programs and tables of all engines, because several may run on one machine."""
 
+LINK_PREFIXES: Final = ("br-", "veth", "docker", "podman", "cni")
+"""The beginnings of the names that engines give to their bridges and the ports of these."""
+
 
 def engine() -> Engine:
     """Return the engine that answers on this machine; the caller closes it.

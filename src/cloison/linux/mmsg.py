@@ -44,6 +44,11 @@ RECEIVE_SIZE: Final = 256
 """Bytes of a packet that are read: all headers, and the part of a probe that an ICMP error quotes."""
 
 
+MAX_BATCHES: Final = 1 << 9
+"""Batches that are read at once: more packets than a receive buffer of 16 MiB holds, so what is queued is read, and a
+sender that is as fast as the reader does not keep it busy for ever."""
+
+
 class _IoVec(ctypes.Structure):
     """struct iovec { void *iov_base; size_t iov_len; }: readv(2)."""
 
@@ -137,12 +142,11 @@ class ReceiveBatch:
         self._lengths = memoryview(self._messages).cast("B").cast("I")[_MMsgHdr.length.offset // 4 :: step]
 
     def read(self, descriptor: int) -> Iterator[bytes]:
-        """Yield every packet that is in a socket's receive queue now.
+        """Yield the packets that are in a socket's receive queue now, at most MAX_BATCHES batches of them.
 
         Raises OSError if the socket cannot be read.
         """
-        count = BATCH_SIZE
-        while count == BATCH_SIZE:
+        for _ in range(MAX_BATCHES):
             count = LIBC.recvmmsg(descriptor, self._messages, BATCH_SIZE, MSG_DONTWAIT, None)
             if count < 0:
                 code = ctypes.get_errno()
@@ -151,3 +155,5 @@ class ReceiveBatch:
                 raise OSError(code, os.strerror(code))
             for at, length in enumerate(self._lengths[:count].tolist()):
                 yield bytes(self._bytes[at * RECEIVE_SIZE : at * RECEIVE_SIZE + length])
+            if count < BATCH_SIZE:
+                return

@@ -33,6 +33,12 @@ class SignalHandler:
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._on_signal)
 
+    def restore(self) -> None:
+        """Restore the kernel's default actions: a further signal ends the process at once, without a traceback."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) == self._on_signal:
+                signal.signal(number, signal.SIG_DFL)
+
     @contextmanager
     def deferred(self) -> Iterator[None]:
         """Defer signals until the end of this context, in the main thread; Python runs handlers in no other thread."""

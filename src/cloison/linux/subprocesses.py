@@ -16,11 +16,12 @@ from typing import Final
 from cloison.errors import NotProven
 
 NOT_FOUND: Final = 127
+"""The exit code of a shell for a command that does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """The exit code and the output of a program. `code` is 127 if the program does not exist."""
+    """The exit code and the output of a program. `code` is 127 if the program cannot be started."""
 
     code: int
     out: str
@@ -49,8 +50,8 @@ def run(argv: Sequence[str], *, seconds: float = 60, env: Mapping[str, str] | No
             timeout=seconds,
             env=env,
         )
-    except FileNotFoundError:
-        return CommandResult(NOT_FOUND, "", f"{argv[0]}: command not found")
+    except OSError as error:
+        return _not_started(argv, error)
     except subprocess.TimeoutExpired as error:
         raise NotProven(f"`{' '.join(argv)}` did not end within {seconds:.0f} s; is the engine stuck?") from error
     return CommandResult(done.returncode, done.stdout, done.stderr)
@@ -77,8 +78,8 @@ def run_in_session(
             pass_fds=(inherit_fd,),
             env=env,
         )
-    except FileNotFoundError:
-        return CommandResult(NOT_FOUND, "", f"{argv[0]}: command not found")
+    except OSError as error:
+        return _not_started(argv, error)
     with process:
         try:
             out, err = process.communicate(text, timeout=seconds)
@@ -94,5 +95,11 @@ def run_attached(argv: Sequence[str]) -> int:
     """Run a program with its output on standard error, where the user reads it, and return its exit code."""
     try:
         return subprocess.run(argv, stdout=2, check=False).returncode  # noqa: S603  # as above
-    except FileNotFoundError:
+    except OSError:
         return NOT_FOUND
+
+
+def _not_started(argv: Sequence[str], error: OSError) -> CommandResult:
+    """Return the result for a program that does not exist, or that PATH names and the kernel does not execute."""
+    why = "command not found" if isinstance(error, FileNotFoundError) else error.strerror
+    return CommandResult(NOT_FOUND, "", f"{argv[0]}: {why}")

@@ -5,14 +5,18 @@ Input: probes with outcomes, and container facts. Output: `Controls`, and senten
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from cloison.linux.ruleset import Rule
 from cloison.model.facts import Container
 from cloison.model.flow import Endpoint, EndpointKind, Protocol
 from cloison.model.outcome import Outcome
 from cloison.probe.probe import Probe
+
+MAX_NAMED: Final = 3
+"""Chains in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,29 @@ def change(before: Container, now: Container | None) -> str:
     if (before.attachments, before.published_ports) != (now.attachments, now.published_ports):
         return f"{before.name} changed its networks or ports during the proof"
     return ""
+
+
+Rules = frozenset[Rule] | str
+"""The rules of a namespace, or why they could not be read."""
+
+
+def changed_rules(before: Rules, now: Rules, belongs: Callable[[str], bool | None] = lambda _: None) -> str:
+    """Return the sentence about firewall rules that changed during the proof, empty if none did.
+
+    `belongs` says whether an interface or address is the project's (True), of another network (False) or neither
+    (None). The engine changes the rules of other networks at any time, so a rule that names only such does not count.
+    """
+    if isinstance(before, str) or isinstance(now, str):
+        unread = before if isinstance(before, str) else now
+        return f"the firewall rules could not be compared: {unread}"
+    changed = before ^ now
+    where = sorted({rule.where for rule in changed if _counts(rule, belongs)})
+    return f"firewall rules changed during the proof ({'; '.join(where[:MAX_NAMED])})" if where else ""
+
+
+def _counts(rule: Rule, belongs: Callable[[str], bool | None]) -> bool:
+    owners = {belongs(name) for name in rule.names}
+    return True in owners or False not in owners
 
 
 PROBE_NAMES: Final = {Protocol.TCP: "SYN", Protocol.UDP: "datagram", Protocol.ICMP: "echo request"}

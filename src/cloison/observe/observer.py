@@ -13,10 +13,12 @@ from typing import Final
 
 from cloison.compose.project import Project
 from cloison.engine import Engine
+from cloison.engine.select import LINK_PREFIXES
+from cloison.linux import netns, ruleset
 from cloison.model.facts import Container, Facts, Listener
-from cloison.model.flow import LINK_LOCAL, OUTSIDE, Endpoint, EndpointKind, Flow, Protocol, Vantage
+from cloison.model.flow import HOST, LINK_LOCAL, OUTSIDE, Endpoint, EndpointKind, Flow, Protocol, Vantage
 from cloison.model.outcome import Observation, Outcome, observation, unknown
-from cloison.observe.evidence import Controls, change, controls_of
+from cloison.observe.evidence import Controls, Rules, change, changed_rules, controls_of
 from cloison.observe.host_addresses import host_attachments
 from cloison.observe.interpret import Interpreter, VantageKey, pings, vantage_key
 from cloison.probe.probe import Probe
@@ -83,14 +85,18 @@ class ProbeSession:
             key: [Probe(sockets, unused, DISCARD_PORT) for unused in self.unused_addresses]
             for key, sockets in self.probe_sockets.items()
         }
+        before = self._rules()
         controls = [probe for probes in (*positive.values(), *negative.values()) for probe in probes]
         sent = [probe for probe in (*probes, *echoes) if isinstance(probe, Probe)]
         self.prober.send([*sent, *controls], timeout)
         passed = {key: controls_of(positive[key], negative[key]) for key in self.probe_sockets}
         changed, new_containers = self._changed()
+        host_change, rule_changes = self._changed_rules(before)
+        changed |= rule_changes
         interpreter = self._interpreter()
         observed = [
-            interpreter.observation_of(flow, probe, passed, changed) for flow, probe in zip(flows, probes, strict=True)
+            unknown(host_change) if host_change else interpreter.observation_of(flow, probe, passed, changed)
+            for flow, probe in zip(flows, probes, strict=True)
         ]
         return Observations(
             dict(zip(flows, observed, strict=True)),
@@ -192,5 +198,44 @@ class ProbeSession:
         lost_addresses = {address: f"the host lost the address {address} during the proof" for _, address in removed}
         return self.unusable_addresses | changed | lost_addresses, arrivals
 
+    def _rules(self) -> dict[ProbeSockets, Rules]:
+        """Return the firewall rules of every namespace with probe sockets."""
+        return {sockets: _rules_in(sockets) for sockets in {*self.probe_sockets.values()}}
+
+    def _changed_rules(self, before: Mapping[ProbeSockets, Rules]) -> tuple[str, dict[str, str]]:
+        """Return the sentence about changed firewall rules of the host, and those about containers by name."""
+        now = self._rules()
+        changed = {
+            key[1]: f"{key[1]}: {why}"
+            for key, sockets in self.probe_sockets.items()
+            if key[1] and sockets is not self.probe_sockets[HOST, ""]
+            if (why := changed_rules(before[sockets], now[sockets]))
+        }
+        host = self.probe_sockets[HOST, ""]
+        why = changed_rules(before[host], now[host], self._belongs)
+        return f"{HOST}: {why}" if why else "", changed
+
+    def _belongs(self, name: str) -> bool | None:
+        """Return whether an interface or address of a rule is the project's, another network's, or neither (None)."""
+        if name in {network.link for network in self.facts.networks}:
+            return True
+        if not _is_address(name):
+            return False if name.startswith(LINK_PREFIXES) else None
+        if any(network.contains(name) for network in self.facts.networks):
+            return True
+        return None if name in self.facts.host_addresses else False
+
     def _interpreter(self) -> Interpreter:
         return Interpreter(self.facts, self.probe_sockets, self.proxies)
+
+
+def _rules_in(sockets: ProbeSockets) -> Rules:
+    try:
+        with netns.inside(sockets.descriptor):
+            return ruleset.rules()
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def _is_address(name: str) -> bool:
+    return ":" in name or name.replace(".", "").isdigit()

@@ -16,8 +16,8 @@ from __future__ import annotations
 import ctypes
 from typing import Final
 
-from cloison.probe.packets import ACK, RST, SYN
-from cloison.probe.parse import UNREACHABLE
+from cloison.probe.packets import ACK, IPPROTO_TCP, RST, SYN
+from cloison.probe.parse import IP_HEADER, UNREACHABLE
 
 
 class _SockFilter(ctypes.Structure):
@@ -51,11 +51,23 @@ BPF_LD_W_IND: Final = 0x40
 """BPF_LD | BPF_W | BPF_IND: A = the 32-bit word at X + k."""
 BPF_AND_K: Final = 0x54
 """BPF_ALU | BPF_AND | BPF_K: A = A & k."""
+BPF_LSH_K: Final = 0x64
+"""BPF_ALU | BPF_LSH | BPF_K: A = A << k."""
+BPF_ADD_X: Final = 0x0C
+"""BPF_ALU | BPF_ADD | BPF_X: A = A + X."""
+BPF_TAX: Final = 0x07
+"""BPF_MISC | BPF_TAX: X = A."""
+BPF_ST: Final = 0x02
+"""BPF_ST: M[k] = A."""
+BPF_LD_MEM: Final = 0x60
+"""BPF_LD | BPF_MEM: A = M[k]."""
 BPF_JEQ_K: Final = 0x15
 """BPF_JMP | BPF_JEQ | BPF_K: skip jt instructions if A == k, else jf."""
 BPF_RET_K: Final = 0x06
 """BPF_RET | BPF_K: pass the first k bytes of the packet; 0 drops it."""
 ACCEPT_PACKET, DROP_PACKET = 0xFFFF, 0
+QUOTED_PROTOCOL: Final = {4: 8 + 9, 6: 8 + 6}
+"""The offset of the protocol of a quoted packet from the ICMP header, by the version of IP."""
 
 
 def tcp_filter(version: int, port: int, token: int) -> Filter:
@@ -110,27 +122,109 @@ def udp_filter(version: int, token: int) -> Filter:
     )
 
 
-def icmp_filter(version: int, token: int) -> Filter:
-    """Return the filter that passes every ICMP destination unreachable, and the echoes of this run.
+def icmp_filter(version: int, port: int, token: int) -> Filter:
+    """Return the filter that passes the echoes of this run, and destination unreachables that quote one of its probes.
+
+    An unreachable quotes the packet that it is about, from its IP header on (RFC 792, RFC 4443): a probe over TCP has
+    the source port `port`, another one the token in its payload.
+
+     0: ldxb 4*([0]&0xf)              IPv6: ldx #0
+     1: ldb  [x + 0]                  type
+     2: jeq  #3, 5, 3                 ICMP_DEST_UNREACH; IPv6: #1, ICMPV6_DEST_UNREACH
+     3: ld   [x + 8]                  the first four bytes of an echo's payload
+     4: jeq  #token, 18, 19
+     5: ldb  [x + 17]                 the protocol of the quoted packet; IPv6: ldb [x + 14]
+     6: st   M[0]
+     7: ldb  [x + 8]                  the length of the quoted header; IPv6: ldx #40 instead of 7 to 11
+     8: and  #0xf
+     9: lsh  #2
+    10: add  x
+    11: tax
+    12: ld   M[0]
+    13: jeq  #6, 14, 16               IPPROTO_TCP
+    14: ldh  [x + 8]                  source port
+    15: jeq  #port, 18, 19
+    16: ld   [x + 16]                 the first four bytes of the payload of a datagram or an echo
+    17: jeq  #token, 18, 19
+    18: ret  #0xffff                  pass
+    19: ret  #0                       drop
+    """
+    skip_header = _skip_quoted_header(version)
+    is_tcp = 8 + len(skip_header)
+    accept, drop = is_tcp + 5, is_tcp + 6
+    return _fprog(
+        _load_header_length(version),
+        _SockFilter(BPF_LD_B_IND, 0, 0, 0),
+        _jump(2, UNREACHABLE[version], 5, 3),
+        _SockFilter(BPF_LD_W_IND, 0, 0, 8),
+        _jump(4, token, accept, drop),
+        _SockFilter(BPF_LD_B_IND, 0, 0, QUOTED_PROTOCOL[version]),
+        _SockFilter(BPF_ST, 0, 0, 0),
+        *skip_header,
+        _SockFilter(BPF_LD_MEM, 0, 0, 0),
+        _jump(is_tcp, IPPROTO_TCP, is_tcp + 1, is_tcp + 3),
+        _SockFilter(BPF_LD_H_IND, 0, 0, 8),
+        _jump(is_tcp + 2, port, accept, drop),
+        _SockFilter(BPF_LD_W_IND, 0, 0, 16),
+        _jump(is_tcp + 4, token, accept, drop),
+        _SockFilter(BPF_RET_K, 0, 0, ACCEPT_PACKET),
+        _SockFilter(BPF_RET_K, 0, 0, DROP_PACKET),
+    )
+
+
+def syn_filter(version: int, window: int) -> Filter:
+    """Return the filter that passes SYNs with a window, to any port.
 
     0: ldxb 4*([0]&0xf)              IPv6: ldx #0
-    1: ldb  [x + 0]                  type
-    2: jeq  #3, 5, 3                 ICMP_DEST_UNREACH; IPv6: #1, ICMPV6_DEST_UNREACH
-    3: ld   [x + 8]                  the first four bytes of an echo's payload
-    4: jeq  #token, 5, 6
+    1: ldb  [x + 13]                 flags
+    2: jeq  #0x02, 3, 6              SYN
+    3: ldh  [x + 14]                 window
+    4: jeq  #window, 5, 6
     5: ret  #0xffff                  pass
     6: ret  #0                       drop
     """
     accept, drop = 5, 6
     return _fprog(
         _load_header_length(version),
-        _SockFilter(BPF_LD_B_IND, 0, 0, 0),
-        _jump(2, UNREACHABLE[version], accept, 3),
-        _SockFilter(BPF_LD_W_IND, 0, 0, 8),
-        _jump(4, token, accept, drop),
+        _SockFilter(BPF_LD_B_IND, 0, 0, 13),
+        _jump(2, SYN, 3, drop),
+        _SockFilter(BPF_LD_H_IND, 0, 0, 14),
+        _jump(4, window, accept, drop),
         _SockFilter(BPF_RET_K, 0, 0, ACCEPT_PACKET),
         _SockFilter(BPF_RET_K, 0, 0, DROP_PACKET),
     )
+
+
+def port_filter(version: int, port: int) -> Filter:
+    """Return the filter that passes packets to a port of TCP or UDP.
+
+    0: ldxb 4*([0]&0xf)              IPv6: ldx #0
+    1: ldh  [x + 2]                  destination port
+    2: jeq  #port, 3, 4
+    3: ret  #0xffff                  pass
+    4: ret  #0                       drop
+    """
+    accept, drop = 3, 4
+    return _fprog(
+        _load_header_length(version),
+        _SockFilter(BPF_LD_H_IND, 0, 0, 2),
+        _jump(2, port, accept, drop),
+        _SockFilter(BPF_RET_K, 0, 0, ACCEPT_PACKET),
+        _SockFilter(BPF_RET_K, 0, 0, DROP_PACKET),
+    )
+
+
+def _skip_quoted_header(version: int) -> list[_SockFilter]:
+    """Return the instructions that add the length of a quoted IP header to X."""
+    if version == 6:  # noqa: PLR2004  # of IP
+        return [_SockFilter(BPF_LDX_IMM, 0, 0, IP_HEADER[6])]
+    return [
+        _SockFilter(BPF_LD_B_IND, 0, 0, 8),
+        _SockFilter(BPF_AND_K, 0, 0, 0x0F),
+        _SockFilter(BPF_LSH_K, 0, 0, 2),
+        _SockFilter(BPF_ADD_X, 0, 0, 0),
+        _SockFilter(BPF_TAX, 0, 0, 0),
+    ]
 
 
 def _load_header_length(version: int) -> _SockFilter:

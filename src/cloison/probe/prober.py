@@ -61,6 +61,10 @@ class Prober:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
+        self.deadline = float("inf")
+        """When the proof ends at the latest, on `clock`: a probe without an answer then has the outcome ERROR."""
+        self.deadline_reason = "the proof's deadline passed"
+        """The sentence about it."""
         self.token = MIN_TOKEN + secrets.randbelow(0xFFFFFFFF - MIN_TOKEN)
         self.unguarded_reason = ""
         """Why `udp_guard` could not be attached, empty if it is."""
@@ -120,9 +124,11 @@ class Prober:
         self._receive(probes_by_id, 0)  # the arrivals that are still queued
         lost_since, conntrack_drops_since = self._losses()
         lost = {sockets: count - lost[sockets] for sockets, count in lost_since.items()}
+        conntrack_dropped = conntrack_drops_since - conntrack_drops
+        late = self.deadline_reason if self.clock() >= self.deadline else ""
         for probe in probes:
             socket_drops = lost[probe.sockets] + (lost[probe.target] if probe.target else 0)
-            set_outcome(probe, loss_reason(socket_drops, conntrack_drops_since - conntrack_drops, neighbor_drops))
+            set_outcome(probe, late or loss_reason(socket_drops, conntrack_dropped, neighbor_drops))
 
     def _retry_silent(self, probes_by_id: dict[int, Probe], seconds: float, neighbor_tables: NeighborTables) -> int:
         """Send unanswered probes once more, and again while full neighbor tables make the kernel drop packets.
@@ -131,6 +137,8 @@ class Prober:
         """
         neighbor_drops = 0
         for pause in (0, *RETRY_DELAYS):
+            if self.clock() + pause >= self.deadline:
+                break
             time.sleep(pause)
             before = unresolved_discards() + neighbor_tables.overflows()
             pending = [item for item in probes_by_id.items() if item[1].needs_retry]
@@ -161,7 +169,7 @@ class Prober:
         pauses until the answers have come. Without it, such a packet may be lost.
         """
         remaining = send_order(pending)
-        while remaining:
+        while remaining and self.clock() < self.deadline:
             with ThreadPoolExecutor(1) as pool:  # the kernel's part of a send lets this thread read meanwhile
                 sending = pool.submit(self._send_all, remaining, neighbor_tables, keep_entries=keep_entries)
                 while not sending.done():
@@ -174,11 +182,12 @@ class Prober:
                 neighbor_tables.evict()
 
     def _await_replies(self, sent: Sequence[NumberedProbe], probes_by_id: dict[int, Probe], seconds: float) -> None:
-        deadline = self.clock() + seconds
+        deadline = min(self.deadline, self.clock() + seconds)
         while (left := deadline - self.clock()) > 0 and not all(probe.is_final for _, probe in sent):
             if self._receive(probes_by_id, left):
-                # Answers are still coming, so the machine is slow: wait longer before a probe counts as silent.
-                deadline = max(deadline, self.clock() + seconds / 2)
+                # Answers are still coming, so the machine is slow: wait longer before a probe counts as silent. Only
+                # news about a probe of this run counts, and it ends: a packet that anybody else sends prolongs nothing.
+                deadline = min(self.deadline, max(deadline, self.clock() + seconds / 2))
 
     def _send_all(
         self, pending: Sequence[NumberedProbe], neighbor_tables: NeighborTables, *, keep_entries: bool
@@ -186,6 +195,8 @@ class Prober:
         """Send probes and return how many: with `keep_entries`, those before the neighbor tables began to fill."""
         with ThreadPoolExecutor(SENDER_THREADS) as pool:
             for start in range(0, len(pending), WINDOW):
+                if self.clock() >= self.deadline:
+                    return start
                 if start and neighbor_tables.are_filling():
                     if keep_entries:
                         return start
@@ -226,8 +237,12 @@ class Prober:
             refused.reply, refused.detail = SEND_ERRORS.get(code, (Outcome.ERROR, os.strerror(code)))
 
     def _receive(self, probes_by_id: dict[int, Probe], seconds: float) -> bool:
-        """Receive the packets that are queued, waiting `seconds` for the first; return whether any came."""
+        """Receive the packets that are queued, waiting `seconds` for the first; return whether one told something new.
+
+        A packet that is not about a probe, or repeats what is known of one, is not new.
+        """
         ready = self._epoll.poll(seconds, len(self._readers))
+        has_news = False
         for descriptor, _ in ready:
             sockets, protocol, version = self._readers[descriptor]
             read = PARSERS[protocol]
@@ -235,12 +250,13 @@ class Prober:
                 message = read(version, data)
                 probe = probes_by_id.get(message.probe_id) if message else None
                 if message and probe:
-                    _record(message, probe, sockets)
-        return bool(ready)
+                    has_news = _record(message, probe, sockets) or has_news
+        return has_news
 
 
-def _record(message: probe_parse.Message, probe: Probe, sockets: ProbeSockets) -> None:
-    """Note a message in its probe; `sockets` are the probe sockets that received it."""
+def _record(message: probe_parse.Message, probe: Probe, sockets: ProbeSockets) -> bool:
+    """Note a message in its probe, and return whether it is new; `sockets` are the probe sockets that received it."""
+    known = (probe.reply, probe.arrived)
     match message:
         case probe_parse.Arrival():
             if sockets not in probe.arrived:
@@ -249,6 +265,7 @@ def _record(message: probe_parse.Message, probe: Probe, sockets: ProbeSockets) -
             probe.reply = Outcome.ACCEPTED if accepted else probe.reply or Outcome.REFUSED
         case probe_parse.IcmpUnreachable(reason=reason) if sockets is probe.sockets and not probe.reply:
             probe.reply, probe.detail = Outcome.UNREACHABLE, reason
+    return (probe.reply, probe.arrived) != known
 
 
 SEND_ERRORS: Final = {

@@ -35,6 +35,8 @@ SK_MEMINFO_DROPS: Final = 8
 SK_MEMINFO_VARS: Final = 9
 """SK_MEMINFO_VARS of linux/sock_diag.h: the number of __u32 in SO_MEMINFO's array."""
 RECEIVE_BUFFER: Final = 8 << 20
+MAX_DRAINED: Final = 1 << 10
+"""Packets that are read from a socket before the time is looked at again."""
 BACKLOG: Final = 128
 ICMP: Final = {4: packets.IPPROTO_ICMP, 6: packets.IPPROTO_ICMPV6}
 WILDCARD_ADDRESS: Final = {4: "0.0.0.0", 6: "::"}  # noqa: S104  # a canary listens on every address
@@ -212,7 +214,7 @@ def _open_family_sockets(stack: ExitStack, version: int, port: int, run: ProbeRu
     filters = {
         Protocol.TCP: (packets.IPPROTO_TCP, bpf_filter.tcp_filter(version, port, run.token)),
         Protocol.UDP: (packets.IPPROTO_UDP, bpf_filter.udp_filter(version, run.token)),
-        Protocol.ICMP: (ICMP[version], bpf_filter.icmp_filter(version, run.token)),
+        Protocol.ICMP: (ICMP[version], bpf_filter.icmp_filter(version, port, run.token)),
     }
     raw = {protocol: stack.enter_context(_raw(version, *number)) for protocol, number in filters.items()}
     sender = stack.enter_context(socket.socket(FAMILIES[version], socket.SOCK_DGRAM))
@@ -226,11 +228,36 @@ def _open_family_sockets(stack: ExitStack, version: int, port: int, run: ProbeRu
 
 @contextmanager
 def _raw(version: int, number: int, bpf_program: bpf_filter.Filter) -> Iterator[socket.socket]:
-    with socket.socket(FAMILIES[version], socket.SOCK_RAW, number) as raw:
-        raw.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, bpf_program[0])
-        raw.setblocking(False)  # noqa: FBT003  # the socket module's own signature
+    with filtered_raw_socket(FAMILIES[version], number, bpf_program) as raw:
         raw.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
         yield raw
+
+
+def filtered_raw_socket(family: int, number: int, bpf_program: bpf_filter.Filter) -> socket.socket:
+    """Return a raw socket of a protocol that receives only what a filter passes; it does not block.
+
+    A raw socket receives from the moment in which it exists, so what came before the filter is discarded.
+    """
+    raw = socket.socket(family, socket.SOCK_RAW, number)
+    try:
+        raw.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, bpf_program[0])
+        raw.setblocking(False)  # noqa: FBT003  # the socket module's own signature
+        for _ in drain(raw, 1):
+            pass
+    except OSError:
+        raw.close()
+        raise
+    return raw
+
+
+def drain(sock: socket.socket, size: int) -> Iterator[bytes]:
+    """Yield `size` bytes of each packet that a socket has received, at most MAX_DRAINED.
+
+    A sender that is as fast as this loop would keep it busy for ever.
+    """
+    with suppress(BlockingIOError):
+        for _ in range(MAX_DRAINED):
+            yield sock.recv(size)
 
 
 def _drops(raw: socket.socket) -> int:

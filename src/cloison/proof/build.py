@@ -69,6 +69,7 @@ def build_proof(
         findings=list(run_context.findings),
         coverage=coverage,
         notes=[*run_context.notes, *notes(inputs, judged)],
+        deadline_ms=run_context.deadline_ms,
     )
 
 

@@ -212,6 +212,8 @@ class Proof(Part, frozen=True):
     findings: list[FindingPart]
     coverage: Coverage
     notes: list[str]
+    deadline_ms: SafeInteger = 0
+    """The longest time of the proof: flows without an answer after it are unknown; 0 in older documents."""
 
     def __post_init__(self) -> None:
         if any(f.vantage >= len(self.vantages) or f.endpoint >= len(self.endpoints) for f in self.flows):
@@ -232,6 +234,8 @@ class RunContext(Part, frozen=True):
     """The parts of the project that were not probed: with any of them the proof is unproven."""
     findings: tuple[FindingPart, ...] = ()
     """The risks, the worst first."""
+    deadline_ms: SafeInteger = 0
+    """The longest time of the proof."""
 
 
 def canonical(document: Part) -> bytes:

@@ -24,11 +24,15 @@ from cloison.errors import CloisonError, NotProven
 
 
 class AgentRequest(msgspec.Struct, frozen=True, tag=True):
-    """The request to prove a resolved document, or to rehearse it; `timeout` is seconds to wait for replies."""
+    """The request to prove a resolved document, or to rehearse it.
+
+    `timeout` is seconds to wait for replies, `deadline` those for the whole proof (0: the default of its flows).
+    """
 
     document: dict[str, Any]
     timeout: float
     is_rehearsal: bool
+    deadline: float = 0
 
 
 class ComposeUpResult(msgspec.Struct, frozen=True, tag=True):

@@ -123,7 +123,7 @@ def _coverage(proof: Proof, summary: Summary, width: int) -> list[Text]:
     rows = [
         ("counts", counted(summary.flow_counts, "flow")),
         ("", counted(summary.connection_counts, "connection")),
-        ("probed", f"{started_at} UTC, from {proof.machine.name} ({proof.machine.kernel})"),
+        ("probed", f"{started_at} UTC, from {proof.machine.name} ({proof.machine.kernel}){_deadline(proof)}"),
         *(("controls", text) for text in _controls(proof)),
         *(("absent", f"{name}: {pluralize(n, 'container')} missing") for name, n in sorted(missing.items())),
         *(("skipped", f"{item.what}: {item.why}") for item in coverage.skipped),
@@ -132,6 +132,10 @@ def _coverage(proof: Proof, summary: Summary, width: int) -> list[Text]:
     for label, text in rows:
         lines += paragraph(text, width, first=(f"  {label:<10}", "dim"))
     return lines
+
+
+def _deadline(proof: Proof) -> str:
+    return f", deadline {proof.deadline_ms / 1000:.0f} s" if proof.deadline_ms else ""
 
 
 def _controls(proof: Proof) -> Iterator[str]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait
 from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ from cloison.verdict import flow_enumeration
 from cloison.verdict import intent as verdict_intent
 from cloison.verdict import judge as verdict_judge
 from cloison.verdict.reasons import ProofInputs, pings
+from cloison.workflow.request import default_deadline
 
 if TYPE_CHECKING:
     from cloison.observe.external_host import ExternalHost
@@ -46,7 +48,9 @@ def prove_locally(request: AgentRequest, progress: Callable[[str], None], start:
     Raises a CloisonError if there is nothing to judge: see `errors`.
     """
     if not request.is_rehearsal:
-        return prove_project(compose_project.project(request.document), request.timeout, progress)
+        return prove_project(
+            compose_project.project(request.document), request.timeout, progress, deadline=request.deadline
+        )
     from cloison.observe.external_host import external_host  # slow imports, which a proof does not need
     from cloison.rehearse import environment as rehearse_environment
 
@@ -57,40 +61,63 @@ def prove_locally(request: AgentRequest, progress: Callable[[str], None], start:
         ) as rehearsal,
     ):
         project = compose_project.project(rehearsal.document)
-        return prove_project(project, request.timeout, progress, rehearsal=rehearsal, external=external)
+        return prove_project(
+            project, request.timeout, progress, rehearsal=rehearsal, external=external, deadline=request.deadline
+        )
 
 
-def prove_project(
+def prove_project(  # noqa: PLR0913  # all but two are optional and given by name
     project: compose_project.Project,
     timeout: float,
     progress: Callable[[str], None] = lambda _: None,
     *,
     rehearsal: Rehearsal | None = None,
     external: ExternalHost | None = None,
+    deadline: float = 0,
 ) -> Proof:
     """Prove a project whose file is resolved already; `timeout` is seconds to wait for replies.
 
+    After `deadline` seconds, by default those of `default_deadline`, flows without an answer are unknown.
     In a `rehearsal` the prober itself listens on every port that the file or the policy names, and `external` is the
     external host that serves as the containers' name server.
     """
     # The flows' predictions and observations are released before the document is built, which needs as much memory.
-    inputs, judged, controls, run_context = _observe_and_judge(project, timeout, progress, rehearsal, external)
+    waits = Waits(timeout, deadline)
+    inputs, judged, controls, run_context = _observe_and_judge(project, waits, progress, rehearsal, external)
     return proof_build.build_proof(inputs, judged, controls, run_context)
+
+
+@dataclass(slots=True)
+class Waits:
+    """How long a proof waits, in seconds: for replies, and in all (0 until its flows are known, unless it is given)."""
+
+    timeout: float
+    deadline: float
+    started: float = field(default_factory=time.monotonic)
+
+    def left(self) -> float:
+        """Return the seconds until the deadline."""
+        return max(0.0, self.started + self.deadline - time.monotonic())
+
+    @property
+    def reason(self) -> str:
+        """The reason why something is unknown after the deadline."""
+        return f"the proof's deadline of {self.deadline:.0f} s passed"
 
 
 def _observe_and_judge(
     project: compose_project.Project,
-    timeout: float,
+    waits: Waits,
     progress: Callable[[str], None],
     rehearsal: Rehearsal | None,
     external: ExternalHost | None,
 ) -> tuple[ProofInputs, list[verdict_judge.JudgedFlow], dict[Vantage, tuple[str, str]], RunContext]:
     """Probe the flows of a project, and judge them by their intended, predicted and observed reach."""
-    from cloison.audit.run import audit
+    from cloison.audit.run import audit, checked, in_background, result_within
     from cloison.engine import select as engine_select
     from cloison.observe import session as observe_session  # resolved() has imported these modules
 
-    started, clock = datetime.now(UTC), time.monotonic()
+    started = datetime.now(UTC)
     policy_rules = policy.policy(project)
     policy.check_publications(project)
     stand_ins = flow_enumeration.declared_ports(project, _policy_ports(project, policy_rules)) if rehearsal else {}
@@ -105,14 +132,21 @@ def _observe_and_judge(
         predicted = predictor.predict(project, session.facts, probed_flows)
         intended = verdict_intent.intended(project, policy_rules, predicted)
         progress(f"probing {len(probed_flows)} flows")
-        with ThreadPoolExecutor(1) as pool:  # setns(2) moves one thread only, so audit and prober do not interfere
-            risks = pool.submit(audit, session, timeout, is_rehearsal=rehearsal is not None)
-            observations = session.observe(probed_flows, timeout)
-        findings = tuple(FindingPart(r.what, r.where, r.sentence, r.evidence, r.source) for r in risks.result())
+        waits.deadline = waits.deadline or default_deadline(len(probed_flows), waits.timeout)
+        session.prober.deadline, session.prober.deadline_reason = waits.started + waits.deadline, waits.reason
+        # setns(2) moves one thread only, so audit and prober do not interfere.
+        risks = in_background(lambda: audit(session, waits.timeout, is_rehearsal=rehearsal is not None))
+        try:
+            observations = session.observe(probed_flows, waits.timeout)
+        finally:
+            wait([risks], waits.left())  # its sockets must not be closed while it uses them
+        findings = tuple(
+            FindingPart(r.what, r.where, r.sentence, r.evidence, r.source)
+            for r in checked("the security audit", lambda: result_within(risks, waits.left(), waits.reason))
+        )
     judged = verdict_judge.compare(intended, predicted, observations.observed)
     controls = {vantage: (c.positive, c.negative) for vantage, c in observations.controls.items()}
-    timing = (started, time.monotonic() - clock, timeout)
-    run_context = _circumstances(*timing, observations, rehearsal)
+    run_context = _circumstances(started, waits, observations, rehearsal)
     run_context = replace(run_context, findings=findings, notes=(*run_context.notes, *_dropping_chains(judged)))
     return inputs, judged, controls, run_context
 
@@ -162,7 +196,7 @@ def _flows_to_probe(inputs: ProofInputs, unseen: Collection[str]) -> list[Flow]:
 
 
 def _circumstances(
-    started: datetime, seconds: float, timeout: float, observations: Observations, rehearsal: Rehearsal | None
+    started: datetime, waits: Waits, observations: Observations, rehearsal: Rehearsal | None
 ) -> RunContext:
     system = os.uname()
     not_probed = [*(rehearsal.left_out if rehearsal else ())]
@@ -171,8 +205,9 @@ def _circumstances(
         tool=Tool("cloison", version("cloison")),
         machine=Machine(system.nodename, f"{system.sysname} {system.release}"),
         started=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        duration_ms=round(seconds * 1000),
-        patience_ms=round(timeout * 1000),
+        duration_ms=round((time.monotonic() - waits.started) * 1000),
+        patience_ms=round(waits.timeout * 1000),
+        deadline_ms=round(waits.deadline * 1000),
         notes=(*(rehearsal.notes if rehearsal else ()), *pings(observations.pings), *observations.notes),
         not_probed=tuple(SkippedPart(what, why) for what, why in not_probed),
     )

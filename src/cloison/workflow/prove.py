@@ -8,6 +8,7 @@ any document from outside.
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
     from cloison.remote.agent_container import Agent
 
 INVALID_ANSWER: Final = "the agent on the engine's machine sent an invalid message"
+MAX_DEADLINE: Final = 3600
+"""Seconds after which the default deadline of every proof has passed: it has 890,000 flows then."""
+AGENT_SECONDS: Final = 600
+"""Seconds that the agent may take beside its proof: to start, and to make and remove the project of a rehearsal."""
 PROBE_MODULES: Final = (
     "cloison.remote.agent_container",
     "cloison.observe.session",
@@ -53,7 +58,9 @@ def prove(request: Request, progress: Callable[[str], None] = lambda _: None) ->
     """
     progress("resolving the Compose file")
     document = resolved(request.selection, *PROBE_MODULES)
-    return run_request(AgentRequest(dict(document), request.timeout, is_rehearsal=False), progress)
+    return run_request(
+        AgentRequest(dict(document), request.timeout, is_rehearsal=False, deadline=request.deadline), progress
+    )
 
 
 def resolved(selection: compose_cli.Selection, *modules: str) -> Mapping[str, Any]:
@@ -85,7 +92,10 @@ def _prove_by_agent(agent: Agent, lock: int, request: AgentRequest, progress: Ca
     agent.send(
         remote_protocol.encode(msgspec.structs.replace(request, document=remote_protocol.redact(request.document)))
     )
+    ends = time.monotonic() + (request.deadline or MAX_DEADLINE) + AGENT_SECONDS
     for line in agent.messages():
+        if time.monotonic() > ends:
+            raise NotProven("the agent on the engine's machine has not ended its proof in time")
         message = _decode_message(line)
         if isinstance(message, ProofResponse):
             return _parse_proof(bytes(message.proof))

@@ -18,9 +18,23 @@ the prober waits longer.
 """
 
 
+DEADLINE_SECONDS: Final = 30.0
+"""Seconds that a proof may take, without its waits and its flows."""
+WAITS: Final = 10
+"""How often a proof waits for replies at most: two rounds, and their repetitions after full neighbor tables."""
+FLOWS_PER_SECOND: Final = 250
+"""Flows that a busy machine probes in a second; an idle one probes ten thousand."""
+
+
+def default_deadline(flows: int, timeout: float) -> float:
+    """Return the seconds after which the proof of a number of flows ends, whatever is still open."""
+    return float(round(DEADLINE_SECONDS + WAITS * timeout + flows / FLOWS_PER_SECOND))
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The project to prove, and the seconds to wait for replies."""
+    """The project to prove, the seconds to wait for replies, and those for the whole proof (0: `default_deadline`)."""
 
     selection: Selection
     timeout: float = DEFAULT_TIMEOUT
+    deadline: float = 0

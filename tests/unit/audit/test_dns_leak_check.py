@@ -44,3 +44,7 @@ def test_only_packets_to_port_53_have_a_payload(options: bytes) -> None:
 
     assert b"question" == dns_payload(head + struct.pack("!4H", 40000, 53, 16, 0) + b"question")
     assert b"" == dns_payload(head + struct.pack("!4H", 53, 40000, 16, 0) + b"question")
+
+
+def test_a_datagram_without_a_whole_header_has_no_payload() -> None:
+    assert b"" == dns_payload(bytes([0x45]) + bytes(19) + b"short")

@@ -59,6 +59,17 @@ def icmp(kind: int, code: int, body: bytes) -> bytes:
     return struct.pack("!BBHI", kind, code, 0, 0) + body
 
 
+LOADS = {0x50: 1, 0x48: 2, 0x40: 4}
+"""Bytes that ldb, ldh and ld [x + k] load."""
+ARITHMETIC: dict[int, Callable[[int, int, int, int], int]] = {
+    0x54: lambda a, k, _x, _m: a & k,  # and #k
+    0x64: lambda a, k, _x, _m: a << k,  # lsh #k
+    0x0C: lambda a, _k, x, _m: a + x,  # add x
+    0x60: lambda _a, _k, _x, m: m,  # ld M[k]
+}
+"""What an instruction writes to A, from A, the constant, X and M[0]."""
+
+
 def kept(packet: bytes, only: Filter) -> bool:
     """Run a filter as the kernel does: https://docs.kernel.org/networking/filter.html."""
     program, owner = only
@@ -66,7 +77,7 @@ def kept(packet: bytes, only: Filter) -> bool:
     code = ctypes.string_at(pointer, length * 8)
     assert owner
     k: int
-    position = accumulator = index = 0
+    position = accumulator = index = memory = 0
     for _ in range(length):
         operation, yes, no, k = struct.unpack_from("=HBBI", code, position * 8)
         position += 1
@@ -74,16 +85,17 @@ def kept(packet: bytes, only: Filter) -> bool:
             if len(packet) <= k:
                 return False
             index = 4 * (packet[k] & 0xF)
-        elif operation == 0x01:  # ldx #k
-            index = k
-        elif operation in (0x50, 0x48, 0x40):  # ldb, ldh, ld [x + k]
-            size = {0x50: 1, 0x48: 2, 0x40: 4}[operation]
-            found = packet[index + k : index + k + size]
-            if len(found) < size:
+        elif operation in (0x01, 0x07):  # ldx #k, tax
+            index = k if operation == 0x01 else accumulator
+        elif operation in LOADS:
+            found = packet[index + k : index + k + LOADS[operation]]
+            if len(found) < LOADS[operation]:
                 return False
             accumulator = int.from_bytes(found)
-        elif operation == 0x54:  # and #k
-            accumulator &= k
+        elif operation == 0x02:  # st M[k]
+            memory = accumulator
+        elif operation in ARITHMETIC:
+            accumulator = ARITHMETIC[operation](accumulator, k, index, memory)
         elif operation == 0x15:  # jeq #k, yes, no
             position += yes if accumulator == k else no
         else:
@@ -104,7 +116,7 @@ def keeps_udp(version: int, packet: bytes) -> bool:
 
 def keeps_icmp(version: int, packet: bytes) -> bool:
     """Whether the filter of a raw ICMP socket passes a packet."""
-    return kept(packet, bpf_filter.icmp_filter(version, TOKEN))
+    return kept(packet, bpf_filter.icmp_filter(version, PORT, TOKEN))
 
 
 # Probes at their destination.
@@ -233,9 +245,47 @@ def test_the_filters_keep_datagrams_and_echoes_of_this_run_alone(
         assert (token == TOKEN) is keeps_icmp(version, raw(version, icmp(kind[version], 0, body), options))
 
 
+def quoted_probe(version: int, kind: str, port: int, token: int) -> tuple[int, bytes]:
+    """Return the protocol of a probe of another run or this one, and as much of it as a router quotes."""
+    body = packets.payload(7, token)
+    return {
+        "tcp": (IPPROTO_TCP, struct.pack("!HHI", port, 80, 7)),
+        "udp": (IPPROTO_UDP, udp(body)),
+        "icmp": (ICMP[version], icmp(REQUEST[version], 0, body)),
+    }[kind]
+
+
+NAMES = st.tuples(WORD | st.just(PORT), NUMBER | st.just(TOKEN))
+
+
+@given(EITHER, st.sampled_from(["tcp", "udp", "icmp"]), NAMES, OPTIONS, OPTIONS)
+def test_the_filter_keeps_unreachables_about_probes_of_this_run_alone(
+    version: int, kind: str, names: tuple[int, int], options: bytes, quoted_options: bytes
+) -> None:
+    port, token = names
+    protocol, probe = quoted_probe(version, kind, port, token)
+    quoted = ip(version, probe, protocol, quoted_options if version == 4 else b"")
+
+    is_own = port == PORT if kind == "tcp" else token == TOKEN
+    assert is_own is keeps_icmp(version, raw(version, icmp(UNREACHABLE[version], 0, quoted), options))
+
+
 @given(EITHER, st.binary(max_size=60), OPTIONS)
-def test_the_filter_keeps_every_unreachable(version: int, body: bytes, options: bytes) -> None:
-    assert keeps_icmp(version, raw(version, icmp(UNREACHABLE[version], 0, body), options))
+def test_an_unreachable_that_quotes_something_else_is_dropped(version: int, body: bytes, options: bytes) -> None:
+    packet = raw(version, icmp(UNREACHABLE[version], 0, body), options)
+
+    own = struct.pack("!I", TOKEN) in body or struct.pack("!H", PORT) in body
+    assert own or not keeps_icmp(version, packet)
+
+
+@given(EITHER, st.integers(0, 0xFF), WORD | st.just(53), WORD | st.just(LOW), OPTIONS)
+def test_the_filters_of_the_audit_keep_their_own_packets(
+    version: int, flags: int, port: int, window: int, options: bytes
+) -> None:
+    packet = raw(version, tcp(flags, port=port, window=window), options)
+
+    assert ((flags, window) == (SYN, LOW)) is kept(packet, bpf_filter.syn_filter(version, LOW))
+    assert (port == 53) is kept(packet, bpf_filter.port_filter(version, 53))
 
 
 HEARD = st.binary(max_size=120)

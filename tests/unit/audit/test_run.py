@@ -1,0 +1,79 @@
+"""A check of the audit that fails is a finding; it ends no proof."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, cast
+
+import pytest
+
+from cloison.audit import run
+from cloison.errors import NotProven
+from cloison.findings.container_risks import Risk
+
+RISK = Risk("x", "db", "can do something", "seen", "https://a.example")
+SESSION = cast("Any", object())
+
+
+def fail(*_: object, **__: object) -> list[Risk]:
+    """Fail as a check does that meets what nobody expected."""
+    raise KeyError("no such\nthing")
+
+
+def test_a_check_that_works_returns_its_risks() -> None:
+    assert [RISK] == run.checked("the engine", lambda: [RISK])
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (NotProven("the engine stopped answering"), "the engine stopped answering"),
+        (KeyError("no such\nthing"), "KeyError: 'no such\\nthing'"),
+        (OSError(24, "Too many open files"), "OSError: [Errno 24] Too many open files"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_a_check_that_fails_is_a_finding_with_its_reason(error: Exception, why: str) -> None:
+    def check() -> list[Risk]:
+        raise error
+
+    *others, found = run.checked("the engine", check, instead=[RISK])
+
+    assert [RISK] == others
+    assert ("unchecked", "the engine", "could not be checked") == (found.what, found.where, found.sentence)
+    assert why.replace("\\n", "\\n") == found.evidence.replace("\\\\n", "\\n")
+
+
+def test_every_part_of_the_audit_may_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_container_risks", "_engine_risks", "check_loopback_exposure", "_with_dns_leaks"):
+        monkeypatch.setattr(run, name, fail)
+
+    assert ["the containers' privileges", "the engine", "a port published on loopback"] == [
+        risk.where for risk in run.audit(SESSION, 0.1, is_rehearsal=False)
+    ]
+    assert ["the engine", "a port published on loopback", "DNS queries from internal networks"] == [
+        risk.where for risk in run.audit(SESSION, 0.1, is_rehearsal=True)
+    ]
+
+
+def test_a_failure_in_the_thread_is_a_failure_of_the_check() -> None:
+    with pytest.raises(KeyError):
+        run.result_within(run.in_background(fail), 10, "late")
+
+
+def test_a_result_of_the_thread_is_returned() -> None:
+    assert [RISK] == run.result_within(run.in_background(lambda: [RISK]), 10, "late")
+
+
+def test_an_audit_that_does_not_end_is_given_up() -> None:
+    ended = threading.Event()
+
+    def hang() -> list[Risk]:
+        ended.wait(10)
+        return []
+
+    try:
+        with pytest.raises(NotProven, match="the proof's deadline of 1 s passed"):
+            run.result_within(run.in_background(hang), 0.01, "the proof's deadline of 1 s passed")
+    finally:
+        ended.set()
