@@ -7,6 +7,8 @@
         why: Docker has no policy inside a network
       - flow: proxy -> outside
         why: frontend_net must not be internal
+      - device: eth1                        # a device on a network; it is unknown what it reaches
+        why: the cable to the printer
 
 Input: a `Project` with its raw policy. Output: a frozen `Policy`, or a PolicyError with the position.
 Rule: a name that the project does not have is an error with a suggestion, because a rule that matches no flow
@@ -31,6 +33,9 @@ ANY_PLACE: Final = "*"
 FLOW_PATTERN: Final = re.compile(
     r"^\s*(?P<source>\S+)\s*->\s*(?P<target>[^\s:/]+)(?::(?P<port>[0-9]{1,5})(?:/(?P<protocol>\w+))?)?\s*$",
 )
+TOLERABLE: Final = frozenset({"flow", "network", "device"})
+"""The keys of a toleration that name what is tolerated."""
+DEVICE_PATTERN: Final = re.compile(r"^[^\s/]+$")
 _quoted: Final = reprlib.Repr()
 """Quotes an invalid value in an error, shortened in length and depth."""
 _quoted.maxstring = _quoted.maxother = 60
@@ -69,18 +74,22 @@ def _matches_place(name: str, place: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Toleration:
-    """A flow or a network that the policy accepts as open: exactly one of `rule` and `network` is set."""
+    """A flow, a network or a device that the policy accepts: exactly one of `rule`, `network` and `device` is set."""
 
     why: str
     where: str
     rule: PolicyRule | None = None
     network: str = ""
     """The key of the network in the file."""
+    device: str = ""
+    """The name of a device on a network of the project of which it is unknown what it reaches."""
 
     @property
     def text(self) -> str:
-        """The tolerated flow or network, as the policy writes it."""
-        return self.rule.text if self.rule else f"network {self.network}"
+        """The tolerated flow, network or device, as the policy writes it."""
+        if self.rule:
+            return self.rule.text
+        return f"network {self.network}" if self.network else f"device {self.device}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +158,11 @@ def _cover_hint(rule: PolicyRule, asked: Iterable[Flow]) -> str:
     return "source and target must be different places, and one of them a service with its own address"
 
 
+def tolerated_devices(rules: Policy | None) -> frozenset[str]:
+    """Return the names of the devices that the policy tolerates."""
+    return frozenset(toleration.device for toleration in rules.tolerate if toleration.device) if rules else frozenset()
+
+
 def named_ports(rules: Policy | None, place: str) -> set[tuple[Protocol, int]]:
     """Return the ports of `place` that the policy's `allow` names."""
     flow_rules = rules.allow if rules else ()
@@ -196,18 +210,28 @@ def _protocol(text: str | None, where: str) -> Protocol:
 
 
 def _toleration(project: Project, body: Any, where: str) -> Toleration:
-    _mapping(body, where, {"flow", "network", "why"})
+    _mapping(body, where, {*TOLERABLE, "why"})
     why = _text(body.get("why"))
     if not why:
         raise PolicyError(f"{where}: the toleration gives no reason; add `why:`")
-    if ("flow" in body) == ("network" in body):
-        raise PolicyError(f"{where}: a toleration needs either `flow:` or `network:`, not both")
+    if len(TOLERABLE & body.keys()) != 1:
+        raise PolicyError(f"{where}: a toleration needs exactly one of `flow:`, `network:` and `device:`")
+    if "device" in body:
+        return Toleration(why, where, device=_device(body["device"], f"{where}.device"))
     if "flow" in body:
         return Toleration(why, where, rule=_rule(project, body["flow"], f"{where}.flow"))
     key = body["network"]
     if not isinstance(key, str) or key not in project.networks:
         raise PolicyError(f'{where}.network: no network "{key}"{suggestion(str(key), project.networks)}')
     return Toleration(why, where, network=key)
+
+
+def _device(name: Any, where: str) -> str:
+    if not isinstance(name, str) or not DEVICE_PATTERN.match(name):
+        raise PolicyError(
+            f"{where}: {_quoted.repr(name)} is not a device; write the name that the report gives it, e.g. eth1"
+        )
+    return name
 
 
 def _text(body: Any) -> str:

@@ -61,7 +61,7 @@ def build_proof(
         duration_ms=run_context.duration_ms,
         patience_ms=run_context.patience_ms,
         policy=policy_part(rules),
-        vantages=[VantagePart(v.place, v.container, *controls[v]) for v in vantages],
+        vantages=_vantages(facts, vantages, controls),
         endpoints=[endpoint_part(end) for end in ends],
         flows=_flows(judged, vantages, ends),
         totals=_totals(judged),
@@ -69,6 +69,13 @@ def build_proof(
         coverage=coverage,
         notes=[*run_context.notes, *notes(inputs, judged)],
     )
+
+
+def _vantages(
+    facts: Facts, vantages: Sequence[Vantage], controls: Mapping[Vantage, tuple[str, str]]
+) -> list[VantagePart]:
+    origins = {c.name: (c.origin, c.via) for c in facts.containers}
+    return [VantagePart(v.place, v.container, *controls[v], *origins.get(v.container, ())) for v in vantages]
 
 
 VERDICT_WORDS: Final[dict[int, Literal["proven", "breached", "unproven"]]] = {
