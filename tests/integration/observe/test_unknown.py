@@ -85,7 +85,7 @@ def test_egress_that_bypasses_the_host_is_unknown(lab: Lab) -> None:
     proof = lab.prove()
 
     assert (3, {"unknown"}) == (proof.verdict.exit_code, failures(proof)["db", "outside:*"])
-    assert any("does not lead through this host" in flow.reason for flow in proof.flows)
+    assert any("does not pass through this host" in flow.reason for flow in proof.flows)
 
 
 def test_a_network_that_bypasses_the_host_is_unknown(lab: Lab) -> None:

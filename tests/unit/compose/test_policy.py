@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.unit.fake_engine import BACK, POLICY, STACK, FakeEngine, labels
 
 from cloison.compose import policy
-from cloison.compose.policy import Policy, PolicyRule, Toleration
+from cloison.compose.policy import Policy, PolicyRule, Toleration, tolerated_devices
 from cloison.errors import PolicyError
 from cloison.model.flow import Protocol
 
@@ -65,6 +65,16 @@ def test_a_reason_is_trimmed() -> None:
     assert expected == read({"tolerate": [{"network": "backend_net", "why": " known\n"}]})
 
 
+def test_a_device_may_be_tolerated_by_name() -> None:
+    rules = read({"tolerate": [{"device": "eth0@app-1", "why": "known"}]})
+    expected = Policy((), (Toleration("known", "x-cloison.tolerate[0]", device="eth0@app-1"),))
+
+    assert expected == rules
+    assert "device eth0@app-1" == expected.tolerate[0].text
+    assert {"eth0@app-1"} == tolerated_devices(rules)
+    assert not tolerated_devices(None)
+
+
 def tolerating(**body: Any) -> dict[str, Any]:
     return {"tolerate": [{"why": "known", **body}]}
 
@@ -103,6 +113,10 @@ def tolerating(**body: Any) -> dict[str, Any]:
         (tolerating(network=BACK), "no network"),
         (tolerating(network=["backend_net"]), "x-cloison.tolerate[0].network: no network"),
         (tolerating(network=None), "x-cloison.tolerate[0].network: no network"),
+        (tolerating(device="eth1", network="backend_net"), "needs exactly one of"),
+        (tolerating(device=""), "x-cloison.tolerate[0].device: '' is not a device; write the name"),
+        (tolerating(device="et h1"), "is not a device"),
+        (tolerating(device=1), "x-cloison.tolerate[0].device: 1 is not a device"),
         (tolerating(network="backend_net", because="x"), 'x-cloison.tolerate[0]: no key "because"'),
     ],
 )  # fmt: skip
