@@ -25,8 +25,14 @@ from cloison.observe.network_graph import BRIDGE, SIBLINGS, TAPS, NetworkGraph
 from cloison.probe.sockets import ProbeSockets
 
 VantageKey = tuple[str, str]
+TRIES: Final = 2
+"""Searches while the other end of a veth is missing."""
 PARENT: Final = "parent"
 """The option of a macvlan or ipvlan network that names a device of the host."""
+LINK_PREFIX: Final = "br-"
+DUMMY_PREFIXES: Final = {"macvlan": "dm-", "ipvlan": "di-"}
+"""The prefix of the device that Docker makes as the parent where the option is missing; the network's ID follows:
+https://github.com/moby/moby/blob/master/daemon/libnetwork/drivers/macvlan/macvlan_network.go"""
 TUN: Final = "tun"
 MEMBER: Final = Container("", "", project="", service="", pid=0, started="")
 
@@ -39,6 +45,8 @@ class NetworkMembers:
     unread: tuple[tuple[str, str], ...] = ()
     namespaces: Mapping[str, Namespace] = field(default_factory=dict, compare=False)
     """The namespaces of the members that can be entered, by the member's name."""
+    has_lost_end: bool = field(default=False, compare=False)
+    """Whether the other end of a veth was not found; a namespace that was just made may have been missed."""
 
 
 def find(facts: Facts, project: Project, probe_sockets: Mapping[VantageKey, ProbeSockets]) -> NetworkMembers:
@@ -47,9 +55,13 @@ def find(facts: Facts, project: Project, probe_sockets: Mapping[VantageKey, Prob
     known: dict[int, set[str]] = {}
     for (_, container), sockets in probe_sockets.items():
         known.setdefault(netns.identity(sockets.descriptor), set()).add(container)
-    found = namespaces.find()
-    graph = NetworkGraph(link_graph.read(found, host), host)
-    return MemberSearch(facts, project, graph, found, known).search()
+    for _ in range(TRIES):
+        found = namespaces.find()
+        graph = NetworkGraph(link_graph.read(found, host), host)
+        members = MemberSearch(facts, project, graph, found, known).search()
+        if not members.has_lost_end:
+            break
+    return members
 
 
 @dataclass(frozen=True)
@@ -79,7 +91,8 @@ class MemberSearch:
         members = [self._namespace(inode, names[inode], found) for inode, found in held.items()]
         members += [self._device(device, found) for device, found in devices.items()]
         entered = {names[inode]: self.namespaces[inode] for inode in held}
-        return NetworkMembers(tuple(sorted(members)), tuple(unread), entered)
+        has_lost_end = any(device.has_lost_link for device in devices)
+        return NetworkMembers(tuple(sorted(members)), tuple(unread), entered, has_lost_end)
 
     def _networks(self) -> Iterator[NetworkFacts]:
         """Yield the networks of the file and of its containers that a device of the host carries."""
@@ -188,6 +201,7 @@ class MemberSearch:
 
 def _root_name(network: NetworkFacts) -> str:
     """Return the device of the host that carries a network, empty for drivers without one."""
-    if network.driver == BRIDGE:
-        return network.link
-    return dict(network.options).get(PARENT, "") if network.driver in SIBLINGS else ""
+    if network.driver in SIBLINGS:
+        own = DUMMY_PREFIXES.get(network.driver, "") + network.link.removeprefix(LINK_PREFIX)
+        return dict(network.options).get(PARENT) or own
+    return network.link if network.driver == BRIDGE else ""

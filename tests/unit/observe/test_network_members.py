@@ -226,6 +226,21 @@ def test_siblings_on_the_parent_of_a_macvlan_network_are_members_and_the_parent_
     assert ((Attachment("p_lan", "10.3.0.9"),), "netns-4") == (member.attachments, member.name)
 
 
+@pytest.mark.parametrize(("driver", "parent"), [("macvlan", "dm-0123456789ab"), ("ipvlan", "di-0123456789ab")])
+def test_a_network_without_a_parent_has_the_parent_that_the_engine_makes(driver: str, parent: str) -> None:
+    own = NetworkFacts("p_lan", driver=driver, subnets=("10.3.0.0/24",), link="br-0123456789ab")
+    sibling = device(LXC, 62, "mac0", driver, "10.3.0.9", link=(HOST, 60))
+
+    assert {"netns-4"} == {*shown(found(device(HOST, 60, parent, "dummy"), sibling, networks=(own,)))}
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_a_search_says_whether_an_end_was_not_found(is_lost: bool) -> None:
+    port = device(HOST, 40, "vethx", "veth", link=None if is_lost else (LXC, 5), master=10, is_lost=is_lost)
+
+    assert is_lost is found(port, lxc_end("10.1.0.9")).has_lost_end
+
+
 def test_a_namespace_is_named_by_what_is_known_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     groups = {
         1: f"0::/system.slice/docker-{'c' * 64}.scope/kubepods/{'f' * 64}",
