@@ -35,7 +35,7 @@ class LoadResult:
 
 
 @contextmanager
-def twin(document: bytes) -> Iterator[None]:
+def naive_implementation(document: bytes) -> Iterator[None]:
     """Run the naive implementation with one proof, on the images of the stack, during the block."""
     services = json.loads(run("docker", "compose", "config", "--format", "json"))["services"]
     os.environ |= {"CLOISON_DB_IMAGE": services["db"]["image"], "CLOISON_APP_IMAGE": services["app"]["image"]}
@@ -43,7 +43,7 @@ def twin(document: bytes) -> Iterator[None]:
         run(*TWIN, "up", "-d", "--wait")
         status, output = _request(TWIN_PORT, "POST", "/naive", document, {"Content-Type": "application/json"})
         if status != 200:  # noqa: PLR2004
-            raise SystemExit(f"the twin did not take the proof: {status} {output[:200]!r}")
+            raise SystemExit(f"the naive implementation rejected the proof: {status} {output[:200]!r}")
         yield
     finally:
         run(*TWIN, "down", "-v", "-t", "0")
@@ -64,7 +64,7 @@ def load(url: str, *headers: str) -> LoadResult:
 
 def figures(port: int) -> Iterator[Figure]:
     """Measure both pages, and the rate of stored proofs, in one run."""
-    say("the project's page through the proxy, and its naive twin")
+    say("the project's page through the proxy, and its naive implementation")
     document = run(COMMAND, "prove", "--format", "json", check=False).encode()
     token = _create_project()
     _send_proof(port, token, document)
@@ -73,11 +73,11 @@ def figures(port: int) -> Iterator[Figure]:
     if "<svg" not in _request(port, "GET", f"/projects/{PROJECT}", None, {"Cookie": cookie})[1].decode():
         raise SystemExit(f"{url} does not show the proof; the figure would be worthless")
     ours = load(url, f"Cookie: {cookie}")
-    with twin(document):
+    with naive_implementation(document):
         theirs = load(f"http://127.0.0.1:{TWIN_PORT}/naive")
-    yield Figure("page: requests a second ÷ naive twin's", f"{ours.rate:.0f}/s", f"{theirs.rate:.0f}/s",
+    yield Figure("page: requests a second ÷ naive implementation's", f"{ours.rate:.0f}/s", f"{theirs.rate:.0f}/s",
                  ours.rate / theirs.rate, 10)  # fmt: skip
-    yield Figure("page: naive twin's median ÷ our p99", f"{ours.p99:.0f} ms", f"{theirs.median:.0f} ms",
+    yield Figure("page: naive implementation's median ÷ our p99", f"{ours.p99:.0f} ms", f"{theirs.median:.0f} ms",
                  theirs.median / ours.p99, 1)  # fmt: skip
     say("proofs kept a second")
     rates = {senders: _proofs_per_second(port, token, document, senders) for senders in SENDERS}

@@ -19,7 +19,8 @@ core() {
 import tomllib
 with open("pyproject.toml", "rb") as file:
     contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
-modules = [m for c in contracts if c["type"] == "forbidden" for m in c["source_modules"]]
+forbidden = [m for c in contracts if c["type"] == "forbidden" for m in c["source_modules"]]
+modules = [m for m in forbidden if m.startswith("cloison.")]
 paths = ["src/" + m.replace(".", "/") for m in modules]
 print(",".join(f"{p}.py,{p}/*" for p in paths))'
 }
@@ -72,8 +73,8 @@ core_is_covered() {
     "A branch of the core is not covered." "The lines above name it; every branch of the core has a test."
 }
 
-# Where systemd runs, Debian starts docker-registry on port 5000 as soon as it is installed, and the tests want nobody
-# there; one that was here before is its owner's business.
+# Where systemd runs, Debian starts docker-registry on port 5000 as soon as it is installed, and the tests need that port.
+# A registry that was installed before is not stopped.
 install_test_packages() {
   local was_here=1
   has_command docker-registry || was_here=0
@@ -85,7 +86,7 @@ lock_clone
 engine_answers || at_exit stop_engine
 mapfile -t wanted < <(packages)
 install_test_packages "${wanted[@]}"
-unlock_machine # the tests of setup/ run its rooms as anybody would, and those wait for nobody's packages
+unlock_machine # the tests of setup/ run its scripts, which wait for this lock
 run_in_foreground setup/lint.sh
 run_in_foreground setup/engine.sh start
 run_in_foreground setup/compose.sh

@@ -13,5 +13,5 @@ from hypothesis import settings
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("full", deadline=None, derandomize=True, database=None)
-settings.register_profile("fast", settings.get_profile("full"), max_examples=8)
+settings.register_profile("fast", settings.get_profile("full"), max_examples=5)
 settings.load_profile("full")

@@ -27,8 +27,8 @@ COLOR_COUNT: Final = 6
 SIZES: Final = {"small": 680, "middle": 1000}
 """The widest diagrams that are enlarged, in pixels."""
 LEGEND: Final = {
-    "breach": "open, intended to be shut",
-    "broken": "shut, intended to be open",
+    "breach": "open, intended to be closed",
+    "broken": "closed, intended to be open",
     "unknown": "not observed, or nothing is intended",
     NEEDED: "open, as intended",
     ALLOWED: "open, as allowed",

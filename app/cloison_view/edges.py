@@ -61,7 +61,7 @@ class EdgeSet:
 
 
 def category(connection: Connection) -> str | None:
-    """Return the category of a connection; None for one that is shut as intended, or not judged."""
+    """Return the category of a connection; None for one that is closed as intended, or not judged."""
     if connection.judgement in ACTIONABLE:
         return connection.judgement
     if connection.observed != OPEN or connection.judgement == "unjudged":
@@ -101,7 +101,7 @@ def _counted(connection: Connection) -> str:
     """Return the words under which a connection that is not drawn is counted."""
     if connection.judgement in (TOLERATED, "unjudged"):
         return "not judged" if connection.judgement == "unjudged" else TOLERATED
-    return "open as allowed" if connection.observed == OPEN else "shut as intended"
+    return "open as allowed" if connection.observed == OPEN else "closed as intended"
 
 
 def _collapse(proof: Document, all_edges: list[Edge], topology: Topology) -> tuple[CollapsedEdges, ...]:

@@ -43,6 +43,8 @@ SYMBOLS: Final = {
     "undecided": "?",
 }
 """The symbol of an intended, predicted or observed value in a cell. The shapes differ, so it reads without colour."""
+VALUE_WORDS: Final = {"shut": "closed"}
+"""The word for an intended, predicted or observed value, where it is not the value itself."""
 
 INVISIBLE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories of characters that are invisible or that act on other characters."""
@@ -74,6 +76,11 @@ def truncate(text: str, most: int) -> str:
     while text_columns(kept) > most - 1:
         kept = kept[:-1]
     return kept + "…"
+
+
+def value_word(value: str) -> str:
+    """Return the word for an intended, predicted or observed value of a document."""
+    return VALUE_WORDS.get(value, value)
 
 
 def display_name(place: str) -> str:

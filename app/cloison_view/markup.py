@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cloison_view.connections import Document
-from cloison_view.labels import SYMBOLS, display_name, pluralize, shown, sort_places, total
+from cloison_view.labels import SYMBOLS, display_name, pluralize, shown, sort_places, total, value_word
 
 STATIC: Final = "static"
 
@@ -28,7 +28,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(shown=shown, display_name=display_name, px=px)
+    found.filters.update(shown=shown, display_name=display_name, px=px, value_word=value_word)
     found.globals.update(symbols=SYMBOLS, pluralize=pluralize, total=total)
     return found
 

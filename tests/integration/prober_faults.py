@@ -13,7 +13,7 @@ import pytest
 from tests.integration.compose_project import IMAGE, docker
 
 from cloison.observe import session as observe_session
-from cloison.observe.observer import ProbeSession
+from cloison.observe.interpret import Interpreter
 from cloison.probe.prober import Prober
 
 BLOCK = 1 << 16
@@ -22,7 +22,7 @@ HOOK_POINTS: dict[str, tuple[Any, str, int]] = {
     "posted": (Prober, "guard", 1),
     # Two rounds find out who listens, and two more are the proof.
     "between the rounds": (Prober, "_send_round", 4),
-    "over": (ProbeSession, "_interpreter", 1),
+    "over": (Interpreter, "observation_of", 1),
 }
 """Before which call of what something happens."""
 

@@ -124,7 +124,7 @@ def tampered(facts: Facts, dice: Random) -> Facts:
     """Return the facts of an engine on which containers were stopped, moved and attached by hand."""
     networks = [network.name for network in facts.networks]
     found = tuple(_by_hand(container, networks, dice) for container in facts.containers)
-    held = [seat for container in facts.containers for seat in container.attachments]
+    held = [attachment for container in facts.containers for attachment in container.attachments]
     spy = Container("spy", "id-of-spy", "", "", 1, "", attachments=tuple(dice.sample(held, min(len(held), 1))))
     return replace(facts, containers=(*found, *([spy] if dice.random() < 0.5 else [])))
 
@@ -138,8 +138,8 @@ def _by_hand(container: Container, networks: list[str], dice: Random) -> Contain
         case 2:
             return replace(container, network_mode=dice.choice(["host", "none", "container:elsewhere"]), attachments=())
         case 3:
-            kept = [seat for seat in container.attachments if seat.network in networks]
-            return replace(container, attachments=tuple(replace(seat, ipv6="fd00::2") for seat in kept))
+            kept = [attachment for attachment in container.attachments if attachment.network in networks]
+            return replace(container, attachments=tuple(replace(attachment, ipv6="fd00::2") for attachment in kept))
         case 4:
             return replace(container, one_off=True)
         case _:

@@ -115,10 +115,10 @@ EXTRAS: Final = {
     "volumes": st.just([]),
 }
 BODIES: Final = st.builds(
-    lambda seats, mode, rest: {
+    lambda networks, mode, rest: {
         "image": "nobody/has-this:1",
         **rest,
-        **({"network_mode": mode} if mode else {"networks": seats}),
+        **({"network_mode": mode} if mode else {"networks": networks}),
     },
     SERVICE_NETWORKS,
     st.none() | st.none() | MODES,

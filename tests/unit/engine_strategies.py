@@ -17,7 +17,7 @@ NETWORKS: Final = ("n1", "n2", "n3")
 PLACES: Final = (*NAMES, "host", "outside", "*")
 NETWORK_LISTS: Final = st.lists(st.sampled_from(NETWORKS), min_size=1, max_size=3, unique=True)
 MODES: Final = st.sampled_from([None, None, None, None, "host", "none", "service:a"])
-SEEN: Final = [observation(outcome, watched=watched, evidence="drawn") for outcome, watched in REACH]
+SEEN: Final = [observation(outcome, watched=watched, evidence="generated") for outcome, watched in REACH]
 
 
 @st.composite
@@ -94,23 +94,23 @@ def _listeners(containers: Iterable[Container]) -> Iterator[Listener]:
 def _container(file: Mapping[str, Any], name: str, number: int) -> Container:
     body = file["services"][name]
     mode = body["network_mode"] or ""
-    drawn = {key: file["networks"][key] for key in body["networks"] or ()}
+    networks = {key: file["networks"][key] for key in body["networks"] or ()}
     attachments = [
-        (f"shop_{key}", *_addresses(key, name, number, dual_stack=n["enable_ipv6"])) for key, n in drawn.items()
+        (f"shop_{key}", *_addresses(key, name, number, dual_stack=n["enable_ipv6"])) for key, n in networks.items()
     ]
-    has_way_out = not all(network["internal"] for network in drawn.values())
-    doors = [
+    has_egress = not all(network["internal"] for network in networks.values())
+    ports = [
         PublishedPort(address, int(port["published"]), Protocol.TCP, 80)
         for port in body["ports"] or ()
         for address in WILDCARD.values()
-        if has_way_out
+        if has_egress
     ]
     return container(
         name,
         *attachments,
         number=number,
         network_mode=mode.replace("service:a", "container:id-of-a-1"),
-        published_ports=tuple(doors),
+        published_ports=tuple(ports),
     )
 
 

@@ -151,10 +151,11 @@ def test_a_port_that_the_file_publishes_is_a_breach_by_the_file() -> None:
 
 
 def test_a_port_that_only_the_engine_publishes_is_drift_with_and_without_a_policy() -> None:
-    door = PublishedPort(EVERYWHERE, 3306, Protocol.TCP, 3306)
+    published = PublishedPort(EVERYWHERE, 3306, Protocol.TCP, 3306)
 
     for deployment in (RULED, STACK):
-        assert DRIFT is breaches(deployment.with_publications("db-1", door))["outside -> db-1:3306 at 192.0.2.10:3306"]
+        found = breaches(deployment.with_publications("db-1", published))
+        assert DRIFT is found["outside -> db-1:3306 at 192.0.2.10:3306"]
 
 
 def test_a_port_that_is_published_wider_than_the_file_says_is_drift() -> None:
@@ -226,11 +227,11 @@ def test_a_container_of_a_service_that_left_the_file_is_foreign() -> None:
 
 
 def test_a_detached_network_is_broken() -> None:
-    with_policy, drawn = RULED.disconnected("db-1", BACK), STACK.disconnected("db-1", BACK)
+    with_policy, without_policy = RULED.disconnected("db-1", BACK), STACK.disconnected("db-1", BACK)
 
-    assert (1, 1) == (code(with_policy), code(drawn))
+    assert (1, 1) == (code(with_policy), code(without_policy))
     assert {"app-1 -> db-1:3306 on backend_net"} == broken(with_policy)
-    assert {"app-1 -> db-1:* on backend_net", "proxy-1 -> db-1:* on backend_net"} <= broken(drawn)
+    assert {"app-1 -> db-1:* on backend_net", "proxy-1 -> db-1:* on backend_net"} <= broken(without_policy)
 
 
 def test_a_vantage_that_lost_its_network_is_broken() -> None:
@@ -334,11 +335,11 @@ def test_every_replica_is_a_vantage() -> None:
 
 
 def test_another_address_of_an_allowed_port_may_be_closed_but_one_must_be_open() -> None:
-    door = "outside -> proxy-1:80 on backend_net"
+    flow = "outside -> proxy-1:80 on backend_net"
     every = {name: SILENT for name in QUIET if name.startswith("outside -> proxy-1:80")}
 
-    assert Intent.OPTIONAL is QUIET[door].intention.intent
-    assert 0 == code(RULED, {door: ACCEPTED}) == code(RULED, {door: SILENT})
+    assert Intent.OPTIONAL is QUIET[flow].intention.intent
+    assert 0 == code(RULED, {flow: ACCEPTED}) == code(RULED, {flow: SILENT})
     assert 1 == code(RULED, every)
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from flask import Flask
 
 import cloison_view
-from cloison_view.labels import display_name, total
+from cloison_view.labels import display_name, total, value_word
 from cloison_view.labels import shown as seen
 from ledger.views import badge, diff, http_cache, project, proof_fragments, proofs, time_format, trend
 from ledger.views import connections as connections_view
@@ -37,6 +37,7 @@ def init_app(app: Flask) -> None:
         app.add_template_filter(time_filter)
     app.add_template_filter(views_labels.port, "port")
     app.add_template_filter(display_name)
+    app.add_template_filter(value_word)
     app.add_template_filter(seen, "shown")
     app.add_template_test(proof_fragments.is_urgent, "urgent")
     app.jinja_env.globals.update(

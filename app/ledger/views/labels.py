@@ -14,8 +14,8 @@ UNPROVEN: Final = "unproven"
 NONE: Final = "none"
 
 VERDICT_SENTENCES: Final[Mapping[str, str]] = {
-    PROVEN: "Every connection is open or shut as the file intends.",
-    BREACHED: "A connection is open that must be shut, or shut that is needed.",
+    PROVEN: "Every connection is open or closed as the file intends.",
+    BREACHED: "A connection is open that must be closed, or closed that is needed.",
     UNPROVEN: "Some connections could not be observed, so the isolation is not proven.",
     NONE: "No proof has been received.",
 }

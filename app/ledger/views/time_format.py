@@ -9,6 +9,7 @@ from typing import Final
 MINUTE: Final = 60
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
+# humanize would save ten lines here, but has no short form for the badge and no word for a clock that is ahead.
 # (from how many seconds on, seconds of the unit, name, short name); the last row that applies counts.
 UNITS: Final = (
     (MINUTE, MINUTE, "minute", "min"),

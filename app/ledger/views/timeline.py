@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from markupsafe import Markup
 
+from cloison_view.labels import value_word
 from ledger.views import time_format
 
 WIDTH: Final = 1000  # units of the viewBox; the page scales it
@@ -91,4 +92,4 @@ def _band(interval: IntervalLike, scale: TimeScale) -> Markup:
 
 def _sentence(interval: IntervalLike) -> str:
     until = f"until {time_format.clock(interval.until)}" if interval.until else "until now"
-    return f"{interval.observed} from {time_format.clock(interval.since)} {until} ({interval.judgement})"
+    return f"{value_word(interval.observed)} from {time_format.clock(interval.since)} {until} ({interval.judgement})"

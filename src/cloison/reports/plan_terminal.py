@@ -125,11 +125,11 @@ def _nothing_section(plan: Plan, width: int) -> list[Text]:
 def _lint_findings(plan: Plan, width: int) -> list[Text]:
     lines = paragraph("In the file", width, style="bold") if plan.remarks or plan.notes else []
     where = ""
-    for remark in plan.remarks:
-        if remark.where != where:
-            lines.append(styled_line(("  " + remark.where, "cyan")))
-        where = remark.where
-        lines += paragraph(remark.says, width, first=("    - ", "dim"))
+    for lint_finding in plan.remarks:
+        if lint_finding.where != where:
+            lines.append(styled_line(("  " + lint_finding.where, "cyan")))
+        where = lint_finding.where
+        lines += paragraph(lint_finding.says, width, first=("    - ", "dim"))
     return lines + [line for note in plan.notes for line in paragraph(note, width, first=("  - ", ""))]
 
 

@@ -1,7 +1,7 @@
 """The symbols in the cells of the matrix.
 
 Input: a connection. Output: a `Symbol`, and the legend.
-Rule: symbols differ in shape, so they read without colour. Every judgement has a symbol for open and for shut; a new
+Rule: symbols differ in shape, so they read without colour. Every judgement has a symbol for open and for closed; a new
 judgement without one fails the tests.
 """
 
@@ -25,13 +25,13 @@ class Symbol:
 
 
 OPEN: Final = Symbol("open", "green", "as intended")
-SHUT: Final = Symbol("·", "dim", "shut as intended")
+SHUT: Final = Symbol("·", "dim", "closed as intended")
 TOLERATED: Final = Symbol("(open)", "yellow", "tolerated")
 UNJUDGED_OPEN: Final = Symbol("~open", "dim", "not judged")
-UNJUDGED_SHUT: Final = Symbol("~", "dim", "shut, not judged")
+UNJUDGED_SHUT: Final = Symbol("~", "dim", "closed, not judged")
 UNKNOWN: Final = Symbol("?", "bold yellow", "unknown")
-BROKEN: Final = Symbol("BROKEN", "bold magenta", "shut, intended to be open")
-BREACH: Final = Symbol("BREACH", "bold red", "open, intended to be shut")
+BROKEN: Final = Symbol("BROKEN", "bold magenta", "closed, intended to be open")
+BREACH: Final = Symbol("BREACH", "bold red", "open, intended to be closed")
 
 SYMBOLS: Final[dict[str, tuple[Symbol, Symbol]]] = {
     Judgement.HOLDS: (OPEN, SHUT),

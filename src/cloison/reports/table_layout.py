@@ -206,4 +206,4 @@ class _Band:
             return []
         names = ", ".join(self.names[self.sources[row]] for row in rows)
         mark = f"{SHUT.text}".ljust(self.margin) + BAR
-        return paragraph(f"shut as intended from {names}", width, first=(mark, "dim"), style="dim")
+        return paragraph(f"closed as intended from {names}", width, first=(mark, "dim"), style="dim")

@@ -26,7 +26,7 @@ from cloison.reports.sections import (
 from cloison.reports.text import paragraph, render_lines, styled_line
 from cloison.verdict.judge import Judgement
 from cloison_view.action_items import action_items, drifted_flows, scoped_ports, tolerations
-from cloison_view.labels import MAX_NAMED, counted, display_name, pluralize
+from cloison_view.labels import MAX_NAMED, counted, display_name, pluralize, value_word
 from cloison_view.summary import Summary, summarize
 
 MIN_WIDTH: Final = 40
@@ -98,7 +98,8 @@ def _drift(summary: Summary, width: int) -> list[Text]:
         paragraph("As the policy requires, but not as predicted from the file", width, style="bold") if kinds else []
     )
     for (observed, predicted), flows in kinds.items():
-        lines.append(styled_line(("  ≠ ", "bold cyan"), (f"{observed}, predicted {predicted}", "")))
+        difference = f"{value_word(observed)}, predicted {value_word(predicted)}"
+        lines.append(styled_line(("  ≠ ", "bold cyan"), (difference, "")))
         lines += connection_lines(scoped_ports(summary, flows), summary, width)
         rules = dict.fromkeys(summary.records.value(position, "rule") for position in flows)
         for rule in list(rules)[:MAX_NAMED]:

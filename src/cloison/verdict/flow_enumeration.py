@@ -9,8 +9,10 @@ under its own name. So nothing is missing from a proof without a trace.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+from msgspec.structs import replace
 
 from cloison.compose.project import Project
 from cloison.model.facts import Container, Facts, Listener, Origin

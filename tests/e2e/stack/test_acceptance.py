@@ -78,20 +78,20 @@ def the_page_answers(stack: Stack) -> None:
 
 def port_5000_is_closed_on_the_host_and_from_outside(stack: Stack) -> None:
     """Check 3: on the host's addresses, and for another machine at the application's own address too."""
-    (seat,) = stack.inspect("app")["NetworkSettings"]["Networks"].values()
+    (attachment,) = stack.inspect("app")["NetworkSettings"]["Networks"].values()
     with external_host.external_host() as external:
         gateway, *_ = external.host_addresses
         assert not _is_open("127.0.0.1", 5000)
         with netns.inside(external.descriptor):
             assert _is_open(gateway, stack.port)
             assert not _is_open(gateway, 5000)
-            assert not _is_open(seat["IPAddress"], 5000)
+            assert not _is_open(attachment["IPAddress"], 5000)
 
 
 def _is_open(address: str, port: int) -> bool:
-    with socket.socket() as door:
-        door.settimeout(1)
-        return door.connect_ex((address, port)) == 0
+    with socket.socket() as client:
+        client.settimeout(1)
+        return client.connect_ex((address, port)) == 0
 
 
 def from_app_the_database_answers(stack: Stack) -> None:
@@ -103,12 +103,12 @@ def from_app_the_database_answers(stack: Stack) -> None:
 def from_proxy_the_application_answers_and_from_the_front_nothing_else(stack: Stack) -> None:
     """Check 5: a guest on frontend_net reaches port 80 of the proxy, and nothing of what lies behind it."""
     assert "alive" in stack.inside("proxy", "wget", "-q", "-O", "-", "http://app:5000/healthz")
-    seats = {name: stack.inspect(name)["NetworkSettings"]["Networks"] for name in ("db", "app", "proxy")}
-    front = seats["proxy"]["tp-networks_frontend_net"]["IPAddress"]
-    back = {name: seats[name]["tp-networks_backend_net"]["IPAddress"] for name in seats}
-    doors = [f"{front}:80", f"{back['proxy']}:80", f"{back['app']}:5000", f"{back['db']}:3306"]
+    attachments = {name: stack.inspect(name)["NetworkSettings"]["Networks"] for name in ("db", "app", "proxy")}
+    front = attachments["proxy"]["tp-networks_frontend_net"]["IPAddress"]
+    back = {name: attachments[name]["tp-networks_backend_net"]["IPAddress"] for name in attachments}
+    published = [f"{front}:80", f"{back['proxy']}:80", f"{back['app']}:5000", f"{back['db']}:3306"]
     said = docker("run", "--rm", "--network", "tp-networks_frontend_net", "--entrypoint", "python",
-                  stack.image("app"), "-c", ASK, *doors)  # fmt: skip
+                  stack.image("app"), "-c", ASK, *published)  # fmt: skip
     assert ["open", "shut", "shut", "shut"] == [line.split()[1] for line in said.splitlines()]
 
 

@@ -68,11 +68,11 @@ def test_a_browser_sees_that_the_service_is_up_and_no_more(stack: "Stack", brows
 
 
 @pytest.mark.parametrize("port", [5000, 3306])
-def test_no_other_door_on_the_host(stack: "Stack", port: int) -> None:
-    with socket.socket() as door:
-        door.settimeout(2)
+def test_no_other_port_of_the_host_accepts_a_connection(stack: "Stack", port: int) -> None:
+    with socket.socket() as client:
+        client.settimeout(2)
 
-        assert door.connect_ex(("127.0.0.1", port)) != 0
+        assert client.connect_ex(("127.0.0.1", port)) != 0
 
 
 def test_from_app_the_database_answers(stack: "Stack") -> None:

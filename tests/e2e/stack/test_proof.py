@@ -58,7 +58,7 @@ def overridden(stack: Stack, folder: Path, more: dict[str, Any], *, anew: bool =
         stack.up()
 
 
-def test_the_stack_proves_its_own_walls(stack: Stack) -> None:
+def test_the_stack_proves_its_own_isolation(stack: Stack) -> None:
     proof = proven(stack, 0)
 
     assert ("proven", 0, 0) == (proof.verdict.word, proof.totals["drift"], proof.totals["unknown"])
@@ -115,7 +115,7 @@ def test_a_backend_that_is_not_internal_is_the_files_breach(stack: Stack, tmp_pa
     assert {"file"} == failures(proof)["db", "outside:*"] == failures(proof)["app", "outside:*"]
 
 
-def test_a_rule_that_opens_the_wall_between_bridges_is_drift(stack: Stack) -> None:
+def test_a_rule_that_accepts_packets_between_bridges_is_drift(stack: Stack) -> None:
     with rule("DOCKER-USER", "-j", "ACCEPT"):
         proof = proven(stack, 1)
 

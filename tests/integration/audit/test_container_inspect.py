@@ -193,7 +193,7 @@ def test_the_engine_socket_is_found_at_any_path(
 def test_a_critical_directory_is_a_risk_if_it_is_writable(read: dict[str, ContainerPrivileges]) -> None:
     (found,) = [finding for finding in risks([read["writer"]]) if finding.what == "host-directory"]
 
-    assert found.evidence == "/etc of the host is its /host/etc, writable"
+    assert found.evidence == "/etc of the host is mounted on /host/etc, writable"
     assert said(read["reader"]) == {"net-raw", "root"}
 
 

@@ -77,7 +77,7 @@ def is_ipv4(proof: Proof, flow: FlowPart) -> bool:
     return ":" not in proof.endpoints[flow.endpoint].address
 
 
-def test_every_wall_stands_where_its_engine_has_it(rehearsed_proof: tuple[str, Proof]) -> None:
+def test_every_flow_is_closed_where_its_engine_closes_it(rehearsed_proof: tuple[str, Proof]) -> None:
     suite, proof = rehearsed_proof
     seen = {flow_name(proof, flow): flow.observed for flow in proof.flows if is_ipv4(proof, flow)}
 
@@ -86,7 +86,7 @@ def test_every_wall_stands_where_its_engine_has_it(rehearsed_proof: tuple[str, P
     }
 
 
-def test_every_wall_is_predicted(rehearsed_proof: tuple[str, Proof]) -> None:
+def test_every_flow_is_predicted(rehearsed_proof: tuple[str, Proof]) -> None:
     _, proof = rehearsed_proof
 
     assert proof.flows

@@ -25,4 +25,4 @@ def test_a_policy_that_drops_in_another_table_is_named(tmp_path: Path) -> None:
     assert [] == [flow for flow in whole.flows if flow.drift]
     assert not any(note.startswith(SAID[:20]) for note in whole.notes)
     assert any(flow.drift for flow in lost.flows)
-    assert [f"{SAID}: it drops what none of its rules lets pass"] == [n for n in lost.notes if n.startswith(SAID[:20])]
+    assert [f"{SAID}: its policy is DROP"] == [n for n in lost.notes if n.startswith(SAID[:20])]

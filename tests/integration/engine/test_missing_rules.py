@@ -34,10 +34,10 @@ ISOLATED_FLOWS = ("outside -> way:{} on plain", "guest -> way:{} on plain", "way
 
 
 def seen(proven: Proof, port: str) -> tuple[dict[str, Reach], set[bool]]:
-    """Return what was seen of the walls, and whether it was otherwise predicted."""
-    walls = {wall.format(port) for wall in ISOLATED_FLOWS}
-    found = [flow for flow in proven.flows if flow_name(proven, flow) in walls]
-    assert walls == {flow_name(proven, flow) for flow in found}
+    """Return the reach of each isolated flow, and whether the prediction differs."""
+    reached = {name.format(port) for name in ISOLATED_FLOWS}
+    found = [flow for flow in proven.flows if flow_name(proven, flow) in reached]
+    assert reached == {flow_name(proven, flow) for flow in found}
     return {flow_name(proven, flow): flow.observed for flow in found}, {flow.drift for flow in found}
 
 
@@ -64,20 +64,20 @@ def test_a_flush_of_the_hosts_rules_is_seen_as_drift(project: tuple[SecondEngine
     assert 0 == machine.enter(*FLUSH).returncode
     after = proof_schema.parse(machine.enter(*prove).stdout.encode())
 
-    walls, drift = seen(before, "*")
-    assert ({SHUT}, {False}) == ({*walls.values()}, drift)
-    walls, drift = seen(after, "*")
-    assert OPEN is walls["guest -> way:* on plain"]
-    assert OPEN is walls["outside -> way:* on plain"]
+    reached, drift = seen(before, "*")
+    assert ({SHUT}, {False}) == ({*reached.values()}, drift)
+    reached, drift = seen(after, "*")
+    assert OPEN is reached["guest -> way:* on plain"]
+    assert OPEN is reached["outside -> way:* on plain"]
     assert True in drift
     assert (0, 1) == (before.verdict.exit_code, after.verdict.exit_code)
 
 
-def test_an_engine_that_makes_no_rules_has_no_walls_and_says_so(tmp_path: Path) -> None:
+def test_an_engine_without_rules_isolates_nothing_and_is_a_finding(tmp_path: Path) -> None:
     with running(SUITE, "--iptables=false") as machine:
         proven = machine.rehearse(FILE, tmp_path)
 
-    walls, _ = seen(proven, "81")
-    assert OPEN is walls["guest -> way:81 on plain"]
-    assert OPEN is walls["outside -> way:81 on plain"]
+    reached, _ = seen(proven, "81")
+    assert OPEN is reached["guest -> way:81 on plain"]
+    assert OPEN is reached["outside -> way:81 on plain"]
     assert "no-rules" in [finding.what for finding in proven.findings if finding.where == "engine"]

@@ -44,7 +44,7 @@ class InjectedFault:
     @property
     def expected_flows(self) -> list[str]:
         """The expected flows, one by one."""
-        return [door for door in self.flows_named.split(", ") if door]
+        return [flow for flow in self.flows_named.split(", ") if flow]
 
 
 def by_iptables(name: str, *templates: str, flows_named: str, **more: Any) -> InjectedFault:
@@ -250,7 +250,7 @@ def another_gateway(running_project: RunningProject) -> Iterator[None]:
 
 def sysctl(path: str, value: str) -> Inject:
     """Have a setting of the host's kernel."""
-    return lambda _walls: setting(path, value)
+    return lambda _project: setting(path, value)
 
 
 def sysctl_in_namespace(service: str, path: str, value: str) -> Inject:

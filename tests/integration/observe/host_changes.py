@@ -55,7 +55,7 @@ class RunningProject:
     def published(self, service: str) -> list[tuple[str, str]]:
         """Return the addresses and ports of the host at which a service is published."""
         ports = self._inspected(service)["NetworkSettings"]["Ports"]
-        return [(door["HostIp"], door["HostPort"]) for doors in ports.values() for door in doors or ()]
+        return [(binding["HostIp"], binding["HostPort"]) for bindings in ports.values() for binding in bindings or ()]
 
     def subnet(self, network: str) -> str:
         """Return the IPv4 subnet of a network."""

@@ -64,12 +64,12 @@ class SoakResult:
 
 def document() -> dict[str, object]:
     """Return three tiers; two listen on TCP and UDP, and one publishes both."""
-    drawn = three_tiers()
-    drawn["services"]["app"] = logging_service(("tcp", 5000), ("udp", 5300), networks=["back"])
-    doors = ["127.0.0.1::80", "198.19.255.1::80", "198.19.255.1::53/udp"]
-    drawn["services"]["proxy"] = logging_service(("tcp", 80), ("udp", 53), networks=["front", "back"], ports=doors)
+    file = three_tiers()
+    file["services"]["app"] = logging_service(("tcp", 5000), ("udp", 5300), networks=["back"])
+    published = ["127.0.0.1::80", "198.19.255.1::80", "198.19.255.1::53/udp"]
+    file["services"]["proxy"] = logging_service(("tcp", 80), ("udp", 53), networks=["front", "back"], ports=published)
     allowed = ["proxy -> app:5300/udp", "outside -> proxy:53/udp"]
-    return drawn | {"x-cloison": POLICY | {"allow": [*POLICY["allow"], *allowed]}}
+    return file | {"x-cloison": POLICY | {"allow": [*POLICY["allow"], *allowed]}}
 
 
 def run_proofs(lab: Lab, count: int, jobs: int) -> SoakResult:

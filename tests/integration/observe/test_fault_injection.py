@@ -79,11 +79,11 @@ def check(running_project: RunningProject, hole: InjectedFault) -> None:
 
     found = said(proof)
     assert hole.verdict == proof.verdict.word
-    assert {door: {hole.word} for door in hole.expected_flows} == {
-        door: found.get(door) for door in hole.expected_flows
+    assert {flow: {hole.word} for flow in hole.expected_flows} == {
+        flow: found.get(flow) for flow in hole.expected_flows
     }
     if hole.only:
-        assert {*hole.expected_flows} == {door for door, words in found.items() if hole.word in words}
+        assert {*hole.expected_flows} == {flow for flow, words in found.items() if hole.word in words}
     assert hole.says in sentences(proof)
     UNDONE.append(hole.name)
     if len(UNDONE) == FAULTS_PER_CLEAN_PROOF:
@@ -113,9 +113,9 @@ def said(proof: Proof) -> dict[str, set[str]]:
     """Return the causes of the breaches of each flow, else its judgements, by the flow as a policy writes it."""
     found: dict[str, dict[Judgement, set[str]]] = {}
     for flow in proof.flows:
-        words = found.setdefault(_door(proof, flow), {})
+        words = found.setdefault(_flow_label(proof, flow), {})
         words.setdefault(flow.judgement, set()).add(str(flow.cause or flow.judgement))
-    return {door: words[max(words, key=list(Judgement).index)] for door, words in found.items()}
+    return {flow: words[max(words, key=list(Judgement).index)] for flow, words in found.items()}
 
 
 def sentences(proof: Proof) -> str:
@@ -124,7 +124,7 @@ def sentences(proof: Proof) -> str:
     return "\n".join([*proof.notes, *skipped, *(flow.reason for flow in proof.flows)])
 
 
-def _door(proof: Proof, flow: FlowPart) -> str:
+def _flow_label(proof: Proof, flow: FlowPart) -> str:
     source, end = proof.vantages[flow.vantage].place, proof.endpoints[flow.endpoint]
     protocol = "" if end.protocol == Protocol.TCP else f"/{end.protocol}"
     version = " over IPv6" if ip_version(end.address) == 6 else ""

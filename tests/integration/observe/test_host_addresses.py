@@ -52,8 +52,8 @@ def test_an_address_counts_if_its_bridge_has_a_port(port: str, expected: object)
 
 
 def test_an_idle_address_with_a_published_port_is_probed() -> None:
-    door = PublishedPort(ADDRESS, 80, Protocol.TCP, 80)
-    holder = Container("c", "c.1", "p", "s", 1, "", published_ports=(door,))
+    published = PublishedPort(ADDRESS, 80, Protocol.TCP, 80)
+    holder = Container("c", "c.1", "p", "s", 1, "", published_ports=(published,))
     facts = Facts(FACTS.engine, (holder,), FACTS.networks)
 
     with bridged(port="down"):

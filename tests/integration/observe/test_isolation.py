@@ -31,7 +31,7 @@ def test_a_project_without_breaches_is_proven(tiers: Lab) -> None:
 def test_flows_inside_a_network_are_tolerated_by_its_name(tiers: Lab) -> None:
     proof = tiers.prove()
 
-    tolerated = {door for door, word in judgements(proof).items() if word is Judgement.TOLERATED}
+    tolerated = {flow for flow, word in judgements(proof).items() if word is Judgement.TOLERATED}
     assert {("proxy", "db:3306"), ("db", "app:5000"), ("proxy", "outside:*"), ("db", "host:*")} < tolerated
 
 
@@ -156,20 +156,20 @@ def test_a_needed_port_without_a_listener_is_broken(lab: Lab) -> None:
 def test_a_redirected_port_is_not_mistaken_for_the_intended_one(tiers: Lab) -> None:
     """A DNAT rule redirects the published port to the database, which answers."""
     target = docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", tiers.container("db"))
-    doors_of = "{{range .NetworkSettings.Ports}}{{range .}}{{.HostIp}} {{.HostPort}} {{end}}{{end}}"
-    words = docker("inspect", "-f", doors_of, tiers.container("proxy")).split()
+    bindings = "{{range .NetworkSettings.Ports}}{{range .}}{{.HostIp}} {{.HostPort}} {{end}}{{end}}"
+    words = docker("inspect", "-f", bindings, tiers.container("proxy")).split()
     port = words[words.index("198.19.255.1") + 1]
-    astray = ("-p", "tcp", "-d", "198.19.255.1", "--dport", port, "-j", "DNAT", "--to-destination", f"{target}:3306")
+    redirect = ("-p", "tcp", "-d", "198.19.255.1", "--dport", port, "-j", "DNAT", "--to-destination", f"{target}:3306")
     tracked = ("-m", "conntrack")
     with (
-        rule("-t", "nat", "PREROUTING", *astray),
+        rule("-t", "nat", "PREROUTING", *redirect),
         rule("DOCKER-USER", "-d", target, *tracked, "--ctstate", "DNAT", "-j", "ACCEPT"),
         rule("DOCKER-USER", "-s", target, *tracked, "--ctdir", "REPLY", "-j", "ACCEPT"),
     ):
         proof = tiers.prove()
 
     assert {"unknown"} == failures(proof)["outside", "proxy:80"]
-    assert any(f"seen inside {tiers.container('db')}, which is not where" in flow.reason for flow in proof.flows)
+    assert any(f"arrived inside {tiers.container('db')}" in flow.reason for flow in proof.flows)
 
 
 def test_without_a_policy_the_isolation_of_the_file_is_judged(lab: Lab) -> None:

@@ -142,8 +142,8 @@ def test_two_proofs_at_once_have_the_same_flows(logging_project: Lab) -> None:
 
 
 def test_a_registered_socket_is_known_until_its_prover_ends() -> None:
-    with socket_registry.registration() as announce, socket.socket() as made:
-        announce(made)
+    with socket_registry.registration() as register, socket.socket() as made:
+        register(made)
         inode = int(Path(f"/proc/self/fd/{made.fileno()}").readlink().name.strip("socket:[]"))
         assert inode in socket_registry.registered_inodes()
         with socket_registry.registration():  # which sweeps

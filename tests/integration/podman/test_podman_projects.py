@@ -48,7 +48,7 @@ def between(proof: Proof, source: str, target: str) -> set[tuple[Reach, Reach, s
     return {(Reach(flow.predicted), Reach(flow.observed), flow.cause) for flow in proof.flows if is_asked(flow)}
 
 
-def test_three_tiers_are_proven_and_a_second_seat_behind_the_files_back_is_found(lab: Lab) -> None:
+def test_three_tiers_are_proven_and_an_attachment_that_the_file_does_not_declare_is_found(lab: Lab) -> None:
     lab.up(podman_tiers())
 
     proof = lab.prove()

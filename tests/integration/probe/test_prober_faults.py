@@ -178,7 +178,7 @@ def test_a_service_whose_queue_is_full_is_still_open(lab: Lab) -> None:
     about = [f for f in proof.flows if (end := proof.endpoints[f.endpoint]).service_port == 5000 and end.place == "app"]
     reaches = {proof.vantages[f.vantage].place: f.observed for f in about}
     assert {"db": Reach.OPEN, "proxy": Reach.OPEN, "host": Reach.OPEN, "outside": Reach.SHUT} == reaches
-    assert any("seen inside" in flow.evidence and "no answer came back" in flow.evidence for flow in about)
+    assert any("arrived inside" in flow.evidence and "no answer came back" in flow.evidence for flow in about)
     # The path is open, and a client gets no answer.
     assert judgements(proof)["proxy", "app:5000"] is Judgement.BROKEN
 
@@ -193,7 +193,7 @@ def test_too_few_open_files_are_one_sentence(logging_project: Lab, files: int) -
     done = subprocess.run(words, check=False, capture_output=True, text=True, preexec_fn=_limit(files))
 
     assert (3, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines())), done.stderr
-    assert "raise the limit: ulimit -n" in done.stderr
+    assert "raise it: ulimit -n" in done.stderr
 
 
 def _limit(files: int) -> Any:

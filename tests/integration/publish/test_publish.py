@@ -338,15 +338,15 @@ def test_the_engine_of_the_context_is_asked(person: Publisher) -> None:
 
 def test_a_terminal_sees_progress_and_stdout_stays_clean(person: Publisher, registry: Registry, image: Image) -> None:
     person.logged_in(registry.host)
-    ours, theirs = pty.openpty()
+    master, slave = pty.openpty()
     try:
-        run = person.start(f"{registry.host}/ledger:1", "--from", image.name, stderr=theirs)
+        run = person.start(f"{registry.host}/ledger:1", "--from", image.name, stderr=slave)
         out, _ = run.communicate(timeout=60)
         time.sleep(0.1)
-        shown = os.read(ours, 65536).decode()
+        shown = os.read(master, 65536).decode()
     finally:
-        os.close(ours)
-        os.close(theirs)
+        os.close(master)
+        os.close(slave)
 
     assert out.decode() == f"{registry.host}/ledger@{registry.digest('ledger', '1')}\n"
     assert "\x1b[" in shown
@@ -354,13 +354,13 @@ def test_a_terminal_sees_progress_and_stdout_stays_clean(person: Publisher, regi
 
 
 def test_a_password_is_not_typed_where_it_can_be_seen(person: Publisher) -> None:
-    ours, theirs = pty.openpty()
+    master, slave = pty.openpty()
     try:
-        run = person.start("me/ledger", "--from", "any", "--username", USERNAME_KEYS, "--password-stdin", stdin=theirs)
+        run = person.start("me/ledger", "--from", "any", "--username", USERNAME_KEYS, "--password-stdin", stdin=slave)
         _, err = run.communicate(timeout=60)
     finally:
-        os.close(ours)
-        os.close(theirs)
+        os.close(master)
+        os.close(slave)
 
     assert run.returncode == 2
     assert b"reads a pipe or a file" in err

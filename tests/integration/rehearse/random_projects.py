@@ -117,8 +117,8 @@ def _protocol(draw: random.Random) -> str:
 
 
 def _can_be_many(body: dict[str, Any]) -> bool:
-    seats = [attachment or {} for attachment in body.get("networks", {}).values()]
-    return not any("ipv4_address" in attachment or "ipv6_address" in attachment for attachment in seats)
+    attachments = [attachment or {} for attachment in body.get("networks", {}).values()]
+    return not any("ipv4_address" in attachment or "ipv6_address" in attachment for attachment in attachments)
 
 
 def _rules(draw: random.Random, services: dict[str, Any]) -> Iterator[str]:

@@ -240,8 +240,8 @@ def test_rehearsals_at_once_do_not_disturb_each_other(project: Path) -> None:
 
 
 def test_an_error_of_the_engine_is_reported_and_the_rehearsal_removed(project: Path) -> None:
-    seat = {"net": {"ipv4_address": "198.19.232.9"}}
-    bodies = {"image": "x", "networks": seat}
+    attachment = {"net": {"ipv4_address": "198.19.232.9"}}
+    bodies = {"image": "x", "networks": attachment}
     networks = {"net": {"ipam": {"config": [{"subnet": "198.19.232.0/28"}]}}}
     write(project, {"services": {"one": bodies, "two": bodies}, "networks": networks})
     code, _, said = rehearse(project)

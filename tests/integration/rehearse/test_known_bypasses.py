@@ -142,10 +142,12 @@ def test_a_container_with_egress_reaches_listeners_of_the_host(seen: Seen) -> No
 
 
 def test_a_port_of_an_ipv4_container_is_published_over_ipv6(seen: Seen) -> None:
-    doors = [end for end in seen.proof.endpoints if (end.place, end.kind, end.service_port) == ("way", "published", 80)]
+    published = [
+        end for end in seen.proof.endpoints if (end.place, end.kind, end.service_port) == ("way", "published", 80)
+    ]
     own = [end for end in seen.proof.endpoints if end.place == "way" and end.network]
 
-    assert {4, 6} == {ip_version(end.address) for end in doors}
+    assert {4, 6} == {ip_version(end.address) for end in published}
     assert {4} == {ip_version(end.address) for end in own}
     assert {OPEN} == seen.reach("outside", "way", 80, starts=IPV6)
 

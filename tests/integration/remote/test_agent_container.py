@@ -139,7 +139,7 @@ MOMENTS: dict[str, Callable[[OrdinaryUser], bool]] = {
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_killed_command_leaves_no_scout_after_the_next(tiers: Lab, user: OrdinaryUser, moment: str) -> None:
+def test_a_killed_command_leaves_no_agent_after_the_next(tiers: Lab, user: OrdinaryUser, moment: str) -> None:
     with user.start("prove", *tiers.selection.options, "--patience", "30") as process:
         assert soon(lambda: MOMENTS[moment](user))
         process.kill()

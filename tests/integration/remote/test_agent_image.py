@@ -127,15 +127,15 @@ def load(*tags: str, made: str = "2020-01-01T00:00:00Z", **labels: str) -> str:
 
 
 def test_a_build_removes_images_of_earlier_versions_only(fresh: str) -> None:
-    ours, label = f"{agent_image.REPOSITORY}:0.0", {agent_image.BASE_LABEL: "python:3"}
-    left = {load(f"{ours}-left", **label), load(f"{ours}-one", f"{ours}-two", **label)}
+    reference, label = f"{agent_image.REPOSITORY}:0.0", {agent_image.BASE_LABEL: "python:3"}
+    left = {load(f"{reference}-left", **label), load(f"{reference}-one", f"{reference}-two", **label)}
     kept = {
-        load(f"{ours}-today", made=datetime.now(UTC).isoformat(), **label),
-        load(f"{ours}-without-label"),
-        load(f"{ours}-named", "cloison-tests/mine:1", **label),
-        load(f"{ours}-used", **label),
+        load(f"{reference}-today", made=datetime.now(UTC).isoformat(), **label),
+        load(f"{reference}-without-label"),
+        load(f"{reference}-named", "cloison-tests/mine:1", **label),
+        load(f"{reference}-used", **label),
     }
-    user = docker("create", f"{ours}-used")
+    user = docker("create", f"{reference}-used")
     try:
         with connection.engine_connection() as engine:
             assert fresh == agent_image.image(engine.api, lambda _: None)

@@ -68,7 +68,7 @@ def test_an_engine_at_an_address_is_remote() -> None:
 ASK = """
 import sys
 from tests.integration.remote.test_engine_locality import engine
-print(engine(sys.argv[1]).is_here())
+print(engine(sys.argv[1]).is_local())
 """
 
 

@@ -219,8 +219,8 @@ def test_a_project_that_does_not_run_has_the_same_sentence(lab: Lab, user: Ordin
 
 
 def test_a_user_without_access_to_the_engine_gets_advice(tiers: Lab) -> None:
-    with ordinary_user(asks=False) as stranger:
-        code, out, err = stranger.run("prove", *tiers.selection.options)
+    with ordinary_user(asks=False) as unprivileged:
+        code, out, err = unprivileged.run("prove", *tiers.selection.options)
 
     assert (3, "") == (code, out)
     assert f"this user may not ask the Docker engine at unix://{SOCKET}; run it again with sudo" in err

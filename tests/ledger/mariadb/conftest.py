@@ -81,6 +81,11 @@ def wait_for(settings: Settings) -> None:
             return engine.dispose()
 
 
+def own_tables(engine: Engine) -> list[str]:
+    """Return the tables that are empty after the migrations."""
+    return [name for name in inspect(engine).get_table_names() if name not in {"alembic_version", "visits"}]
+
+
 @pytest.fixture
 def engine(database_settings: Settings) -> Iterator[Engine]:
     """Return connections to a migrated database without a row."""
@@ -88,8 +93,7 @@ def engine(database_settings: Settings) -> Iterator[Engine]:
     yield engine
     with engine.begin() as connection:
         connection.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
-        for table in inspect(engine).get_table_names():
-            if table not in {"alembic_version", "visits"}:  # the second was filled by its migration
-                connection.execute(text(f"DELETE FROM `{table}`"))  # noqa: S608 - the name is the database's own
+        for table in own_tables(engine):
+            connection.execute(text(f"DELETE FROM `{table}`"))  # noqa: S608 - the name is the database's own
         connection.execute(text("SET FOREIGN_KEY_CHECKS = 1"))
     engine.dispose()

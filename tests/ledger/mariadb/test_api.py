@@ -194,7 +194,7 @@ def test_proofs_and_intervals_are_listed_as_json(client: FlaskClient) -> None:
 
     assert ["2026-01-01T00:01:00.000Z"] == [line["started"] for line in listed["proofs"]]
     assert (1, None) == (len(rest["proofs"]), rest["next"])
-    assert [("app", 3306, None)] == [(door["source"], door["port"], door["until"]) for door in reached["doors"]]
+    assert [("app", 3306, None)] == [(item["source"], item["port"], item["until"]) for item in reached["doors"]]
 
 
 @pytest.mark.parametrize(

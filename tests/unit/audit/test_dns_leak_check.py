@@ -25,7 +25,11 @@ def test_the_label_of_a_query_is_read_back(label: str) -> None:
     assert label == query_label(dns_query(label))
 
 
-@pytest.mark.parametrize("datagram", [b"", b"\0" * 12, b"\0" * 13, b"\xff" * 11, dns_query("abc")[:-6]])
+@pytest.mark.parametrize(
+    "datagram",
+    [b"", b"\0" * 12, b"\0" * 13, b"\xff" * 11, dns_query("abc")[:-6]],
+    ids=["empty", "zeros", "more zeros", "ones", "a query that was cut"],
+)
 def test_a_datagram_that_is_no_query_has_no_label(datagram: bytes) -> None:
     assert "" == query_label(datagram)
 

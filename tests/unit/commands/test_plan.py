@@ -86,7 +86,7 @@ def test_the_report_says_predicted_and_never_proven() -> None:
     done = plan()
 
     assert (0, "") == (done.returncode, done.stderr)
-    assert done.stdout.startswith("SOUND  tp-networks · on paper, for docker 20.10 · ")
+    assert done.stdout.startswith("SOUND  tp-networks · predicted for docker 20.10 · ")
     assert "\x1b" not in done.stdout
     assert not any(word in done.stdout for word in ("PROVEN", "proven", "sha256:None", "was accepted"))
 

@@ -10,7 +10,7 @@ from tests.unit.fake_engine import BACK, FILE, FRONT, STACK
 
 from cloison.compose import project as compose_project
 from cloison.compose.project import Network, Port, Project, Service
-from cloison.errors import FileError
+from cloison.errors import FileError, PolicyError
 from cloison.model.flow import Protocol
 
 TCP, UDP = Protocol.TCP, Protocol.UDP
@@ -271,7 +271,7 @@ def outcome(read: Callable[[Any], Project], document: Any) -> Project | str:
     """Return the project of a document, or its error."""
     try:
         return read(document)
-    except FileError as error:
+    except (FileError, PolicyError) as error:
         return str(error)
 
 

@@ -59,9 +59,9 @@ def test_no_process_gains_a_capability_outside_the_bounding_set(
 
 def test_the_nearest_of_all_processes_counts() -> None:
     near = replace(BARE, name="near", bounding=RAW)
-    powers = ContainerPrivileges("c", processes=(USER, replace(USER, bounding=RAW), near, BARE))
+    privileges = ContainerPrivileges("c", processes=(USER, replace(USER, bounding=RAW), near, BARE))
 
-    assert powers.nearest(Capability.NET_RAW) == (Availability.BY_EXEC, near)
+    assert privileges.nearest(Capability.NET_RAW) == (Availability.BY_EXEC, near)
     assert ContainerPrivileges("c").nearest(Capability.NET_RAW) == (Availability.NEVER, None)
 
 
@@ -80,9 +80,9 @@ def test_a_container_is_fully_privileged_with_all_capabilities_of_the_host(
     effective: int, host_capabilities: int, expected: bool
 ) -> None:
     process = replace(BARE, effective=effective)
-    powers = ContainerPrivileges("c", processes=(BARE, process), host_capabilities=host_capabilities)
+    privileges = ContainerPrivileges("c", processes=(BARE, process), host_capabilities=host_capabilities)
 
-    assert (process if expected else None) == powers.fully_privileged
+    assert (process if expected else None) == privileges.fully_privileged
 
 
 SOCKET = Socket("/run/docker.sock", "0:23", "/docker.sock")

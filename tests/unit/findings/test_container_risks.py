@@ -173,7 +173,7 @@ def test_unreadable_privileges_are_a_risk() -> None:
 
 
 ROUTER = replace(BARE, container="r", networks=("back", "front"))
-HOP = ForwardingPath("r", "a", "front", "d", "back")
+PATH = ForwardingPath("r", "a", "front", "d", "back")
 BACK = ForwardingPath("r", "d", "back", "a", "front")
 
 
@@ -188,9 +188,9 @@ def test_routers_are_containers_that_forward_and_have_several_networks() -> None
     ("tried", "expected", "evidence"),
     [
         ({}, "may-route", "forwarding is enabled for IPv4 on eth0; it is on back, front"),
-        ({replace(HOP, router="other"): ARRIVED}, "may-route", "it is on"),
-        ({HOP: ARRIVED, BACK: "lost"}, "routes", "a packet from a, sent to it on front for d on back, arrived"),
-        ({HOP: "lost", BACK: "lost"}, "set-to-route", "sent to it on front for d on back, did not arrive: lost"),
+        ({replace(PATH, router="other"): ARRIVED}, "may-route", "it is on"),
+        ({PATH: ARRIVED, BACK: "lost"}, "routes", "a packet from a, sent to it on front for d on back, arrived"),
+        ({PATH: "lost", BACK: "lost"}, "set-to-route", "sent to it on front for d on back, did not arrive: lost"),
     ],
 )
 def test_forwarding_is_judged_by_what_arrived(tried: dict[ForwardingPath, str], expected: str, evidence: str) -> None:
@@ -201,7 +201,7 @@ def test_forwarding_is_judged_by_what_arrived(tried: dict[ForwardingPath, str], 
 
 
 def test_an_open_forwarding_path_is_not_hidden_by_a_closed_one() -> None:
-    (found,) = risks([ROUTER], {HOP: ARRIVED, BACK: "lost"})
+    (found,) = risks([ROUTER], {PATH: ARRIVED, BACK: "lost"})
 
     assert "lost" not in found.evidence
 
@@ -217,7 +217,7 @@ def test_forwarding_of_ipv6_only_is_a_risk() -> None:
     "privileges", [replace(ROUTER, forwarding=()), replace(ROUTER, shared=frozenset({"net", "user"})), BARE]
 )
 def test_a_container_that_cannot_forward_is_no_risk(privileges: ContainerPrivileges) -> None:
-    assert [finding for finding in risks([privileges], {HOP: ARRIVED}) if "route" in finding.what] == []
+    assert [finding for finding in risks([privileges], {PATH: ARRIVED}) if "route" in finding.what] == []
 
 
 def test_the_worst_risk_comes_first_in_any_container() -> None:

@@ -159,7 +159,7 @@ def test_an_engine_without_known_vulnerabilities_has_no_risk(version: str) -> No
         (DaemonFacts(raw_table_allowed=False), "no-raw-rules"),
     ],
 )
-def test_a_daemon_that_was_told_to_leave_walls_open(daemon: DaemonFacts, expected: str) -> None:
+def test_a_daemon_whose_options_disable_isolation_is_a_finding(daemon: DaemonFacts, expected: str) -> None:
     found = risks(context("29.0.0", daemon=daemon))
 
     assert [f.what for f in found] == [expected]

@@ -28,7 +28,7 @@ class Sender:
     ledger: Ledger
     spool: Spool
     said: list[str] = field(default_factory=list)
-    limits: SendLimits = field(default_factory=lambda: SendLimits(seconds=0.6, lock_timeout=0.3))
+    limits: SendLimits = field(default_factory=lambda: SendLimits(seconds=2, lock_timeout=0.3))
 
     def enqueue(self, *documents: bytes) -> list[QueuedProof]:
         """Keep these proofs."""

@@ -53,7 +53,7 @@ KEPT = {
     "400 of a proxy": (status(400, PAGE), "does not look like a ledger: it answered 400"),
     "a steering answer": (status(500, {"error": {"detail": "\x1b[2J\nred"}}), "Error: [2J red; 1 proof remains"),
     "silence": (fake_ledger.hang, "did not accept the proof: it d"),
-    "a trickle": (fake_ledger.trickle, "did not accept the proof: it did not answer within 1 s; 1 proof remains"),
+    "a trickle": (fake_ledger.trickle, "did not accept the proof: it did not answer within 2 s; 1 proof remains"),
     "no word": (fake_ledger.disconnect, "did not accept the proof: "),
 }
 

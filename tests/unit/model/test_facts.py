@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.unit.fake_engine import BACK, DUAL_STACK, FRONT, STACK
 
 from cloison.model.facts import Attachment, EngineFacts, Listener, NetworkFacts, PublishedPort

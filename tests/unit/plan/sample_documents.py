@@ -70,4 +70,4 @@ def flow_texts(plan: Plan, judgement: str) -> set[str]:
 
 def remarks(plan: Plan, kind: str) -> list[tuple[str, str]]:
     """Return the lint findings of a kind, with their positions."""
-    return [(remark.where, remark.says) for remark in plan.remarks if remark.kind == kind]
+    return [(finding.where, finding.says) for finding in plan.remarks if finding.kind == kind]

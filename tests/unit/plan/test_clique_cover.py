@@ -71,20 +71,20 @@ def test_no_smaller_set_of_networks_exists(graph: tuple[set[Pair], set[str]]) ->
 def _fewer(edges: set[Pair], egress: set[str], count: int) -> Iterator[tuple[Clique, ...]]:
     """Yield every set of `count` networks whose members all need each other."""
     every = [
-        Clique(members, leads_out)
+        Clique(members, has_egress)
         for size in range(1, len(NAMES) + 1)
         for members in combinations(NAMES, size)
-        for leads_out in (False, True)
+        for has_egress in (False, True)
         if {frozenset(pair) for pair in combinations(members, 2)} <= edges
-        if (egress >= {*members} if leads_out else size > 1)
+        if (egress >= {*members} if has_egress else size > 1)
     ]
     if 0 <= count <= 4:  # more would take minutes
         yield from combinations(every, count)
 
 
 def _does(cliques: tuple[Clique, ...], edges: set[Pair], egress: set[str]) -> bool:
-    leads_out = {name for clique in cliques if clique.egress for name in clique.members}
-    return edges <= covered(CliqueCover(cliques, exact=True)) and egress <= leads_out
+    has_egress = {name for clique in cliques if clique.egress for name in clique.members}
+    return edges <= covered(CliqueCover(cliques, exact=True)) and egress <= has_egress
 
 
 @given(GRAPHS, st.randoms(use_true_random=False))

@@ -185,7 +185,7 @@ def test_a_gateway_mode_that_the_engine_supports_is_no_finding() -> None:
 
 
 @pytest.mark.parametrize(("engine", "count"), [("20.10", 1), ("26.1", 1), ("27.0", 0), ("28.5", 0)])
-def test_ipv6_is_remarked_where_the_engine_has_no_walls_over_it(engine: str, count: int) -> None:
+def test_ipv6_is_a_finding_where_the_engine_does_not_filter_it(engine: str, count: int) -> None:
     document = shop(POLICY)
     document["networks"]["back"]["enable_ipv6"] = True
 
@@ -266,5 +266,5 @@ def test_a_port_of_the_host_that_the_policy_names_is_assumed_and_reported(policy
     assert ("proxy", Reach.OPEN, meant) in judged
     assert ("app", Reach.OPEN, Judgement.BREACH) in judged
     assert ["port 5432/tcp of host is not in any Compose file; the plan assumes a listener"] == [
-        remark.says for remark in plan.remarks if remark.kind is LintKind.UNDECLARED
+        finding.says for finding in plan.remarks if finding.kind is LintKind.UNDECLARED
     ]

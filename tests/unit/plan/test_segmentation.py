@@ -34,8 +34,8 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     services = {name: draw(_bodies(name, names)) for name in names}
     networks = {key: {"name": f"shop_{key}", "internal": draw(st.booleans())} for key in NETWORKS}
     places = [*names, OUTSIDE, "*"]
-    doors = ["*", OUTSIDE, *(f"{name}{port}" for name in names for port in ("", ":80", ":81"))]
-    arrow = st.builds("{} -> {}".format, st.sampled_from(places), st.sampled_from(doors))
+    targets = ["*", OUTSIDE, *(f"{name}{port}" for name in names for port in ("", ":80", ":81"))]
+    arrow = st.builds("{} -> {}".format, st.sampled_from(places), st.sampled_from(targets))
     rules = {"allow": draw(st.lists(arrow, max_size=5))}
     return {"name": "shop", "services": services, "networks": networks, "x-cloison": rules}
 
@@ -45,8 +45,8 @@ def _bodies(draw: st.DrawFn, name: str, names: list[str]) -> dict[str, Any]:
     if name != names[0] and draw(st.integers(0, 6)) == 0:
         return {"network_mode": f"service:{names[0]}"}
     ports = draw(st.sampled_from([(), (), (f"808{NAMES.index(name)}:80",), (f"127.0.0.1:909{NAMES.index(name)}:80",)]))
-    seats = draw(st.lists(st.sampled_from(NETWORKS), min_size=1, unique=True))
-    return service(*seats, expose=(80,), ports=ports, scale=draw(st.integers(1, 2)))
+    networks = draw(st.lists(st.sampled_from(NETWORKS), min_size=1, unique=True))
+    return service(*networks, expose=(80,), ports=ports, scale=draw(st.integers(1, 2)))
 
 
 def scenarios(document: dict[str, Any], engine: str) -> tuple[Scenario, Scenario]:
@@ -180,8 +180,8 @@ def test_external_networks_and_other_drivers_remain() -> None:
 
     assert proposal
     assert "edge" not in proposal.dropped
-    seats = {part.service: part.networks for part in proposal.services}
-    assert "edge" in seats.get("db", ["edge"])
+    networks = {part.service: part.networks for part in proposal.services}
+    assert "edge" in networks.get("db", ["edge"])
 
 
 @pytest.mark.parametrize("name", ["null", "1st", "on"])

@@ -23,8 +23,8 @@ def facts(document: Document, **assumed: str) -> Facts:
 
 
 def published_ports(found: Facts, name: str) -> list[tuple[str, int, str, int]]:
-    doors = [door for c in found.containers if c.service == name for door in c.published_ports]
-    return [(door.host_address, door.host_port, door.protocol, door.container_port) for door in doors]
+    ports = [port for c in found.containers if c.service == name for port in c.published_ports]
+    return [(port.host_address, port.host_port, port.protocol, port.container_port) for port in ports]
 
 
 def test_every_replica_is_a_container_with_the_name_that_compose_gives_it() -> None:

@@ -36,11 +36,11 @@ OLD = (
     .with_engine_network("bridge", subnets=("172.17.0.0/16",))
     .with_containers(container("old", ("bridge", "172.17.0.2")))
 )
-LODGER = OLD.with_containers(foreign_container("spy", ("bridge", "172.17.0.9")))
+SHARED_BRIDGE = OLD.with_containers(foreign_container("spy", ("bridge", "172.17.0.9")))
 BARE = STACK.with_service("bare", networks={}).with_containers(container("bare"))
 SPY = STACK.with_containers(foreign_container("spy", (BACK, "172.30.1.66"), (FRONT, "172.30.2.66")))
 DRIFTED = STACK.connected("db-1", FRONT, "172.30.2.9")
-BORROWED = SPY.with_network("backend_net", external=True)
+EXTERNAL = SPY.with_network("backend_net", external=True)
 TLS = STACK.with_service("tls", network_mode="service:proxy").with_containers(
     container("tls", network_mode="container:id-of-proxy-1")
 )
@@ -79,7 +79,7 @@ SHARED = "share backend_net, and Docker has no policy inside a network"
 IS_INTERNAL = "backend_net is internal"
 PUBLISHED = "outside -> proxy-1:80 at 192.0.2.10:8080"
 DIRECT = "outside -> proxy-1:80 on frontend_net"
-WALL = "outside -> proxy-1:* on frontend_net"
+TO_UNPUBLISHED = "outside -> proxy-1:* on frontend_net"
 NOT_THERE = "the file does not publish proxy:80 on this address"
 UNMANAGED = replace(
     STACK, facts=replace(STACK.facts, unmanaged_addresses=(UnmanagedAddress("db-1", "hand0", "10.99.9.2", ("app-1",)),))
@@ -112,12 +112,12 @@ ROWS = [
     # Foreign containers.
     (SPY, "spy -> db-1:3306 on backend_net", SHUT, "spy is not in the file"),
     (SPY, "db-1 -> spy:* on backend_net", SHUT, "spy is not in the file"),
-    (BORROWED, "spy -> db-1:3306 on backend_net", OPEN, f"stranger:spy and db {SHARED}"),
-    (BORROWED, "db-1 -> spy:* on backend_net", OPEN, SHARED),
-    (BORROWED, "spy -> proxy-1:80 on frontend_net", SHUT, "spy is not in the file"),
-    (LODGER, "spy -> old-1:* on bridge", OPEN, "stranger:spy and old share bridge"),
-    (LODGER, "old-1 -> spy:* on bridge", OPEN, "old and stranger:spy share bridge"),
-    (LODGER, "app-1 -> spy:* on bridge", SHUT, "app is not on bridge in the file"),
+    (EXTERNAL, "spy -> db-1:3306 on backend_net", OPEN, f"stranger:spy and db {SHARED}"),
+    (EXTERNAL, "db-1 -> spy:* on backend_net", OPEN, SHARED),
+    (EXTERNAL, "spy -> proxy-1:80 on frontend_net", SHUT, "spy is not in the file"),
+    (SHARED_BRIDGE, "spy -> old-1:* on bridge", OPEN, "stranger:spy and old share bridge"),
+    (SHARED_BRIDGE, "old-1 -> spy:* on bridge", OPEN, "old and stranger:spy share bridge"),
+    (SHARED_BRIDGE, "app-1 -> spy:* on bridge", SHUT, "app is not on bridge in the file"),
     # Namespaces.
     (DUMP, "dump-1 -> db-1:3306 on backend_net", OPEN, "dump and db share the network namespace of db"),
     (DUMP, "dump-1 -> app-1:5000 on backend_net", OPEN, f"dump and app {SHARED}"),
@@ -155,12 +155,12 @@ ROWS = [
     (STACK, "outside -> db-1:3306 on backend_net", SHUT, IS_INTERNAL),
     (STACK, "outside -> proxy-1:80 on backend_net", SHUT, IS_INTERNAL),
     (STACK, DIRECT, OPEN, "before Engine 28 a published port is also open on the container's address"),
-    (STACK, WALL, SHUT, "the host does not forward packets to an unpublished port (FORWARD policy DROP)"),
-    (STACK.with_engine("27.5.1", "ACCEPT"), WALL, OPEN, "FORWARD policy is ACCEPT"),
-    (STACK.with_engine("27.5.1", ""), WALL, UNKNOWN, "the host's FORWARD policy could not be read"),
+    (STACK, TO_UNPUBLISHED, SHUT, "the host does not forward packets to an unpublished port (FORWARD policy DROP)"),
+    (STACK.with_engine("27.5.1", "ACCEPT"), TO_UNPUBLISHED, OPEN, "FORWARD policy is ACCEPT"),
+    (STACK.with_engine("27.5.1", ""), TO_UNPUBLISHED, UNKNOWN, "the host's FORWARD policy could not be read"),
     (STACK.with_engine("27.5.1", ""), DIRECT, OPEN, "before Engine 28"),
     (STACK.with_engine("28.0.0", "ACCEPT"), DIRECT, SHUT, "Engine 28 and later drop packets"),
-    (STACK.with_engine("29.1.3"), WALL, SHUT, "Engine 28 and later"),
+    (STACK.with_engine("29.1.3"), TO_UNPUBLISHED, SHUT, "Engine 28 and later"),
     (STACK.with_engine("29.1.3"), PUBLISHED, OPEN, "published to every machine"),
     (STACK.with_engine(""), DIRECT, UNKNOWN, "the engine does not report its version"),
     (LOCAL, DIRECT, OPEN, "before Engine 28 a published port is also open"),
@@ -168,8 +168,8 @@ ROWS = [
     (STACK.with_service("proxy", ports=[]), DIRECT, SHUT, "the host does not forward packets to an unpublished port"),
     (DRIFTED, "outside -> db-1:3306 on frontend_net", SHUT, "db is not on frontend_net in the file"),
     (ALIEN, "outside -> db-1:* on other_net", SHUT, "db is not on other_net in the file"),
-    (LENT, WALL, SHUT, "FORWARD policy DROP"),
-    (LENT.with_engine_network(FRONT, internal=True), WALL, SHUT, "frontend_net is internal"),
+    (LENT, TO_UNPUBLISHED, SHUT, "FORWARD policy DROP"),
+    (LENT.with_engine_network(FRONT, internal=True), TO_UNPUBLISHED, SHUT, "frontend_net is internal"),
     (STACK.with_engine_network(BACK, internal=False), "outside -> db-1:3306 on backend_net", SHUT, IS_INTERNAL),
     (STACK.with_network("backend_net", internal=False), "outside -> db-1:* on backend_net", SHUT,
      "FORWARD policy DROP"),
@@ -228,7 +228,7 @@ ROWS = [
     (GUEST, "guest-1 -> host:* on backend_net", OPEN, "the host answers on its address on backend_net"),
     # Gateway modes.
     (ROUTED, DIRECT, OPEN, "frontend_net is routed, so a published port is open on the container's address"),
-    (ROUTED, WALL, SHUT, "Engine 28 and later drop"),
+    (ROUTED, TO_UNPUBLISHED, SHUT, "Engine 28 and later drop"),
     (ROUTED, PUBLISHED, SHUT, "frontend_net is routed, so the host publishes nothing for proxy"),
     (ROUTED, "guest-1 -> proxy-1:80 on frontend_net", OPEN, "frontend_net is routed, so a published port is open"),
     (ROUTED, "guest-1 -> proxy-1:* on frontend_net", SHUT, "guest is not on frontend_net in the file"),
@@ -245,10 +245,10 @@ ROWS = [
     (PREFERRED, DIRECT, OPEN, "frontend_net is routed, so a published port is open"),
     (PREFERRED.with_engine("27.5.1"), DIRECT, SHUT, "proxy publishes through backend_net"),
     (UNPROTECTED, DIRECT, OPEN, "frontend_net is nat-unprotected, so every port of its members is routable"),
-    (UNPROTECTED, WALL, OPEN, "nat-unprotected"),
+    (UNPROTECTED, TO_UNPUBLISHED, OPEN, "nat-unprotected"),
     (UNPROTECTED, PUBLISHED, OPEN, "published to every machine"),
     (UNPROTECTED, "guest-1 -> proxy-1:80 on frontend_net", SHUT, "guest is not on frontend_net in the file"),
-    (UNPROTECTED.with_engine("26.1.5"), WALL, SHUT, "FORWARD policy DROP"),
+    (UNPROTECTED.with_engine("26.1.5"), TO_UNPUBLISHED, SHUT, "FORWARD policy DROP"),
     (ISOLATED, "host -> db-1:3306 on backend_net", SHUT, "backend_net is isolated: the host has no address on it"),
     (ISOLATED.with_engine("26.1.5"), "host -> db-1:3306 on backend_net", OPEN,
      "the host has an address on every bridge"),
@@ -260,9 +260,9 @@ ROWS = [
     ),
     # Direct routing on an engine with --allow-direct-routing.
     (UNGUARDED, DIRECT, OPEN, "the engine allows direct routing"),
-    (UNGUARDED, WALL, SHUT, "Engine 28 and later drop"),
+    (UNGUARDED, TO_UNPUBLISHED, SHUT, "Engine 28 and later drop"),
     (TRUSTING, DIRECT, UNKNOWN, "frontend_net trusts eth1, and the outside may be behind another interface"),
-    (TRUSTING, WALL, SHUT, "Engine 28 and later drop"),
+    (TRUSTING, TO_UNPUBLISHED, SHUT, "Engine 28 and later drop"),
     (TRUSTING.with_engine("28.1.0"), DIRECT, SHUT, "Engine 28 and later drop"),
     # Ports that the engine publishes and the file does not.
     (STALE, "outside -> db-1:3306 at 192.0.2.10:3306", SHUT, "the file does not publish db:3306 on this address"),

@@ -88,14 +88,14 @@ OVER = "over IPv6"
 SHARED = "app and db share backend_net, and Docker has no policy inside a network"
 ACROSS = f"db-1 -> proxy-1:80 on frontend_net {OVER}"
 DIRECT = f"outside -> proxy-1:80 on frontend_net {OVER}"
-WALL = f"outside -> proxy-1:* on frontend_net {OVER}"
+TO_UNPUBLISHED = f"outside -> proxy-1:* on frontend_net {OVER}"
 INWARD = f"outside -> db-1:3306 on backend_net {OVER}"
 AWAY = f"db-1 -> outside:* {OVER}"
 AT_LAN = f"proxy-1:80 at [{LAN_V6}]:8080"
 AT_BACK = f"proxy-1:80 at [{GATEWAYS_V6[BACK]}]:8080"
 AT_FRONT = f"proxy-1:80 at [{GATEWAYS_V6[FRONT]}]:8080"
 NO_RULES = "the engine sets no IPv6 rules, and the host forwards"
-WALLED = "the engine's IPv6 rules drop packets"
+ENGINE_DROPS = "the engine's IPv6 rules drop packets"
 NO_ROUTE = "backend_net is internal, so db has no default route over IPv6"
 OLD_ROUTE = "before Engine 26 an internal network also has a default route over IPv6"
 MAYBE = "whether an internal network has a default route over IPv6 depends on the engine's version"
@@ -131,10 +131,10 @@ ROWS = [
     (OLD, ACROSS, OPEN, OLD_ROUTE),
     (V24, ACROSS, UNKNOWN, MAYBE),
     (V26, ACROSS, SHUT, NO_ROUTE),
-    (V27, ACROSS, SHUT, WALLED),
-    (V28, ACROSS, SHUT, WALLED),
+    (V27, ACROSS, SHUT, ENGINE_DROPS),
+    (V28, ACROSS, SHUT, ENGINE_DROPS),
     (UNVERSIONED, ACROSS, UNKNOWN, NOT_TOLD),
-    *((deployment, ACROSS, SHUT, f"{WALLED} from db to frontend_net") for deployment in (RULED_20, RULED_26)),
+    *((deployment, ACROSS, SHUT, f"{ENGINE_DROPS} from db to frontend_net") for deployment in (RULED_20, RULED_26)),
     (FILTERED, ACROSS, UNKNOWN, "other rules are not predicted (FORWARD policy DROP)"),
     (FREE, f"web-1 -> db-1:3306 on backend_net {OVER}", OPEN, NO_RULES),
     (on(FREE, "24.0.7"), f"web-1 -> db-1:3306 on backend_net {OVER}", OPEN, NO_RULES),
@@ -144,7 +144,7 @@ ROWS = [
         OPEN,
         "wide_net is not internal, so web has a default route over IPv6: the engine sets no IPv6 rules",
     ),
-    (on(FREE, "28.5.2"), f"web-1 -> db-1:3306 on backend_net {OVER}", SHUT, WALLED),
+    (on(FREE, "28.5.2"), f"web-1 -> db-1:3306 on backend_net {OVER}", SHUT, ENGINE_DROPS),
     # Places and networks without IPv6.
     (BEFORE, f"app-1 -> proxy-1:80 on frontend_net {OVER}", SHUT, "app has no IPv6 address in the file"),
     (BEFORE, AWAY, SHUT, "db has no IPv6 address in the file"),
@@ -165,20 +165,20 @@ ROWS = [
         for deployment in (OLD, V24, V26, V27, V28)
     ),
     *((deployment, INWARD, OPEN, NO_RULES) for deployment in (OLD, V24, V26)),
-    *((deployment, WALL, OPEN, NO_RULES) for deployment in (OLD, V24, V26)),
+    *((deployment, TO_UNPUBLISHED, OPEN, NO_RULES) for deployment in (OLD, V24, V26)),
     (FILTERED, INWARD, UNKNOWN, "other rules are not predicted"),
     (UNVERSIONED, INWARD, UNKNOWN, NOT_TOLD),
     (V27, INWARD, SHUT, "backend_net is internal"),
     (V27, DIRECT, OPEN, "before Engine 28 a published port is also open"),
-    (V27, WALL, SHUT, "the host does not forward packets to an unpublished port"),
+    (V27, TO_UNPUBLISHED, SHUT, "the host does not forward packets to an unpublished port"),
     (
         V27.with_network("backend_net", internal=False),
         DIRECT,
         SHUT,
         "an unpublished port",
     ),  # published through the other network
-    (on(DUAL_STACK, "27.5.1"), WALL, OPEN, "FORWARD policy is ACCEPT"),
-    (UNREAD, WALL, UNKNOWN, "the host's IPv6 FORWARD policy could not be read"),
+    (on(DUAL_STACK, "27.5.1"), TO_UNPUBLISHED, OPEN, "FORWARD policy is ACCEPT"),
+    (UNREAD, TO_UNPUBLISHED, UNKNOWN, "the host's IPv6 FORWARD policy could not be read"),
     (UNREAD, DIRECT, OPEN, "before Engine 28"),
     (V27.with_service("proxy", ports=[{"target": 80, "host_ip": EVERYWHERE}]), DIRECT, SHUT, "an unpublished port"),
     *((deployment, INWARD, SHUT, "backend_net is internal") for deployment in (RULED_20, RULED_26)),
@@ -187,11 +187,11 @@ ROWS = [
         for deployment in (RULED_20, RULED_26)
     ),
     *(
-        (deployment, WALL, SHUT, "the host does not forward packets to an unpublished port")
+        (deployment, TO_UNPUBLISHED, SHUT, "the host does not forward packets to an unpublished port")
         for deployment in (RULED_20, RULED_26)
     ),
-    (V28, INWARD, SHUT, WALLED),
-    (V28, DIRECT, SHUT, WALLED),
+    (V28, INWARD, SHUT, ENGINE_DROPS),
+    (V28, DIRECT, SHUT, ENGINE_DROPS),
     # To the outside.
     *(
         (
@@ -324,7 +324,7 @@ ROWS = [
         SHUT,
         "stranger:spy has no default route over IPv6",
     ),
-    (on(LENT, "28.5.2"), f"spy -> proxy-1:80 on frontend_net {OVER}", SHUT, f"{WALLED} from stranger:spy"),
+    (on(LENT, "28.5.2"), f"spy -> proxy-1:80 on frontend_net {OVER}", SHUT, f"{ENGINE_DROPS} from stranger:spy"),
     (LENT, f"eve -> db-1:3306 on backend_net {OVER}", SHUT, "stranger:eve has no IPv6 address in the file"),
     (
         STACK.dual_stack("backend_net").with_network("backend_net", external=True, enable_ipv6=None),
@@ -334,7 +334,7 @@ ROWS = [
     ),
     # From an internal network to a third network.
     (ASIDE, f"lone-1 -> db-1:3306 on backend_net {OVER}", OPEN, OLD_ROUTE),
-    (on(ASIDE, "28.5.2"), f"lone-1 -> db-1:3306 on backend_net {OVER}", SHUT, WALLED),
+    (on(ASIDE, "28.5.2"), f"lone-1 -> db-1:3306 on backend_net {OVER}", SHUT, ENGINE_DROPS),
     (
         on(ASIDE, "28.5.2"),
         "lone-1 -> proxy-1:80 at [fd00:1::1]:8080",
@@ -495,9 +495,9 @@ def test_a_container_with_an_ipv6_address_that_is_not_in_the_file_is_drift() -> 
 
 
 def test_a_needed_port_is_open_over_both_versions_of_ip_or_broken() -> None:
-    door = f"app-1 -> db-1:3306 on backend_net {OVER}"
+    flow = f"app-1 -> db-1:3306 on backend_net {OVER}"
 
-    item = V28.with_policy().found({door: Outcome.SILENT})[door]
+    item = V28.with_policy().found({flow: Outcome.SILENT})[flow]
     assert (Intent.OPEN, Judgement.BROKEN) == (item.intention.intent, item.judgement)
 
 

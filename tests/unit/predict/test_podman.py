@@ -87,7 +87,7 @@ SPY = on(STACK.with_containers(foreign_container("spy", (BACK, "172.30.1.66"))))
 DRIFTED = on(STACK.connected("db-1", FRONT, "172.30.2.9"))
 FILTERED: dict[str, Any] = {"filters_bridges": True}
 
-WALL = "outside -> proxy-1:* on frontend_net"
+TO_UNPUBLISHED = "outside -> proxy-1:* on frontend_net"
 INNER = "outside -> db-1:3306 on backend_net"
 SIDE = "outside -> proxy-1:* on backend_net"
 PUBLISHED = "outside -> proxy-1:80 at 192.0.2.10:8080"
@@ -121,17 +121,17 @@ ROWS = [
     (on(OTHER, "4.3.1"), ACROSS, SHUT, "Podman isolates own_net and frontend_net from each other"),
     (OLD, "db-1 -> proxy-1:80 on frontend_net", SHUT, "every network of db is internal, so it has no default route"),
     # From outside.
-    (PODMAN, WALL, OPEN, "frontend_net is routable through the host"),
+    (PODMAN, TO_UNPUBLISHED, OPEN, "frontend_net is routable through the host"),
     (PODMAN, SIDE, OPEN, "backend_net is routable through the host"),
     (PODMAN, INNER, SHUT, "db has no route to the outside over backend_net"),
     (on(STACK, source_check="0"), INNER, OPEN, "internal or not"),
     (on(STACK, source_check="1"), INNER, SHUT, "db has no route to the outside"),
-    (on(STACK, source_check="1"), WALL, OPEN, "internal or not"),
+    (on(STACK, source_check="1"), TO_UNPUBLISHED, OPEN, "internal or not"),
     (on(STACK, source_check="1"), SIDE, SHUT, "proxy has no route to the outside over backend_net"),
-    (on(WIDE, source_check="1"), WALL, UNKNOWN, "Podman chooses at random through which of its networks proxy answers"),
+    (on(WIDE, source_check="1"), TO_UNPUBLISHED, UNKNOWN, "at random through which of its networks proxy answers"),
     (on(STACK, source_check=""), INNER, UNKNOWN, "rp_filter could not be read"),
-    (on(STACK, policy="DROP", firewall="iptables"), WALL, SHUT, DROPPED),
-    (on(STACK, policy=""), WALL, UNKNOWN, "the host's FORWARD policy could not be read"),
+    (on(STACK, policy="DROP", firewall="iptables"), TO_UNPUBLISHED, SHUT, DROPPED),
+    (on(STACK, policy=""), TO_UNPUBLISHED, UNKNOWN, "the host's FORWARD policy could not be read"),
     (PODMAN, PUBLISHED, OPEN, "port 8080 of the host is published to every machine"),
     (on(STACK, policy="DROP", firewall="iptables"), PUBLISHED, SHUT, DROPPED),
     # To the outside, and to the host.

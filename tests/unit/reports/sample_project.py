@@ -47,13 +47,13 @@ class SampleProject:
         return replace(self, facts=replace(self.facts, containers=changed))
 
     def serving(self, *ports: tuple[Protocol, int]) -> SampleProject:
-        """Return the world with ports on which the host itself listens, over both versions of IP."""
+        """Return the project with ports on which the host itself listens, over both versions of IP."""
         held = {Listener("", protocol, wildcard, port) for protocol, port in ports for wildcard in WILDCARD.values()}
         return replace(self, facts=replace(self.facts, listeners=self.facts.listeners | held))
 
-    def near(self, *seats: tuple[str, str]) -> SampleProject:
-        """Return the world with link-local addresses of the host's, each with its network."""
-        return replace(self, facts=replace(self.facts, link_local_addresses=seats))
+    def near(self, *attachments: tuple[str, str]) -> SampleProject:
+        """Return the project with link-local addresses of the host's, each with its network."""
+        return replace(self, facts=replace(self.facts, link_local_addresses=attachments))
 
     def proof(self, seen: ResolvedFlow = lambda _: None, controls: Controls | None = None) -> Proof:
         """Prove it: everything is seen as predicted, but for what `seen` says."""
@@ -97,7 +97,7 @@ def seen_as(flow: Flow, outcome: Outcome) -> Observation:
     what = "the canary" if end.kind is EndpointKind.CANARY else f"port {end.port}"
     words = {
         Outcome.ACCEPTED: "was accepted",
-        Outcome.ARRIVED: f"was seen inside {end.container}, no answer came back",
+        Outcome.ARRIVED: f"arrived inside {end.container}, no answer came back",
         Outcome.SILENT: f"was lost twice; nothing arrived in {end.container or end.place}",
     }
     packet = "SYN" if end.protocol is Protocol.TCP else "datagram"
@@ -146,7 +146,7 @@ def _whole(start: str) -> str:
 def container(
     project: compose_project.Project, service: str, number: int, subnets: Mapping[str, tuple[str, ...]]
 ) -> Container:
-    """Return one container of a service, with its seats and publications as the file says."""
+    """Return one container of a service, with its attachments and published ports as the file says."""
     body = project.services[service]
     last = 10 * (sorted(project.services).index(service) + 1) + number
     outward = any(not n.internal for n in project.networks.values() if n.name in body.networks)
@@ -171,5 +171,5 @@ def container(
 def service(port: int, *networks: str, published: int = 0, replicas: int = 1) -> dict[str, Any]:
     """Return a service of a resolved document that listens on one port."""
     ports = [{"target": port, "published": str(published), "protocol": "tcp"}] if published else []
-    seats = dict.fromkeys(networks)
-    return {"networks": seats, "expose": [str(port)], "ports": ports, "deploy": {"replicas": replicas}}
+    attachments = dict.fromkeys(networks)
+    return {"networks": attachments, "expose": [str(port)], "ports": ports, "deploy": {"replicas": replicas}}

@@ -85,7 +85,7 @@ def broken() -> Proof:
         if flow.endpoint.place == "db" and flow.endpoint.kind is EndpointKind.LISTENER and flow.vantage.place == "app":
             return seen_as(flow, Outcome.ARRIVED)
         if flow.vantage.place == "app" and flow.endpoint.network:
-            return observation(Outcome.UNREACHABLE, watched=True, evidence="could not get there: no route")
+            return observation(Outcome.UNREACHABLE, watched=True, evidence="could not be delivered: no route")
         return seen_as(flow, Outcome.SILENT) if flow.vantage.place == OUTSIDE else None
 
     return stack().with_facts(leave).proof(seen)
@@ -186,9 +186,11 @@ TIERS: Final = {
 def twelve() -> Proof:
     """Twelve services and more on four networks; a line of policy for each need, and one breach."""
     names = sorted({name for tier in TIERS.values() for name in tier})
-    seats = {name: [net for net, members in TIERS.items() if name in members] for name in names}
+    attachments = {name: [net for net, members in TIERS.items() if name in members] for name in names}
     services = {
-        name: service(8000 + 10 * i, *seats[name], published=8443 if name == "gateway" else 0, replicas=1 + (i == 2))
+        name: service(
+            8000 + 10 * i, *attachments[name], published=8443 if name == "gateway" else 0, replicas=1 + (i == 2)
+        )
         for i, name in enumerate(names)
     }
     rules = {
@@ -217,14 +219,14 @@ def misused(more: int = 0) -> Proof:
     ordinary = ContainerPrivileges(
         "", ("shop_back",), (PLAIN,), host_capabilities=(1 << 41) - 1, shared=frozenset({"user"})
     )
-    powers = [replace(ordinary, container=name) for name in members]
+    privileges = [replace(ordinary, container=name) for name in members]
     socket = Socket("/run/docker.sock", "0:23", "/docker.sock")
     mounted = (Mount("0:23", "/docker.sock", "/var/run/docker.sock", writable=False),)
-    powers[0] = replace(powers[0], sockets=(socket,), mounts=mounted)
-    powers[2] = replace(powers[2], networks=("shop_back", "shop_front"), forwarding=("eth0", "eth1"))
-    way = ForwardingPath("shop-proxy-1", "shop-app-1", "shop_back", "shop-mail-1", "shop_front")
+    privileges[0] = replace(privileges[0], sockets=(socket,), mounts=mounted)
+    privileges[2] = replace(privileges[2], networks=("shop_back", "shop_front"), forwarding=("eth0", "eth1"))
+    path = ForwardingPath("shop-proxy-1", "shop-app-1", "shop_back", "shop-mail-1", "shop_front")
     there = stack()
-    held = container_risks.risks(powers, {way: container_risks.ARRIVED})
+    held = container_risks.risks(privileges, {path: container_risks.ARRIVED})
     host = HostFacts(resolvers=("127.0.0.53",))
     known = engine_cves.risks(engine_cves.EngineContext(there.facts, host, DaemonFacts(), "shop"))
     parts = [FindingPart(f.what, f.where, f.sentence, f.evidence, f.source) for f in [*held, *known]]

@@ -21,10 +21,10 @@ NETWORKS = {
     for name, internal in {"shop_back": True, "shop_front": False}.items()
 }
 BACK = frozenset({"shop_back"})
-DRAWN = {"db": BACK, "app": BACK, "proxy": BACK | {"shop_front"}}
+DECLARED = {"db": BACK, "app": BACK, "proxy": BACK | {"shop_front"}}
 HELD = {"db-1": BACK, "app-1": BACK, "proxy-1": BACK | {"shop_front"}}
 SPEAKING = {"shop_back": frozenset({4, 6}), "shop_front": frozenset({4})}
-SCENE = Topology(NETWORKS, DRAWN, HELD, SPEAKING)
+SCENE = Topology(NETWORKS, DECLARED, HELD, SPEAKING)
 OVER_V6 = "2001:db8:f000:1::2"
 FLOW = FlowPart(
     vantage=0,

@@ -180,7 +180,7 @@ def test_a_stopped_container_is_neither_vantage_nor_endpoint() -> None:
 
 
 @pytest.mark.parametrize(
-    ("door", "addresses"),
+    ("published", "addresses"),
     [
         (PublishedPort(EVERYWHERE, 8080, TCP, 80), {LAN, "198.51.100.1", *GATEWAYS.values()}),
         (PublishedPort(LAN, 8080, TCP, 80), {LAN}),
@@ -191,12 +191,12 @@ def test_a_stopped_container_is_neither_vantage_nor_endpoint() -> None:
     ],
 )
 def test_a_published_port_is_probed_from_outside_at_every_address_it_binds(
-    door: PublishedPort, addresses: set[str]
+    published: PublishedPort, addresses: set[str]
 ) -> None:
-    asked = STACK.with_publications("proxy-1", door).flows()
+    asked = STACK.with_publications("proxy-1", published).flows()
 
-    published = [flow for flow in asked if flow.endpoint.kind is EndpointKind.PUBLISHED]
-    assert addresses == {flow.endpoint.address for flow in published if flow.vantage.place == OUTSIDE}
+    found = [flow for flow in asked if flow.endpoint.kind is EndpointKind.PUBLISHED]
+    assert addresses == {flow.endpoint.address for flow in found if flow.vantage.place == OUTSIDE}
 
 
 def test_the_host_probes_ports_published_on_its_loopback() -> None:

@@ -83,8 +83,8 @@ def test_an_allowed_port_that_is_predicted_open_nowhere_is_needed_at_every_addre
     deployment = STACK.with_policy()
     found = intended(deployment.project, deployment.rules, dict.fromkeys(deployment.flows(), Prediction(reach, "so")))
 
-    doors = {i.intent for flow, i in found.items() if label(flow).startswith("outside -> proxy-1:80")}
-    assert {Intent.OPEN} == doors
+    found_intents = {i.intent for flow, i in found.items() if label(flow).startswith("outside -> proxy-1:80")}
+    assert {Intent.OPEN} == found_intents
 
 
 def test_a_wildcard_needs_only_flows_that_are_predicted_open() -> None:

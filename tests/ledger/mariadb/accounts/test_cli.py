@@ -32,7 +32,7 @@ def run(world: "SampleLedger", capsys: pytest.CaptureFixture[str]) -> Callable[.
 
 
 def test_the_first_administrator_is_made_once(world: "SampleLedger", run: Callable[..., Said]) -> None:
-    assert run("first-administrator") == (0, "", "ledger: there is an administrator already\n")
+    assert run("first-administrator") == (0, "", "ledger: an administrator exists already\n")
     world.remove_accounts()
     code, password, said = run("first-administrator")
 
@@ -65,7 +65,7 @@ def test_a_forgotten_password_is_replaced(world: "SampleLedger", run: Callable[.
 
 def test_a_project_is_there_afterwards(world: "SampleLedger", run: Callable[..., Said]) -> None:
     assert run("add-project", "new-one") == (0, "", "ledger: added the project new-one\n")
-    assert run("add-project", "new-one") == (0, "", "ledger: there is a project new-one already\n")
+    assert run("add-project", "new-one") == (0, "", "ledger: the project new-one exists already\n")
 
 
 def test_a_token_is_made_replaced_and_revoked(world: "SampleLedger", run: Callable[..., Said]) -> None:

@@ -162,9 +162,9 @@ def test_every_role_gets_its_status(world: "SampleLedger", route: Route) -> None
 def kept(world: "SampleLedger") -> dict[str, str]:
     """Keep two proofs of `ours`, and return what they and its badge are known by."""
     archive = world.app.extensions["archive"]
-    doors = {("app", "db", 3306): CLOSED_PORT}
+    observed = {("app", "db", 3306): CLOSED_PORT}
     proofs = {
-        name: archive.save("ours", body(document(doors, minute=n))).digest for n, name in enumerate(("OLD", "NEW"))
+        name: archive.save("ours", body(document(observed, minute=n))).digest for n, name in enumerate(("OLD", "NEW"))
     }
     return proofs | {"KEY": world.do(lambda c: c.scalar(select(PROJECT.c.badge_key).where(PROJECT.c.name == "ours")))}
 

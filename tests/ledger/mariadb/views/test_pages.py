@@ -241,7 +241,7 @@ def test_the_difference_lists_opened_connections(client: FlaskClient, archive: A
     text = re.sub(r"\s+", " ", text)
 
     assert "Opened 5 changes" in text
-    assert "outside → to db 3306/tcp shut" in text
+    assert "outside → to db 3306/tcp closed" in text
     assert "proxy → to app 5000/tcp open as predicted open not as predicted" in text
 
 

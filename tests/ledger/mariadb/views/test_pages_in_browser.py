@@ -131,11 +131,11 @@ def test_a_connection_shows_its_intervals(desk: Page) -> None:
     assert "UTC" in (first.locator("thead").text_content() or "")
 
 
-def test_who_can_reach_what_is_asked_in_a_form(desk: Page) -> None:
+def test_the_form_filters_the_connections(desk: Page) -> None:
     desk.goto("/projects/shop/doors")
-    desk.get_by_label("can reach").fill("db")
-    desk.get_by_label("at port").fill("3306")
-    desk.get_by_label("seen").select_option("open")
+    desk.get_by_label("to", exact=True).fill("db")
+    desk.get_by_label("port", exact=True).fill("3306")
+    desk.get_by_label("observed").select_option("open")
     desk.get_by_role("button", name="Show").click()
 
     connections = desk.locator(".connections .connection").all_text_contents()
