@@ -214,7 +214,7 @@ class FakeEngine:
         """Return the flows of the proof."""
         project, rules = self.project, self.rules
         named = {service: policy.named_ports(rules, service) for service in project.services}
-        asked = flow_enumeration.flows(project, self.facts, named)
+        asked = flow_enumeration.flows(project, self.facts, named, policy.tolerated_devices(rules))
         if rules:
             policy.check_rules_match(rules, asked)
         return asked

@@ -8,6 +8,8 @@
         why: Docker has no policy inside a network
       - flow: proxy -> outside
         why: frontend_net must not be internal
+      - device: eth1                        # a device on a network; it is unknown what it reaches
+        why: the cable to the printer
 
 Input: a `Project` with its raw policy. Output: a frozen `Policy`, or a PolicyError with the position.
 Rule: a name that the project does not have is an error with a suggestion, because a rule that matches no flow
@@ -28,22 +30,29 @@ from cloison.errors import PolicyError
 from cloison.model.flow import FOREIGN, HOST, OUTSIDE, Flow, Protocol
 
 GROUP_NAME: Final = re.compile(r"[a-zA-Z0-9._-]+")
+TOLERABLE: Final = frozenset({"flow", "network", "device"})
+"""The keys of a toleration that name what is tolerated."""
+DEVICE_NAME: Final = re.compile(r"[^\s/]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Toleration:
-    """A flow or a network that the policy accepts as open: exactly one of `rule` and `network` is set."""
+    """A flow, a network or a device that the policy accepts: exactly one of `rule`, `network` and `device` is set."""
 
     why: str
     where: str
     rule: PolicyRule | None = None
     network: str = ""
     """The key of the network in the file."""
+    device: str = ""
+    """The name of a device on a network of the project of which it is unknown what it reaches."""
 
     @property
     def text(self) -> str:
-        """The tolerated flow or network, as the policy writes it."""
-        return self.rule.text if self.rule else f"network {self.network}"
+        """The tolerated flow, network or device, as the policy writes it."""
+        if self.rule:
+            return self.rule.text
+        return f"network {self.network}" if self.network else f"device {self.device}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +179,11 @@ def _cover_hint(rule: PolicyRule, asked: Iterable[Flow]) -> str:
     return "source and target must be different places, and one of them a service with its own address"
 
 
+def tolerated_devices(rules: Policy | None) -> frozenset[str]:
+    """Return the names of the devices that the policy tolerates."""
+    return frozenset(toleration.device for toleration in rules.tolerate if toleration.device) if rules else frozenset()
+
+
 def named_ports(rules: Policy | None, place: str) -> set[tuple[Protocol, int]]:
     """Return the ports of `place` that the policy's `allow` names, of a range its first and its last."""
     return {port for rule in (rules.allow if rules else ()) if rule.target == place for port in rule.ends()}
@@ -177,18 +191,28 @@ def named_ports(rules: Policy | None, place: str) -> set[tuple[Protocol, int]]:
 
 def _tolerations(names: Names, body: Any, where: str) -> list[Toleration]:
     """Return the tolerations of one entry: one for each rule of its flow."""
-    _mapping(body, where, {"flow", "network", "why"})
+    _mapping(body, where, {*TOLERABLE, "why"})
     why = _text(body.get("why"))
     if not why:
         raise PolicyError(f'{where}: the toleration gives no reason; add "why:"')
-    if ("flow" in body) == ("network" in body):
-        raise PolicyError(f"{where}: a toleration needs either `flow:` or `network:`, not both")
+    if len(TOLERABLE & body.keys()) != 1:
+        raise PolicyError(f"{where}: a toleration needs exactly one of `flow:`, `network:` and `device:`")
+    if "device" in body:
+        return [Toleration(why, where, device=_device(body["device"], f"{where}.device"))]
     if "flow" in body:
         return [Toleration(why, where, rule=rule) for rule in parse_flow(names, body["flow"], f"{where}.flow")]
     key, networks = body["network"], names.project.networks
     if not isinstance(key, str) or key not in networks:
         raise PolicyError(f'{where}.network: no network "{key}"{suggestion(str(key), networks)}')
     return [Toleration(why, where, network=key)]
+
+
+def _device(name: Any, where: str) -> str:
+    if not isinstance(name, str) or not DEVICE_NAME.fullmatch(name):
+        raise PolicyError(
+            f"{where}: {quoted.repr(name)} is not a device; write the name that the report gives it, e.g. eth1"
+        )
+    return name
 
 
 def _text(body: Any) -> str:

@@ -89,6 +89,10 @@ class Interface:
     """The ifindex of the bridge that it is a port of, 0 for none."""
     mac_address: bytes
     """Its hardware address, empty if it has none."""
+    link: int = 0
+    """IFLA_LINK: the ifindex of the other end or of the device below, 0 for none."""
+    link_nsid: int | None = None
+    """IFLA_LINK_NETNSID: the netns ID of the namespace of `link`, None if it is the same namespace."""
 
     def unmanaged(self, known: Collection[str]) -> Iterator[str]:
         """Yield its addresses that are not in `known`; yield "" if it is up and has no address at all.
@@ -179,6 +183,9 @@ def _link(
         else None,
         _number(attrs[IFLA_MASTER]) if IFLA_MASTER in attrs else 0,
         bytes(attrs.get(IFLA_ADDRESS, b"")),
+        # An interface without a device below may give its own index, or 0.
+        0 if peer_index is None or (peer_index == index and netnsid is None) else peer_index,
+        netnsid,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property, lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Final
@@ -67,9 +68,23 @@ class PublishedPort:
         return self.host_address in (WILDCARD[ip_version(address)], "", address)
 
 
+class Origin(StrEnum):
+    """The source of a container in the facts."""
+
+    ENGINE = ""
+    """The engine reports it."""
+    NAMESPACE = "namespace"
+    """A network namespace that the engine does not know, with an address of one of the project's networks."""
+    DEVICE = "device"
+    """A device on one of the project's networks that cannot be followed: it is unknown what reaches the network."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Container:
-    """A container as the engine reports it. `pid` is 0 when it does not run; ports are (protocol, number) pairs."""
+    """A container as the engine reports it, or a member of a network that the engine does not know: see `origin`.
+
+    `pid` is 0 when it does not run; ports are (protocol, number) pairs.
+    """
 
     name: str
     identity: str
@@ -86,6 +101,16 @@ class Container:
     one_off: bool = False
     has_completed: bool = False
     """Whether its process exited by itself with status 0."""
+    origin: Origin = Origin.ENGINE
+    via: str = ""
+    """The port of the host's bridge through which a member is on a network that the engine does not know; or empty."""
+    description: str = ""
+    """What is known of such a member, as a phrase."""
+
+    @property
+    def is_vantage(self) -> bool:
+        """Whether connections may start or end at it: it runs, or it is a member of a network without the engine."""
+        return bool(self.pid) or self.origin is not Origin.ENGINE
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -70,8 +70,9 @@ class Interpreter:
             if name in changed:
                 return unknown(changed[name])
         vantage, target = controls[vantage_key(flow.vantage)], controls[vantage_key(end)]
-        if vantage.failure:
-            return unknown(vantage.failure)
+        is_reached = probe.target is not None and probe.target in probe.arrived
+        if vantage.failure and not (is_reached and not vantage.negative):
+            return unknown(vantage.failure)  # a packet that reached its target did so whatever else is lost
         cache_key = (end, probe.outcome, probe.reply, probe.detail, probe.arrived)
         seen = self._cache.get(cache_key) or self._cache.setdefault(cache_key, self._observation(end, probe, target))
         unobservable = self._unobservable(flow, probe) if seen.reach is Reach.SHUT else ""

@@ -8,19 +8,21 @@ containers are the same at the end as at the beginning.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cloison.compose.project import Project
 from cloison.engine import Engine
 from cloison.engine.select import LINK_PREFIXES
 from cloison.linux import netns, ruleset
-from cloison.model.facts import Container, Facts, Listener
+from cloison.model.facts import Container, Facts, Listener, Origin
 from cloison.model.flow import HOST, LINK_LOCAL, OUTSIDE, Endpoint, EndpointKind, Flow, Protocol, Vantage
 from cloison.model.outcome import Observation, Outcome, observation, unknown
+from cloison.observe import network_members
 from cloison.observe.evidence import Controls, Rules, change, changed_rules, controls_of
 from cloison.observe.host_addresses import host_attachments
 from cloison.observe.interpret import Interpreter, VantageKey, pings, vantage_key
+from cloison.observe.network_members import NetworkMembers
 from cloison.probe.probe import Probe
 from cloison.probe.prober import Prober
 from cloison.probe.sockets import ProbeSockets
@@ -69,6 +71,8 @@ class ProbeSession:
     """Sentences about redirects to the project's containers that cannot be probed."""
     notes: list[str] = field(default_factory=list)
     """Sentences about redirects of which not every port is probed."""
+    members: NetworkMembers = field(default_factory=NetworkMembers)
+    """The members of the project's networks that the engine does not know."""
     unusable_addresses: dict[str, str] = field(default_factory=dict)
     """IPv6 addresses that the kernel does not use yet (tentative), with the reason."""
 
@@ -115,6 +119,7 @@ class ProbeSession:
         return [
             *unmanaged,
             *redirects,
+            *self.members.unread,
             *((f"container {name}", "it started while the proof was running") for name in new_containers),
         ]
 
@@ -191,12 +196,26 @@ class ProbeSession:
         """Return the containers and host addresses that changed, with the reasons, and the new containers."""
         networks = frozenset(network.name for network in self.facts.networks)
         now = {c.identity: c for c in self.engine.containers(self.project.name, networks)}
-        changed = {c.name: why for c in self.facts.containers if (why := change(c, now.get(c.identity)))}
+        from_engine = [c for c in self.facts.containers if c.origin is Origin.ENGINE]
+        changed = {c.name: why for c in from_engine if (why := change(c, now.get(c.identity)))}
         removed = {*self.facts.host_attachments} - {*host_attachments(self.facts, *self.facts.outside_gateways)}
         known = {c.identity for c in self.facts.containers}
         arrivals = sorted(c.name for c in now.values() if c.pid and c.identity not in known)
+        lost_members, new_members = self._changed_members()
         lost_addresses = {address: f"the host lost the address {address} during the proof" for _, address in removed}
-        return self.unusable_addresses | changed | lost_addresses, arrivals
+        return self.unusable_addresses | changed | lost_members | lost_addresses, arrivals + new_members
+
+    def _changed_members(self) -> tuple[dict[str, str], list[str]]:
+        """Return the members without the engine that left the networks, with a sentence, and those that appeared."""
+        from_engine = tuple(c for c in self.facts.containers if c.origin is Origin.ENGINE)
+        members = {m.name for m in self.members.members}
+        sockets = {key: found for key, found in self.probe_sockets.items() if key[1] not in members}
+        now = network_members.find(replace(self.facts, containers=from_engine), self.project, sockets).members
+        held = {(m.identity, m.attachments) for m in now}
+        lost = [m.name for m in self.members.members if (m.identity, m.attachments) not in held]
+        before = {m.identity for m in self.members.members}
+        left = {name: f"{name} left the network or changed its addresses during the proof" for name in lost}
+        return left, sorted(m.name for m in now if m.identity not in before)
 
     def _rules(self) -> dict[ProbeSockets, Rules]:
         """Return the firewall rules of every namespace with probe sockets."""

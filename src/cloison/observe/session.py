@@ -21,7 +21,7 @@ from cloison.linux import fd_limit, listening_sockets, netns
 from cloison.model.facts import Container, Listener
 from cloison.model.flow import HOST, LINK_LOCAL, OUTSIDE, Protocol
 from cloison.model.outcome import Outcome
-from cloison.observe import external_host, host_addresses, translations, unmanaged_addresses
+from cloison.observe import external_host, host_addresses, network_members, translations, unmanaged_addresses
 from cloison.observe.external_host import ExternalHost
 from cloison.observe.interpret import VantageKey
 from cloison.observe.observer import ProbeSession
@@ -68,8 +68,9 @@ def probe_session(
         for container in facts.containers:
             if container.pid:
                 _open_container_sockets(stack, session, container)
+        _open_member_sockets(stack, session)
         prober.guard()
-        session.facts = host_addresses.with_host_addresses(facts, *external.host_addresses)
+        session.facts = host_addresses.with_host_addresses(session.facts, *external.host_addresses)
         session.facts = replace(
             session.facts, outside_addresses=external.addresses, outside_gateways=external.host_addresses
         )
@@ -112,6 +113,25 @@ def _open_container_sockets(stack: ExitStack, session: ProbeSession, container: 
         session.failures[container.name] = f"the namespace of {container.name} could not be entered: {error.strerror}"
     else:
         session.probe_sockets["", container.name] = sockets
+
+
+def _open_member_sockets(stack: ExitStack, session: ProbeSession) -> None:
+    """Add the members of the project's networks that the engine does not know, with probe sockets where possible."""
+    found = session.members = network_members.find(session.facts, session.project, session.probe_sockets)
+    session.facts = replace(session.facts, containers=tuple(sorted((*session.facts.containers, *found.members))))
+    fd_limit.raise_limit(len(found.namespaces))
+    for member in found.members:
+        if member.name not in found.namespaces:
+            session.failures[member.name] = f"{member.name} is on the network: {member.description}"
+            continue
+        try:
+            descriptor = found.namespaces[member.name].open()
+            stack.callback(os.close, descriptor)
+            sockets = session.prober.open_sockets(member.name, descriptor)
+        except OSError as error:
+            session.failures[member.name] = f"the {member.description} could not be entered: {error.strerror or error}"
+        else:
+            session.probe_sockets["", member.name] = sockets
 
 
 def _stand_ins(session: ProbeSession, container: Container) -> Ports:

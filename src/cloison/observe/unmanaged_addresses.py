@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from cloison.linux import interfaces, netns
-from cloison.model.facts import Container, Facts, UnmanagedAddress
+from cloison.model.facts import Container, Facts, Origin, UnmanagedAddress
 from cloison.model.flow import HOST, OUTSIDE
 from cloison.probe.sockets import ProbeSockets
 
@@ -92,6 +92,8 @@ def _namespace_owners(context: NamespaceContext) -> Iterator[Container]:
     seen = {context.host}
     for container in sorted(context.facts.containers, key=lambda c: (not c.attachments, c.name)):
         key = ("", container.name)
+        if container.origin is not Origin.ENGINE:
+            continue  # its other addresses are not the project's concern
         if key in context.probe_sockets and context.namespace(key) not in seen:
             seen.add(context.namespace(key))
             yield container

@@ -137,7 +137,7 @@ def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
             LintFindingPart(r.where, r.kind, r.says) for r in lint(project, scenario.facts, scenario.policy_context)
         ],
         proposal=_proposal(scenario, assumed),
-        notes=unneeded_tolerations(scenario.rules, judged),
+        notes=unneeded_tolerations(scenario.rules, judged, policy.tolerated_devices(scenario.rules)),
     )
 
 

@@ -62,7 +62,7 @@ def build_proof(
         duration_ms=run_context.duration_ms,
         patience_ms=run_context.patience_ms,
         policy=policy,
-        vantages=[VantagePart(v.place, v.container, *controls[v]) for v in vantages],
+        vantages=_vantages(facts, vantages, controls),
         endpoints=[endpoint_part(end) for end in ends],
         flows=_flows(judged, vantages, ends, has_policy=policy is not None),
         totals=_totals(judged),
@@ -71,6 +71,13 @@ def build_proof(
         notes=[*run_context.notes, *notes(inputs, judged)],
         deadline_ms=run_context.deadline_ms,
     )
+
+
+def _vantages(
+    facts: Facts, vantages: Sequence[Vantage], controls: Mapping[Vantage, tuple[str, str]]
+) -> list[VantagePart]:
+    origins = {c.name: (c.origin, c.via) for c in facts.containers}
+    return [VantagePart(v.place, v.container, *controls[v], *origins.get(v.container, ())) for v in vantages]
 
 
 def project_part(project: Project, facts: Facts) -> ProjectPart:

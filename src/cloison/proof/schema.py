@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 
+from cloison.model.facts import Origin
 from cloison.model.flow import EndpointKind
 from cloison.model.outcome import Outcome, Reach
 from cloison.verdict.intent import Intent
@@ -125,13 +126,19 @@ class PolicyPart(Part, frozen=True):
     groups: dict[GroupName, list[str]] = msgspec.field(default_factory=dict)
 
 
-class VantagePart(Part, frozen=True):
-    """A vantage with its controls: the text of a control is the reason why it failed, empty when it passed."""
+class VantagePart(Part, frozen=True, omit_defaults=True):
+    """A vantage with its controls: the text of a control is the reason why it failed, empty when it passed.
+
+    `origin` is absent where the engine knows the vantage; `via` is the port of the host's bridge of one that it
+    does not know, absent if there is none. Documents without such a vantage have the same bytes as before.
+    """
 
     place: str
     container: str
     positive_control: str
     negative_control: str
+    origin: Origin = Origin.ENGINE
+    via: str = ""
 
 
 class EndpointPart(Part, frozen=True):

@@ -94,7 +94,7 @@ def _remove_leftovers(resources: RehearsalResources) -> None:
     """Remove the left-overs of killed rehearsals; the next rehearsal tries again where that fails."""
     with suppress(NotProven, *FAILURES):
         names = resources.rehearsals() | file_lock.lock_names(LOCK)
-        file_lock.sweep(LOCK, filter(NAME.fullmatch, names), resources.remove)
+        file_lock.sweep(LOCK, filter(NAME.fullmatch, names), resources.remove_leftover)
 
 
 def _host_environment(resources: RehearsalResources, resolver: str) -> HostEnvironment:

@@ -5,7 +5,8 @@ Rules:
   - The engine removes the container when its program ends (AutoRemove), and the program ends when its standard input
     closes. So a killed command leaves no running container.
   - The container's label is a token, and the command holds the lock of that token. A container that a killed command
-    has created and not started is recognised by its free lock; one from another machine, by its age.
+    has created and not started is recognised by its free lock; one from another machine, by its age. A label alone
+    never makes a container ours: see `is_own_container`.
 """
 
 from __future__ import annotations
@@ -32,11 +33,9 @@ from cloison.engine.connection import API_TIMEOUT, FAILURES, EngineConnection
 from cloison.engine.labels import AGENT_LABEL, AGENT_NAME
 from cloison.errors import NotProven
 from cloison.linux import file_lock, netns
-from cloison.remote.agent_image import image
+from cloison.remote import agent_image
 
 LOCK: Final = "agent-"
-AGENT_NETWORK_MODES: Final = ("host", "none")
-"""Of an agent, and of the container that reads the version of an image's Python."""
 CGROUP_ROOT: Final = "/sys/fs/cgroup"
 """The machine's control groups; a BPF program is attached to their root."""
 SOCKET: Final = "/var/run/docker.sock"
@@ -142,7 +141,7 @@ def running_agent(engine: EngineConnection, progress: Callable[[str], None]) -> 
     name = AGENT_NAME + token
     try:
         _remove_leftovers(engine.api)
-        image_name = image(engine.api, progress)
+        image_name = agent_image.image(engine.api, progress)
         with ExitStack() as stack:
             stack.callback(_await_removal, engine.api, name)
             agent = _start_agent(engine, image_name, name, token)
@@ -250,15 +249,25 @@ def _remove_leftovers(api: docker.APIClient) -> None:
             token, age = item["Labels"][AGENT_LABEL], now - item["Created"]
             limit = MAX_AGE if item["State"] == "running" else MAX_AGE_UNSTARTED
             is_left_over = token in dead or (token not in lock_names and age > limit)
-            if is_left_over and _is_agent(item, token):
+            if is_left_over:
                 with suppress(APIError):  # it has been removed meanwhile
-                    api.remove_container(item["Id"], force=True)
+                    if is_own_container(api.inspect_container(item["Id"]), token):
+                        api.remove_container(item["Id"], force=True)
 
 
-def _is_agent(item: Mapping[str, Any], token: str) -> bool:
-    """Whether a listed container is an agent: any container may have the label, and images pass theirs on."""
-    mode = (item.get("HostConfig") or {}).get("NetworkMode")
-    return mode in AGENT_NETWORK_MODES and f"/{AGENT_NAME}{token}" in (item.get("Names") or ())
+def is_own_container(document: Mapping[str, Any], token: str) -> bool:
+    """Whether a container was made by this program: an agent, or the container that reads the version of a Python.
+
+    Any container may have the label, and images pass theirs on; so the name, the image or the program, and the settings
+    that this module gives its containers have to agree too.
+    """
+    host, config = document.get("HostConfig") or {}, document.get("Config") or {}
+    if document.get("Name") != f"/{AGENT_NAME}{token}" or not host.get("ReadonlyRootfs"):
+        return False
+    if host.get("NetworkMode") == "host":
+        is_image = str(config.get("Image", "")).startswith(f"{agent_image.REPOSITORY}:")
+        return is_image and bool(host.get("AutoRemove")) and host.get("PidMode") == "host"
+    return host.get("NetworkMode") == "none" and config.get("Entrypoint") == agent_image.VERSION_COMMAND
 
 
 def _now(api: docker.APIClient) -> float:

@@ -36,6 +36,8 @@ DIGEST_LENGTH: Final = 12
 UNTAGGED: Final = "<none>"
 KEEP_SECONDS: Final = 24 * 60 * 60
 """Seconds before another version's image is removed, so that two versions on one engine build once a day at most."""
+VERSION_COMMAND: Final = ["python", "-c", image_context.VERSION_SCRIPT]
+"""The program of the container that reads the version of an image's Python."""
 BASE_LABEL: Final = "io.cloison.agent.base"
 """The label of every image of an agent."""
 
@@ -136,12 +138,11 @@ def _interpreter(api: docker.APIClient, base: str) -> Interpreter:
     Raises NotProven if the image has no CPython.
     """
     config = api.create_host_config(network_mode="none", cap_drop=["ALL"], read_only=True)
-    words = ["python", "-c", image_context.VERSION_SCRIPT]
     token = f"python-{secrets.token_hex(8)}"
     container = api.create_container(
         base,
         name=AGENT_NAME + token,
-        entrypoint=words,
+        entrypoint=VERSION_COMMAND,
         command=[],
         labels={AGENT_LABEL: token},
         host_config=config,

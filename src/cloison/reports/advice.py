@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from cloison.model.facts import Origin
 from cloison.model.flow import ANY_PORT, FOREIGN, HOST, OUTSIDE, EndpointKind
 from cloison.model.outcome import Outcome, Reach
 from cloison.proof.schema import Proof
@@ -26,6 +27,7 @@ from cloison_view.action_items import Advice, Advise
 from cloison_view.labels import display_name
 
 RECREATE: Final = "docker compose up -d --force-recreate {}"
+DETACH: Final = "ip link set dev {} nomaster"
 DISCONNECT: Final = "docker network disconnect {} {}"
 FIREWALL: Final = ("iptables -S FORWARD", "iptables -S DOCKER-USER", "iptables -t nat -S")
 FIREWALL_V6: Final = ("ip6tables -S FORWARD", "ip6tables -t nat -S")
@@ -109,7 +111,40 @@ def _via_published_port(topology: Topology, item: ResolvedFlow) -> Advice:
     )
 
 
+def _member(topology: Topology, item: ResolvedFlow) -> str:
+    """Return the end of a flow that is on a network without the engine, empty for none."""
+    return next((end.container for end in (item.source, item.target) if end.container in topology.members), "")
+
+
+def _has_member(topology: Topology, item: ResolvedFlow) -> bool:
+    return bool(_member(topology, item))
+
+
+def _detach_member(topology: Topology, item: ResolvedFlow) -> Advice:
+    name = _member(topology, item)
+    port, network = topology.members[name], topology.label(item.target.network)
+    return Advice(
+        f"{name} is connected to {network}, and the engine did not connect it: remove the connection",
+        (DETACH.format(port),) if port else (),
+    )
+
+
+def _is_device(topology: Topology, item: ResolvedFlow) -> bool:
+    return (not item.target.address and _has_member(topology, item)) or item.source.origin is Origin.DEVICE
+
+
+def _explain_device(topology: Topology, item: ResolvedFlow) -> Advice:
+    name = _member(topology, item)
+    port, network = topology.members[name], topology.label(item.target.network)
+    return Advice(
+        f"it is unknown what {name} on {network} reaches: remove it from the network, or tolerate it in the policy "
+        f"with `- device: {name}` and the reason",
+        (DETACH.format(port),) if port else (),
+    )
+
+
 OPEN_BY_FILE: Final[Sequence[AdviceRule]] = (
+    (_has_member, _detach_member),
     (
         lambda topology, item: (
             _published(topology, item) and item.source.place != OUTSIDE and over_unfiltered_ipv6(topology, item)
@@ -219,6 +254,7 @@ ASK_THE_HOST: Final = (
     "look for a change of its firewall or its networks"
 )
 OPEN_BY_DRIFT: Final[Sequence[AdviceRule]] = (
+    (_has_member, _detach_member),
     (_has_foreign_container, _disconnect_foreign),
     (_is_target_undeclared, _disconnect_target),
     (_is_source_undeclared, _disconnect_source),
@@ -231,6 +267,7 @@ BREACH_ADVICE: Final[dict[Cause | None, Sequence[AdviceRule]]] = {
     Cause.FILE: OPEN_BY_FILE,
     Cause.DRIFT: OPEN_BY_DRIFT,
     None: (
+        (_has_member, _detach_member),
         (_has_foreign_container, _disconnect_foreign),
         (_is_target_undeclared, _disconnect_target),
         (_always, _advise("the file does not decide this: close it at the engine or on the host", policy=True)),
@@ -303,6 +340,7 @@ def _start_service(_topology: Topology, item: ResolvedFlow) -> Advice:
 
 NOT_KNOWN: Final[Sequence[AdviceRule]] = (
     (lambda _, item: bool(_missing_place(item)), _start_service),
+    (_is_device, _explain_device),
     (
         lambda _, item: bool(item.source.positive_control),
         _advise("find the rule that drops the traffic of {source} in its own namespace, and prove again"),

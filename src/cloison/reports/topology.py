@@ -7,8 +7,9 @@ Rule: nothing here judges a flow; the document has the judgements.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from cloison.model.facts import Origin
 from cloison.model.flow import ip_version
 from cloison.proof.schema import EndpointPart, FlowPart, NetworkPart, ProjectPart, Proof, VantagePart
 
@@ -39,6 +40,8 @@ class Topology:
     """Container to the engine names of the networks on which it has an address."""
     network_ip_versions: dict[str, frozenset[int]]
     """Network to the versions of IP in which a container has an address on it."""
+    members: dict[str, str] = field(default_factory=dict)
+    """Member of a network that the engine does not know, to the port of the host's bridge, or empty without one."""
 
     def label(self, network: str) -> str:
         """Return the file's name of a network where it has one."""
@@ -65,10 +68,12 @@ class Topology:
 
 def read_topology(proof: Proof) -> Topology:
     """Return the topology of a proof."""
-    return topology_of(proof.project, proof.endpoints)
+    return topology_of(proof.project, proof.endpoints, proof.vantages)
 
 
-def topology_of(project: ProjectPart, endpoints: Iterable[EndpointPart]) -> Topology:
+def topology_of(
+    project: ProjectPart, endpoints: Iterable[EndpointPart], vantages: Iterable[VantagePart] = ()
+) -> Topology:
     """Return the topology of a project and the endpoints of its document."""
     attached: dict[str, set[str]] = {}
     network_ip_versions: dict[str, set[int]] = {}
@@ -81,6 +86,7 @@ def topology_of(project: ProjectPart, endpoints: Iterable[EndpointPart]) -> Topo
         declared={service.name: frozenset(service.networks) for service in project.services},
         attached={container: frozenset(attached_networks) for container, attached_networks in attached.items()},
         network_ip_versions={network: frozenset(versions) for network, versions in network_ip_versions.items()},
+        members={vantage.container: vantage.via for vantage in vantages if vantage.origin is not Origin.ENGINE},
     )
 
 

@@ -15,7 +15,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from cloison.compose.project import Project
-from cloison.model.facts import Container, Facts, Listener
+from cloison.model.facts import Container, Facts, Listener, Origin
 from cloison.model.flow import (
     ANY_PORT,
     FOREIGN,
@@ -68,7 +68,7 @@ def completed(project: Project, facts: Facts) -> set[str]:
 
 def vantages(project: Project, facts: Facts) -> list[Vantage]:
     """Return the sorted vantages: every running container, every missing one, the host and the outside."""
-    seen = [Vantage(place(project, c), c.name) for c in facts.containers if c.pid]
+    seen = [Vantage(place(project, c), c.name) for c in facts.containers if c.is_vantage]
     return sorted({*seen, *_missing(project, facts), Vantage(HOST), Vantage(OUTSIDE)})
 
 
@@ -83,7 +83,7 @@ def endpoints(project: Project, facts: Facts, named: Mapping[str, Ports]) -> lis
         found |= {*_canaries(_canary(OUTSIDE, "", "", address))}
     for container in facts.containers:
         owner = place(project, container)
-        if container.pid:
+        if container.is_vantage:
             wanted = (
                 () if container.one_off else named.get(owner, ())
             )  # `compose run` containers are no part of the service
@@ -96,20 +96,32 @@ def endpoints(project: Project, facts: Facts, named: Mapping[str, Ports]) -> lis
 
 @dataclass(frozen=True, slots=True)
 class _Reachability:
-    """The networks of every container, the vantages of every unmanaged address, the container of every address."""
+    """The networks of every container, the vantages of every unmanaged address, the container of every address.
+
+    `devices` are the names of the members that are devices, `tolerated` those that the policy tolerates.
+    """
 
     networks_by_container: Mapping[str, Collection[str]]
     reachable_from: Mapping[tuple[str, str], Collection[str]]
     address_owners: Mapping[str, str]
+    devices: frozenset[str]
+    tolerated: frozenset[str]
 
 
-def flows(project: Project, facts: Facts, named: Mapping[str, Ports]) -> list[Flow]:
-    """Return every flow that starts or ends at the project, in order of vantage and endpoint."""
+def flows(
+    project: Project, facts: Facts, named: Mapping[str, Ports], tolerated_devices: Collection[str] = ()
+) -> list[Flow]:
+    """Return every flow that starts or ends at the project, in order of vantage and endpoint.
+
+    `tolerated_devices` are the devices that the policy tolerates: they have no flows.
+    """
     ends = endpoints(project, facts, named)
     reachability = _Reachability(
         {c.name: {attachment.network for attachment in c.attachments} for c in facts.containers},
         {(item.container, item.address): item.reachable_from for item in facts.unmanaged_addresses},
         facts.container_addresses,
+        frozenset(c.name for c in facts.containers if c.origin is Origin.DEVICE),
+        frozenset(tolerated_devices),
     )
     pairs = (Flow(vantage, end) for vantage in vantages(project, facts) for end in ends)
     return [flow for flow in pairs if _is_probed(project, flow, reachability)]
@@ -120,21 +132,38 @@ def _is_probed(project: Project, flow: Flow, reachability: _Reachability) -> boo
     source, target = flow.vantage, flow.endpoint
     if (source.place, source.container) == (target.place, target.container):
         return False
+    if reachability.devices and not reachability.devices.isdisjoint((source.container, target.container)):
+        return _is_on_network_of_device(project, flow, reachability)
     reachable_from = reachability.reachable_from.get((target.container, target.address))
     if reachable_from is not None and (source.container or source.place) not in reachable_from:
         return False
-    if target.kind is EndpointKind.PUBLISHED and source.container == reachability.address_owners.get(
-        target.address, HOST
-    ):
-        return False  # the container that owns this address is not a client of its own published port
-    if target.kind is EndpointKind.PUBLISHED and source.place != HOST:
-        # Every place probes a published port; a foreign container would show nothing beyond the outside's probe.
-        return not source.place.startswith(FOREIGN) and not target.address.startswith(LOOPBACK)
+    if target.kind is EndpointKind.PUBLISHED:
+        return _is_client(source, target, reachability)
     if target.address.startswith(LINK_LOCAL) and target.network not in reachability.networks_by_container.get(
         source.container, ()
     ):
         return False
     return source.place in project.services or target.place in project.services
+
+
+def _is_client(source: Vantage, target: Endpoint, reachability: _Reachability) -> bool:
+    """Whether a vantage probes a published port.
+
+    The container that owns the address is no client of its own port, and a foreign container would show nothing beyond
+    the outside's probe.
+    """
+    if source.container == reachability.address_owners.get(target.address, HOST):
+        return False
+    return source.place == HOST or not (source.place.startswith(FOREIGN) or target.address.startswith(LOOPBACK))
+
+
+def _is_on_network_of_device(project: Project, flow: Flow, reachability: _Reachability) -> bool:
+    """Whether a flow connects a service and a device that the policy does not tolerate, on a network of both."""
+    source, target = flow.vantage, flow.endpoint
+    if not reachability.tolerated.isdisjoint((source.container, target.container)):
+        return False
+    is_of_project = source.place in project.services or target.place in project.services
+    return is_of_project and target.network in reachability.networks_by_container.get(source.container, ())
 
 
 def _host_endpoints(facts: Facts) -> Iterator[Endpoint]:
@@ -188,7 +217,8 @@ def _container_endpoints(
                 )
         return
     for attachment in container.attachments:
-        for address in attachment.addresses:
+        # A device has no address, and it is unknown what is behind it.
+        for address in ("",) if container.origin is Origin.DEVICE else attachment.addresses:
             template = _canary(owner, container.name, attachment.network, address)
             yield from _canaries(template)
             yield from _listener_endpoints(template, listeners, not_listening)

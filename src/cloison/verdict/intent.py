@@ -167,6 +167,8 @@ def _without_address(flow: Flow) -> tuple[Vantage, Endpoint]:
 def _tolerates(project: Project, toleration: Toleration, flow: Flow) -> bool:
     if toleration.rule:
         return toleration.rule.matches(flow)
+    if toleration.device:
+        return False  # a tolerated device has no flows
     name = project.networks[toleration.network].name
     members = (project.attached_networks(flow.vantage.place), project.attached_networks(flow.endpoint.place))
     return flow.endpoint.network == name and all(name in attached_networks for attached_networks in members)

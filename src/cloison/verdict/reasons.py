@@ -6,13 +6,13 @@ Rule: a reason names the evidence and the rule that decided; a note changes no v
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from cloison.compose.policy import Policy
 from cloison.compose.project import Project
-from cloison.model.facts import Facts
+from cloison.model.facts import Container, Facts, Origin
 from cloison.model.flow import FOREIGN, OUTSIDE, Flow, ip_version
 from cloison.model.outcome import Reach
 from cloison.verdict.judge import Cause, JudgedFlow, Judgement
@@ -74,8 +74,9 @@ def notes(inputs: ProofInputs, judged: Sequence[JudgedFlow]) -> list[str]:
     """Return the notes of a proof, which change no verdict."""
     return [
         *_foreign_containers(inputs.facts, judged),
+        *_tolerated_devices(inputs.policy, inputs.facts),
         *_unpublished(inputs.project, inputs.facts),
-        *unneeded_tolerations(inputs.policy, judged),
+        *unneeded_tolerations(inputs.policy, judged, _devices(inputs.facts)),
         *_egress(judged),
     ]
 
@@ -93,8 +94,25 @@ def _foreign_containers(facts: Facts, judged: Iterable[JudgedFlow]) -> list[str]
         + (f" of project {container.project}" if container.project else "")
         + f" is on {', '.join(sorted(attachment.network for attachment in container.attachments)) or 'no network'}"
         + " and is not in the file"
+        + (f" ({container.description})" if container.description else "")
         for container in sorted(facts.containers)
         if container.name in seen
+    ]
+
+
+def _devices(facts: Facts) -> dict[str, Container]:
+    """Return the devices on the project's networks of which it is unknown what they reach."""
+    return {c.name: c for c in facts.containers if c.origin is Origin.DEVICE}
+
+
+def _tolerated_devices(rules: Policy | None, facts: Facts) -> list[str]:
+    """Return a note for each device that the policy tolerates: what it reaches is not probed."""
+    found = _devices(facts)
+    return [
+        f"{toleration.text} is tolerated on {', '.join(a.network for a in found[toleration.device].attachments)} "
+        f"({found[toleration.device].description}), so what it reaches is not judged: {toleration.why}"
+        for toleration in (rules.tolerate if rules else ())
+        if toleration.device in found
     ]
 
 
@@ -118,12 +136,16 @@ def _unpublished(project: Project, facts: Facts) -> list[str]:
     )
 
 
-def unneeded_tolerations(rules: Policy | None, judged: Iterable[JudgedFlow]) -> list[str]:
-    """Return a note for each toleration that matches no open flow."""
+def unneeded_tolerations(
+    rules: Policy | None, judged: Iterable[JudgedFlow], devices: Collection[str] = ()
+) -> list[str]:
+    """Return a note for each toleration that matches no open flow and none of `devices`."""
     used = {item.intention.where for item in judged if item.observation.reach is not Reach.SHUT}
-    texts = {toleration.where: toleration.text for toleration in (rules.tolerate if rules else ())}
     return [
-        f"{where} ({text}) is not needed: it matches no open flow" for where, text in texts.items() if where not in used
+        f"{toleration.where} ({toleration.text}) is not needed: "
+        + ("no such device is on a network" if toleration.device else "it matches no open flow")
+        for toleration in {one.where: one for one in (rules.tolerate if rules else ())}.values()
+        if toleration.where not in used and toleration.device not in devices
     ]
 
 

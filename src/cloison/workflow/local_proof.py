@@ -189,7 +189,12 @@ def _flows_to_probe(inputs: ProofInputs, unseen: Collection[str]) -> list[Flow]:
     }
     if inputs.policy:
         policy.check_ports(inputs.policy, known)
-    probed_flows = flow_enumeration.flows(inputs.project, inputs.facts, _policy_ports(inputs.project, inputs.policy))
+    probed_flows = flow_enumeration.flows(
+        inputs.project,
+        inputs.facts,
+        _policy_ports(inputs.project, inputs.policy),
+        policy.tolerated_devices(inputs.policy),
+    )
     if inputs.policy:
         policy.check_rules_match(inputs.policy, probed_flows, flow_enumeration.completed(inputs.project, inputs.facts))
     return probed_flows

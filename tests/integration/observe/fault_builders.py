@@ -328,3 +328,23 @@ def alias(service: str, network: str, number: int = 200) -> Inject:
             yield
 
     return made
+
+
+def member_namespace(kind: str) -> Inject:
+    """Connect a network namespace to the network `back` by hand, by a veth pair or a macvlan."""
+
+    @contextmanager
+    def made(running_project: RunningProject) -> Iterator[None]:
+        name = f"{running_project.lab.name}-netns"
+        bridge, address = running_project["back_bridge"], running_project.spare("back", 210)
+        connect = {
+            "veth": [f"link add hand0 type veth peer name eth0 netns {name}", f"link set hand0 master {bridge} up"],
+            "macvlan": [f"link add link {bridge} name eth0 netns {name} type macvlan mode bridge"],
+        }
+        inside = ("link set lo up", "link set eth0 up", f"addr add {address} dev eth0")
+        with done(("ip", "netns", "add", name), ("ip", "netns", "del", name)):
+            for command in [*connect[kind], *(f"-n {name} {text}" for text in inside)]:
+                run("ip", *command.split())
+            yield
+
+    return made

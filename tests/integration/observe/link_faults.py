@@ -14,7 +14,7 @@ from tests.integration.observe.fault_builders import (
     sysctl_in_namespace,
 )
 
-UNMANAGED = "which the engine does not know"
+UNMANAGED = "which the engine does not manage"
 BOTH_DB_PORTS = "guest -> db:3306, guest -> db:5353/udp"
 BRIDGES_JOINED = commands(
     ("ip link add hand0 type veth peer name hand1", "ip link del hand0"),
@@ -78,7 +78,7 @@ BY_ROUTES_AND_LINKS = (
         connected_by_veth(("guest", ""), ("db", "")),
         word="unknown",
         verdict="unproven",
-        says=f"holds the link hand1, {UNMANAGED}",
+        says=f"has the interface hand1, {UNMANAGED}",
     ),
     InjectedFault(
         "a veth pair to the host",
@@ -87,7 +87,7 @@ BY_ROUTES_AND_LINKS = (
         connected_by_veth(("db", "10.99.9.1/30"), ("", "10.99.9.2/30")),
         word="unknown",
         verdict="unproven",
-        says=f"holds 10.99.9.1 on hand0, {UNMANAGED}",
+        says=f"has the address 10.99.9.1 on hand0, {UNMANAGED}",
     ),
     InjectedFault(
         "a tun interface",
@@ -96,7 +96,7 @@ BY_ROUTES_AND_LINKS = (
         fault_builders.tunnel,
         word="unknown",
         verdict="unproven",
-        says=f"holds 10.99.9.1 on hand0, {UNMANAGED}",
+        says=f"has the address 10.99.9.1 on hand0, {UNMANAGED}",
     ),
     InjectedFault(
         "an address that the engine did not assign",
@@ -106,5 +106,30 @@ BY_ROUTES_AND_LINKS = (
         word="unknown",
         verdict="unproven",
         says=UNMANAGED,
+    ),
+    InjectedFault(
+        "a network namespace that is no container",
+        "ip netns add; ip link add type veth, an end on BACK_BRIDGE",
+        "stranger -> db:3306, stranger -> db:5353/udp, stranger -> app:5000, db -> stranger:*",
+        fault_builders.member_namespace("veth"),
+        says="is not in the file (network namespace",
+    ),
+    InjectedFault(
+        "a macvlan in a network namespace that is no container",
+        "ip netns add; ip link add link BACK_BRIDGE netns NAME type macvlan",
+        "stranger -> db:3306, stranger -> db:5353/udp, stranger -> app:5000",
+        fault_builders.member_namespace("macvlan"),
+    ),
+    InjectedFault(
+        "a tunnel on the bridge",
+        "ip link add type vxlan; ip link set master BACK_BRIDGE",
+        "stranger -> db:3306, app -> stranger:*",
+        commands(
+            ("ip link add hand0 type vxlan id 77 remote 192.0.2.7 dstport 4789", "ip link del hand0"),
+            ("ip link set hand0 master {back_bridge} up", "true"),
+        ),
+        word="unknown",
+        verdict="unproven",
+        says="hand0 is on the network: a port of the kind vxlan",
     ),
 )

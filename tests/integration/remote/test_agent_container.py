@@ -20,7 +20,7 @@ from tests.integration.remote.ordinary_user import SOCKET, UID, OrdinaryUser
 from cloison.engine.labels import AGENT_LABEL
 from cloison.errors import NotProven
 from cloison.linux import netns
-from cloison.remote import agent_container
+from cloison.remote import agent_container, agent_image
 
 pytestmark = pytest.mark.engine
 SECONDS = 60
@@ -175,8 +175,20 @@ def test_an_engine_that_dies_proves_nothing(tiers: Lab, user: OrdinaryUser, over
 @contextmanager
 def left(token: str) -> Iterator[str]:
     """Create an agent's container and never start it."""
+    image = f"{agent_image.REPOSITORY}:test-{token}"
+    docker("tag", IMAGE, image)
+    with created(token, image, "--rm", "--read-only", "--pid", "host") as name:
+        try:
+            yield name
+        finally:
+            docker("rmi", "--force", image)
+
+
+@contextmanager
+def created(token: str, image: str, *options: str) -> Iterator[str]:
+    """Create a container with the name and the label of an agent, and never start it."""
     name = f"cloison-{agent_container.LOCK}{token}"
-    docker("create", "--name", name, "--network", "host", "--label", f"{AGENT_LABEL}={token}", IMAGE)
+    docker("create", "--name", name, "--network", "host", "--label", f"{AGENT_LABEL}={token}", *options, image)
     try:
         yield name
     finally:
@@ -194,6 +206,18 @@ def test_an_agent_that_was_never_started_is_recognised_by_its_lock(tiers: Lab, u
         user.run("prove", *tiers.selection.options)
 
         assert name not in docker("ps", "--all", "--format", "{{.Names}}").split()
+
+
+def test_a_container_with_the_label_and_the_name_of_an_agent_is_not_removed(
+    tiers: Lab, over_tcp: EngineEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key, value in over_tcp.environment.items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setattr(agent_container, "MAX_AGE_UNSTARTED", 0)
+    with created(secrets.token_hex(8), IMAGE, "--rm", "--read-only", "--pid", "host") as name:
+        time.sleep(1.1)
+        tiers.prove()
+        assert name in docker("ps", "--all", "--format", "{{.Names}}").split()
 
 
 def test_a_recent_agent_of_another_machine_is_not_removed(

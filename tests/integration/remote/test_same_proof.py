@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 from tests.integration.compose_project import Lab, docker, failures, three_tiers
+from tests.integration.observe.hand_made_members import NETNS, namespace, network, veth
+from tests.integration.observe.host_changes import done, run
 from tests.integration.remote.engine_endpoints import EngineEndpoint
 from tests.integration.remote.ordinary_user import COMMAND, SOCKET, OrdinaryUser, ordinary_user
 
@@ -112,6 +114,19 @@ def test_the_agent_observes_a_port_that_nftables_translates(tiers: Lab, user: Or
     finally:
         subprocess.run(["nft", "delete", "table", "ip", "mynat"], check=True)
         subprocess.run(["iptables", "--wait", "-D", "DOCKER-USER", *accept], check=True)
+
+
+def test_the_agent_finds_the_members_that_the_engine_does_not_know(tiers: Lab, user: OrdinaryUser) -> None:
+    bridge, address = network(tiers)
+    tunnel = ("ip", "link", "add", "cloisonvx", "type", "vxlan", "id", "7", "remote", "192.0.2.7", "dstport", "4789")
+    with namespace(*veth(bridge, address)), done(tunnel, ("ip", "link", "del", "cloisonvx")):
+        run("ip", "link", "set", "cloisonvx", "master", bridge, "up")
+
+        assert_same(tiers.prove, lambda: asked(user, tiers))
+        found = failures(asked(user, tiers))
+
+    assert {"drift"} == found[f"stranger:netns-{NETNS}", "db:3306"]
+    assert {"unknown"} == found["stranger:cloisonvx", "db:3306"]
 
 
 def test_an_engine_at_a_tcp_address(tiers: Lab, user: OrdinaryUser, over_tcp: EngineEndpoint) -> None:

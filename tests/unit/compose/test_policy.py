@@ -9,7 +9,7 @@ from tests.unit.fake_engine import BACK, POLICY, STACK, FakeEngine, foreign_cont
 
 from cloison.compose import policy
 from cloison.compose.flow_rule import PolicyRule, without_places
-from cloison.compose.policy import Policy, Toleration
+from cloison.compose.policy import Policy, Toleration, tolerated_devices
 from cloison.errors import PolicyError
 from cloison.model.flow import Protocol
 
@@ -64,6 +64,16 @@ def test_a_reason_is_trimmed() -> None:
     expected = Policy((), (Toleration("known", "x-cloison.tolerate[0]", network="backend_net"),))
 
     assert expected == read({"tolerate": [{"network": "backend_net", "why": " known\n"}]})
+
+
+def test_a_device_may_be_tolerated_by_name() -> None:
+    rules = read({"tolerate": [{"device": "eth0@app-1", "why": "known"}]})
+    expected = Policy((), (Toleration("known", "x-cloison.tolerate[0]", device="eth0@app-1"),))
+
+    assert expected == rules
+    assert "device eth0@app-1" == expected.tolerate[0].text
+    assert {"eth0@app-1"} == tolerated_devices(rules)
+    assert not tolerated_devices(None)
 
 
 def tolerating(**body: Any) -> dict[str, Any]:
@@ -129,17 +139,21 @@ def tolerating(**body: Any) -> dict[str, Any]:
         ({"allow": ["app -> db:0"]}, "x-cloison.allow[0]: 0 is not a port; ports are 1 to 65535"),
         ({"allow": ["app -> db:65536"]}, "65536 is not a port"),
         ({"allow": ["app -> db:53/icmp"]}, 'x-cloison.allow[0]: no protocol "icmp"; write tcp, udp or sctp'),
-        ({"tolerate": ["proxy -> outside"]}, "x-cloison.tolerate[0]: expected a mapping with flow, network, why"),
+        ({"tolerate": ["proxy -> outside"]}, "tolerate[0]: expected a mapping with device, flow, network, why"),
         ({"tolerate": [{"flow": "proxy -> outside"}]}, "x-cloison.tolerate[0]: the toleration gives no reason"),
         (tolerating(flow="proxy -> outside", why=" "), "the toleration gives no reason"),
         (tolerating(flow="proxy -> outside", why=1), "the toleration gives no reason"),
-        (tolerating(), "x-cloison.tolerate[0]: a toleration needs either `flow:` or `network:`, not both"),
-        (tolerating(flow="a -> b", network="backend_net"), "needs either `flow:` or `network:`"),
+        (tolerating(), "x-cloison.tolerate[0]: a toleration needs exactly one of `flow:`, `network:` and `device:`"),
+        (tolerating(flow="a -> b", network="backend_net"), "needs exactly one of"),
         (tolerating(flow="db -> outsid"), 'x-cloison.tolerate[0].flow: no service "outsid" (did you mean "outside"?)'),
         (tolerating(network="backend-net"), '[0].network: no network "backend-net" (did you mean "backend_net"?)'),
         (tolerating(network=BACK), "no network"),
         (tolerating(network=["backend_net"]), "x-cloison.tolerate[0].network: no network"),
         (tolerating(network=None), "x-cloison.tolerate[0].network: no network"),
+        (tolerating(device="eth1", network="backend_net"), "needs exactly one of"),
+        (tolerating(device=""), "x-cloison.tolerate[0].device: '' is not a device; write the name"),
+        (tolerating(device="et h1"), "is not a device"),
+        (tolerating(device=1), "x-cloison.tolerate[0].device: 1 is not a device"),
         (tolerating(network="backend_net", because="x"), 'x-cloison.tolerate[0]: no key "because"'),
     ],
 )  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from cloison.model.facts import Origin
 from cloison.model.flow import HOST, OUTSIDE, EndpointKind
 from cloison.model.outcome import Outcome, Reach
 from cloison.proof.schema import EndpointPart, FlowPart, NetworkPart, VantagePart
@@ -212,6 +213,36 @@ def test_a_source_that_lost_its_network_is_recreated() -> None:
 )
 def test_an_unknown_flow_names_a_way_to_observe_it(seen: ResolvedFlow, words: str) -> None:
     assert words in advice(SCENE, seen).sentence
+
+
+MEMBERS = replace(SCENE, members={"lxc-1": "veth1", "eth1-1": "", "eth2-1": "eth2"})
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_a_member_without_the_engine_is_removed_from_the_network(cause: Cause) -> None:
+    for seen in (told("stranger:lxc", end("db"), cause=cause), told("db", end("stranger:lxc"), cause=cause)):
+        found = advice(MEMBERS, seen)
+
+        assert "lxc-1 is connected to back, and the engine did not connect it" in found.sentence
+        assert ("ip link set dev veth1 nomaster",) == found.commands
+
+
+def test_a_member_that_is_not_predicted_is_removed_from_the_network() -> None:
+    assert "lxc-1 is connected to back" in advice(MEMBERS, told("stranger:lxc", end("db"), cause=None)).sentence
+    assert () == advice(MEMBERS, drift("stranger:eth1", end("db"))).commands
+
+
+def test_a_device_is_removed_or_tolerated_by_name() -> None:
+    to_device = unknown("db", end("stranger:eth1", address=""))
+    source = VantagePart("stranger:eth2", "eth2-1", "", "", Origin.DEVICE, "eth2")
+    from_device = replace(unknown("stranger:eth2", end("db")), source=source)
+
+    assert "it is unknown what eth1-1 on back reaches" in advice(MEMBERS, to_device).sentence
+    assert "`- device: eth2-1`" in advice(MEMBERS, from_device).sentence
+    assert ((), ("ip link set dev eth2 nomaster",)) == (
+        advice(MEMBERS, to_device).commands,
+        advice(MEMBERS, from_device).commands,
+    )
 
 
 def test_a_broken_flow_over_ipv6_names_ip6tables() -> None:
