@@ -101,7 +101,7 @@ class EngineModule(Protocol):
         """Return the engine behind a client; `socket` is the path of its Unix socket. `Engine.close` closes `api`."""
         ...
 
-    def unasked_rules(self) -> Iterator[str]:
+    def unreached_rules(self) -> Iterator[str]:
         """Yield sentences about rules for packets of containers that the kernel never asks."""
         ...
 

@@ -57,7 +57,7 @@ def connect(api: docker.APIClient, socket: str) -> Engine:
     return Podman(api, socket)
 
 
-def unasked_rules() -> Iterator[str]:
+def unreached_rules() -> Iterator[str]:
     """Yield nothing: Podman has no chain for a person's rules."""
     yield from ()
 

@@ -50,9 +50,9 @@ def engine_behind(api: docker_library.APIClient, version: Document, socket: str)
     return docker.Docker(api, socket, components[0])
 
 
-def unasked_rules() -> list[str]:
+def unreached_rules() -> list[str]:
     """Return sentences about rules for packets of containers that the kernel never asks, of any engine."""
-    return [sentence for module in ENGINES.values() for sentence in module.unasked_rules()]
+    return [sentence for module in ENGINES.values() for sentence in module.unreached_rules()]
 
 
 def proxied_ports() -> Iterator[ProxiedPort]:

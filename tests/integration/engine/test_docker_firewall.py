@@ -35,7 +35,7 @@ def test_without_rules_the_defaults_are_read() -> None:
     rules = firewall.read()
 
     assert (True, True, False) == (rules.has_userland_proxy, rules.guards_addresses, rules.has_ipv6_rules)
-    assert [] == [*firewall.unasked_rules()]
+    assert [] == [*firewall.unreached_rules()]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -66,12 +66,12 @@ def test_the_chain_of_ip6tables_shows_rules_for_ipv6(backend: str) -> None:
 @pytest.mark.parametrize("target", ["DROP", "REJECT"])
 def test_rules_of_a_person_that_no_packet_reaches_are_named(backend: str, target: str) -> None:
     iptables(backend, "-N DOCKER-USER", "-A DOCKER-USER -j RETURN")
-    assert [] == [*firewall.unasked_rules()]
+    assert [] == [*firewall.unreached_rules()]
     iptables(backend, f"-I DOCKER-USER -s 10.0.0.1 -j {target}")
 
-    unreached = [*firewall.unasked_rules()]
+    unreached = [*firewall.unreached_rules()]
     iptables(backend, "-A FORWARD -j DOCKER-USER")
-    bridged = [*firewall.unasked_rules()]
+    bridged = [*firewall.unreached_rules()]
 
     name = f"DOCKER-USER (iptables-{backend})"
     assert [
@@ -87,7 +87,7 @@ def test_rules_that_bridged_packets_do_not_pass_are_named(
     monkeypatch.setattr(firewall, "setting", lambda _: value)
     iptables("nft", "-N DOCKER-USER", "-A DOCKER-USER -j DROP", "-A FORWARD -j DOCKER-USER")
 
-    assert count == len([s for s in firewall.unasked_rules() if "net.bridge.bridge-nf-call-iptables is not 1" in s])
+    assert count == len([s for s in firewall.unreached_rules() if "net.bridge.bridge-nf-call-iptables is not 1" in s])
 
 
 def test_rules_that_the_kernel_does_not_show_leave_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,4 +97,4 @@ def test_rules_that_the_kernel_does_not_show_leave_the_defaults(monkeypatch: pyt
     monkeypatch.setattr(iptables_chains, "read_by_backend", refused)
 
     assert {} == firewall.read().chains
-    assert [] == [*firewall.unasked_rules()]
+    assert [] == [*firewall.unreached_rules()]

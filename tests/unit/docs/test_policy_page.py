@@ -221,4 +221,4 @@ def test_a_key_that_compose_ignores_is_an_error(key: str) -> None:
 def test_a_port_that_the_file_does_not_declare_is_listed() -> None:
     found = planned({"allow": ["web -> worker:9"]})
 
-    assert ["undeclared"] == [remark.kind for remark in found.remarks if remark.where == "x-cloison.allow[0]"]
+    assert ["undeclared"] == [item.kind for item in found.remarks if item.where == "x-cloison.allow[0]"]

@@ -5,7 +5,7 @@ the processes at published ports.
 """
 
 from cloison.engine.docker.api import COMPONENT, NAME, PROGRAMS, TABLES, Docker, connect
-from cloison.engine.docker.firewall import unasked_rules
+from cloison.engine.docker.firewall import unreached_rules
 from cloison.engine.docker.port_proxy import proxied_ports
 
-__all__ = ["COMPONENT", "NAME", "PROGRAMS", "TABLES", "Docker", "connect", "proxied_ports", "unasked_rules"]
+__all__ = ["COMPONENT", "NAME", "PROGRAMS", "TABLES", "Docker", "connect", "proxied_ports", "unreached_rules"]

@@ -63,7 +63,7 @@ def read() -> EngineRules:
         return EngineRules({})
 
 
-def unasked_rules() -> Iterator[str]:
+def unreached_rules() -> Iterator[str]:
     """Yield sentences about rules of a person that would close flows, and that the kernel does not ask."""
     try:
         backends = iptables_chains.read_by_backend()
@@ -72,10 +72,10 @@ def unasked_rules() -> Iterator[str]:
     for backend, chains in backends.items():
         for version, program in PROGRAMS.items():
             if any(rule.jump in (DROP, REJECT) for rule in chains.get((version, "filter", USER_CHAIN), ())):
-                yield from _unasked(chains, version, f"{USER_CHAIN} ({program}-{backend})")
+                yield from _unreached(chains, version, f"{USER_CHAIN} ({program}-{backend})")
 
 
-def _unasked(chains: Chains, version: int, name: str) -> Iterator[str]:
+def _unreached(chains: Chains, version: int, name: str) -> Iterator[str]:
     """Yield why packets of containers do not pass the rules of the chain `name`."""
     jumps = {rule.jump for rule in chains.get((version, "filter", "FORWARD"), ())}
     if USER_CHAIN not in jumps:
