@@ -5,6 +5,7 @@
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 source setup/settings.sh
 
+export PYTHONFAULTHANDLER=1 # a child that crashes prints where
 readonly COVERAGE_OPTIONS=(--cov=src/cloison --cov-branch --cov-report=)
 # Three lanes run at the same time. The tests of `here` change this engine and this host's firewall, one after the other, and
 # wait most of the time. `processor` needs no engine but for one database, and `elsewhere` brings engines and networks of its

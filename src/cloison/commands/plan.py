@@ -11,7 +11,7 @@ from cloison.commands import options
 from cloison.commands.options import OutputOptions
 from cloison.engine.compose_cli import Selection
 from cloison.errors import BREACHED
-from cloison.model.facts import DEFAULT_ENGINE_VERSION
+from cloison.model.defaults import DEFAULT_ENGINE_VERSION
 
 if TYPE_CHECKING:
     from cloison.plan.schema import Plan

@@ -12,13 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from ipaddress import ip_address, ip_network
-from typing import Final
 
 from cloison.model.flow import WILDCARD, Protocol, ip_version
 from cloison.model.version import parse_version
-
-DEFAULT_ENGINE_VERSION: Final = "20.10"
-"""The version that a plan assumes: the one that isolates least of those that are predicted."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

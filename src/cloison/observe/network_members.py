@@ -9,7 +9,9 @@ member with the name of the device.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import zip_longest
@@ -47,6 +49,31 @@ class NetworkMembers:
     """The namespaces of the members that can be entered, by the member's name."""
     has_lost_end: bool = field(default=False, compare=False)
     """Whether the other end of a veth was not found; a namespace that was just made may have been missed."""
+
+    def without(self, containers: Iterable[Container]) -> NetworkMembers:
+        """Return the members but for the own namespaces of `containers`, which the engine has started meanwhile."""
+        own = {f"net:[{inode}]" for inode in _own_namespaces(containers)}
+        kept = tuple(member for member in self.members if _namespace_of(member) not in own)
+        names = {member.name for member in kept}
+        entered = {name: found for name, found in self.namespaces.items() if name in names}
+        return replace(self, members=kept, namespaces=entered)
+
+
+def _own_namespaces(containers: Iterable[Container]) -> Iterator[int]:
+    """Yield the inode numbers of the network namespaces of running containers."""
+    for container in containers:
+        if container.pid:
+            with suppress(OSError):  # it has ended
+                descriptor = netns.of_container(container.pid, container.identity)
+                try:
+                    yield netns.identity(descriptor)
+                finally:
+                    os.close(descriptor)
+
+
+def _namespace_of(member: Container) -> str:
+    """Return the namespace of a member, `net:[INODE]`; the identity of a device has its index after it."""
+    return member.identity[: member.identity.index("]") + 1]
 
 
 def find(facts: Facts, project: Project, probe_sockets: Mapping[VantageKey, ProbeSockets]) -> NetworkMembers:

@@ -192,25 +192,31 @@ class ProbeSession:
         attachments = self.containers_by_name[container].attachments if container in self.containers_by_name else ()
         return [address for attachment in attachments for address in attachment.addresses]
 
+    def engine_containers(self) -> tuple[Container, ...]:
+        """Return the containers that the engine has now: the project's, and those on its networks."""
+        networks = frozenset(network.name for network in self.facts.networks)
+        return self.engine.containers(self.project.name, networks)
+
     def _changed(self) -> tuple[dict[str, str], list[str]]:
         """Return the containers and host addresses that changed, with the reasons, and the new containers."""
-        networks = frozenset(network.name for network in self.facts.networks)
-        now = {c.identity: c for c in self.engine.containers(self.project.name, networks)}
+        listed = self.engine_containers()
+        now = {c.identity: c for c in listed}
         from_engine = [c for c in self.facts.containers if c.origin is Origin.ENGINE]
         changed = {c.name: why for c in from_engine if (why := change(c, now.get(c.identity)))}
         removed = {*self.facts.host_attachments} - {*host_attachments(self.facts, *self.facts.outside_gateways)}
         known = {c.identity for c in self.facts.containers}
         arrivals = sorted(c.name for c in now.values() if c.pid and c.identity not in known)
-        lost_members, new_members = self._changed_members()
+        lost_members, new_members = self._changed_members(listed)
         lost_addresses = {address: f"the host lost the address {address} during the proof" for _, address in removed}
         return self.unusable_addresses | changed | lost_members | lost_addresses, arrivals + new_members
 
-    def _changed_members(self) -> tuple[dict[str, str], list[str]]:
+    def _changed_members(self, listed: Iterable[Container]) -> tuple[dict[str, str], list[str]]:
         """Return the members without the engine that left the networks, with a sentence, and those that appeared."""
         from_engine = tuple(c for c in self.facts.containers if c.origin is Origin.ENGINE)
         members = {m.name for m in self.members.members}
         sockets = {key: found for key, found in self.probe_sockets.items() if key[1] not in members}
-        now = network_members.find(replace(self.facts, containers=from_engine), self.project, sockets).members
+        found = network_members.find(replace(self.facts, containers=from_engine), self.project, sockets)
+        now = found.without(listed).members
         held = {(m.identity, m.attachments) for m in now}
         lost = [m.name for m in self.members.members if (m.identity, m.attachments) not in held]
         before = {m.identity for m in self.members.members}

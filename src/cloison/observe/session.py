@@ -117,7 +117,10 @@ def _open_container_sockets(stack: ExitStack, session: ProbeSession, container: 
 
 def _open_member_sockets(stack: ExitStack, session: ProbeSession) -> None:
     """Add the members of the project's networks that the engine does not know, with probe sockets where possible."""
-    found = session.members = network_members.find(session.facts, session.project, session.probe_sockets)
+    found = network_members.find(session.facts, session.project, session.probe_sockets)
+    if found.members:  # a container that the engine has just started is on the network, too, and an arrival
+        found = found.without(session.engine_containers())
+    session.members = found
     session.facts = replace(session.facts, containers=tuple(sorted((*session.facts.containers, *found.members))))
     fd_limit.raise_limit(len(found.namespaces))
     for member in found.members:

@@ -17,16 +17,8 @@ from typing import Final
 
 from cloison.compose.project import Port, Project, Service
 from cloison.errors import FileError
-from cloison.model.facts import (
-    DEFAULT_ENGINE_VERSION,
-    Attachment,
-    Container,
-    EngineFacts,
-    Facts,
-    Listener,
-    NetworkFacts,
-    PublishedPort,
-)
+from cloison.model.defaults import DEFAULT_ENGINE_VERSION
+from cloison.model.facts import Attachment, Container, EngineFacts, Facts, Listener, NetworkFacts, PublishedPort
 from cloison.model.flow import EVERY_ADDRESS, OUTSIDE, WILDCARD, EndpointKind, Flow, ip_version
 from cloison.model.outcome import Reach
 from cloison.predict.common_rules import ACCEPT, DROP
