@@ -18,7 +18,7 @@ VERDICT_SENTENCES: Final[Mapping[str, str]] = {
     PROVEN: "Every connection is open or closed as the file intends.",
     DRAWN: "The file has no policy. Every connection is open or closed as the file draws it.",
     BREACHED: "A connection is open that must be closed, or closed that is needed.",
-    UNPROVEN: "Some connections could not be observed, so the isolation is not proven.",
+    UNPROVEN: "Some connections could not be observed; whether they are isolated is unknown.",
     NONE: "No proof has been received.",
 }
 SHOWN_WORDS: Final[Mapping[str, str]] = {DRAWN: "as drawn"}

@@ -217,7 +217,7 @@ def begin_nowhere(document: dict[str, object]) -> None:
         (cut, "engine"),
         (point_away, "flows/0"),
         (miscount, "totals"),
-        (ask_nothing, "nothing was asked"),
+        (ask_nothing, "coverage: flows and unknown do not match the flows"),
         (add_a_member, "more"),
         (begin_never, "started"),
         (begin_nowhere, "started"),
