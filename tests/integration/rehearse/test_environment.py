@@ -134,7 +134,7 @@ def test_the_report_names_the_rehearsal_and_no_resource_is_left(project: Path) -
     code, out, err = rehearse(project)
 
     assert (0, "") == (code, err)
-    assert out.startswith(f"PROVEN  {project.name}-rehearsal-")
+    assert out.startswith(f"AS DRAWN  {project.name}-rehearsal-")
     assert f"a rehearsal of {project.name}: an idle container stood in" in " ".join(out.split())
     assert not left(project)
 
