@@ -43,7 +43,7 @@ PORTS: Final = re.compile(r"(?P<first>[0-9]{1,5})(?:\s*-\s*(?P<last>[0-9]{1,5}))
 VIA: Final = re.compile(r"\svia\s")
 WORDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("internet", "world", "wan", "lan", "external", "public"), OUTSIDE),
-    **dict.fromkeys(("localhost", "machine", "node", "docker"), HOST),
+    **dict.fromkeys(("localhost", "machine", "node"), HOST),
     **dict.fromkeys(("any", "all", "everyone", "everything", "services"), ANY_PLACE),
 }
 """Words that people write for a place, and the policy's word for it."""

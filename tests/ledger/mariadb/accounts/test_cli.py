@@ -107,7 +107,7 @@ def test_a_token_is_checked_for_what_it_is_needed_for(  # noqa: PLR0913, PLR0917
         (("add-project", "No!"), "A project's name is the one that Compose gives it"),
         (("new-token", "nowhere", "x", "--read"), "There is no project nowhere."),
         (("new-token", "ours", "x"), "choose one or both"),
-        (("revoke-token", "ours", "x"), "ours has no token x that could be revoked."),
+        (("revoke-token", "ours", "x"), "ours has no valid token x."),
     ],
 )
 def test_an_error_is_one_sentence(
