@@ -104,6 +104,8 @@ def running(suite: str, *flags: str) -> Iterator[SecondEngine]:
     machine = SecondEngine(suite)
     machine.setup("start", *flags)
     try:
+        answer = machine.enter("docker", "version", "--format", "{{.Server.Version}}")
+        assert answer.returncode == 0, f"the engine of {suite} does not answer: {answer.returncode} {answer.stderr}"
         yield machine
     finally:
         machine.setup("stop")

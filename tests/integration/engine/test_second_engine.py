@@ -27,9 +27,9 @@ def machine() -> Iterator[SecondEngine]:
 
 def occupied(machine: SecondEngine) -> SecondEngine:
     """Have a container there."""
-    layer = idle_image.layer(
-        idle_image.PROCESSORS[machine.enter("docker", "version", "-f", "{{.Server.Arch}}").stdout.strip()]
-    )
+    version = machine.enter("docker", "version", "-f", "{{.Server.Arch}}")
+    assert version.returncode == 0, f"{version.returncode} {version.stderr}"
+    layer = idle_image.layer(idle_image.PROCESSORS[version.stdout.strip()])
     subprocess.run(
         ["setup/second-engine.sh", "enter", machine.suite, *IMPORT], check=True, input=layer, capture_output=True
     )
