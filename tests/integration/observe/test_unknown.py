@@ -63,7 +63,7 @@ def test_if_an_unused_address_answers_nothing_is_proven(lab: Lab) -> None:
 def test_listeners_in_the_hosts_namespace_have_their_owner(lab: Lab) -> None:
     document = three_tiers()
     document["services"]["node"] = service(47001, address="127.0.0.1", network_mode="host")
-    document["x-cloison"] = POLICY | {"allow": [*POLICY["allow"], "node -> *"]}
+    document["x-cloison"] = POLICY | {"allow": [*POLICY["allow"], "node -> *", "node -> host", "node -> outside"]}
     lab.up(document)
 
     proof = lab.prove()
