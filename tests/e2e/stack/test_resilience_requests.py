@@ -121,10 +121,11 @@ def large(session_shop: LedgerProject) -> tuple[bytes, bytes]:
     for _ in range(2):
         proof = json.loads(session_shop.body())
         each = len(msgspec.json.encode(proof["flows"][0])) + 1
-        proof["flows"] *= int((limit - 10_000) / each)
-        proof["totals"] |= {proof["flows"][0]["judgement"]: len(proof["flows"]), "drift": 0}
-        if proof["flows"][0]["drift"]:
-            proof["totals"]["drift"] = len(proof["flows"])
+        times = int((limit - 10_000) / each)
+        proof["flows"] *= times
+        proof["totals"] = {name: times * count for name, count in proof["totals"].items()}
+        for name in ("flows", "unknown"):
+            proof["coverage"][name] *= times
         found.append(msgspec.json.encode(proof, order="sorted"))
         assert limit * 0.95 < len(found[-1]) <= limit
     return found[0], found[1]
