@@ -254,6 +254,29 @@ def test_a_service_in_a_foreign_namespace_is_left_out_with_its_sharers_and_rules
     assert 3 == sum("was not judged" in note for note in found.notes)
 
 
+def test_groups_and_lists_lose_the_services_that_are_left_out() -> None:
+    rules = {
+        "groups": {"tunnels": ["guest", "vpn"], "all": ["it", "vpn"], "text": "it", "empty": []},
+        "allow": ["it, vpn -> outside", "tunnels -> outside"],
+        "tolerate": [{"flow": "it, guest -> it", "why": "x"}],
+    }
+    found = rehearsed(
+        {
+            "guest": {"network_mode": "service:vpn"},
+            "vpn": {"network_mode": "container:gluetun"},
+            "it": {"networks": {"default": None}},
+        },
+        {"default": {}},
+        rules,
+    )
+
+    kept = found.document["x-cloison"]
+    assert kept["groups"] == {"all": ["it"], "text": "it", "empty": []}
+    assert kept["allow"] == ["it -> outside"]
+    assert kept["tolerate"] == [{"flow": "it -> it", "why": "x"}]
+    assert sum("was judged without the services that are left out" in note for note in found.notes) == 2
+
+
 @pytest.mark.parametrize("rules", [{"allow": None}, "nonsense"])
 def test_a_policy_is_not_changed(rules: Any) -> None:
     services = {"vpn": {"network_mode": "container:x"}, "it": {"networks": {"default": None}}}
