@@ -36,7 +36,8 @@ def test_every_document_ends_with_a_result_or_an_expected_error() -> None:
     example()
 
     assert ALWAYS == met.keys()
-    assert met["passed"] > met.total() / 5, f"examples that are refused at once try little: {met}"
+    # The share of the few examples of the profile `fast` says little.
+    assert met["passed"] > met.total() / 5 or met.total() < 200, f"examples that are refused at once try little: {met}"
 
 
 @settings(GENERATE_ONLY, max_examples=20 if IS_FAST else 200)
