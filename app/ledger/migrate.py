@@ -1,8 +1,8 @@
 """Migrates the tables to the newest revision, also when several replicas start at once.
 
 Rule: MariaDB commits each DDL statement on its own, so concurrent migrations would conflict. A named lock (GET_LOCK)
-lets one replica migrate while the others wait. The lock exists on one server only: with a Galera cluster, run
-`python -m ledger migrate` before the replicas start.
+lets one replica migrate while the others wait; it is held until the last change is committed. The lock exists on one
+server only: with a Galera cluster, run `python -m ledger migrate` before the replicas start.
 """
 
 import time
@@ -23,6 +23,7 @@ def migrate(engine: Engine) -> None:
     """Upgrade to the newest revision."""
     with engine.connect() as connection:
         _lock(connection)
+        connection.commit()  # Alembic commits only a transaction that it has begun itself
         try:
             config = Config()
             config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))

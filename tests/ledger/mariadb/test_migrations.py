@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import text
+from sqlalchemy import event, text
 from tests.ledger.sample_proofs import add_project, proof
 
 import ledger
 from ledger.archive.store import Archive
+from ledger.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from typing import Any
 
     from sqlalchemy import Connection, Engine
 
@@ -73,3 +76,23 @@ def test_a_migration_that_was_cut_off_goes_on(downgraded: Engine) -> None:
         migrated(connection, "upgrade", "head")
 
         assert connection.scalar(text("SELECT COUNT(*) FROM proof")) == 0
+
+
+def test_the_revision_is_committed_before_another_replica_may_migrate(downgraded: Engine) -> None:
+    seen: list[str | None] = []
+
+    def look(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if "RELEASE_LOCK" in statement:
+            with downgraded.connect() as other:
+                seen.append(other.scalar(text("SELECT version_num FROM alembic_version")))
+
+    with downgraded.connect() as connection:
+        newest = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        migrated(connection, "downgrade", "0002")
+    event.listen(downgraded, "before_cursor_execute", look)
+    try:
+        migrate(downgraded)
+    finally:
+        event.remove(downgraded, "before_cursor_execute", look)
+
+    assert seen == [newest]
