@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from ipaddress import ip_address
 from typing import Any, Final
@@ -76,6 +76,8 @@ class Service:
     """The addresses that the file gives the service, by engine name of the network."""
     sysctls: Mapping[str, str] = field(default_factory=dict)
     """The kernel settings of the service's own network namespace."""
+    attachment_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The aliases and other settings of the attachment to each network, by engine name, as the file writes them."""
 
     @property
     def shares_namespace_with(self) -> str:
@@ -131,7 +133,11 @@ def project(document: Mapping[str, Any]) -> Project:
     bodies = {service_place(name): read(body, ServiceForm, f"services.{name}") for name, body in whole.services.items()}
     awaited = {name for body in bodies.values() for name in _awaited(body)}
     services = {
-        name: _service(name, body, networks, completion_awaited=name in awaited) for name, body in bodies.items()
+        name: replace(
+            _service(name, body, networks, completion_awaited=name in awaited),
+            attachment_settings=_attachment_settings(whole.services[name.removeprefix(SERVICE_PREFIX)], networks),
+        )
+        for name, body in bodies.items()
     }
     _check_namespaces(services)
     _check_policy_key(document)
@@ -216,6 +222,11 @@ def _service(name: str, body: ServiceForm, networks: Mapping[str, Network], *, c
         },
         sysctls={key: str(value) for key, value in (body.sysctls or {}).items()},
     )
+
+
+def _attachment_settings(body: Mapping[str, Any], networks: Mapping[str, Network]) -> dict[str, Mapping[str, Any]]:
+    attachments = body.get("networks") or {}
+    return {networks[key].name: settings for key, settings in attachments.items() if settings}
 
 
 def _network_name(where: str, key: str, networks: Mapping[str, Network]) -> str:

@@ -23,6 +23,12 @@ def listed(words: Iterable[str], most: int, rest: str = "more") -> str:
     return f"{', '.join(known[:most])} and {len(known) - most} {rest}"
 
 
+def joined(words: Iterable[str]) -> str:
+    """Return words as part of a sentence, like `a, b and c`."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def printable_line(text: str, most: int = MAX_LINE_LENGTH) -> str:
     """Return a text on one line of at most `most` characters and an ellipsis, without unprintable characters."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())

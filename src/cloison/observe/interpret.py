@@ -82,7 +82,7 @@ class Interpreter:
         """Return the observation of an endpoint from the result of a probe, whichever vantage sent it."""
         evidence = evidence_of(end, probe)
         if self._is_misdirected(end, probe):
-            return unknown(f"{evidence}, which is not the endpoint of this flow")
+            return Observation(Outcome.ARRIVED, Reach.UNKNOWN, f"{evidence}, which is not the endpoint of this flow")
         return observation(self._outcome(end, probe), watched=not target.positive, evidence=evidence)
 
     def _outcome(self, end: Endpoint, probe: Probe) -> Outcome:

@@ -21,10 +21,14 @@ from cloison.model.facts import EngineFacts, Facts
 from cloison.model.flow import HOST, Flow, Protocol
 from cloison.model.outcome import Observation, Outcome, Reach
 from cloison.plan import synthetic_facts
+from cloison.plan.advice import Connection, Effect, TriedAdvice, connection, effect, tried_advice
+from cloison.plan.applied_proposal import STEP_FLOWS, AppliedProposal, address_pool_notes, applied_proposal, first_step
+from cloison.plan.change import Replace, Situation
 from cloison.plan.lint import lint
 from cloison.plan.requirements import PolicyContext, allowed, requirements
 from cloison.plan.schema import (
     AssumedPart,
+    FirstStepPart,
     LintFindingPart,
     Plan,
     PlanCoverage,
@@ -35,12 +39,13 @@ from cloison.plan.schema import (
     ProposedNetworkPart,
     ServiceNetworksPart,
 )
-from cloison.plan.segmentation import Proposal, proposal_yaml, propose, with_proposal
+from cloison.plan.segmentation import propose
 from cloison.plan.synthetic_facts import Assumptions
+from cloison.plan.tolerations import TolerationEntry
 from cloison.predict import predictor
 from cloison.predict.context import Prediction
 from cloison.proof import build as proof_build
-from cloison.proof.schema import SkippedPart, Tool
+from cloison.proof.schema import AdvicePart, SkippedPart, TolerationPart, Tool
 from cloison.verdict import flow_enumeration
 from cloison.verdict import intent as verdict_intent
 from cloison.verdict import judge as verdict_judge
@@ -109,7 +114,8 @@ def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
     if scenario.rules:
         own = Policy(tuple(rule for rule in scenario.rules.allow if not rule.names_foreign), ())
         policy.check_rules_match(own, scenario.predicted)
-    judged = scenario.judged()
+    judged, situation = scenario.judged(), Situation(scenario.project, assumed)
+    applied = _applied(scenario, situation)
     places, ends = sorted({f.vantage for f in scenario.predicted}), sorted({f.endpoint for f in scenario.predicted})
     where = ({v: i for i, v in enumerate(places)}, {end: i for i, end in enumerate(ends)})
     counted = Counter(item.judgement for item in judged)
@@ -136,8 +142,11 @@ def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
         remarks=[
             LintFindingPart(r.where, r.kind, r.says) for r in lint(project, scenario.facts, scenario.policy_context)
         ],
-        proposal=_proposal(scenario, assumed),
+        proposal=_proposal(scenario, situation, applied, effect(judged)),
         notes=unneeded_tolerations(scenario.rules, judged, policy.tolerated_devices(scenario.rules)),
+        advice=[
+            AdvicePart(item.sentence, list(item.positions)) for item in _advice(scenario, situation, judged, applied)
+        ],
     )
 
 
@@ -174,33 +183,81 @@ def _flow(item: JudgedFlow, vantage: int, endpoint: int, *, has_policy: bool) ->
     )
 
 
-def _proposal(scenario: Scenario, assumed: Assumptions) -> ProposalPart | None:
-    policy_context = scenario.policy_context
-    found = propose(scenario.project, requirements(policy_context)) if policy_context else None
-    return _proposal_part(policy_context, scenario, found, assumed) if policy_context and found else None
+def judge_situation(situation: Situation) -> list[JudgedFlow]:
+    """Return the judged flows of a project with its own policy."""
+    return build_scenario(situation.project, policy.policy(situation.project), situation.assumed).judged()
 
 
-def _proposal_part(
-    policy_context: PolicyContext, scenario: Scenario, found: Proposal, assumed: Assumptions
-) -> ProposalPart:
-    after = apply_proposal(scenario, found, assumed)
-    before, then = scenario.open_pairs(), after.open_pairs()
+def _applied(scenario: Scenario, situation: Situation) -> AppliedProposal | None:
+    context = scenario.policy_context
+    found = propose(scenario.project, requirements(context)) if context else None
+    return applied_proposal(situation, found, judge_situation) if found else None
+
+
+def _proposal(
+    scenario: Scenario, situation: Situation, applied: AppliedProposal | None, before: Effect
+) -> ProposalPart | None:
+    context = scenario.policy_context
+    if applied is None or context is None:
+        return None
+    found = applied.proposal
+    pairs, then = scenario.open_pairs(), _without_tolerations(applied.project, situation.assumed).open_pairs()
     return ProposalPart(
         networks=[ProposedNetworkPart(n.key, n.internal, list(n.members), n.is_new) for n in found.networks],
         services=[ServiceNetworksPart(name, list(keys)) for name, keys in sorted(found.changed.items())],
         dropped=list(found.dropped),
-        opens=_pair_texts(then - before),
-        shuts=_pair_texts(before - then),
-        leaves_open=_pair_texts(unallowed_pairs(policy_context, then)),
+        opens=_pair_texts(then - pairs),
+        shuts=_pair_texts(pairs - then),
+        leaves_open=_pair_texts(unallowed_pairs(context, then)),
         exact=found.exact,
-        yaml=proposal_yaml(found),
+        yaml=applied.yaml,
+        tolerates=[_toleration_part(entry) for entry in applied.added],
+        sound=applied.is_sound,
+        notes=address_pool_notes(applied.project),
+        step=_step(scenario, situation, before),
     )
 
 
-def apply_proposal(scenario: Scenario, proposal: Proposal, assumed: Assumptions) -> Scenario:
-    """Return the scenario of the project with the proposal applied, and the policy without its tolerations."""
-    rules = Policy(scenario.rules.allow, ()) if scenario.rules else None
-    return build_scenario(with_proposal(scenario.project, proposal), rules, assumed)
+def _toleration_part(entry: TolerationEntry) -> TolerationPart:
+    return TolerationPart(entry.get("flow") or f"network {entry['network']}", entry["why"])
+
+
+def _step(scenario: Scenario, situation: Situation, before: Effect) -> FirstStepPart | None:
+    context = scenario.policy_context
+    if context is None or len(scenario.predicted) > STEP_FLOWS:
+        return None
+    found = first_step(situation, before, judge_situation, requirements(context).egress)
+    return FirstStepPart(found.sentence, found.yaml, found.closes, found.leaves_open) if found else None
+
+
+def _advice(
+    scenario: Scenario, situation: Situation, judged: list[JudgedFlow], applied: AppliedProposal | None
+) -> list[TriedAdvice]:
+    context = scenario.policy_context
+    return tried_advice(
+        situation,
+        judged,
+        judge_situation,
+        needing_egress=requirements(context).egress if context else (),
+        allowed=allowed(context) if context else (),
+        others=[Replace("apply the proposal below", applied.project)] if applied else [],
+    )
+
+
+def connection_advice(project: Project, assumed: Assumptions) -> dict[Connection, str]:
+    """Return the advice about the connections that the file opens or closes against its policy.
+
+    Raises the errors of `plan`.
+    """
+    scenario = build_scenario(synthetic_facts.with_capped_replicas(project), policy.policy(project), assumed)
+    judged = scenario.judged()
+    found = _advice(scenario, Situation(scenario.project, assumed), judged, None)
+    return {connection(judged[i].flow): item.sentence for item in found for i in item.positions}
+
+
+def _without_tolerations(project: Project, assumed: Assumptions) -> Scenario:
+    rules = policy.policy(project)
+    return build_scenario(project, Policy(rules.allow, ()) if rules else None, assumed)
 
 
 def unallowed_pairs(policy_context: PolicyContext, pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:

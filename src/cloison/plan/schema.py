@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
+
 from cloison.model.outcome import Reach
 from cloison.plan.lint import LintKind
 from cloison.proof.schema import (
+    AdvicePart,
     EndpointPart,
     Part,
     PolicyPart,
@@ -21,6 +24,7 @@ from cloison.proof.schema import (
     ProjectPart,
     SafeInteger,
     SkippedPart,
+    TolerationPart,
     Tool,
     Totals,
     check_consistency,
@@ -95,6 +99,15 @@ class ServiceNetworksPart(Part, frozen=True):
     networks: list[str]
 
 
+class FirstStepPart(Part, frozen=True):
+    """A change that is smaller than the proposal; the numbers are pairs of places, without the host."""
+
+    sentence: str
+    yaml: str
+    closes: SafeInteger
+    leaves_open: SafeInteger
+
+
 class ProposalPart(Part, frozen=True):
     """The smallest set of networks that the policy needs, and its predicted effect on the open pairs."""
 
@@ -106,6 +119,12 @@ class ProposalPart(Part, frozen=True):
     leaves_open: list[str]
     exact: bool
     yaml: str
+    tolerates: list[TolerationPart] = msgspec.field(default_factory=list)
+    """The tolerations that `yaml` adds: what stays open, whatever the networks are."""
+    sound: bool = False
+    """Whether the plan of the file with `yaml` is sound."""
+    notes: list[str] = msgspec.field(default_factory=list)
+    step: FirstStepPart | None = None
 
 
 class PlanCoverage(Part, frozen=True):
@@ -133,6 +152,7 @@ class Plan(Part, frozen=True):
     remarks: list[LintFindingPart]
     proposal: ProposalPart | None
     notes: list[str]
+    advice: list[AdvicePart] = msgspec.field(default_factory=list)
 
     def __post_init__(self) -> None:
         if any(f.vantage >= len(self.vantages) or f.endpoint >= len(self.endpoints) for f in self.flows):

@@ -1,14 +1,12 @@
 """The proposed segmentation: the smallest set of networks that a policy needs, as a change of the Compose file.
 
-Input: a `Project` and its `Requirements`. Output: a `Proposal`, its YAML, and the project with it applied.
-Rule: a network that remains keeps its key, so that the change is small. There is no proposal when the networks
-of the file are already as few and connect exactly the required pairs.
+Input: a `Project` and its `Requirements`. Output: a `Proposal`, and the project with it applied.
+Rule: a network that remains keeps its key and most of its members, so that its name stays true. There is no proposal
+when the networks of the file are already as few and connect exactly the required pairs.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -20,9 +18,6 @@ from cloison.plan.requirements import Requirements, is_project_bridge
 
 MAX_KEY_LENGTH: Final = 40
 """The longest key of a proposed network, in characters; a longer one is shortened."""
-PLAIN_SCALAR: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
-YAML_KEYWORDS: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
-"""Plain scalars that YAML does not read as strings: https://yaml.org/type/bool.html"""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,7 +58,7 @@ def propose(project: Project, needed: Requirements) -> Proposal | None:
     return Proposal(
         networks,
         changed={name: keys for name, keys in attached_networks.items() if keys != held[name]},
-        dropped=tuple(sorted(key for key, members in current.items() if members and not _is_kept(key, networks))),
+        dropped=tuple(sorted(_unused(project, needed, networks))),
         internal_changed=tuple(
             n.key for n in networks if not n.is_new and n.internal != project_networks[n.key].internal
         ),
@@ -71,8 +66,14 @@ def propose(project: Project, needed: Requirements) -> Proposal | None:
     )
 
 
-def _is_kept(key: str, networks: Iterable[ProposedNetwork]) -> bool:
-    return any(network.key == key for network in networks)
+def _unused(project: Project, needed: Requirements, networks: Iterable[ProposedNetwork]) -> Iterator[str]:
+    """Yield the networks of the project that the proposal leaves without a service, also without a stopped one."""
+    kept = {network.key for network in networks}
+    others = [body for name, body in project.services.items() if name not in needed.attachable]
+    for key, network in project.networks.items():
+        used = any(network.name in body.networks for body in others)
+        if is_project_bridge(network) and key not in kept and not used:
+            yield key
 
 
 def _members(project: Project, network: Network, attachable: Sequence[str]) -> tuple[str, ...]:
@@ -114,7 +115,7 @@ def _named_cliques(
         for key, members in current.items()
     )
     for dissimilarity, key, clique in ranked:
-        if dissimilarity[1] < 1 and key in attachable and clique in left:
+        if dissimilarity[0] < 1 and key in attachable and clique in left:
             left.remove(clique)
             del attachable[key]
             yield ProposedNetwork(key, not clique.egress, clique.members, is_new=False)
@@ -125,10 +126,13 @@ def _named_cliques(
         yield ProposedNetwork(key, not clique.egress, clique.members, is_new=True)
 
 
-def _dissimilarity(clique: Clique, members: tuple[str, ...], network: Network) -> tuple[bool, float]:
-    """Return how a clique differs from a network: in its egress, then the Jaccard distance of the members (0 to 1)."""
+def _dissimilarity(clique: Clique, members: tuple[str, ...], network: Network) -> tuple[float, bool]:
+    """Return how a clique differs from a network: the Jaccard distance of the members (0 to 1), then its egress.
+
+    The members decide first, because they are what a name such as `db_net` means; `internal` is a property.
+    """
     both, either = {*clique.members} & {*members}, {*clique.members} | {*members}
-    return network.internal is clique.egress, 1 - len(both) / len(either)
+    return 1 - len(both) / len(either), network.internal is clique.egress
 
 
 def _new_key(clique: Clique, taken: Iterable[str]) -> str:
@@ -162,22 +166,3 @@ def _network(project: Project, needed: ProposedNetwork) -> Network:
     known = None if needed.is_new else project.networks.get(needed.key)
     network = known or Network(needed.key, f"{project.name}_{needed.key}")
     return replace(network, internal=needed.internal)
-
-
-def proposal_yaml(proposal: Proposal) -> str:
-    """Return the change as YAML: the new values of the keys of the file."""
-    changed_networks = [n for n in proposal.networks if n.is_new or n.key in proposal.internal_changed]
-    lines = ["services:"] if proposal.changed else []
-    for name, keys in sorted(proposal.changed.items()):
-        lines.append(f"  {_quoted(name)}:")
-        lines.append(f"    networks: [{', '.join(map(_quoted, keys))}]" if keys else "    network_mode: none")
-    lines += ["networks:"] if changed_networks or proposal.dropped else []
-    for network in changed_networks:
-        lines.append(f"  {_quoted(network.key)}:")
-        lines.append(f"    internal: {'true' if network.internal else 'false'}")
-    lines += [f"  # {key} is not needed" for key in proposal.dropped]
-    return "\n".join(lines) + "\n"
-
-
-def _quoted(name: str) -> str:
-    return name if PLAIN_SCALAR.fullmatch(name) and name.lower() not in YAML_KEYWORDS else json.dumps(name)

@@ -70,6 +70,7 @@ def build_proof(
         coverage=coverage,
         notes=[*run_context.notes, *notes(inputs, judged)],
         deadline_ms=run_context.deadline_ms,
+        advice=list(run_context.advice),
     )
 
 

@@ -199,6 +199,13 @@ class Coverage(Part, frozen=True):
     complete: bool
 
 
+class AdvicePart(Part, frozen=True):
+    """What to do about some flows, by their positions. The change was applied to the file, and judged by prediction."""
+
+    sentence: str
+    flows: list[Position]
+
+
 class Proof(Part, frozen=True):
     """The proof document; times are UTC in RFC 3339 format, durations are milliseconds."""
 
@@ -221,6 +228,8 @@ class Proof(Part, frozen=True):
     notes: list[str]
     deadline_ms: SafeInteger = 0
     """The longest time of the proof: flows without an answer after it are unknown; 0 in older documents."""
+    advice: list[AdvicePart] = msgspec.field(default_factory=list)
+    """About flows that the file decides: breaches by the file, and needed connections that it closes."""
 
     def __post_init__(self) -> None:
         if any(f.vantage >= len(self.vantages) or f.endpoint >= len(self.endpoints) for f in self.flows):
@@ -243,6 +252,8 @@ class RunContext(Part, frozen=True):
     """The risks, the worst first."""
     deadline_ms: SafeInteger = 0
     """The longest time of the proof."""
+    advice: tuple[AdvicePart, ...] = ()
+    """What to do about flows that the file decides."""
 
 
 def canonical(document: Part) -> bytes:

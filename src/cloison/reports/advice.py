@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from cloison.model.facts import Origin
-from cloison.model.flow import ANY_PORT, FOREIGN, HOST, OUTSIDE, EndpointKind
+from cloison.model.flow import FOREIGN, HOST, OUTSIDE
 from cloison.model.outcome import Outcome, Reach
+from cloison.plan.schema import Plan
 from cloison.proof.schema import Proof
 from cloison.reports.topology import (
     ResolvedFlow,
     Topology,
     over_ipv6,
-    over_unfiltered_ipv6,
     read_topology,
     resolve,
 )
@@ -29,10 +29,9 @@ from cloison_view.labels import display_name
 RECREATE: Final = "docker compose up -d --force-recreate {}"
 DETACH: Final = "ip link set dev {} nomaster"
 DISCONNECT: Final = "docker network disconnect {} {}"
+LINKS: Final = "bridge link"
 FIREWALL: Final = ("iptables -S FORWARD", "iptables -S DOCKER-USER", "iptables -t nat -S")
 FIREWALL_V6: Final = ("ip6tables -S FORWARD", "ip6tables -t nat -S")
-UNFILTERED_IPV6: Final = "before Docker Engine 27 no network is isolated over IPv6, internal or not: "
-
 
 Condition = Callable[[Topology, ResolvedFlow], bool]
 AdviceBuilder = Callable[[Topology, ResolvedFlow], Advice]
@@ -41,8 +40,17 @@ AdviceRule = tuple[Condition, AdviceBuilder]
 
 def proof_advice(proof: Proof) -> Advise:
     """Return a function that returns what to do about the flow at a position of a proof."""
-    topology = read_topology(proof)
-    return lambda position: advice(topology, resolve(proof, position))
+    topology, tried = read_topology(proof), tried_advice(proof)
+    return lambda position: tried.get(position) or advice(topology, resolve(proof, position))
+
+
+def tried_advice(document: Proof | Plan) -> dict[int, Advice]:
+    """Return the advice that the document has about its flows, by their positions: changes that were tried."""
+    return {
+        position: Advice(part.sentence, policy=document.flows[position].judgement is Judgement.BREACH)
+        for part in document.advice
+        for position in part.flows
+    }
 
 
 def advice(topology: Topology, item: ResolvedFlow) -> Advice:
@@ -73,42 +81,10 @@ def _advise(sentence: str, *commands: str, policy: bool = False) -> AdviceBuilde
             "port": item.target.service_port or "",
             "network": topology.label(item.target.network),
             "line": item.flow.intended_by,
-            "spoken": " and ".join(map(topology.label, topology.ipv6_networks(item.source.place))) or "its networks",
         }
         return Advice(sentence.format(**fields), tuple(c.format(**fields) for c in commands), policy)
 
     return build
-
-
-def _from(place: str) -> Condition:
-    return lambda _, item: item.source.place == place
-
-
-def _to(place: str) -> Condition:
-    return lambda _, item: item.target.place == place
-
-
-def _published(_topology: Topology, item: ResolvedFlow) -> bool:
-    return item.target.kind is EndpointKind.PUBLISHED
-
-
-def _shared(topology: Topology, item: ResolvedFlow) -> bool:
-    return all(topology.is_declared(place, item.target.network) for place in (item.source.place, item.target.place))
-
-
-def _make_internal(topology: Topology, item: ResolvedFlow) -> Advice:
-    labels = " and ".join(topology.label(name) for name in topology.non_internal_networks(item.source.place))
-    return Advice(f"make {labels or 'its networks'} `internal: true`", policy=True)
-
-
-def _via_published_port(topology: Topology, item: ResolvedFlow) -> Advice:
-    labels = " and ".join(topology.label(name) for name in topology.non_internal_networks(item.source.place))
-    return Advice(
-        f"the ports of the host are open to containers with a default route: make {labels or 'its networks'} "
-        f"`internal: true`, or remove port {item.target.service_port} from `ports` of "
-        f"{display_name(item.target.place)}",
-        policy=True,
-    )
 
 
 def _member(topology: Topology, item: ResolvedFlow) -> str:
@@ -143,49 +119,13 @@ def _explain_device(topology: Topology, item: ResolvedFlow) -> Advice:
     )
 
 
+TRY_CHANGES: Final = (
+    "the file decides this: `cloison plan` tries changes of the file, and prints one that works and breaks nothing"
+)
+PLAN: Final = "cloison plan"
 OPEN_BY_FILE: Final[Sequence[AdviceRule]] = (
     (_has_member, _detach_member),
-    (
-        lambda topology, item: (
-            _published(topology, item) and item.source.place != OUTSIDE and over_unfiltered_ipv6(topology, item)
-        ),
-        _advise(
-            "a published port accepts connections on every IPv6 address of the host: publish port {port} of "
-            "{target} on an IPv4 address only (0.0.0.0 for all of them), or remove `enable_ipv6` from {spoken}",
-            policy=True,
-        ),
-    ),
-    (lambda topology, item: _published(topology, item) and item.source.place != OUTSIDE, _via_published_port),
-    (
-        _published,
-        _advise("remove port {port} from `ports` of {target}, or publish it on 127.0.0.1 only", policy=True),
-    ),
-    (
-        _to(HOST),
-        _advise(
-            "the host has an address on every bridge: close its ports with a firewall on the host, or from Docker "
-            "Engine 28 on use an internal network with the driver option "
-            "com.docker.network.bridge.gateway_mode_ipv4: isolated (for IPv6 gateway_mode_ipv6)",
-            policy=True,
-        ),
-    ),
-    (
-        lambda topology, item: item.target.place == OUTSIDE and over_unfiltered_ipv6(topology, item),
-        _advise(UNFILTERED_IPV6 + "remove `enable_ipv6` from {spoken}, or use Docker Engine 27 or later", policy=True),
-    ),
-    (_to(OUTSIDE), _make_internal),
-    (
-        lambda topology, item: over_ipv6(topology, item) and not _shared(topology, item) and bool(item.target.network),
-        _advise(UNFILTERED_IPV6 + "remove `enable_ipv6` from {network}, or use Docker Engine 27 or later", policy=True),
-    ),
-    (
-        _from(OUTSIDE),
-        _advise(
-            "make {network} `internal: true`, or use Docker Engine 28 or later, which drops these packets", policy=True
-        ),
-    ),
-    (_shared, _advise("give {source} and {target} networks of their own instead of {network}", policy=True)),
-    (_always, _advise("change the networks or ports of {source} and {target} in the file", policy=True)),
+    (_always, _advise(TRY_CHANGES, PLAN, policy=True)),
 )
 
 
@@ -249,9 +189,22 @@ def _recreate_networks(topology: Topology, item: ResolvedFlow) -> Advice:
     )
 
 
+def _has_devices(topology: Topology, _item: ResolvedFlow) -> bool:
+    return bool(topology.members)
+
+
+def _detach_members(topology: Topology, _item: ResolvedFlow) -> Advice:
+    names = " and ".join(sorted(topology.members))
+    return Advice(
+        f"the engine did not connect {names} to the project's networks, and a link between two networks forwards "
+        "packets: remove what should not be there, and prove again",
+        tuple(DETACH.format(port) for port in sorted(filter(None, topology.members.values()))),
+    )
+
+
 ASK_THE_HOST: Final = (
-    "both ends are attached as the file declares, so the host forwards this: "
-    "look for a change of its firewall or its networks"
+    "both ends are attached as the file declares: look for what forwards this on the host, a rule of the firewall or "
+    "an interface that connects two networks"
 )
 OPEN_BY_DRIFT: Final[Sequence[AdviceRule]] = (
     (_has_member, _detach_member),
@@ -259,8 +212,9 @@ OPEN_BY_DRIFT: Final[Sequence[AdviceRule]] = (
     (_is_target_undeclared, _disconnect_target),
     (_is_source_undeclared, _disconnect_source),
     (_lost_internal, _recreate_networks),
-    (over_ipv6, _advise(ASK_THE_HOST, *FIREWALL_V6)),
-    (_always, _advise(ASK_THE_HOST, *FIREWALL)),
+    (_has_devices, _detach_members),
+    (over_ipv6, _advise(ASK_THE_HOST, *FIREWALL_V6, LINKS)),
+    (_always, _advise(ASK_THE_HOST, *FIREWALL, LINKS)),
 )
 
 BREACH_ADVICE: Final[dict[Cause | None, Sequence[AdviceRule]]] = {
@@ -274,16 +228,8 @@ BREACH_ADVICE: Final[dict[Cause | None, Sequence[AdviceRule]]] = {
     ),
 }
 
-OR_REMOVE_POLICY_LINE: Final = ", or remove {line} from the policy"
-
 SHUT_BY_FILE: Final[Sequence[AdviceRule]] = (
-    (
-        lambda _, item: item.source.place == OUTSIDE and item.target.service_port == ANY_PORT,
-        _advise("{line} names no port and so needs every port of {target}: name the port that is needed"),
-    ),
-    (_from(OUTSIDE), _advise("publish port {port} of {target} (`ports`)" + OR_REMOVE_POLICY_LINE)),
-    (_to(OUTSIDE), _advise("give {source} a network that is not internal" + OR_REMOVE_POLICY_LINE)),
-    (_always, _advise("attach {source} and {target} to one network" + OR_REMOVE_POLICY_LINE)),
+    (_always, _advise(TRY_CHANGES + ", or remove {line} from the policy", PLAN)),
 )
 
 
@@ -338,9 +284,22 @@ def _start_service(_topology: Topology, item: ResolvedFlow) -> Advice:
     return Advice(f"start {name} and prove again", (f"docker compose up -d {name}", f"docker compose logs {name}"))
 
 
+def _is_redirected(_topology: Topology, item: ResolvedFlow) -> bool:
+    """Whether the probe arrived, and not at its endpoint."""
+    return item.flow.outcome is Outcome.ARRIVED and item.flow.observed is Reach.UNKNOWN
+
+
 NOT_KNOWN: Final[Sequence[AdviceRule]] = (
     (lambda _, item: bool(_missing_place(item)), _start_service),
     (_is_device, _explain_device),
+    (
+        _is_redirected,
+        _advise(
+            "another container receives the packets to {target}: find the rule that redirects them, and remove it",
+            "iptables -t nat -S",
+            "nft list ruleset",
+        ),
+    ),
     (
         lambda _, item: bool(item.source.positive_control),
         _advise("find the rule that drops the traffic of {source} in its own namespace, and prove again"),

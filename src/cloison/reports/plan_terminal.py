@@ -13,7 +13,7 @@ from msgspec.structs import asdict
 from rich.text import Text
 
 from cloison.model.outcome import Outcome, Reach
-from cloison.plan.schema import Plan, PlannedFlow, ProposalPart
+from cloison.plan.schema import FirstStepPart, Plan, PlannedFlow, ProposalPart
 from cloison.proof.schema import FlowPart, VantagePart, digest
 from cloison.reports import advice as proof_advice
 from cloison.reports.sections import (
@@ -82,9 +82,12 @@ def render(plan: Plan, *, color: bool, width: int, strict: bool) -> str:
 def _advice(plan: Plan) -> Advise:
     """Return a function that returns what to do about the flow at a position; an undecided flow needs a proof."""
     topology = topology_of(plan.project, plan.endpoints)
+    tried = proof_advice.tried_advice(plan)
 
     def advise(position: int) -> Advice:
         item = _resolve(plan, plan.flows[position])
+        if position in tried:
+            return tried[position]
         return UNDECIDED if item.flow.judgement is Judgement.UNKNOWN else proof_advice.advice(topology, item)
 
     return advise
@@ -142,9 +145,14 @@ def _proposal(plan: Plan, width: int) -> list[Text]:
     how = "the smallest set" if plan.proposal.exact else "a small set"
     head = f"Proposal: {few}, {how} in which services share a network only where the policy needs it"
     lines = paragraph(head, width, style="bold")
-    for text in _effects(plan.proposal):
+    for text in (*_effects(plan.proposal), *plan.proposal.notes, _how_to_apply(plan.proposal)):
         lines += paragraph(text, width, first=("  ", ""))
-    return [*lines, Text(""), *(styled_line(("    " + line, "cyan")) for line in plan.proposal.yaml.splitlines())]
+    lines += _yaml(plan.proposal.yaml)
+    return [*lines, *_step(plan.proposal.step, width)]
+
+
+def _yaml(text: str) -> list[Text]:
+    return [Text(""), *(styled_line(("    " + line, "cyan")) for line in text.splitlines())]
 
 
 def _effects(proposal: ProposalPart) -> Iterator[str]:
@@ -155,12 +163,28 @@ def _effects(proposal: ProposalPart) -> Iterator[str]:
     if proposal.leaves_open:
         left = _join_names(proposal.leaves_open)
         yield f"It leaves open {left}: no choice of networks closes these."
-    fresh = [network.key for network in proposal.networks if network.is_new and len(network.members) > 1]
-    if fresh:
-        yield (
-            f"Members of one network still reach each other on every port: if the policy names ports, "
-            f"tolerate {_join_names(fresh)}."
-        )
+    if proposal.tolerates:
+        tolerated = _join_names([part.what for part in proposal.tolerates])
+        yield f"It tolerates {tolerated}: no choice of networks closes what is open there."
+
+
+def _how_to_apply(proposal: ProposalPart) -> str:
+    result = "the plan is then sound" if proposal.sound else "the plan then lists what networks do not decide"
+    return f"Save it as proposal.yml and add it after your files with `-f proposal.yml`: {result}."
+
+
+def _step(step: FirstStepPart | None, width: int) -> list[Text]:
+    """Return the first step: a change of one network, which leaves more open than the proposal."""
+    if step is None:
+        return []
+    numbers = f"closes {pluralize(step.closes, 'pair')} of source and target, leaves {step.leaves_open} open"
+    head = paragraph(f"A smaller first step: {step.sentence}", width, style="bold")
+    return [
+        Text(""),
+        *head,
+        *paragraph(f"It {numbers} that the policy does not need.", width, first=("  ", "")),
+        *_yaml(step.yaml),
+    ]
 
 
 def _join_names(names: Sequence[str]) -> str:

@@ -52,10 +52,6 @@ class Topology:
         """Whether the file attaches a service to a network."""
         return network in self.declared.get(place, frozenset())
 
-    def ipv6_networks(self, place: str) -> list[str]:
-        """Return the networks of a service in the file that have IPv6."""
-        return sorted(name for name in self.declared.get(place, ()) if 6 in self.network_ip_versions.get(name, ()))  # noqa: PLR2004  # of IP
-
     def undeclared_networks(self, place: str, container: str) -> list[str]:
         """Return the networks to which a container is attached although the file does not attach its service."""
         return sorted(self.attached.get(container, frozenset()) - self.declared.get(place, frozenset()))
@@ -93,13 +89,3 @@ def topology_of(
 def over_ipv6(_topology: Topology, item: ResolvedFlow) -> bool:
     """Whether a flow ends at an IPv6 address."""
     return ip_version(item.target.address) == 6  # noqa: PLR2004  # of IP
-
-
-def over_unfiltered_ipv6(topology: Topology, item: ResolvedFlow) -> bool:
-    """Whether it does, and its source has networks with IPv6, all of them internal."""
-    networks = {*topology.ipv6_networks(item.source.place)}
-    return (
-        over_ipv6(topology, item)
-        and bool(networks)
-        and networks.isdisjoint(topology.non_internal_networks(item.source.place))
-    )

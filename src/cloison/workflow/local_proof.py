@@ -25,6 +25,7 @@ from cloison.errors import NotProven
 from cloison.model.facts import Facts
 from cloison.model.flow import Flow, Protocol, Vantage
 from cloison.model.outcome import Reach
+from cloison.plan.proof_advice import proof_advice
 from cloison.predict import predictor
 from cloison.proof import build as proof_build
 from cloison.proof.schema import FindingPart, Machine, Proof, RunContext, SkippedPart, Tool
@@ -147,7 +148,13 @@ def _observe_and_judge(
     judged = verdict_judge.compare(intended, predicted, observations.observed)
     controls = {vantage: (c.positive, c.negative) for vantage, c in observations.controls.items()}
     run_context = _circumstances(started, waits, observations, rehearsal)
-    run_context = replace(run_context, findings=findings, notes=(*run_context.notes, *_dropping_chains(judged)))
+    engine_facts = inputs.facts.engine
+    run_context = replace(
+        run_context,
+        findings=findings,
+        notes=(*run_context.notes, *_dropping_chains(judged)),
+        advice=proof_advice(project, engine_facts.name, engine_facts.version, judged),
+    )
     return inputs, judged, controls, run_context
 
 

@@ -12,14 +12,15 @@ from tests.unit.plan.sample_documents import ALLOW, POLICY, planned, service, sh
 from cloison.compose import policy
 from cloison.compose import project as compose_project
 from cloison.compose.flow_rule import PolicyRule
+from cloison.compose.policy import Policy
 from cloison.model.flow import HOST, OUTSIDE, EndpointKind, Flow
 from cloison.model.outcome import Reach
 from cloison.plan import planner
 from cloison.plan import segmentation as proposing
 from cloison.plan.clique_cover import Clique
-from cloison.plan.planner import Scenario, apply_proposal, build_scenario
+from cloison.plan.planner import Scenario, build_scenario
 from cloison.plan.requirements import requirements
-from cloison.plan.segmentation import propose
+from cloison.plan.segmentation import propose, with_proposal
 from cloison.plan.synthetic_facts import Assumptions
 
 NAMES = ("a", "b", "c", "d")
@@ -56,7 +57,10 @@ def scenarios(document: dict[str, Any], engine: str) -> tuple[Scenario, Scenario
     policy_context = before.policy_context
     assert policy_context
     found = propose(project, requirements(policy_context))
-    return before, apply_proposal(before, found, assumed) if found else before
+    if not found:
+        return before, before
+    assert before.rules
+    return before, build_scenario(with_proposal(project, found), Policy(before.rules.allow, ()), assumed)
 
 
 def between(scenario: Scenario, flow: Flow) -> bool:
@@ -138,10 +142,10 @@ def test_three_tiers_on_one_network_become_three_networks() -> None:
     assert [("app", ["app-proxy", "back"]), ("proxy", ["app-proxy", "front"])] == [
         (part.service, part.networks) for part in proposal.services
     ]
-    assert (
-        "services:\n  app:\n    networks: [app-proxy, back]\n  proxy:\n    networks: [app-proxy, front]\n"
-        "networks:\n  app-proxy:\n    internal: true\n"
-    ) == proposal.yaml
+    assert proposal.yaml.startswith(
+        "services:\n  app:\n    networks: !override [app-proxy, back]\n"
+        "  proxy:\n    networks: !override [app-proxy, front]\nnetworks:\n  app-proxy:\n    internal: true\n"
+    )
 
 
 def test_a_needed_flow_that_the_file_closes_is_opened() -> None:
@@ -161,7 +165,7 @@ def test_a_network_that_stops_being_internal_says_so() -> None:
     proposal = planned(document).proposal
 
     assert proposal
-    assert "networks:\n  back:\n    internal: false\n" == proposal.yaml
+    assert proposal.yaml.startswith("networks:\n  back:\n    internal: false\n")
     assert ["app -> outside", "outside -> app"] == proposal.opens
 
 
@@ -169,7 +173,7 @@ def test_a_service_without_requirements_gets_no_network() -> None:
     proposal = planned(shop({"allow": ALLOW}, cron=service("back"))).proposal
 
     assert proposal
-    assert "  cron:\n    network_mode: none\n" in proposal.yaml
+    assert "  cron:\n    networks: !reset null\n    network_mode: none\n" in proposal.yaml
 
 
 def test_external_networks_and_other_drivers_remain() -> None:
@@ -191,7 +195,7 @@ def test_a_name_that_yaml_would_not_read_as_a_string_is_quoted(name: str) -> Non
     proposal = planned(document).proposal
 
     assert proposal
-    assert f'  "{name}":\n    network_mode: none\n' in proposal.yaml
+    assert f'  "{name}":\n    networks: !reset null\n    network_mode: none\n' in proposal.yaml
 
 
 def test_without_a_policy_nothing_is_proposed() -> None:
@@ -214,3 +218,35 @@ def test_a_new_network_with_many_members_has_a_readable_key() -> None:
 
     assert first == proposing._new_key(clique, {"x"})  # noqa: SLF001  # a row of the naming rule
     assert f"{first}-2" == proposing._new_key(clique, {first})  # noqa: SLF001  # same
+
+
+def test_a_network_keeps_the_name_that_is_true_of_its_members() -> None:
+    document = {
+        "name": "cloud",
+        "services": {
+            "web": service("dbnet", "cachenet", ports=("80:80",)),
+            "cache": service("cachenet", expose=(6379,)),
+            "db": service("dbnet", expose=(3306,)),
+        },
+        "networks": {key: {"name": f"cloud_{key}"} for key in ("dbnet", "cachenet")},
+        "x-cloison": {"allow": ["outside -> web:80", "web -> db:3306", "web -> cache:6379", "web -> outside"]},
+    }
+
+    proposal = planned(document).proposal
+
+    assert proposal
+    assert {"cachenet": ["cache", "web"], "dbnet": ["db", "web"], "web-outside": ["web"]} == {
+        network.key: network.members for network in proposal.networks
+    }
+    assert [("web", ["cachenet", "dbnet", "web-outside"])] == [(p.service, p.networks) for p in proposal.services]
+
+
+def test_a_network_of_a_service_without_replicas_is_not_removed() -> None:
+    document = shop({"allow": ALLOW}, cron=service("spare", scale=0), db=service("store", "spare", expose=(3306,)))
+    document["networks"] |= {key: {"name": f"shop_{key}", "internal": True} for key in ("spare", "store", "unused")}
+
+    proposal = planned(document).proposal
+
+    assert proposal
+    assert "spare" not in proposal.dropped
+    assert "  unused: !reset null\n" in proposal.yaml
