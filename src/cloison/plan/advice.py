@@ -40,10 +40,11 @@ Judge = Callable[[Situation], Sequence[JudgedFlow]]
 
 @dataclass(frozen=True, slots=True)
 class TriedAdvice:
-    """What to do, and the positions of the flows that it settles."""
+    """What to do, the positions of the flows that it settles, and the change; None where none works."""
 
     sentence: str
     positions: tuple[int, ...]
+    change: Change | None
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class Effect:
     opened: frozenset[Connection]
     """The open ones, without those from the host, which is not isolated from its containers."""
     needed: frozenset[Connection]
+    satisfied: frozenset[tuple[str, str, str, int]]
+    """What the policy needs and has, at any address. A service that loses its last network has no flows at all."""
 
 
 def connection(flow: Flow) -> Connection:
@@ -78,7 +81,12 @@ def effect(judged: Iterable[JudgedFlow]) -> Effect:
         where(lambda item: item.judgement is Judgement.UNKNOWN),
         where(lambda item: item.prediction.reach is Reach.OPEN and item.flow.vantage.place != HOST),
         where(lambda item: item.intention.intent in NEEDED),
+        frozenset(key[:4] for key in where(_is_satisfied)),
     )
+
+
+def _is_satisfied(item: JudgedFlow) -> bool:
+    return item.intention.intent in NEEDED and item.prediction.reach is Reach.OPEN
 
 
 def is_no_worse(before: Effect, after: Effect, communicating: Collection[Pair] = ()) -> bool:
@@ -90,6 +98,7 @@ def is_no_worse(before: Effect, after: Effect, communicating: Collection[Pair] =
     return (
         after.breaches <= before.breaches
         and after.broken <= before.broken
+        and after.satisfied >= before.satisfied
         and after.unknown <= before.unknown
         and all(frozenset(found[:2]) in communicating for found in opened)
     )
@@ -149,22 +158,29 @@ def tried_advice(  # noqa: PLR0913  # all are needed, and given by name
     """
     trials = Trials(situation, judge, effect(judged), len(judged), allowed)
     candidates = Candidates(situation, needing_egress)
-    found: dict[str, list[int]] = {}
+    found: dict[str, tuple[Change | None, list[int]]] = {}
     left: list[int] = []
     for position, item in enumerate(judged):
         if item.judgement is Judgement.BROKEN:
             opening = trials.first(chain(candidates.opening(item.flow), others), item.flow)
-            found.setdefault(_opening_sentence(opening, item.intention.where), []).append(position)
+            _add(found, _opening_sentence(opening, item.intention.where), opening, [position])
         elif item.judgement is Judgement.BREACH:
             closing = () if _are_together(situation.project, item.flow, allowed) else candidates.closing(item.flow)
             change = trials.first(chain(closing, others), item.flow)
             if change:
-                found.setdefault(change.sentence, []).append(position)
+                _add(found, change.sentence, change, [position])
             else:
                 left.append(position)
-    for sentence, positions in _tolerations(trials, judged, left):
-        found.setdefault(sentence, []).extend(positions)
-    return [TriedAdvice(sentence, tuple(positions)) for sentence, positions in found.items() if positions]
+    for sentence, change, positions in _tolerations(trials, judged, left):
+        _add(found, sentence, change, positions)
+    return [TriedAdvice(sentence, tuple(positions), change) for sentence, (change, positions) in found.items()]
+
+
+def _add(
+    found: dict[str, tuple[Change | None, list[int]]], sentence: str, change: Change | None, positions: Sequence[int]
+) -> None:
+    if positions:
+        found.setdefault(sentence, (change, []))[1].extend(positions)
 
 
 def _are_together(project: Project, flow: Flow, allowed: Collection[Pair]) -> bool:
@@ -179,11 +195,11 @@ def _opening_sentence(change: Change | None, line: str) -> str:
 
 def _tolerations(
     trials: Trials, judged: Sequence[JudgedFlow], positions: Sequence[int]
-) -> Iterator[tuple[str, list[int]]]:
+) -> Iterator[tuple[str, Change | None, list[int]]]:
     """Yield the tolerations of breaches that no change closes, each with its flows; all are tried together."""
     project = trials.situation.project
-    if project.policy is None or not positions:
-        yield from ((ADD_POLICY, [*positions]) for _ in positions[:1])
+    if project.policy is None:
+        yield ADD_POLICY, None, [*positions]
         return
     at = {judged[position].flow: position for position in positions}
     groups = grouped_tolerations(project, at)
@@ -191,5 +207,6 @@ def _tolerations(
     trials.left = max(trials.left, trials.cost)  # a toleration is tried even after the last change
     settled = trials.are_tolerated(changes, at)
     for change, (_, flows) in zip(changes, groups, strict=True):
-        yield change.sentence, sorted(at[flow] for flow in flows & settled)
-    yield NOTHING_WORKS, sorted(at[flow] for flow in at.keys() - {f for _, flows in groups for f in flows & settled})
+        yield change.sentence, change, sorted(at[flow] for flow in flows & settled)
+    named = {flow for _, flows in groups for flow in flows & settled}
+    yield NOTHING_WORKS, None, sorted(at[flow] for flow in at.keys() - named)
