@@ -22,8 +22,8 @@ from cloison.plan.tolerations import grouped_tolerations
 from cloison.verdict.intent import Intent
 from cloison.verdict.judge import JudgedFlow, Judgement
 
-TRIED_FLOWS: Final = 60_000
-"""The flows that all trials of a plan may judge: some seconds. After them only tolerations are tried."""
+TRIED_FLOWS: Final = 30_000
+"""The flows that all trials of a plan may judge: about a second. After them only tolerations are tried."""
 NEEDED: Final = (Intent.OPEN, Intent.OPTIONAL)
 NOTHING_WORKS: Final = "no change of networks, ports or engine that was tried closes this and breaks nothing"
 ADD_POLICY: Final = f"{NOTHING_WORKS}: add a policy under x-cloison and tolerate it there"
@@ -117,6 +117,7 @@ class Trials:
     """The pairs of places that the policy lets communicate."""
     left: int = TRIED_FLOWS
     known: dict[Change, Effect] = field(default_factory=dict)
+    compared: dict[Change, bool] = field(default_factory=dict)
 
     def first(self, changes: Iterable[Change], flow: Flow) -> Change | None:
         """Return the first change that works, None when there is none or the trials are used up."""
@@ -129,9 +130,15 @@ class Trials:
 
     def _works(self, change: Change, settled: Connection) -> bool:
         after = self._after(change)
-        if after is None or not is_no_worse(self.before, after, self.communicating):
+        if after is None or not self._is_no_worse(change, after):
             return False
         return settled not in (after.broken if settled in self.before.broken else after.opened)
+
+    def _is_no_worse(self, change: Change, after: Effect) -> bool:
+        """Return the comparison of a change, which is made once: many flows have the same candidates."""
+        if change not in self.compared:
+            self.compared[change] = is_no_worse(self.before, after, self.communicating)
+        return self.compared[change]
 
     def _after(self, change: Change) -> Effect | None:
         """Return the effect of a change, None when no trial is left."""

@@ -116,15 +116,22 @@ class Candidates:
         """Yield the changes that may open a flow that the policy needs."""
         source, end = self._project.owner(flow.vantage.place), flow.endpoint
         target = self._project.owner(end.place)
+        if any(self._is_without_networks(place) for place in (source, target)):
+            return
         if source == OUTSIDE:
             yield from self._published(target, end)
         elif end.place == OUTSIDE:
             yield AddNetwork(new_key(self._project, [source], "-outside"), (source,), internal=False)
-        elif HOST not in (source, target):
+        elif target != HOST:
             members = tuple(sorted((source, target)))
             fresh = AddNetwork(new_key(self._project, members), members, internal=True)
             yield fresh
             yield Together((fresh, Tolerate((("network", fresh.key), ("why", WITHIN_NETWORK)), WITHIN_NETWORK)))
+
+    def _is_without_networks(self, place: str) -> bool:
+        """Whether a place is a service whose `network_mode` excludes `networks`."""
+        service = self._project.services.get(place)
+        return service is not None and bool(service.network_mode)
 
     def _published(self, service: str, end: Endpoint) -> Iterator[Change]:
         fresh = AddNetwork(new_key(self._project, [service], "-outside"), (service,), internal=False)

@@ -1,4 +1,4 @@
-"""Chooses a remedy for a flow: a change of the file, or the place where the running project differs from it.
+"""Chooses a remedy for a flow: a change that was tried, or the place where the running project differs from its file.
 
 Input: a proof and the position of a flow. Output: `Advice`: a sentence, and commands to copy.
 Rule: each table is read from top to bottom, and the first row whose condition is true decides. Conditions read the
@@ -7,35 +7,30 @@ members of the document, never its prose.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from cloison.model.facts import Origin
-from cloison.model.flow import FOREIGN, HOST, OUTSIDE
+from cloison.model.flow import HOST, OUTSIDE
 from cloison.model.outcome import Outcome, Reach
 from cloison.plan.schema import Plan
 from cloison.proof.schema import Proof
-from cloison.reports.topology import (
-    ResolvedFlow,
-    Topology,
-    over_ipv6,
-    read_topology,
-    resolve,
+from cloison.reports.breach_advice import (
+    BREACH_ADVICE,
+    FIREWALL,
+    FIREWALL_V6,
+    PLAN,
+    TRY_CHANGES,
+    AdviceRule,
+    advise,
+    always,
+    explain_device,
+    is_device,
 )
-from cloison.verdict.judge import Cause, Judgement
+from cloison.reports.topology import ResolvedFlow, Topology, over_ipv6, read_topology, resolve
+from cloison.verdict.judge import Judgement
 from cloison_view.action_items import Advice, Advise
-from cloison_view.labels import display_name
 
 RECREATE: Final = "docker compose up -d --force-recreate {}"
-DETACH: Final = "ip link set dev {} nomaster"
-DISCONNECT: Final = "docker network disconnect {} {}"
-LINKS: Final = "bridge link"
-FIREWALL: Final = ("iptables -S FORWARD", "iptables -S DOCKER-USER", "iptables -t nat -S")
-FIREWALL_V6: Final = ("ip6tables -S FORWARD", "ip6tables -t nat -S")
-
-Condition = Callable[[Topology, ResolvedFlow], bool]
-AdviceBuilder = Callable[[Topology, ResolvedFlow], Advice]
-AdviceRule = tuple[Condition, AdviceBuilder]
 
 
 def proof_advice(proof: Proof) -> Advise:
@@ -67,169 +62,8 @@ def _rows(item: ResolvedFlow) -> Sequence[AdviceRule]:
     return TOLERATED if flow.judgement is Judgement.TOLERATED else NOT_KNOWN
 
 
-def _always(_topology: Topology, _item: ResolvedFlow) -> bool:
-    return True
-
-
-def _advise(sentence: str, *commands: str, policy: bool = False) -> AdviceBuilder:
-    """Return a builder of advice that fills the names of the ends of the flow into the texts."""
-
-    def build(topology: Topology, item: ResolvedFlow) -> Advice:
-        fields = {
-            "source": display_name(item.source.place),
-            "target": display_name(item.target.place),
-            "port": item.target.service_port or "",
-            "network": topology.label(item.target.network),
-            "line": item.flow.intended_by,
-        }
-        return Advice(sentence.format(**fields), tuple(c.format(**fields) for c in commands), policy)
-
-    return build
-
-
-def _member(topology: Topology, item: ResolvedFlow) -> str:
-    """Return the end of a flow that is on a network without the engine, empty for none."""
-    return next((end.container for end in (item.source, item.target) if end.container in topology.members), "")
-
-
-def _has_member(topology: Topology, item: ResolvedFlow) -> bool:
-    return bool(_member(topology, item))
-
-
-def _detach_member(topology: Topology, item: ResolvedFlow) -> Advice:
-    name = _member(topology, item)
-    port, network = topology.members[name], topology.label(item.target.network)
-    return Advice(
-        f"{name} is connected to {network}, and the engine did not connect it: remove the connection",
-        (DETACH.format(port),) if port else (),
-    )
-
-
-def _is_device(topology: Topology, item: ResolvedFlow) -> bool:
-    return (not item.target.address and _has_member(topology, item)) or item.source.origin is Origin.DEVICE
-
-
-def _explain_device(topology: Topology, item: ResolvedFlow) -> Advice:
-    name = _member(topology, item)
-    port, network = topology.members[name], topology.label(item.target.network)
-    return Advice(
-        f"it is unknown what {name} on {network} reaches: remove it from the network, or tolerate it in the policy "
-        f"with `- device: {name}` and the reason",
-        (DETACH.format(port),) if port else (),
-    )
-
-
-TRY_CHANGES: Final = (
-    "the file decides this: `cloison plan` tries changes of the file, and prints one that works and breaks nothing"
-)
-PLAN: Final = "cloison plan"
-OPEN_BY_FILE: Final[Sequence[AdviceRule]] = (
-    (_has_member, _detach_member),
-    (_always, _advise(TRY_CHANGES, PLAN, policy=True)),
-)
-
-
-def _has_foreign_container(_topology: Topology, item: ResolvedFlow) -> bool:
-    return any(place.startswith(FOREIGN) for place in (item.source.place, item.target.place))
-
-
-def _disconnect_foreign(topology: Topology, item: ResolvedFlow) -> Advice:
-    name = next(display_name(p) for p in (item.source.place, item.target.place) if p.startswith(FOREIGN))
-    attached_networks = sorted(topology.attached.get(name, frozenset())) or [item.target.network]
-    labels = " and ".join(topology.label(network) for network in attached_networks)
-    return Advice(
-        f"{name}, which is not in the file, is attached to {labels}: disconnect it",
-        tuple(DISCONNECT.format(network, name) for network in attached_networks),
-    )
-
-
-def _is_target_undeclared(topology: Topology, item: ResolvedFlow) -> bool:
-    place = item.target.place
-    return (
-        place in topology.declared
-        and bool(item.target.network)
-        and not topology.is_declared(place, item.target.network)
-    )
-
-
-def _is_source_undeclared(topology: Topology, item: ResolvedFlow) -> bool:
-    """Whether the source is attached to a network of the target to which the file does not attach it."""
-    undeclared_networks = topology.undeclared_networks(item.source.place, item.source.container)
-    return item.target.network in undeclared_networks or (not item.target.network and bool(undeclared_networks))
-
-
-def _disconnect(place: str, container: str, networks: Sequence[str], topology: Topology) -> Advice:
-    labels = " and ".join(topology.label(name) for name in networks)
-    return Advice(
-        f"{place} was connected to {labels} while it ran: disconnect it, or add the network to the file",
-        tuple(DISCONNECT.format(name, container) for name in networks),
-    )
-
-
-def _disconnect_target(topology: Topology, item: ResolvedFlow) -> Advice:
-    return _disconnect(item.target.place, item.target.container, [item.target.network], topology)
-
-
-def _disconnect_source(topology: Topology, item: ResolvedFlow) -> Advice:
-    networks = topology.undeclared_networks(item.source.place, item.source.container)
-    target_network = [name for name in networks if name == item.target.network]
-    return _disconnect(item.source.place, item.source.container, target_network or networks, topology)
-
-
-def _lost_internal(topology: Topology, item: ResolvedFlow) -> bool:
-    """Whether a network of the source is not internal at the engine, although the file predicts no egress."""
-    return item.target.place == OUTSIDE and bool(topology.non_internal_networks(item.source.place))
-
-
-def _recreate_networks(topology: Topology, item: ResolvedFlow) -> Advice:
-    names = " and ".join(topology.label(name) for name in topology.non_internal_networks(item.source.place))
-    return Advice(
-        f"{names} exists at the engine without `internal`, and `up` does not change an existing network: recreate it",
-        ("docker compose down", "docker compose up -d"),
-    )
-
-
-def _has_devices(topology: Topology, _item: ResolvedFlow) -> bool:
-    return bool(topology.members)
-
-
-def _detach_members(topology: Topology, _item: ResolvedFlow) -> Advice:
-    names = " and ".join(sorted(topology.members))
-    return Advice(
-        f"the engine did not connect {names} to the project's networks, and a link between two networks forwards "
-        "packets: remove what should not be there, and prove again",
-        tuple(DETACH.format(port) for port in sorted(filter(None, topology.members.values()))),
-    )
-
-
-ASK_THE_HOST: Final = (
-    "both ends are attached as the file declares: look for what forwards this on the host, a rule of the firewall or "
-    "an interface that connects two networks"
-)
-OPEN_BY_DRIFT: Final[Sequence[AdviceRule]] = (
-    (_has_member, _detach_member),
-    (_has_foreign_container, _disconnect_foreign),
-    (_is_target_undeclared, _disconnect_target),
-    (_is_source_undeclared, _disconnect_source),
-    (_lost_internal, _recreate_networks),
-    (_has_devices, _detach_members),
-    (over_ipv6, _advise(ASK_THE_HOST, *FIREWALL_V6, LINKS)),
-    (_always, _advise(ASK_THE_HOST, *FIREWALL, LINKS)),
-)
-
-BREACH_ADVICE: Final[dict[Cause | None, Sequence[AdviceRule]]] = {
-    Cause.FILE: OPEN_BY_FILE,
-    Cause.DRIFT: OPEN_BY_DRIFT,
-    None: (
-        (_has_member, _detach_member),
-        (_has_foreign_container, _disconnect_foreign),
-        (_is_target_undeclared, _disconnect_target),
-        (_always, _advise("the file does not decide this: close it at the engine or on the host", policy=True)),
-    ),
-}
-
 SHUT_BY_FILE: Final[Sequence[AdviceRule]] = (
-    (_always, _advise(TRY_CHANGES + ", or remove {line} from the policy", PLAN)),
+    (always, advise(TRY_CHANGES + ", or remove {line} from the policy", PLAN)),
 )
 
 
@@ -248,10 +82,10 @@ def _has_source_lost_network(topology: Topology, item: ResolvedFlow) -> bool:
 
 DROPPED: Final = "the packets are dropped on the way: look for a change of the host's firewall"
 SHUT_BY_DRIFT: Final[Sequence[AdviceRule]] = (
-    (_no_address, _advise("{target} is not attached to {network} any more: recreate it", RECREATE.format("{target}"))),
+    (_no_address, advise("{target} is not attached to {network} any more: recreate it", RECREATE.format("{target}"))),
     (
         _arrived,
-        _advise(
+        advise(
             "the packets arrive, but no process answers: check that {target} is healthy and listens there",
             "docker compose ps {target}",
             "docker compose logs --tail 50 {target}",
@@ -259,16 +93,16 @@ SHUT_BY_DRIFT: Final[Sequence[AdviceRule]] = (
     ),
     (
         _has_source_lost_network,
-        _advise("{source} is not attached to {network} any more: recreate it", RECREATE.format("{source}")),
+        advise("{source} is not attached to {network} any more: recreate it", RECREATE.format("{source}")),
     ),
-    (over_ipv6, _advise(DROPPED, *FIREWALL_V6)),
-    (_always, _advise(DROPPED, *FIREWALL)),
+    (over_ipv6, advise(DROPPED, *FIREWALL_V6)),
+    (always, advise(DROPPED, *FIREWALL)),
 )
 
 TOLERATED: Final[Sequence[AdviceRule]] = (
     (
-        _always,
-        _advise("with --strict the flows that {line} tolerates are breaches: close them, or list them under `allow`"),
+        always,
+        advise("with --strict the flows that {line} tolerates are breaches: close them, or list them under `allow`"),
     ),
 )
 
@@ -291,10 +125,10 @@ def _is_redirected(_topology: Topology, item: ResolvedFlow) -> bool:
 
 NOT_KNOWN: Final[Sequence[AdviceRule]] = (
     (lambda _, item: bool(_missing_place(item)), _start_service),
-    (_is_device, _explain_device),
+    (is_device, explain_device),
     (
         _is_redirected,
-        _advise(
+        advise(
             "another container receives the packets to {target}: find the rule that redirects them, and remove it",
             "iptables -t nat -S",
             "nft list ruleset",
@@ -302,15 +136,15 @@ NOT_KNOWN: Final[Sequence[AdviceRule]] = (
     ),
     (
         lambda _, item: bool(item.source.positive_control),
-        _advise("find the rule that drops the traffic of {source} in its own namespace, and prove again"),
+        advise("find the rule that drops the traffic of {source} in its own namespace, and prove again"),
     ),
     (
         lambda _, item: bool(item.source.negative_control),
-        _advise("find the proxy that answers {source} for every address (a transparent proxy does), and prove again"),
+        advise("find the proxy that answers {source} for every address (a transparent proxy does), and prove again"),
     ),
     (
         lambda _, item: item.flow.observed is not Reach.UNKNOWN,
-        _advise("the file does not say what is intended here: add a policy under x-cloison"),
+        advise("the file does not say what is intended here: add a policy under x-cloison"),
     ),
-    (_always, _advise("prove again when no container is starting or stopping")),
+    (always, advise("prove again when no container is starting or stopping")),
 )

@@ -15,12 +15,14 @@ from tests.unit.plan.test_segmentation import ENGINES, documents
 from cloison.compose import policy
 from cloison.compose import project as compose_project
 from cloison.compose.project import Project
-from cloison.model.flow import HOST, EndpointKind, ip_version
+from cloison.model.flow import HOST, Endpoint, EndpointKind, Flow, Protocol, Vantage, ip_version
 from cloison.model.outcome import Reach
 from cloison.plan import advice as tried
+from cloison.plan import planner
 from cloison.plan.advice import NOTHING_WORKS, TriedAdvice, tried_advice
 from cloison.plan.applied_proposal import applied_proposal
-from cloison.plan.change import Leave, MakeInternal, Replace, Situation, Tolerate, UseEngine
+from cloison.plan.candidates import Candidates
+from cloison.plan.change import Leave, MakeInternal, MovePort, RemoveIpv6, Replace, Situation, Tolerate, UseEngine
 from cloison.plan.planner import build_scenario, connection_advice, judge_situation
 from cloison.plan.proof_advice import proof_advice
 from cloison.plan.requirements import allowed, requirements
@@ -331,3 +333,46 @@ def test_changes_say_what_to_do() -> None:
     assert "make a, b and c `internal: true`" == MakeInternal(("a", "b", "c")).sentence
     assert "remove back from `networks` of db" == Leave("db", ("back",)).sentence
     assert UseEngine("28.0").applied(Situation(STACK.project, Assumptions("20.10"))).assumed.engine == "28.0"
+
+
+def test_a_broken_flow_to_the_host_has_no_candidate() -> None:
+    situation = situation_of(shop({"allow": ["app -> db:3306"]}), "no version")
+    host = Endpoint(HOST, "", EndpointKind.CANARY, Protocol.TCP, 0, "", "192.0.2.1", 0)
+
+    assert [] == [*Candidates(situation, ()).opening(Flow(Vantage("app", "app-1"), host))]
+
+
+def test_an_engine_without_a_version_is_not_told_to_be_newer() -> None:
+    situation = situation_of(shop({"allow": ["app -> db:3306"]}), "no version")
+    there = Endpoint("outside", "", EndpointKind.CANARY, Protocol.TCP, 0, "", "2001:db8::1", 0)
+
+    assert [] == [
+        c
+        for c in Candidates(situation, ()).closing(Flow(Vantage("app"), there))
+        if isinstance(c, UseEngine | RemoveIpv6)
+    ]
+
+
+def test_a_large_project_has_no_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planner, "STEP_FLOWS", 10)
+
+    proposal = planned(SHAPES["cloud"]).proposal
+
+    assert proposal
+    assert proposal.step is None
+
+
+def test_a_service_with_a_network_mode_gets_no_network() -> None:
+    situation = situation_of(shop({"allow": ["app -> db:3306"]}, agent={"network_mode": "host"}), "20.10")
+    there = Endpoint("db", "db-1", EndpointKind.LISTENER, Protocol.TCP, 3306, "shop_back", "198.18.0.3", 3306)
+
+    assert [] == [*Candidates(situation, ()).opening(Flow(Vantage("agent", "agent-1"), there))]
+
+
+def test_of_two_ports_only_the_named_one_moves() -> None:
+    document = shop({"allow": ["app -> db:3306"]}, db=service("back", ports=("53:53/udp", "3306:3306")))
+
+    moved = MovePort("db", 3306, "tcp").applied(situation_of(document, "20.10"))
+
+    assert [53] == [port.target for port in moved.project.services["db"].ports]
+    assert "remove port 53/udp from `ports` of db" == MovePort("db", 53, "udp").sentence
