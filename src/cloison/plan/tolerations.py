@@ -53,14 +53,16 @@ def grouped_tolerations(project: Project, flows: Iterable[Flow]) -> list[tuple[T
     """Return the entries that tolerate flows, each with its flows; sources with one target share an entry."""
     found = {flow: toleration(project, flow) for flow in flows if _has_name(project, flow)}
     everywhere = {(source, target) for source, target, _ in found.values()}
-    groups: dict[tuple[str, str], dict[str, set[Flow]]] = {}
+    groups: dict[tuple[str, str, bool], dict[str, set[Flow]]] = {}
     for flow, (source, target, why) in found.items():
         place, _, port = target.rpartition(":")
         covering = place if port and (source, place) in everywhere else target
-        groups.setdefault((covering, why), {}).setdefault(source, set()).add(flow)
+        # In a list of sources, the policy leaves out the target itself: its replicas have an entry of their own.
+        is_own = source == covering.partition(":")[0]
+        groups.setdefault((covering, why, is_own), {}).setdefault(source, set()).add(flow)
     return [
         (_entry(project, sources, target, why), frozenset().union(*sources.values()))
-        for (target, why), sources in sorted(groups.items(), key=lambda group: group[0])
+        for (target, why, _), sources in sorted(groups.items(), key=lambda group: group[0])
     ]
 
 

@@ -28,6 +28,7 @@ from cloison.plan.proof_advice import proof_advice
 from cloison.plan.requirements import allowed, requirements
 from cloison.plan.segmentation import propose
 from cloison.plan.synthetic_facts import Assumptions
+from cloison.plan.tolerations import grouped_tolerations
 from cloison.verdict.judge import JudgedFlow, Judgement
 
 
@@ -376,3 +377,14 @@ def test_of_two_ports_only_the_named_one_moves() -> None:
 
     assert [53] == [port.target for port in moved.project.services["db"].ports]
     assert "remove port 53/udp from `ports` of db" == MovePort("db", 53, "udp").sentence
+
+
+def test_replicas_that_reach_their_own_published_port_have_a_toleration_of_their_own() -> None:
+    web = service("all", expose=(80,), ports=("80:80",), scale=2)
+    document = shop_of(["outside -> *"], {"all": {}}, web=web, agent={"network_mode": "service:web"})
+    situation = situation_of(document, "20.10")
+    breaches = [item.flow for item in judge_situation(situation) if item.judgement is Judgement.BREACH]
+
+    entries = [entry["flow"] for entry, _ in grouped_tolerations(situation.project, breaches) if "flow" in entry]
+
+    assert {"agent -> web:80/tcp", "web -> web:80/tcp"} <= {*entries}
