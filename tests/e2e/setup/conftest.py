@@ -1,6 +1,7 @@
 """A fake machine for one test: a clone, its commands, and the output of those commands.
 
-Rule: programs in PATH, mounts and users are faked, the scripts of setup/ never.
+Rule: programs in PATH, mounts and users are faked, the scripts of setup/ never, except second-engine.sh, which starts a
+real engine and has tests of its own.
 """
 
 import dataclasses
@@ -160,7 +161,16 @@ DOCKER: Final[Mapping[str, str]] = {
     '"image ls"*|"volume ls"*|"network ls"*': "exit 0",
     '"manifest inspect"*': "exit 0",
     '"pull"*': "exit 0",
+    '"save "*': "exit 0",
 }
+
+
+# Its namespaces are the machine's own.
+SECOND_ENGINE: Final = """#!/bin/bash
+case $1 in
+  enter) exec "${@:3}" ;;
+esac
+"""
 
 
 @pytest.fixture
@@ -175,6 +185,7 @@ def minimal_machine() -> Iterator[FakeMachine]:
             else:
                 (home / "clone").mkdir(exist_ok=True)
                 shutil.copy2(ROOT / part, home / "clone" / part)
+        (home / "clone" / "setup" / "second-engine.sh").write_text(SECOND_ENGINE)
         (home / "bin").mkdir()
         (home / "user").mkdir()
         fake_machine = FakeMachine(home)

@@ -135,6 +135,23 @@ def done(words: tuple[str, ...], undone: tuple[str, ...]) -> Iterator[None]:
 
 
 @contextmanager
+def named_namespace(name: str) -> Iterator[None]:
+    """Have a network namespace of ip-netns(8).
+
+    The kernel removes a namespace, and the links in it, some time after its name is gone; a link that is removed before
+    is gone at once, and the name of its peer is free.
+    """
+    run("ip", "netns", "add", name)
+    try:
+        yield
+    finally:
+        for link in json.loads(run("ip", "-n", name, "-json", "link")):
+            if link["ifname"] != "lo":
+                run("ip", "-n", name, "link", "del", link["ifname"])
+        run("ip", "netns", "del", name)
+
+
+@contextmanager
 def setting(path: str, value: str, running_project: RunningProject | None = None, service: str = "") -> Iterator[None]:
     """Set a sysctl on the host or in a service's namespace, and restore it."""
 

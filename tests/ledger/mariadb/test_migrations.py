@@ -17,7 +17,6 @@ from ledger.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
     from typing import Any
 
     from sqlalchemy import Connection, Engine
