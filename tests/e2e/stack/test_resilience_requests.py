@@ -180,9 +180,9 @@ def slow_ones(stack: Stack, start: bytes, many: int, *, room: int = 0) -> Iterat
 
 def served(stack: Stack, lines: list[socket.socket]) -> int:
     """Return how many of these clients nginx has a connection with; to read an answer would help a slow reader."""
-    ours = {f"{line.getsockname()[1]:04X}" for line in lines}
+    ports = {f"{line.getsockname()[1]:04X}" for line in lines}
     rows = [row.split() for row in stack.inside("proxy", "cat", "/proc/net/tcp").splitlines()]
-    return sum(state == TCP_ESTABLISHED and remote.rpartition(":")[2] in ours for _, _, remote, state, *_ in rows[1:])
+    return sum(state == TCP_ESTABLISHED and remote.rpartition(":")[2] in ports for _, _, remote, state, *_ in rows[1:])
 
 
 def test_slow_clients_hold_nobody_up_and_are_dropped(shop: LedgerProject, large: tuple[bytes, bytes]) -> None:
