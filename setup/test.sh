@@ -52,10 +52,21 @@ lane() {
     --junit-xml=".cache/log/$name.xml" "${tests[@]}" "${ignored[@]}" 2>&1
 }
 
+# Without egress nothing can be pulled there, so it gets the images of its tests from this engine.
 start_engine_apart() {
+  local agent
+  agent=$(agent_image)
   setup/second-engine.sh start installed
   at_exit stop_engine_apart
-  docker save "$TEST_IMAGE" | setup/second-engine.sh enter installed docker load --quiet >/dev/null
+  docker save "$TEST_IMAGE" "$agent" | setup/second-engine.sh enter installed docker load --quiet >/dev/null
+}
+
+agent_image() { # builds the image of the agent, and prints its name
+  .venv/bin/python -c '
+from cloison.engine import connection
+from cloison.remote import agent_image
+with connection.engine_connection() as engine:
+    print(agent_image.image(engine.api, lambda _: None))'
 }
 
 stop_engine_apart() { setup/second-engine.sh stop installed; }

@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from tests.integration.compose_project import DEFAULT_TIMEOUT, Lab, docker
 
 from cloison.compose.project import Project
+from cloison.linux import netns
 from cloison.proof.schema import Proof
 from cloison.workflow.local_proof import prove_project
 
@@ -39,6 +41,12 @@ class RunningProject:
     def prove(self) -> Proof:
         """Prove the project without reading its file anew."""
         return prove_project(self.project, DEFAULT_TIMEOUT)
+
+    def prove_by_agent(self) -> Proof:
+        """Prove the project as a user does who may not enter its namespaces, in a container of the engine."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(netns, "can_enter", lambda: False)
+            return self.lab.prove()
 
     def container(self, service: str) -> str:
         """Return the name of a service's container."""
