@@ -15,17 +15,18 @@ SEGMENT = re.compile(rb"198\.51\.100\.(\d+)")
 
 
 def same_proof(one: Callable[[], Proof], other: Callable[[], Proof]) -> Proof:
-    """Return the proof that both ways give.
+    """Return the first proof of `one`, after both ways have given the same document.
 
-    A difference counts when it comes again: whoever makes a network on this engine opens walls for some milliseconds.
+    A difference counts when it comes again: whoever makes a network on this engine opens walls for some milliseconds, and
+    the kernel limits how often it refuses a packet in words.
     """
-    for _ in range(TRIES):
+    first = found = one()
+    for _ in range(TRIES - 1):
+        if lasting(found) == lasting(other()):
+            return first
         found = one()
-        expected, document = lasting(found), lasting(other())
-        if expected == document:
-            return found
-    assert expected == document
-    raise AssertionError
+    assert lasting(found) == lasting(other())
+    return first
 
 
 def lasting(proof: Proof) -> dict[str, Any]:
