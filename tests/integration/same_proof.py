@@ -17,8 +17,8 @@ SEGMENT = re.compile(rb"198\.51\.100\.(\d+)")
 def same_proof(one: Callable[[], Proof], other: Callable[[], Proof]) -> Proof:
     """Return the first proof of `one`, after both ways have given the same document.
 
-    A difference counts when it comes again: whoever makes a network on this engine opens walls for some milliseconds, and
-    the kernel limits how often it refuses a packet in words.
+    A difference counts when it comes again: whoever makes a network on this engine opens walls for some milliseconds,
+    and the kernel limits how often it refuses a packet in words.
     """
     first = found = one()
     for _ in range(TRIES - 1):
