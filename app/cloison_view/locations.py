@@ -42,7 +42,9 @@ def _location(records: Records, end: Endpoint) -> str:
     """Return the location of an endpoint, with a blank for its addresses."""
     if end.kind == "published":
         # A port that the engine chooses has no number before it is chosen.
-        return f"port {end.port} of the host ({{}})" if end.port else "a port of the host ({})"
+        last = end.port + end.last_port - end.service_port
+        number = f"ports {end.port}-{last}" if end.last_port else f"port {end.port}"
+        return f"{number} of the host ({{}})" if end.port else "a port of the host ({})"
     if not end.network:
         return "{}"
     # A brace in a network's name is no blank.

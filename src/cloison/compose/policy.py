@@ -136,13 +136,19 @@ def _members(names: Names, group: Any, members: Any, where: str) -> tuple[str, .
     return tuple(dict.fromkeys(found))
 
 
+def flow_rules(rules: Policy | None) -> list[PolicyRule]:
+    """Return the rules about flows: those of `allow`, then those of the tolerations."""
+    if rules is None:
+        return []
+    return [*rules.allow, *(toleration.rule for toleration in rules.tolerate if toleration.rule)]
+
+
 def check_ports(rules: Policy, known: Mapping[str, Collection[tuple[Protocol, int]]]) -> None:
     """Raise PolicyError for a rule whose port neither the file, the image nor any process of the service has.
 
     `known` maps each running service to its ports; rules about other places are not checked.
     """
-    flow_rules = [*rules.allow, *(toleration.rule for toleration in rules.tolerate if toleration.rule)]
-    for rule in flow_rules:
+    for rule in flow_rules(rules):
         ports = known.get(rule.target)
         if rule.port is None or ports is None or any(rule.covers(*port) for port in ports):
             continue

@@ -90,6 +90,12 @@ def topology_of(
     )
 
 
+def port_numbers(end: EndpointPart) -> str:
+    """Return the service port of an endpoint, or its range in a plan; empty for a canary."""
+    last = getattr(end, "last_port", 0)
+    return f"{end.service_port}-{last}" if last else str(end.service_port or "")
+
+
 def over_ipv6(_topology: Topology, item: ResolvedFlow) -> bool:
     """Whether a flow ends at an IPv6 address."""
     return ip_version(item.target.address) == 6  # noqa: PLR2004  # of IP
