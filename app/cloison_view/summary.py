@@ -184,9 +184,13 @@ def _ranks(pairs: Iterable[Pair]) -> list[Pair]:
 
 
 def _connection(records: Records, pair: Pair, states: StatePositions) -> Connection:
+    source, end = pair
+    if len(states) == 1:
+        ((state, flows),) = states.items()
+        is_open = state.observed == OPEN
+        return Connection(*pair, *state, is_open=is_open, scope=FULL_SCOPE, flows=tuple(sorted(flows)))
     state = worst_state(states)
     worst = [own for own in states if own.judgement == state.judgement]
-    source, end = pair
     return Connection(
         source,
         end,

@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, Final
 
 from cloison.compose.flow_rule import ANY_PLACE, Names, PolicyRule, parse_flow, quoted
@@ -163,13 +164,17 @@ def check_rules_match(rules: Policy, flows: Iterable[Flow], completed: Collectio
 
     Rules about services of `completed`, which have run and ended, are not checked: these have no flows.
     """
-    asked = list(flows)
+    asked: dict[tuple[str, str], list[Flow]] = {}
+    for flow in flows:
+        asked.setdefault((flow.vantage.place, flow.endpoint.place), []).append(flow)
     for rule in rules.allow:
         if not {rule.source, rule.target}.isdisjoint(completed):
             continue
-        if not any(rule.matches(flow) for flow in asked):
+        pairs = asked if rule.has_wildcard else [(rule.source, rule.target)]
+        if not any(rule.matches(flow) for pair in pairs for flow in asked.get(pair, ())):
             raise PolicyError(
-                f'{rule.where}: "{rule.text}" matches no flow of this project; {_cover_hint(rule, asked)}'
+                f'{rule.where}: "{rule.text}" matches no flow of this project; '
+                f"{_cover_hint(rule, chain.from_iterable(asked.values()))}"
             )
 
 

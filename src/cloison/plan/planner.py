@@ -7,7 +7,7 @@ Rule: the prediction takes the place of the observation of a proof, so the same 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -17,6 +17,7 @@ from msgspec import structs
 
 from cloison.compose import policy
 from cloison.compose.addressing import check_addresses
+from cloison.compose.flow_rule import PolicyRule
 from cloison.compose.policy import Policy
 from cloison.compose.project import Port, Project, Service
 from cloison.model.facts import EngineFacts, Facts
@@ -62,16 +63,20 @@ PREDICTED_OUTCOME: Final = {Reach.OPEN: Outcome.ACCEPTED, Reach.SHUT: Outcome.SI
 
 @dataclass(frozen=True)
 class Scenario:
-    """A project with its synthetic facts, its policy, and the predicted and the intended matrix."""
+    """A project with its synthetic facts, its policy, and its predicted matrix; the intended one is made when asked."""
 
     project: Project
     facts: Facts
     rules: Policy | None
     predicted: Mapping[Flow, Prediction]
-    intended: Mapping[Flow, Intention]
     whole: Project
     """The project with all of its services and ports."""
     reduction: Reduction
+
+    @cached_property
+    def intended(self) -> Mapping[Flow, Intention]:
+        """The intended matrix."""
+        return verdict_intent.intended(self.project, self.rules, self.predicted)
 
     @cached_property
     def policy_context(self) -> PolicyContext | None:
@@ -80,24 +85,15 @@ class Scenario:
             return None
         if not self.reduction.classes:
             return PolicyContext(self.whole, self.rules, self.predicted, self.intended)
-        asked = {
-            flow: modelled for modelled in filter(self._is_asked, self.predicted) for flow in self._stands_for(modelled)
-        }
+        wide = [rule for rule in self.rules.allow if rule.has_wildcard]
+        modelled_flows = (flow for flow in self.predicted if _is_required(flow, wide))
+        asked = {flow: modelled for modelled in modelled_flows for flow in self.reduction.expanded(modelled)}
         return PolicyContext(
             self.whole,
             self.rules,
             {flow: self.predicted[modelled] for flow, modelled in asked.items()},
             {flow: self.intended[modelled] for flow, modelled in asked.items()},
         )
-
-    def _is_asked(self, flow: Flow) -> bool:
-        """Whether the requirements depend on a flow: a rule with `*` matches it, or one of its ends is the outside."""
-        rules = self.rules.allow if self.rules else ()
-        is_at_edge = OUTSIDE in (flow.vantage.place, flow.endpoint.place)
-        return is_at_edge or any(rule.has_wildcard and rule.matches(flow) for rule in rules)
-
-    def _stands_for(self, flow: Flow) -> Iterator[Flow]:
-        return self.reduction.expanded(flow)
 
     def judged(self) -> list[JudgedFlow]:
         """Return the judged flows."""
@@ -113,6 +109,11 @@ class Scenario:
         return {(source, target) for source, target in pairs if HOST not in (source, target) and source != target}
 
 
+def _is_required(flow: Flow, wide: Sequence[PolicyRule]) -> bool:
+    """Whether the requirements of a policy depend on a flow: one end is the outside, or a rule with `*` matches it."""
+    return OUTSIDE in (flow.vantage.place, flow.endpoint.place) or any(rule.matches(flow) for rule in wide)
+
+
 def build_scenario(whole: Project, rules: Policy | None, assumed: Assumptions) -> Scenario:
     """Return the scenario of a project, in which each class of services and each range of ports is modelled once."""
     return scenario_of(whole, reduce_project(whole, rules), rules, assumed)
@@ -125,9 +126,12 @@ def scenario_of(whole: Project, reduction: Reduction, rules: Policy | None, assu
     named = {name: reduction.visible_ports(name, _named(rules, name)) for name in project.services}
     asked = reduction.with_ranges(flow_enumeration.flows(project, facts, named))
     plain = predictor.predict(project, facts, asked)
-    predicted = {flow: synthetic_facts.undetermined(project, facts, flow) or by_rule for flow, by_rule in plain.items()}
-    intended = verdict_intent.intended(project, rules, predicted)
-    return Scenario(project, facts, rules, predicted, intended, whole, reduction)
+    undetermined = synthetic_facts.undetermined_services(project)
+    predicted = {
+        flow: (flow.endpoint.place in undetermined and synthetic_facts.undetermined(project, facts, flow)) or by_rule
+        for flow, by_rule in plain.items()
+    }
+    return Scenario(project, facts, rules, predicted, whole, reduction)
 
 
 def _named(rules: Policy | None, place: str) -> set[tuple[Protocol, int]]:
