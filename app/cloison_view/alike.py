@@ -29,8 +29,7 @@ Cells = dict[str, dict[str, list[Hashable]]]
 
 def fold(summary: Summary) -> Summary:
     """Return the summary with one place for all services that are alike."""
-    groups, services = _groups(summary), summary.records.networks
-    members = {label: tuple(names) for names in groups if (label := folded_name(names)) not in services}
+    members = {folded_name(names): tuple(names) for names in _groups(summary)}
     labels = {place: label for label, names in members.items() for place in names}
     if not labels:
         return summary
@@ -59,7 +58,7 @@ def _groups(summary: Summary) -> list[list[str]]:
     """Return the services that are alike, in groups that are large enough."""
     rows, columns = _cells(summary)
     alike: dict[Hashable, list[list[str]]] = {}
-    for place in summary.records.networks:
+    for place in [name for name in summary.records.networks if name in rows or name in columns]:
         groups = alike.setdefault(_signature(summary, place, rows, columns), [])
         known = next((group for group in groups if _is_alike(group[0], place, rows, columns)), None)
         if known is None:

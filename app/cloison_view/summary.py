@@ -188,7 +188,7 @@ def _connection(records: Records, pair: Pair, states: StatePositions) -> Connect
     if len(states) == 1:
         ((state, flows),) = states.items()
         is_open = state.observed == OPEN
-        return Connection(*pair, *state, is_open=is_open, scope=FULL_SCOPE, flows=tuple(sorted(flows)))
+        return Connection(source, end, **state._asdict(), is_open=is_open, scope=FULL_SCOPE, flows=tuple(sorted(flows)))
     state = worst_state(states)
     worst = [own for own in states if own.judgement == state.judgement]
     return Connection(

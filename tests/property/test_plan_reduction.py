@@ -19,7 +19,7 @@ from cloison.plan.requirements import allowed, requirements
 from cloison.plan.synthetic_facts import Assumptions
 
 Body = dict[str, Any]
-NAMES: Final = tuple(f"s{number}" for number in range(9))
+NAMES: Final = tuple(f"s{number}" for number in range(11))
 PLACES: Final = st.sampled_from([*NAMES, "*", "backends", "outside", "host"])
 TARGETS: Final = st.sampled_from(["", ":80", ":3000", ":5001-5003/udp", ":5004/udp", ":5000-5009/udp"])
 FLOWS: Final = st.builds("{} -> {}{}".format, PLACES, PLACES, TARGETS)

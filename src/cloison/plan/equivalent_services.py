@@ -21,6 +21,8 @@ from cloison.model.flow import HOST, Protocol
 
 MIN_CLASS: Final = 5
 """The fewest services of a class; fewer are all modelled."""
+MANY: Final = 10
+"""From this number on services are one class although the ports that they expose differ."""
 MODELLED: Final = 2
 """The number of services that stand for a class."""
 HostPort = tuple[Protocol, int]
@@ -45,12 +47,20 @@ def service_classes(project: Project, rules: Policy | None) -> list[ServiceClass
     by_place = _rules_by_place(rules)
     owners = Counter(map(project.owner, project.services))
     shared = _shared_host_ports(project)
-    groups: dict[Hashable, list[str]] = {}
+    groups: dict[Hashable, dict[Hashable, list[str]]] = {}
     for name, service in sorted(project.services.items()):
         has_own_namespace = project.owner(name) == name and owners[name] == 1
         if has_own_namespace and shared.isdisjoint(_host_ports(service)):
-            groups.setdefault(_properties(service, by_place), []).append(name)
-    return sorted(ServiceClass(tuple(names)) for names in groups.values() if len(names) >= MIN_CLASS)
+            same_ports = groups.setdefault(_properties(service, by_place), {})
+            same_ports.setdefault(frozenset(service.exposed), []).append(name)
+    found = (names for same_ports in groups.values() for names in _joined(same_ports))
+    return sorted(ServiceClass(tuple(names)) for names in found if len(names) >= MIN_CLASS)
+
+
+def _joined(same_ports: Mapping[Hashable, list[str]]) -> Iterable[list[str]]:
+    """Return one class for many services, whatever they expose, or one for each set of exposed ports for few."""
+    members = sorted(name for names in same_ports.values() for name in names)
+    return [members] if len(members) >= MANY else same_ports.values()
 
 
 def _rules_by_place(rules: Policy | None) -> dict[str, list[RankedRule]]:

@@ -226,7 +226,7 @@ def _host_listeners(ports: Ports) -> Iterator[Listener]:
 
 
 def undetermined_services(project: Project) -> frozenset[str]:
-    """Return the services for which `undetermined` may have an answer: those with ports, on a network of another driver."""
+    """Return the services for which `undetermined` may have an answer: with ports, on a network of another driver."""
     known = {network.name for network in project.networks.values() if network.driver == BRIDGE and not network.external}
     return frozenset(
         name for name, body in project.services.items() if body.ports and not known.issuperset(body.networks)

@@ -35,11 +35,15 @@ class Limits:
     reasons: int
     findings: int
     notes: int
+    effects: int
+    """Sentences about the effect of a proposal."""
     yaml_lines: int
 
 
-DETAILED: Final = Limits(rows=60, bands=6, items=40, texts=12, reasons=MAX_NAMED, findings=40, notes=40, yaml_lines=80)
-BRIEF: Final = Limits(rows=6, bands=1, items=1, texts=1, reasons=1, findings=2, notes=2, yaml_lines=0)
+DETAILED: Final = Limits(
+    rows=60, bands=6, items=40, texts=12, reasons=MAX_NAMED, findings=40, notes=40, effects=4, yaml_lines=80
+)
+BRIEF: Final = Limits(rows=6, bands=1, items=1, texts=1, reasons=1, findings=1, notes=2, effects=1, yaml_lines=0)
 
 
 def limits_for(summary: Summary) -> Limits:

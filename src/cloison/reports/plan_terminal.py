@@ -137,7 +137,8 @@ def _proposal(plan: Plan, width: int, limits: Limits) -> list[Text]:
     how = "the smallest set" if plan.proposal.exact else "a small set"
     head = f"Proposal: {few}, {how} in which services share a network only where the policy needs it"
     lines = paragraph(head, width, style="bold")
-    for text in _effects(plan.proposal, MAX_NAMED if limits is BRIEF else 2 * MAX_NAMED):
+    effects = list(_effects(plan.proposal, MAX_NAMED if limits is BRIEF else 2 * MAX_NAMED))
+    for text in effects[: limits.effects]:
         lines += paragraph(text, width, first=("  ", ""))
     yaml = plan.proposal.yaml.splitlines()
     shown = yaml[: limits.yaml_lines]

@@ -79,7 +79,7 @@ def _action_item(
     for reason in item.reasons[: limits.reasons]:
         lines += paragraph(reason, width, first=("    why  ", "dim"))
     hidden = len(item.reasons) - limits.reasons
-    if hidden > 0:
+    if hidden > 0 and limits is not BRIEF:
         lines.append(styled_line((f"         and {pluralize(hidden, 'reason')} of the same kind", "")))
     lines += paragraph(item.advice.sentence, width, first=("    do   ", "dim"))
     lines += [styled_line(("         $ ", "dim"), (command, "cyan")) for command in item.advice.commands]
