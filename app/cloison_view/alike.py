@@ -1,6 +1,7 @@
 """Folds places that a document treats alike into one: replicas under several names are one row and one column.
 
 Input: a `Summary`. Output: a `Summary` whose connections start and end at the folded places.
+Ranges of ports with equal cells are folded in the same way.
 Rule: two services are alike only if they are on the same networks, have the same ports, and exchanging them changes no
 cell of the matrix. Counts are those of the summary that was folded, so all reports agree. A plan names services of
 which it models two (`alike`); the name of a folded place counts all of them.
@@ -15,7 +16,7 @@ from dataclasses import replace
 from typing import Final
 
 from cloison_view.connections import StatePositions
-from cloison_view.labels import natural_key
+from cloison_view.labels import HOST, natural_key
 from cloison_view.ports import TargetPort
 from cloison_view.records import Records
 from cloison_view.summary import Pair, Summary, connections_of
@@ -28,17 +29,41 @@ Cells = dict[str, dict[str, list[Hashable]]]
 
 
 def fold(summary: Summary) -> Summary:
-    """Return the summary with one place for all services that are alike."""
-    members = {folded_name(names): tuple(names) for names in _groups(summary)}
+    """Return the summary with one place for all services that are alike, and one port for a range of ports."""
+    ranges = _ranges(summary)
+    ranged = replace(_merged(summary, {}, ranges), whole=summary, ranges=ranges) if ranges else summary
+    members = {folded_name(names): tuple(names) for names in _groups(ranged)}
     labels = {place: label for label, names in members.items() for place in names}
     if not labels:
-        return summary
+        return ranged
+    return replace(_merged(ranged, labels, {}), whole=summary, labels=labels, members=members, ranges=ranges)
+
+
+def _merged(summary: Summary, labels: Mapping[str, str], ranges: Mapping[TargetPort, TargetPort]) -> Summary:
+    """Return the summary of the same flows between other places and ports."""
     states: dict[Pair, StatePositions] = {}
     for (source, end), found in summary.states.items():
-        held = states.setdefault((labels.get(source, source), _labelled(end, labels)), {})
+        held = states.setdefault((labels.get(source, source), _labelled(ranges.get(end, end), labels)), {})
         for state, flows in found.items():
             held.setdefault(state, []).extend(flows)
-    return Summary(summary.records, states, connections_of(summary.records, states), summary, labels, members)
+    return Summary(summary.records, states, connections_of(summary.records, states))
+
+
+def _ranges(summary: Summary) -> dict[TargetPort, TargetPort]:
+    """Return the range of each port that its neighbours are alike in every cell, for ranges of several ports."""
+    columns: dict[TargetPort, list[Hashable]] = {}
+    for found in summary.connections:
+        cell = (found.intended, found.predicted, found.observed, found.judgement, found.is_open, found.drift)
+        columns.setdefault(found.end, []).append((found.source, *cell, found.scope))
+    runs: list[list[TargetPort]] = []
+    for end in sorted(end for end in columns if end.port and not end.last_port and end.place != HOST):
+        last = runs[-1][-1] if runs else None
+        if last and end == replace(last, port=last.port + 1) and columns[end] == columns[last]:
+            runs[-1].append(end)
+        else:
+            runs.append([end])
+    long_runs = [run for run in runs if len(run) >= MIN_FOLDED]
+    return {end: replace(run[0], last_port=run[-1].port) for run in long_runs for end in run}
 
 
 def _labelled(end: TargetPort, labels: Mapping[str, str]) -> TargetPort:

@@ -71,6 +71,8 @@ class Summary:
     """The name of the folded place of each service that is in one."""
     members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The services of each folded place."""
+    ranges: Mapping[TargetPort, TargetPort] = field(default_factory=dict)
+    """The range of each port that is in one."""
 
     @cached_property
     def sources(self) -> tuple[str, ...]:
@@ -118,6 +120,7 @@ class Summary:
         """Return the connection to which the flow at a position belongs."""
         records = self.records
         source, end = records.source(position).place, records.target_ports[records.value(position, "endpoint")]
+        end = self.ranges.get(end, end)
         if not self.labels:
             return source, end
         place = self.labels.get(end.place, end.place)

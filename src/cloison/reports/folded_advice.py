@@ -24,7 +24,7 @@ def folded_advice(proof: Proof, summary: Summary) -> Advise:
 
     def advise(position: int) -> Advice:
         item = resolve(proof, position)
-        return advice(topology, folded_flow(item, summary) if item.flow.cause is Cause.FILE else item)
+        return advice(topology, folded_flow(item, summary, position) if item.flow.cause is Cause.FILE else item)
 
     return advise
 
@@ -35,11 +35,15 @@ def folded_topology(topology: Topology, summary: Summary) -> Topology:
     return replace(topology, declared={**topology.declared, **declared})
 
 
-def folded_flow(item: ResolvedFlow, summary: Summary) -> ResolvedFlow:
-    """Return a flow between the folded places of its ends."""
-    source, target = (summary.labels.get(part.place, part.place) for part in (item.source, item.target))
-    if (source, target) == (item.source.place, item.target.place):
+def folded_flow(item: ResolvedFlow, summary: Summary, position: int) -> ResolvedFlow:
+    """Return the flow at a position between the folded places and at the range of ports of its connection."""
+    source, end = summary.pair(position)
+    ports = end.numbers if end.last_port else ""
+    if (source, end.place, ports) == (item.source.place, item.target.place, item.ports):
         return item
     return replace(
-        item, source=structs.replace(item.source, place=source), target=structs.replace(item.target, place=target)
+        item,
+        source=structs.replace(item.source, place=source),
+        target=structs.replace(item.target, place=end.place),
+        ports=ports,
     )

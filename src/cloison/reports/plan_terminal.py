@@ -91,7 +91,7 @@ def _advice(plan: Plan, summary: Summary) -> Advise:
     def advise(position: int) -> Advice:
         if plan.flows[position].judgement is Judgement.UNKNOWN:
             return UNDECIDED
-        return proof_advice.advice(topology, folded_flow(_resolve(plan, plan.flows[position]), summary))
+        return proof_advice.advice(topology, folded_flow(_resolve(plan, plan.flows[position]), summary, position))
 
     return advise
 

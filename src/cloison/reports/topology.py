@@ -21,6 +21,8 @@ class ResolvedFlow:
     flow: FlowPart
     source: VantagePart
     target: EndpointPart
+    ports: str = ""
+    """The range of ports for which the flow stands in a report, empty for its own port."""
 
 
 def resolve(proof: Proof, position: int) -> ResolvedFlow:
@@ -90,10 +92,9 @@ def topology_of(
     )
 
 
-def port_numbers(end: EndpointPart) -> str:
-    """Return the service port of an endpoint, or its range in a plan; empty for a canary."""
-    last = getattr(end, "last_port", 0)
-    return f"{end.service_port}-{last}" if last else str(end.service_port or "")
+def port_numbers(item: ResolvedFlow) -> str:
+    """Return the service port of a flow, or the range for which it stands; empty for a canary."""
+    return item.ports or str(item.target.service_port or "")
 
 
 def over_ipv6(_topology: Topology, item: ResolvedFlow) -> bool:
