@@ -17,7 +17,9 @@ from cloison_view.labels import MAX_NAMED, join_names, pluralize
 from cloison_view.summary import Summary
 
 MAX_PLACES: Final = 40
-"""In a project of more places, a report is short enough to be read at all."""
+"""The report of a plan of more places is shortened."""
+MANY_NETWORKS: Final = 4
+"""In a project of that many networks a report may be longer."""
 MAX_NAMES: Final = 8
 """A sentence names this many places or ports."""
 
@@ -43,12 +45,19 @@ class Limits:
 DETAILED: Final = Limits(
     rows=60, bands=6, items=40, texts=12, reasons=MAX_NAMED, findings=40, notes=40, effects=4, yaml_lines=80
 )
+MEDIUM: Final = Limits(rows=16, bands=2, items=5, texts=3, reasons=2, findings=8, notes=4, effects=2, yaml_lines=10)
 BRIEF: Final = Limits(rows=6, bands=1, items=1, texts=1, reasons=1, findings=1, notes=2, effects=1, yaml_lines=0)
 
 
 def limits_for(summary: Summary) -> Limits:
-    """Return the limits for a summary, by the number of its places before any was folded."""
-    return BRIEF if len({*(summary.whole or summary).sources, *summary.records.networks}) > MAX_PLACES else DETAILED
+    """Return the limits: a proof is detailed; a plan of many places is short, the more so on few networks.
+
+    A proof shows what was found on a real machine, and a plan is printed at every change of a file.
+    """
+    records = summary.records
+    if not records.is_plan or len({*(summary.whole or summary).sources, *records.networks}) <= MAX_PLACES:
+        return DETAILED
+    return MEDIUM if len(records.network_labels) >= MANY_NETWORKS else BRIEF
 
 
 def hidden_places(sources: int, targets: int) -> list[Text]:
