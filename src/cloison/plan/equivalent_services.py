@@ -23,6 +23,8 @@ MIN_CLASS: Final = 5
 """The fewest services of a class; fewer are all modelled."""
 MANY: Final = 10
 """From this number on services are one class although the ports that they expose differ."""
+LARGE: Final = 40
+"""In a project of more services, every class is one whatever its members expose."""
 MODELLED: Final = 2
 """The number of services that stand for a class."""
 HostPort = tuple[Protocol, int]
@@ -53,14 +55,15 @@ def service_classes(project: Project, rules: Policy | None) -> list[ServiceClass
         if has_own_namespace and shared.isdisjoint(_host_ports(service)):
             same_ports = groups.setdefault(_properties(service, by_place), {})
             same_ports.setdefault(frozenset(service.exposed), []).append(name)
-    found = (names for same_ports in groups.values() for names in _joined(same_ports))
+    many = MIN_CLASS if len(project.services) > LARGE else MANY
+    found = (names for same_ports in groups.values() for names in _joined(same_ports, many))
     return sorted(ServiceClass(tuple(names)) for names in found if len(names) >= MIN_CLASS)
 
 
-def _joined(same_ports: Mapping[Hashable, list[str]]) -> Iterable[list[str]]:
+def _joined(same_ports: Mapping[Hashable, list[str]], many: int) -> Iterable[list[str]]:
     """Return one class for many services, whatever they expose, or one for each set of exposed ports for few."""
     members = sorted(name for names in same_ports.values() for name in names)
-    return [members] if len(members) >= MANY else same_ports.values()
+    return [members] if len(members) >= many else same_ports.values()
 
 
 def _rules_by_place(rules: Policy | None) -> dict[str, list[RankedRule]]:
