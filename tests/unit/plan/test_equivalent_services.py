@@ -175,7 +175,7 @@ def test_the_report_is_short_where_the_policy_treats_every_service_differently()
 
 
 def test_a_report_of_many_networks_is_short_where_the_policy_treats_every_service_differently() -> None:
-    allow = ["outside -> s000:80", *(f"s{n:03} -> s{n + 20:03}:5432" for n in range(0, 79))]
+    allow = ["outside -> s000:80", *(f"s{n:03} -> s{n + 20:03}:5432" for n in range(79))]
     tolerate = [{"network": f"n{n}", "why": "x"} for n in range(20)]
 
     assert lines(planned(many_services(100, 20, "different", {"allow": allow, "tolerate": tolerate}))) < 200
