@@ -134,6 +134,18 @@ def test_a_service_whose_namespace_is_shared_is_in_no_class() -> None:
     assert [ALL[1:]] == classes(document)
 
 
+def test_a_rule_with_a_star_is_about_the_replicas_of_every_member() -> None:
+    document = workers(policy={"allow": ["* -> *"]})
+    for name in ALL:
+        document["services"][name]["scale"] = 2
+    plan = planned(document)
+
+    assert [ALL] == classes(document)
+    assert ("w0", "w0") in {
+        (plan.vantages[flow.vantage].place, plan.endpoints[flow.endpoint].place) for flow in plan.flows
+    }
+
+
 def test_the_proposal_counts_all_members_of_a_class() -> None:
     plan = planned(workers(policy={"allow": ["* -> db:3306", "w3 -> outside"]}))
     assert plan.proposal
