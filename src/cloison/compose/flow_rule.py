@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 from cloison.compose.project import Project
@@ -99,11 +100,11 @@ class PolicyRule:
     def matches(self, flow: Flow) -> bool:
         """Whether the rule matches `flow`."""
         end = flow.endpoint
-        return (
-            _matches_place(self.source, flow.vantage.place)
-            and _matches_place(self.target, end.place)
-            and self.covers(end.protocol, end.service_port)
-        )
+        return self.matches_places(flow.vantage.place, end.place) and self.covers(end.protocol, end.service_port)
+
+    def matches_places(self, source: str, target: str) -> bool:
+        """Whether the rule is about flows from one place to another."""
+        return _matches_place(self.source, source) and _matches_place(self.target, target)
 
     def needs(self, end: Endpoint) -> bool:
         """Whether the rule needs the port of an endpoint: of a range only the ports at which a process listens."""
@@ -113,6 +114,26 @@ class PolicyRule:
 def _matches_place(name: str, place: str) -> bool:
     """Whether a name of the policy matches a place; `*` matches every service of the project and nothing else."""
     return name == place or (name == ANY_PLACE and place not in (HOST, OUTSIDE) and not place.startswith(FOREIGN))
+
+
+class RulesByPlaces:
+    """Finds the rules between two places: a policy may have as many rules as the project has services."""
+
+    def __init__(self, rules: Iterable[PolicyRule]) -> None:
+        self._by_source: dict[str, list[tuple[int, PolicyRule]]] = {}
+        for position, rule in enumerate(rules):
+            self._by_source.setdefault(rule.source, []).append((position, rule))
+        self._found: dict[tuple[str, str], tuple[PolicyRule, ...]] = {}
+
+    def between(self, source: str, target: str) -> tuple[PolicyRule, ...]:
+        """Return the rules that match flows from `source` to `target`, in their order."""
+        found = self._found.get((source, target))
+        if found is None:
+            named = [ranked for name in {source, ANY_PLACE} for ranked in self._by_source.get(name, ())]
+            matching = (ranked for ranked in named if ranked[1].matches_places(source, target))
+            found = tuple(rule for _, rule in sorted(matching, key=itemgetter(0)))
+            self._found[source, target] = found
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, Final
 
 from cloison.compose.flow_rule import ANY_PLACE, Names, PolicyRule, parse_flow, quoted
@@ -136,13 +137,19 @@ def _members(names: Names, group: Any, members: Any, where: str) -> tuple[str, .
     return tuple(dict.fromkeys(found))
 
 
+def flow_rules(rules: Policy | None) -> list[PolicyRule]:
+    """Return the rules about flows: those of `allow`, then those of the tolerations."""
+    if rules is None:
+        return []
+    return [*rules.allow, *(toleration.rule for toleration in rules.tolerate if toleration.rule)]
+
+
 def check_ports(rules: Policy, known: Mapping[str, Collection[tuple[Protocol, int]]]) -> None:
     """Raise PolicyError for a rule whose port neither the file, the image nor any process of the service has.
 
     `known` maps each running service to its ports; rules about other places are not checked.
     """
-    flow_rules = [*rules.allow, *(toleration.rule for toleration in rules.tolerate if toleration.rule)]
-    for rule in flow_rules:
+    for rule in flow_rules(rules):
         ports = known.get(rule.target)
         if rule.port is None or ports is None or any(rule.covers(*port) for port in ports):
             continue
@@ -157,13 +164,17 @@ def check_rules_match(rules: Policy, flows: Iterable[Flow], completed: Collectio
 
     Rules about services of `completed`, which have run and ended, are not checked: these have no flows.
     """
-    asked = list(flows)
+    asked: dict[tuple[str, str], list[Flow]] = {}
+    for flow in flows:
+        asked.setdefault((flow.vantage.place, flow.endpoint.place), []).append(flow)
     for rule in rules.allow:
         if not {rule.source, rule.target}.isdisjoint(completed):
             continue
-        if not any(rule.matches(flow) for flow in asked):
+        pairs = asked if rule.has_wildcard else [(rule.source, rule.target)]
+        if not any(rule.matches(flow) for pair in pairs for flow in asked.get(pair, ())):
             raise PolicyError(
-                f'{rule.where}: "{rule.text}" matches no flow of this project; {_cover_hint(rule, asked)}'
+                f'{rule.where}: "{rule.text}" matches no flow of this project; '
+                f"{_cover_hint(rule, chain.from_iterable(asked.values()))}"
             )
 
 

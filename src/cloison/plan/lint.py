@@ -18,6 +18,7 @@ from cloison.model.facts import Facts
 from cloison.model.flow import EVERY_ADDRESS, HOST, Protocol
 from cloison.model.outcome import Reach
 from cloison.model.text import listed
+from cloison.plan.port_ranges import published_ranges
 from cloison.plan.requirements import LOOPBACK, PolicyContext, allowed, is_project_bridge
 from cloison.plan.synthetic_facts import REPLICA_CAP, publishes
 from cloison.predict.context import GATEWAY_MODE, GATEWAY_MODES, NAT
@@ -107,15 +108,16 @@ def _labels(project: Project, names: Iterable[str]) -> str:
 def _ports(facts: Facts, service: Service) -> Iterator[LintFinding]:
     where = f"services.{service.name}.ports"
     reach = publishes(service, facts.networks)
-    for port in service.ports:
-        target = f"{service.name}:{port.target}{'' if port.protocol == 'tcp' else f'/{port.protocol}'}"
+    for port, last in published_ranges(service.ports):
+        numbers = f"{port.target}-{last}" if last else str(port.target)
+        target = f"{service.name}:{numbers}{'' if port.protocol == 'tcp' else f'/{port.protocol}'}"
+        host, verb = (_host_ports(port, last), "forward") if last else (_host_port(port), "forwards")
         if reach is Reach.SHUT:
-            yield LintFinding(where, LintKind.UNPUBLISHED, f"{target} is not published{_why_not(service)}")
+            are = "are" if last else "is"
+            yield LintFinding(where, LintKind.UNPUBLISHED, f"{target} {are} not published{_why_not(service)}")
         else:
             perhaps = "" if reach is Reach.OPEN else ", if one of its networks is a bridge that is not internal"
-            yield LintFinding(
-                where, LintKind.PUBLISHED, f"{_host_port(port)} forwards to {target}, {_bind_scope(port)}{perhaps}"
-            )
+            yield LintFinding(where, LintKind.PUBLISHED, f"{host} {verb} to {target}, {_bind_scope(port)}{perhaps}")
 
 
 def _why_not(service: Service) -> str:
@@ -126,6 +128,14 @@ def _why_not(service: Service) -> str:
 
 def _host_port(port: Port) -> str:
     return f"port {port.host_port} of the host" if port.host_port else "a port of the host that the engine chooses"
+
+
+def _host_ports(port: Port, last: int) -> str:
+    """Return the ports of the host that a range of ports from `port` to `last` is published at."""
+    end = port.host_port + last - port.target
+    return (
+        f"ports {port.host_port}-{end} of the host" if port.host_port else "ports of the host that the engine chooses"
+    )
 
 
 def _bind_scope(port: Port) -> str:

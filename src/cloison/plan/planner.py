@@ -7,27 +7,35 @@ Rule: the prediction takes the place of the observation of a proof, so the same 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import msgspec
+from msgspec import structs
 
 from cloison.compose import policy
 from cloison.compose.addressing import check_addresses
+from cloison.compose.flow_rule import PolicyRule
 from cloison.compose.policy import Policy
-from cloison.compose.project import Project
+from cloison.compose.project import Port, Project, Service
 from cloison.model.facts import EngineFacts, Facts
-from cloison.model.flow import HOST, Flow, Protocol
+from cloison.model.flow import HOST, OUTSIDE, Endpoint, Flow, Protocol
 from cloison.model.outcome import Observation, Outcome, Reach
 from cloison.plan import synthetic_facts
+from cloison.plan.equivalent_services import ServiceClass
 from cloison.plan.lint import lint
+from cloison.plan.reduction import Reduction, reduce_project
 from cloison.plan.requirements import PolicyContext, allowed, requirements
 from cloison.plan.schema import (
+    AlikePart,
+    AlikeServicePart,
     AssumedPart,
     LintFindingPart,
     Plan,
     PlanCoverage,
+    PlanEndpointPart,
     PlannedFlow,
     PlanVantagePart,
     PlanVerdict,
@@ -53,20 +61,39 @@ PREDICTED_OUTCOME: Final = {Reach.OPEN: Outcome.ACCEPTED, Reach.SHUT: Outcome.SI
 """The outcome that represents a prediction, so that the table of judgements applies to it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scenario:
-    """A project with its synthetic facts, its policy, and the predicted and the intended matrix."""
+    """A project with its synthetic facts, its policy, and its predicted matrix; the intended one is made when asked."""
 
     project: Project
     facts: Facts
     rules: Policy | None
     predicted: Mapping[Flow, Prediction]
-    intended: Mapping[Flow, Intention]
+    whole: Project
+    """The project with all of its services and ports."""
+    reduction: Reduction
 
-    @property
+    @cached_property
+    def intended(self) -> Mapping[Flow, Intention]:
+        """The intended matrix."""
+        return verdict_intent.intended(self.project, self.rules, self.predicted)
+
+    @cached_property
     def policy_context(self) -> PolicyContext | None:
         """The context for questions about the policy's requirements; None without a policy."""
-        return PolicyContext(self.project, self.rules, self.predicted, self.intended) if self.rules else None
+        if self.rules is None:
+            return None
+        if not self.reduction.classes:
+            return PolicyContext(self.whole, self.rules, self.predicted, self.intended)
+        wide = [rule for rule in self.rules.allow if rule.has_wildcard]
+        modelled_flows = (flow for flow in self.predicted if _is_required(flow, wide))
+        asked = {flow: modelled for modelled in modelled_flows for flow in self.reduction.expanded(modelled)}
+        return PolicyContext(
+            self.whole,
+            self.rules,
+            {flow: self.predicted[modelled] for flow, modelled in asked.items()},
+            {flow: self.intended[modelled] for flow, modelled in asked.items()},
+        )
 
     def judged(self) -> list[JudgedFlow]:
         """Return the judged flows."""
@@ -77,18 +104,34 @@ class Scenario:
 
     def open_pairs(self) -> set[tuple[str, str]]:
         """Return the (source, target) pairs that are open at any port, without the host, which all places reach."""
-        pairs = {(f.vantage.place, f.endpoint.place) for f, p in self.predicted.items() if p.reach is Reach.OPEN}
+        modelled = {(f.vantage.place, f.endpoint.place) for f, p in self.predicted.items() if p.reach is Reach.OPEN}
+        pairs = (pair for open_pair in modelled for pair in self.reduction.expanded_pair(*open_pair))
         return {(source, target) for source, target in pairs if HOST not in (source, target) and source != target}
 
 
-def build_scenario(project: Project, rules: Policy | None, assumed: Assumptions) -> Scenario:
-    """Return the scenario of a project: its synthetic facts, and a prediction and an intention for every flow."""
+def _is_required(flow: Flow, wide: Sequence[PolicyRule]) -> bool:
+    """Whether the requirements of a policy depend on a flow: one end is the outside, or a rule with `*` matches it."""
+    return OUTSIDE in (flow.vantage.place, flow.endpoint.place) or any(rule.matches(flow) for rule in wide)
+
+
+def build_scenario(whole: Project, rules: Policy | None, assumed: Assumptions) -> Scenario:
+    """Return the scenario of a project, in which each class of services and each range of ports is modelled once."""
+    return scenario_of(whole, reduce_project(whole, rules), rules, assumed)
+
+
+def scenario_of(whole: Project, reduction: Reduction, rules: Policy | None, assumed: Assumptions) -> Scenario:
+    """Return the scenario of a reduced project: synthetic facts, and a prediction and an intention for every flow."""
+    project = reduction.project
     facts = synthetic_facts.synthetic_facts(project, assumed, _named(rules, HOST))
-    asked = flow_enumeration.flows(project, facts, {name: _named(rules, name) for name in project.services})
+    named = {name: reduction.visible_ports(name, _named(rules, name)) for name in project.services}
+    asked = reduction.with_ranges(flow_enumeration.flows(project, facts, named))
     plain = predictor.predict(project, facts, asked)
-    predicted = {flow: synthetic_facts.undetermined(project, facts, flow) or by_rule for flow, by_rule in plain.items()}
-    intended = verdict_intent.intended(project, rules, predicted)
-    return Scenario(project, facts, rules, predicted, intended)
+    undetermined = synthetic_facts.undetermined_services(project)
+    predicted = {
+        flow: (flow.endpoint.place in undetermined and synthetic_facts.undetermined(project, facts, flow)) or by_rule
+        for flow, by_rule in plain.items()
+    }
+    return Scenario(project, facts, rules, predicted, whole, reduction)
 
 
 def _named(rules: Policy | None, place: str) -> set[tuple[Protocol, int]]:
@@ -107,8 +150,9 @@ def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
     check_addresses(project)
     scenario = build_scenario(synthetic_facts.with_capped_replicas(project), policy.policy(project), assumed)
     if scenario.rules:
-        own = Policy(tuple(rule for rule in scenario.rules.allow if not rule.names_foreign), ())
-        policy.check_rules_match(own, scenario.predicted)
+        dropped = scenario.reduction.dropped
+        own = [r for r in scenario.rules.allow if not r.names_foreign and dropped.isdisjoint((r.source, r.target))]
+        policy.check_rules_match(Policy(tuple(own), ()), scenario.predicted)
     judged = scenario.judged()
     places, ends = sorted({f.vantage for f in scenario.predicted}), sorted({f.endpoint for f in scenario.predicted})
     where = ({v: i for i, v in enumerate(places)}, {end: i for i, end in enumerate(ends)})
@@ -124,7 +168,7 @@ def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
         assumed=_assumed(engine, assumed.external),
         policy=proof_build.policy_part(scenario.rules),
         vantages=[PlanVantagePart(v.place, v.container) for v in places],
-        endpoints=[proof_build.endpoint_part(end) for end in ends],
+        endpoints=[_endpoint_part(end) for end in ends],
         flows=[
             _flow(
                 item, where[0][item.flow.vantage], where[1][item.flow.endpoint], has_policy=scenario.rules is not None
@@ -138,7 +182,27 @@ def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
         ],
         proposal=_proposal(scenario, assumed),
         notes=unneeded_tolerations(scenario.rules, judged, policy.tolerated_devices(scenario.rules)),
+        alike=[_alike_part(scenario.whole, found) for found in scenario.reduction.classes],
     )
+
+
+def _endpoint_part(end: Endpoint) -> PlanEndpointPart:
+    return PlanEndpointPart(**structs.asdict(proof_build.endpoint_part(end)), last_port=end.last_port)
+
+
+def _alike_part(project: Project, found: ServiceClass) -> AlikePart:
+    services = [AlikeServicePart(name, _port_texts(project.services[name])) for name in found.members]
+    return AlikePart(list(found.modelled), services)
+
+
+def _port_texts(service: Service) -> list[str]:
+    """Return the ports of a service in the short syntax of Compose."""
+    published = {f"{_host_text(port)}{port.target}/{port.protocol}" for port in service.ports}
+    return sorted(published | {f"{port}/{protocol}" for protocol, port in service.exposed})
+
+
+def _host_text(port: Port) -> str:
+    return f"{port.host_address}:{port.host_port}:" if port.host_address else f"{port.host_port}:"
 
 
 def _verdict(judged: Iterable[JudgedFlow], skipped: Iterable[SkippedPart], *, has_policy: bool) -> PlanVerdict:
@@ -176,7 +240,7 @@ def _flow(item: JudgedFlow, vantage: int, endpoint: int, *, has_policy: bool) ->
 
 def _proposal(scenario: Scenario, assumed: Assumptions) -> ProposalPart | None:
     policy_context = scenario.policy_context
-    found = propose(scenario.project, requirements(policy_context)) if policy_context else None
+    found = propose(scenario.whole, requirements(policy_context)) if policy_context else None
     return _proposal_part(policy_context, scenario, found, assumed) if policy_context and found else None
 
 
@@ -200,7 +264,7 @@ def _proposal_part(
 def apply_proposal(scenario: Scenario, proposal: Proposal, assumed: Assumptions) -> Scenario:
     """Return the scenario of the project with the proposal applied, and the policy without its tolerations."""
     rules = Policy(scenario.rules.allow, ()) if scenario.rules else None
-    return build_scenario(with_proposal(scenario.project, proposal), rules, assumed)
+    return build_scenario(with_proposal(scenario.whole, proposal), rules, assumed)
 
 
 def unallowed_pairs(policy_context: PolicyContext, pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
+
 from cloison.model.outcome import Reach
 from cloison.plan.lint import LintKind
 from cloison.proof.schema import (
@@ -56,6 +58,29 @@ class PlanVantagePart(Part, frozen=True):
 
     place: str
     container: str
+
+
+class PlanEndpointPart(EndpointPart, frozen=True):
+    """An endpoint; with `last_port` it stands for every service port from `service_port` to that one.
+
+    Where `port` differs from `service_port`, it does by the same number for all of them.
+    """
+
+    last_port: SafeInteger = 0
+
+
+class AlikeServicePart(Part, frozen=True):
+    """A service of a class, with its ports in the short syntax of Compose."""
+
+    service: str
+    ports: list[str]
+
+
+class AlikePart(Part, frozen=True):
+    """Services that are predicted and judged alike: the flows of the `modelled` ones stand for those of all."""
+
+    modelled: list[str]
+    services: list[AlikeServicePart]
 
 
 class PlannedFlow(Part, frozen=True):
@@ -126,13 +151,14 @@ class Plan(Part, frozen=True):
     assumed: AssumedPart
     policy: PolicyPart | None
     vantages: list[PlanVantagePart]
-    endpoints: list[EndpointPart]
+    endpoints: list[PlanEndpointPart]
     flows: list[PlannedFlow]
     totals: Totals
     coverage: PlanCoverage
     remarks: list[LintFindingPart]
     proposal: ProposalPart | None
     notes: list[str]
+    alike: list[AlikePart] = msgspec.field(default_factory=list)
 
     def __post_init__(self) -> None:
         if any(f.vantage >= len(self.vantages) or f.endpoint >= len(self.endpoints) for f in self.flows):

@@ -225,6 +225,14 @@ def _host_listeners(ports: Ports) -> Iterator[Listener]:
     return (Listener("", protocol, wildcard, port) for protocol, port in ports for wildcard in WILDCARD.values())
 
 
+def undetermined_services(project: Project) -> frozenset[str]:
+    """Return the services for which `undetermined` may have an answer: with ports, on a network of another driver."""
+    known = {network.name for network in project.networks.values() if network.driver == BRIDGE and not network.external}
+    return frozenset(
+        name for name, body in project.services.items() if body.ports and not known.issuperset(body.networks)
+    )
+
+
 def undetermined(project: Project, facts: Facts, flow: Flow) -> Prediction | None:
     """Return unknown for a flow to a published service that depends on a network with an unknown driver.
 

@@ -104,6 +104,9 @@ def outside_to_host_namespace(context: PredictionContext, flow: Flow) -> Predict
 
 def published_to_all(endpoint: Endpoint) -> str:
     """Return the rule of a port published beyond loopback; the engine has yet to choose port 0."""
+    if endpoint.port and endpoint.last_port:
+        last = endpoint.port + endpoint.last_port - endpoint.service_port
+        return f"ports {endpoint.port}-{last} of the host are published to every machine"
     return f"{f'port {endpoint.port}' if endpoint.port else 'a port'} of the host is published to every machine"
 
 

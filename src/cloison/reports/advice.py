@@ -19,6 +19,7 @@ from cloison.reports.topology import (
     Topology,
     over_ipv6,
     over_unfiltered_ipv6,
+    port_numbers,
     read_topology,
     resolve,
 )
@@ -70,7 +71,7 @@ def _advise(sentence: str, *commands: str, policy: bool = False) -> AdviceBuilde
         fields = {
             "source": display_name(item.source.place),
             "target": display_name(item.target.place),
-            "port": item.target.service_port or "",
+            "port": port_numbers(item),
             "network": topology.label(item.target.network),
             "line": item.flow.intended_by,
             "spoken": " and ".join(map(topology.label, topology.ipv6_networks(item.source.place))) or "its networks",
@@ -105,7 +106,7 @@ def _via_published_port(topology: Topology, item: ResolvedFlow) -> Advice:
     labels = " and ".join(topology.label(name) for name in topology.non_internal_networks(item.source.place))
     return Advice(
         f"the ports of the host are open to containers with a default route: make {labels or 'its networks'} "
-        f"`internal: true`, or remove port {item.target.service_port} from `ports` of "
+        f"`internal: true`, or remove port {port_numbers(item)} from `ports` of "
         f"{display_name(item.target.place)}",
         policy=True,
     )

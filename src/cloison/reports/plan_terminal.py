@@ -6,7 +6,7 @@ Rule: a plan observes nothing. Its sentences say `would reach` and `predicted`, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from msgspec.structs import asdict
@@ -16,6 +16,9 @@ from cloison.model.outcome import Outcome, Reach
 from cloison.plan.schema import Plan, PlannedFlow, ProposalPart
 from cloison.proof.schema import FlowPart, VantagePart, digest
 from cloison.reports import advice as proof_advice
+from cloison.reports.findings_section import findings_section
+from cloison.reports.folded_advice import folded_flow, folded_topology
+from cloison.reports.limits import BRIEF, Limits, limits_for, more
 from cloison.reports.sections import (
     EntryTemplates,
     action_section,
@@ -28,6 +31,7 @@ from cloison.reports.text import paragraph, render_lines, styled_line
 from cloison.reports.topology import ResolvedFlow, topology_of
 from cloison.verdict.judge import Cause, Judgement
 from cloison_view.action_items import Advice, Advise, action_items, tolerations
+from cloison_view.alike import fold
 from cloison_view.labels import MAX_NAMED, counted, join_names, pluralize
 from cloison_view.summary import Summary, summarize
 
@@ -62,30 +66,32 @@ NO_POLICY: Final = (
 
 def render(plan: Plan, *, color: bool, width: int, strict: bool) -> str:
     """Return the report for a terminal of `width` columns."""
-    available_width, summary = max(width, MIN_WIDTH), summarize(plan)
-    items = action_items(summary, strict=strict, advise=_advice(plan))
+    available_width, summary = max(width, MIN_WIDTH), fold(summarize(plan))
+    limits = limits_for(summary)
+    items = action_items(summary, strict=strict, advise=_advice(plan, summary))
     parts = (
         _headline(plan, available_width, strict=strict),
         [] if plan.policy else paragraph(NO_POLICY, available_width),
-        matrix_section(summary, available_width),
+        matrix_section(summary, available_width, limits),
         action_section(items, summary, available_width, ENTRY_TEMPLATES, strict=strict)
         or _nothing_section(plan, available_width),
-        [] if strict else toleration_section(tolerations(summary), summary, available_width),
-        _lint_findings(plan, available_width),
-        _proposal(plan, available_width),
+        [] if strict else toleration_section(tolerations(summary), summary, available_width, limits),
+        findings_section(plan, available_width, limits),
+        _proposal(plan, available_width, limits),
         _basis(plan, summary, available_width),
         [styled_line(("plan sha256:" + digest(plan), "dim"))],
     )
     return render_lines(join_sections(parts), color=color, width=available_width)
 
 
-def _advice(plan: Plan) -> Advise:
+def _advice(plan: Plan, summary: Summary) -> Advise:
     """Return a function that returns what to do about the flow at a position; an undecided flow needs a proof."""
-    topology = topology_of(plan.project, plan.endpoints)
+    topology = folded_topology(topology_of(plan.project, plan.endpoints), summary)
 
     def advise(position: int) -> Advice:
-        item = _resolve(plan, plan.flows[position])
-        return UNDECIDED if item.flow.judgement is Judgement.UNKNOWN else proof_advice.advice(topology, item)
+        if plan.flows[position].judgement is Judgement.UNKNOWN:
+            return UNDECIDED
+        return proof_advice.advice(topology, folded_flow(_resolve(plan, plan.flows[position]), summary, position))
 
     return advise
 
@@ -122,18 +128,7 @@ def _nothing_section(plan: Plan, width: int) -> list[Text]:
     return paragraph("Nothing to act on." if plan.flows else "The file has no flow to judge.", width, style="bold")
 
 
-def _lint_findings(plan: Plan, width: int) -> list[Text]:
-    lines = paragraph("In the file", width, style="bold") if plan.remarks or plan.notes else []
-    where = ""
-    for lint_finding in plan.remarks:
-        if lint_finding.where != where:
-            lines.append(styled_line(("  " + lint_finding.where, "cyan")))
-        where = lint_finding.where
-        lines += paragraph(lint_finding.says, width, first=("    - ", "dim"))
-    return lines + [line for note in plan.notes for line in paragraph(note, width, first=("  - ", ""))]
-
-
-def _proposal(plan: Plan, width: int) -> list[Text]:
+def _proposal(plan: Plan, width: int, limits: Limits) -> list[Text]:
     if plan.policy is None:
         return []
     if plan.proposal is None:
@@ -142,29 +137,39 @@ def _proposal(plan: Plan, width: int) -> list[Text]:
     how = "the smallest set" if plan.proposal.exact else "a small set"
     head = f"Proposal: {few}, {how} in which services share a network only where the policy needs it"
     lines = paragraph(head, width, style="bold")
-    for text in _effects(plan.proposal):
+    effects = list(_effects(plan.proposal, MAX_NAMED if limits is BRIEF else 2 * MAX_NAMED))
+    for text in effects[: limits.effects]:
         lines += paragraph(text, width, first=("  ", ""))
-    return [*lines, Text(""), *(styled_line(("    " + line, "cyan")) for line in plan.proposal.yaml.splitlines())]
+    yaml = plan.proposal.yaml.splitlines()
+    shown = yaml[: limits.yaml_lines]
+    lines += [Text("")] if shown else []
+    lines += [styled_line(("    " + line, "cyan")) for line in shown]
+    return lines + more(len(yaml) - len(shown), "line of YAML", plural="more lines of YAML")
 
 
-def _effects(proposal: ProposalPart) -> Iterator[str]:
+def _effects(proposal: ProposalPart, most: int = 2 * MAX_NAMED) -> Iterator[str]:
     if proposal.shuts:
-        yield f"It closes {_join_names(proposal.shuts)}."
+        yield f"It closes {join_names(proposal.shuts, most)}."
     if proposal.opens:
-        yield f"It opens {_join_names(proposal.opens)}."
+        yield f"It opens {join_names(proposal.opens, most)}."
     if proposal.leaves_open:
-        left = _join_names(proposal.leaves_open)
+        left = join_names(proposal.leaves_open, most)
         yield f"It leaves open {left}: no choice of networks closes these."
     fresh = [network.key for network in proposal.networks if network.is_new and len(network.members) > 1]
     if fresh:
         yield (
             f"Members of one network still reach each other on every port: if the policy names ports, "
-            f"tolerate {_join_names(fresh)}."
+            f"tolerate {join_names(fresh, most)}."
         )
 
 
-def _join_names(names: Sequence[str]) -> str:
-    return join_names(names, 2 * MAX_NAMED)
+def _classes(plan: Plan) -> str:
+    """Return how many services the flows of others stand for, empty for none."""
+    if not plan.alike:
+        return ""
+    services = sum(len(found.services) for found in plan.alike)
+    classes = pluralize(len(plan.alike), "class", "classes")
+    return f"{services} services in {classes} that are predicted alike: two of each are counted above"
 
 
 def _basis(plan: Plan, summary: Summary, width: int) -> list[Text]:
@@ -175,6 +180,7 @@ def _basis(plan: Plan, summary: Summary, width: int) -> list[Text]:
     rows = [
         ("counts", counted(summary.flow_counts, "flow")),
         ("", counted(summary.connection_counts, "connection")),
+        *(("classes", text) for text in (_classes(plan),) if text),
         ("from", "the file only: no container was started and no flow was probed; `cloison prove` does that"),
         ("engine", engine),
         (

@@ -21,6 +21,8 @@ class ResolvedFlow:
     flow: FlowPart
     source: VantagePart
     target: EndpointPart
+    ports: str = ""
+    """The range of ports for which the flow stands in a report, empty for its own port."""
 
 
 def resolve(proof: Proof, position: int) -> ResolvedFlow:
@@ -88,6 +90,11 @@ def topology_of(
         network_ip_versions={network: frozenset(versions) for network, versions in network_ip_versions.items()},
         members={vantage.container: vantage.via for vantage in vantages if vantage.origin is not Origin.ENGINE},
     )
+
+
+def port_numbers(item: ResolvedFlow) -> str:
+    """Return the service port of a flow, or the range for which it stands; empty for a canary."""
+    return item.ports or str(item.target.service_port or "")
 
 
 def over_ipv6(_topology: Topology, item: ResolvedFlow) -> bool:

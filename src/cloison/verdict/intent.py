@@ -17,6 +17,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
+from cloison.compose.flow_rule import RulesByPlaces
 from cloison.compose.policy import Policy, Toleration
 from cloison.compose.project import Project
 from cloison.model.flow import HOST, OUTSIDE, Endpoint, EndpointKind, Flow, Vantage
@@ -67,8 +68,9 @@ def intended(
         {_without_address(flow) for flow in is_open},
         {_without_address(flow) for flow in is_open if _is_published(flow)},
     )
+    candidates = RulesByPlaces(rules.allow)
     return {
-        flow: _intention(project, rules, flow, prediction.reach, (reachable, published))
+        flow: _intention(project, rules, candidates, flow, (prediction.reach, reachable, published))
         for flow, prediction in predicted.items()
     }
 
@@ -123,13 +125,13 @@ def _is_published_on_loopback(project: Project, flow: Flow) -> bool:
 def _intention(
     project: Project,
     rules: Policy,
+    candidates: RulesByPlaces,
     flow: Flow,
-    reach: Reach,
-    reachable_and_published: tuple[set[tuple[Vantage, Endpoint]], set[tuple[Vantage, Endpoint]]],
+    reach_and_open: tuple[Reach, set[tuple[Vantage, Endpoint]], set[tuple[Vantage, Endpoint]]],
 ) -> Intention:
-    reachable, published = reachable_and_published
-    for rule in rules.allow:
-        if rule.matches(flow):
+    reach, reachable, published = reach_and_open
+    for rule in candidates.between(flow.vantage.place, flow.endpoint.place):
+        if rule.covers(flow.endpoint.protocol, flow.endpoint.service_port):
             # A rule with `*` allows every flow that it matches and needs only those that are predicted open.
             optional = reach is not Reach.OPEN and (rule.has_wildcard or _without_address(flow) in reachable)
             optional |= _is_direct_from_outside(flow) and _without_address(flow) in published

@@ -60,9 +60,10 @@ def allowed(text: str) -> frozenset[tuple[str, str, str, int]]:
     """Return the connections that a flow covers: source, target, protocol, port."""
     found = planned({"groups": GROUPS, "allow": [text]})
     return frozenset(
-        (found.vantages[flow.vantage].place, end.place, end.protocol, end.service_port)
+        (found.vantages[flow.vantage].place, end.place, end.protocol, port)
         for flow in found.flows
         if flow.intended_by and (end := found.endpoints[flow.endpoint])
+        for port in range(end.service_port, max(end.service_port, end.last_port) + 1)
     )
 
 
