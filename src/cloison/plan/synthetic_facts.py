@@ -234,14 +234,12 @@ def undetermined_services(project: Project) -> frozenset[str]:
 
 
 def undetermined(project: Project, facts: Facts, flow: Flow) -> Prediction | None:
-    """Return unknown for a flow to a published service that depends on a network with an unknown driver.
+    """Return unknown for a flow to one of the `undetermined_services` that depends on a network with an unknown driver.
 
     Such a network may publish all of the service's ports or none of them.
     """
     end = flow.endpoint
-    body = project.services.get(end.place)
-    if body is None or not body.ports:
-        return None
+    body = project.services[end.place]
     undetermined_networks = sorted(n.name for n in facts.networks if n.name in body.networks and n.driver != BRIDGE)
     published = end.kind is EndpointKind.PUBLISHED and publishes(body, facts.networks) is Reach.UNKNOWN
     routed = flow.vantage.place == OUTSIDE and facts.engine.release < DIRECT_ROUTING_CLOSED and undetermined_networks
