@@ -17,7 +17,7 @@ from cloison.audit import container_inspect, dns_leak_check, forwarding_check, h
 from cloison.audit.loopback_exposure_check import check_loopback_exposure
 from cloison.engine.connection import socket_path
 from cloison.errors import CloisonError, NotProven, printable
-from cloison.findings import container_risks, engine_cves
+from cloison.findings import container_risks, container_states, engine_cves
 from cloison.findings.container_privileges import forwarding_paths
 from cloison.findings.container_risks import Risk
 from cloison.observe.observer import ProbeSession
@@ -46,10 +46,15 @@ def _with_dns_leaks(session: ProbeSession, risks: list[Risk], timeout: float) ->
 
 def known_risks(session: ProbeSession, timeout: float, *, is_rehearsal: bool) -> list[Risk]:
     """Return the risks of containers and engine: by inspection, by a forwarding test, or by the engine's version."""
+    of_project = checked("the state of the containers", lambda: _states(session))
     of_containers = (
         [] if is_rehearsal else checked("the containers' privileges", lambda: _container_risks(session, timeout))
     )
-    return [*of_containers, *checked("the engine", lambda: _engine_risks(session))]
+    return [*of_project, *of_containers, *checked("the engine", lambda: _engine_risks(session))]
+
+
+def _states(session: ProbeSession) -> list[Risk]:
+    return [*container_states.states(session.project.name, session.project.services, session.facts.containers)]
 
 
 def _engine_risks(session: ProbeSession) -> list[Risk]:

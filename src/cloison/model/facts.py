@@ -43,6 +43,8 @@ class Attachment:
     network: str
     address: str
     ipv6: str = ""
+    names: tuple[str, ...] = ()
+    """The names by which the network's members find it, sorted; a name that the engine makes of its ID is left out."""
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -102,6 +104,8 @@ class Container:
     """The port of the host's bridge through which a member is on a network that the engine does not know; or empty."""
     description: str = ""
     """What is known of such a member, as a phrase."""
+    state: str = ""
+    """`paused`, `restarting` or `unhealthy`, empty where nothing is unusual."""
 
     @property
     def is_vantage(self) -> bool:

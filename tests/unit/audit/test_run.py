@@ -45,15 +45,21 @@ def test_a_check_that_fails_is_a_finding_with_its_reason(error: Exception, why: 
 
 
 def test_every_part_of_the_audit_may_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_container_risks", "_engine_risks", "check_loopback_exposure", "_with_dns_leaks"):
+    for name in ("_states", "_container_risks", "_engine_risks", "check_loopback_exposure", "_with_dns_leaks"):
         monkeypatch.setattr(run, name, fail)
 
-    assert ["the containers' privileges", "the engine", "a port published on loopback"] == [
-        risk.where for risk in run.audit(SESSION, 0.1, is_rehearsal=False)
-    ]
-    assert ["the engine", "a port published on loopback", "DNS queries from internal networks"] == [
-        risk.where for risk in run.audit(SESSION, 0.1, is_rehearsal=True)
-    ]
+    assert [
+        "the state of the containers",
+        "the containers' privileges",
+        "the engine",
+        "a port published on loopback",
+    ] == [risk.where for risk in run.audit(SESSION, 0.1, is_rehearsal=False)]
+    assert [
+        "the state of the containers",
+        "the engine",
+        "a port published on loopback",
+        "DNS queries from internal networks",
+    ] == [risk.where for risk in run.audit(SESSION, 0.1, is_rehearsal=True)]
 
 
 def test_a_failure_in_the_thread_is_a_failure_of_the_check() -> None:
