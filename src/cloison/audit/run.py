@@ -20,7 +20,9 @@ from cloison.errors import CloisonError, NotProven, printable
 from cloison.findings import container_risks, container_states, engine_cves
 from cloison.findings.container_privileges import forwarding_paths
 from cloison.findings.container_risks import Risk
+from cloison.findings.egress_networks import egress_risks
 from cloison.observe.observer import ProbeSession
+from cloison.predict.egress_networks import predicted_egress
 
 UNCHECKED: Final = "unchecked"
 SOURCE: Final = "https://docs.docker.com/engine/security/"
@@ -54,7 +56,11 @@ def known_risks(session: ProbeSession, timeout: float, *, is_rehearsal: bool) ->
 
 
 def _states(session: ProbeSession) -> list[Risk]:
-    return [*container_states.states(session.project.name, session.project.services, session.facts.containers)]
+    facts, project = session.facts, session.project
+    return [
+        *container_states.states(project.name, project.services, facts.containers),
+        *egress_risks(facts.egress_networks, predicted_egress(project, facts)),
+    ]
 
 
 def _engine_risks(session: ProbeSession) -> list[Risk]:

@@ -43,7 +43,7 @@ class Attachment:
     network: str
     address: str
     ipv6: str = ""
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] = field(default=(), kw_only=True)
     """The names by which the network's members find it, sorted; a name that the engine makes of its ID is left out."""
 
     @property
@@ -114,6 +114,19 @@ class Container:
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class EgressNetworks:
+    """The networks that carry a container's packets to other machines over a version of IP, the kernel's choice first.
+
+    Several have default routes of the same metric. A default route over an interface of no network is named
+    `interface NAME`; without a default route there is none.
+    """
+
+    container: str
+    version: int
+    networks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class NetworkFacts:
     """A network as the engine reports it: subnets in CIDR notation, and the host's interface for it, if any."""
 
@@ -181,6 +194,8 @@ class Facts:
     """The host's addresses on the veth link to the outside, which exist only during the proof."""
     listeners: frozenset[Listener] = field(default_factory=frozenset)
     unmanaged_addresses: tuple[UnmanagedAddress, ...] = ()
+    egress_networks: tuple[EgressNetworks, ...] = ()
+    """The egress networks of the containers, without those that are not known."""
 
     def network(self, name: str) -> NetworkFacts | None:
         """Return the network with the engine name `name`, None when there is none."""

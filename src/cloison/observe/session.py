@@ -21,7 +21,14 @@ from cloison.linux import fd_limit, listening_sockets, netns
 from cloison.model.facts import Container, Listener
 from cloison.model.flow import HOST, LINK_LOCAL, OUTSIDE, Protocol
 from cloison.model.outcome import Outcome
-from cloison.observe import external_host, host_addresses, network_members, translations, unmanaged_addresses
+from cloison.observe import (
+    egress_networks,
+    external_host,
+    host_addresses,
+    network_members,
+    translations,
+    unmanaged_addresses,
+)
 from cloison.observe.external_host import ExternalHost
 from cloison.observe.interpret import VantageKey
 from cloison.observe.observer import ProbeSession
@@ -78,6 +85,9 @@ def probe_session(
         session.facts = replace(
             session.facts,
             unmanaged_addresses=unmanaged_addresses.find_unmanaged(session.facts, session.probe_sockets),
+        )
+        session.facts = replace(
+            session.facts, egress_networks=egress_networks.read(session.facts, project.name, session.probe_sockets)
         )
         session.containers_by_name = {container.name: container for container in session.facts.containers}
         found, session.proxies = _listeners(session)

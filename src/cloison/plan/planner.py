@@ -39,11 +39,13 @@ from cloison.plan.segmentation import Proposal, proposal_yaml, propose, with_pro
 from cloison.plan.synthetic_facts import Assumptions
 from cloison.predict import predictor
 from cloison.predict.context import Prediction
+from cloison.predict.egress_networks import predicted_egress
 from cloison.proof import build as proof_build
 from cloison.proof.schema import SkippedPart, Tool
 from cloison.verdict import flow_enumeration
 from cloison.verdict import intent as verdict_intent
 from cloison.verdict import judge as verdict_judge
+from cloison.verdict.egress_networks import needed_egress
 from cloison.verdict.intent import Intention
 from cloison.verdict.judge import JudgedFlow, Judgement
 from cloison.verdict.reasons import reason, unneeded_tolerations
@@ -86,8 +88,10 @@ def build_scenario(project: Project, rules: Policy | None, assumed: Assumptions)
     facts = synthetic_facts.synthetic_facts(project, assumed, _named(rules, HOST))
     asked = flow_enumeration.flows(project, facts, {name: _named(rules, name) for name in project.services})
     plain = predictor.predict(project, facts, asked)
-    predicted = {flow: synthetic_facts.undetermined(project, facts, flow) or by_rule for flow, by_rule in plain.items()}
-    intended = verdict_intent.intended(project, rules, predicted)
+    predicted = {flow: synthetic_facts.undetermined(project, facts, flow) or known for flow, known in plain.items()}
+    found = predicted_egress(project, facts)
+    by_rule = verdict_intent.intended(project, rules, predicted, found)
+    intended = needed_egress(by_rule, lambda flow: predicted[flow].reach is Reach.SHUT)
     return Scenario(project, facts, rules, predicted, intended)
 
 

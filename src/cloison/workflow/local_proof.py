@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import wait
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -24,15 +24,18 @@ from cloison.compose import project as compose_project
 from cloison.errors import NotProven
 from cloison.model.facts import Facts
 from cloison.model.flow import Flow, Protocol, Vantage
-from cloison.model.outcome import Reach
+from cloison.model.outcome import Observation, Reach
 from cloison.predict import predictor
+from cloison.predict.context import Prediction
+from cloison.predict.egress_networks import predicted_egress
 from cloison.proof import build as proof_build
 from cloison.proof.schema import FindingPart, Machine, Proof, RunContext, SkippedPart, Tool
 from cloison.rehearse.compose_file import Rehearsal
 from cloison.remote.protocol import AgentRequest
-from cloison.verdict import flow_enumeration
+from cloison.verdict import egress_networks, flow_enumeration
 from cloison.verdict import intent as verdict_intent
 from cloison.verdict import judge as verdict_judge
+from cloison.verdict.intent import Intention
 from cloison.verdict.reasons import ProofInputs, pings
 from cloison.workflow.request import default_deadline
 
@@ -130,7 +133,7 @@ def _observe_and_judge(
         inputs = ProofInputs(project, session.facts, policy_rules)
         probed_flows = _flows_to_probe(inputs, session.failures)
         predicted = predictor.predict(project, session.facts, probed_flows)
-        intended = verdict_intent.intended(project, policy_rules, predicted)
+        intended = verdict_intent.intended(project, policy_rules, predicted, session.facts.egress_networks)
         progress(f"probing {len(probed_flows)} flows")
         waits.deadline = waits.deadline or default_deadline(len(probed_flows), waits.timeout)
         session.prober.deadline, session.prober.deadline_reason = waits.started + waits.deadline, waits.reason
@@ -144,11 +147,25 @@ def _observe_and_judge(
             FindingPart(r.what, r.where, r.sentence, r.evidence, r.source)
             for r in checked("the security audit", lambda: result_within(risks, waits.left(), waits.reason))
         )
-    judged = verdict_judge.compare(intended, predicted, observations.observed)
+    judged = _judged(inputs, intended, predicted, observations.observed)
     controls = {vantage: (c.positive, c.negative) for vantage, c in observations.controls.items()}
     run_context = _circumstances(started, waits, observations, rehearsal)
     run_context = replace(run_context, findings=findings, notes=(*run_context.notes, *_dropping_chains(judged)))
     return inputs, judged, controls, run_context
+
+
+def _judged(
+    inputs: ProofInputs,
+    intended: Mapping[Flow, Intention],
+    predicted: Mapping[Flow, Prediction],
+    observed: Mapping[Flow, Observation],
+) -> list[verdict_judge.JudgedFlow]:
+    """Return the judged flows, those to other machines by the networks that carry them."""
+    seen = egress_networks.by_container(inputs.facts.egress_networks)
+    by_file = egress_networks.by_container(predicted_egress(inputs.project, inputs.facts))
+    predicted = egress_networks.predictions_by_egress(intended, predicted, seen, by_file)
+    needed = egress_networks.needed_egress(intended, lambda flow: observed[flow].reach is Reach.SHUT)
+    return verdict_judge.compare(needed, predicted, egress_networks.certain(observed, needed, seen))
 
 
 def _dropping_chains(judged: Iterable[verdict_judge.JudgedFlow]) -> list[str]:

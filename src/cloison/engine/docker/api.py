@@ -193,7 +193,7 @@ def _attachments(networks: Document, identity: str) -> Iterator[Attachment]:
                 name,
                 attachment.get("IPAddress") or "",
                 attachment.get("GlobalIPv6Address") or "",
-                tuple(sorted(known for known in names if not identity.startswith(known))),
+                names=tuple(sorted(known for known in names if not identity.startswith(known))),
             )
 
 
