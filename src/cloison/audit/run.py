@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from threading import Thread
 from typing import Final
 
-from cloison.audit import container_inspect, dns_leak_check, forwarding_check, host_inspect
+from cloison.audit import container_inspect, dns_leak_check, forwarding_check, host_inspect, project_inspect
 from cloison.audit.loopback_exposure_check import check_loopback_exposure
 from cloison.engine.connection import socket_path
 from cloison.errors import CloisonError, NotProven, printable
@@ -48,11 +48,21 @@ def _with_dns_leaks(session: ProbeSession, risks: list[Risk], timeout: float) ->
 
 def known_risks(session: ProbeSession, timeout: float, *, is_rehearsal: bool) -> list[Risk]:
     """Return the risks of containers and engine: by inspection, by a forwarding test, or by the engine's version."""
-    of_project = checked("the state of the containers", lambda: _states(session))
+    of_project = _project_risks(session, timeout)
     of_containers = (
         [] if is_rehearsal else checked("the containers' privileges", lambda: _container_risks(session, timeout))
     )
     return [*of_project, *of_containers, *checked("the engine", lambda: _engine_risks(session))]
+
+
+def _project_risks(session: ProbeSession, timeout: float) -> list[Risk]:
+    checks: dict[str, Callable[[], list[Risk]]] = {
+        "the state of the containers": lambda: _states(session),
+        "the shared network namespaces": lambda: project_inspect.stale_namespaces(session),
+        "names on shared networks": lambda: project_inspect.foreign_names(session, timeout),
+        "the hardware addresses": lambda: project_inspect.equal_macs(session),
+    }
+    return [risk for subject, check in checks.items() for risk in checked(subject, check)]
 
 
 def _states(session: ProbeSession) -> list[Risk]:
