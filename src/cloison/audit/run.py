@@ -13,7 +13,14 @@ from concurrent.futures import Future
 from threading import Thread
 from typing import Final
 
-from cloison.audit import container_inspect, dns_leak_check, forwarding_check, host_inspect, project_inspect
+from cloison.audit import (
+    container_inspect,
+    dns_leak_check,
+    forwarding_check,
+    host_inspect,
+    project_inspect,
+    rules_check,
+)
 from cloison.audit.loopback_exposure_check import check_loopback_exposure
 from cloison.engine.connection import socket_path
 from cloison.errors import CloisonError, NotProven, printable
@@ -52,7 +59,11 @@ def known_risks(session: ProbeSession, timeout: float, *, is_rehearsal: bool) ->
     of_containers = (
         [] if is_rehearsal else checked("the containers' privileges", lambda: _container_risks(session, timeout))
     )
-    return [*of_project, *of_containers, *checked("the engine", lambda: _engine_risks(session))]
+    of_host = [
+        *checked("rules that no packet is asked by", rules_check.unreached),
+        *checked("the backends of iptables", rules_check.two_backends),
+    ]
+    return [*of_project, *of_containers, *checked("the engine", lambda: _engine_risks(session)), *of_host]
 
 
 def _project_risks(session: ProbeSession, timeout: float) -> list[Risk]:

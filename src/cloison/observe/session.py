@@ -16,7 +16,7 @@ from typing import Final
 
 from cloison.compose.project import Project
 from cloison.engine import Engine
-from cloison.engine.select import DAEMONS, PORT_PROXIES, proxied_ports, unreached_rules
+from cloison.engine.select import DAEMONS, PORT_PROXIES, proxied_ports
 from cloison.linux import fd_limit, listening_sockets, netns
 from cloison.model.facts import Container, Listener
 from cloison.model.flow import HOST, LINK_LOCAL, OUTSIDE, Protocol
@@ -105,7 +105,6 @@ def _find_redirects(session: ProbeSession, found: list[Listener]) -> None:
     session.not_probed = sorted(candidates.not_probed)
     session.notes = sorted(candidates.notes)
     session.notes += translations.packet_programs(by_namespace, session.facts, session.probe_sockets)
-    session.notes += unreached_rules()
     session.facts = replace(session.facts, containers=candidates.containers(session.facts))
     session.containers_by_name = {container.name: container for container in session.facts.containers}
 

@@ -127,10 +127,10 @@ def test_everything_unusual_is_named_by_root_and_by_the_agent(unusual: Lab, user
     assert [name("app")] == [part.where for part in found["unhealthy"]]
     (stale,) = found["stale-namespace"]
     assert (name("torrent"), True) == (stale.where, "is not in the network namespace of gate" in stale.sentence)
-    (leads,) = [part for part in found["foreign-name"] if part.where == name("app")]
+    (ambiguous,) = [part for part in found["foreign-name"] if part.where == name("app")]
     assert (
         f"asks for db and gets {unusual.name}/{name('db')} and {unusual.name}other/{unusual.name}other"
-        in leads.sentence
+        in ambiguous.sentence
     )
     (equal,) = found["equal-mac"]
     assert (name("app"), True) == (equal.where, f"of {name('db')} on {unusual.name}_back" in equal.sentence)
