@@ -159,3 +159,11 @@ def test_two_default_routes_are_no_proof(lab: Lab) -> None:
     assert "holds" == judgements(before)["gate", "outside:*"]
     assert [lab.container("gate")] == [part.where for part in unusual_findings(proof)["two-default-routes"]]
     assert "unknown" == judgements(proof)["gate", "outside:*"]
+
+
+def test_a_proof_says_with_which_address_clients_arrive(lab: Lab, user: OrdinaryUser) -> None:
+    lab.up({"services": {"web": service(80, networks=["front"], ports=["80"])}, "networks": {"front": {}}})
+    proof = lab.prove()
+
+    assert "clients of web:80 arrive with their own address" in proof.notes
+    assert proof.notes == by_agent(lab, user).notes
