@@ -14,16 +14,19 @@ from cloison.engine.select import unreached_rules
 from cloison.findings.container_risks import Risk
 from cloison.linux import iptables_chains
 from cloison.linux.iptables_chains import Chains
+from cloison.observe.dropped_packets import unreached_drops
+from cloison.observe.observer import ProbeSession
 
 HOST_PLACE: Final = "the host"
 UNREACHED: Final = "https://docs.docker.com/engine/network/firewall-iptables/"
 BACKENDS: Final = "https://wiki.nftables.org/wiki-nftables/index.php/Moving_from_iptables_to_nftables"
 
 
-def unreached() -> list[Risk]:
+def unreached(session: ProbeSession) -> list[Risk]:
     """Return a risk for each chain with rules that would close flows, and that the kernel asks for no such packet."""
+    sentences = [*unreached_rules(), *unreached_drops(session)]
     able = "has rules that would close flows, and the kernel never asks them"
-    return [Risk("unreached-rules", HOST_PLACE, able, sentence, UNREACHED) for sentence in unreached_rules()]
+    return [Risk("unreached-rules", HOST_PLACE, able, sentence, UNREACHED) for sentence in sentences]
 
 
 def two_backends() -> list[Risk]:

@@ -60,7 +60,7 @@ def known_risks(session: ProbeSession, timeout: float, *, is_rehearsal: bool) ->
         [] if is_rehearsal else checked("the containers' privileges", lambda: _container_risks(session, timeout))
     )
     of_host = [
-        *checked("rules that no packet is asked by", rules_check.unreached),
+        *checked("rules that no packet is asked by", lambda: rules_check.unreached(session)),
         *checked("the backends of iptables", rules_check.two_backends),
     ]
     return [*of_project, *of_containers, *checked("the engine", lambda: _engine_risks(session)), *of_host]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import wait
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -118,7 +118,8 @@ def _observe_and_judge(
     """Probe the flows of a project, and judge them by their intended, predicted and observed reach."""
     from cloison.audit.run import audit, checked, in_background, result_within
     from cloison.engine import select as engine_select
-    from cloison.observe import session as observe_session  # resolved() has imported these modules
+    from cloison.observe import dropped_packets  # resolved() has imported these modules
+    from cloison.observe import session as observe_session
 
     started = datetime.now(UTC)
     policy_rules = policy.policy(project)
@@ -141,6 +142,12 @@ def _observe_and_judge(
         risks = in_background(lambda: audit(session, waits.timeout, is_rehearsal=rehearsal is not None))
         try:
             observations = session.observe(probed_flows, waits.timeout)
+            lost = [
+                flow
+                for flow, found in observations.observed.items()
+                if found.reach is Reach.SHUT and predicted[flow].reach is Reach.OPEN
+            ]
+            dropping = [*dropped_packets.dropping_chains(session, lost), *(_dropping_chains() if lost else ())]
         finally:
             wait([risks], waits.left())  # its sockets must not be closed while it uses them
         findings = tuple(
@@ -150,7 +157,7 @@ def _observe_and_judge(
     judged = _judged(inputs, intended, predicted, observations.observed)
     controls = {vantage: (c.positive, c.negative) for vantage, c in observations.controls.items()}
     run_context = _circumstances(started, waits, observations, rehearsal)
-    run_context = replace(run_context, findings=findings, notes=(*run_context.notes, *_dropping_chains(judged)))
+    run_context = replace(run_context, findings=findings, notes=(*run_context.notes, *dropping))
     return inputs, judged, controls, run_context
 
 
@@ -168,10 +175,8 @@ def _judged(
     return verdict_judge.compare(needed, predicted, egress_networks.certain(observed, needed, seen))
 
 
-def _dropping_chains(judged: Iterable[verdict_judge.JudgedFlow]) -> list[str]:
-    """Return notes about chains with the policy DROP, if a flow that is predicted open is observed shut."""
-    if not any(i.prediction.reach is Reach.OPEN and i.observation.reach is Reach.SHUT for i in judged):
-        return []
+def _dropping_chains() -> list[str]:
+    """Return notes about chains with the policy DROP, which may drop packets of flows that should be open."""
     from cloison.linux.netfilter import other_drop_chains
 
     return [
