@@ -13,6 +13,7 @@ import socket
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import islice, permutations, product
 from typing import Final
 
@@ -56,7 +57,8 @@ class Evaluator:
         if sockets:
             with suppress(OSError, LookupError, ValueError), netns.inside(sockets.descriptor):
                 if at.key not in self._rulesets:
-                    self._rulesets[at.key] = nftables.read()
+                    # A set is read in the namespace in which it is asked for first, and once.
+                    self._rulesets[at.key] = replace(nftables.read(), set_of=cache(nftables.read_set))
                 return dropping_chain(self._rulesets[at.key], at.packet, at.hook)
         return ""
 

@@ -48,7 +48,9 @@ def egress(context: PredictionContext, place: str, version: int) -> tuple[str, .
     if any(not context.driver(network) for network in context.attached_networks(place)):
         return None
     found = tuple(network for network in attached if not context.is_internal(network))
-    if engine.name != DEFAULT_ENGINE or len(found) < 2:  # noqa: PLR2004  # one, or none
+    if engine.name != DEFAULT_ENGINE:
+        return found if version == VERSIONS[0] else None  # Podman's IPv6 is not predicted
+    if len(found) < 2:  # noqa: PLR2004  # one, or none
         return found
     if engine.release == UNKNOWN_RELEASE:
         return None

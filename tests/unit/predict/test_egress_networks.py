@@ -71,7 +71,9 @@ def test_what_the_facts_do_not_tell_is_not_known() -> None:
 
 
 def test_podman_gives_every_network_a_default_route() -> None:
-    assert ("a", "b") == egress(deployment("28.0", a={}, b={}).with_engine("4.3.1", name="podman"))
+    podman = deployment("28.0", a={}, b={"enable_ipv6": True}).with_engine("4.3.1", name="podman")
+
+    assert (("a", "b"), None) == (egress(podman), egress(podman, 6))
 
 
 def test_a_foreign_container_is_not_predicted() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 import pytest
-from tests.unit.fake_engine import BACK, FRONT, POLICY, STACK, FakeEngine, label
+from tests.unit.fake_engine import BACK, DUAL_STACK, FRONT, POLICY, STACK, FakeEngine, label
 
 from cloison.model.facts import EgressNetworks
 from cloison.model.outcome import Outcome, Reach
@@ -93,3 +93,28 @@ def test_a_reason_names_the_network() -> None:
 
     assert any("open, but the egress network of proxy is backend_net" in text for text in reasons)
     assert "egress: proxy leaves over backend_net (IPv4)" in proof.notes
+
+
+def test_a_note_names_an_interface_of_no_network_and_no_service_on_one_network() -> None:
+    found = (EgressNetworks("proxy-1", 4, ("interface tun0",)), EgressNetworks("app-1", 4, (BACK,)))
+    notes = replace(STACK, facts=replace(STACK.facts, egress_networks=found)).proof().notes
+
+    assert "egress: proxy leaves over interface tun0 (IPv4)" in notes
+    assert not any("app leaves" in note for note in notes)
+
+
+def test_a_service_without_egress_has_no_note() -> None:
+    none = replace(STACK.facts, egress_networks=(EgressNetworks("proxy-1", 4, ()),))
+
+    assert not any("leaves over" in note for note in replace(STACK, facts=none).proof().notes)
+
+
+def test_one_version_of_ip_over_the_demanded_network_is_enough() -> None:
+    deployment = DUAL_STACK.with_policy(allow=["proxy -> outside via frontend_net"], tolerate=[])
+    seen = (EgressNetworks("proxy-1", 4, (FRONT,)), EgressNetworks("proxy-1", 6, ()))
+    deployment = replace(deployment, facts=replace(deployment.facts, egress_networks=seen))
+    observed = deployment.observed({f"{EGRESS} over IPv6": Outcome.UNREACHABLE})
+    needed = egress_networks.needed_egress(deployment.intended(), lambda flow: observed[flow].reach is Reach.SHUT)
+
+    intents = {label(flow): intention.intent for flow, intention in needed.items()}
+    assert ("open", "shut") == (intents[EGRESS], intents[f"{EGRESS} over IPv6"])
