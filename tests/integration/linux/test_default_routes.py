@@ -21,7 +21,7 @@ def namespace() -> Iterator[None]:
     try:
         with netns.inside(descriptor):
             for number, link in enumerate(LINKS):
-                ip(f"link add {link} type dummy")
+                ip(f"link add {link} type bridge")
                 ip(f"addr add 198.18.{number}.2/24 dev {link}")
                 ip(f"addr add fd00:{number}::2/64 dev {link} nodad")
                 ip(f"link set {link} up")
