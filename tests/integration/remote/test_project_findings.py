@@ -64,8 +64,8 @@ def unusual(lab: Lab) -> Iterator[Lab]:
         _leave_over(lab, "gate", "vpn")
         yield lab
     finally:
-        docker("unpause", lab.container("db"))
-        docker("rm", "--force", other)
+        # `down` leaves the container of a profile that is not active, and with it the network.
+        docker("rm", "--force", other, lab.container("debug"), lab.container("db"))
 
 
 def _inspected(name: str) -> dict[str, Any]:
