@@ -8,6 +8,7 @@
         why: Docker has no policy inside a network
       - flow: proxy -> outside
         why: frontend_net must not be internal
+        keep: true                          # enforcement leaves it open
       - device: eth1                        # a device on a network; it is unknown what it reaches
         why: the cable to the printer
 
@@ -45,6 +46,8 @@ class Toleration:
     rule: PolicyRule | None = None
     network: str = ""
     """The key of the network in the file."""
+    keep: bool = False
+    """Whether enforcement leaves the tolerated flows open, too."""
     device: str = ""
     """The name of a device on a network of the project of which it is unknown what it reaches."""
 
@@ -202,20 +205,31 @@ def named_ports(rules: Policy | None, place: str) -> set[tuple[Protocol, int]]:
 
 def _tolerations(names: Names, body: Any, where: str) -> list[Toleration]:
     """Return the tolerations of one entry: one for each rule of its flow."""
-    _mapping(body, where, {*TOLERABLE, "why"})
+    _mapping(body, where, {*TOLERABLE, "why", "keep"})
     why = _text(body.get("why"))
     if not why:
         raise PolicyError(f'{where}: the toleration gives no reason; add "why:"')
     if len(TOLERABLE & body.keys()) != 1:
         raise PolicyError(f"{where}: a toleration needs exactly one of `flow:`, `network:` and `device:`")
     if "device" in body:
+        if "keep" in body:
+            raise PolicyError(f"{where}.keep: enforcement closes flows, and no device; remove the key")
         return [Toleration(why, where, device=_device(body["device"], f"{where}.device"))]
+    keep = _keep(body, where)
     if "flow" in body:
-        return [Toleration(why, where, rule=rule) for rule in parse_flow(names, body["flow"], f"{where}.flow")]
+        rules = parse_flow(names, body["flow"], f"{where}.flow")
+        return [Toleration(why, where, rule=rule, keep=keep) for rule in rules]
     key, networks = body["network"], names.project.networks
     if not isinstance(key, str) or key not in networks:
         raise PolicyError(f'{where}.network: no network "{key}"{suggestion(str(key), networks)}')
-    return [Toleration(why, where, network=key)]
+    return [Toleration(why, where, network=key, keep=keep)]
+
+
+def _keep(body: Mapping[str, Any], where: str) -> bool:
+    keep = body.get("keep", False)
+    if not isinstance(keep, bool):
+        raise PolicyError(f"{where}.keep: expected true or false, found {quoted.repr(keep)}")
+    return keep
 
 
 def _device(name: Any, where: str) -> str:

@@ -25,6 +25,8 @@ from cloison.linux.subprocesses import CommandResult, run, run_attached, run_in_
 PLUGIN: Final = ("docker", "compose")
 STANDALONE: Final = ("docker-compose",)
 CONFIG: Final = ("config", "--format", "json")
+EVERY_PROFILE: Final = "*"
+"""https://docs.docker.com/compose/how-tos/profiles/"""
 RESETS: Final = ("env_file: !reset []", "env_file: !reset [], build: {ssh: !reset []}")
 """Members of a service, in YAML, that an override removes: https://docs.docker.com/reference/compose-file/merge/"""
 DEFAULT_FILES: Final = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -80,6 +82,13 @@ def resolved(selection: Selection, *, strict: bool = False) -> Mapping[str, Any]
     if result.code != 0:
         raise FileError(f"the Compose file cannot be resolved: {why}")
     return _document(result)
+
+
+def profiles(selection: Selection) -> dict[str, tuple[str, ...]]:
+    """Return the profiles of each service that has some, whether they are active or not; empty where Compose fails."""
+    result = _config(PLUGIN, replace(selection, profiles=(EVERY_PROFILE,)))[1]
+    services = (_document(result).get("services") or {}) if result.code == 0 else {}
+    return {name: tuple(body["profiles"]) for name, body in services.items() if body.get("profiles")}
 
 
 def _config(program: tuple[str, ...], selection: Selection) -> tuple[tuple[str, ...], CommandResult]:

@@ -47,11 +47,13 @@ from cloison.plan.segmentation import Proposal, proposal_yaml, propose, with_pro
 from cloison.plan.synthetic_facts import Assumptions
 from cloison.predict import predictor
 from cloison.predict.context import Prediction
+from cloison.predict.egress_networks import predicted_egress
 from cloison.proof import build as proof_build
 from cloison.proof.schema import SkippedPart, Tool
 from cloison.verdict import flow_enumeration
 from cloison.verdict import intent as verdict_intent
 from cloison.verdict import judge as verdict_judge
+from cloison.verdict.egress_networks import needed_egress
 from cloison.verdict.intent import Intention
 from cloison.verdict.judge import JudgedFlow, Judgement
 from cloison.verdict.reasons import reason, unneeded_tolerations
@@ -76,7 +78,9 @@ class Scenario:
     @cached_property
     def intended(self) -> Mapping[Flow, Intention]:
         """The intended matrix."""
-        return verdict_intent.intended(self.project, self.rules, self.predicted)
+        egress = predicted_egress(self.project, self.facts)
+        by_rule = verdict_intent.intended(self.project, self.rules, self.predicted, egress)
+        return needed_egress(by_rule, lambda flow: self.predicted[flow].reach is Reach.SHUT)
 
     @cached_property
     def policy_context(self) -> PolicyContext | None:

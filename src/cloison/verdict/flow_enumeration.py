@@ -255,7 +255,8 @@ def _missing_endpoints(
 
 
 def _published(project: Project, facts: Facts, container: Container, owner: str) -> Iterator[Endpoint]:
-    if owner not in project.services:
+    """Yield the published ports of a container of the project, whether the file has its service or not."""
+    if container.project != project.name and owner not in project.services:
         return
     for published_port in {*container.published_ports, *container.redirect_candidates}:
         for address in (*facts.host_addresses, *({published_port.host_address} & facts.container_addresses.keys())):

@@ -413,3 +413,19 @@ def test_a_service_that_was_not_to_complete_is_absent_however_it_ended() -> None
     )
 
     assert ["job"] == flow_enumeration.absent(deployment.project, deployment.facts)
+
+
+def test_a_container_that_the_file_does_not_have_is_asked_at_its_published_ports() -> None:
+    old = container("old", (FRONT, "172.30.2.9"), published_ports=(PublishedPort(EVERYWHERE, 8081, TCP, 80),))
+    asked = labels(STACK.with_containers(old).flows())
+
+    assert {"outside -> old-1:80 at 192.0.2.10:8081", "app-1 -> old-1:80 at 192.0.2.10:8081"} <= {*asked}
+    assert "old-1 -> old-1:80 at 192.0.2.10:8081" not in asked
+
+
+def test_an_open_port_that_the_file_does_not_have_is_a_breach_behind_its_back() -> None:
+    old = container("old", (FRONT, "172.30.2.9"), published_ports=(PublishedPort(EVERYWHERE, 8081, TCP, 80),))
+    for deployment in (STACK.with_containers(old), STACK.with_policy().with_containers(old)):
+        found = deployment.found()["outside -> old-1:80 at 192.0.2.10:8081"]
+
+        assert ("breach", "drift") == (found.judgement, found.cause)
