@@ -8,6 +8,7 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
+unset PYTHONDONTWRITEBYTECODE # to compile every module for every process takes longer than many a test
 readonly TESTS=(tests/unit tests/ledger/unit tests/property/test_*.py)
 
 tests() {

@@ -5,6 +5,7 @@
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 source setup/settings.sh
 
+unset PYTHONDONTWRITEBYTECODE # to compile every module for every process takes longer than many a test
 export PYTHONFAULTHANDLER=1 # a child that crashes prints where
 # Four lanes run at the same time. Three of them wait most of the time: a test of theirs changes an engine and its host's
 # firewall, so no other test can run there meanwhile. `here` has this engine, `apart` one of the same version in namespaces
