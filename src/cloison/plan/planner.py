@@ -162,7 +162,7 @@ def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
     where = ({v: i for i, v in enumerate(places)}, {end: i for i, end in enumerate(ends)})
     counted = Counter(item.judgement for item in judged)
     unknown = sum(item.prediction.reach is Reach.UNKNOWN for item in judged)
-    skipped = [SkippedPart(what, why) for what, why in flow_enumeration.skipped(scenario.project, scenario.facts)]
+    skipped = [SkippedPart(what, why) for what, why in flow_enumeration.skipped(project, scenario.facts)]
     engine = scenario.facts.engine
     return Plan(
         schema_version="2",
