@@ -190,6 +190,11 @@ def _service(key: str, body: Body, environment: HostEnvironment, report: _Report
         stand_in["dns"] = [environment.resolver]
     if (replicas := (body.get("deploy") or {}).get("replicas")) is not None:
         stand_in["deploy"] = {"replicas": replicas}
+    # SCTP is not probed, and not every kernel has it: a port that is exposed only is still named as not probed.
+    if unprobed := [
+        f"{p['target']}/{Protocol.SCTP}" for p in body.get("ports") or () if p.get("protocol") == Protocol.SCTP
+    ]:
+        stand_in["expose"] = [*(body.get("expose") or ()), *unprobed]
     if ports := _ports(key, body.get("ports") or (), environment, report):
         stand_in["ports"] = ports
     settings = body.get("sysctls") or {}
@@ -212,7 +217,7 @@ def _ports(key: str, ports: Iterable[Body], environment: HostEnvironment, report
     republished: list[dict[str, Any]] = []
     for port in ports:
         if port.get("protocol") == Protocol.SCTP:
-            continue  # it is not probed, and not every kernel has it: `flow_enumeration.skipped` names it
+            continue
         published = {"target": port["target"], "protocol": port.get("protocol") or "tcp"}
         address = port.get("host_ip") or ""
         if _is_local(address, environment.addresses):

@@ -136,10 +136,11 @@ def test_a_published_port_keeps_its_host_address_and_loses_its_host_port(
     assert bool(note) == bool(found.notes[1:])
 
 
-def test_a_port_of_sctp_is_not_published() -> None:
-    ports = [{"target": 38412, "protocol": "sctp"}, {"target": 80, "protocol": "tcp"}]
+def test_a_port_of_sctp_is_exposed_and_not_published() -> None:
+    found = stand_in(ports=[{"target": 38412, "protocol": "sctp"}, {"target": 80, "protocol": "tcp"}], expose=["81"])
 
-    assert [{"target": 80, "protocol": "tcp"}] == stand_in(ports=ports)["ports"]
+    assert [{"target": 80, "protocol": "tcp"}] == found["ports"]
+    assert ["81", "38412/sctp"] == found["expose"]
 
 
 def test_one_port_on_two_host_ports_is_published_once() -> None:
