@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import Final
 
 from cloison.compose.policy import Policy
-from cloison.compose.project import Port, Project, Service
+from cloison.compose.project import NAMESPACE_OWNER_KINDS, Port, Project, Service
 from cloison.model.facts import Facts
 from cloison.model.flow import EVERY_ADDRESS, HOST, Protocol
 from cloison.model.outcome import Reach
@@ -60,6 +60,7 @@ class LintFinding:
     says: str
 
 
+SHARED_NAMESPACES: Final = tuple(f"{kind}:" for kind in NAMESPACE_OWNER_KINDS)
 RECENT_ENGINE: Final = "28.0"
 """An engine that supports every gateway mode."""
 ALTHOUGH_INTERNAL: Final = ", although it is internal"
@@ -81,7 +82,8 @@ def lint(project: Project, facts: Facts, policy_context: PolicyContext | None) -
 
 def _service_findings(project: Project, facts: Facts, service: Service) -> Iterator[LintFinding]:
     path = f"services.{service.name}"
-    yield from _ports(facts, service)
+    if not service.network_mode.startswith(SHARED_NAMESPACES):  # the engine refuses its ports: see `refusals`
+        yield from _ports(facts, service)
     if service.network_mode == HOST:
         says = f"{service.name} uses the host's network: Docker does not isolate it"
         yield LintFinding(f"{path}.network_mode", LintKind.HOST_MODE, says)

@@ -27,6 +27,7 @@ from cloison.plan import synthetic_facts
 from cloison.plan.equivalent_services import ServiceClass
 from cloison.plan.lint import lint
 from cloison.plan.reduction import Reduction, reduce_project
+from cloison.plan.refusals import refusals
 from cloison.plan.requirements import PolicyContext, allowed, requirements
 from cloison.plan.schema import (
     AlikePart,
@@ -162,8 +163,9 @@ def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
     where = ({v: i for i, v in enumerate(places)}, {end: i for i, end in enumerate(ends)})
     counted = Counter(item.judgement for item in judged)
     unknown = sum(item.prediction.reach is Reach.UNKNOWN for item in judged)
-    skipped = [SkippedPart(what, why) for what, why in flow_enumeration.skipped(project, scenario.facts)]
     engine = scenario.facts.engine
+    not_predicted = (*flow_enumeration.skipped(project, scenario.facts), *refusals(project, engine.release))
+    skipped = [SkippedPart(what, why) for what, why in not_predicted]
     return Plan(
         schema_version="2",
         tool=tool,

@@ -21,6 +21,7 @@ from cloison.model.defaults import DEFAULT_ENGINE_VERSION
 from cloison.model.facts import Attachment, Container, EngineFacts, Facts, Listener, NetworkFacts, PublishedPort
 from cloison.model.flow import EVERY_ADDRESS, OUTSIDE, WILDCARD, EndpointKind, Flow, ip_version
 from cloison.model.outcome import Reach
+from cloison.plan.refusals import has_ipv6
 from cloison.predict.common_rules import ACCEPT, DROP
 from cloison.predict.context import Prediction
 from cloison.predict.docker_ipv4 import DIRECT_ROUTING_CLOSED
@@ -77,7 +78,7 @@ def synthetic_facts(project: Project, assumed: Assumptions, host_ports: Ports = 
         {address for service in project.services.values() for address in _bound_addresses(service)}
     )
     names = sorted({*(n.name for n in project.networks.values()), *_service_networks(project)})
-    subnets = _subnets(names, project, bound_addresses)
+    subnets = _subnets(names, project, bound_addresses, engine.release)
     containers = tuple(sorted(_containers(project, subnets)))
     networks = tuple(_network(project, name, subnet, assumed) for name, subnet in subnets.items())
     gateways = (str(subnet[1]) for n in networks for subnet in subnets[n.name] if _has_gateway(n, engine, subnet))
@@ -107,7 +108,9 @@ Subnets = tuple[IPv4Network | IPv6Network, ...]
 """The subnets of a network: one for each version of IP, IPv4 first."""
 
 
-def _subnets(names: list[str], project: Project, bound_addresses: list[str]) -> dict[str, Subnets]:
+def _subnets(
+    names: list[str], project: Project, bound_addresses: list[str], release: tuple[int, int]
+) -> dict[str, Subnets]:
     """Return subnets with room for a gateway and every container, and without the addresses that the file binds."""
     hosts = sum(service.replicas for service in project.services.values()) + 3
     pool = POOL.subnets(new_prefix=min(24, 32 - hosts.bit_length()))
@@ -120,7 +123,7 @@ def _subnets(names: list[str], project: Project, bound_addresses: list[str]) -> 
     )
     return {
         name: (subnet, next(pool_v6))
-        if (file_network := project.network_named(name)) and file_network.ipv6
+        if (file_network := project.network_named(name)) and has_ipv6(file_network, release)
         else (subnet,)
         for name, subnet in zip(names, found, strict=True)
     }

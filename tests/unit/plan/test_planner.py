@@ -137,8 +137,8 @@ LAN: dict[str, Any] = {
     "lan": {"driver": "macvlan"},
     "edge": {"name": "edge", "external": True},
     "bare": {"driver_opts": {"com.docker.network.bridge.gateway_mode_ipv4": "nat-unprotected"}},
-    "v6": {"enable_ipv6": True},
-    "i6": {"enable_ipv6": True, "internal": True},
+    "v6": {"enable_ipv6": True, "ipam": {"config": [{"subnet": "fd00:6::/64"}]}},
+    "i6": {"enable_ipv6": True, "internal": True, "ipam": {"config": [{"subnet": "fd00:7::/64"}]}},
 }
 
 
@@ -187,7 +187,7 @@ def test_a_gateway_mode_that_the_engine_supports_is_no_finding() -> None:
 @pytest.mark.parametrize(("engine", "count"), [("20.10", 1), ("26.1", 1), ("27.0", 0), ("28.5", 0)])
 def test_ipv6_is_a_finding_where_the_engine_does_not_filter_it(engine: str, count: int) -> None:
     document = shop(POLICY)
-    document["networks"]["back"]["enable_ipv6"] = True
+    document["networks"]["back"] |= {"enable_ipv6": True, "ipam": {"config": [{"subnet": "fd00:7::/64"}]}}
 
     assert count == len(remarks(planned(document, engine=engine), "ipv6"))
 
@@ -195,14 +195,14 @@ def test_ipv6_is_a_finding_where_the_engine_does_not_filter_it(engine: str, coun
 @pytest.mark.parametrize("body", [{"external": True}, {"driver": "macvlan"}])
 def test_ipv6_of_a_network_that_is_not_predicted_is_no_finding(body: dict[str, Any]) -> None:
     document = shop(POLICY)
-    document["networks"]["lan"] = {**body, "enable_ipv6": True}
+    document["networks"]["lan"] = {**body, "enable_ipv6": True, "ipam": {"config": [{"subnet": "fd00:7::/64"}]}}
 
     assert [] == remarks(planned(document), "ipv6")
 
 
 def test_an_internal_network_with_ipv6_is_a_breach_by_the_file_before_engine_27_and_sound_from_then_on() -> None:
     document = shop(POLICY)
-    document["networks"]["back"]["enable_ipv6"] = True
+    document["networks"]["back"] |= {"enable_ipv6": True, "ipam": {"config": [{"subnet": "fd00:7::/64"}]}}
     old, new = (planned(document, engine=engine) for engine in ("20.10", "27.0"))
 
     assert {"outside -> db:3306", "outside -> db:*", "db -> outside:*"} <= flow_texts(old, "breach")
