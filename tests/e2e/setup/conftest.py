@@ -1,7 +1,7 @@
 """A fake machine for one test: a clone, its commands, and the output of those commands.
 
-Rule: programs in PATH, mounts and users are faked, the scripts of setup/ never, except second-engine.sh, which starts a
-real engine and has tests of its own.
+Rule: programs in PATH, mounts and users are faked, the scripts of setup/ never, except second-engine.sh in the tests of
+`make test`: it starts a real engine, and has tests of its own.
 """
 
 import dataclasses
@@ -166,14 +166,6 @@ DOCKER: Final[Mapping[str, str]] = {
 }
 
 
-# Its namespaces are the machine's own.
-SECOND_ENGINE: Final = """#!/bin/bash
-case $1 in
-  enter) exec "${@:3}" ;;
-esac
-"""
-
-
 @pytest.fixture
 def minimal_machine() -> Iterator[FakeMachine]:
     """A machine with the tools of every Debian and nothing else: no engine, no Python, no apt."""
@@ -186,7 +178,6 @@ def minimal_machine() -> Iterator[FakeMachine]:
             else:
                 (home / "clone").mkdir(exist_ok=True)
                 shutil.copy2(ROOT / part, home / "clone" / part)
-        (home / "clone" / "setup" / "second-engine.sh").write_text(SECOND_ENGINE)
         (home / "bin").mkdir()
         (home / "user").mkdir()
         fake_machine = FakeMachine(home)

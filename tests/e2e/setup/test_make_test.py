@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +11,13 @@ if TYPE_CHECKING:
 
 STEPS = ("ruff check", "ruff format --check", "mypy ", "lint-imports ", "shellcheck ", "pytest ", "coverage report")
 
+# Its namespaces are the machine's own.
+SECOND_ENGINE = """#!/bin/bash
+case $1 in
+  enter) exec "${@:3}" ;;
+esac
+"""
+
 
 @pytest.fixture
 def ready_machine(fake_machine: FakeMachine) -> FakeMachine:
@@ -20,6 +26,7 @@ def ready_machine(fake_machine: FakeMachine) -> FakeMachine:
     fake_machine.fake("dpkg-query", "printf installed")
     fake_machine.fake("git", "printf 'setup/%s\\n' lib.sh test.sh packages.test")
     fake_machine.fake("shellcheck", "exit 0")
+    (fake_machine.clone / "setup/second-engine.sh").write_text(SECOND_ENGINE)
     assert fake_machine.run("setup/python.sh", "dev").code == 0
     for name in ("ruff", "mypy", "lint-imports", "pytest", "coverage"):
         passes(fake_machine, name)
@@ -100,7 +107,7 @@ def test_a_running_stack_is_not_disturbed(ready_machine: FakeMachine) -> None:
 def test_arguments_go_to_pytest(ready_machine: FakeMachine) -> None:
     ready_machine.run("make", "test", "ARGS=tests/e2e/setup -k port")
 
-    assert any(re.fullmatch(r"pytest .* tests/e2e/setup -k port", call) for call in ready_machine.calls())
+    assert any(call == "pytest tests/e2e/setup -k port" for call in ready_machine.calls())
     assert "coverage report" not in steps(ready_machine)  # a part of the tests covers a part of the code
 
 
