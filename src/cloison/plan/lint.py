@@ -82,7 +82,7 @@ def lint(project: Project, facts: Facts, policy_context: PolicyContext | None) -
 
 def _service_findings(project: Project, facts: Facts, service: Service) -> Iterator[LintFinding]:
     path = f"services.{service.name}"
-    if not service.network_mode.startswith(SHARED_NAMESPACES):  # the engine refuses its ports: see `refusals`
+    if not service.network_mode.startswith(SHARED_NAMESPACES):  # the engine refuses its ports: see `rejections`
         yield from _ports(facts, service)
     if service.network_mode == HOST:
         says = f"{service.name} uses the host's network: Docker does not isolate it"

@@ -27,7 +27,7 @@ from cloison.plan import synthetic_facts
 from cloison.plan.equivalent_services import ServiceClass
 from cloison.plan.lint import lint
 from cloison.plan.reduction import Reduction, reduce_project
-from cloison.plan.refusals import refusals
+from cloison.plan.rejections import rejections
 from cloison.plan.requirements import PolicyContext, allowed, requirements
 from cloison.plan.schema import (
     AlikePart,
@@ -164,7 +164,7 @@ def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
     counted = Counter(item.judgement for item in judged)
     unknown = sum(item.prediction.reach is Reach.UNKNOWN for item in judged)
     engine = scenario.facts.engine
-    not_predicted = (*flow_enumeration.skipped(project, scenario.facts), *refusals(project, engine.release))
+    not_predicted = (*flow_enumeration.skipped(project, scenario.facts), *rejections(project, engine.release))
     skipped = [SkippedPart(what, why) for what, why in not_predicted]
     return Plan(
         schema_version="2",

@@ -21,7 +21,7 @@ from cloison.model.defaults import DEFAULT_ENGINE_VERSION
 from cloison.model.facts import Attachment, Container, EngineFacts, Facts, Listener, NetworkFacts, PublishedPort
 from cloison.model.flow import EVERY_ADDRESS, OUTSIDE, WILDCARD, EndpointKind, Flow, ip_version
 from cloison.model.outcome import Reach
-from cloison.plan.refusals import has_ipv6
+from cloison.plan.rejections import has_ipv6
 from cloison.predict.common_rules import ACCEPT, DROP
 from cloison.predict.context import Prediction
 from cloison.predict.docker_ipv4 import DIRECT_ROUTING_CLOSED

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.plan.sample_documents import planned
 
 from cloison.compose import project as compose_project
-from cloison.plan.refusals import refusals
+from cloison.plan.rejections import rejections
 
 OLD, NEW = (20, 10), (27, 0)
 
@@ -39,7 +39,7 @@ def net(*subnets: str, **more: Any) -> dict[str, Any]:
 
 
 def refused(given: dict[str, Any], release: tuple[int, int] = NEW) -> list[tuple[str, str]]:
-    return refusals(compose_project.project(given), release)
+    return rejections(compose_project.project(given), release)
 
 
 @pytest.mark.parametrize(

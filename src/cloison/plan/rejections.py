@@ -26,10 +26,10 @@ from cloison.compose.project import NAMESPACE_OWNER_KINDS, Network, Port, Projec
 IPV6_POOLS_SINCE: Final = (27, 0)
 """The engine that has default subnets for IPv6."""
 IPV6: Final = 6
-Refusal = tuple[str, str]
+Rejection = tuple[str, str]
 
 
-def refusals(project: Project, release: tuple[int, int]) -> list[Refusal]:
+def rejections(project: Project, release: tuple[int, int]) -> list[Rejection]:
     """Return what an engine of this (major, minor) release refuses, in the order of the paths."""
     own = [network for network in project.networks.values() if not network.external]
     services = project.services.values()
@@ -44,7 +44,7 @@ def refusals(project: Project, release: tuple[int, int]) -> list[Refusal]:
     )
 
 
-def _ports_of_shared_namespaces(services: Iterable[Service]) -> Iterator[Refusal]:
+def _ports_of_shared_namespaces(services: Iterable[Service]) -> Iterator[Rejection]:
     for service in services:
         if service.ports and service.network_mode.partition(":")[0] in NAMESPACE_OWNER_KINDS:
             owner = service.network_mode.partition(":")[2]
@@ -54,7 +54,7 @@ def _ports_of_shared_namespaces(services: Iterable[Service]) -> Iterator[Refusal
             )
 
 
-def _equal_ports(services: Iterable[Service]) -> Iterator[Refusal]:
+def _equal_ports(services: Iterable[Service]) -> Iterator[Rejection]:
     claims: dict[tuple[str, int], list[tuple[Service, Port]]] = {}
     for service in services:
         for port in service.ports:
@@ -90,14 +90,14 @@ def _pools(network: Network) -> list[IPv4Network | IPv6Network]:
     return found
 
 
-def _overlapping_subnets(networks: Iterable[Network]) -> Iterator[Refusal]:
+def _overlapping_subnets(networks: Iterable[Network]) -> Iterator[Rejection]:
     pools = [(network, pool) for network in networks for pool in _pools(network)]
     for (first, one), (second, other) in combinations(pools, 2):
         if one.version == other.version and one.overlaps(other):
             yield f"networks.{second.key}.ipam", f"{other} overlaps {one} of {first.key}; choose another subnet"
 
 
-def _static_addresses(project: Project, own: Iterable[Network]) -> Iterator[Refusal]:
+def _static_addresses(project: Project, own: Iterable[Network]) -> Iterator[Rejection]:
     for network in own:
         pools = _pools(network)
         taken: dict[IPv4Address | IPv6Address, str] = {}
@@ -124,7 +124,7 @@ def _static_addresses(project: Project, own: Iterable[Network]) -> Iterator[Refu
                 taken.setdefault(address, service.name)
 
 
-def _ipv6_without_subnet(networks: Iterable[Network], release: tuple[int, int]) -> Iterator[Refusal]:
+def _ipv6_without_subnet(networks: Iterable[Network], release: tuple[int, int]) -> Iterator[Rejection]:
     for network in networks:
         if network.ipv6 and not has_ipv6(network, release):
             yield (
