@@ -1,23 +1,22 @@
 """What the engine refuses of a Compose file, so that the project does not start as it is written.
 
-Input: a `Project` and the engine's version. Output: (path of the key, sentence) pairs.
+Input: a `Project` whose addresses `compose.addressing` has checked, and the engine's version. Output: (path of the key,
+sentence) pairs.
 Rule: only what is certain from the file is named. The host's own ports, addresses and routes are not known here.
 Sources:
   - ports of a shared namespace: ErrConflictNetworkPublishPorts of
     https://github.com/moby/moby/blob/v20.10.24/runconfig/errors.go
   - equal ports: "port is already allocated",
-    https://github.com/moby/moby/blob/v20.10.24/libnetwork/portallocator/portallocator.go
-  - subnets and addresses: "Pool overlaps with other one on this address space", "Address already in use" of
-    https://github.com/moby/moby/blob/v20.10.24/libnetwork/ipamapi/contract.go
-  - static addresses without a subnet of the file: validateNetworkingConfig of
-    https://github.com/moby/moby/blob/v20.10.24/daemon/container_operations.go
+    https://github.com/moby/moby/blob/v24.0.7/libnetwork/portallocator/portallocator.go
+  - static addresses: "Address already in use" of
+    https://github.com/moby/moby/blob/v24.0.7/libnetwork/ipamapi/contract.go
   - IPv6 without a subnet: https://docs.docker.com/engine/release-notes/27/
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from itertools import combinations
 from typing import Final
 
@@ -25,7 +24,6 @@ from cloison.compose.project import NAMESPACE_OWNER_KINDS, Network, Port, Projec
 
 IPV6_POOLS_SINCE: Final = (27, 0)
 """The engine that has default subnets for IPv6."""
-IPV6: Final = 6
 Rejection = tuple[str, str]
 
 
@@ -37,7 +35,6 @@ def rejections(project: Project, release: tuple[int, int]) -> list[Rejection]:
         {
             *_ports_of_shared_namespaces(services),
             *_equal_ports([service for service in services if not service.network_mode]),
-            *_overlapping_subnets(own),
             *_static_addresses(project, own),
             *_ipv6_without_subnet(own, release),
         }
@@ -79,49 +76,17 @@ def _share_an_address(one: str, other: str) -> bool:
     return first == second or (first.version == second.version and is_everywhere)
 
 
-def _pools(network: Network) -> list[IPv4Network | IPv6Network]:
-    """Return the subnets of a network that are written well; Compose or the engine reports the others."""
-    found: list[IPv4Network | IPv6Network] = []
-    for text in network.subnets:
-        try:
-            found.append(ip_network(text, strict=False))
-        except ValueError:
-            continue
-    return found
-
-
-def _overlapping_subnets(networks: Iterable[Network]) -> Iterator[Rejection]:
-    pools = [(network, pool) for network in networks for pool in _pools(network)]
-    for (first, one), (second, other) in combinations(pools, 2):
-        if one.version == other.version and one.overlaps(other):
-            yield f"networks.{second.key}.ipam", f"{other} overlaps {one} of {first.key}; choose another subnet"
-
-
 def _static_addresses(project: Project, own: Iterable[Network]) -> Iterator[Rejection]:
+    """Yield the static addresses that `addressing` accepts and the engine does not."""
     for network in own:
-        pools = _pools(network)
-        taken: dict[IPv4Address | IPv6Address, str] = {}
+        first = {str(ip_network(subnet, strict=False).network_address) for subnet in network.subnets}
         for service in project.services.values():
             for text in service.static_addresses.get(network.name, ()):
                 where = f"services.{service.name}.networks.{network.key}"
-                try:
-                    address = ip_address(text)
-                except ValueError:
-                    yield where, f'"{text}" is not an IP address'
-                    continue
-                version_pools = [pool for pool in pools if pool.version == address.version]
-                if not version_pools:
-                    yield where, f"the address {text} needs a subnet of the file: add ipam.config to {network.key}"
-                elif not any(address in pool for pool in version_pools):
-                    subnets = ", ".join(map(str, version_pools))
-                    yield where, f"the address {text} is outside of {network.key} ({subnets})"
-                elif any(address == pool.network_address for pool in version_pools):
+                if text in first:
                     yield where, f"{text} is the address of the network {network.key} itself; choose another"
-                elif address in taken:
-                    yield where, f"the address {text} is also that of {taken[address]}; choose another"
-                elif service.replicas > 1:
+                if service.replicas > 1:
                     yield where, f"{service.replicas} containers cannot have the address {text}; remove it"
-                taken.setdefault(address, service.name)
 
 
 def _ipv6_without_subnet(networks: Iterable[Network], release: tuple[int, int]) -> Iterator[Rejection]:
@@ -135,5 +100,5 @@ def _ipv6_without_subnet(networks: Iterable[Network], release: tuple[int, int]) 
 
 def has_ipv6(network: Network, release: tuple[int, int]) -> bool:
     """Whether a network of the file can have IPv6 addresses on an engine of this release."""
-    has_subnet = any(pool.version == IPV6 for pool in _pools(network))
+    has_subnet = any(":" in subnet for subnet in network.subnets)
     return network.ipv6 and (has_subnet or network.external or release >= IPV6_POOLS_SINCE)
