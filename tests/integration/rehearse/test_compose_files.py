@@ -108,7 +108,7 @@ def test_the_services_of_a_profile_are_rehearsed_if_it_is_selected() -> None:
 def test_stand_ins_are_noted() -> None:
     said = "\n".join(of("several/compose.yml", "several/compose.prod.yml").notes)
 
-    assert "a rehearsal of files: " in said
+    assert "a rehearsal of several: " in said
     assert "edge:443 is published on 203.0.113.80, which is not an address of this machine" in said
 
 
