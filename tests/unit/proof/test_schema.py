@@ -24,7 +24,7 @@ WORLDS = {
     "with a missing service": (STACK.with_stopped("db-1").with_policy(), {}),
     "with an answer that nobody expected": (STACK.with_policy(), {"db-1 -> outside:*": Outcome.ACCEPTED}),
 }
-PROOF, DRAWN = STACK.with_policy().proof(), STACK.proof()
+PROOF, PLAIN = STACK.with_policy().proof(), STACK.proof()
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 WHOLE = st.integers(0, 2**53 - 1)
 WORD = st.from_regex(r"[a-z]+", fullmatch=True)
@@ -51,21 +51,21 @@ def test_any_text_and_number_survives(
 
 def test_every_character_is_written_as_rfc_8785_says() -> None:
     everything = "".join(chr(number) for number in range(sys.maxunicode + 1) if not 0xD800 <= number <= 0xDFFF)
-    found = msgspec.structs.replace(DRAWN, notes=[everything])
+    found = msgspec.structs.replace(PLAIN, notes=[everything])
 
     assert rfc8785.dumps(msgspec.to_builtins(found)) == proof_schema.canonical(found)
 
 
 def test_a_lone_surrogate_is_not_encoded() -> None:
     with pytest.raises(UnicodeEncodeError):
-        proof_schema.canonical(msgspec.structs.replace(DRAWN, notes=["\ud83d"]))
+        proof_schema.canonical(msgspec.structs.replace(PLAIN, notes=["\ud83d"]))
 
 
 @pytest.mark.parametrize(
     "change", [{"duration_ms": 2**53}, {"duration_ms": 1.5}, {"totals": {"\ue000": 1, "\U0001f600": 1}}]
 )
 def test_a_value_without_canonical_bytes_is_refused(change: dict[str, Any]) -> None:
-    document = msgspec.to_builtins(DRAWN)
+    document = msgspec.to_builtins(PLAIN)
 
     with pytest.raises(msgspec.ValidationError):
         proof_schema.parse(msgspec.json.encode(document | change))
@@ -122,7 +122,7 @@ def test_another_proof_has_another_digest() -> None:
 
 def test_a_proof_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
-        DRAWN.notes = []  # type: ignore[misc]
+        PLAIN.notes = []  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(("deployment", "said"), WORLDS.values(), ids=WORLDS)
@@ -170,7 +170,7 @@ def test_an_invalid_proof_is_refused_by_the_parser_and_the_schema(path: tuple[st
 
 @pytest.mark.parametrize("end", ["vantage", "endpoint"])
 def test_a_flow_that_points_one_past_the_last_is_refused(end: str) -> None:
-    found = DRAWN
+    found = PLAIN
     past = {"vantage": len(found.vantages), "endpoint": len(found.endpoints)}[end]
     document = changed(found, "flows", 0, end, value=past)
 
@@ -179,7 +179,7 @@ def test_a_flow_that_points_one_past_the_last_is_refused(end: str) -> None:
 
 
 def test_a_proof_without_a_part_is_refused() -> None:
-    document = json.loads(proof_schema.canonical(DRAWN))
+    document = json.loads(proof_schema.canonical(PLAIN))
     del document["coverage"]
 
     with pytest.raises(msgspec.ValidationError, match="coverage"):
