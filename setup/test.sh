@@ -57,6 +57,7 @@ lane() {
 # Without egress nothing can be pulled there, so it gets the images of its tests from this engine.
 start_engine_apart() {
   local agent
+  docker image inspect "$TEST_IMAGE" >/dev/null 2>&1 || step test-image "Building the image of the tests" docker compose build app
   agent=$(agent_image)
   setup/second-engine.sh start installed
   at_exit stop_engine_apart
