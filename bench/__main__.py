@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from bench import other_tools, page_load, probe_cost, scale, start_up
+from bench import other_tools, page_load, plan_size, probe_cost, scale, start_up
 from bench.measure import ROOT, Figure, run, say, table
 
 NO_RATE_LIMIT: Final = "./proxy/rate-off.conf"
@@ -41,6 +41,8 @@ seconds depend on the machine, ratios hardly.
   the same and sees the probe arrive as well; both sides' best of five.
 - **100 services**: each on two of 20 networks in a chain, IPv4 and IPv6, all pairs (`bench/scale.py`); the best of
   three, because elapsed time depends on other load.
+- **plans**: files with many services or ports, resolved by Compose and planned by the command (`bench/plan_size.py`);
+  the best of three.
 - **a container a probe**: the first method of netassert, `docker run --network container:…` with a program that probes
   once. A sample is timed and multiplied by the flows that start in containers.
 - **the one wait**: a missing reply needs a time-out; everything else is the cost of a proof on top (starting Python
@@ -68,6 +70,7 @@ def stack() -> Iterator[None]:
 def all_figures() -> Iterator[Figure]:
     """Run every benchmark, in an order in which none disturbs the next."""
     yield from start_up.figures()
+    yield from plan_size.figures()
     yield from probe_cost.figures()
     with stack():
         yield from page_load.figures(PORT)

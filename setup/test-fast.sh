@@ -8,7 +8,8 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-readonly TESTS=(tests/unit tests/ledger/unit tests/property/test_documents.py)
+unset PYTHONDONTWRITEBYTECODE # to compile every module for every process takes longer than many a test
+readonly TESTS=(tests/unit tests/ledger/unit tests/property/test_*.py)
 
 tests() {
   .venv/bin/pytest --quiet --numprocesses=2 --dist=worksteal --hypothesis-profile=fast -m 'not browser' "$@" "${TESTS[@]}"

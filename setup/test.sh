@@ -5,15 +5,20 @@
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 source setup/settings.sh
 
+unset PYTHONDONTWRITEBYTECODE # to compile every module for every process takes longer than many a test
 export PYTHONFAULTHANDLER=1 # a child that crashes prints where
-readonly COVERAGE_OPTIONS=(--cov=src/cloison --cov-branch --cov-report=)
-# Three lanes run at the same time. The tests of `here` change this engine and this host's firewall, one after the other, and
-# wait most of the time. `processor` needs no engine but for one database, and `elsewhere` brings engines and networks of its
-# own. tests/unit/test_lanes.py checks that every test is in exactly one of them.
-readonly PROCESSOR=(tests/unit tests/ledger tests/property/test_documents.py tests/e2e/setup)
-readonly ELSEWHERE=(tests/integration/engine tests/integration/podman tests/property/engine/test_second_engines.py)
-readonly HERE=(tests/property/engine tests/integration tests/e2e/stack) # the stack last: it stays up until its lane ends
-readonly LANES=(processor elsewhere here)
+# Four lanes run at the same time. Three of them wait most of the time: a test of theirs changes an engine and its host's
+# firewall, so no other test can run there meanwhile. `here` has this engine, `apart` one of the same version in namespaces
+# of its own (without egress from the machine), and `elsewhere` engines of other versions and Podman. `processor` needs no
+# engine but for one database. A test runs in the last lane that names it; tests/unit/test_lanes.py checks that there is one.
+readonly LANES=(apart processor here elsewhere)
+declare -rA TESTS=(
+  [apart]="tests/integration"
+  [processor]="tests/unit tests/ledger tests/property tests/e2e/setup"
+  [here]="tests/property/engine tests/integration/remote/test_agent_image.py tests/e2e/stack" # the stack stays up to the end
+  [elsewhere]="tests/integration/engine tests/integration/podman tests/property/engine/test_second_engines.py"
+)
+readonly TEST_IMAGE=cloison/ledger:latest # tests/integration/compose_project.py
 
 # The files whose branches are covered to the last one: the modules that import-linter keeps pure, so the list is one.
 core() {
@@ -35,23 +40,51 @@ fail_if_stack_runs() {
   [[ -z $name ]] || fail "The stack runs here ($name), and the tests would disturb it." "Stop it first: make down keeps its data."
 }
 
-# lane NAME PYTEST_ARGUMENT...: its output is also in .cache/log/NAME.log, its times in .cache/log/NAME.xml.
+# lane NAME [COMMAND...]: runs its tests, by a command that takes one; its times are in .cache/log/NAME.xml. The core has no
+# socket and no file, so `processor` covers all of it, and the others are not slowed down by the measurement.
 lane() {
-  COVERAGE_FILE=.cache/coverage.$1 .venv/bin/pytest "${COVERAGE_OPTIONS[@]}" --durations=20 --junit-xml=".cache/log/$1.xml" "${@:2}" 2>&1
+  local -r name=$1
+  local later=${LANES[*]} tests ignored coverage=()
+  [[ $name != processor ]] || coverage=(--cov=src/cloison --cov-branch --cov-report=)
+  later=${later#*"$name"}
+  read -ra tests <<<"${TESTS[$name]}"
+  # shellcheck disable=SC2086  # a lane has several paths
+  mapfile -t ignored < <(for later in $later; do printf -- '--ignore=%s\n' ${TESTS[$later]}; done)
+  "${@:2}" .venv/bin/pytest "${coverage[@]}" --durations=20 --junit-xml=".cache/log/$name.xml" \
+    "${tests[@]}" "${ignored[@]}" 2>&1
 }
 
+# Without egress nothing can be pulled there, so it gets the images of its tests from this engine.
+start_engine_apart() {
+  local agent
+  docker image inspect "$TEST_IMAGE" >/dev/null 2>&1 || step test-image "Building the image of the tests" docker compose build app
+  agent=$(agent_image)
+  setup/second-engine.sh start installed
+  at_exit stop_engine_apart
+  docker save "$TEST_IMAGE" "$agent" | setup/second-engine.sh enter installed docker load --quiet >/dev/null
+}
+
+agent_image() { # builds the image of the agent, and prints its name
+  .venv/bin/python -c '
+from cloison.engine import connection
+from cloison.remote import agent_image
+with connection.engine_connection() as engine:
+    print(agent_image.image(engine.api, lambda _: None))'
+}
+
+stop_engine_apart() { setup/second-engine.sh stop installed; }
+
 all_lanes() {
-  local code=0 processor elsewhere
-  lane processor "${PROCESSOR[@]}" >.cache/log/processor.log &
-  processor=$!
-  lane elsewhere "${ELSEWHERE[@]}" >.cache/log/elsewhere.log &
-  elsewhere=$!
-  lane here "${HERE[@]}" "${ELSEWHERE[@]/#/--ignore=}" | tee_log here || code=$?
-  wait "$elsewhere" || code=$?
-  cat .cache/log/elsewhere.log
-  wait "$processor" || code=$?
-  cat .cache/log/processor.log
-  .venv/bin/coverage combine --quiet "${LANES[@]/#/.cache/coverage.}"
+  local code=0 name number lanes=()
+  for name in processor elsewhere; do
+    lane "$name" >".cache/log/$name.log" &
+    lanes+=($!)
+  done
+  lane apart setup/second-engine.sh enter installed >.cache/log/apart.log &
+  lanes+=($!)
+  lane here | tee_log here || code=$?
+  for number in "${lanes[@]}"; do wait "$number" || code=$?; done
+  cat .cache/log/{apart,elsewhere,processor}.log
   ((code == 0)) || list_failures
 }
 
@@ -65,7 +98,7 @@ tee_log() (
 list_failures() {
   local -r logs=("${LANES[@]/#/.cache/log/}")
   grep -hE '^(FAILED|ERROR) |^Fatal Python error' "${logs[@]/%/.log}" | cut -c -300 >&2 || true
-  fail "Tests failed." "The lines above name them; here.log, processor.log and elsewhere.log in .cache/log say how. make test ARGS=PATH runs some alone."
+  fail "Tests failed." "The lines above name them; ${LANES[*]/%/.log} in .cache/log say how. make test ARGS=PATH runs some alone."
 }
 
 stop_engine() { setup/engine.sh stop; }
@@ -95,8 +128,9 @@ run_in_foreground setup/compose.sh
 fail_if_stack_runs
 run_in_foreground setup/images.sh
 if (($#)); then
-  run_in_foreground .venv/bin/pytest "${COVERAGE_OPTIONS[@]}" "$@"
+  run_in_foreground .venv/bin/pytest "$@"
 else
+  start_engine_apart
   run_in_foreground all_lanes
   core_is_covered # a part of the tests covers a part of the code
 fi

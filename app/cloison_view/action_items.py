@@ -158,11 +158,11 @@ def scoped_ports(summary: Summary, flows: Iterable[int]) -> list[ScopedPort]:
 
 
 def _reasons(summary: Summary, judgement: str, flows: Iterable[int]) -> tuple[str, ...]:
-    """Return the reasons that differ in more than a name or an address: one for each rule and outcome."""
+    """Return the reasons that differ in more than a name, an address or a port: one for each rule and outcome."""
     records, first_reasons = summary.records, dict[tuple[str, ...], str]()
     for position in flows:
         reason = records.value(position, "reason")
-        rule = records.value(position, "rule")
+        rule = records.value(position, "rule").replace(f"port {records.target(position).port} of the host", "")
         for end in (records.source(position), records.target(position)):
             rule = rule.replace(display_name(end.place), "")
         key = (rule, records.outcome(position)) if judgement in ("breach", "broken") else (reason,)

@@ -10,8 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Final
 
 from cloison_view.labels import ANY_OTHER_PORT, HOST, MAX_NAMED, display_name, join_names
+
+MAX_LISTED: Final = 12
+"""A line names this many sources, and this many ports."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -23,6 +27,8 @@ class TargetPort:
     port: int
     is_every_port: bool = False
     """Whether it is the only one of its place: none of the place's ports is probed by its number."""
+    last_port: int = 0
+    """The last port of a range with one fate, 0 for a single port."""
 
     @property
     def suffix(self) -> str:
@@ -30,9 +36,14 @@ class TargetPort:
         return "" if self.protocol in ("", "tcp") else f"/{self.protocol}"
 
     @property
+    def numbers(self) -> str:
+        """The port or the range in digits, empty for every other port."""
+        return f"{self.port}-{self.last_port}" if self.last_port else str(self.port or "")
+
+    @property
     def port_label(self) -> str:
         """The port where its place is named already."""
-        return f"{self.port or ('any' if self.is_every_port else ANY_OTHER_PORT)}{self.suffix}"
+        return f"{self.numbers or ('any' if self.is_every_port else ANY_OTHER_PORT)}{self.suffix}"
 
     @property
     def port_words(self) -> str:
@@ -49,7 +60,7 @@ class TargetPort:
     @property
     def policy_target(self) -> str:
         """The port in the policy language, in which a place without a port means every port."""
-        return f"{self.place}:{self.port}{self.suffix}" if self.port else self.place
+        return f"{self.place}:{self.numbers}{self.suffix}" if self.port else self.place
 
 
 ScopedPort = tuple[str, TargetPort, str]
@@ -63,22 +74,27 @@ def group_by_ports(
     ports_by_source: dict[str, list[tuple[TargetPort, str]]] = {}
     for source, port, scope in connections:
         ports_by_source.setdefault(source, []).append((port, scope))
-    sources_by_ports: dict[str, list[str]] = {}
+    sources_by_ports: dict[tuple[str, ...], list[str]] = {}
     for source, held in ports_by_source.items():
         sources_by_ports.setdefault(_describe_ports(held, ports_of_places), []).append(display_name(source))
-    return [(", ".join(sources), words) for words, sources in sources_by_ports.items()]
+    return [(_listed(sources), _listed(words)) for words, sources in sources_by_ports.items()]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names, shortened where there are many."""
+    return ", ".join(names) if len(names) <= MAX_LISTED + 1 else join_names(names, MAX_LISTED)
 
 
 def _describe_ports(
     ports: Sequence[tuple[TargetPort, str]], ports_of_places: Mapping[str, Sequence[TargetPort]]
-) -> str:
+) -> tuple[str, ...]:
     """Name ports; a place by its name alone is all of its ports, as in the policy language."""
     parts: list[str] = []
     for (place, scope), group in groupby(ports, key=lambda item: (item[0].place, item[1])):
         ends = [end for end, _ in group]
         names = [display_name(place)] if len(ends) == len(ports_of_places[place]) else named_ports(ends)
         parts += [name + scope for name in names]
-    return ", ".join(parts)
+    return tuple(parts)
 
 
 def sorted_ports(ends: Iterable[TargetPort]) -> list[TargetPort]:

@@ -42,6 +42,8 @@ class Endpoint(NamedTuple):
     network: str
     address: str
     port: int
+    last_port: int = 0
+    """The last service port of a range of a plan, 0 for a single port."""
 
     @property
     def ip_version(self) -> int:
@@ -73,6 +75,10 @@ class Records:
     """The versions of IP in which each vantage has an address; both where none is known."""
     network_labels: Mapping[str, str]
     """The name that the file gives a network, by the engine's."""
+    networks: Mapping[str, tuple[str, ...]]
+    """The networks of each service of the file."""
+    alike: Mapping[str, tuple[str, ...]]
+    """The services for which a modelled service of a plan stands."""
     tolerations: tuple[tuple[str, str], ...]
     """What the policy tolerates, and why."""
     has_policy: bool
@@ -133,8 +139,9 @@ def read_records(document: Any) -> Records:
     vantages = tuple(
         map(Vantage._make, map(_reader(VANTAGE_MEMBERS, is_json=is_json), member(document, "vantages", ())))
     )
+    read_end = _reader(ENDPOINT_MEMBERS, is_json=is_json)
     endpoints = tuple(
-        map(Endpoint._make, map(_reader(ENDPOINT_MEMBERS, is_json=is_json), member(document, "endpoints", ())))
+        Endpoint._make((*read_end(end), member(end, "last_port", 0))) for end in member(document, "endpoints", ())
     )
     project, policy = member(document, "project", None), member(document, "policy", None)
     return Records(
@@ -146,6 +153,15 @@ def read_records(document: Any) -> Records:
         {
             member(part, "name", ""): member(part, "key", "")
             for part in (member(project, "networks", ()) if project else ())
+        },
+        {
+            member(part, "name", ""): tuple(sorted(member(part, "networks", ())))
+            for part in (member(project, "services", ()) if project else ())
+        },
+        {
+            name: tuple(member(service, "service", "") for service in member(part, "services", ()))
+            for part in member(document, "alike", ())
+            for name in member(part, "modelled", ())
         },
         tuple(
             (member(part, "what", ""), member(part, "why", ""))
@@ -162,7 +178,13 @@ def _target_ports(endpoints: Iterable[Endpoint]) -> tuple[TargetPort, ...]:
     found = list(endpoints)
     numbered = {end.place for end in found if end.service_port}
     return tuple(
-        TargetPort(end.place, end.protocol if end.service_port else "", end.service_port, end.place not in numbered)
+        TargetPort(
+            end.place,
+            end.protocol if end.service_port else "",
+            end.service_port,
+            end.place not in numbered,
+            end.last_port,
+        )
         for end in found
     )
 

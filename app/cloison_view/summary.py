@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from typing import Any, Final
@@ -65,6 +65,14 @@ class Summary:
     states: Mapping[Pair, StatePositions]
     connections: tuple[Connection, ...]
     """In the order of sources and ports."""
+    whole: Summary | None = None
+    """The summary that was folded, None where places are as in the document: see `cloison_view.alike`."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The name of the folded place of each service that is in one."""
+    members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The services of each folded place."""
+    ranges: Mapping[TargetPort, TargetPort] = field(default_factory=dict)
+    """The range of each port that is in one."""
 
     @cached_property
     def sources(self) -> tuple[str, ...]:
@@ -89,7 +97,9 @@ class Summary:
 
     @cached_property
     def connection_counts(self) -> Mapping[str, int]:
-        """How many connections have each judgement, the worst first."""
+        """How many connections have each judgement, the worst first; folded places change no number."""
+        if self.whole:
+            return self.whole.connection_counts
         return _worst_first(Counter(connection.judgement for connection in self.connections))
 
     def counts_of(self, *judgements: str) -> dict[str, int]:
@@ -109,7 +119,12 @@ class Summary:
     def pair(self, position: int) -> Pair:
         """Return the connection to which the flow at a position belongs."""
         records = self.records
-        return records.source(position).place, records.target_ports[records.value(position, "endpoint")]
+        source, end = records.source(position).place, records.target_ports[records.value(position, "endpoint")]
+        end = self.ranges.get(end, end)
+        if not self.labels:
+            return source, end
+        place = self.labels.get(end.place, end.place)
+        return self.labels.get(source, source), end if place == end.place else replace(end, place=place)
 
     def grouped(self, flows: Iterable[int]) -> dict[Pair, list[int]]:
         """Return flows by their connection, in the order of connections."""
@@ -139,15 +154,21 @@ class Summary:
 def summarize(document: Any) -> Summary:
     """Return the summary of a proof or a plan: a mapping of its JSON members, or a struct."""
     records = read_records(document)
-    every_port = {end.place: end.is_every_port for end in records.target_ports}
+    ends = {
+        (end.place, end.protocol, end.service_port): port
+        for end, port in zip(records.endpoints, records.target_ports, strict=True)
+    }
     states: dict[Pair, StatePositions] = {}
     for (source, place, protocol, port), found in gather(records).items():
-        end = TargetPort(place, protocol if port else "", port, every_port[place])
-        held = states.setdefault((source, end), {})
+        held = states.setdefault((source, ends[place, protocol, port]), {})
         for state, flows in found.items():
             held.setdefault(state, []).extend(flows)
-    ranked = _ranks(states)
-    return Summary(records, states, tuple(_connection(records, pair, states[pair]) for pair in ranked))
+    return Summary(records, states, connections_of(records, states))
+
+
+def connections_of(records: Records, states: Mapping[Pair, StatePositions]) -> tuple[Connection, ...]:
+    """Return the connections with these flows, in the order of sources and ports."""
+    return tuple(_connection(records, pair, states[pair]) for pair in _ranks(states))
 
 
 def sort_ports(ports: Iterable[TargetPort]) -> list[TargetPort]:
@@ -166,9 +187,13 @@ def _ranks(pairs: Iterable[Pair]) -> list[Pair]:
 
 
 def _connection(records: Records, pair: Pair, states: StatePositions) -> Connection:
+    source, end = pair
+    if len(states) == 1:
+        ((state, flows),) = states.items()
+        is_open = state.observed == OPEN
+        return Connection(source, end, **state._asdict(), is_open=is_open, scope=FULL_SCOPE, flows=tuple(sorted(flows)))
     state = worst_state(states)
     worst = [own for own in states if own.judgement == state.judgement]
-    source, end = pair
     return Connection(
         source,
         end,

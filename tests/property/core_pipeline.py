@@ -96,10 +96,8 @@ def _rehearse(document: Mapping[str, Any]) -> None:
 def _prove(project: Project, rules: Policy | None, parameters: FuzzParameters) -> None:
     """Judge the project on an engine that follows the file except for its faults, with any observations."""
     dice = Random(parameters.seed)  # noqa: S311  # an example, not a secret
-    facts = tampered(
-        synthetic_facts.synthetic_facts(synthetic_facts.with_capped_replicas(project), Assumptions(parameters.engine)),
-        dice,
-    )
+    assumed = Assumptions(parameters.engine)
+    facts = tampered(synthetic_facts.synthetic_facts(synthetic_facts.modelled_project(project, assumed), assumed), dice)
     if rules:
         policy.check_ports(rules, flow_enumeration.known_ports(project, facts))
     named = {service: policy.named_ports(rules, service) for service in project.services}

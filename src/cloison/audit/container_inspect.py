@@ -19,20 +19,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from cloison.findings.container_privileges import ContainerPrivileges, Mount, Process, Socket
+from cloison.findings.container_privileges import ENGINE_SOCKETS, ContainerPrivileges, Mount, Process, Socket
 from cloison.linux import netns
 from cloison.model.facts import Container
 
 PROC: Final = Path("/proc")
 NAMESPACE_KINDS: Final = ("cgroup", "ipc", "net", "pid", "user", "uts")
-ENGINE_SOCKETS: Final = (
-    "/run/docker.sock",
-    "/run/docker/containerd/containerd.sock",
-    "/run/containerd/containerd.sock",
-    "/run/podman/podman.sock",
-    "/run/crio/crio.sock",
-)
-"""Sockets of engines: https://docs.docker.com/reference/cli/dockerd/#daemon-socket-option."""
 NON_INTERFACES: Final = frozenset({"all", "default", "lo"})
 """Names under net.ipv4.conf that are no interface to another machine."""
 MEM_MAJOR: Final = 1

@@ -13,14 +13,23 @@ from concurrent.futures import Future
 from threading import Thread
 from typing import Final
 
-from cloison.audit import container_inspect, dns_leak_check, forwarding_check, host_inspect
+from cloison.audit import (
+    container_inspect,
+    dns_leak_check,
+    forwarding_check,
+    host_inspect,
+    project_inspect,
+    rules_check,
+)
 from cloison.audit.loopback_exposure_check import check_loopback_exposure
 from cloison.engine.connection import socket_path
 from cloison.errors import CloisonError, NotProven, printable
-from cloison.findings import container_risks, engine_cves
+from cloison.findings import container_risks, container_states, engine_cves
 from cloison.findings.container_privileges import forwarding_paths
 from cloison.findings.container_risks import Risk
+from cloison.findings.egress_networks import egress_risks
 from cloison.observe.observer import ProbeSession
+from cloison.predict.egress_networks import predicted_egress
 
 UNCHECKED: Final = "unchecked"
 SOURCE: Final = "https://docs.docker.com/engine/security/"
@@ -46,10 +55,33 @@ def _with_dns_leaks(session: ProbeSession, risks: list[Risk], timeout: float) ->
 
 def known_risks(session: ProbeSession, timeout: float, *, is_rehearsal: bool) -> list[Risk]:
     """Return the risks of containers and engine: by inspection, by a forwarding test, or by the engine's version."""
+    of_project = _project_risks(session, timeout)
     of_containers = (
         [] if is_rehearsal else checked("the containers' privileges", lambda: _container_risks(session, timeout))
     )
-    return [*of_containers, *checked("the engine", lambda: _engine_risks(session))]
+    of_host = [
+        *checked("rules that no packet is asked by", lambda: rules_check.unreached(session)),
+        *checked("the backends of iptables", rules_check.two_backends),
+    ]
+    return [*of_project, *of_containers, *checked("the engine", lambda: _engine_risks(session)), *of_host]
+
+
+def _project_risks(session: ProbeSession, timeout: float) -> list[Risk]:
+    checks: dict[str, Callable[[], list[Risk]]] = {
+        "the state of the containers": lambda: _states(session),
+        "the shared network namespaces": lambda: project_inspect.stale_namespaces(session),
+        "names on shared networks": lambda: project_inspect.foreign_names(session, timeout),
+        "the hardware addresses": lambda: project_inspect.equal_macs(session),
+    }
+    return [risk for subject, check in checks.items() for risk in checked(subject, check)]
+
+
+def _states(session: ProbeSession) -> list[Risk]:
+    facts, project = session.facts, session.project
+    return [
+        *container_states.states(project.name, project.services, facts.containers),
+        *egress_risks(facts.egress_networks, predicted_egress(project, facts)),
+    ]
 
 
 def _engine_risks(session: ProbeSession) -> list[Risk]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -68,11 +71,22 @@ def command(selection: Selection, engine: str, external: str | None, output_opti
     paths = commands_output.report_paths(output_options.formats, output_options.output, stem="plan")
     project = compose_project.project(compose_cli.resolved(selection))
     compose_policy.check_publications(project)
-    result = planner.plan(project, Assumptions(engine, external or ""), Tool("cloison", version("cloison")))
-    for name, path in paths.items():
-        text = _report(name, result, strict=output_options.strict)
-        commands_output.write_report(path, text, is_document=name != commands_output.TERMINAL)
+    with _paused_collector():
+        result = planner.plan(project, Assumptions(engine, external or ""), Tool("cloison", version("cloison")))
+        for name, path in paths.items():
+            text = _report(name, result, strict=output_options.strict)
+            commands_output.write_report(path, text, is_document=name != commands_output.TERMINAL)
     return BREACHED if output_options.strict and result.totals[Judgement.TOLERATED] else result.verdict.exit_code
+
+
+@contextmanager
+def _paused_collector() -> Iterator[None]:
+    """Pause the collector of reference cycles: flows have none, and it takes a third of the time of a large plan."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _report(name: str, result: Plan, *, strict: bool) -> str:

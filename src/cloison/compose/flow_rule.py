@@ -4,6 +4,7 @@
     app -> media:8000-8100/udp          # a range; a protocol after the last port: tcp (the default), udp or sctp
     backends -> db, cache               # a group of services; without ports, every port
     * -> dns:53/udp                     # every service of the project; never `host`, `outside` or a foreign container
+    app -> outside via vpn              # the egress network of app has to be vpn
 
 Input: the text of a flow, and the names that the project has. Output: one `PolicyRule` for each pair of places and each
 port or range; or a PolicyError with the position, the error and what to write.
@@ -14,8 +15,9 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any, Final
 
 from cloison.compose.project import Project
@@ -40,7 +42,7 @@ SYNTAX: Final = 'write "source -> target[:port[/proto]]", e.g. "app -> db:3306"'
 WRONG_ARROW: Final = re.compile(r"\s*(?:-->|-\s+>|=>|→|⟶|(?<![-<])>)\s*")
 TARGET: Final = re.compile(rf"(?P<name>(?:{FOREIGN}|{SERVICE_PREFIX}(?![0-9]))?[^:/]*)(?::(?P<ports>.*))?")
 PORTS: Final = re.compile(r"(?P<first>[0-9]{1,5})(?:\s*-\s*(?P<last>[0-9]{1,5}))?(?:/(?P<protocol>\w*))?")
-VIA: Final = re.compile(r"\svia\s")
+VIA: Final = re.compile(r"\svia(?:\s|$)")
 WORDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("internet", "world", "wan", "lan", "external", "public"), OUTSIDE),
     **dict.fromkeys(("localhost", "machine", "node"), HOST),
@@ -70,6 +72,8 @@ class PolicyRule:
     """The flow as the policy writes it; several rules may come from one text."""
     last_port: int = 0
     """The last port of a range, 0 where there is none."""
+    via: str = ""
+    """The engine's name of the network that has to carry a flow to `outside`, empty for any."""
 
     @property
     def has_wildcard(self) -> bool:
@@ -99,11 +103,11 @@ class PolicyRule:
     def matches(self, flow: Flow) -> bool:
         """Whether the rule matches `flow`."""
         end = flow.endpoint
-        return (
-            _matches_place(self.source, flow.vantage.place)
-            and _matches_place(self.target, end.place)
-            and self.covers(end.protocol, end.service_port)
-        )
+        return self.matches_places(flow.vantage.place, end.place) and self.covers(end.protocol, end.service_port)
+
+    def matches_places(self, source: str, target: str) -> bool:
+        """Whether the rule is about flows from one place to another."""
+        return _matches_place(self.source, source) and _matches_place(self.target, target)
 
     def needs(self, end: Endpoint) -> bool:
         """Whether the rule needs the port of an endpoint: of a range only the ports at which a process listens."""
@@ -113,6 +117,26 @@ class PolicyRule:
 def _matches_place(name: str, place: str) -> bool:
     """Whether a name of the policy matches a place; `*` matches every service of the project and nothing else."""
     return name == place or (name == ANY_PLACE and place not in (HOST, OUTSIDE) and not place.startswith(FOREIGN))
+
+
+class RulesByPlaces:
+    """Finds the rules between two places: a policy may have as many rules as the project has services."""
+
+    def __init__(self, rules: Iterable[PolicyRule]) -> None:
+        self._by_source: dict[str, list[tuple[int, PolicyRule]]] = {}
+        for position, rule in enumerate(rules):
+            self._by_source.setdefault(rule.source, []).append((position, rule))
+        self._found: dict[tuple[str, str], tuple[PolicyRule, ...]] = {}
+
+    def between(self, source: str, target: str) -> tuple[PolicyRule, ...]:
+        """Return the rules that match flows from `source` to `target`, in their order."""
+        found = self._found.get((source, target))
+        if found is None:
+            named = [ranked for name in {source, ANY_PLACE} for ranked in self._by_source.get(name, ())]
+            matching = (ranked for ranked in named if ranked[1].matches_places(source, target))
+            found = tuple(rule for _, rule in sorted(matching, key=itemgetter(0)))
+            self._found[source, target] = found
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +189,7 @@ def parse_flow(names: Names, text: Any, where: str) -> list[PolicyRule]:
     Raises PolicyError for a text that is not a flow, and for a name or a port that does not exist.
     """
     left, right = _sides(text, where)
+    right, key = _split_via(right)
     sources = [place for name in _listed(left, where) for place in names.places(name, where)]
     written, found = " ".join(text.split()), []
     for part in _targets(right, where):
@@ -182,7 +207,32 @@ def parse_flow(names: Names, text: Any, where: str) -> list[PolicyRule]:
             for first, last, protocol in ports
             if source != place or len(sources) == len(targets) == 1
         ]
-    return list(dict.fromkeys(found))
+    via = "" if key is None else _via(names.project, key, found, where)
+    return [replace(rule, via=via) for rule in dict.fromkeys(found)]
+
+
+def _split_via(right: str) -> tuple[str, str | None]:
+    """Return the targets of a flow and the key of the network after `via`, None without it."""
+    targets, *key = VIA.split(right, maxsplit=1)
+    return targets, " ".join(key[0].split()) if key else None
+
+
+def _via(project: Project, key: str, rules: Iterable[PolicyRule], where: str) -> str:
+    """Return the engine's name of the network that has to carry the flows of these rules.
+
+    Raises PolicyError where it cannot: another target than `outside`, or a source that is not on the network.
+    """
+    if key not in project.networks:
+        raise PolicyError(f'{where}: no network "{key}"{suggestion(key, project.networks)}')
+    name = project.networks[key].name
+    for rule in rules:
+        if rule.target != OUTSIDE:
+            raise PolicyError(
+                f'{where}: "via" belongs to "{OUTSIDE}" alone; write a rule of its own for "{rule.target}"'
+            )
+        if rule.source != ANY_PLACE and name not in project.attached_networks(rule.source):
+            raise PolicyError(f'{where}: "{rule.source}" is not on the network "{key}"; name one of its networks')
+    return name
 
 
 def without_places(text: str, excluded: Collection[str]) -> str:
@@ -192,6 +242,7 @@ def without_places(text: str, excluded: Collection[str]) -> str:
     """
     try:
         left, right = _sides(text, "")
+        right, via = _split_via(right)
         sources, targets = _listed(left, ""), _targets(right, "")
     except PolicyError:
         return text
@@ -204,7 +255,8 @@ def without_places(text: str, excluded: Collection[str]) -> str:
         if (names := [name for name in part.names if name not in excluded])
     ]
     remaining = [name for name in sources if name not in excluded]
-    return f"{', '.join(remaining)} {ARROW} {', '.join(kept)}" if remaining and kept else ""
+    flow = f"{', '.join(remaining)} {ARROW} {', '.join(kept)}" if remaining and kept else ""
+    return f"{flow} via {via}" if flow and via else flow
 
 
 def _sides(text: Any, where: str) -> tuple[str, str]:
@@ -232,8 +284,6 @@ def _listed(text: str, where: str) -> list[str]:
 
 def _targets(text: str, where: str) -> list[_Targets]:
     """Return the targets of a flow with their ports: ports belong to all targets before them that have none."""
-    if VIA.search(text):
-        raise PolicyError(f"{where}: {quoted.repr(text.strip())}: `via` is not supported; name the target alone")
     found: list[_Targets] = []
     names: list[str] = []
     for item in _listed(text, where):

@@ -8,6 +8,7 @@
         why: Docker has no policy inside a network
       - flow: proxy -> outside
         why: frontend_net must not be internal
+        keep: true                          # enforcement leaves it open
       - device: eth1                        # a device on a network; it is unknown what it reaches
         why: the cable to the printer
 
@@ -21,6 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, Final
 
 from cloison.compose.flow_rule import ANY_PLACE, Names, PolicyRule, parse_flow, quoted
@@ -44,6 +46,8 @@ class Toleration:
     rule: PolicyRule | None = None
     network: str = ""
     """The key of the network in the file."""
+    keep: bool = False
+    """Whether enforcement leaves the tolerated flows open, too."""
     device: str = ""
     """The name of a device on a network of the project of which it is unknown what it reaches."""
 
@@ -136,13 +140,19 @@ def _members(names: Names, group: Any, members: Any, where: str) -> tuple[str, .
     return tuple(dict.fromkeys(found))
 
 
+def flow_rules(rules: Policy | None) -> list[PolicyRule]:
+    """Return the rules about flows: those of `allow`, then those of the tolerations."""
+    if rules is None:
+        return []
+    return [*rules.allow, *(toleration.rule for toleration in rules.tolerate if toleration.rule)]
+
+
 def check_ports(rules: Policy, known: Mapping[str, Collection[tuple[Protocol, int]]]) -> None:
     """Raise PolicyError for a rule whose port neither the file, the image nor any process of the service has.
 
     `known` maps each running service to its ports; rules about other places are not checked.
     """
-    flow_rules = [*rules.allow, *(toleration.rule for toleration in rules.tolerate if toleration.rule)]
-    for rule in flow_rules:
+    for rule in flow_rules(rules):
         ports = known.get(rule.target)
         if rule.port is None or ports is None or any(rule.covers(*port) for port in ports):
             continue
@@ -157,13 +167,17 @@ def check_rules_match(rules: Policy, flows: Iterable[Flow], completed: Collectio
 
     Rules about services of `completed`, which have run and ended, are not checked: these have no flows.
     """
-    asked = list(flows)
+    asked: dict[tuple[str, str], list[Flow]] = {}
+    for flow in flows:
+        asked.setdefault((flow.vantage.place, flow.endpoint.place), []).append(flow)
     for rule in rules.allow:
         if not {rule.source, rule.target}.isdisjoint(completed):
             continue
-        if not any(rule.matches(flow) for flow in asked):
+        pairs = asked if rule.has_wildcard else [(rule.source, rule.target)]
+        if not any(rule.matches(flow) for pair in pairs for flow in asked.get(pair, ())):
             raise PolicyError(
-                f'{rule.where}: "{rule.text}" matches no flow of this project; {_cover_hint(rule, asked)}'
+                f'{rule.where}: "{rule.text}" matches no flow of this project; '
+                f"{_cover_hint(rule, chain.from_iterable(asked.values()))}"
             )
 
 
@@ -191,20 +205,31 @@ def named_ports(rules: Policy | None, place: str) -> set[tuple[Protocol, int]]:
 
 def _tolerations(names: Names, body: Any, where: str) -> list[Toleration]:
     """Return the tolerations of one entry: one for each rule of its flow."""
-    _mapping(body, where, {*TOLERABLE, "why"})
+    _mapping(body, where, {*TOLERABLE, "why", "keep"})
     why = _text(body.get("why"))
     if not why:
         raise PolicyError(f'{where}: the toleration gives no reason; add "why:"')
     if len(TOLERABLE & body.keys()) != 1:
         raise PolicyError(f"{where}: a toleration needs exactly one of `flow:`, `network:` and `device:`")
     if "device" in body:
+        if "keep" in body:
+            raise PolicyError(f"{where}.keep: enforcement closes flows, and no device; remove the key")
         return [Toleration(why, where, device=_device(body["device"], f"{where}.device"))]
+    keep = _keep(body, where)
     if "flow" in body:
-        return [Toleration(why, where, rule=rule) for rule in parse_flow(names, body["flow"], f"{where}.flow")]
+        rules = parse_flow(names, body["flow"], f"{where}.flow")
+        return [Toleration(why, where, rule=rule, keep=keep) for rule in rules]
     key, networks = body["network"], names.project.networks
     if not isinstance(key, str) or key not in networks:
         raise PolicyError(f'{where}.network: no network "{key}"{suggestion(str(key), networks)}')
-    return [Toleration(why, where, network=key)]
+    return [Toleration(why, where, network=key, keep=keep)]
+
+
+def _keep(body: Mapping[str, Any], where: str) -> bool:
+    keep = body.get("keep", False)
+    if not isinstance(keep, bool):
+        raise PolicyError(f"{where}.keep: expected true or false, found {quoted.repr(keep)}")
+    return keep
 
 
 def _device(name: Any, where: str) -> str:

@@ -15,6 +15,7 @@ from functools import cached_property
 from ipaddress import ip_address
 from typing import Any, Final
 
+from cloison.compose.privileges import DeclaredPrivileges, declared_privileges
 from cloison.compose.schema import MAX_PORT, DocumentForm, NetworkForm, PortForm, ServiceForm, read
 from cloison.compose.suggest import suggestion
 from cloison.errors import FileError, PolicyError
@@ -78,6 +79,7 @@ class Service:
     """The kernel settings of the service's own network namespace."""
     attachment_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The aliases and other settings of the attachment to each network, by engine name, as the file writes them."""
+    privileges: DeclaredPrivileges = field(default_factory=DeclaredPrivileges)
 
     @property
     def shares_namespace_with(self) -> str:
@@ -130,12 +132,14 @@ def project(document: Mapping[str, Any]) -> Project:
     """
     whole = read(document, DocumentForm, "the resolved Compose file")
     networks = {key: _network(key, read(body or {}, NetworkForm, f"networks.{key}")) for key, body in _items(whole)}
+    entries = {service_place(name): body for name, body in whole.services.items()}
     bodies = {service_place(name): read(body, ServiceForm, f"services.{name}") for name, body in whole.services.items()}
     awaited = {name for body in bodies.values() for name in _awaited(body)}
     services = {
         name: replace(
             _service(name, body, networks, completion_awaited=name in awaited),
-            attachment_settings=_attachment_settings(whole.services[name.removeprefix(SERVICE_PREFIX)], networks),
+            attachment_settings=_attachment_settings(entries[name], networks),
+            privileges=declared_privileges(f"services.{name.removeprefix(SERVICE_PREFIX)}", entries[name]),
         )
         for name, body in bodies.items()
     }

@@ -101,6 +101,11 @@ class DocumentForm(msgspec.Struct, frozen=True):
     networks: dict[Key, Any] | None = None
 
 
+# msgspec 0.22 builds what it needs to know of a type when the type is first read, and two threads that do so at once
+# crash the process. So it is built here, where one thread imports.
+for _form in (ServiceForm, NetworkForm, DocumentForm):
+    msgspec.json.Decoder(_form)
+
 T = TypeVar("T")
 
 

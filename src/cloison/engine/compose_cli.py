@@ -12,19 +12,23 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from cloison.compose.normalize import normalized
 from cloison.engine import compose_messages
 from cloison.errors import FileError, NotProven, UsageError, printable
 from cloison.linux.subprocesses import CommandResult, run, run_attached, run_in_session
+from cloison.model.text import listed
 
 PLUGIN: Final = ("docker", "compose")
 STANDALONE: Final = ("docker-compose",)
 CONFIG: Final = ("config", "--format", "json")
+EVERY_PROFILE: Final = "*"
+"""https://docs.docker.com/compose/how-tos/profiles/"""
 RESETS: Final = ("env_file: !reset []", "env_file: !reset [], build: {ssh: !reset []}")
 """Members of a service, in YAML, that an override removes: https://docs.docker.com/reference/compose-file/merge/"""
 DEFAULT_FILES: Final = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -36,6 +40,8 @@ OVERRIDE_FILES: Final = (
 )
 """Names in the order in which Compose looks for them, in the working directory and in its parents: DefaultFileNames
 and DefaultOverrideFileNames of https://github.com/compose-spec/compose-go/blob/main/cli/options.go"""
+MOST_PROFILES: Final = 5
+"""The most profiles that an error names."""
 NOT_COMPOSE: Final = "Check that `docker compose` is Docker Compose v2"
 PROJECT_VARIABLES: Final = ("COMPOSE_PROFILES", "COMPOSE_REMOVE_ORPHANS", "DOCKER_DEFAULT_PLATFORM")
 """Variables that configure the user's own project and its images."""
@@ -79,7 +85,27 @@ def resolved(selection: Selection, *, strict: bool = False) -> Mapping[str, Any]
         _warn(warning)
     if result.code != 0:
         raise FileError(f"the Compose file cannot be resolved: {why}")
-    return _document(result)
+    document, left_out = normalized(_document(result))
+    for sentence in left_out:
+        _warn(sentence)
+    if not document.get("services") and (inactive := profiles(selection)):
+        raise NotProven(_inactive(inactive))
+    return document
+
+
+def _inactive(services: Mapping[str, Collection[str]]) -> str:
+    names = sorted({name for known in services.values() for name in known})
+    return (
+        f"every service has a profile ({listed(names, MOST_PROFILES)}) and none of them is active: use "
+        f"--profile {names[0]}, --profile '*' or COMPOSE_PROFILES"
+    )
+
+
+def profiles(selection: Selection) -> dict[str, tuple[str, ...]]:
+    """Return the profiles of each service that has some, whether they are active or not; empty where Compose fails."""
+    result = _config(PLUGIN, replace(selection, profiles=(EVERY_PROFILE,)))[1]
+    services = (_document(result).get("services") or {}) if result.code == 0 else {}
+    return {name: tuple(body["profiles"]) for name, body in services.items() if body.get("profiles")}
 
 
 def _config(program: tuple[str, ...], selection: Selection) -> tuple[tuple[str, ...], CommandResult]:

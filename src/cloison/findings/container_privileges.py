@@ -16,6 +16,15 @@ from typing import Final
 
 from cloison.model.facts import Container, Facts
 
+ENGINE_SOCKETS: Final = (
+    "/run/docker.sock",
+    "/run/docker/containerd/containerd.sock",
+    "/run/containerd/containerd.sock",
+    "/run/podman/podman.sock",
+    "/run/crio/crio.sock",
+)
+"""Sockets of engines: https://docs.docker.com/reference/cli/dockerd/#daemon-socket-option."""
+
 
 class Capability(IntEnum):
     """The capabilities that affect isolation, with the kernel's numbers (CAP_* in linux/capability.h)."""

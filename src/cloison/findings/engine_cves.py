@@ -123,6 +123,15 @@ def _host_mode(context: EngineContext) -> str:
     return f"{', '.join(names)} uses the host's network namespace" if names else ""
 
 
+def _without_ipv6(context: EngineContext) -> str:
+    """Return the networks without IPv6 whose interfaces the engine leaves with a link-local address."""
+    attached = {attachment.network for c in context.containers for attachment in c.attachments}
+    names = sorted(
+        n.name for n in context.facts.networks if n.name in attached and not any(":" in subnet for subnet in n.subnets)
+    )
+    return f"{', '.join(names)} has no IPv6" if names else ""
+
+
 def _on_bridges(context: EngineContext) -> str:
     return "containers are attached to bridges of the host" if any(c.attachments for c in context.containers) else ""
 
@@ -188,6 +197,13 @@ VULNERABILITIES: Final = (
         _encrypted,
         "may send the traffic of an encrypted overlay network in clear text, and accept unauthenticated packets",
         ADVISORY.format("GHSA-33pg-m6jh-5237"),
+    ),
+    Vulnerability(
+        "CVE-2024-32473",
+        (VersionRange("26.0.0", "26.0.2"),),
+        _without_ipv6,
+        "leaves IPv6 on in networks without IPv6: members reach each other over link-local addresses without a rule",
+        ADVISORY.format("GHSA-x84c-p2g9-rqv9"),
     ),
     Vulnerability(
         "CVE-2020-13401",

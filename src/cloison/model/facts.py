@@ -43,6 +43,8 @@ class Attachment:
     network: str
     address: str
     ipv6: str = ""
+    names: tuple[str, ...] = field(default=(), kw_only=True)
+    """The names by which the network's members find it, sorted; a name that the engine makes of its ID is left out."""
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -102,11 +104,26 @@ class Container:
     """The port of the host's bridge through which a member is on a network that the engine does not know; or empty."""
     description: str = ""
     """What is known of such a member, as a phrase."""
+    state: str = ""
+    """`paused`, `restarting` or `unhealthy`, empty where nothing is unusual."""
 
     @property
     def is_vantage(self) -> bool:
         """Whether connections may start or end at it: it runs, or it is a member of a network without the engine."""
         return bool(self.pid) or self.origin is not Origin.ENGINE
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EgressNetworks:
+    """The networks that carry a container's packets to other machines over a version of IP, the kernel's choice first.
+
+    Several have default routes of the same metric. A default route over an interface of no network is named
+    `interface NAME`; without a default route there is none.
+    """
+
+    container: str
+    version: int
+    networks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -177,6 +194,8 @@ class Facts:
     """The host's addresses on the veth link to the outside, which exist only during the proof."""
     listeners: frozenset[Listener] = field(default_factory=frozenset)
     unmanaged_addresses: tuple[UnmanagedAddress, ...] = ()
+    egress_networks: tuple[EgressNetworks, ...] = ()
+    """The egress networks of the containers, without those that are not known."""
 
     def network(self, name: str) -> NetworkFacts | None:
         """Return the network with the engine name `name`, None when there is none."""

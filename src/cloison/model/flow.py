@@ -87,6 +87,8 @@ class Endpoint(msgspec.Struct, frozen=True, order=True, cache_hash=True):
     network: str
     address: str
     port: int
+    last_port: int = 0
+    """The last service port of a range whose ports all have the same fate; 0 for a single port."""
 
 
 class Flow(msgspec.Struct, frozen=True, order=True, cache_hash=True):

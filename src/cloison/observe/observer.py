@@ -19,6 +19,7 @@ from cloison.model.facts import Container, Facts, Listener, Origin
 from cloison.model.flow import HOST, LINK_LOCAL, OUTSIDE, Endpoint, EndpointKind, Flow, Protocol, Vantage
 from cloison.model.outcome import Observation, Outcome, observation, unknown
 from cloison.observe import network_members
+from cloison.observe.client_addresses import client_addresses
 from cloison.observe.evidence import Controls, Rules, change, changed_rules, controls_of
 from cloison.observe.host_addresses import host_attachments
 from cloison.observe.interpret import Interpreter, VantageKey, pings, vantage_key
@@ -110,7 +111,7 @@ class ProbeSession:
             },
             pings(flows, observed, echoes),
             self._left_out(new_containers),
-            self.notes,
+            [*self.notes, *client_addresses(zip(flows, probes, strict=True), self.facts)],
         )
 
     def _left_out(self, new_containers: Iterable[str]) -> list[tuple[str, str]]:

@@ -16,12 +16,19 @@ from typing import Final
 
 from cloison.compose.project import Project
 from cloison.engine import Engine
-from cloison.engine.select import DAEMONS, PORT_PROXIES, proxied_ports, unreached_rules
+from cloison.engine.select import DAEMONS, PORT_PROXIES, proxied_ports
 from cloison.linux import fd_limit, listening_sockets, netns
 from cloison.model.facts import Container, Listener
 from cloison.model.flow import HOST, LINK_LOCAL, OUTSIDE, Protocol
 from cloison.model.outcome import Outcome
-from cloison.observe import external_host, host_addresses, network_members, translations, unmanaged_addresses
+from cloison.observe import (
+    egress_networks,
+    external_host,
+    host_addresses,
+    network_members,
+    translations,
+    unmanaged_addresses,
+)
 from cloison.observe.external_host import ExternalHost
 from cloison.observe.interpret import VantageKey
 from cloison.observe.observer import ProbeSession
@@ -79,6 +86,9 @@ def probe_session(
             session.facts,
             unmanaged_addresses=unmanaged_addresses.find_unmanaged(session.facts, session.probe_sockets),
         )
+        session.facts = replace(
+            session.facts, egress_networks=egress_networks.read(session.facts, project.name, session.probe_sockets)
+        )
         session.containers_by_name = {container.name: container for container in session.facts.containers}
         found, session.proxies = _listeners(session)
         _find_redirects(session, found)
@@ -95,7 +105,6 @@ def _find_redirects(session: ProbeSession, found: list[Listener]) -> None:
     session.not_probed = sorted(candidates.not_probed)
     session.notes = sorted(candidates.notes)
     session.notes += translations.packet_programs(by_namespace, session.facts, session.probe_sockets)
-    session.notes += unreached_rules()
     session.facts = replace(session.facts, containers=candidates.containers(session.facts))
     session.containers_by_name = {container.name: container for container in session.facts.containers}
 

@@ -13,11 +13,12 @@ from itertools import chain
 from typing import Final
 
 from cloison.compose.project import Project
-from cloison.model.flow import HOST, EndpointKind, Flow, ip_version
+from cloison.model.flow import HOST, EndpointKind, Flow
 from cloison.model.outcome import Reach
 from cloison.plan.candidates import Candidates
 from cloison.plan.change import Change, Situation, Together, Tolerate
 from cloison.plan.clique_cover import Pair
+from cloison.plan.scenario import Connection, connection
 from cloison.plan.tolerations import grouped_tolerations
 from cloison.verdict.intent import Intent
 from cloison.verdict.judge import JudgedFlow, Judgement
@@ -33,8 +34,6 @@ CANNOT_OPEN: Final = (
     "{line}, or remove it from the policy"
 )
 
-Connection = tuple[str, str, str, int, bool, int]
-"""A flow without networks and addresses, which change: source, target, protocol, port, published, version of IP."""
 Judge = Callable[[Situation], Sequence[JudgedFlow]]
 
 
@@ -61,11 +60,11 @@ class Effect:
     """What the policy needs and has, at any address. A service that loses its last network has no flows at all."""
 
 
-def connection(flow: Flow) -> Connection:
-    """Return a flow without its networks and addresses."""
-    end = flow.endpoint
-    version, published = ip_version(end.address), end.kind is EndpointKind.PUBLISHED
-    return flow.vantage.place, end.place, end.protocol, end.service_port, published, version
+def connections(flow: Flow) -> Iterator[Connection]:
+    """Yield the connections of a flow, one for each port of its range."""
+    source, target, protocol, first, published, version = connection(flow)
+    for port in range(first, max(first, flow.endpoint.last_port) + 1):
+        yield source, target, protocol, port, published, version
 
 
 def effect(judged: Iterable[JudgedFlow]) -> Effect:

@@ -89,16 +89,18 @@ def _closing(project: Project, judged: Iterable[JudgedFlow]) -> Iterator[Change]
     keys = tuple(key for key, network in project.networks.items() if network.ipv6 and is_project_bridge(network))
     if keys and any(item.prediction.is_unfiltered for item in breaches):
         yield RemoveIpv6(keys)
-    for place, port, protocol in sorted(_published(breaches)):
+    for place, port, protocol, last in sorted(_published(breaches)):
         # The file may choose a port from a range, which the project does not keep.
         if all(known.host_port for known in project.services[place].ports):
-            yield MovePort(place, port, protocol, LOOPBACK)
+            yield MovePort(place, port, protocol, LOOPBACK, last)
 
 
-def _published(breaches: Iterable[JudgedFlow]) -> set[tuple[str, int, str]]:
-    """Return the published ports that the outside reaches against the policy."""
+def _published(breaches: Iterable[JudgedFlow]) -> set[tuple[str, int, str, int]]:
+    """Return the published ports, or the first and the last of a range, that the outside reaches against the policy."""
     ends = (item.flow.endpoint for item in breaches if item.flow.vantage.place == OUTSIDE)
-    return {(end.place, end.service_port, end.protocol) for end in ends if end.kind is EndpointKind.PUBLISHED}
+    return {
+        (end.place, end.service_port, end.protocol, end.last_port) for end in ends if end.kind is EndpointKind.PUBLISHED
+    }
 
 
 def _tolerable(judged: Sequence[JudgedFlow]) -> Iterator[JudgedFlow]:
@@ -107,7 +109,7 @@ def _tolerable(judged: Sequence[JudgedFlow]) -> Iterator[JudgedFlow]:
     A toleration of the port at the container's own address would cover the published port as well.
     """
     breaches = [item for item in judged if item.judgement is Judgement.BREACH]
-    places = {place for place, _, _ in _published(breaches)}
+    places = {place for place, *_ in _published(breaches)}
     return (i for i in breaches if i.flow.vantage.place != OUTSIDE or i.flow.endpoint.place not in places)
 
 

@@ -54,8 +54,8 @@ class Candidates:
         target = self._project.owner(end.place)
         if end.kind is EndpointKind.PUBLISHED:
             yield from self._without_egress(source)
-            yield MovePort(end.place, end.service_port, end.protocol, LOOPBACK)
-            yield MovePort(end.place, end.service_port, end.protocol)
+            for address in (LOOPBACK, ""):
+                yield MovePort(end.place, end.service_port, end.protocol, address, end.last_port)
         elif end.place == OUTSIDE:
             yield from self._without_egress(source)
         elif source == OUTSIDE:

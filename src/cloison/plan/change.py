@@ -126,17 +126,19 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class MovePort:
-    """Publish a port on loopback only, or, with an empty address, not at all."""
+    """Publish a port, or those from it to `last`, on loopback only, or, with an empty address, not at all."""
 
     service: str
     target: int
     protocol: str
     address: str = ""
+    last: int = 0
 
     @property
     def sentence(self) -> str:
         """What to do."""
-        port = f"port {self.target}{'' if self.protocol == 'tcp' else f'/{self.protocol}'}"
+        ports = f"ports {self.target}-{self.last}" if self.last else f"port {self.target}"
+        port = f"{ports}{'' if self.protocol == 'tcp' else f'/{self.protocol}'}"
         if self.address:
             return f"publish {port} of {self.service} on {self.address} only"
         return f"remove {port} from `ports` of {self.service}"
@@ -151,7 +153,7 @@ class MovePort:
         return _with_services(situation, [self.service], edit)
 
     def _moved(self, port: Port) -> Port | None:
-        if (port.target, port.protocol) != (self.target, self.protocol):
+        if port.protocol != self.protocol or not self.target <= port.target <= max(self.last, self.target):
             return port
         return replace(port, host_address=self.address) if self.address else None
 

@@ -6,22 +6,25 @@ Rule: a finding changes no verdict. `where` is the path of a key, because Compos
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
 from typing import Final
 
 from cloison.compose.policy import Policy
-from cloison.compose.project import Port, Project, Service
+from cloison.compose.project import NAMESPACE_OWNER_KINDS, Port, Project, Service
 from cloison.model.facts import Facts
 from cloison.model.flow import EVERY_ADDRESS, HOST, Protocol
 from cloison.model.outcome import Reach
 from cloison.model.text import listed
+from cloison.plan.declared_risks import declared_risks
+from cloison.plan.port_ranges import published_ranges
 from cloison.plan.requirements import LOOPBACK, PolicyContext, allowed, is_project_bridge
 from cloison.plan.synthetic_facts import REPLICA_CAP, publishes
-from cloison.predict.context import GATEWAY_MODE, GATEWAY_MODES, NAT
+from cloison.predict.context import GATEWAY_MODE, GATEWAY_MODES, NAT, PredictionContext
 from cloison.predict.docker_ipv6 import IPV6_RULES_SINCE
+from cloison.predict.egress_networks import egress
 from cloison.verdict.flow_enumeration import declared_ports
 
 
@@ -48,6 +51,22 @@ class LintKind(StrEnum):
     """A network has IPv6 on an engine that does not filter it."""
     REPLICAS = "replicas"
     """The plan models fewer replicas than the file has."""
+    # The kinds of `findings.container_risks` that a file shows:
+    PRIVILEGED = "privileged"
+    ENGINE_SOCKET = "engine-socket"
+    HOST_DIRECTORY = "host-directory"
+    DEVICES = "devices"
+    HOST_PID = "host-pid"
+    HOST_IPC = "host-ipc"
+    HOST_UTS = "host-uts"
+    SYS_ADMIN = "sys-admin"
+    SYS_MODULE = "sys-module"
+    SYS_RAWIO = "sys-rawio"
+    DAC_READ_SEARCH = "dac-read-search"
+    SYS_PTRACE = "sys-ptrace"
+    BPF = "bpf"
+    NET_ADMIN = "net-admin"
+    NET_RAW = "net-raw"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -59,6 +78,7 @@ class LintFinding:
     says: str
 
 
+SHARED_NAMESPACES: Final = tuple(f"{kind}:" for kind in NAMESPACE_OWNER_KINDS)
 RECENT_ENGINE: Final = "28.0"
 """An engine that supports every gateway mode."""
 ALTHOUGH_INTERNAL: Final = ", although it is internal"
@@ -80,7 +100,8 @@ def lint(project: Project, facts: Facts, policy_context: PolicyContext | None) -
 
 def _service_findings(project: Project, facts: Facts, service: Service) -> Iterator[LintFinding]:
     path = f"services.{service.name}"
-    yield from _ports(facts, service)
+    if not service.network_mode.startswith(SHARED_NAMESPACES):  # the engine refuses its ports: see `rejections`
+        yield from _ports(facts, service)
     if service.network_mode == HOST:
         says = f"{service.name} uses the host's network: Docker does not isolate it"
         yield LintFinding(f"{path}.network_mode", LintKind.HOST_MODE, says)
@@ -88,15 +109,27 @@ def _service_findings(project: Project, facts: Facts, service: Service) -> Itera
         n for n in service.networks if (fact := facts.network(n)) and fact.driver == "bridge" and not fact.internal
     ]
     if gateway_networks:
-        says = f"{service.name} has egress to the internet over {_labels(project, gateway_networks)}"
+        labels = _egress_labels(project, facts, service, gateway_networks)
+        says = f"{service.name} has egress to the internet over {labels}"
         yield LintFinding(f"{path}.networks", LintKind.EGRESS, says)
     if len(service.networks) > 1:
         labels = _labels(project, service.networks)
         says = f"{service.name} is on {labels}: whoever compromises it is on all of these networks"
         yield LintFinding(f"{path}.networks", LintKind.MULTIHOMED, says)
+    for where, kind, says in declared_risks(service):
+        yield LintFinding(where, LintKind(kind), says)
     if service.replicas > REPLICA_CAP:
         says = f"the plan models {REPLICA_CAP} of {service.replicas} replicas; the others are predicted alike"
         yield LintFinding(f"{path}.deploy.replicas", LintKind.REPLICAS, says)
+
+
+def _egress_labels(project: Project, facts: Facts, service: Service, gateway_networks: Sequence[str]) -> str:
+    """Return the network that is predicted to carry the packets of a service, and those that could."""
+    found = egress(PredictionContext(project, facts), service.name, 4)
+    if not found or len(gateway_networks) < 2:  # noqa: PLR2004  # there is a choice
+        return _labels(project, gateway_networks)
+    others = _labels(project, [name for name in gateway_networks if name not in found])
+    return f"{_labels(project, found)}, which the engine prefers to {others}"
 
 
 def _labels(project: Project, names: Iterable[str]) -> str:
@@ -107,15 +140,16 @@ def _labels(project: Project, names: Iterable[str]) -> str:
 def _ports(facts: Facts, service: Service) -> Iterator[LintFinding]:
     where = f"services.{service.name}.ports"
     reach = publishes(service, facts.networks)
-    for port in service.ports:
-        target = f"{service.name}:{port.target}{'' if port.protocol == 'tcp' else f'/{port.protocol}'}"
+    for port, last in published_ranges(service.ports):
+        numbers = f"{port.target}-{last}" if last else str(port.target)
+        target = f"{service.name}:{numbers}{'' if port.protocol == 'tcp' else f'/{port.protocol}'}"
+        host, verb = (_host_ports(port, last), "forward") if last else (_host_port(port), "forwards")
         if reach is Reach.SHUT:
-            yield LintFinding(where, LintKind.UNPUBLISHED, f"{target} is not published{_why_not(service)}")
+            are = "are" if last else "is"
+            yield LintFinding(where, LintKind.UNPUBLISHED, f"{target} {are} not published{_why_not(service)}")
         else:
             perhaps = "" if reach is Reach.OPEN else ", if one of its networks is a bridge that is not internal"
-            yield LintFinding(
-                where, LintKind.PUBLISHED, f"{_host_port(port)} forwards to {target}, {_bind_scope(port)}{perhaps}"
-            )
+            yield LintFinding(where, LintKind.PUBLISHED, f"{host} {verb} to {target}, {_bind_scope(port)}{perhaps}")
 
 
 def _why_not(service: Service) -> str:
@@ -126,6 +160,14 @@ def _why_not(service: Service) -> str:
 
 def _host_port(port: Port) -> str:
     return f"port {port.host_port} of the host" if port.host_port else "a port of the host that the engine chooses"
+
+
+def _host_ports(port: Port, last: int) -> str:
+    """Return the ports of the host that a range of ports from `port` to `last` is published at."""
+    end = port.host_port + last - port.target
+    return (
+        f"ports {port.host_port}-{end} of the host" if port.host_port else "ports of the host that the engine chooses"
+    )
 
 
 def _bind_scope(port: Port) -> str:

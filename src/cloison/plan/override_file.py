@@ -15,6 +15,7 @@ from typing import Final
 
 from cloison.compose.project import POLICY_KEY, Port, Project
 from cloison.model.flow import SERVICE_PREFIX
+from cloison.plan.port_ranges import published_ranges
 from cloison.plan.tolerations import TolerationEntry, kept_tolerations
 
 PLAIN_SCALAR: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
@@ -61,13 +62,16 @@ def _changed_ports(before: Project, after: Project, service: str) -> Iterator[st
     ports = after.services[service].ports
     if ports != before.services[service].ports:
         yield "    ports: !override"
-        yield from (f"      - {json.dumps(_port_text(port))}" for port in ports)
+        yield from (f"      - {json.dumps(_port_text(*ends))}" for ends in published_ranges(ports))
 
 
-def _port_text(port: Port) -> str:
-    """Return a port in the short syntax of Compose."""
+def _port_text(port: Port, last: int) -> str:
+    """Return a port, or those from it to `last`, in the short syntax of Compose."""
+    host, target = (
+        f"{first}-{first + last - port.target}" if last else first for first in (port.host_port, port.target)
+    )
     address = f"[{port.host_address}]" if ":" in port.host_address else port.host_address
-    return f"{address}{':' if address else ''}{port.host_port}:{port.target}/{port.protocol}"
+    return f"{address}{':' if address else ''}{host}:{target}/{port.protocol}"
 
 
 def _attachments(after: Project, service: str) -> str:

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from cloison.compose.project import Project
 from cloison.errors import FileError, PolicyError
 from cloison.model.outcome import Reach
-from cloison.plan import planner
-from cloison.plan.advice import TRIED_FLOWS, Connection, connection
+from cloison.plan.advice import TRIED_FLOWS
+from cloison.plan.advisor import connection_advice
+from cloison.plan.scenario import Connection, connection
 from cloison.plan.synthetic_facts import Assumptions
 from cloison.predict.predictor import DEFAULT_ENGINE
 from cloison.proof.schema import AdvicePart
@@ -26,7 +27,7 @@ def proof_advice(project: Project, engine: str, version: str, judged: Sequence[J
     if not is_planned or not any(map(_is_decided_by_file, judged)):
         return ()
     try:
-        tried = planner.connection_advice(project, Assumptions(version))
+        tried = connection_advice(project, Assumptions(version))
     except (FileError, PolicyError):
         return ()  # the running project has places that its file has not, and the policy names them
     return tuple(AdvicePart(sentence, found) for sentence, found in _by_sentence(tried, judged).items())

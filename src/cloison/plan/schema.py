@@ -62,6 +62,29 @@ class PlanVantagePart(Part, frozen=True):
     container: str
 
 
+class PlanEndpointPart(EndpointPart, frozen=True):
+    """An endpoint; with `last_port` it stands for every service port from `service_port` to that one.
+
+    Where `port` differs from `service_port`, it does by the same number for all of them.
+    """
+
+    last_port: SafeInteger = 0
+
+
+class AlikeServicePart(Part, frozen=True):
+    """A service of a class, with its ports in the short syntax of Compose."""
+
+    service: str
+    ports: list[str]
+
+
+class AlikePart(Part, frozen=True):
+    """Services that are predicted and judged alike: the flows of the `modelled` ones stand for those of all."""
+
+    modelled: list[str]
+    services: list[AlikeServicePart]
+
+
 class PlannedFlow(Part, frozen=True):
     """A flow with its judgement and reason. `intended_by` is the position of the policy rule, empty by default."""
 
@@ -145,7 +168,7 @@ class Plan(Part, frozen=True):
     assumed: AssumedPart
     policy: PolicyPart | None
     vantages: list[PlanVantagePart]
-    endpoints: list[EndpointPart]
+    endpoints: list[PlanEndpointPart]
     flows: list[PlannedFlow]
     totals: Totals
     coverage: PlanCoverage
@@ -153,6 +176,7 @@ class Plan(Part, frozen=True):
     proposal: ProposalPart | None
     notes: list[str]
     advice: list[AdvicePart] = msgspec.field(default_factory=list)
+    alike: list[AlikePart] = msgspec.field(default_factory=list)
 
     def __post_init__(self) -> None:
         if any(f.vantage >= len(self.vantages) or f.endpoint >= len(self.endpoints) for f in self.flows):

@@ -21,6 +21,7 @@ from cloison.model.defaults import DEFAULT_ENGINE_VERSION
 from cloison.model.facts import Attachment, Container, EngineFacts, Facts, Listener, NetworkFacts, PublishedPort
 from cloison.model.flow import EVERY_ADDRESS, OUTSIDE, WILDCARD, EndpointKind, Flow, ip_version
 from cloison.model.outcome import Reach
+from cloison.plan.rejections import has_ipv6
 from cloison.predict.common_rules import ACCEPT, DROP
 from cloison.predict.context import Prediction
 from cloison.predict.docker_ipv4 import DIRECT_ROUTING_CLOSED
@@ -56,13 +57,24 @@ class Assumptions:
     engine: str = DEFAULT_ENGINE_VERSION
     external: str = ""
 
+    @property
+    def engine_facts(self) -> EngineFacts:
+        """The facts of the engine itself."""
+        facts = EngineFacts(DEFAULT_ENGINE, self.engine, DROP, ACCEPT)
+        return replace(facts, filters_ipv6=facts.release >= IPV6_RULES_SINCE)
 
-def with_capped_replicas(project: Project) -> Project:
-    """Return the project with at most `REPLICA_CAP` replicas of every service."""
+
+def modelled_project(project: Project, assumed: Assumptions) -> Project:
+    """Return the project as a plan models it: at most `REPLICA_CAP` replicas, and only IPv6 that the engine can give.
+
+    `rejections` names the networks whose IPv6 is left out.
+    """
     services = {
         name: replace(body, replicas=min(body.replicas, REPLICA_CAP)) for name, body in project.services.items()
     }
-    return replace(project, services=services)
+    release = assumed.engine_facts.release
+    networks = {key: replace(known, ipv6=has_ipv6(known, release)) for key, known in project.networks.items()}
+    return replace(project, services=services, networks=networks)
 
 
 def synthetic_facts(project: Project, assumed: Assumptions, host_ports: Ports = ()) -> Facts:
@@ -71,8 +83,7 @@ def synthetic_facts(project: Project, assumed: Assumptions, host_ports: Ports = 
     `host_ports` are the ports of the host that the policy names; each is assumed to have a listener.
     Raises FileError when the file needs more subnets than the address pool has.
     """
-    engine = EngineFacts(DEFAULT_ENGINE, assumed.engine, DROP, ACCEPT)
-    engine = replace(engine, filters_ipv6=engine.release >= IPV6_RULES_SINCE)
+    engine = assumed.engine_facts
     bound_addresses = sorted(
         {address for service in project.services.values() for address in _bound_addresses(service)}
     )
@@ -225,15 +236,21 @@ def _host_listeners(ports: Ports) -> Iterator[Listener]:
     return (Listener("", protocol, wildcard, port) for protocol, port in ports for wildcard in WILDCARD.values())
 
 
+def undetermined_services(project: Project) -> frozenset[str]:
+    """Return the services for which `undetermined` may have an answer: with ports, on a network of another driver."""
+    known = {network.name for network in project.networks.values() if network.driver == BRIDGE and not network.external}
+    return frozenset(
+        name for name, body in project.services.items() if body.ports and not known.issuperset(body.networks)
+    )
+
+
 def undetermined(project: Project, facts: Facts, flow: Flow) -> Prediction | None:
-    """Return unknown for a flow to a published service that depends on a network with an unknown driver.
+    """Return unknown for a flow to one of the `undetermined_services` that depends on a network with an unknown driver.
 
     Such a network may publish all of the service's ports or none of them.
     """
     end = flow.endpoint
-    body = project.services.get(end.place)
-    if body is None or not body.ports:
-        return None
+    body = project.services[end.place]
     undetermined_networks = sorted(n.name for n in facts.networks if n.name in body.networks and n.driver != BRIDGE)
     published = end.kind is EndpointKind.PUBLISHED and publishes(body, facts.networks) is Reach.UNKNOWN
     routed = flow.vantage.place == OUTSIDE and facts.engine.release < DIRECT_ROUTING_CLOSED and undetermined_networks

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from cloison.compose.flow_rule import ANY_PLACE, ARROW
 from cloison.compose.project import Project
-from cloison.model.flow import ANY_PORT, HOST, OUTSIDE, SERVICE_PREFIX, EndpointKind, Flow
+from cloison.model.flow import ANY_PORT, HOST, OUTSIDE, SERVICE_PREFIX, Endpoint, EndpointKind, Flow
 from cloison.verdict.judge import JudgedFlow
 
 TolerationEntry = Mapping[str, str]
@@ -29,7 +29,7 @@ def toleration(project: Project, flow: Flow) -> tuple[str, str, str]:
     """Return what tolerates a flow: a source and a target, or an empty source and a network's key; and the reason."""
     source, end = flow.vantage.place, flow.endpoint
     if end.kind is EndpointKind.PUBLISHED:
-        return source, f"{end.place}:{end.service_port}/{end.protocol}", TO_PUBLISHED
+        return source, f"{end.place}:{_port_text(end)}", TO_PUBLISHED
     if end.place == OUTSIDE:
         return source, OUTSIDE, WITH_EGRESS
     if end.place == HOST:
@@ -38,8 +38,12 @@ def toleration(project: Project, flow: Flow) -> tuple[str, str, str]:
     members = [project.attached_networks(place) for place in (source, end.place)]
     if network and all(network.name in attached for attached in members):
         return "", network.key, WITHIN_NETWORK
-    port = "" if end.service_port == ANY_PORT else f":{end.service_port}/{end.protocol}"
+    port = "" if end.service_port == ANY_PORT else f":{_port_text(end)}"
     return source, f"{end.place}{port}", FROM_OUTSIDE if source == OUTSIDE else OTHERWISE
+
+
+def _port_text(end: Endpoint) -> str:
+    return f"{end.service_port}{f'-{end.last_port}' if end.last_port else ''}/{end.protocol}"
 
 
 def _has_name(project: Project, flow: Flow) -> bool:

@@ -68,8 +68,14 @@ def network_mode(context: PredictionContext, flow: Flow) -> Prediction | None:
 
 
 def other_drivers(context: PredictionContext, flow: Flow) -> Prediction | None:
-    """Leave networks with another driver than bridge unknown."""
-    for network in (*filter(None, [flow.endpoint.network]), *context.attached_networks(flow.vantage.place)):
+    """Leave networks with another driver than bridge unknown, where the flow depends on one.
+
+    An address on a bridge of the vantage is on its link, so no other network of the vantage carries its packets.
+    """
+    end, on_link = flow.endpoint, flow.endpoint.network in context.attached_networks(flow.vantage.place)
+    if on_link and context.driver(end.network) == "bridge" and end.kind is not EndpointKind.PUBLISHED:
+        return None
+    for network in (*filter(None, [end.network]), *context.attached_networks(flow.vantage.place)):
         driver = context.driver(network)
         if not driver:
             return unknown(f"{context.label(network)} is external, and the file does not give its driver")
@@ -104,6 +110,9 @@ def outside_to_host_namespace(context: PredictionContext, flow: Flow) -> Predict
 
 def published_to_all(endpoint: Endpoint) -> str:
     """Return the rule of a port published beyond loopback; the engine has yet to choose port 0."""
+    if endpoint.port and endpoint.last_port:
+        last = endpoint.port + endpoint.last_port - endpoint.service_port
+        return f"ports {endpoint.port}-{last} of the host are published to every machine"
     return f"{f'port {endpoint.port}' if endpoint.port else 'a port'} of the host is published to every machine"
 
 

@@ -215,9 +215,16 @@ class PredictionContext:
 
     def ports(self, end: Endpoint) -> list[Port]:
         """Return the published ports of the file whose target is the service port of `end`."""
-        service = self.project.services.get(end.place)
-        ports = service.ports if service else ()
-        return [port for port in ports if (port.target, port.protocol) == (end.service_port, end.protocol)]
+        return self._ports_by_target(end.place).get((end.service_port, end.protocol), [])
+
+    @_memoized
+    def _ports_by_target(self, place: str) -> dict[tuple[int, str], list[Port]]:
+        """Return the published ports of a place by target and protocol: a range has thousands."""
+        service = self.project.services.get(place)
+        found: dict[tuple[int, str], list[Port]] = {}
+        for port in service.ports if service else ():
+            found.setdefault((port.target, port.protocol), []).append(port)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

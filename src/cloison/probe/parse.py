@@ -20,6 +20,8 @@ ECHO_REPLY: Final = {4: 0, 6: 129}
 ICMP_HEADER: Final = 8
 IP_HEADER: Final = {4: 20, 6: 40}
 """Bytes, without options or extension headers."""
+SOURCE_ADDRESS: Final = slice(12, 16)
+"""The source address in the IPv4 header (RFC 791 section 3.1)."""
 PROBE_ID_OFFSET: Final = {IPPROTO_TCP: 4, IPPROTO_UDP: 12, IPPROTO_ICMP: 12, IPPROTO_ICMPV6: 12}
 """The offset of a probe's number from the transport header, by protocol."""
 
@@ -53,9 +55,10 @@ class Reply(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """A probe that a raw socket in the destination's namespace received."""
+    """A probe that a raw socket in the destination's namespace received; `source` is its IPv4 source address."""
 
     probe_id: int
+    source: bytes = b""
 
 
 class IcmpUnreachable(NamedTuple):
@@ -77,7 +80,7 @@ def read_tcp(version: int, packet: bytes) -> Message | None:
     sequence, acknowledged = struct.unpack_from("!II", packet, start + 4)
     flags = packet[start + 13] & (SYN | RST | ACK)
     if flags == SYN:
-        return Arrival(sequence)
+        return Arrival(sequence, _source(version, packet))
     if flags in (SYN | ACK, RST | ACK):
         return Reply((acknowledged - 1) & 0xFFFFFFFF, accepted=bool(flags & SYN))
     return None
@@ -86,7 +89,7 @@ def read_tcp(version: int, packet: bytes) -> Message | None:
 def read_udp(version: int, packet: bytes) -> Message | None:
     """Parse a packet from a raw UDP socket, which its filter has passed."""
     probe_id = _probe_id(packet, _transport_offset(version, packet), IPPROTO_UDP)
-    return None if probe_id is None else Arrival(probe_id)
+    return None if probe_id is None else Arrival(probe_id, _source(version, packet))
 
 
 def read_icmp(version: int, packet: bytes) -> Message | None:
@@ -120,6 +123,11 @@ def _probe_id(packet: bytes, start: int, protocol: int) -> int | None:
         return None
     probe_id: int = struct.unpack_from("!I", packet, start + at)[0]
     return probe_id
+
+
+def _source(version: int, packet: bytes) -> bytes:
+    """Return the source address, which a raw socket delivers with the IPv4 header only."""
+    return packet[SOURCE_ADDRESS] if version == 4 else b""  # noqa: PLR2004  # of IP
 
 
 def _transport_offset(version: int, packet: bytes) -> int:

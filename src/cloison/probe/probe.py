@@ -37,6 +37,8 @@ class Probe:
     detail: str = ""
     arrived: tuple[ProbeSockets, ...] = ()
     """The probe sockets that received the probe, one a namespace."""
+    source: bytes = b""
+    """The IPv4 source address with which it arrived at its target, empty if that is not known."""
     outcome: Outcome = Outcome.ERROR
     """The outcome; it is set after the probe was sent."""
 

@@ -258,9 +258,11 @@ def _record(message: probe_parse.Message, probe: Probe, sockets: ProbeSockets) -
     """Note a message in its probe, and return whether it is new; `sockets` are the probe sockets that received it."""
     known = (probe.reply, probe.arrived)
     match message:
-        case probe_parse.Arrival():
+        case probe_parse.Arrival(source=source):
             if sockets not in probe.arrived:
                 probe.arrived = (*probe.arrived, sockets)
+            if sockets is probe.target:
+                probe.source = source
         case probe_parse.Reply(accepted=accepted) if sockets is probe.sockets:
             probe.reply = Outcome.ACCEPTED if accepted else probe.reply or Outcome.REFUSED
         case probe_parse.IcmpUnreachable(reason=reason) if sockets is probe.sockets and not probe.reply:

@@ -111,7 +111,7 @@ def policy_part(rules: Policy | None) -> PolicyPart | None:
         return None
     # A text with lists has several rules and one position.
     allowed = {rule.where: rule.text for rule in rules.allow}
-    tolerated = {item.where: TolerationPart(item.text, item.why) for item in rules.tolerate}
+    tolerated = {item.where: TolerationPart(item.text, item.why, item.keep) for item in rules.tolerate}
     groups = {name: list(members) for name, members in rules.groups.items()}
     return PolicyPart([*allowed.values()], [*tolerated.values()], groups)
 

@@ -116,6 +116,8 @@ class TolerationPart(Part, frozen=True):
 
     what: str
     why: str
+    keep: bool = False
+    """Whether enforcement leaves it open."""
 
 
 class PolicyPart(Part, frozen=True):

@@ -18,7 +18,8 @@ from cloison.compose.flow_rule import without_places
 from cloison.compose.project import POLICY_KEY
 from cloison.engine.labels import REHEARSAL_LABEL
 from cloison.model.facts import NetworkFacts
-from cloison.model.flow import EVERY_ADDRESS, SERVICE_PREFIX
+from cloison.model.flow import EVERY_ADDRESS, SERVICE_PREFIX, Protocol
+from cloison.rehearse.start_order import dependencies
 
 BRIDGE: Final = "bridge"
 BRIDGE_NAME: Final = "com.docker.network.bridge.name"
@@ -74,6 +75,8 @@ def rehearsal(document: Body, name: str, image: str, environment: HostEnvironmen
         key: _service(key, body, environment, report) | {"image": image, "labels": {REHEARSAL_LABEL: name}}
         for key, body in services.items()
     }
+    for key, waits in dependencies(services, stand_in).items():
+        stand_in[key]["depends_on"] = waits
     report.left_out += [(f"service {key}", why) for key, why in excluded.items()]
     generated = {"name": name, "services": stand_in, "networks": networks}
     if POLICY_KEY in document:
@@ -120,16 +123,26 @@ def _network(key: str, body: Body, environment: HostEnvironment, report: _Report
 
 
 def _external_network(key: str, name: str, environment: HostEnvironment, report: _Report) -> dict[str, Any]:
-    """Return a new network with the options of an external one; foreign containers on it are not rehearsed."""
-    original = environment.networks.get(name)
-    what = "internal " if original and original.internal else ""
+    """Return a new network with the options of an external one; foreign containers on it are not rehearsed.
+
+    What stands in for a network that is not there, or that is no bridge, is not what the project will have: nothing on
+    it is proven.
+    """
     report.renumbered[key] = {4, 6}
+    original = environment.networks.get(name)
+    if original is None or original.driver != BRIDGE:
+        what = (
+            f"this engine has no network {name}: whether it is internal, or a bridge, is not known"
+            if original is None
+            else f"a bridge stood in for {name}, whose driver {original.driver} isolates in another way"
+        )
+        report.left_out.append((f"network {key}", f"it is external, and {what}"))
+        return {}
+    what = "internal " if original.internal else ""
     report.notes.append(
         f"network {key} is external: a new {what}network stood in for {name}, "
         "without the foreign containers that are on it"
     )
-    if original is None or original.driver != BRIDGE:
-        return {}
     return {"internal": original.internal, "driver_opts": _options(dict(original.options))}
 
 
@@ -177,6 +190,11 @@ def _service(key: str, body: Body, environment: HostEnvironment, report: _Report
         stand_in["dns"] = [environment.resolver]
     if (replicas := (body.get("deploy") or {}).get("replicas")) is not None:
         stand_in["deploy"] = {"replicas": replicas}
+    # SCTP is not probed, and not every kernel has it: a port that is exposed only is still named as not probed.
+    if unprobed := [
+        f"{p['target']}/{Protocol.SCTP}" for p in body.get("ports") or () if p.get("protocol") == Protocol.SCTP
+    ]:
+        stand_in["expose"] = [*(body.get("expose") or ()), *unprobed]
     if ports := _ports(key, body.get("ports") or (), environment, report):
         stand_in["ports"] = ports
     settings = body.get("sysctls") or {}
@@ -198,6 +216,8 @@ def _ports(key: str, ports: Iterable[Body], environment: HostEnvironment, report
     """Return the published ports with their host addresses; the engine chooses each host port."""
     republished: list[dict[str, Any]] = []
     for port in ports:
+        if port.get("protocol") == Protocol.SCTP:
+            continue
         published = {"target": port["target"], "protocol": port.get("protocol") or "tcp"}
         address = port.get("host_ip") or ""
         if _is_local(address, environment.addresses):

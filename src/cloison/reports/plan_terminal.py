@@ -6,16 +6,20 @@ Rule: a plan observes nothing. Its sentences say `would reach` and `predicted`, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from msgspec.structs import asdict
 from rich.text import Text
 
 from cloison.model.outcome import Outcome, Reach
+from cloison.model.text import joined
 from cloison.plan.schema import FirstStepPart, Plan, PlannedFlow, ProposalPart
 from cloison.proof.schema import FlowPart, VantagePart, digest
 from cloison.reports import advice as proof_advice
+from cloison.reports.findings_section import findings_section
+from cloison.reports.folded_advice import folded_changes
+from cloison.reports.limits import BRIEF, Limits, limits_for, more
 from cloison.reports.sections import (
     EntryTemplates,
     action_section,
@@ -25,9 +29,10 @@ from cloison.reports.sections import (
 )
 from cloison.reports.terminal import MIN_WIDTH
 from cloison.reports.text import paragraph, render_lines, styled_line
-from cloison.reports.topology import ResolvedFlow, topology_of
+from cloison.reports.topology import ResolvedFlow, Topology, topology_of
 from cloison.verdict.judge import Cause, Judgement
 from cloison_view.action_items import Advice, Advise, action_items, tolerations
+from cloison_view.alike import fold
 from cloison_view.labels import MAX_NAMED, counted, join_names, pluralize
 from cloison_view.summary import Summary, summarize
 
@@ -50,6 +55,9 @@ ENTRY_TEMPLATES: Final[EntryTemplates] = {
 """The label and the sentences of an entry; the other judgements need no action."""
 OUTCOMES: Final = {Reach.OPEN: Outcome.ACCEPTED, Reach.SHUT: Outcome.SILENT, Reach.UNKNOWN: Outcome.ERROR}
 CAUSES: Final = {Judgement.BREACH: Cause.FILE}
+ASSUME_EXTERNAL: Final = "cloison plan --external bridge|internal"
+NOT_TRIED: Final = Advice("too many flows to try a change for each: change the networks in the file, and plan again")
+SAVE: Final = "cloison plan --format json | jq -r .proposal.yaml > proposal.yml"
 UNDECIDED: Final = Advice(
     "the file does not decide this: prove the running project",
     ("cloison prove",),
@@ -62,35 +70,50 @@ NO_POLICY: Final = (
 
 def render(plan: Plan, *, color: bool, width: int, strict: bool) -> str:
     """Return the report for a terminal of `width` columns."""
-    available_width, summary = max(width, MIN_WIDTH), summarize(plan)
-    items = action_items(summary, strict=strict, advise=_advice(plan))
+    available_width, summary = max(width, MIN_WIDTH), fold(summarize(plan))
+    limits = limits_for(summary)
+    items = action_items(summary, strict=strict, advise=_advice(plan, summary))
     parts = (
         _headline(plan, available_width, strict=strict),
         [] if plan.policy else paragraph(NO_POLICY, available_width),
-        matrix_section(summary, available_width),
+        matrix_section(summary, available_width, limits),
         action_section(items, summary, available_width, ENTRY_TEMPLATES, strict=strict)
         or _nothing_section(plan, available_width),
-        [] if strict else toleration_section(tolerations(summary), summary, available_width),
-        _lint_findings(plan, available_width),
-        _proposal(plan, available_width),
+        [] if strict else toleration_section(tolerations(summary), summary, available_width, limits),
+        findings_section(plan, available_width, limits),
+        _proposal(plan, available_width, limits),
         _basis(plan, summary, available_width),
         [styled_line(("plan sha256:" + digest(plan), "dim"))],
     )
     return render_lines(join_sections(parts), color=color, width=available_width)
 
 
-def _advice(plan: Plan) -> Advise:
+def _advice(plan: Plan, summary: Summary) -> Advise:
     """Return a function that returns what to do about the flow at a position; an undecided flow needs a proof."""
-    topology = topology_of(plan.project, plan.endpoints)
-    tried = proof_advice.tried_advice(plan)
+    topology, tried = topology_of(plan.project, plan.endpoints), folded_changes(plan, summary)
 
     def advise(position: int) -> Advice:
         item = _resolve(plan, plan.flows[position])
-        if position in tried:
-            return tried[position]
-        return UNDECIDED if item.flow.judgement is Judgement.UNKNOWN else proof_advice.advice(topology, item)
+        if item.flow.judgement is Judgement.UNKNOWN:
+            return _undecided(plan, topology, item)
+        if item.flow.judgement is Judgement.TOLERATED:
+            return proof_advice.advice(topology, item)
+        return tried.get(position, NOT_TRIED)
 
     return advise
+
+
+def _undecided(plan: Plan, topology: Topology, item: ResolvedFlow) -> Advice:
+    """Return what decides a flow: the kind of its external networks, or a proof."""
+    declared = (topology.declared.get(end.place, frozenset()) for end in (item.source, item.target))
+    names = frozenset({item.target.network}).union(*declared)
+    external = [known.key for known in plan.project.networks if known.external and known.name in names]
+    if plan.assumed.external or not external:
+        return UNDECIDED
+    sentence = (
+        f"the file does not say whether {joined(sorted(external))} is internal: assume it, or prove the running project"
+    )
+    return Advice(sentence, (ASSUME_EXTERNAL, *UNDECIDED.commands))
 
 
 def _resolve(plan: Plan, flow: PlannedFlow) -> ResolvedFlow:
@@ -125,18 +148,7 @@ def _nothing_section(plan: Plan, width: int) -> list[Text]:
     return paragraph("Nothing to act on." if plan.flows else "The file has no flow to judge.", width, style="bold")
 
 
-def _lint_findings(plan: Plan, width: int) -> list[Text]:
-    lines = paragraph("In the file", width, style="bold") if plan.remarks or plan.notes else []
-    where = ""
-    for lint_finding in plan.remarks:
-        if lint_finding.where != where:
-            lines.append(styled_line(("  " + lint_finding.where, "cyan")))
-        where = lint_finding.where
-        lines += paragraph(lint_finding.says, width, first=("    - ", "dim"))
-    return lines + [line for note in plan.notes for line in paragraph(note, width, first=("  - ", ""))]
-
-
-def _proposal(plan: Plan, width: int) -> list[Text]:
+def _proposal(plan: Plan, width: int, limits: Limits) -> list[Text]:
     if plan.policy is None:
         return []
     if plan.proposal is None:
@@ -145,35 +157,41 @@ def _proposal(plan: Plan, width: int) -> list[Text]:
     how = "the smallest set" if plan.proposal.exact else "a small set"
     head = f"Proposal: {few}, {how} in which services share a network only where the policy needs it"
     lines = paragraph(head, width, style="bold")
-    for text in (*_effects(plan.proposal), *plan.proposal.notes, _how_to_apply(plan.proposal)):
+    texts = [*_effects(plan.proposal, MAX_NAMED if limits is BRIEF else 2 * MAX_NAMED), *plan.proposal.notes]
+    for text in (*texts[: limits.effects], _how_to_apply(plan.proposal, limits)):
         lines += paragraph(text, width, first=("  ", ""))
-    lines += _yaml(plan.proposal.yaml)
-    return [*lines, *_step(plan.proposal.step, width)]
+    lines += _yaml(plan.proposal.yaml, limits)
+    return [*lines, *_step(plan.proposal.step, width, limits)]
 
 
-def _yaml(text: str) -> list[Text]:
-    return [Text(""), *(styled_line(("    " + line, "cyan")) for line in text.splitlines())]
+def _yaml(text: str, limits: Limits) -> list[Text]:
+    yaml = text.splitlines()
+    shown = [styled_line(("    " + line, "cyan")) for line in yaml[: limits.yaml_lines]]
+    hidden = more(len(yaml) - len(shown), "line of YAML", plural="more lines of YAML")
+    return [*([Text("")] if shown else []), *shown, *hidden]
 
 
-def _effects(proposal: ProposalPart) -> Iterator[str]:
+def _effects(proposal: ProposalPart, most: int = 2 * MAX_NAMED) -> Iterator[str]:
     if proposal.shuts:
-        yield f"It closes {_join_names(proposal.shuts)}."
+        yield f"It closes {join_names(proposal.shuts, most)}."
     if proposal.opens:
-        yield f"It opens {_join_names(proposal.opens)}."
+        yield f"It opens {join_names(proposal.opens, most)}."
     if proposal.leaves_open:
-        left = _join_names(proposal.leaves_open)
+        left = join_names(proposal.leaves_open, most)
         yield f"It leaves open {left}: no choice of networks closes these."
     if proposal.tolerates:
-        tolerated = _join_names([part.what for part in proposal.tolerates])
+        tolerated = join_names([part.what for part in proposal.tolerates], most)
         yield f"It tolerates {tolerated}: no choice of networks closes what is open there."
 
 
-def _how_to_apply(proposal: ProposalPart) -> str:
+def _how_to_apply(proposal: ProposalPart, limits: Limits) -> str:
     result = "the plan is then sound" if proposal.sound else "the plan then lists what networks do not decide"
-    return f"Save it as proposal.yml and add it after your files with `-f proposal.yml`: {result}."
+    is_whole = len(proposal.yaml.splitlines()) <= limits.yaml_lines
+    save = "Save it as proposal.yml" if is_whole else f"Save it (`{SAVE}`)"
+    return f"{save} and add it after your files with `-f proposal.yml`: {result}."
 
 
-def _step(step: FirstStepPart | None, width: int) -> list[Text]:
+def _step(step: FirstStepPart | None, width: int, limits: Limits) -> list[Text]:
     """Return the first step: a change of one network, which leaves more open than the proposal."""
     if step is None:
         return []
@@ -183,12 +201,17 @@ def _step(step: FirstStepPart | None, width: int) -> list[Text]:
         Text(""),
         *head,
         *paragraph(f"It {numbers} that the policy does not need.", width, first=("  ", "")),
-        *_yaml(step.yaml),
+        *_yaml(step.yaml, limits),
     ]
 
 
-def _join_names(names: Sequence[str]) -> str:
-    return join_names(names, 2 * MAX_NAMED)
+def _classes(plan: Plan) -> str:
+    """Return how many services the flows of others stand for, empty for none."""
+    if not plan.alike:
+        return ""
+    services = sum(len(found.services) for found in plan.alike)
+    classes = pluralize(len(plan.alike), "class", "classes")
+    return f"{services} services in {classes} that are predicted alike: two of each are counted above"
 
 
 def _basis(plan: Plan, summary: Summary, width: int) -> list[Text]:
@@ -199,6 +222,7 @@ def _basis(plan: Plan, summary: Summary, width: int) -> list[Text]:
     rows = [
         ("counts", counted(summary.flow_counts, "flow")),
         ("", counted(summary.connection_counts, "connection")),
+        *(("classes", text) for text in (_classes(plan),) if text),
         ("from", "the file only: no container was started and no flow was probed; `cloison prove` does that"),
         ("engine", engine),
         (

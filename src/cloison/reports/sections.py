@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.text import Text
 
+from cloison.reports.limits import BRIEF, Limits, limits_for, more
+from cloison.reports.limits import names as names_of
 from cloison.reports.symbols import SYMBOLS, legend
 from cloison.reports.table_layout import table_lines
 from cloison.reports.text import paragraph, styled_line
 from cloison.verdict.judge import Judgement
 from cloison_view.action_items import ActionItem, ReportedConnection, TolerationSummary
-from cloison_view.labels import ACTIONABLE, ANY_OTHER_PORT, MAX_NAMED, display_name, pluralize, to_act_on
+from cloison_view.labels import ACTIONABLE, ANY_OTHER_PORT, display_name, pluralize, to_act_on
 from cloison_view.ports import ScopedPort, group_by_ports
 from cloison_view.summary import Summary
 
@@ -31,7 +33,7 @@ def join_sections(parts: Iterable[Sequence[Text]]) -> Iterator[Text]:
         yield from part
 
 
-def matrix_section(summary: Summary, width: int) -> list[Text]:
+def matrix_section(summary: Summary, width: int, limits: Limits) -> list[Text]:
     """Return the matrix with its legend."""
     if not summary.sources:
         return []
@@ -40,7 +42,7 @@ def matrix_section(summary: Summary, width: int) -> list[Text]:
         for item in legend(summary.connections, has_policy=summary.records.has_policy)
     ]
     marks.append(styled_line((ANY_OTHER_PORT, "bold"), (" any other port", "dim")))
-    return [*table_lines(summary, width), Text(""), *_filled(marks, width)]
+    return [*table_lines(summary, width, limits), Text(""), *_filled(marks, width)]
 
 
 def _filled(marks: Sequence[Text], width: int) -> list[Text]:
@@ -62,28 +64,36 @@ def action_section(
         return []
     judgements = (*ACTIONABLE, "tolerated") if strict else ACTIONABLE
     lines = paragraph(to_act_on(summary.counts_of(*judgements)), width, style="bold")
-    for item in items:
-        lines += [Text(""), *_action_item(item, summary, width, templates)]
-    return lines + _policy_hint(items, width)
+    limits = limits_for(summary)
+    shown = items[: limits.items]
+    for item in shown:
+        lines += [Text(""), *_action_item(item, summary, width, templates, limits)]
+    hidden = more(len(items) - len(shown), "entry", plural="more entries")
+    return lines + ([Text(""), *hidden] if hidden else []) + _policy_hint(shown, summary, width)
 
 
-def _action_item(item: ActionItem, summary: Summary, width: int, templates: EntryTemplates) -> list[Text]:
-    lines = _connections(item, summary, width, templates)
-    for reason in item.reasons[:MAX_NAMED]:
+def _action_item(
+    item: ActionItem, summary: Summary, width: int, templates: EntryTemplates, limits: Limits
+) -> list[Text]:
+    lines = _connections(item, summary, width, templates, limits)
+    for reason in item.reasons[: limits.reasons]:
         lines += paragraph(reason, width, first=("    why  ", "dim"))
-    if len(item.reasons) > MAX_NAMED:
-        lines.append(
-            styled_line((f"         and {pluralize(len(item.reasons) - MAX_NAMED, 'reason')} of the same kind", ""))
-        )
+    hidden = len(item.reasons) - limits.reasons
+    if hidden > 0 and limits is not BRIEF:
+        lines.append(styled_line((f"         and {pluralize(hidden, 'reason')} of the same kind", "")))
     lines += paragraph(item.advice.sentence, width, first=("    do   ", "dim"))
     lines += [styled_line(("         $ ", "dim"), (command, "cyan")) for command in item.advice.commands]
-    return lines + [
+    policy_lines = _policy_lines(item, summary)
+    lines += [
         styled_line(("         " if i else "    or   ", "dim"), (f"- {line}", "cyan"))
-        for i, line in enumerate(_policy_lines(item))
+        for i, line in enumerate(policy_lines[: limits.texts])
     ]
+    return lines + more(len(policy_lines) - limits.texts, "line", indent="         ")
 
 
-def _connections(item: ActionItem, summary: Summary, width: int, templates: EntryTemplates) -> list[Text]:
+def _connections(
+    item: ActionItem, summary: Summary, width: int, templates: EntryTemplates, limits: Limits
+) -> list[Text]:
     label, from_one, from_many = templates[item.judgement]
     mark = f"  {label} ({item.cause})  " if item.cause else f"  {label}  ", SYMBOLS[item.judgement][0].style
     if item.judgement is Judgement.UNKNOWN:
@@ -92,10 +102,13 @@ def _connections(item: ActionItem, summary: Summary, width: int, templates: Entr
         ]
     else:
         texts = [
-            (from_many if len(names) > 1 else from_one).format(source=", ".join(names), target=target, where=where)
+            (from_many if len(names) > 1 or names[0] in summary.members else from_one).format(
+                source=names_of(names), target=target, where=where
+            )
             for (target, where), names in _sources_by_target(item.connections).items()
         ]
-    return [line for text in texts for line in paragraph(text, width, first=mark)]
+    lines = [line for text in texts[: limits.texts] for line in paragraph(text, width, first=mark)]
+    return lines + more(len(texts) - limits.texts, "of this kind", plural="more of this kind")
 
 
 def _sources_by_target(connections: Iterable[ReportedConnection]) -> dict[tuple[str, str], list[str]]:
@@ -106,21 +119,29 @@ def _sources_by_target(connections: Iterable[ReportedConnection]) -> dict[tuple[
     return sources
 
 
-def _policy_lines(item: ActionItem) -> list[str]:
+def _policy_lines(item: ActionItem, summary: Summary) -> list[str]:
     """Return the lines of policy that would allow the connections; one without a port covers those with one."""
-    if not item.advice.policy:
+    if not item.advice.policy or limits_for(summary) is BRIEF:
         return []
     lines = list(dict.fromkeys(line for connection in item.connections for line in connection.policy_lines))
-    return [line for line in lines if ":" not in line or line.rpartition(":")[0] not in lines]
+    kept = [line for line in lines if ":" not in line or line.rpartition(":")[0] not in lines]
+    return [_with_members(line, summary) for line in kept]
+
+
+def _with_members(line: str, summary: Summary) -> str:
+    """Return a line of policy that names the services of its folded places."""
+    for label, names in summary.members.items():
+        line = line.replace(label, ", ".join(names))
+    return line
 
 
 def _scoped_ports(connections: Iterable[ReportedConnection]) -> list[ScopedPort]:
     return [port for connection in connections for port in connection.scoped_ports]
 
 
-def _policy_hint(items: Sequence[ActionItem], width: int) -> list[Text]:
+def _policy_hint(items: Sequence[ActionItem], summary: Summary, width: int) -> list[Text]:
     """Return one explanation for the lines that begin with a dash."""
-    wanted = [line for item in items for line in _policy_lines(item)]
+    wanted = [line for item in items for line in _policy_lines(item, summary)]
     if not wanted:
         return []
     return [
@@ -136,20 +157,21 @@ def _policy_hint(items: Sequence[ActionItem], width: int) -> list[Text]:
     ]
 
 
-def toleration_section(items: Sequence[TolerationSummary], summary: Summary, width: int) -> list[Text]:
+def toleration_section(items: Sequence[TolerationSummary], summary: Summary, width: int, limits: Limits) -> list[Text]:
     """Return the tolerations with the connections that they cover."""
     lines = paragraph("Tolerated", width, style="bold") if items else []
-    for item in items:
+    for item in items[: limits.items]:
         lines += paragraph(f"{item.what}: {item.why}", width, first=("  ", ""))
-        lines += connection_lines(_scoped_ports(item.connections), summary, width)
+        lines += connection_lines(_scoped_ports(item.connections), summary, width, limits)
         if not item.connections:
             lines.append(styled_line(("    no connection is open because of it now", "dim")))
-    return lines
+    return lines + more(len(items) - limits.items, "toleration")
 
 
-def connection_lines(ends: Iterable[ScopedPort], summary: Summary, width: int) -> list[Text]:
+def connection_lines(ends: Iterable[ScopedPort], summary: Summary, width: int, limits: Limits) -> list[Text]:
     """Return connections, one line for the sources that share their ports."""
+    groups = group_by_ports(ends, summary.ports)
     lines = []
-    for sources, ports in group_by_ports(ends, summary.ports):
+    for sources, ports in groups[: limits.texts]:
         lines += paragraph(f"{sources} -> {ports}", width, first=("    ", ""), style="dim")
-    return lines
+    return lines + more(len(groups) - limits.texts, "source", indent="    ")

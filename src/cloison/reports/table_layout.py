@@ -15,10 +15,11 @@ from typing import Final
 
 from rich.text import Text
 
-from cloison.model.flow import ANY_PORT, HOST
+from cloison.model.flow import ANY_PORT, HOST, OUTSIDE
+from cloison.reports.limits import DETAILED, Limits, hidden_places
 from cloison.reports.symbols import BLANK, SHUT, Symbol, symbol_of
 from cloison.reports.text import paragraph, styled_line
-from cloison_view.labels import MAX_NAMED, display_name, intention_words
+from cloison_view.labels import ACTIONABLE, MAX_NAMED, display_name, intention_words
 from cloison_view.ports import TargetPort
 from cloison_view.summary import Summary
 
@@ -66,22 +67,45 @@ class Block:
         return sum(widths) + len(GAP) * (len(widths) - 1)
 
 
-def table_lines(summary: Summary, width: int) -> list[Text]:
-    """Return the matrix as lines of at most `width` columns, unless a name is longer."""
-    names = short_names([*summary.sources, *summary.ports])
-    margin = max(len(FROM), *(len(names[source]) for source in summary.sources))
+def table_lines(summary: Summary, width: int, limits: Limits = DETAILED) -> list[Text]:
+    """Return the matrix as lines of at most `width` columns, unless a name is longer.
+
+    Of many sources and targets, those that need action are shown.
+    """
+    sources, targets = _chosen(summary, limits)
+    names = short_names([*sources, *targets])
+    margin = max(len(FROM), *(len(names[source]) for source in sources))
     available_width = width - margin
-    blocks = [_block(summary, place, ends, names) for place, ends in summary.ports.items()]
+    blocks = [_block(summary, sources, place, names) for place in targets]
     if len(_filled(blocks, available_width)) > 1:
         blocks = [piece for block in blocks for piece in _split_block(_merge_identical(block), available_width)]
     bands = _bands(blocks, available_width)
     lines: list[Text] = []
-    for band in bands:
+    for band in bands[: limits.bands]:
         lines += [Text("")] if lines else []
-        lines += _Band(summary.sources, names, margin, tuple(band), summary.records.has_policy).lines(
+        lines += _Band(sources, names, margin, tuple(band), summary.records.has_policy).lines(
             width, fold=len(bands) > 1
         )
-    return lines
+    shown = {block.name for band in bands[: limits.bands] for block in band}
+    hidden = len(summary.ports) - len(shown)
+    return [*lines, *hidden_places(len(summary.sources) - len(sources), hidden)]
+
+
+def _chosen(summary: Summary, limits: Limits) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the sources and the targets of the matrix: of many, those with the most connections to act on."""
+    acted_on = [found for found in summary.connections if found.judgement in ACTIONABLE]
+    return (
+        _most_acted_on(summary.sources, Counter(found.source for found in acted_on), limits.rows),
+        _most_acted_on(tuple(summary.ports), Counter(found.target for found in acted_on), limits.rows),
+    )
+
+
+def _most_acted_on(places: tuple[str, ...], counts: Mapping[str, int], most: int) -> tuple[str, ...]:
+    if len(places) <= most:
+        return places
+    ranked = sorted(places, key=lambda place: (place not in (HOST, OUTSIDE), -counts.get(place, 0)))
+    kept = {*ranked[:most]}
+    return tuple(place for place in places if place in kept)
 
 
 def short_names(places: Sequence[str]) -> dict[str, str]:
@@ -99,8 +123,9 @@ def _truncate_middle(name: str) -> str:
     return f"{name[: MAX_NAME_LENGTH - 1 - half]}…{name[-half:]}"
 
 
-def _block(summary: Summary, place: str, ends: Sequence[TargetPort], names: Mapping[str, str]) -> Block:
-    columns = [_column(summary, end) for end in ends]
+def _block(summary: Summary, sources: Sequence[str], place: str, names: Mapping[str, str]) -> Block:
+    ends = summary.ports[place]
+    columns = [_column(summary, sources, end) for end in ends]
     if place == HOST:
         columns = _merge_host_ports(columns, [end.port != ANY_PORT for end in ends])
     return Block(names[place], tuple(columns))
@@ -117,8 +142,8 @@ def _merge_host_ports(columns: Sequence[Column], numbered: Sequence[bool]) -> li
     return list(found.values())
 
 
-def _column(summary: Summary, end: TargetPort) -> Column:
-    return Column(end.port_label, tuple(symbol_of(summary.by_pair.get((source, end))) for source in summary.sources))
+def _column(summary: Summary, sources: Sequence[str], end: TargetPort) -> Column:
+    return Column(end.port_label, tuple(symbol_of(summary.by_pair.get((source, end))) for source in sources))
 
 
 def _merge_identical(block: Block) -> Block:

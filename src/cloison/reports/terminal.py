@@ -13,7 +13,8 @@ from typing import Final
 from rich.text import Text
 
 from cloison.proof.schema import Proof, digest
-from cloison.reports.advice import proof_advice
+from cloison.reports.folded_advice import folded_advice
+from cloison.reports.limits import MAX_NAMES, Limits, limits_for, more, names
 from cloison.reports.risk_section import risk_section
 from cloison.reports.sections import (
     EntryTemplates,
@@ -26,6 +27,7 @@ from cloison.reports.sections import (
 from cloison.reports.text import paragraph, render_lines, styled_line
 from cloison.verdict.judge import Judgement
 from cloison_view.action_items import action_items, drifted_flows, scoped_ports, tolerations
+from cloison_view.alike import fold
 from cloison_view.labels import MAX_NAMED, counted, display_name, nothing_to_act_on, pluralize, value_word
 from cloison_view.summary import Summary, summarize
 
@@ -58,18 +60,19 @@ ENTRY_TEMPLATES: Final[EntryTemplates] = {
 
 def render(proof: Proof, *, color: bool, width: int, strict: bool) -> str:
     """Return the report for a terminal of `width` columns."""
-    available_width, summary = max(width, MIN_WIDTH), summarize(proof)
-    items = action_items(summary, strict=strict, advise=proof_advice(proof))
+    available_width, summary = max(width, MIN_WIDTH), fold(summarize(proof))
+    limits = limits_for(summary)
+    items = action_items(summary, strict=strict, advise=folded_advice(proof, summary))
     parts = (
         _headline(proof, available_width, strict=strict),
         _policy(proof, available_width),
-        matrix_section(summary, available_width),
+        matrix_section(summary, available_width, limits),
         action_section(items, summary, available_width, ENTRY_TEMPLATES, strict=strict)
         or _nothing_section(proof, available_width),
-        _drift(summary, available_width),
-        [] if strict else toleration_section(tolerations(summary), summary, available_width),
+        _drift(summary, available_width, limits),
+        [] if strict else toleration_section(tolerations(summary), summary, available_width, limits),
         risk_section(proof, available_width),
-        _notes(proof, available_width),
+        _notes(proof, available_width, limits),
         _coverage(proof, summary, available_width),
         [styled_line(("proof sha256:" + digest(proof), "dim"))],
     )
@@ -98,22 +101,24 @@ def _nothing_section(proof: Proof, width: int) -> list[Text]:
     return paragraph(nothing_to_act_on(proof.verdict.word), width, style="bold")
 
 
-def _drift(summary: Summary, width: int) -> list[Text]:
+def _drift(summary: Summary, width: int, limits: Limits) -> list[Text]:
     kinds = drifted_flows(summary)
     lines = paragraph(NOT_AS_PREDICTED[summary.records.has_policy], width, style="bold") if kinds else []
     for (observed, predicted), flows in kinds.items():
         difference = f"{value_word(observed)}, predicted {value_word(predicted)}"
         lines.append(styled_line(("  ≠ ", "bold cyan"), (difference, "")))
-        lines += connection_lines(scoped_ports(summary, flows), summary, width)
+        lines += connection_lines(scoped_ports(summary, flows), summary, width, limits)
         rules = dict.fromkeys(summary.records.value(position, "rule") for position in flows)
         for rule in list(rules)[:MAX_NAMED]:
             lines += paragraph(rule, width, first=("    file  ", "dim"))
     return lines
 
 
-def _notes(proof: Proof, width: int) -> list[Text]:
+def _notes(proof: Proof, width: int, limits: Limits) -> list[Text]:
     lines = paragraph("Notes", width, style="bold") if proof.notes else []
-    return lines + [line for note in proof.notes for line in paragraph(note, width, first=("  - ", ""))]
+    shown = proof.notes[: limits.notes]
+    lines += [line for note in shown for line in paragraph(note, width, first=("  - ", ""))]
+    return lines + more(len(proof.notes) - len(shown), "note")
 
 
 def _coverage(proof: Proof, summary: Summary, width: int) -> list[Text]:
@@ -142,7 +147,7 @@ def _controls(proof: Proof) -> Iterator[str]:
     present = [part for part in proof.vantages if part.container or part.place not in proof.coverage.absent]
     failed = [part for part in present if part.positive_control or part.negative_control]
     passed = [display_name(part.container or part.place) for part in present if part not in failed]
-    yield f"passed at {len(passed)} of {pluralize(len(present), 'vantage')}: {', '.join(passed) or 'none'}"
+    yield f"passed at {len(passed)} of {pluralize(len(present), 'vantage')}: {names(passed, 2 * MAX_NAMES) or 'none'}"
     for part in failed:
         failure = part.positive_control or part.negative_control
         yield f"failed at {display_name(part.container or part.place)}: {failure}"

@@ -28,11 +28,15 @@ from cloison.model.flow import (
     Protocol,
     Vantage,
 )
+from cloison.model.text import listed
 from cloison_view.verdict import COMPLETED
 
 LOOPBACK: Final = ("127.", "::1")
 """The prefixes of loopback addresses, which no other namespace can reach."""
 CANARIES: Final = (Protocol.TCP, Protocol.UDP)
+MOST_PORTS: Final = 3
+"""The most ports of one service that a reason names."""
+NO_SCTP: Final = "SCTP is not probed"
 Ports = Collection[tuple[Protocol, int]]
 
 
@@ -255,7 +259,8 @@ def _missing_endpoints(
 
 
 def _published(project: Project, facts: Facts, container: Container, owner: str) -> Iterator[Endpoint]:
-    if owner not in project.services:
+    """Yield the published ports of a container of the project, whether the file has its service or not."""
+    if container.project != project.name and owner not in project.services:
         return
     for published_port in {*container.published_ports, *container.redirect_candidates}:
         for address in (*facts.host_addresses, *({published_port.host_address} & facts.container_addresses.keys())):
@@ -307,5 +312,17 @@ def _listening_ports(listeners: Collection[Listener], container: str) -> Iterato
 
 
 def skipped(project: Project, facts: Facts) -> list[tuple[str, str]]:
-    """Return what this proof does not probe as (subject, reason) pairs."""
-    return [(f"service {name}", COMPLETED) for name in sorted(completed(project, facts))]
+    """Return what this proof does not probe as (subject, reason) pairs: completed services, and ports of SCTP."""
+    done = [(f"service {name}", COMPLETED) for name in sorted(completed(project, facts))]
+    return [*done, *((listed(labels, MOST_PORTS), NO_SCTP) for labels in _sctp_ports(project, facts))]
+
+
+def _sctp_ports(project: Project, facts: Facts) -> Iterator[list[str]]:
+    """Yield the labels of each service's ports of SCTP: published or exposed by the file, or exposed by its image."""
+    for name, service in sorted(project.services.items()):
+        images = (c.exposed for c in facts.containers if c.service == name and c.project == project.name)
+        ports = {port for protocol, port in service.exposed if protocol is Protocol.SCTP}
+        ports |= {port.target for port in service.ports if port.protocol is Protocol.SCTP}
+        ports |= {port for exposed in images for protocol, port in exposed if protocol is Protocol.SCTP}
+        if ports:
+            yield [f"{name}:{port}/sctp" for port in sorted(ports)]

@@ -10,18 +10,23 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
+from cloison.compose.flow_rule import PolicyRule, RulesByPlaces
 from cloison.compose.policy import Policy, Toleration
 from cloison.compose.project import Project
-from cloison.model.flow import HOST, OUTSIDE, Endpoint, EndpointKind, Flow, Vantage
+from cloison.model.facts import EgressNetworks
+from cloison.model.flow import HOST, OUTSIDE, Endpoint, EndpointKind, Flow, Vantage, ip_version
 from cloison.model.outcome import Reach
 from cloison.predict.context import Prediction
+
+EgressByContainer = Mapping[tuple[str, int], tuple[str, ...]]
+"""The networks that carry a container's packets to other machines, by the version of IP; a missing one is unknown."""
 
 
 class Intent(StrEnum):
@@ -51,11 +56,12 @@ def intended(
     project: Project,
     rules: Policy | None,
     predicted: Mapping[Flow, Prediction],
+    egress_networks: Iterable[EgressNetworks] = (),
 ) -> dict[Flow, Intention]:
-    """Return the intention for every flow of `predicted`."""
+    """Return the intention for every flow of `predicted`; a rule with `via` asks for `egress_networks`."""
     if rules is None:
         for_everyone = {
-            _without_address(flow)
+            without_address(flow)
             for flow, prediction in predicted.items()
             if _is_published(flow) and _is_opened_by_file(prediction) and not _is_isolated(project, flow.vantage.place)
         }
@@ -63,14 +69,27 @@ def intended(
             flow: _intended_by_file(project, flow, prediction, for_everyone) for flow, prediction in predicted.items()
         }
     is_open = [flow for flow, prediction in predicted.items() if prediction.reach is Reach.OPEN]
-    reachable, published = (
-        {_without_address(flow) for flow in is_open},
-        {_without_address(flow) for flow in is_open if _is_published(flow)},
+    context = _PolicyContext(
+        project,
+        rules,
+        RulesByPlaces(rules.allow),
+        {without_address(flow) for flow in is_open},
+        {without_address(flow) for flow in is_open if _is_published(flow)},
+        {(item.container, item.version): item.networks for item in egress_networks},
     )
-    return {
-        flow: _intention(project, rules, flow, prediction.reach, (reachable, published))
-        for flow, prediction in predicted.items()
-    }
+    return {flow: _intention(context, flow, prediction.reach) for flow, prediction in predicted.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _PolicyContext:
+    """What an intention by the policy depends on; `reachable` and `published` are predicted open, at some address."""
+
+    project: Project
+    rules: Policy
+    allowed: RulesByPlaces
+    reachable: set[tuple[Vantage, Endpoint]]
+    published: set[tuple[Vantage, Endpoint]]
+    egress: EgressByContainer
 
 
 CACHED_INTENTIONS: Final = 1 << 12
@@ -91,7 +110,7 @@ def _intended_by_file(
         return DEFAULT_INTENTIONS[Intent.UNJUDGED]
     if flow.endpoint.place == HOST and prediction.reach is not Reach.SHUT:
         return DEFAULT_INTENTIONS[Intent.OPTIONAL]  # the file needs no port of the host
-    if not _is_published(flow) and not _is_opened_by_file(prediction) and _without_address(flow) in for_everyone:
+    if not _is_published(flow) and not _is_opened_by_file(prediction) and without_address(flow) in for_everyone:
         return DEFAULT_INTENTIONS[Intent.OPTIONAL]
     if prediction.is_unfiltered or (_is_direct_from_outside(flow) and _is_published_on_loopback(project, flow)):
         return DEFAULT_INTENTIONS[Intent.SHUT]
@@ -120,25 +139,40 @@ def _is_published_on_loopback(project: Project, flow: Flow) -> bool:
     return bool(addresses) and all(address and ip_address(address).is_loopback for address in addresses)
 
 
-def _intention(
-    project: Project,
-    rules: Policy,
-    flow: Flow,
-    reach: Reach,
-    reachable_and_published: tuple[set[tuple[Vantage, Endpoint]], set[tuple[Vantage, Endpoint]]],
-) -> Intention:
-    reachable, published = reachable_and_published
-    for rule in rules.allow:
-        if rule.matches(flow):
+def _intention(context: _PolicyContext, flow: Flow, reach: Reach) -> Intention:
+    missed = None
+    for rule in context.allowed.between(flow.vantage.place, flow.endpoint.place):
+        if rule.covers(flow.endpoint.protocol, flow.endpoint.service_port):
+            if rule.via and (why := _other_egress(context, rule, flow)):
+                missed = missed or _shared_intention(why[0], rule.where, why[1])
+                continue
             # A rule with `*` allows every flow that it matches and needs only those that are predicted open.
-            optional = reach is not Reach.OPEN and (rule.has_wildcard or _without_address(flow) in reachable)
-            optional |= _is_direct_from_outside(flow) and _without_address(flow) in published
+            optional = reach is not Reach.OPEN and (rule.has_wildcard or without_address(flow) in context.reachable)
+            optional |= _is_direct_from_outside(flow) and without_address(flow) in context.published
             optional |= not rule.needs(flow.endpoint)
             return _shared_intention(Intent.OPTIONAL if optional else Intent.OPEN, rule.where)
-    for toleration in rules.tolerate:
-        if _tolerates(project, toleration, flow):
+    for toleration in context.rules.tolerate:
+        if _tolerates(context, toleration, flow):
             return _shared_intention(Intent.TOLERATED, toleration.where, toleration.why)
-    return DEFAULT_INTENTIONS[Intent.UNJUDGED if flow.vantage.place == HOST else Intent.SHUT]
+    return missed or DEFAULT_INTENTIONS[Intent.UNJUDGED if flow.vantage.place == HOST else Intent.SHUT]
+
+
+def _other_egress(context: _PolicyContext, rule: PolicyRule, flow: Flow) -> tuple[Intent, str] | None:
+    """Return why a flow does not leave over the network that a rule demands, None if it does."""
+    place, version = flow.vantage.place, ip_version(flow.endpoint.address)
+    held = context.egress.get((flow.vantage.container, version))
+    if held == (rule.via,):
+        return None
+    demanded = f"the policy demands {_key(context.project, rule.via)}"
+    if held is None or rule.via in held:
+        return Intent.UNDECIDED, f"it is not certain which network carries the egress of {place}, and {demanded}"
+    taken = ", ".join(_key(context.project, name) for name in held) or "no network"
+    return Intent.SHUT, "" if rule.has_wildcard else f"the egress network of {place} is {taken}, and {demanded}"
+
+
+def _key(project: Project, network: str) -> str:
+    known = project.network_named(network)
+    return known.key if known else network
 
 
 @lru_cache(CACHED_INTENTIONS)
@@ -156,7 +190,7 @@ def _is_direct_from_outside(flow: Flow) -> bool:
     return flow.vantage.place == OUTSIDE and not _is_published(flow)
 
 
-def _without_address(flow: Flow) -> tuple[Vantage, Endpoint]:
+def without_address(flow: Flow) -> tuple[Vantage, Endpoint]:
     """Return a flow without its address: one open address of a service port satisfies a rule."""
     end = flow.endpoint
     return flow.vantage, Endpoint(
@@ -164,11 +198,12 @@ def _without_address(flow: Flow) -> tuple[Vantage, Endpoint]:
     )
 
 
-def _tolerates(project: Project, toleration: Toleration, flow: Flow) -> bool:
-    if toleration.rule:
-        return toleration.rule.matches(flow)
+def _tolerates(context: _PolicyContext, toleration: Toleration, flow: Flow) -> bool:
+    if rule := toleration.rule:
+        return rule.matches(flow) and not (rule.via and _other_egress(context, rule, flow))
     if toleration.device:
         return False  # a tolerated device has no flows
+    project = context.project
     name = project.networks[toleration.network].name
     members = (project.attached_networks(flow.vantage.place), project.attached_networks(flow.endpoint.place))
     return flow.endpoint.network == name and all(name in attached_networks for attached_networks in members)

@@ -15,6 +15,7 @@ from cloison.compose.project import Project
 from cloison.model.facts import Container, Facts, Origin
 from cloison.model.flow import FOREIGN, OUTSIDE, Flow, ip_version
 from cloison.model.outcome import Reach
+from cloison.verdict.intent import Intent
 from cloison.verdict.judge import Cause, JudgedFlow, Judgement
 from cloison_view.labels import intention_words
 
@@ -49,6 +50,12 @@ BREACHED_BY: Final = {
     "Expected closed because {rule}",
     None: "should be closed but is open: {evidence}. Not predicted because {rule}",
 }
+OTHER_EGRESS: Final = {
+    (Intent.SHUT, Judgement.BREACH): "open, but {why}: {evidence}",
+    (Intent.OPEN, Judgement.BROKEN): "needed, but {why}, and closed: {evidence}",
+    (Intent.UNDECIDED, Judgement.UNKNOWN): "unknown: {why}",
+}
+"""For a flow that a rule with `via` matches."""
 NOT_AS_PREDICTED: Final = {
     Judgement.HOLDS: "as intended, but not as predicted ({rule}): {evidence}",
     Judgement.UNJUDGED: "not judged, and not as predicted ({rule}): {evidence}",
@@ -57,7 +64,9 @@ NOT_AS_PREDICTED: Final = {
 
 def reason(item: JudgedFlow, *, has_policy: bool) -> str:
     """Return the reason of a judged flow; without a policy nothing is intended, and the file only draws it."""
-    if item.judgement is Judgement.BREACH:
+    if item.intention.why and (item.intention.intent, item.judgement) in OTHER_EGRESS:
+        template = OTHER_EGRESS[item.intention.intent, item.judgement]
+    elif item.judgement is Judgement.BREACH:
         template = BREACHED_BY[item.cause]
     elif item.judgement is Judgement.BROKEN and item.observation.reach is Reach.SHUT:
         template = BROKEN_BY[item.prediction.reach]
@@ -78,6 +87,21 @@ def notes(inputs: ProofInputs, judged: Sequence[JudgedFlow]) -> list[str]:
         *_unpublished(inputs.project, inputs.facts),
         *unneeded_tolerations(inputs.policy, judged, _devices(inputs.facts)),
         *_egress(judged),
+        *_egress_networks(inputs),
+    ]
+
+
+def _egress_networks(inputs: ProofInputs) -> list[str]:
+    """Return a note for each service on several networks: the one that carries its packets to other machines."""
+    project, places = inputs.project, {c.name: c.service for c in inputs.facts.containers}
+    found: dict[str, set[str]] = {}
+    for item in inputs.facts.egress_networks:
+        if len(project.attached_networks(place := places[item.container])) > 1:
+            known = (project.network_named(name) for name in item.networks)
+            names = [network.key if network else name for network, name in zip(known, item.networks, strict=True)]
+            found.setdefault(place, set()).update(f"{name} (IPv{item.version})" for name in names)
+    return [
+        f"egress: {place} leaves over {', '.join(sorted(names))}" for place, names in sorted(found.items()) if names
     ]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import wait
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -24,16 +24,19 @@ from cloison.compose import project as compose_project
 from cloison.errors import NotProven
 from cloison.model.facts import Facts
 from cloison.model.flow import Flow, Protocol, Vantage
-from cloison.model.outcome import Reach
+from cloison.model.outcome import Observation, Reach
 from cloison.plan.proof_advice import proof_advice
 from cloison.predict import predictor
+from cloison.predict.context import Prediction
+from cloison.predict.egress_networks import predicted_egress
 from cloison.proof import build as proof_build
 from cloison.proof.schema import FindingPart, Machine, Proof, RunContext, SkippedPart, Tool
 from cloison.rehearse.compose_file import Rehearsal
 from cloison.remote.protocol import AgentRequest
-from cloison.verdict import flow_enumeration
+from cloison.verdict import egress_networks, flow_enumeration
 from cloison.verdict import intent as verdict_intent
 from cloison.verdict import judge as verdict_judge
+from cloison.verdict.intent import Intention
 from cloison.verdict.reasons import ProofInputs, pings
 from cloison.workflow.request import default_deadline
 
@@ -116,7 +119,8 @@ def _observe_and_judge(
     """Probe the flows of a project, and judge them by their intended, predicted and observed reach."""
     from cloison.audit.run import audit, checked, in_background, result_within
     from cloison.engine import select as engine_select
-    from cloison.observe import session as observe_session  # resolved() has imported these modules
+    from cloison.observe import dropped_packets  # resolved() has imported these modules
+    from cloison.observe import session as observe_session
 
     started = datetime.now(UTC)
     policy_rules = policy.policy(project)
@@ -131,7 +135,7 @@ def _observe_and_judge(
         inputs = ProofInputs(project, session.facts, policy_rules)
         probed_flows = _flows_to_probe(inputs, session.failures)
         predicted = predictor.predict(project, session.facts, probed_flows)
-        intended = verdict_intent.intended(project, policy_rules, predicted)
+        intended = verdict_intent.intended(project, policy_rules, predicted, session.facts.egress_networks)
         progress(f"probing {len(probed_flows)} flows")
         waits.deadline = waits.deadline or default_deadline(len(probed_flows), waits.timeout)
         session.prober.deadline, session.prober.deadline_reason = waits.started + waits.deadline, waits.reason
@@ -139,29 +143,47 @@ def _observe_and_judge(
         risks = in_background(lambda: audit(session, waits.timeout, is_rehearsal=rehearsal is not None))
         try:
             observations = session.observe(probed_flows, waits.timeout)
+            lost = [
+                flow
+                for flow, found in observations.observed.items()
+                if found.reach is Reach.SHUT and predicted[flow].reach is Reach.OPEN
+            ]
+            dropping = [*dropped_packets.dropping_chains(session, lost), *(_dropping_chains() if lost else ())]
         finally:
             wait([risks], waits.left())  # its sockets must not be closed while it uses them
         findings = tuple(
             FindingPart(r.what, r.where, r.sentence, r.evidence, r.source)
             for r in checked("the security audit", lambda: result_within(risks, waits.left(), waits.reason))
         )
-    judged = verdict_judge.compare(intended, predicted, observations.observed)
+    judged = _judged(inputs, intended, predicted, observations.observed)
     controls = {vantage: (c.positive, c.negative) for vantage, c in observations.controls.items()}
     run_context = _circumstances(started, waits, observations, rehearsal)
     engine_facts = inputs.facts.engine
     run_context = replace(
         run_context,
         findings=findings,
-        notes=(*run_context.notes, *_dropping_chains(judged)),
+        notes=(*run_context.notes, *dropping),
         advice=proof_advice(project, engine_facts.name, engine_facts.version, judged),
     )
     return inputs, judged, controls, run_context
 
 
-def _dropping_chains(judged: Iterable[verdict_judge.JudgedFlow]) -> list[str]:
-    """Return notes about chains with the policy DROP, if a flow that is predicted open is observed shut."""
-    if not any(i.prediction.reach is Reach.OPEN and i.observation.reach is Reach.SHUT for i in judged):
-        return []
+def _judged(
+    inputs: ProofInputs,
+    intended: Mapping[Flow, Intention],
+    predicted: Mapping[Flow, Prediction],
+    observed: Mapping[Flow, Observation],
+) -> list[verdict_judge.JudgedFlow]:
+    """Return the judged flows, those to other machines by the networks that carry them."""
+    seen = egress_networks.by_container(inputs.facts.egress_networks)
+    by_file = egress_networks.by_container(predicted_egress(inputs.project, inputs.facts))
+    predicted = egress_networks.predictions_by_egress(intended, predicted, seen, by_file)
+    needed = egress_networks.needed_egress(intended, lambda flow: observed[flow].reach is Reach.SHUT)
+    return verdict_judge.compare(needed, predicted, egress_networks.certain(observed, needed, seen))
+
+
+def _dropping_chains() -> list[str]:
+    """Return notes about chains with the policy DROP, which may drop packets of flows that should be open."""
     from cloison.linux.netfilter import other_drop_chains
 
     return [

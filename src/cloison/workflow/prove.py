@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +19,7 @@ from cloison.compose import policy
 from cloison.compose import project as compose_project
 from cloison.engine import compose_cli
 from cloison.errors import NotProven
+from cloison.findings.container_states import ORPHAN, behind_profile, orphan_evidence
 from cloison.linux import netns
 from cloison.proof import schema as proof_schema
 from cloison.proof.schema import Proof
@@ -58,9 +59,27 @@ def prove(request: Request, progress: Callable[[str], None] = lambda _: None) ->
     """
     progress("resolving the Compose file")
     document = resolved(request.selection, *PROBE_MODULES)
-    return run_request(
+    proof = run_request(
         AgentRequest(dict(document), request.timeout, is_rehearsal=False, deadline=request.deadline), progress
     )
+    if not any(finding.what == ORPHAN for finding in proof.findings):
+        return proof
+    return with_profiles(proof, compose_cli.profiles(request.selection))
+
+
+def with_profiles(proof: Proof, profiles: Mapping[str, Collection[str]]) -> Proof:
+    """Return the proof whose orphans have the advice to add their profile, where the file has one for the service.
+
+    The agent has no Compose files, so the profiles of the services that are not active are asked for here.
+    """
+    known = {orphan_evidence(service): names for service, names in profiles.items()}
+    findings = [
+        msgspec.structs.replace(finding, sentence=behind_profile(known[finding.evidence]))
+        if finding.what == ORPHAN and finding.evidence in known
+        else finding
+        for finding in proof.findings
+    ]
+    return msgspec.structs.replace(proof, findings=findings)
 
 
 def resolved(selection: compose_cli.Selection, *modules: str) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """A fake machine for one test: a clone, its commands, and the output of those commands.
 
-Rule: programs in PATH, mounts and users are faked, the scripts of setup/ never.
+Rule: programs in PATH, mounts and users are faked, the scripts of setup/ never, except second-engine.sh in the tests of
+`make test`: it starts a real engine, and has tests of its own.
 """
 
 import dataclasses
@@ -97,6 +98,7 @@ class FakeMachine:
             '    printf "#!/bin/bash\\n" >"$4/bin/cloison" && chmod +x "$4/bin/cloison" ;;\n'
             '  "-m pip --disable-pip-version-check --no-input --version") [[ $0 == */.venv/* ]] ;;\n'
             f'  "-m pip"*) {pip} ;;\n'
+            "  *agent_image*) echo cloison/agent:1 ;;\n"
             f'  *) exec {shlex.quote(sys.executable)} "$@" ;;\n'
             "esac",
         )
@@ -160,6 +162,7 @@ DOCKER: Final[Mapping[str, str]] = {
     '"image ls"*|"volume ls"*|"network ls"*': "exit 0",
     '"manifest inspect"*': "exit 0",
     '"pull"*': "exit 0",
+    '"save "*|"load "*': "exit 0",
 }
 
 

@@ -13,6 +13,7 @@ from tests.integration.observe import host_changes
 from tests.integration.observe.host_changes import (
     RunningProject,
     done,
+    named_namespace,
     python,
     restored_tables,
     run,
@@ -342,7 +343,7 @@ def member_namespace(kind: str) -> Inject:
             "macvlan": [f"link add link {bridge} name eth0 netns {name} type macvlan mode bridge"],
         }
         inside = ("link set lo up", "link set eth0 up", f"addr add {address} dev eth0")
-        with done(("ip", "netns", "add", name), ("ip", "netns", "del", name)):
+        with named_namespace(name):
             for command in [*connect[kind], *(f"-n {name} {text}" for text in inside)]:
                 run("ip", *command.split())
             yield

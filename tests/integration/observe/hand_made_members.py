@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from tests.integration.compose_project import Lab, docker
-from tests.integration.observe.host_changes import done, run
+from tests.integration.observe.host_changes import named_namespace, run
 
 NETNS = "cloisontest"
 """The name of the network namespace that these tests make by hand."""
@@ -25,9 +25,8 @@ def network(lab: Lab) -> tuple[str, str]:
 
 @contextmanager
 def namespace(*commands: str, is_up: bool = True) -> Iterator[None]:
-    """Have a named network namespace and run commands of ip(8); the kernel removes its devices with it."""
-    with ExitStack() as stack:
-        stack.enter_context(done(("ip", "netns", "add", NETNS), ("ip", "netns", "del", NETNS)))
+    """Have a named network namespace and run commands of ip(8) in it."""
+    with named_namespace(NETNS):
         for command in [*([f"-n {NETNS} link set lo up"] if is_up else []), *commands]:
             run("ip", *command.split())
         yield

@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from tests.integration.compose_project import DEFAULT_TIMEOUT, Lab, docker
 
 from cloison.compose.project import Project
+from cloison.linux import netns
 from cloison.proof.schema import Proof
 from cloison.workflow.local_proof import prove_project
 
@@ -39,6 +41,12 @@ class RunningProject:
     def prove(self) -> Proof:
         """Prove the project without reading its file anew."""
         return prove_project(self.project, DEFAULT_TIMEOUT)
+
+    def prove_by_agent(self) -> Proof:
+        """Prove the project as a user does who may not enter its namespaces, in a container of the engine."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(netns, "can_enter", lambda: False)
+            return self.lab.prove()
 
     def container(self, service: str) -> str:
         """Return the name of a service's container."""
@@ -132,6 +140,23 @@ def done(words: tuple[str, ...], undone: tuple[str, ...]) -> Iterator[None]:
         yield
     finally:
         run(*undone)
+
+
+@contextmanager
+def named_namespace(name: str) -> Iterator[None]:
+    """Have a network namespace of ip-netns(8).
+
+    The kernel removes a namespace, and the links in it, some time after its name is gone; a link that is removed before
+    is gone at once, and the name of its peer is free.
+    """
+    run("ip", "netns", "add", name)
+    try:
+        yield
+    finally:
+        for link in json.loads(run("ip", "-n", name, "-json", "link")):
+            if link["ifname"] != "lo":
+                run("ip", "-n", name, "link", "del", link["ifname"])
+        run("ip", "netns", "del", name)
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """A proof finds and names every fault of the catalogue on a real engine, and none of them once they are undone.
 
+Each fault is proven twice while it is there, as root and through the agent: the documents are the same.
+
 Rule: the project is proven without a fault before the first, after every tenth and after the last. A fault that is not
 undone stays until then, so the failure names the faults since the last proof that was sound.
 """
@@ -16,6 +18,7 @@ from tests.integration.observe.fault_builders import InjectedFault
 from tests.integration.observe.host_changes import RunningProject
 from tests.integration.observe.opening_faults import OPENING_FAULTS
 from tests.integration.project_fixtures import labs
+from tests.integration.same_proof import same_proof
 
 from cloison.compose import project as compose_project
 from cloison.engine import compose_cli
@@ -75,7 +78,7 @@ def test_a_needed_flow_that_is_closed_is_found_and_named(
 def check(running_project: RunningProject, hole: InjectedFault) -> None:
     """Prove while something is done, and again when it is taken back."""
     with hole.make(running_project):
-        proof = running_project.prove()
+        proof = same_proof(running_project.prove, running_project.prove_by_agent)
 
     found = said(proof)
     assert hole.verdict == proof.verdict.word

@@ -5,9 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import re
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,22 +17,13 @@ from tests.integration.observe.hand_made_members import NETNS, namespace, networ
 from tests.integration.observe.host_changes import done, run
 from tests.integration.remote.engine_endpoints import EngineEndpoint
 from tests.integration.remote.ordinary_user import COMMAND, SOCKET, OrdinaryUser, ordinary_user
+from tests.integration.same_proof import same_proof
 
 from cloison.engine import ssh_tunnel
 from cloison.engine.labels import AGENT_LABEL
 from cloison.proof.schema import Proof, canonical, parse
 
 pytestmark = pytest.mark.engine
-OF_THE_MOMENT = ("started", "duration_ms")
-TRIES = 3
-SEGMENT = re.compile(rb"198\.51\.100\.(\d+)")
-
-
-def lasting(proof: Proof) -> dict[str, Any]:
-    """Return all of a proof but when it was made, how long that took, and which segment was free."""
-    text = SEGMENT.sub(lambda found: b"segment.%d" % (int(found[1]) % 8), canonical(proof))
-    document: dict[str, Any] = json.loads(text)
-    return {key: value for key, value in document.items() if key not in OF_THE_MOMENT}
 
 
 def asked(user: OrdinaryUser, lab: Lab, **environment: str) -> Proof:
@@ -44,17 +34,6 @@ def asked(user: OrdinaryUser, lab: Lab, **environment: str) -> Proof:
     proof = parse(out.encode())
     assert out.encode() == canonical(proof)
     return proof
-
-
-def assert_same(one: Callable[[], Proof], other: Callable[[], Proof]) -> None:
-    """Compare two proofs of the same project.
-
-    A difference counts when it comes again: whoever makes a network on this engine opens walls for some milliseconds.
-    """
-    for _ in range(TRIES - 1):
-        if lasting(one()) == lasting(other()):
-            return
-    assert lasting(one()) == lasting(other())
 
 
 @contextmanager
@@ -78,14 +57,14 @@ def agents() -> list[str]:
 
 
 def test_an_ordinary_user_gets_roots_proof(tiers: Lab, user: OrdinaryUser) -> None:
-    assert_same(tiers.prove, lambda: asked(user, tiers))
+    same_proof(tiers.prove, lambda: asked(user, tiers))
     assert [] == agents()
 
 
 def test_the_agent_observes_a_breach_as_well(lab: Lab, user: OrdinaryUser) -> None:
     lab.up(three_tiers(allow=["outside -> proxy:80"]))
 
-    assert_same(lab.prove, lambda: asked(user, lab))
+    same_proof(lab.prove, lambda: asked(user, lab))
     assert ("proxy", "app:5000") in failures(asked(user, lab))
 
 
@@ -109,7 +88,7 @@ def test_the_agent_observes_a_port_that_nftables_translates(tiers: Lab, user: Or
     subprocess.run(["iptables", "--wait", "-I", "DOCKER-USER", *accept], check=True)
     subprocess.run(["nft", "-f", "-"], input=NATIVE_NAT.format(app=app), text=True, check=True)
     try:
-        assert_same(tiers.prove, lambda: asked(user, tiers))
+        same_proof(tiers.prove, lambda: asked(user, tiers))
         assert ("outside", "app:5000") in failures(asked(user, tiers))
     finally:
         subprocess.run(["nft", "delete", "table", "ip", "mynat"], check=True)
@@ -122,7 +101,7 @@ def test_the_agent_finds_the_members_that_the_engine_does_not_know(tiers: Lab, u
     with namespace(*veth(bridge, address)), done(tunnel, ("ip", "link", "del", "cloisonvx")):
         run("ip", "link", "set", "cloisonvx", "master", bridge, "up")
 
-        assert_same(tiers.prove, lambda: asked(user, tiers))
+        same_proof(tiers.prove, lambda: asked(user, tiers))
         found = failures(asked(user, tiers))
 
     assert {"drift"} == found[f"stranger:netns-{NETNS}", "db:3306"]
@@ -130,15 +109,15 @@ def test_the_agent_finds_the_members_that_the_engine_does_not_know(tiers: Lab, u
 
 
 def test_an_engine_at_a_tcp_address(tiers: Lab, user: OrdinaryUser, over_tcp: EngineEndpoint) -> None:
-    assert_same(tiers.prove, lambda: asked(user, tiers, **over_tcp.environment))
+    same_proof(tiers.prove, lambda: asked(user, tiers, **over_tcp.environment))
 
 
 def test_root_with_an_engine_elsewhere(tiers: Lab, over_tcp: EngineEndpoint) -> None:
-    assert_same(tiers.prove, lambda: proof_from(tiers, over_tcp.environment))
+    same_proof(tiers.prove, lambda: proof_from(tiers, over_tcp.environment))
 
 
 def test_an_engine_behind_certificates(tiers: Lab, user: OrdinaryUser, over_tls: EngineEndpoint) -> None:
-    assert_same(tiers.prove, lambda: asked(user, tiers, **over_tls.environment))
+    same_proof(tiers.prove, lambda: asked(user, tiers, **over_tls.environment))
 
 
 @pytest.mark.parametrize("missing", ["--bounding-set=-sys_admin", "--bounding-set=-net_raw"])
@@ -148,7 +127,7 @@ def test_root_without_a_capability_uses_the_agent(tiers: Lab, missing: str) -> N
         done = subprocess.run(["setpriv", missing, *words], check=True, capture_output=True)
         return parse(done.stdout)
 
-    assert_same(tiers.prove, asked_by_half_a_root)
+    same_proof(tiers.prove, asked_by_half_a_root)
 
 
 @pytest.mark.parametrize("chosen", ["by variable", "as current"])
@@ -165,7 +144,7 @@ def test_an_engine_of_a_docker_context(tiers: Lab, over_tls: EngineEndpoint, cho
             else:
                 docker("context", "use", "far")
 
-        assert_same(tiers.prove, lambda: proof_from(tiers, far))
+        same_proof(tiers.prove, lambda: proof_from(tiers, far))
 
 
 FAKE = """#!/bin/sh
@@ -201,7 +180,7 @@ def test_an_engine_behind_ssh(tiers: Lab, user: OrdinaryUser) -> None:
     program.chmod(0o755)
 
     path = f"{user.home}:{os.environ['PATH']}"
-    assert_same(tiers.prove, lambda: asked(user, tiers, DOCKER_HOST="ssh://me@Far:2222", PATH=path))
+    same_proof(tiers.prove, lambda: asked(user, tiers, DOCKER_HOST="ssh://me@Far:2222", PATH=path))
     said = {line.partition(" -T ")[2] for line in log.read_text().splitlines()}
     assert {"-o ConnectTimeout=15 -o BatchMode=yes -l me -p 2222 -- Far docker system dial-stdio"} == said
 

@@ -17,7 +17,6 @@ from ledger.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
     from typing import Any
 
     from sqlalchemy import Connection, Engine
@@ -88,6 +87,7 @@ def test_the_revision_is_committed_before_another_replica_may_migrate(downgraded
 
     with downgraded.connect() as connection:
         newest = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        connection.commit()
         migrated(connection, "downgrade", "0002")
     event.listen(downgraded, "before_cursor_execute", look)
     try:
@@ -96,3 +96,5 @@ def test_the_revision_is_committed_before_another_replica_may_migrate(downgraded
         event.remove(downgraded, "before_cursor_execute", look)
 
     assert seen == [newest]
+    with downgraded.connect() as connection:
+        assert connection.scalar(text("SELECT COUNT(*) FROM account")) == 0

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from cloison.audit import run
+from cloison.audit import project_inspect, rules_check, run
 from cloison.errors import NotProven
 from cloison.findings.container_risks import Risk
 
@@ -45,15 +45,31 @@ def test_a_check_that_fails_is_a_finding_with_its_reason(error: Exception, why: 
 
 
 def test_every_part_of_the_audit_may_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_container_risks", "_engine_risks", "check_loopback_exposure", "_with_dns_leaks"):
+    for name in ("_states", "_container_risks", "_engine_risks", "check_loopback_exposure", "_with_dns_leaks"):
         monkeypatch.setattr(run, name, fail)
+    for name in ("stale_namespaces", "foreign_names", "equal_macs"):
+        monkeypatch.setattr(project_inspect, name, fail)
+    for name in ("unreached", "two_backends"):
+        monkeypatch.setattr(rules_check, name, fail)
+    of_project = [
+        "the state of the containers",
+        "the shared network namespaces",
+        "names on shared networks",
+        "the hardware addresses",
+    ]
 
-    assert ["the containers' privileges", "the engine", "a port published on loopback"] == [
+    of_host = ["rules that no packet is asked by", "the backends of iptables"]
+
+    assert [*of_project, "the containers' privileges", "the engine", *of_host, "a port published on loopback"] == [
         risk.where for risk in run.audit(SESSION, 0.1, is_rehearsal=False)
     ]
-    assert ["the engine", "a port published on loopback", "DNS queries from internal networks"] == [
-        risk.where for risk in run.audit(SESSION, 0.1, is_rehearsal=True)
-    ]
+    assert [
+        *of_project,
+        "the engine",
+        *of_host,
+        "a port published on loopback",
+        "DNS queries from internal networks",
+    ] == [risk.where for risk in run.audit(SESSION, 0.1, is_rehearsal=True)]
 
 
 def test_a_failure_in_the_thread_is_a_failure_of_the_check() -> None:

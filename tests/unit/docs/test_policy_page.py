@@ -60,15 +60,16 @@ def allowed(text: str) -> frozenset[tuple[str, str, str, int]]:
     """Return the connections that a flow covers: source, target, protocol, port."""
     found = planned({"groups": GROUPS, "allow": [text]})
     return frozenset(
-        (found.vantages[flow.vantage].place, end.place, end.protocol, end.service_port)
+        (found.vantages[flow.vantage].place, end.place, end.protocol, port)
         for flow in found.flows
         if flow.intended_by and (end := found.endpoints[flow.endpoint])
+        for port in range(end.service_port, max(end.service_port, end.last_port) + 1)
     )
 
 
 def test_the_page_has_examples() -> None:
     assert {"project", "policy"} == set(BLOCKS)
-    assert (18, 25) == (len(FLOWS), len(ERRORS))
+    assert (19, 30) == (len(FLOWS), len(ERRORS))
 
 
 def test_the_policy_of_the_page_is_sound() -> None:
@@ -111,6 +112,7 @@ def test_a_flow_of_the_page_is_read(text: str) -> None:
         ("backends -> db:3306", {("api", "db", "tcp", 3306), ("worker", "db", "tcp", 3306)}),
         ("* -> dns:53/udp", {(name, "dns", "udp", 53) for name in SERVICES if name != "dns"}),
         ("web -> outside", {("web", "outside", "tcp", 0), ("web", "outside", "udp", 0)}),
+        ("proxy -> outside via front", {("proxy", "outside", "tcp", 0), ("proxy", "outside", "udp", 0)}),
         ("outside -> proxy:80", {("outside", "proxy", "tcp", 80)}),
         ("web -> host", {("web", "host", "tcp", 0), ("web", "host", "udp", 0)}),
         ("host -> db:3306", {("host", "db", "tcp", 3306)}),
@@ -153,6 +155,56 @@ def test_the_host_is_judged_where_it_is_named() -> None:
 
     assert {"unjudged"} == judged({})
     assert {"holds"} == judged({"allow": ["host -> db:3306"]})
+
+
+def egress(rule: str, version: str = "28.0", **priorities: int) -> dict[str, str]:
+    """Return the judgements of the IPv4 egress of a service on two networks, with their reasons."""
+    networks = {key: {"gw_priority": priorities.get(key, 0)} for key in ("back", "front", "vpn")}
+    document = {
+        "name": "shop",
+        "services": {"proxy": {"image": "x", "networks": networks}, "web": {"image": "x", "networks": {"back": None}}},
+        "networks": {"back": {"internal": True}, "front": {}, "vpn": {}},
+        "x-cloison": {"allow": [rule]},
+    }
+    found = plan(compose_project.project(document), Assumptions(version, ""), Tool("cloison", "0"))
+    return {
+        str(flow.judgement): flow.reason
+        for flow in found.flows
+        if found.vantages[flow.vantage].place == "proxy"
+        if (end := found.endpoints[flow.endpoint]).place == "outside" and ":" not in end.address
+    }
+
+
+def test_via_demands_the_network_that_carries_the_packets() -> None:
+    wrong = egress("proxy -> outside via vpn")
+
+    assert {"holds"} == {*egress("proxy -> outside via front")}
+    assert {"breach"} == {*wrong}
+    assert "the egress network of proxy is front, and the policy demands vpn" in wrong["breach"]
+
+
+@pytest.mark.parametrize(("version", "judgement"), [("28.0", "holds"), ("27.5", "breach")])
+def test_via_is_predicted_by_the_version_of_the_engine(version: str, judgement: str) -> None:
+    assert {judgement} == {*egress("proxy -> outside via vpn", version, vpn=1)}
+
+
+def test_via_of_a_network_that_carries_nothing_is_broken_where_nothing_leaves() -> None:
+    rules = {"allow": ["web -> outside via back"]}
+    found = planned(rules)
+    words = {str(f.judgement) for f in found.flows if f.intended_by == "x-cloison.allow[0]"}
+
+    assert {"broken"} == words
+
+
+def test_via_of_a_star_needs_nothing_of_services_without_egress() -> None:
+    assert 0 == planned({"allow": ["* -> outside via front"]}).totals["broken"]
+
+
+def test_a_toleration_to_keep_is_in_the_document() -> None:
+    found = planned(parsed(BLOCKS["policy"])["x-cloison"])
+
+    assert found.policy is not None
+    assert [False, True] == [part.keep for part in found.policy.tolerate]
 
 
 def test_a_service_may_be_called_host() -> None:

@@ -52,6 +52,8 @@ BOUNDARIES = [
     ("CVE-2024-29018", "25.0.4", "25.0.5"),
     ("CVE-2024-29018", "26.0.0-rc2", "26.0.0-rc3"),
     ("CVE-2024-29018", "26.0.0-beta.1", "26.1.5"),
+    ("CVE-2024-32473", "26.0.0", "25.0.5"),
+    ("CVE-2024-32473", "26.0.1", "26.0.2"),
     ("loopback-published", "27.5.1", "28.0.0"),
     ("loopback-published", "28.0.0-rc.3", "28.0.1"),
     ("CVE-2025-54388", "28.2.0", "28.1.1"),
@@ -93,6 +95,15 @@ def test_a_sentence_says_that_a_distribution_may_know_better() -> None:
     assert found.sentence.endswith(UNLESS_BACKPORTED)
     assert found.evidence == "version 20.10.24+dfsg1; back is internal, and the host's resolver is 127.0.0.53"
     assert found.where == "engine"
+
+
+def test_ipv6_that_is_left_on_concerns_networks_without_ipv6() -> None:
+    found = {finding.what: finding for finding in risks(context("26.0.1+dfsg1"))}
+    facts = Facts(EngineFacts("docker", "26.0.1"), (MEMBER,), (NetworkFacts("back", subnets=("fd00::/64",)),))
+    dual_stack = EngineContext(facts, MACHINE, UNREAD_DAEMON, "shop")
+
+    assert found["CVE-2024-32473"].evidence == "version 26.0.1+dfsg1; back has no IPv6"
+    assert "CVE-2024-32473" not in what(dual_stack)
 
 
 def test_what_nobody_can_use_here_is_not_said() -> None:

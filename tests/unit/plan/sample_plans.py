@@ -65,7 +65,7 @@ def without_policy() -> Plan:
 def ipv6() -> Plan:
     """Return a database on an internal network with IPv6, which Docker does not filter before Engine 27."""
     document = shop(POLICY)
-    document["networks"]["back"]["enable_ipv6"] = True
+    document["networks"]["back"] |= {"enable_ipv6": True, "ipam": {"config": [{"subnet": "fd00:7::/64"}]}}
     return planned(document)
 
 

@@ -18,14 +18,15 @@ from cloison.compose.project import Project
 from cloison.model.flow import HOST, Endpoint, EndpointKind, Flow, Protocol, Vantage, ip_version
 from cloison.model.outcome import Reach
 from cloison.plan import advice as tried
-from cloison.plan import planner
+from cloison.plan import advisor
 from cloison.plan.advice import NOTHING_WORKS, TriedAdvice, tried_advice
+from cloison.plan.advisor import connection_advice, judge_services
 from cloison.plan.applied_proposal import applied_proposal
 from cloison.plan.candidates import Candidates
 from cloison.plan.change import Leave, MakeInternal, MovePort, RemoveIpv6, Replace, Situation, Tolerate, UseEngine
-from cloison.plan.planner import build_scenario, connection_advice, judge_situation
 from cloison.plan.proof_advice import proof_advice
 from cloison.plan.requirements import allowed, requirements
+from cloison.plan.scenario import build_scenario
 from cloison.plan.segmentation import propose
 from cloison.plan.synthetic_facts import Assumptions
 from cloison.plan.tolerations import grouped_tolerations
@@ -39,17 +40,17 @@ def situation_of(document: dict[str, Any], engine: str) -> Situation:
 
 def advised(situation: Situation) -> tuple[list[JudgedFlow], list[TriedAdvice]]:
     """Return the judged flows of a situation, and the advice about them."""
-    judged = judge_situation(situation)
+    judged = judge_services(situation)
     rules = policy.policy(situation.project)
     context = build_scenario(situation.project, rules, situation.assumed).policy_context
     found = propose(situation.project, requirements(context)) if context else None
     return judged, tried_advice(
         situation,
         judged,
-        judge_situation,
+        judge_services,
         needing_egress=requirements(context).egress if context else (),
         allowed=allowed(context) if context else (),
-        others=[Replace("apply it", applied_proposal(situation, found, judge_situation).project)] if found else [],
+        others=[Replace("apply it", applied_proposal(situation, found, judge_services).project)] if found else [],
     )
 
 
@@ -86,7 +87,7 @@ def check_advice(situation: Situation) -> None:
     for item in found:
         if item.change is None:
             continue
-        after = judge_situation(item.change.applied(situation))
+        after = judge_services(item.change.applied(situation))
         bad = [i for i in after if i.judgement in (Judgement.BREACH, Judgement.BROKEN)]
         if isinstance(item.change, Tolerate):  # of each flow by its address: another network needs another toleration
             assert {before[position].flow for position in item.positions}.isdisjoint(i.flow for i in bad), item.sentence
@@ -129,13 +130,13 @@ def test_a_proposal_leaves_no_breach_but_ports_that_people_decide_about(document
     if found is None:
         return
 
-    applied = applied_proposal(situation, found, judge_situation)
+    applied = applied_proposal(situation, found, judge_services)
 
-    after = judge_situation(Situation(applied.project, situation.assumed))
+    after = judge_services(Situation(applied.project, situation.assumed))
     words = {item.judgement for item in after}
     assert applied.is_sound is words.isdisjoint({Judgement.BREACH, Judgement.BROKEN, Judgement.UNKNOWN})
     assert set() == names(after, Judgement.BREACH)
-    before = judge_situation(situation)
+    before = judge_services(situation)
     assert names(after, Judgement.BROKEN) <= names(before, Judgement.BROKEN)
 
 
@@ -255,7 +256,7 @@ def test_ipv6_without_a_filter_is_removed_or_a_newer_engine_used() -> None:
         {"allow": ["outside -> proxy:80", "proxy -> app:5000", "app -> db:3306"], "tolerate": TOLERATE},
         proxy=service("back", "front", ports=("8080:80",)),
     )
-    document["networks"]["back"]["enable_ipv6"] = True
+    document["networks"]["back"] |= {"enable_ipv6": True, "ipam": {"config": [{"subnet": "fd00:7::/64"}]}}
 
     found = sentences(document)
 
@@ -277,7 +278,7 @@ def test_only_a_newer_engine_is_advised() -> None:
 
 def test_without_a_policy_the_advice_is_a_change_or_a_policy() -> None:
     document = shop()
-    document["networks"]["back"]["enable_ipv6"] = True
+    document["networks"]["back"] |= {"enable_ipv6": True, "ipam": {"config": [{"subnet": "fd00:7::/64"}]}}
 
     assert "remove `enable_ipv6` from back" in sentences(document)
 
@@ -292,12 +293,12 @@ def test_a_host_that_the_policy_cannot_name_has_no_toleration() -> None:
 
 def test_after_the_last_trial_only_tolerations_are_tried() -> None:
     situation = situation_of(shop({"allow": ["app -> db:3306"]}), "20.10")
-    judged = judge_situation(situation)
+    judged = judge_services(situation)
     judged_situations: list[Situation] = []
 
     def judge(changed: Situation) -> list[JudgedFlow]:
         judged_situations.append(changed)
-        return judge_situation(changed)
+        return judge_services(changed)
 
     many = judged * (tried.TRIED_FLOWS // len(judged) + 1)
     found = tried_advice(situation, many, judge, needing_egress=(), allowed=())
@@ -324,7 +325,7 @@ def test_a_proof_has_the_advice_that_the_plan_of_its_engine_tried() -> None:
 
 def test_a_proof_of_a_policy_about_foreign_containers_has_no_tried_advice() -> None:
     project = situation_of(shop({"allow": ["app -> db:3306"]}), "20.10").project
-    judged = judge_situation(Situation(project, Assumptions("20.10")))
+    judged = judge_services(Situation(project, Assumptions("20.10")))
     unreadable = Project(project.name, project.services, project.networks, {"allow": ["app -> nobody:80"]})
 
     assert () == proof_advice(unreadable, "docker", "20.10", judged)
@@ -355,7 +356,7 @@ def test_an_engine_without_a_version_is_not_told_to_be_newer() -> None:
 
 
 def test_a_large_project_has_no_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planner, "STEP_FLOWS", 10)
+    monkeypatch.setattr(advisor, "STEP_FLOWS", 10)
 
     proposal = planned(SHAPES["cloud"]).proposal
 
@@ -383,7 +384,7 @@ def test_replicas_that_reach_their_own_published_port_have_a_toleration_of_their
     web = service("all", expose=(80,), ports=("80:80",), scale=2)
     document = shop_of(["outside -> *"], {"all": {}}, web=web, agent={"network_mode": "service:web"})
     situation = situation_of(document, "20.10")
-    breaches = [item.flow for item in judge_situation(situation) if item.judgement is Judgement.BREACH]
+    breaches = [item.flow for item in judge_services(situation) if item.judgement is Judgement.BREACH]
 
     entries = [entry["flow"] for entry, _ in grouped_tolerations(situation.project, breaches) if "flow" in entry]
 

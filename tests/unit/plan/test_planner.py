@@ -10,9 +10,10 @@ from tests.unit.plan.sample_documents import ALLOW, POLICY, flow_texts, planned,
 from tests.unit.plan.sample_plans import FOLDER, PLANS, RENDERINGS, rendered
 
 from cloison.errors import PolicyError
+from cloison.findings.container_risks import CAPABILITY_USES
 from cloison.model.outcome import Reach
 from cloison.plan.lint import LintKind
-from cloison.plan.schema import ProposalPart, ProposedNetworkPart
+from cloison.plan.schema import Plan, ProposalPart, ProposedNetworkPart
 from cloison.reports import plan_terminal as report
 from cloison.verdict.judge import Judgement
 
@@ -136,10 +137,16 @@ def test_a_toleration_that_matches_nothing_is_noted() -> None:
 LAN: dict[str, Any] = {
     "lan": {"driver": "macvlan"},
     "edge": {"name": "edge", "external": True},
+    "zoo": {},
     "bare": {"driver_opts": {"com.docker.network.bridge.gateway_mode_ipv4": "nat-unprotected"}},
-    "v6": {"enable_ipv6": True},
-    "i6": {"enable_ipv6": True, "internal": True},
+    "v6": {"enable_ipv6": True, "ipam": {"config": [{"subnet": "fd00:6::/64"}]}},
+    "i6": {"enable_ipv6": True, "internal": True, "ipam": {"config": [{"subnet": "fd00:7::/64"}]}},
 }
+
+
+def bind(source: str, **more: Any) -> list[dict[str, Any]]:
+    """Return a mount of the host's path."""
+    return [{"type": "bind", "source": source, "target": "/there", **more}]
 
 
 @pytest.mark.parametrize(
@@ -155,6 +162,8 @@ LAN: dict[str, Any] = {
         ("unpublished", service("back", ports=("80:80",)), "x.ports", "Docker Swarm publishes it"),
         ("unpublished", service(network_mode="host", ports=("80:80",)), "x.ports", "with network_mode host"),
         ("egress", service("front"), "x.networks", "x has egress to the internet over front"),
+        ("egress", service("front", "zoo"), "x.networks", "over front, which the engine prefers to zoo"),
+        ("egress", service("front", "edge"), "x.networks", "over front"),
         ("egress", service(network_mode="bridge"), "x.networks", "over bridge"),
         ("bridges", service("front", "back"), "x.networks", "x is on back and front: whoever"),
         ("host-mode", service(network_mode="host"), "x.network_mode", "x uses the host's network"),
@@ -165,6 +174,20 @@ LAN: dict[str, Any] = {
         ("ipv6", service("v6"), "networks.v6.enable_ipv6", "v6 is not filtered over IPv6 before Docker Engine 27: "),
         ("ipv6", service("i6"), "networks.i6.enable_ipv6", "before Docker Engine 27, although it is internal: "),
         ("replicas", service("back", scale=7), "x.deploy.replicas", "4 of 7 replicas"),
+        ("privileged", service("back", privileged=True), "x.privileged", "equivalent to root on the host"),
+        ("privileged", service("back", cap_add=["ALL"]), "x.cap_add", "x holds every capability"),
+        ("engine-socket", service("back", volumes=bind("/var/run/docker.sock")), "x.volumes", "host: /run/docker.sock"),
+        ("engine-socket", service("back", volumes=bind("/run", read_only=True)), "x.volumes", "is in its mount /there"),
+        ("host-directory", service("back", volumes=bind("/etc/")), "x.volumes", "host: /etc is its mount /there"),
+        ("devices", service("back", devices=[{"source": "/dev/sda"}]), "x.devices", "the host's device /dev/sda"),
+        ("devices", service("back", devices=["/dev/sdb:/dev/x:rw"]), "x.devices", "the host's device /dev/sdb"),
+        ("host-pid", service("back", pid="host"), "x.pid", "x sees every process of the host"),
+        ("host-ipc", service("back", ipc="host"), "x.ipc", "shared memory of the host's processes"),
+        ("host-uts", service("back", uts="host"), "x.uts", "the host's UTS namespace"),
+        *(
+            (use.what, service("back", cap_add=[capability.name], pid="host"), "x.cap_add", f"x could {use.able}: ")
+            for capability, use in CAPABILITY_USES.items()
+        ),
     ],
 )  # fmt: skip
 def test_what_the_file_says_is_remarked_at_its_key(kind: str, body: dict[str, Any], key: str, says: str) -> None:
@@ -187,7 +210,7 @@ def test_a_gateway_mode_that_the_engine_supports_is_no_finding() -> None:
 @pytest.mark.parametrize(("engine", "count"), [("20.10", 1), ("26.1", 1), ("27.0", 0), ("28.5", 0)])
 def test_ipv6_is_a_finding_where_the_engine_does_not_filter_it(engine: str, count: int) -> None:
     document = shop(POLICY)
-    document["networks"]["back"]["enable_ipv6"] = True
+    document["networks"]["back"] |= {"enable_ipv6": True, "ipam": {"config": [{"subnet": "fd00:7::/64"}]}}
 
     assert count == len(remarks(planned(document, engine=engine), "ipv6"))
 
@@ -195,14 +218,14 @@ def test_ipv6_is_a_finding_where_the_engine_does_not_filter_it(engine: str, coun
 @pytest.mark.parametrize("body", [{"external": True}, {"driver": "macvlan"}])
 def test_ipv6_of_a_network_that_is_not_predicted_is_no_finding(body: dict[str, Any]) -> None:
     document = shop(POLICY)
-    document["networks"]["lan"] = {**body, "enable_ipv6": True}
+    document["networks"]["lan"] = {**body, "enable_ipv6": True, "ipam": {"config": [{"subnet": "fd00:7::/64"}]}}
 
     assert [] == remarks(planned(document), "ipv6")
 
 
 def test_an_internal_network_with_ipv6_is_a_breach_by_the_file_before_engine_27_and_sound_from_then_on() -> None:
     document = shop(POLICY)
-    document["networks"]["back"]["enable_ipv6"] = True
+    document["networks"]["back"] |= {"enable_ipv6": True, "ipam": {"config": [{"subnet": "fd00:7::/64"}]}}
     old, new = (planned(document, engine=engine) for engine in ("20.10", "27.0"))
 
     assert {"outside -> db:3306", "outside -> db:*", "db -> outside:*"} <= flow_texts(old, "breach")
@@ -211,6 +234,85 @@ def test_an_internal_network_with_ipv6_is_a_breach_by_the_file_before_engine_27_
         for arrow in ("outside -> db", "db -> outside")
         if not any(a.startswith(arrow) for a in flow_texts(new, "breach"))
     ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"cap_add": ["SYS_PTRACE"]},
+        {"cap_add": ["CHOWN"]},
+        {"volumes": bind("/etc", read_only=True)},
+        {"volumes": bind("/srv/data")},
+        {"volumes": [{"type": "volume", "source": "etc", "target": "/etc"}]},
+        {"pid": "service:db", "ipc": "private"},
+    ],
+)
+def test_what_gives_a_service_no_power_over_others_is_no_finding(body: dict[str, Any]) -> None:
+    plain, given = (planned(shop(POLICY, x=service("back", **more))) for more in ({}, body))
+
+    assert plain.remarks == given.remarks
+
+
+def test_a_network_whose_ipv6_the_engine_refuses_has_no_breach_over_it() -> None:
+    """Docker before 27 has no subnets of its own for IPv6, so nothing is ever reached over it."""
+    document = {"name": "shop", "services": {"a": service("net", ports=("80:80",))}, "networks": {"net": NO_SUBNET}}
+    old, new = (planned(document, engine=engine) for engine in ("20.10", "27.0"))
+
+    assert set() == flow_texts(old, "breach")
+    assert ("undecided", 3) == (old.verdict.word, old.verdict.exit_code)
+    assert ["networks.net.enable_ipv6"] == [part.what for part in old.coverage.skipped]
+    assert [] == new.coverage.skipped
+
+
+NO_SUBNET: dict[str, Any] = {"name": "shop_net", "enable_ipv6": True}
+
+
+def beside_external(policy: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return two services with a common bridge, one of them also on a network that the file does not describe."""
+    return {
+        "name": "shop",
+        "services": {"app": service("proxy", "default"), "db": service("default")},
+        "networks": {"proxy": {"name": "proxy", "external": True}, "default": {"name": "shop_default"}},
+    } | ({"x-cloison": policy} if policy else {})
+
+
+def predictions(plan: Plan) -> dict[tuple[str, str], set[str]]:
+    """Return the predictions of all flows by source and target."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for flow in plan.flows:
+        ends = plan.vantages[flow.vantage].place, plan.endpoints[flow.endpoint].place
+        found.setdefault(ends, set()).add(flow.predicted)
+    return found
+
+
+def test_a_common_bridge_decides_whatever_an_external_network_is() -> None:
+    plan = planned(beside_external())
+    found = predictions(plan)
+
+    assert [{"open"}] * 2 == [found[pair] for pair in (("app", "db"), ("db", "app"))]
+    assert {"open", "shut"} == found["db", "host"]  # it has no IPv6
+    assert not {"app -> db:*", "db -> app:*", "db -> host:*"} & flow_texts(plan, "unknown")
+    assert "unknown" in found["app", "outside"]
+    for external in ("bridge", "internal"):
+        decided = predictions(planned(beside_external(), external=external))
+        assert all("open" in decided[pair] for pair in (("app", "db"), ("db", "app"), ("db", "host")))
+
+
+def test_a_toleration_of_the_common_bridge_covers_what_is_open_over_it() -> None:
+    tolerated = [{"network": "default"}, {"flow": "* -> host"}, {"flow": "* -> outside"}]
+    policy = {"allow": [], "tolerate": [{**entry, "why": "x"} for entry in tolerated]}
+
+    plan = planned(beside_external(policy))
+
+    assert set() == flow_texts(plan, "breach")
+    assert {"db -> app:*", "app -> db:*"} <= flow_texts(plan, "tolerated")
+
+
+def test_what_an_external_network_decides_names_the_option_that_assumes_its_kind() -> None:
+    text = report.render(planned(beside_external()), color=False, width=120, strict=False)
+
+    assert "cloison plan --external bridge|internal" in text
+    assert "whether proxy is internal" in text
 
 
 def test_every_kind_of_lint_finding_is_tested() -> None:

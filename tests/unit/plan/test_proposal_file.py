@@ -132,7 +132,7 @@ def test_a_toleration_of_a_removed_network_is_removed(tmp_path: Path) -> None:
 def test_ipv6_is_removed_where_the_engine_does_not_filter_it(tmp_path: Path) -> None:
     document = shop({"allow": ["app -> db:3306"]})
     document["services"] = {name: {"image": "example", **body} for name, body in document["services"].items()}
-    document["networks"]["back"]["enable_ipv6"] = True
+    document["networks"]["back"] |= {"enable_ipv6": True, "ipam": {"config": [{"subnet": "fd00:7::/64"}]}}
     proposal = planned(document).proposal
     assert proposal
 

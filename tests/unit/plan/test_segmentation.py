@@ -18,8 +18,8 @@ from cloison.model.outcome import Reach
 from cloison.plan import planner
 from cloison.plan import segmentation as proposing
 from cloison.plan.clique_cover import Clique
-from cloison.plan.planner import Scenario, build_scenario
 from cloison.plan.requirements import requirements
+from cloison.plan.scenario import Scenario, build_scenario
 from cloison.plan.segmentation import propose, with_proposal
 from cloison.plan.synthetic_facts import Assumptions
 

@@ -14,12 +14,13 @@ from cloison.compose import project as compose_project
 from cloison.errors import FileError
 from cloison.model.facts import Facts
 from cloison.model.flow import EndpointKind, Protocol, ip_version
-from cloison.plan.synthetic_facts import POOL, POOL_V6, REPLICA_CAP, Assumptions, synthetic_facts, with_capped_replicas
+from cloison.plan.synthetic_facts import POOL, POOL_V6, REPLICA_CAP, Assumptions, modelled_project, synthetic_facts
 from cloison.verdict import flow_enumeration
 
 
 def facts(document: Document, **assumed: str) -> Facts:
-    return synthetic_facts(with_capped_replicas(compose_project.project(document)), Assumptions(**assumed))
+    engine = Assumptions(**assumed)
+    return synthetic_facts(modelled_project(compose_project.project(document), engine), engine)
 
 
 def published_ports(found: Facts, name: str) -> list[tuple[str, int, str, int]]:
@@ -155,7 +156,11 @@ def test_the_host_can_be_kept_off_a_bridge_from_engine_28_on_by_each_version_of_
 ) -> None:
     document = shop()
     options = {f"com.docker.network.bridge.gateway_mode_ipv{version}": "isolated" for version in isolated}
-    document["networks"]["back"] |= {"enable_ipv6": True, "driver_opts": options}
+    document["networks"]["back"] |= {
+        "enable_ipv6": True,
+        "ipam": {"config": [{"subnet": "fd00:7::/64"}]},
+        "driver_opts": options,
+    }
     found = facts(document, engine=engine)
 
     assert gateways == {ip_version(address) for network, address in found.host_attachments if network == "shop_back"}
@@ -163,7 +168,7 @@ def test_the_host_can_be_kept_off_a_bridge_from_engine_28_on_by_each_version_of_
 
 def test_a_network_with_ipv6_gives_its_members_an_address_of_each_version() -> None:
     document = shop()
-    document["networks"]["back"]["enable_ipv6"] = True
+    document["networks"]["back"] |= {"enable_ipv6": True, "ipam": {"config": [{"subnet": "fd00:7::/64"}]}}
     found = facts(document)
     attachments = {
         (c.service, attachment.network): attachment for c in found.containers for attachment in c.attachments
@@ -179,7 +184,7 @@ def test_a_network_with_ipv6_gives_its_members_an_address_of_each_version() -> N
 
 def test_a_port_has_a_listener_over_each_version_of_ip_of_its_container() -> None:
     document = shop()
-    document["networks"]["front"]["enable_ipv6"] = True
+    document["networks"]["front"] |= {"enable_ipv6": True, "ipam": {"config": [{"subnet": "fd00:7::/64"}]}}
     heard = {(item.container, item.address) for item in facts(document).listeners}
 
     assert {
@@ -193,7 +198,7 @@ def test_a_port_has_a_listener_over_each_version_of_ip_of_its_container() -> Non
 def test_an_ipv6_address_that_the_file_binds_is_in_no_synthetic_subnet() -> None:
     bound = str(POOL_V6[1])
     document = shop(way=service("front", ports=(f"[{bound}]:8080:80",)))
-    document["networks"]["front"]["enable_ipv6"] = True
+    document["networks"]["front"] |= {"enable_ipv6": True, "ipam": {"config": [{"subnet": "fd00:7::/64"}]}}
     found = facts(document)
 
     assert bound in found.host_addresses
@@ -202,7 +207,7 @@ def test_an_ipv6_address_that_the_file_binds_is_in_no_synthetic_subnet() -> None
 
 def test_all_synthetic_addresses_are_from_reserved_ranges() -> None:
     document = shop()
-    document["networks"]["back"]["enable_ipv6"] = True
+    document["networks"]["back"] |= {"enable_ipv6": True, "ipam": {"config": [{"subnet": "fd00:7::/64"}]}}
     found = facts(document)
     ranges = ("198.18.0.0/15", "192.0.2.0/24", "198.51.100.0/24", "127.0.0.0/8", "2001:db8::/32", "::1/128")
     allowed = [ip_network(text) for text in ranges]

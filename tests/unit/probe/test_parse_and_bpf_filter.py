@@ -27,6 +27,8 @@ EITHER = st.sampled_from([4, 6])
 OPTIONS = st.integers(0, 10).map(lambda words: bytes([1]) * 4 * words)
 ICMP = {4: IPPROTO_ICMP, 6: IPPROTO_ICMPV6}
 UNREACHABLE, REQUEST, REPLY = {4: 3, 6: 1}, {4: 8, 6: 128}, {4: 0, 6: 129}
+SOURCE = {4: bytes([192, 0, 2, 1]), 6: b""}
+"""The source address that a raw socket delivers."""
 PSEUDO = {4: packets.pseudo_sum("192.0.2.1", "192.0.2.2"), 6: packets.pseudo_sum("fd00::1", "fd00::2")}
 
 
@@ -36,7 +38,7 @@ def ip(version: int, payload: bytes, protocol: int = IPPROTO_TCP, options: bytes
         return struct.pack("!IHBB16s16s", 6 << 28, len(payload), protocol, 64, bytes(16), bytes(16)) + payload
     words = 5 + len(options) // 4
     total = words * 4 + len(payload)
-    return struct.pack("!BBHHHBBHII", 0x40 | words, 0, total, 0, 0, 64, protocol, 0, 0, 0) + options + payload
+    return struct.pack("!BBHHHBBH4sI", 0x40 | words, 0, total, 0, 0, 64, protocol, 0, SOURCE[4], 0) + options + payload
 
 
 def raw(version: int, payload: bytes, options: bytes = b"") -> bytes:
@@ -129,7 +131,7 @@ def test_a_syn_is_recognised_at_its_destination(
     packet = raw(version, packets.syn(ports, probe_id, TOKEN, PSEUDO[version]), options)
 
     assert keeps_tcp(version, packet)
-    assert Arrival(probe_id) == probe_parse.read_tcp(version, packet)
+    assert Arrival(probe_id, SOURCE[version]) == probe_parse.read_tcp(version, packet)
 
 
 @given(EITHER, NUMBER, OPTIONS, st.binary(max_size=8))
@@ -137,7 +139,7 @@ def test_a_datagram_is_recognised_at_its_destination(version: int, probe_id: int
     packet = raw(version, udp(packets.payload(probe_id, TOKEN) + more), options)
 
     assert keeps_udp(version, packet)
-    assert Arrival(probe_id) == probe_parse.read_udp(version, packet)
+    assert Arrival(probe_id, SOURCE[version]) == probe_parse.read_udp(version, packet)
 
 
 @given(EITHER, NUMBER, OPTIONS)
@@ -187,8 +189,10 @@ def test_another_message_with_the_runs_token_is_no_acceptance(version: int) -> N
 def test_flags_outside_the_handshake_are_ignored(version: int, flags: int, read: Message) -> None:
     packet = raw(version, tcp(flags, sequence=7, acknowledged=9))
 
+    found = probe_parse.read_tcp(version, packet)
+
     assert keeps_tcp(version, packet)
-    assert read == probe_parse.read_tcp(version, packet)
+    assert read == (found._replace(source=b"") if isinstance(found, Arrival) else found)
 
 
 @VERSIONS

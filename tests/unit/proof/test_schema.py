@@ -24,6 +24,7 @@ WORLDS = {
     "with a missing service": (STACK.with_stopped("db-1").with_policy(), {}),
     "with an answer that nobody expected": (STACK.with_policy(), {"db-1 -> outside:*": Outcome.ACCEPTED}),
 }
+PROOF, PLAIN = STACK.with_policy().proof(), STACK.proof()
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 WHOLE = st.integers(0, 2**53 - 1)
 WORD = st.from_regex(r"[a-z]+", fullmatch=True)
@@ -40,7 +41,7 @@ def test_a_proof_is_read_back_as_it_was_written(deployment: FakeEngine, said: di
 def test_any_text_and_number_survives(
     notes: list[str], what: str, why: str, number: int, totals: dict[str, int]
 ) -> None:
-    found = STACK.with_policy().proof()
+    found = PROOF
     coverage = msgspec.structs.replace(found.coverage, absent=notes, skipped=[SkippedPart(what, why)])
     other = msgspec.structs.replace(found, notes=notes, duration_ms=number, totals=totals, coverage=coverage)
 
@@ -50,21 +51,21 @@ def test_any_text_and_number_survives(
 
 def test_every_character_is_written_as_rfc_8785_says() -> None:
     everything = "".join(chr(number) for number in range(sys.maxunicode + 1) if not 0xD800 <= number <= 0xDFFF)
-    found = msgspec.structs.replace(STACK.proof(), notes=[everything])
+    found = msgspec.structs.replace(PLAIN, notes=[everything])
 
     assert rfc8785.dumps(msgspec.to_builtins(found)) == proof_schema.canonical(found)
 
 
 def test_a_lone_surrogate_is_not_encoded() -> None:
     with pytest.raises(UnicodeEncodeError):
-        proof_schema.canonical(msgspec.structs.replace(STACK.proof(), notes=["\ud83d"]))
+        proof_schema.canonical(msgspec.structs.replace(PLAIN, notes=["\ud83d"]))
 
 
 @pytest.mark.parametrize(
     "change", [{"duration_ms": 2**53}, {"duration_ms": 1.5}, {"totals": {"\ue000": 1, "\U0001f600": 1}}]
 )
 def test_a_value_without_canonical_bytes_is_refused(change: dict[str, Any]) -> None:
-    document = msgspec.to_builtins(STACK.proof())
+    document = msgspec.to_builtins(PLAIN)
 
     with pytest.raises(msgspec.ValidationError):
         proof_schema.parse(msgspec.json.encode(document | change))
@@ -78,7 +79,7 @@ def backwards(body: Any) -> Any:
 
 
 def test_the_bytes_do_not_depend_on_spaces_or_the_order_of_keys() -> None:
-    canonical = proof_schema.canonical(STACK.with_policy().proof())
+    canonical = proof_schema.canonical(PROOF)
 
     spread = json.dumps(backwards(json.loads(canonical)), indent=2).encode()
     assert spread != canonical
@@ -88,7 +89,7 @@ def test_the_bytes_do_not_depend_on_spaces_or_the_order_of_keys() -> None:
 
 
 def test_the_bytes_are_the_canonical_ones() -> None:
-    canonical = proof_schema.canonical(STACK.with_policy().proof())
+    canonical = proof_schema.canonical(PROOF)
 
     plain = json.dumps(json.loads(canonical), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert plain.encode() == canonical
@@ -106,13 +107,13 @@ def test_the_chunks_of_a_proof_are_its_bytes(
 
 
 def test_the_name_of_a_proof_is_the_hash_of_its_bytes() -> None:
-    found = STACK.with_policy().proof()
+    found = PROOF
 
     assert hashlib.sha256(proof_schema.canonical(found)).hexdigest() == proof_schema.digest(found)
 
 
 def test_another_proof_has_another_digest() -> None:
-    found = STACK.with_policy().proof()
+    found = PROOF
 
     assert proof_schema.digest(found) != proof_schema.digest(
         msgspec.structs.replace(found, duration_ms=found.duration_ms + 1)
@@ -121,7 +122,7 @@ def test_another_proof_has_another_digest() -> None:
 
 def test_a_proof_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
-        STACK.proof().notes = []  # type: ignore[misc]
+        PLAIN.notes = []  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(("deployment", "said"), WORLDS.values(), ids=WORLDS)
@@ -160,7 +161,7 @@ def changed(found: Proof, *path: str | int, value: Any) -> dict[str, Any]:
     ],
 )
 def test_an_invalid_proof_is_refused_by_the_parser_and_the_schema(path: tuple[str | int, ...], value: Any) -> None:
-    document = changed(STACK.with_policy().proof(), *path, value=value)
+    document = changed(PROOF, *path, value=value)
 
     assert not Draft202012Validator(proof_schema.schema()).is_valid(document)
     with pytest.raises(msgspec.ValidationError):
@@ -169,7 +170,7 @@ def test_an_invalid_proof_is_refused_by_the_parser_and_the_schema(path: tuple[st
 
 @pytest.mark.parametrize("end", ["vantage", "endpoint"])
 def test_a_flow_that_points_one_past_the_last_is_refused(end: str) -> None:
-    found = STACK.proof()
+    found = PLAIN
     past = {"vantage": len(found.vantages), "endpoint": len(found.endpoints)}[end]
     document = changed(found, "flows", 0, end, value=past)
 
@@ -178,7 +179,7 @@ def test_a_flow_that_points_one_past_the_last_is_refused(end: str) -> None:
 
 
 def test_a_proof_without_a_part_is_refused() -> None:
-    document = json.loads(proof_schema.canonical(STACK.proof()))
+    document = json.loads(proof_schema.canonical(PLAIN))
     del document["coverage"]
 
     with pytest.raises(msgspec.ValidationError, match="coverage"):
@@ -192,7 +193,7 @@ def test_random_bytes_are_no_proof(document: bytes) -> None:
 
 
 def test_a_policy_part_has_the_text_of_the_file() -> None:
-    policy = STACK.with_policy().proof().policy
+    policy = PROOF.policy
 
     assert policy is not None
     assert ["outside -> proxy:80", "proxy -> app:5000", "app -> db:3306"] == policy.allow

@@ -24,7 +24,9 @@ HERE = HostEnvironment(
         "lent": NetworkFacts(
             "lent", internal=True, options=(("com.docker.network.bridge.name", "br7"), ("mtu", "1400"))
         ),
+        "open": NetworkFacts("open"),
         "vlan": NetworkFacts("vlan", driver="macvlan"),
+        "host": NetworkFacts("host", driver="host"),
     },
 )
 
@@ -134,6 +136,13 @@ def test_a_published_port_keeps_its_host_address_and_loses_its_host_port(
     assert bool(note) == bool(found.notes[1:])
 
 
+def test_a_port_of_sctp_is_exposed_and_not_published() -> None:
+    found = stand_in(ports=[{"target": 38412, "protocol": "sctp"}, {"target": 80, "protocol": "tcp"}], expose=["81"])
+
+    assert [{"target": 80, "protocol": "tcp"}] == found["ports"]
+    assert ["81", "38412/sctp"] == found["expose"]
+
+
 def test_one_port_on_two_host_ports_is_published_once() -> None:
     ports = [{"target": 80, "published": "80"}, {"target": 80, "published": "8080"}]
 
@@ -194,8 +203,7 @@ def test_an_invalid_subnet_is_left_to_the_engine(subnet: str) -> None:
     ("namespace_owner", "fresh", "words"),
     [
         ("lent", {"internal": True, "driver_opts": {"mtu": "1400"}}, "a new internal network stood in for lent"),
-        ("vlan", {}, "a new network stood in for vlan"),
-        ("nobody", {}, "a new network stood in for nobody"),
+        ("open", {"internal": False, "driver_opts": {}}, "a new network stood in for open"),
     ],
 )
 def test_a_new_network_stands_in_for_an_external_one(namespace_owner: str, fresh: dict[str, Any], words: str) -> None:
@@ -207,8 +215,23 @@ def test_a_new_network_stands_in_for_an_external_one(namespace_owner: str, fresh
     assert not result.left_out
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("nobody", "this engine has no network nobody: whether it is internal, or a bridge, is not known"),
+        ("vlan", "a bridge stood in for vlan, whose driver macvlan isolates in another way"),
+        ("host", "a bridge stood in for host, whose driver host isolates in another way"),
+    ],
+)
+def test_nothing_is_proven_on_an_external_network_that_is_no_bridge_here(name: str, why: str) -> None:
+    found, result = network(name=name, external=True)
+
+    assert MARKED == found
+    assert (("network net", f"it is external, and {why}"),) == result.left_out
+
+
 def test_an_external_network_without_a_name_is_called_by_its_key() -> None:
-    assert "stood in for net," in network(external=True)[1].notes[1]
+    assert "this engine has no network net:" in network(external=True)[1].left_out[0][1]
 
 
 def test_a_network_with_another_driver_is_reported_as_left_out() -> None:

@@ -32,6 +32,9 @@ AGENT = STACK.with_service("agent", network_mode="host").with_containers(contain
 SPY = STACK.with_containers(foreign_container("spy", (BACK, "172.30.1.66"), project="other"))
 WAITED_FOR = {"job": {"condition": "service_completed_successfully"}}
 JOB = STACK.with_service("job", networks={"backend_net": None}).with_service("app", depends_on=WAITED_FOR)
+SCTP = STACK.with_service(
+    "amf", networks={"frontend_net": None}, expose=["36412/sctp", "80"], ports=[{"target": 38412, "protocol": "sctp"}]
+).with_containers(container("amf", exposed=((Protocol.SCTP, 38413), (Protocol.TCP, 81))))
 SIDE_CAR = STACK.with_service("dump", network_mode="service:db", expose=["9000"]).with_containers(
     container("dump", network_mode="container:id-of-db-1")
 )
@@ -386,6 +389,7 @@ def test_a_side_car_of_a_stopped_service_says_nothing_about_its_ports() -> None:
             JOB.with_containers(container("job", pid=0)),
             [],
         ),
+        (SCTP, [("amf:36412/sctp, amf:38412/sctp, amf:38413/sctp", "SCTP is not probed")]),
     ],
 )
 def test_what_is_not_probed_is_listed(deployment: FakeEngine, passed_over: list[tuple[str, str]]) -> None:
@@ -413,3 +417,19 @@ def test_a_service_that_was_not_to_complete_is_absent_however_it_ended() -> None
     )
 
     assert ["job"] == flow_enumeration.absent(deployment.project, deployment.facts)
+
+
+def test_a_container_that_the_file_does_not_have_is_asked_at_its_published_ports() -> None:
+    old = container("old", (FRONT, "172.30.2.9"), published_ports=(PublishedPort(EVERYWHERE, 8081, TCP, 80),))
+    asked = labels(STACK.with_containers(old).flows())
+
+    assert {"outside -> old-1:80 at 192.0.2.10:8081", "app-1 -> old-1:80 at 192.0.2.10:8081"} <= {*asked}
+    assert "old-1 -> old-1:80 at 192.0.2.10:8081" not in asked
+
+
+def test_an_open_port_that_the_file_does_not_have_is_a_breach_behind_its_back() -> None:
+    old = container("old", (FRONT, "172.30.2.9"), published_ports=(PublishedPort(EVERYWHERE, 8081, TCP, 80),))
+    for deployment in (STACK.with_containers(old), STACK.with_policy().with_containers(old)):
+        found = deployment.found()["outside -> old-1:80 at 192.0.2.10:8081"]
+
+        assert ("breach", "drift") == (found.judgement, found.cause)

@@ -167,18 +167,34 @@ def _container(document: Document) -> Container:
         pid=state.get("Pid", 0) if running else 0,
         started=state.get("StartedAt", ""),
         network_mode=document["HostConfig"].get("NetworkMode", ""),
-        attachments=tuple(sorted(_attachments(settings.get("Networks") or {}))),
+        attachments=tuple(sorted(_attachments(settings.get("Networks") or {}, document["Id"]))),
         published_ports=tuple(sorted(_publications(settings.get("Ports") or {}))),
         exposed=tuple(sorted(map(_port, document["Config"].get("ExposedPorts") or {}))),
         one_off=labels.get(COMPOSE_ONE_OFF) == "True",
         has_completed=state.get("Status") == "exited" and state.get("ExitCode") == 0,
+        state=_unusual(state),
     )
 
 
-def _attachments(networks: Document) -> Iterator[Attachment]:
+def _unusual(state: Document) -> str:
+    """Return the unusual state of a container: a paused one is also running, a restarting one may be paused."""
+    if state.get("Paused"):
+        return "paused"
+    if state.get("Restarting"):
+        return "restarting"
+    return "unhealthy" if (state.get("Health") or {}).get("Status") == "unhealthy" else ""
+
+
+def _attachments(networks: Document, identity: str) -> Iterator[Attachment]:
     for name, attachment in networks.items():
         if attachment.get("IPAddress") or attachment.get("GlobalIPv6Address"):
-            yield Attachment(name, attachment.get("IPAddress") or "", attachment.get("GlobalIPv6Address") or "")
+            names = {*(attachment.get("Aliases") or ()), *(attachment.get("DNSNames") or ())}
+            yield Attachment(
+                name,
+                attachment.get("IPAddress") or "",
+                attachment.get("GlobalIPv6Address") or "",
+                names=tuple(sorted(known for known in names if not identity.startswith(known))),
+            )
 
 
 def _publications(ports: Document) -> Iterator[PublishedPort]:
