@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Final
 
 from cloison.compose.project import Project
+from cloison.errors import PolicyError
 from cloison.model.flow import HOST, EndpointKind, Flow
 from cloison.model.outcome import Reach
 from cloison.plan.candidates import Candidates
@@ -115,7 +116,7 @@ class Trials:
     communicating: Collection[Pair] = ()
     """The pairs of places that the policy lets communicate."""
     left: int = TRIED_FLOWS
-    known: dict[Change, Effect] = field(default_factory=dict)
+    known: dict[Change, Effect | None] = field(default_factory=dict)
     compared: dict[Change, bool] = field(default_factory=dict)
 
     def first(self, changes: Iterable[Change], flow: Flow) -> Change | None:
@@ -140,12 +141,15 @@ class Trials:
         return self.compared[change]
 
     def _after(self, change: Change) -> Effect | None:
-        """Return the effect of a change, None when no trial is left."""
+        """Return the effect of a change, None when no trial is left, or the policy names what it removes."""
         if change not in self.known:
             self.left -= self.cost
             if self.left < 0:
                 return None
-            self.known[change] = effect(self.judge(change.applied(self.situation)))
+            try:
+                self.known[change] = effect(self.judge(change.applied(self.situation)))
+            except PolicyError:
+                self.known[change] = None
         return self.known[change]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from cloison.compose.project import POLICY_KEY, Port, Project
@@ -104,13 +104,15 @@ def _tolerations(entries: Sequence[TolerationEntry]) -> Iterator[str]:
         yield from _entry(entry)
 
 
-def _entry(entry: Mapping[str, str]) -> Iterator[str]:
+def _entry(entry: TolerationEntry) -> Iterator[str]:
     for i, (key, text) in enumerate(entry.items()):
         yield f"    {'- ' if i == 0 else '  '}{key}: {_scalar(text)}"
 
 
-def _scalar(text: str) -> str:
-    """Return a text as YAML: plain, if it is one of the words that this program writes, else as a JSON string."""
+def _scalar(text: str | bool) -> str:  # noqa: FBT001  # it is the value
+    """Return a value as YAML: a plain text, if it is one of the words that this program writes, else as JSON."""
+    if isinstance(text, bool):
+        return _boolean(text)
     is_plain = PLAIN_TEXT.fullmatch(text) and text.lower() not in YAML_KEYWORDS
     return text if is_plain else json.dumps(text)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from cloison.compose.policy import Policy
+from cloison.compose.policy import Policy, flow_rules
 from cloison.compose.project import Network, Project
 from cloison.model.flow import OUTSIDE, EndpointKind, Flow
 from cloison.model.outcome import Reach
@@ -45,6 +45,8 @@ class Requirements:
     egress: frozenset[str]
     needing_network: frozenset[str]
     """The services that need a network, even without a peer: their replicas or the host connect over it."""
+    fixed: frozenset[str] = frozenset()
+    """The keys of the networks that the proposal may not change."""
 
 
 def is_project_bridge(network: Network) -> bool:
@@ -54,18 +56,23 @@ def is_project_bridge(network: Network) -> bool:
 
 def requirements(policy_context: PolicyContext) -> Requirements:
     """Return the requirements of the policy on the networks that the proposal may change."""
-    project = policy_context.project
+    project, fixed = policy_context.project, _fixed_keys(policy_context)
     attachable = tuple(
         sorted(name for name, body in project.services.items() if not body.network_mode and body.replicas)
     )
     pairs_needed = (pair for pair in _pairs(policy_context) if len(pair) > 1 and pair <= set(attachable))
-    pairs = {pair for pair in pairs_needed if not _share_fixed_network(project, pair)}
-    egress = {
-        name for name in _egress_services(policy_context) if name in attachable and not _fixed_networks(project, name)
-    }
+    pairs = {pair for pair in pairs_needed if not _share_network(project, pair, fixed)}
+    free = {name for name in attachable if not _networks_of(project, name, fixed)}
+    egress = free.intersection(_egress_services(policy_context))
     named = {project.owner(name) for rule in policy_context.rules.allow for name in (rule.source, rule.target)}
-    needing_network = {name for name in named if name in attachable and not _fixed_networks(project, name)}
-    return Requirements(attachable, frozenset(pairs), frozenset(egress), frozenset(needing_network))
+    return Requirements(attachable, frozenset(pairs), frozenset(egress), frozenset(free & named), fixed)
+
+
+def _fixed_keys(policy_context: PolicyContext) -> frozenset[str]:
+    """Return the networks that the proposal may not change: external ones, other drivers, and what `via` names."""
+    named = {rule.via for rule in flow_rules(policy_context.rules)}
+    networks = policy_context.project.networks
+    return frozenset(key for key, known in networks.items() if not is_project_bridge(known) or known.name in named)
 
 
 def allowed(policy_context: PolicyContext) -> set[Pair]:
@@ -101,14 +108,14 @@ def _ends(project: Project, flow: Flow) -> Pair:
     return frozenset({project.owner(flow.vantage.place), project.owner(flow.endpoint.place)})
 
 
-def _fixed_networks(project: Project, service: str) -> frozenset[str]:
-    """Return the networks of a service that the proposal may not change: external ones, and other drivers."""
-    project_networks = {network.name for network in project.networks.values() if is_project_bridge(network)}
-    return frozenset(project.services[service].networks) - project_networks
+def _networks_of(project: Project, service: str, keys: frozenset[str]) -> frozenset[str]:
+    """Return which of some networks a service is on, and the engine's own ones."""
+    others = {network.name for key, network in project.networks.items() if key not in keys}
+    return frozenset(project.services[service].networks) - others
 
 
-def _share_fixed_network(project: Project, pair: Pair) -> bool:
-    return bool(frozenset.intersection(*(_fixed_networks(project, name) for name in pair)))
+def _share_network(project: Project, pair: Pair, keys: frozenset[str]) -> bool:
+    return bool(frozenset.intersection(*(_networks_of(project, name, keys) for name in pair)))
 
 
 def _egress_services(policy_context: PolicyContext) -> Iterator[str]:

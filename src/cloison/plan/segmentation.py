@@ -14,7 +14,7 @@ from typing import Final
 
 from cloison.compose.project import Network, Project
 from cloison.plan.clique_cover import Clique, Pair, clique_cover
-from cloison.plan.requirements import Requirements, is_project_bridge
+from cloison.plan.requirements import Requirements
 
 MAX_KEY_LENGTH: Final = 40
 """The longest key of a proposed network, in characters; a longer one is shortened."""
@@ -46,14 +46,16 @@ class Proposal:
 def propose(project: Project, needed: Requirements) -> Proposal | None:
     """Return the smallest set of networks, None when the file already has it."""
     found = clique_cover(needed.pairs, needed.egress)
-    project_networks = {key: network for key, network in project.networks.items() if is_project_bridge(network)}
+    project_networks = {key: network for key, network in project.networks.items() if key not in needed.fixed}
     current = {key: _members(project, network, needed.attachable) for key, network in project_networks.items()}
     if _suffices(project, needed, current) and _count_used(project_networks, current) <= len(found.cliques):
         return None
     placed = {name for clique in found.cliques for name in clique.members}
     alone = (Clique((name,), egress=False) for name in sorted(needed.needing_network - placed))
     networks = tuple(sorted(_named_cliques([*found.cliques, *alone], project_networks, current)))
-    attached_networks = {name: _proposed_networks_of(project, name, networks) for name in needed.attachable}
+    attached_networks = {
+        name: _proposed_networks_of(project, name, networks, needed.fixed) for name in needed.attachable
+    }
     held = {name: tuple(sorted(_keys(project, name))) for name in needed.attachable}
     return Proposal(
         networks,
@@ -72,7 +74,7 @@ def _unused(project: Project, needed: Requirements, networks: Iterable[ProposedN
     others = [body for name, body in project.services.items() if name not in needed.attachable]
     for key, network in project.networks.items():
         used = any(network.name in body.networks for body in others)
-        if is_project_bridge(network) and key not in kept and not used:
+        if key not in (*needed.fixed, *kept) and not used:
             yield key
 
 
@@ -85,8 +87,10 @@ def _keys(project: Project, service: str) -> Iterator[str]:
     return (key for key, network in project.networks.items() if network.name in held)
 
 
-def _proposed_networks_of(project: Project, service: str, networks: Iterable[ProposedNetwork]) -> tuple[str, ...]:
-    kept = (key for key in _keys(project, service) if not is_project_bridge(project.networks[key]))
+def _proposed_networks_of(
+    project: Project, service: str, networks: Iterable[ProposedNetwork], fixed: frozenset[str]
+) -> tuple[str, ...]:
+    kept = (key for key in _keys(project, service) if key in fixed)
     return tuple(sorted((*kept, *(network.key for network in networks if service in network.members))))
 
 

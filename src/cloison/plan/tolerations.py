@@ -15,8 +15,8 @@ from cloison.compose.project import Project
 from cloison.model.flow import ANY_PORT, HOST, OUTSIDE, SERVICE_PREFIX, Endpoint, EndpointKind, Flow
 from cloison.verdict.judge import JudgedFlow
 
-TolerationEntry = Mapping[str, str]
-"""An entry of `tolerate`: `network` or `flow`, and `why`."""
+TolerationEntry = Mapping[str, Any]
+"""An entry of `tolerate`: `network`, `flow` or `device`, `why`, and sometimes `keep`, the only one that is no text."""
 WITHIN_NETWORK: Final = "Docker has no policy inside a network"
 WITH_EGRESS: Final = "a network with egress gives it to every member"
 TO_HOST: Final = "containers reach the addresses of their host"

@@ -11,7 +11,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import ip_address
@@ -90,6 +90,8 @@ class _PolicyContext:
     reachable: set[tuple[Vantage, Endpoint]]
     published: set[tuple[Vantage, Endpoint]]
     egress: EgressByContainer
+    tolerations: dict[tuple[str, str, str], tuple[Toleration, ...]] = field(default_factory=dict)
+    """By source, target and network of the target's address."""
 
 
 CACHED_INTENTIONS: Final = 1 << 12
@@ -151,7 +153,7 @@ def _intention(context: _PolicyContext, flow: Flow, reach: Reach) -> Intention:
             optional |= _is_direct_from_outside(flow) and without_address(flow) in context.published
             optional |= not rule.needs(flow.endpoint)
             return _shared_intention(Intent.OPTIONAL if optional else Intent.OPEN, rule.where)
-    for toleration in context.rules.tolerate:
+    for toleration in _tolerations_between(context, flow):
         if _tolerates(context, toleration, flow):
             return _shared_intention(Intent.TOLERATED, toleration.where, toleration.why)
     return missed or DEFAULT_INTENTIONS[Intent.UNJUDGED if flow.vantage.place == HOST else Intent.SHUT]
@@ -198,12 +200,28 @@ def without_address(flow: Flow) -> tuple[Vantage, Endpoint]:
     )
 
 
-def _tolerates(context: _PolicyContext, toleration: Toleration, flow: Flow) -> bool:
+def _tolerations_between(context: _PolicyContext, flow: Flow) -> tuple[Toleration, ...]:
+    """Return the tolerations about the places and the network of a flow, in their order; a policy may have hundreds."""
+    key = flow.vantage.place, flow.endpoint.place, flow.endpoint.network
+    found = context.tolerations.get(key)
+    if found is None:
+        found = tuple(known for known in context.rules.tolerate if _concerns(context.project, known, *key))
+        context.tolerations[key] = found
+    return found
+
+
+def _concerns(project: Project, toleration: Toleration, source: str, target: str, network: str) -> bool:
     if rule := toleration.rule:
-        return rule.matches(flow) and not (rule.via and _other_egress(context, rule, flow))
+        return rule.matches_places(source, target)
     if toleration.device:
         return False  # a tolerated device has no flows
-    project = context.project
     name = project.networks[toleration.network].name
-    members = (project.attached_networks(flow.vantage.place), project.attached_networks(flow.endpoint.place))
-    return flow.endpoint.network == name and all(name in attached_networks for attached_networks in members)
+    return network == name and all(name in project.attached_networks(place) for place in (source, target))
+
+
+def _tolerates(context: _PolicyContext, toleration: Toleration, flow: Flow) -> bool:
+    """Whether one of the `_tolerations_between` the places of a flow covers its port and its way."""
+    rule, end = toleration.rule, flow.endpoint
+    if rule is None:
+        return True
+    return rule.covers(end.protocol, end.service_port) and not (rule.via and _other_egress(context, rule, flow))

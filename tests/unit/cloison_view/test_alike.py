@@ -117,5 +117,5 @@ def test_the_report_names_folded_services_once_and_its_policy_names_each() -> No
 
     assert "w1…w4 (4) would reach host" in " ".join(text.split())
     assert "- w1, w2, w3, w4 -> host" in text
-    assert "give db and w1…w4 (4) networks of their own instead of net" in text
+    assert 'tolerate it with `- {network: "net"' in text
     assert "each of w1…w4 (4) has egress to the internet over net" in text

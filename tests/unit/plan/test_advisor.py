@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.unit.plan.large_projects import many_services, switchboard
-from tests.unit.plan.sample_documents import planned
+from tests.unit.plan.sample_documents import planned, service
 
 from cloison.compose import project as compose_project
 from cloison.plan import advisor
@@ -94,3 +94,47 @@ def test_the_proposal_publishes_a_range_as_one_entry() -> None:
     assert plan.proposal
     assert '- "127.0.0.1:16384-16483:16384-16483/udp"' in plan.proposal.yaml
     assert plan.proposal.sound
+
+
+def test_a_network_that_a_rule_demands_stays_as_it_is() -> None:
+    networks = {name: {"name": f"shop_{name}"} for name in ("lan", "vpn")}
+    document: dict[str, Any] = {
+        "name": "shop",
+        "services": {"app": service("vpn", "lan"), "web": service("vpn", "lan"), "db": service("lan")},
+        "networks": networks,
+        "x-cloison": {"allow": ["app -> outside via vpn", "app -> db"]},
+    }
+
+    plan = planned(document, engine="28.0")
+
+    assert plan.proposal
+    assert plan.proposal.sound
+    assert "vpn" not in {network.key for network in plan.proposal.networks}
+    assert "vpn" not in plan.proposal.dropped
+    assert {"web": ["vpn"]} == {part.service: part.networks for part in plan.proposal.services}
+
+
+def test_a_change_that_removes_what_the_policy_names_is_no_advice() -> None:
+    document: dict[str, Any] = {
+        "name": "shop",
+        "services": {"app": service("vpn"), "web": service("vpn", expose=(80,))},
+        "networks": {"vpn": {"name": "shop_vpn"}},
+        "x-cloison": {"allow": ["app -> outside via vpn"]},
+    }
+
+    found = sentences(planned(document))
+
+    assert not any("remove vpn from `networks` of app" in sentence for sentence in found)
+    assert "remove vpn from `networks` of web" in found
+
+
+def test_a_toleration_to_keep_stays_so_in_the_proposal() -> None:
+    document = many_services(3, 1, policy={**WALLED, "tolerate": [{"network": "n0", "why": "x", "keep": True}]})
+    document["networks"]["n1"] = {"name": "large_n1"}
+    document["services"]["s001"] = service("n0", "n1")
+
+    plan = planned(document)
+
+    assert plan.proposal
+    assert plan.proposal.sound
+    assert "keep: true" in plan.proposal.yaml
