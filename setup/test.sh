@@ -9,14 +9,17 @@ unset PYTHONDONTWRITEBYTECODE # to compile every module for every process takes 
 export PYTHONFAULTHANDLER=1 # a child that crashes prints where
 # Four lanes run at the same time. Three of them wait most of the time: a test of theirs changes an engine and its host's
 # firewall, so no other test can run there meanwhile. `here` has this engine, `apart` one of the same version in namespaces
-# of its own (without egress from the machine), and `elsewhere` engines of other versions and Podman. `processor` needs no
-# engine but for one database. A test runs in the last lane that names it; tests/unit/test_lanes.py checks that there is one.
+# of its own (without egress from the machine), and `elsewhere` engines of other versions and Podman, and after them
+# tests with no engine but for one database. `processor` needs none. A test runs in the last lane that names it;
+# tests/unit/test_lanes.py checks that there is one.
 readonly LANES=(apart processor here elsewhere)
 declare -rA TESTS=(
   [apart]="tests/integration"
-  [processor]="tests/unit tests/ledger tests/property tests/e2e/setup"
-  [here]="tests/property/engine tests/integration/remote/test_agent_image.py tests/e2e/stack" # the stack stays up to the end
-  [elsewhere]="tests/integration/engine tests/integration/podman tests/property/engine/test_second_engines.py"
+  [processor]="tests/unit tests/property"
+  # The stack stays up to the end.
+  [here]="tests/integration/rehearse tests/property/engine tests/integration/remote/test_agent_image.py tests/e2e/stack"
+  [elsewhere]="tests/integration/engine tests/integration/podman tests/property/engine/test_second_engines.py
+    tests/ledger tests/e2e/setup"
 )
 readonly TEST_IMAGE=cloison/ledger:latest # tests/integration/compose_project.py
 
@@ -47,7 +50,7 @@ lane() {
   local later=${LANES[*]} tests ignored coverage=()
   [[ $name != processor ]] || coverage=(--cov=src/cloison --cov-branch --cov-report=)
   later=${later#*"$name"}
-  read -ra tests <<<"${TESTS[$name]}"
+  read -rd '' -a tests <<<"${TESTS[$name]}" || true # it has several lines
   # shellcheck disable=SC2086  # a lane has several paths
   mapfile -t ignored < <(for later in $later; do printf -- '--ignore=%s\n' ${TESTS[$later]}; done)
   "${@:2}" .venv/bin/pytest "${coverage[@]}" --durations=20 --junit-xml=".cache/log/$name.xml" \
@@ -73,6 +76,22 @@ with connection.engine_connection() as engine:
 }
 
 stop_engine_apart() { setup/second-engine.sh stop installed; }
+
+# The checks of the code run while the engine starts and the images are built.
+start_checks() {
+  setup/lint.sh >"$LOGS/lint.log" 2>&1 &
+  readonly CHECKS=$!
+  at_exit stop_checks
+}
+
+stop_checks() { kill "$CHECKS" 2>/dev/null || true; }
+
+checks_pass() {
+  local code=0
+  wait "$CHECKS" || code=$?
+  cat "$LOGS/lint.log" >&2
+  ((code == 0)) || fail "The code does not pass its checks." "The lines above name what fails; make fmt formats the code."
+}
 
 all_lanes() {
   local code=0 name number lanes=()
@@ -122,15 +141,18 @@ engine_answers || at_exit stop_engine
 mapfile -t wanted < <(packages)
 install_test_packages "${wanted[@]}"
 unlock_machine # the tests of setup/ run its scripts, which wait for this lock
-run_in_foreground setup/lint.sh
+run_in_foreground setup/python.sh dev
+start_checks
 run_in_foreground setup/engine.sh start
 run_in_foreground setup/compose.sh
 fail_if_stack_runs
 run_in_foreground setup/images.sh
 if (($#)); then
+  checks_pass
   run_in_foreground .venv/bin/pytest "$@"
 else
   start_engine_apart
+  checks_pass
   run_in_foreground all_lanes
   core_is_covered # a part of the tests covers a part of the code
 fi

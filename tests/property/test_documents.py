@@ -22,6 +22,7 @@ GENERATE_ONLY = settings(
     deadline=None, derandomize=True, database=None, suppress_health_check=[*HealthCheck], phases=[Phase.generate]
 )
 IS_FAST = settings.get_current_profile_name() == "fast"
+pytestmark = pytest.mark.no_cover
 ALWAYS = {"passed", "FileError", "PolicyError"}
 
 

@@ -20,6 +20,7 @@ from cloison.model.outcome import Reach
 from cloison.model.text import listed
 from cloison.plan.declared_risks import declared_risks
 from cloison.plan.port_ranges import published_ranges
+from cloison.plan.rejections import has_ipv6
 from cloison.plan.requirements import LOOPBACK, PolicyContext, allowed, is_project_bridge
 from cloison.plan.synthetic_facts import REPLICA_CAP, publishes
 from cloison.predict.context import GATEWAY_MODE, GATEWAY_MODES, NAT, PredictionContext
@@ -201,7 +202,7 @@ def _unfiltered_ipv6(project: Project, facts: Facts) -> Iterator[LintFinding]:
     if facts.engine.release >= IPV6_RULES_SINCE:
         return
     for key, network in project.networks.items():
-        if network.ipv6 and is_project_bridge(network):
+        if has_ipv6(network, facts.engine.release) and is_project_bridge(network):
             although = ALTHOUGH_INTERNAL if network.internal else ""
             says = (
                 f"{key} is not filtered over IPv6 before Docker Engine 27{although}: "

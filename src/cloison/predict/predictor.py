@@ -11,11 +11,12 @@ for all ports of an address that do not differ in that.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from cloison.compose.project import Project
 from cloison.model.facts import Facts
-from cloison.model.flow import Endpoint, EndpointKind, Flow, ip_version
+from cloison.model.flow import FOREIGN, Endpoint, EndpointKind, Flow, ip_version
 from cloison.predict import docker_ipv4, docker_ipv6, podman
 from cloison.predict.context import Prediction, PredictionContext, PredictionRules, unknown
 
@@ -60,4 +61,6 @@ def _visible_properties(context: PredictionContext, end: Endpoint) -> Hashable:
 
 def _first_match(context: PredictionContext, flow: Flow, rules: PredictionRules) -> Prediction:
     predictions = (rule(context, flow) for rule in rules)
-    return next(filter(None, predictions), unknown("no rule matches this flow"))
+    found = next(filter(None, predictions), unknown("no rule matches this flow"))
+    # A sentence names a container that is in no file as the engine does.
+    return replace(found, rule=found.rule.replace(FOREIGN, "")) if FOREIGN in found.rule else found

@@ -12,14 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from pyroute2 import IPRoute
+from tests.integration.rehearse.disturbances import DisturbedProof, prove_disturbed, random_disturbances
 
 from cloison.commands.rehearse import rehearse
 from cloison.engine.compose_cli import Selection
 from cloison.model.outcome import Reach
 from cloison.proof.schema import FlowPart, Proof
+from cloison.workflow.prove import resolved
 
 DEFAULT_TIMEOUT = 0.3
 OPTION = "com.docker.network.bridge."
+SYSCTLS = (
+    {"net.ipv6.conf.all.disable_ipv6": "0"},
+    {"net.ipv4.conf.all.rp_filter": "1"},
+    {"net.ipv4.ip_unprivileged_port_start": "0"},
+)
 PORTS = (22, 53, 80, 443, 3306, 5432, 8080, 40000)
 
 
@@ -72,9 +79,8 @@ def _network(draw: random.Random) -> dict[str, Any]:
 
 def _service(draw: random.Random, networks: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
     body: dict[str, Any] = {"image": "nobody/has-this:1"}
-    namespace_owners = [name for name, other in others.items() if "deploy" not in other]
-    if namespace_owners and draw.random() < 0.2:
-        return body | {"network_mode": f"service:{draw.choice(namespace_owners)}"}
+    if others and (shared := _without_networks(draw, others)):
+        return shared if "provider" in shared else body | shared
     if draw.random() < 0.3:
         body["expose"] = [f"{port}{_protocol(draw)}" for port in draw.sample(PORTS, k=draw.randint(1, 2))]
     if draw.random() < 0.2:
@@ -86,9 +92,28 @@ def _service(draw: random.Random, networks: dict[str, Any], others: dict[str, An
         }
     if body.get("network_mode", "bridge") == "bridge" and draw.random() < 0.5:
         body["ports"] = [_port(draw) for _ in range(draw.randint(1, 2))]
-    if _can_be_many(body) and draw.random() < 0.25:
+        if draw.random() < 0.2:
+            body["ports"].append(_port_range(draw))
+    if body.get("networks") and draw.random() < 0.15:
+        body["sysctls"] = draw.choice(SYSCTLS)
+    if draw.random() < 0.15:
+        body["container_name"] = f"box{len(others)}-{draw.randrange(9999)}"
+    elif _can_be_many(body) and draw.random() < 0.25:
         body["deploy"] = {"replicas": draw.choice([0, 2, 2, 3])}
     return body
+
+
+def _without_networks(draw: random.Random, others: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a service that has no namespace of its own, or is no container; None for most."""
+    if draw.random() < 0.05:
+        return {"provider": {"type": "nobody-has-this"}}
+    named = [other["container_name"] for other in others.values() if "container_name" in other]
+    if named and draw.random() < 0.4:
+        return {"network_mode": f"container:{draw.choice(named)}"}
+    owners = [name for name, other in others.items() if "image" in other and "deploy" not in other]
+    if owners and draw.random() < 0.2:
+        return {"network_mode": f"service:{draw.choice(owners)}"}
+    return None
 
 
 def _attachment(draw: random.Random, network: dict[str, Any], *, number: int) -> dict[str, Any] | None:
@@ -112,6 +137,13 @@ def _port(draw: random.Random) -> str:
     return f"{address}{draw.choice(['', '8080'])}:{port_text}" if address else port_text
 
 
+def _port_range(draw: random.Random) -> str:
+    """Return a range of ports; a first port of the host that no other project of these takes at the same time."""
+    target, width = draw.choice((8000, 9000, 30000)), draw.randint(2, 12)
+    host = draw.randrange(20000, 28000, 20)
+    return f"{draw.choice(['', '127.0.0.1:'])}{host}-{host + width}:{target}-{target + width}{_protocol(draw)}"
+
+
 def _protocol(draw: random.Random) -> str:
     return "/udp" if draw.random() < 0.3 else ""
 
@@ -122,7 +154,7 @@ def _can_be_many(body: dict[str, Any]) -> bool:
 
 
 def _rules(draw: random.Random, services: dict[str, Any]) -> Iterator[str]:
-    running = [name for name, body in services.items() if body.get("deploy", {}).get("replicas") != 0]
+    running = [name for name, body in services.items() if "image" in body and body.get("deploy", {}).get("replicas") != 0]
     with_network = [name for name in running if services[name].get("networks")]
     for _ in range(draw.randint(1, 3)):
         if len(running) > 1 and with_network:
@@ -156,11 +188,26 @@ def mismatches(seed: int, folder: Path) -> Mismatches:
     """Rehearse a random project and compare what is predicted with what the engine does."""
     file = folder / "compose.json"
     file.write_text(json.dumps(random_project(seed)))
-    proof = rehearsed(Selection(files=(str(file),), project=f"random{seed}"))
-    unclear = {flow for flow in proof.flows if Reach.UNKNOWN in (flow.predicted, flow.observed)}
-    return Mismatches(
-        len(proof.flows), dict(_said(proof, flow) for flow in proof.flows if flow.drift or flow in unclear)
-    )
+    selection = Selection(files=(str(file),), project=f"random{seed}")
+    if disturbances := random_disturbances(seed):
+        return _disturbed_mismatches(prove_disturbed(resolved(selection), DEFAULT_TIMEOUT, disturbances))
+    proof = rehearsed(selection)
+    return Mismatches(len(proof.flows), dict(_said(proof, flow) for flow in proof.flows if _differs(flow)))
+
+
+def _differs(flow: FlowPart) -> bool:
+    return flow.drift or Reach.UNKNOWN in (flow.predicted, flow.observed)
+
+
+def _disturbed_mismatches(found: DisturbedProof) -> Mismatches:
+    """Return what is wrong: anything where no disturbance reaches, and what is closed only by the proof's word."""
+    proof = found.proof
+    wrong = {proof.flows[position] for position in found.wrongly_closed}
+    for flow in proof.flows:
+        places = {proof.vantages[flow.vantage].place, proof.endpoints[flow.endpoint].place}
+        if _differs(flow) and "*" not in found.reached and places.isdisjoint(found.reached):
+            wrong.add(flow)
+    return Mismatches(len(proof.flows), dict(_said(proof, flow) for flow in proof.flows if flow in wrong))
 
 
 def _said(proof: Proof, flow: FlowPart) -> tuple[tuple[str, ...], str]:

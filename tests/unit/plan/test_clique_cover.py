@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from cloison.plan import clique_cover as partitioning
 from cloison.plan.clique_cover import Clique, CliqueCover, Pair, clique_cover
 
+pytestmark = pytest.mark.covers
+
 NAMES = "abcdef"
 PAIRS = [frozenset(pair) for pair in combinations(NAMES, 2)]
 GRAPHS = st.tuples(st.sets(st.sampled_from(PAIRS)), st.sets(st.sampled_from(NAMES)))

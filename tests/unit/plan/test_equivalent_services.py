@@ -155,6 +155,7 @@ def test_the_proposal_counts_all_members_of_a_class() -> None:
     assert changed == {*ALL} - {"w1"}  # which stays on the network that keeps its name
 
 
+@pytest.mark.no_cover  # large
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("policy", [None, POLICY], ids=["no policy", "policy"])
 def test_the_size_of_a_plan_depends_on_the_kinds_of_services_and_not_on_their_number(
@@ -175,18 +176,21 @@ def test_the_size_of_a_plan_depends_on_the_kinds_of_services_and_not_on_their_nu
     assert lines(plan) < 200
 
 
+@pytest.mark.no_cover  # large
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("policy", [None, POLICY], ids=["no policy", "policy"])
 def test_the_report_of_one_large_network_is_short(kind: str, policy: Any) -> None:
     assert lines(planned(many_services(53, 1, kind, policy))) < 60
 
 
+@pytest.mark.no_cover  # large
 def test_the_report_is_short_where_the_policy_treats_every_service_differently() -> None:
     allow = ["outside -> s000:80", *(f"s{n:03} -> s{n + 1:03}:5432" for n in range(0, 52, 3))]
 
     assert lines(planned(many_services(53, 1, "different", {"allow": allow}))) < 60
 
 
+@pytest.mark.no_cover  # large
 def test_a_report_of_many_networks_is_short_where_the_policy_treats_every_service_differently() -> None:
     allow = ["outside -> s000:80", *(f"s{n:03} -> s{n + 20:03}:5432" for n in range(79))]
     tolerate = [{"network": f"n{n}", "why": "x"} for n in range(20)]

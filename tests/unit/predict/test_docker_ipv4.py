@@ -112,11 +112,11 @@ ROWS = [
     # Foreign containers.
     (SPY, "spy -> db-1:3306 on backend_net", SHUT, "spy is not in the file"),
     (SPY, "db-1 -> spy:* on backend_net", SHUT, "spy is not in the file"),
-    (EXTERNAL, "spy -> db-1:3306 on backend_net", OPEN, f"stranger:spy and db {SHARED}"),
+    (EXTERNAL, "spy -> db-1:3306 on backend_net", OPEN, f"spy and db {SHARED}"),
     (EXTERNAL, "db-1 -> spy:* on backend_net", OPEN, SHARED),
     (EXTERNAL, "spy -> proxy-1:80 on frontend_net", SHUT, "spy is not in the file"),
-    (SHARED_BRIDGE, "spy -> old-1:* on bridge", OPEN, "stranger:spy and old share bridge"),
-    (SHARED_BRIDGE, "old-1 -> spy:* on bridge", OPEN, "old and stranger:spy share bridge"),
+    (SHARED_BRIDGE, "spy -> old-1:* on bridge", OPEN, "spy and old share bridge"),
+    (SHARED_BRIDGE, "old-1 -> spy:* on bridge", OPEN, "old and spy share bridge"),
     (SHARED_BRIDGE, "app-1 -> spy:* on bridge", SHUT, "app is not on bridge in the file"),
     # Namespaces.
     (DUMP, "dump-1 -> db-1:3306 on backend_net", OPEN, "dump and db share the network namespace of db"),
@@ -334,7 +334,7 @@ def test_a_prediction_does_not_depend_on_listeners() -> None:
                 Vantage("outside"),
                 Endpoint("stranger:spy", "spy", EndpointKind.PUBLISHED, Protocol.TCP, 22, "", LAN, 22),
             ),
-            Prediction(SHUT, "the file does not publish stranger:spy:22 on this address"),
+            Prediction(SHUT, "the file does not publish spy:22 on this address"),
         ),
     ],
 )  # fmt: skip

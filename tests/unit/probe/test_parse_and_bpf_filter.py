@@ -16,6 +16,8 @@ from cloison.probe.bpf_filter import Filter
 from cloison.probe.packets import ACK, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP, RST, SYN
 from cloison.probe.parse import Arrival, IcmpUnreachable, Message, Reply
 
+pytestmark = pytest.mark.covers
+
 FIN, PSH, URG, ECE, CWR = 0x01, 0x08, 0x20, 0x40, 0x80
 PORT, TOKEN = 40000, 0xFACECAFE
 LOW = TOKEN & 0xFFFF
