@@ -96,7 +96,7 @@ def _as_canary(key: tuple[Any, ...]) -> tuple[Any, ...]:
     return (source, target, protocol, 0, network, version, "canary", loopback)
 
 
-@settings(max_examples=min(24, settings.default.max_examples))
+@settings(max_examples=min(24, settings().max_examples))
 @given(documents(), st.sampled_from(["20.10", "26.1", "28.5"]))
 def test_a_class_and_a_range_have_the_fate_of_all_their_members(document: Body, engine: str) -> None:
     try:
@@ -117,7 +117,7 @@ def test_a_class_and_a_range_have_the_fate_of_all_their_members(document: Body, 
     assert whole.open_pairs() == reduced.open_pairs()
 
 
-@settings(max_examples=min(16, settings.default.max_examples))
+@settings(max_examples=min(16, settings().max_examples))
 @given(documents())
 def test_a_reduced_plan_has_the_requirements_of_the_whole_project(document: Body) -> None:
     try:

@@ -7,6 +7,7 @@ Sources: the options of bridges, https://docs.docker.com/engine/network/drivers/
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ GATEWAY_MODE_V6: Final = "com.docker.network.bridge.gateway_mode_ipv6"
 TRUSTED: Final = "com.docker.network.bridge.trusted_host_interfaces"
 DISABLE_IPV6: Final = "net.ipv6.conf.all.disable_ipv6"
 """https://docs.kernel.org/networking/ip-sysctl.html"""
+RP_FILTER: Final = re.compile(r"net\.ipv4\.conf\.[^.]+\.rp_filter")
+"""Whether a packet is dropped whose source is not routed over the interface that it arrives on: RFC 3704."""
+STRICT: Final = "1"
 NAT: Final = "nat"
 UNPROTECTED: Final = "nat-unprotected"
 ROUTED: Final = "routed"
@@ -102,6 +106,11 @@ class PredictionContext:
         attached = [attachment.network for c in self.facts.containers if c.name == name for attachment in c.attachments]
         return tuple(network for network in attached if self.is_external(network))
 
+    def networks_around(self, place: str, address: str) -> list[str]:
+        """Return the networks of a place whose subnets contain an address."""
+        attached = self.attached_networks(place)
+        return [name for name in attached if (fact := self.facts.network(name)) and fact.contains(address)]
+
     @_memoized
     def default_gateway_network(self, place: str) -> str:
         """Return the network that carries a container's default route, empty where there is none.
@@ -178,6 +187,13 @@ class PredictionContext:
         """
         service = self.project.services.get(self.owner(place))
         return service.sysctls.get(DISABLE_IPV6, "") if service else ""
+
+    @_memoized
+    def filters_by_reverse_path(self, place: str) -> bool:
+        """Whether a sysctl of the file sets a strict `rp_filter` in the namespace of a place."""
+        service = self.project.services.get(self.owner(place))
+        sysctls = service.sysctls.items() if service else ()
+        return any(RP_FILTER.fullmatch(key) and value == STRICT for key, value in sysctls)
 
     @_memoized
     def has_icc_off(self, network: str) -> bool:

@@ -18,6 +18,7 @@ from cloison.predict.common_rules import (
     UNKNOWN_VERSION,
     host_address_text,
     not_in_file,
+    not_published,
     outside_to_host_namespace,
     published_to_all,
 )
@@ -53,6 +54,20 @@ def routed_ports(context: PredictionContext, flow: Flow) -> Prediction | None:
     if context.is_internal(gateway_network) or context.gateway_mode(gateway_network) != ROUTED:
         return None
     return shut(f"{context.label(gateway_network)} is routed, so the host publishes nothing for {end.place}")
+
+
+def strict_reverse_path(context: PredictionContext, flow: Flow) -> Prediction | None:
+    """Leave a published port unknown where a sysctl of the file may make its container drop the packets.
+
+    The host connects from its address on one network of the container, and the packets arrive over another one.
+    """
+    end = flow.endpoint
+    if end.kind is not EndpointKind.PUBLISHED or not context.filters_by_reverse_path(end.place):
+        return None
+    local = context.networks_around(end.place, end.address)
+    if not local or local[0] == context.default_gateway_network(end.place):
+        return None
+    return unknown(f"a sysctl of the file makes {end.place} filter by the reverse path, which is not predicted")
 
 
 def from_outside(context: PredictionContext, flow: Flow) -> Prediction | None:
@@ -151,8 +166,7 @@ def to_published(context: PredictionContext, flow: Flow) -> Prediction | None:
     end = flow.endpoint
     if end.kind is not EndpointKind.PUBLISHED:
         return None
-    attached_networks = context.attached_networks(flow.vantage.place)
-    local_networks = [n for n in attached_networks if (fact := context.facts.network(n)) and fact.contains(end.address)]
+    local_networks = context.networks_around(flow.vantage.place, end.address)
     gateway_network = local_networks[0] if local_networks else context.default_gateway_network(flow.vantage.place)
     if not gateway_network:
         return shut(f"{flow.vantage.place} has no network in the file")
@@ -202,6 +216,8 @@ def _between_networks(context: PredictionContext, flow: Flow) -> Prediction:
 
 RULES: Final[PredictionRules] = (
     routed_ports,
+    not_published,
+    strict_reverse_path,
     *COMMON_RULES,
     outside_to_host_namespace,
     from_outside,

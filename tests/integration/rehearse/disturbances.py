@@ -32,16 +32,15 @@ from cloison.rehearse.compose_file import Rehearsal
 from cloison.rehearse.environment import rehearsal_environment
 from cloison.workflow.local_proof import prove_project
 
-TABLE: Final = "cloison_random"
 FORWARD: Final = "type filter hook forward priority -10;"
 PREROUTING: Final = "type nat hook prerouting priority -110;"
 RULES: Final = {
     "drop to": f"{FORWARD} ip daddr {{address}} drop;",
     "drop from": f"{FORWARD} ip saddr {{address}} drop;",
-    "dnat": f"{PREROUTING} tcp dport 80 dnat to {{address}};",
-    "redirect": f"{PREROUTING} tcp dport 443 redirect to :22;",
+    "dnat": f"{PREROUTING} ip saddr {{address}} tcp dport 80 dnat to {{other}};",
+    "redirect": f"{PREROUTING} ip saddr {{address}} tcp dport 443 redirect to :22;",
 }
-"""Native rules of the host, by what they do to one container's address."""
+"""Native rules of the host, each about one container's address: other rehearsals may run at the same time."""
 WAIT: Final = 0.4
 """Seconds for a connection: one that takes longer counts as closed."""
 
@@ -91,7 +90,7 @@ def prove_disturbed(document: Mapping[str, Any], timeout: float, disturbances: D
 
 @contextmanager
 def disturbed(rehearsal: Rehearsal, disturbances: Disturbances) -> Iterator[set[str]]:
-    """Disturb a rehearsal, and yield the places that it reaches: all of them for a rule about a port."""
+    """Disturb a rehearsal, and yield the places that the disturbances reach."""
     with ExitStack() as stack:
         reached: set[str] = set()
         if disturbances.foreign:
@@ -133,12 +132,14 @@ def _native_rule(rehearsal: Rehearsal, disturbances: Disturbances) -> Iterator[s
     if not addresses:
         yield set()
         return
-    address = sorted(addresses)[disturbances.choice % len(addresses)]
-    _nft(f"table ip {TABLE} {{ chain c {{ {RULES[disturbances.rule].format(address=address)} }}; }}")
+    known = sorted(addresses)
+    address, other = (known[(disturbances.choice + offset) % len(known)] for offset in (0, 1))
+    table = f"random_{rehearsal.name.rpartition('-')[2]}"
+    _nft(f"table ip {table} {{ chain c {{ {RULES[disturbances.rule].format(address=address, other=other)} }}; }}")
     try:
-        yield {addresses[address]} if disturbances.rule.startswith("drop") else {"*"}
+        yield {addresses[address]}
     finally:
-        _nft(f"delete table ip {TABLE}")
+        _nft(f"delete table ip {table}")
 
 
 def _nft(rules: str) -> None:

@@ -10,8 +10,8 @@ from tests.integration.rehearse.random_projects import mismatches
 pytestmark = pytest.mark.engine
 
 
-SEEDS = (0, 1, 2, 4, 5, 6, 7, 9, 10, 14, 20)
-"""The first projects with something new: together they have all that the first 200 seeds draw. make soak takes more."""
+SEEDS = (4, 5, 16, 63, 84, 130, 142)
+"""Together these have all that the first 200 seeds draw. make soak takes more."""
 
 
 @pytest.mark.parametrize("seed", SEEDS)

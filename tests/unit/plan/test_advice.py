@@ -110,7 +110,7 @@ def owned(situation: Situation, pairs: set[frozenset[str]]) -> list[set[str]]:
 
 
 @given(documents(), st.sampled_from(ENGINES))
-@settings(max_examples=min(40, settings.default.max_examples))
+@settings(max_examples=min(40, settings().max_examples))
 def test_each_piece_of_advice_settles_its_flows_and_makes_nothing_worse(document: dict[str, Any], engine: str) -> None:
     check_advice(situation_of(document, engine))
 
@@ -121,7 +121,7 @@ def test_the_advice_about_a_public_shape_works(shape: str) -> None:
 
 
 @given(documents(), st.sampled_from(ENGINES))
-@settings(max_examples=min(40, settings.default.max_examples))
+@settings(max_examples=min(40, settings().max_examples))
 def test_a_proposal_leaves_no_breach_but_ports_that_people_decide_about(document: dict[str, Any], engine: str) -> None:
     situation = situation_of(document, engine)
     context = build_scenario(situation.project, policy.policy(situation.project), situation.assumed).policy_context

@@ -75,6 +75,9 @@ TRUSTING = NEW.with_network("frontend_net", driver_opts={"com.docker.network.bri
 UNGUARDED = STACK.with_engine("28.5.2", guards_addresses=False)
 FILTERED = GUEST.with_engine("28.5.2", has_userland_proxy=False)
 
+STRICT = STACK.with_service("proxy", sysctls={"net.ipv4.conf.all.rp_filter": "1"})
+LOOSE = STACK.with_service("proxy", sysctls={"net.ipv4.conf.all.rp_filter": "2", "net.ipv4.ip_forward": "1"})
+
 SHARED = "share backend_net, and Docker has no policy inside a network"
 IS_INTERNAL = "backend_net is internal"
 PUBLISHED = "outside -> proxy-1:80 at 192.0.2.10:8080"
@@ -186,6 +189,10 @@ ROWS = [
     (STACK, "proxy-1 -> host:* at 192.0.2.10", OPEN, "the host answers on all of its addresses"),
     (STACK.with_listeners("", 22), "db-1 -> host:22 on backend_net", OPEN, "the host has an address on backend_net"),
     (BARE, "bare-1 -> host:* on backend_net", SHUT, "bare has no network in the file"),
+    (STRICT, "host -> proxy-1:80 at 172.30.1.1:8080", UNKNOWN, "makes proxy filter by the reverse path"),
+    (STRICT, "host -> proxy-1:80 at 172.30.2.1:8080", OPEN, "the host publishes the port"),
+    (STRICT, "host -> proxy-1:80 at 127.0.0.1:8080", OPEN, "the host publishes the port"),
+    (LOOSE, "host -> proxy-1:80 at 172.30.1.1:8080", OPEN, "the host publishes the port"),
     # From containers to published ports.
     (STACK, "db-1 -> proxy-1:80 at 192.0.2.10:8080", SHUT, "db connects over backend_net, which is internal"),
     (OLD, "old-1 -> proxy-1:80 at 192.0.2.10:8080", OPEN, "open to the containers of other networks too"),
