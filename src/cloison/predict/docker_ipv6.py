@@ -37,6 +37,10 @@ from cloison.predict.docker_ipv4 import DIRECT_ROUTING_CLOSED
 
 IPV6_RULES_SINCE: Final = (27, 0)
 """Since this version the engine sets IPv6 rules by default: https://docs.docker.com/engine/release-notes/27/#ipv6"""
+SYSCTL_AFTER_INTERFACES: Final = (26, 1)
+"""Up to this version a sysctl of the file turns IPv6 on where the engine has turned it off."""
+SYSCTL_BEFORE_INTERFACES: Final = (28, 5)
+"""Since this version the engine has the last word."""
 INTERNAL_IPV6_ROUTE_UNTIL: Final = (20, 10)
 """Up to this version a container of an internal network has a default route over IPv6."""
 NO_INTERNAL_IPV6_ROUTE_SINCE: Final = (26, 0)
@@ -48,8 +52,9 @@ SEPARATE_IPV6_GATEWAY_SINCE: Final = (28, 0)
 def ipv6_by_sysctl(context: PredictionContext, flow: Flow) -> Prediction | None:
     """A sysctl of the file turns IPv6 on in a container, so that it has link-local addresses, or off.
 
-    The engine sets `disable_ipv6` for a network without IPv6; runc applies the file's sysctls to all interfaces after
-    that: https://docs.docker.com/reference/compose-file/services/#sysctls
+    The engine sets `disable_ipv6` for a network without IPv6. Up to Engine 26.1 runc applies the file's sysctls to all
+    interfaces after that, since 28.5 before that (both measured, between them not):
+    https://docs.docker.com/reference/compose-file/services/#sysctls
     """
     end, place = flow.endpoint, flow.vantage.place
     off = next((p for p in (place, end.place) if context.ipv6_switch(p) == "1" and context.attached_networks_v6(p)), "")
@@ -58,7 +63,11 @@ def ipv6_by_sysctl(context: PredictionContext, flow: Flow) -> Prediction | None:
     on_link = end.address.startswith(LINK_LOCAL) and end.network in context.attached_networks(place)
     if not (on_link and context.uses_host_namespace(end.place) and context.ipv6_switch(place) == "0"):
         return None
-    label = context.label(end.network)
+    release, label = context.facts.engine.release, context.label(end.network)
+    if release >= SYSCTL_BEFORE_INTERFACES:
+        return None
+    if not UNKNOWN_VERSION < release <= SYSCTL_AFTER_INTERFACES:
+        return unknown(f"a sysctl of the file may give {place} a link-local address on {label}: engines differ")
     return opened(f"a sysctl of the file gives {place} a link-local address on {label}, where the host has one, too")
 
 

@@ -254,6 +254,14 @@ def _forwarded(context: PredictionContext, rule: str, *, accepted: bool) -> Pred
     return predictions.get(engine.forward_policy, unknown("the host's FORWARD policy could not be read"))
 
 
+def from_host_to_container(context: PredictionContext, flow: Flow) -> Prediction | None:
+    """Predict what the host reaches over IPv6, but for published ports.
+
+    Netavark redirects them, and a redirected packet from `::1` has no route: IPv6 has no `route_localnet`.
+    """
+    return None if flow.endpoint.kind is EndpointKind.PUBLISHED else from_host(context, flow)
+
+
 def ipv6(context: PredictionContext, flow: Flow) -> Prediction | None:
     """Close every flow of a vantage without an IPv6 address, except link-local ones; leave the rest unknown."""
     place, end = flow.vantage.place, flow.endpoint
@@ -289,6 +297,6 @@ RULES_V6: Final[PredictionRules] = (
     same_namespace,
     network_mode,
     other_drivers,
-    from_host,
+    from_host_to_container,
     ipv6,
 )

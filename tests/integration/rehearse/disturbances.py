@@ -137,7 +137,9 @@ def _native_rule(rehearsal: Rehearsal, disturbances: Disturbances) -> Iterator[s
     table = f"random_{rehearsal.name.rpartition('-')[2]}"
     _nft(f"table ip {table} {{ chain c {{ {RULES[disturbances.rule].format(address=address, other=other)} }}; }}")
     try:
-        yield {addresses[address]}
+        project = compose_project.project(rehearsal.document)
+        owner = project.owner(addresses[address])
+        yield {name for name in project.services if project.owner(name) == owner}
     finally:
         _nft(f"delete table ip {table}")
 

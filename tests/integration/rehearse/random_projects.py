@@ -51,6 +51,8 @@ def random_project(seed: int) -> dict[str, Any]:
     services: dict[str, Any] = {}
     for number in range(draw.randint(2, 6)):
         services[f"s{number}"] = _service(draw, networks, services)
+    if not any("image" in body and body.get("deploy", {}).get("replicas") != 0 for body in services.values()):
+        del services["s0"]["deploy"]  # a project needs a container
     document = {"services": services, "networks": networks}
     return document | ({"x-cloison": {"allow": [*_rules(draw, services)]}} if draw.random() < 0.3 else {})
 

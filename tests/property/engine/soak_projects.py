@@ -34,7 +34,7 @@ class SeedResult:
 @click.command()
 @click.option("--seed", default=1000, show_default=True, help="The first project.")
 @click.option("--count", default=100, show_default=True, help="How many projects.")
-@click.option("--jobs", default=2, show_default=True, help="How many at the same time.")
+@click.option("--jobs", default=1, show_default=True, help="How many at once; each may disturb the others.")
 def soak(seed: int, count: int, jobs: int) -> NoReturn:
     """Rehearse COUNT random projects and compare what is predicted with what the engine does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)

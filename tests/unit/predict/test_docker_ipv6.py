@@ -110,6 +110,14 @@ BY_LINK = "host:* on backend_net over its link"
 ROWS = [
     # A sysctl of the file turns IPv6 on or off.
     (with_sysctl("0"), f"app-1 -> {BY_LINK}", OPEN, BY_SYSCTL),
+    (with_sysctl("0", on(STACK, "26.1.5")), f"app-1 -> {BY_LINK}", OPEN, BY_SYSCTL),
+    (
+        with_sysctl("0", on(STACK, "27.5.1")),
+        f"app-1 -> {BY_LINK}",
+        UNKNOWN,
+        "a sysctl of the file may give app a link-local",
+    ),
+    (with_sysctl("0", on(STACK, "28.5.2")), f"app-1 -> {BY_LINK}", SHUT, "app has no IPv6 address in the file"),
     (with_sysctl("0"), f"db-1 -> {BY_LINK}", SHUT, "db has no IPv6 address in the file"),
     (with_sysctl("1"), f"app-1 -> {BY_LINK}", SHUT, "app has no IPv6 address in the file"),
     (with_sysctl("0", DUAL_STACK), f"app-1 -> {BY_LINK}", OPEN, BY_SYSCTL),

@@ -184,6 +184,7 @@ ROWS = [
     (on(DUAL_STACK), "outside -> db-1:3306 on backend_net over IPv6", UNKNOWN,
      "Podman's IPv6 is not predicted"),
     (on(DUAL_STACK), "host -> db-1:3306 on backend_net over IPv6", OPEN, "the host has an address on every bridge"),
+    (on(DUAL_STACK), "host -> proxy-1:80 at [::1]:8080", UNKNOWN, "Podman's IPv6 is not predicted"),
     (on(STACK.dual_stack("frontend_net")), "db-1 -> outside:* over IPv6", SHUT, "db has no IPv6 address in the file"),
 ]  # fmt: skip
 
