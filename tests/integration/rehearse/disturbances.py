@@ -24,7 +24,7 @@ from docker.errors import NotFound
 from cloison.compose import project as compose_project
 from cloison.engine.connection import local_client
 from cloison.linux import netns
-from cloison.model.flow import FOREIGN, EndpointKind, Protocol
+from cloison.model.flow import FOREIGN, HOST, EndpointKind, Protocol
 from cloison.model.outcome import Reach
 from cloison.observe.external_host import external_host
 from cloison.proof.schema import FlowPart, Proof
@@ -138,8 +138,10 @@ def _native_rule(rehearsal: Rehearsal, disturbances: Disturbances) -> Iterator[s
     _nft(f"table ip {table} {{ chain c {{ {RULES[disturbances.rule].format(address=address, other=other)} }}; }}")
     try:
         project = compose_project.project(rehearsal.document)
-        owner = project.owner(addresses[address])
-        yield {name for name in project.services if project.owner(name) == owner}
+        owners = {project.owner(addresses[address])}
+        if disturbances.rule == "redirect":  # to a port of the host, which is also that of a service in its namespace
+            owners |= {name for name, body in project.services.items() if body.network_mode == HOST}
+        yield {name for name in project.services if project.owner(name) in owners}
     finally:
         _nft(f"delete table ip {table}")
 
