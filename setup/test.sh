@@ -9,17 +9,16 @@ unset PYTHONDONTWRITEBYTECODE # to compile every module for every process takes 
 export PYTHONFAULTHANDLER=1 # a child that crashes prints where
 # Four lanes run at the same time. Three of them wait most of the time: a test of theirs changes an engine and its host's
 # firewall, so no other test can run there meanwhile. `here` has this engine, `apart` one of the same version in namespaces
-# of its own (without egress from the machine), and `elsewhere` engines of other versions and Podman, and after them
-# tests with no engine but for one database. `processor` needs none. A test runs in the last lane that names it;
-# tests/unit/test_lanes.py checks that there is one.
+# of its own (without egress from the machine), and `elsewhere` engines of other versions and Podman. `processor` needs no
+# engine but for one database; it keeps one core busy, and a second such lane would make others late. A test runs in the
+# last lane that names it; tests/unit/test_lanes.py checks that there is one.
 readonly LANES=(apart processor here elsewhere)
 declare -rA TESTS=(
   [apart]="tests/integration"
-  [processor]="tests/unit tests/property"
+  [processor]="tests/unit tests/ledger tests/property tests/e2e/setup"
   # The stack stays up to the end.
   [here]="tests/integration/rehearse tests/property/engine tests/integration/remote/test_agent_image.py tests/e2e/stack"
-  [elsewhere]="tests/integration/engine tests/integration/podman tests/property/engine/test_second_engines.py
-    tests/ledger tests/e2e/setup"
+  [elsewhere]="tests/integration/engine tests/integration/podman tests/property/engine/test_second_engines.py"
 )
 readonly TEST_IMAGE=cloison/ledger:latest # tests/integration/compose_project.py
 
@@ -50,7 +49,7 @@ lane() {
   local later=${LANES[*]} tests ignored coverage=()
   [[ $name != processor ]] || coverage=(--cov=src/cloison --cov-branch --cov-report=)
   later=${later#*"$name"}
-  read -rd '' -a tests <<<"${TESTS[$name]}" || true # it has several lines
+  read -ra tests <<<"${TESTS[$name]}"
   # shellcheck disable=SC2086  # a lane has several paths
   mapfile -t ignored < <(for later in $later; do printf -- '--ignore=%s\n' ${TESTS[$later]}; done)
   "${@:2}" .venv/bin/pytest "${coverage[@]}" --durations=20 --junit-xml=".cache/log/$name.xml" \
