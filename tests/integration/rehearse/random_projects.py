@@ -16,12 +16,16 @@ from tests.integration.rehearse.disturbances import DisturbedProof, prove_distur
 
 from cloison.commands.rehearse import rehearse
 from cloison.engine.compose_cli import Selection
+from cloison.errors import NotProven
 from cloison.model.outcome import Reach
 from cloison.proof.schema import FlowPart, Proof
 from cloison.workflow.prove import resolved
 
 DEFAULT_TIMEOUT = 0.3
 OPTION = "com.docker.network.bridge."
+PORT_IS_TAKEN = "address already in use"
+"""Engines choose a port that is free at one address, for another one as well, and then do not start the container."""
+STARTS = 3
 NOT_PREDICTED = "a sysctl of the file"
 """Such flows are predicted to be unknown."""
 SYSCTLS = (
@@ -191,7 +195,20 @@ def rehearsed(selection: Selection) -> Proof:
 
 
 def mismatches(seed: int, folder: Path) -> Mismatches:
-    """Rehearse a random project and compare what is predicted with what the engine does."""
+    """Rehearse a random project and compare what is predicted with what the engine does.
+
+    Raises a CloisonError when the engine does not start it; it is asked again for another port that is free.
+    """
+    for _ in range(STARTS - 1):
+        try:
+            return _mismatches(seed, folder)
+        except NotProven as error:
+            if PORT_IS_TAKEN not in str(error):
+                raise
+    return _mismatches(seed, folder)
+
+
+def _mismatches(seed: int, folder: Path) -> Mismatches:
     file = folder / "compose.json"
     file.write_text(json.dumps(random_project(seed)))
     selection = Selection(files=(str(file),), project=f"random{seed}")

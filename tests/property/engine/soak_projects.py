@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
-from tests.integration.rehearse.random_projects import Mismatches, mismatches, random_project
+from tests.integration.rehearse.random_projects import PORT_IS_TAKEN, Mismatches, mismatches, random_project
 
 from cloison.errors import CloisonError
 
@@ -42,8 +42,10 @@ def soak(seed: int, count: int, jobs: int) -> NoReturn:
     with ThreadPoolExecutor(jobs) as pool:
         tried = [_shown(found) for found in pool.map(_tried, range(seed, seed + count))]
     once, twice = sum(bool(found.once) for found in tried), sum(bool(found.twice) for found in tried)
+    unstarted = sum(not found.flows for found in tried)
+    flows, seconds = sum(found.flows for found in tried), time.monotonic() - started
     click.echo(
-        f"{count} projects, {sum(found.flows for found in tried)} flows, {time.monotonic() - started:.0f} s: "
+        f"{count} projects ({unstarted} did not start), {flows} flows, {seconds:.0f} s: "
         f"{twice} differ, {once - twice} differed once and not again"
     )
     sys.exit(bool(twice))
@@ -53,12 +55,14 @@ def _tried(seed: int) -> SeedResult:
     with tempfile.TemporaryDirectory() as folder:
         try:
             first = mismatches(seed, Path(folder))
-        except CloisonError as error:  # engines choose a port once, and another rehearsal's canary may sit on it
+        except CloisonError as error:
+            if PORT_IS_TAKEN in str(error):
+                return SeedResult(seed, 0, [], [])
             first = Mismatches(0, {(): str(error)})
         try:
             again = first.again(seed, Path(folder)) if first.found else {}
         except CloisonError as error:
-            again = {(): str(error)}
+            again = {} if PORT_IS_TAKEN in str(error) else {(): str(error)}
     return SeedResult(seed, first.flows, [*first.found.values()], [*again.values()])
 
 
