@@ -19,7 +19,7 @@ from cloison.plan.advice import TRIED_FLOWS, TriedAdvice, connections, effect, t
 from cloison.plan.applied_proposal import STEP_FLOWS, AppliedProposal, FirstStep, applied_proposal, first_step
 from cloison.plan.change import Change, Replace, Situation
 from cloison.plan.reduction import reduce_ports
-from cloison.plan.requirements import allowed, requirements
+from cloison.plan.requirements import Requirements, allowed, requirements
 from cloison.plan.scenario import Connection, Scenario, build_scenario, connection, scenario_of
 from cloison.plan.segmentation import propose
 from cloison.plan.synthetic_facts import Assumptions, modelled_project
@@ -60,9 +60,13 @@ class Advisor:
     @cached_property
     def proposal(self) -> AppliedProposal | None:
         """The proposal of networks; None without a policy, and where the file has the smallest set."""
-        context = self.scenario.policy_context
-        found = propose(self.scenario.whole, requirements(context)) if context else None
+        found = propose(self.scenario.whole, self._needed) if self._needed else None
         return applied_proposal(self._situation, found, judge_classes) if found else None
+
+    @cached_property
+    def _needed(self) -> Requirements | None:
+        """The requirements of the policy, None without one."""
+        return requirements(self.scenario.policy_context) if self.scenario.policy_context else None
 
     @property
     def _situation(self) -> Situation:
@@ -80,10 +84,10 @@ class Advisor:
 
     def first_step(self) -> FirstStep | None:
         """Return the change of one network that closes most; None where there is none, or too much to try."""
-        context, judged = self.scenario.policy_context, self._judged
-        if context is None or judged is None or len(judged) > STEP_FLOWS:
+        needed, judged = self._needed, self._judged
+        if needed is None or judged is None or len(judged) > STEP_FLOWS:
             return None
-        return first_step(self._situation, effect(judged), judge_services, requirements(context).egress)
+        return first_step(self._situation, effect(judged), judge_services, needed.egress)
 
     def advice(self, judged: Sequence[JudgedFlow]) -> list[TriedAdvice]:
         """Return the advice about the judged flows of the scenario, by their positions."""

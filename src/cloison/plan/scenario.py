@@ -134,12 +134,8 @@ def _open_elsewhere(predicted: Mapping[Flow, Prediction]) -> dict[Flow, Flow]:
     unknown = [flow for flow, found in predicted.items() if found.reach is Reach.UNKNOWN]
     if not unknown:
         return {}
-    known = {_ends(flow): flow for flow, found in predicted.items() if found.reach is Reach.OPEN}
-    return {flow: known[key] for flow in unknown if (key := _ends(flow)) in known}
-
-
-def _ends(flow: Flow) -> tuple[str, str, Protocol, int]:
-    return flow.vantage.place, flow.endpoint.place, flow.endpoint.protocol, flow.endpoint.service_port
+    known = {connection(flow)[:4]: flow for flow, found in predicted.items() if found.reach is Reach.OPEN}
+    return {flow: known[key] for flow in unknown if (key := connection(flow)[:4]) in known}
 
 
 def _named(rules: Policy | None, place: str) -> set[tuple[Protocol, int]]:

@@ -11,7 +11,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import ip_address
@@ -76,8 +76,28 @@ def intended(
         {without_address(flow) for flow in is_open},
         {without_address(flow) for flow in is_open if _is_published(flow)},
         {(item.container, item.version): item.networks for item in egress_networks},
+        _tolerations(project, rules),
     )
     return {flow: _intention(context, flow, prediction.reach) for flow, prediction in predicted.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Tolerations:
+    """The tolerations of flows and of networks; the numbers are their ranks. A tolerated device has no flows."""
+
+    rules: RulesByPlaces
+    by_where: dict[str, int]
+    by_network: dict[str, int]
+    """By the engine's name."""
+
+
+def _tolerations(project: Project, rules: Policy) -> _Tolerations:
+    ranked = [*enumerate(rules.tolerate)][::-1]  # of two with one key the first counts
+    return _Tolerations(
+        RulesByPlaces(toleration.rule for toleration in rules.tolerate if toleration.rule),
+        {known.rule.where: rank for rank, known in ranked if known.rule},
+        {project.networks[known.network].name: rank for rank, known in ranked if known.network},
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +110,7 @@ class _PolicyContext:
     reachable: set[tuple[Vantage, Endpoint]]
     published: set[tuple[Vantage, Endpoint]]
     egress: EgressByContainer
-    tolerations: dict[tuple[str, str, str], tuple[Toleration, ...]] = field(default_factory=dict)
-    """By source, target and network of the target's address."""
+    tolerations: _Tolerations
 
 
 CACHED_INTENTIONS: Final = 1 << 12
@@ -153,9 +172,8 @@ def _intention(context: _PolicyContext, flow: Flow, reach: Reach) -> Intention:
             optional |= _is_direct_from_outside(flow) and without_address(flow) in context.published
             optional |= not rule.needs(flow.endpoint)
             return _shared_intention(Intent.OPTIONAL if optional else Intent.OPEN, rule.where)
-    for toleration in _tolerations_between(context, flow):
-        if _tolerates(context, toleration, flow):
-            return _shared_intention(Intent.TOLERATED, toleration.where, toleration.why)
+    if toleration := _toleration(context, flow):
+        return _shared_intention(Intent.TOLERATED, toleration.where, toleration.why)
     return missed or DEFAULT_INTENTIONS[Intent.UNJUDGED if flow.vantage.place == HOST else Intent.SHUT]
 
 
@@ -200,28 +218,15 @@ def without_address(flow: Flow) -> tuple[Vantage, Endpoint]:
     )
 
 
-def _tolerations_between(context: _PolicyContext, flow: Flow) -> tuple[Toleration, ...]:
-    """Return the tolerations about the places and the network of a flow, in their order; a policy may have hundreds."""
-    key = flow.vantage.place, flow.endpoint.place, flow.endpoint.network
-    found = context.tolerations.get(key)
-    if found is None:
-        found = tuple(known for known in context.rules.tolerate if _concerns(context.project, known, *key))
-        context.tolerations[key] = found
-    return found
-
-
-def _concerns(project: Project, toleration: Toleration, source: str, target: str, network: str) -> bool:
-    if rule := toleration.rule:
-        return rule.matches_places(source, target)
-    if toleration.device:
-        return False  # a tolerated device has no flows
-    name = project.networks[toleration.network].name
-    return network == name and all(name in project.attached_networks(place) for place in (source, target))
-
-
-def _tolerates(context: _PolicyContext, toleration: Toleration, flow: Flow) -> bool:
-    """Whether one of the `_tolerations_between` the places of a flow covers its port and its way."""
-    rule, end = toleration.rule, flow.endpoint
-    if rule is None:
-        return True
-    return rule.covers(end.protocol, end.service_port) and not (rule.via and _other_egress(context, rule, flow))
+def _toleration(context: _PolicyContext, flow: Flow) -> Toleration | None:
+    """Return the first toleration of the policy that covers a flow; a policy may have hundreds."""
+    source, end = flow.vantage.place, flow.endpoint
+    ranks = [
+        context.tolerations.by_where[rule.where]
+        for rule in context.tolerations.rules.between(source, end.place)
+        if rule.covers(end.protocol, end.service_port) and not (rule.via and _other_egress(context, rule, flow))
+    ]
+    is_inside = all(end.network in context.project.attached_networks(place) for place in (source, end.place))
+    if is_inside and end.network in context.tolerations.by_network:
+        ranks.append(context.tolerations.by_network[end.network])
+    return context.rules.tolerate[min(ranks)] if ranks else None
