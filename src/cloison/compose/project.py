@@ -132,6 +132,7 @@ def project(document: Mapping[str, Any]) -> Project:
     """
     whole = read(document, DocumentForm, "the resolved Compose file")
     networks = {key: _network(key, read(body or {}, NetworkForm, f"networks.{key}")) for key, body in _items(whole)}
+    volumes = document.get("volumes") or {}
     entries = {service_place(name): body for name, body in whole.services.items()}
     bodies = {service_place(name): read(body, ServiceForm, f"services.{name}") for name, body in whole.services.items()}
     awaited = {name for body in bodies.values() for name in _awaited(body)}
@@ -139,7 +140,7 @@ def project(document: Mapping[str, Any]) -> Project:
         name: replace(
             _service(name, body, networks, completion_awaited=name in awaited),
             attachment_settings=_attachment_settings(entries[name], networks),
-            privileges=declared_privileges(f"services.{name.removeprefix(SERVICE_PREFIX)}", entries[name]),
+            privileges=declared_privileges(f"services.{name.removeprefix(SERVICE_PREFIX)}", entries[name], volumes),
         )
         for name, body in bodies.items()
     }

@@ -57,6 +57,7 @@ def _tried(seed: int) -> SeedResult:
             first = mismatches(seed, Path(folder))
         except CloisonError as error:
             if PORT_IS_TAKEN in str(error):
+                click.echo(f"seed {seed} did not start: {error}")
                 return SeedResult(seed, 0, [], [])
             first = Mismatches(0, {(): str(error)})
         try:

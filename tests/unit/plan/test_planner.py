@@ -144,6 +144,9 @@ LAN: dict[str, Any] = {
 }
 
 
+NAMED = [{"type": "volume", "source": "api", "target": "/there"}]
+
+
 def bind(source: str, **more: Any) -> list[dict[str, Any]]:
     """Return a mount of the host's path."""
     return [{"type": "bind", "source": source, "target": "/there", **more}]
@@ -178,6 +181,8 @@ def bind(source: str, **more: Any) -> list[dict[str, Any]]:
         ("privileged", service("back", cap_add=["ALL"]), "x.cap_add", "x holds every capability"),
         ("engine-socket", service("back", volumes=bind("/var/run/docker.sock")), "x.volumes", "host: /run/docker.sock"),
         ("engine-socket", service("back", volumes=bind("/run", read_only=True)), "x.volumes", "is in its mount /there"),
+        ("engine-socket", service("back", use_api_socket=True), "x.volumes", "host: /run/docker.sock"),
+        ("engine-socket", service("back", volumes=NAMED), "x.volumes", "host: /run/docker.sock"),
         ("host-directory", service("back", volumes=bind("/etc/")), "x.volumes", "host: /etc is its mount /there"),
         ("devices", service("back", devices=[{"source": "/dev/sda"}]), "x.devices", "the host's device /dev/sda"),
         ("devices", service("back", devices=["/dev/sdb:/dev/x:rw"]), "x.devices", "the host's device /dev/sdb"),
@@ -193,6 +198,7 @@ def bind(source: str, **more: Any) -> list[dict[str, Any]]:
 def test_what_the_file_says_is_remarked_at_its_key(kind: str, body: dict[str, Any], key: str, says: str) -> None:
     document = shop(POLICY, x=body)
     document["networks"] |= LAN
+    document["volumes"] = {"api": {"driver_opts": {"type": "none", "o": "ro,bind", "device": "/run/docker.sock"}}}
     where = key.replace("x.", "services.x.", 1)
     found = [text for place, text in remarks(planned(document), kind) if place == where]
 
