@@ -92,7 +92,7 @@ def plan(project: Project, assumed: Assumptions, tool: Tool) -> Plan:
         remarks=[
             LintFindingPart(r.where, r.kind, r.says) for r in lint(project, scenario.facts, scenario.policy_context)
         ],
-        proposal=_proposal(advisor),
+        proposal=_proposal(advisor, is_complete=not skipped),
         notes=unneeded_tolerations(scenario.rules, judged, policy.tolerated_devices(scenario.rules)),
         alike=[_alike_part(scenario.whole, found) for found in scenario.reduction.classes],
         advice=[AdvicePart(found.sentence, list(found.positions)) for found in advisor.advice(judged)],
@@ -151,7 +151,8 @@ def _flow(item: JudgedFlow, vantage: int, endpoint: int, *, has_policy: bool) ->
     )
 
 
-def _proposal(advisor: Advisor) -> ProposalPart | None:
+def _proposal(advisor: Advisor, *, is_complete: bool) -> ProposalPart | None:
+    """Return the proposal; where the plan leaves something out, so does the one of its result, which is not sound."""
     scenario, applied, step = advisor.scenario, advisor.proposal, advisor.first_step()
     policy_context = scenario.policy_context
     if applied is None or policy_context is None:
@@ -169,7 +170,7 @@ def _proposal(advisor: Advisor) -> ProposalPart | None:
         exact=found.exact,
         yaml=applied.yaml,
         tolerates=[_toleration_part(entry) for entry in applied.added],
-        sound=applied.is_sound,
+        sound=applied.is_sound and is_complete,
         notes=address_pool_notes(applied.project),
         step=FirstStepPart(step.sentence, step.yaml, step.closes, step.leaves_open) if step else None,
     )

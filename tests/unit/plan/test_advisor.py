@@ -114,6 +114,19 @@ def test_a_network_that_a_rule_demands_stays_as_it_is() -> None:
     assert {"web": ["vpn"]} == {part.service: part.networks for part in plan.proposal.services}
 
 
+def test_a_proposal_for_a_file_that_the_engine_refuses_is_not_called_sound() -> None:
+    document = many_services(3, 1, policy={"allow": ["outside -> s000:80", "s000 -> s001:5432"]})
+    services = document["services"]
+    assert planned(document).proposal.sound  # type: ignore[union-attr]  # there is one
+    services["s002"] = service("n0", ports=("127.0.0.1:8080:80",))  # the port of s000
+
+    plan = planned(document)
+
+    assert plan.proposal
+    assert not plan.proposal.sound
+    assert ["services.s002.ports"] == [part.what for part in plan.coverage.skipped]
+
+
 def test_a_change_that_removes_what_the_policy_names_is_no_advice() -> None:
     document: dict[str, Any] = {
         "name": "shop",
