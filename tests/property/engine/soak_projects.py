@@ -40,7 +40,9 @@ def soak(seed: int, count: int, jobs: int) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     started = time.monotonic()
     with ThreadPoolExecutor(jobs) as pool:
-        tried = [_shown(found) for found in pool.map(_tried, range(seed, seed + count))]
+        # An interruption reaches the main thread, which then removes what it has made.
+        each = pool.map if jobs > 1 else map
+        tried = [_shown(found) for found in each(_tried, range(seed, seed + count))]
     once, twice = sum(bool(found.once) for found in tried), sum(bool(found.twice) for found in tried)
     unstarted = sum(not found.flows for found in tried)
     flows, seconds = sum(found.flows for found in tried), time.monotonic() - started
