@@ -155,11 +155,19 @@ in_namespaces() { # COMMAND...
   PATH=$PREFIX/usr/bin:$PATH nsenter --target "$process" --net --pid --mount "$@"
 }
 
+# Before process 1 has become docker-init, its /run is still the machine's, and so would be the engine that answers there.
+is_set_up() {
+  local process
+  process=$(init_pid)
+  [[ -n $process && $(cat "/proc/$process/comm" 2>/dev/null) == docker-init ]]
+}
+
 wait_for_engine() {
   local tries
   for ((tries = 0; tries < 300; tries++)); do
     [[ -n $(init_pid) ]] || return 1
-    in_namespaces env -u DOCKER_HOST -u DOCKER_CONTEXT timeout 5 docker version --format ok 2>/dev/null && return 0
+    ! is_set_up || ! in_namespaces env -u DOCKER_HOST -u DOCKER_CONTEXT timeout 5 docker version --format ok 2>/dev/null ||
+      return 0
     sleep 0.1
   done
   return 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -72,6 +73,23 @@ def test_a_machine_that_was_killed_is_gone_and_can_be_had_again(machine: SecondE
     machine.setup("start")
 
     assert "" == machine.enter("docker", "ps", "--all", "--quiet").stdout
+
+
+def test_it_is_started_when_its_own_engine_answers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Until its /run is its own, a slow `mount` here, the address of the engine is that of this machine's."""
+    slow = tmp_path / "mount"
+    slow.write_text(f'#!/bin/sh\nsleep 1\nexec {shutil.which("mount")} "$@"\n')
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+
+    with running("trixie") as machine:
+        theirs = machine.enter("docker", "info", "--format", "{{.ID}}")
+
+    ours = subprocess.run(["docker", "info", "--format", "{{.ID}}"], check=True, capture_output=True, text=True)
+    assert theirs.returncode == 0, theirs.stderr
+    assert theirs.stdout != ours.stdout
 
 
 def test_nothing_gets_out(machine: SecondEngine) -> None:
