@@ -23,7 +23,7 @@ DOCS: Final = ROOT / "docs"
 TOP_PAGES: Final = ("CONTRIBUTING.md", "CHANGELOG.md")
 HOME: Final = {"README.md": "index.md"}
 """README.md is the first page of the clone, index.md that of the site."""
-FENCE_WORDS: Final = re.compile(r"^```(\w+) \w+$", re.MULTILINE)
+FENCE_WORDS: Final = re.compile(r"^( *```\w+) [\w.-]+$", re.MULTILINE)
 """A second word behind the language tells the tests what a block is for; mkdocs would not take it for a block."""
 
 
@@ -83,4 +83,4 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             path = f"source/{target}"
         return f"]({posixpath.relpath(path, posixpath.dirname(name) or '.')}{mark}{fragment})"
 
-    return FENCE_WORDS.sub(r"```\1", lint_links.LINK.sub(on_site, markdown))
+    return FENCE_WORDS.sub(r"\1", lint_links.LINK.sub(on_site, markdown))
