@@ -23,7 +23,7 @@ DOCS: Final = ROOT / "docs"
 TOP_PAGES: Final = ("CONTRIBUTING.md", "CHANGELOG.md")
 HOME: Final = {"README.md": "index.md"}
 """README.md is the first page of the clone, index.md that of the site."""
-FENCE_WORDS: Final = re.compile(r"^( *```\w+) [\w.-]+$", re.MULTILINE)
+FENCE_WORDS: Final = re.compile(r"^( *```\w+) \S+$", re.MULTILINE)
 """A second word behind the language tells the tests what a block is for; mkdocs would not take it for a block."""
 
 

@@ -1,7 +1,7 @@
 """The examples of a page of the documentation: Compose files, and the output of `cloison plan` for them.
 
 A block "yaml NAME" is a file. A block "text plan" begins with the command, `$ cloison plan -f NAME …`; its other lines
-are lines of the report, in their order and contiguous where no line `…` stands between; the last one may be `exit CODE`.
+are lines of the report, in their order, contiguous where no line `…` stands between; the last may be `exit CODE`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def files(page: str) -> dict[str, Any]:
 
 def sessions(page: str) -> list[tuple[str, list[str]]]:
     """Return the commands of a page, each with the lines that it prints."""
-    blocks = (textwrap.dedent(found).rstrip("\n").split("\n") for found in SESSION.findall(text(page)))
+    found = (textwrap.dedent(block).rstrip("\n") for block in SESSION.findall(text(page)))
+    blocks = (re.sub(r" \\\n *", " ", block).split("\n") for block in found)
     return [(command.removeprefix("$ "), lines) for command, *lines in blocks]
 
 

@@ -22,7 +22,7 @@ def in_source(tree: ast.AST) -> Iterator[str]:
     """Yield the texts of a module; a value that is put into a text is `…`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
-            yield "".join(part.value if isinstance(part, ast.Constant) else ANYTHING for part in node.values)
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else ANYTHING for part in node.values)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
 
