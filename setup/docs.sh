@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make docs: builds the documentation as a site, from docs/ into site/ or the folder that is named: setup/docs.sh [FOLDER].
+# make docs: builds the documentation as a site, into site/: setup/docs.sh [FOLDER [CONFIGURATION]].
 #
 # Rule: .cache/docs-venv/.made is written last and holds a digest of the locked packages, as for .venv (setup/python.sh).
 
@@ -30,12 +30,13 @@ make_environment() {
   digest >"$STAMP"
 }
 
-# The variable turns off a notice about the theme's successor, which mkdocs.yml names.
-build() { NO_MKDOCS_2_WARNING=1 "$VENV/bin/mkdocs" build --quiet --strict --clean --site-dir "$1"; }
+# Not with --quiet: it drops the warnings before --strict counts them (mkdocs 1.6). The variable turns off a notice about
+# the theme's successor, which mkdocs.yml names.
+build() { NO_MKDOCS_2_WARNING=1 "$VENV/bin/mkdocs" build --strict --clean --site-dir "$1" --config-file "$2"; }
 
 lock_clone
 is_up_to_date || make_environment
-folder=$(realpath -m -- "${1:-site}")
-step docs "Building the site" build "$folder" || fail "The site could not be built." \
+folder=$(readlink -m -- "${1:-site}")
+step docs "Building the site" build "$folder" "${2:-mkdocs.yml}" || fail "The site could not be built." \
   "The lines above name the page and the link; setup/lint_links.py checks the links alone."
 print_success "The site is at $folder/index.html"

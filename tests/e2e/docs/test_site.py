@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -20,12 +21,10 @@ LOADS: Final = {"script": "src", "img": "src", "iframe": "src", "source": "src",
 OWN: Final = re.compile(r"^(?![a-z]+:|//)|^data:", re.IGNORECASE)
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the site into a folder of its own; strict, so a warning fails here."""
-    folder = tmp_path_factory.mktemp("site")
-    built = subprocess.run(
-        ["setup/docs.sh", folder],
+def build(folder: Path, configuration: Path) -> subprocess.CompletedProcess[str]:
+    """Build a site into a folder, as `make docs` does."""
+    return subprocess.run(
+        ["setup/docs.sh", folder, configuration],
         cwd=ROOT,
         env={**os.environ, "CLOISON_GOAL": "docs"},
         capture_output=True,
@@ -33,8 +32,31 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         timeout=240,
         check=False,
     )
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the site into a folder of its own; strict, so a warning fails here."""
+    folder = tmp_path_factory.mktemp("site")
+    built = build(folder, ROOT / "mkdocs.yml")
     assert 0 == built.returncode, built.stderr
     return folder
+
+
+@pytest.mark.parametrize("link", ["no-such-page.md", "glossary.md#no-such-heading", "../no-such-file"])
+def test_a_link_that_leads_nowhere_fails_the_build(site: Path, tmp_path: Path, link: str) -> None:
+    for name in ("docs", "setup"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for entry in ROOT.iterdir():
+        if not entry.name.startswith(".") and entry.name not in {"docs", "setup"}:
+            (tmp_path / entry.name).symlink_to(entry)
+    (tmp_path / "docs" / "index.md").write_text(f"# Home\n[a link]({link})\n")
+
+    built = build(tmp_path / "made", tmp_path / "mkdocs.yml")
+
+    assert site.exists()
+    assert 1 == built.returncode
+    assert link.removeprefix("../") in built.stderr
 
 
 class Loads(HTMLParser):
