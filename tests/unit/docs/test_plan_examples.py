@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from tests.unit.docs.page_examples import FILE, missing_lines, planned, sessions, text
 
@@ -14,6 +16,14 @@ FILE_BODIES = dict(FILE.findall(text("quickstart.md")))
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_has_examples(page: str) -> None:
     assert sessions(page)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_compose_file_of_a_page_is_planned(page: str) -> None:
+    planned_files = {word for command, _ in sessions(page) for word in command.split() if word.endswith(".yaml")}
+
+    assert {"grading.yaml"} | planned_files == {"grading.yaml", *dict(FILE.findall(text(page)))}
+    assert [] == re.findall(r"^ *```yaml$", text(page), re.MULTILINE)
 
 
 @pytest.mark.parametrize(("page", "command", "lines"), SESSIONS, ids=[f"{s[0]}: {s[1]}" for s in SESSIONS])
