@@ -16,7 +16,7 @@ export PYTHONFAULTHANDLER=1 # a child that crashes prints where
 readonly LANES=(apart processor here beside elsewhere)
 declare -rA TESTS=(
   [apart]="tests/integration"
-  [processor]="tests/unit tests/ledger tests/property tests/e2e/setup"
+  [processor]="tests/unit tests/ledger tests/property tests/e2e/setup tests/e2e/docs"
   # The stack stays up to the end.
   [here]="tests/property/engine tests/integration/remote/test_agent_image.py tests/e2e/stack"
   [beside]="tests/integration/rehearse tests/integration/remote"
