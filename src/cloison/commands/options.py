@@ -6,7 +6,7 @@ Each decorator adds click options to a verb and passes their values on as one ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -140,10 +140,11 @@ def _add_output_options(known: Collection[str], function: Callable[..., R]) -> C
     formats = click.option(
         "--format",
         "formats",
-        default="terminal",
+        multiple=True,
+        default=["terminal"],
         callback=lambda _context, _parameter, value: _formats(known, value),
         metavar="FORMAT,…",
-        help=f"Reports to write: {', '.join(known)}.  [default: terminal]",
+        help=f"Reports to write: {', '.join(known)}; can be repeated.  [default: terminal]",
     )
     output = click.option(
         "-o",
@@ -155,8 +156,8 @@ def _add_output_options(known: Collection[str], function: Callable[..., R]) -> C
     return formats(output(strict(function)))
 
 
-def _formats(known: Collection[str], value: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+def _formats(known: Collection[str], values: Iterable[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(part.strip() for value in values for part in value.split(",") if part.strip()))
     for name in names:
         if name not in known:
             raise click.BadParameter(f'there is no report "{name}"; choose from {", ".join(known)}')

@@ -31,7 +31,7 @@ def command(selection: Selection, proof_options: ProofOptions) -> int:
     commands_output.report_paths(proof_options.formats, proof_options.output)
     with commands_output.status() as progress:
         proof = rehearse(selection, proof_options.timeout, progress, deadline=proof_options.deadline)
-    return commands_output.write_reports(proof, proof_options)
+    return commands_output.write_reports(proof, proof_options, selection)
 
 
 def rehearse(

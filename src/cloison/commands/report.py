@@ -10,6 +10,7 @@ import click
 
 from cloison.commands import options
 from cloison.commands.options import OutputOptions
+from cloison.engine.compose_cli import Selection
 from cloison.errors import UsageError
 from cloison.reports import REPORTS
 
@@ -21,8 +22,16 @@ STDIN: Final = "-"
 
 @click.command()
 @click.argument("file", metavar="FILE")
+@click.option(
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    metavar="COMPOSE_FILE",
+    help="Compose file of the project, in which the SARIF report names lines.",
+)
 @options.output_options(REPORTS)
-def command(file: str, output_options: OutputOptions) -> int:
+def command(file: str, files: tuple[str, ...], output_options: OutputOptions) -> int:
     """Show a proof that was saved with --format json.
 
     FILE is the document, or - for stdin. Needs no engine and no root. The exit code is that of the
@@ -31,7 +40,7 @@ def command(file: str, output_options: OutputOptions) -> int:
     from cloison.commands import output as commands_output
 
     commands_output.report_paths(output_options.formats, output_options.output)
-    return commands_output.write_reports(stored(file), output_options)
+    return commands_output.write_reports(stored(file), output_options, Selection(files) if files else None)
 
 
 def stored(file: str) -> Proof:

@@ -72,7 +72,7 @@ def render(plan: Plan, *, color: bool, width: int, strict: bool) -> str:
     """Return the report for a terminal of `width` columns."""
     available_width, summary = max(width, MIN_WIDTH), fold(summarize(plan))
     limits = limits_for(summary)
-    items = action_items(summary, strict=strict, advise=_advice(plan, summary))
+    items = action_items(summary, strict=strict, advise=plan_advice(plan, summary))
     parts = (
         _headline(plan, available_width, strict=strict),
         [] if plan.policy else paragraph(NO_POLICY, available_width),
@@ -88,7 +88,7 @@ def render(plan: Plan, *, color: bool, width: int, strict: bool) -> str:
     return render_lines(join_sections(parts), color=color, width=available_width)
 
 
-def _advice(plan: Plan, summary: Summary) -> Advise:
+def plan_advice(plan: Plan, summary: Summary) -> Advise:
     """Return a function that returns what to do about the flow at a position; an undecided flow needs a proof."""
     topology, tried = topology_of(plan.project, plan.endpoints), folded_changes(plan, summary)
 
