@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from cloison.commands.baseline import Baseline
 from cloison.commands.ledger_delivery import LedgerClient
 from cloison.commands.options import OutputOptions, ProofOptions
 from cloison.engine.compose_cli import Selection
@@ -30,22 +31,27 @@ SARIF: Final = "sarif"
 PIPED_WIDTH: Final = 100
 
 
-def prove_and_report(selection: Selection, proof_options: ProofOptions, ledger_client: LedgerClient | None) -> int:
+def prove_and_report(
+    selection: Selection, proof_options: ProofOptions, ledger_client: LedgerClient | None, baseline: Baseline | None
+) -> int:
     """Prove the project, write the reports, send the proof, and return the exit code."""
     with status() as progress:
         proof = prove(Request(selection, proof_options.timeout, proof_options.deadline), progress)
     delivery = ledger_client.enqueue(proof) if ledger_client else None
-    code = write_reports(proof, proof_options, selection)
+    code = write_reports(proof, proof_options, selection, baseline)
     return delivery.send(code) if delivery else code
 
 
-def write_reports(proof: Proof, proof_options: OutputOptions, selection: Selection | None) -> int:
+def write_reports(
+    proof: Proof, proof_options: OutputOptions, selection: Selection | None, baseline: Baseline | None = None
+) -> int:
     """Write the reports of a proof and return the exit code; `selection` has the Compose files that a report names."""
     for name, path in report_paths(proof_options.formats, proof_options.output).items():
         text = REPORTS[name](proof, render_options(name, proof_options, selection))
         write_report(path, text, is_document=name != TERMINAL)
     tolerated = proof.totals[Judgement.TOLERATED] > 0
-    return BREACHED if proof_options.strict and tolerated else proof.verdict.exit_code
+    code = BREACHED if proof_options.strict and tolerated else proof.verdict.exit_code
+    return baseline.exit_code(proof, code, strict=proof_options.strict) if baseline else code
 
 
 def report_paths(formats: tuple[str, ...], output: Path | None, stem: str = "proof") -> dict[str, Path | None]:

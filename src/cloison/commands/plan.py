@@ -44,7 +44,7 @@ def _engine_version(_context: click.Context, _parameter: click.Parameter, value:
     default=None,
     help="What external networks are: bridge or internal. Without it, flows over them are undecided.",
 )
-@options.output_options(PLAN_REPORTS)
+@options.output_options(PLAN_REPORTS, baseline="plan")
 def command(selection: Selection, engine: str, external: str | None, output_options: OutputOptions) -> int:
     """Check a Compose file against its policy.
 
@@ -56,6 +56,7 @@ def command(selection: Selection, engine: str, external: str | None, output_opti
     """
     from importlib.metadata import version
 
+    from cloison.commands import baseline
     from cloison.commands import output as commands_output
     from cloison.compose import policy as compose_policy
     from cloison.compose import project as compose_project
@@ -66,6 +67,7 @@ def command(selection: Selection, engine: str, external: str | None, output_opti
     from cloison.verdict.judge import Judgement
 
     paths = commands_output.report_paths(output_options.formats, output_options.output, stem="plan")
+    earlier = baseline.load(output_options.baseline, "plan")
     project = compose_project.project(compose_cli.resolved(selection))
     compose_policy.check_publications(project)
     with _paused_collector():
@@ -74,7 +76,8 @@ def command(selection: Selection, engine: str, external: str | None, output_opti
             render_options = commands_output.render_options(name, output_options, selection)
             text = PLAN_REPORTS[name](result, render_options)
             commands_output.write_report(path, text, is_document=name != commands_output.TERMINAL)
-    return BREACHED if output_options.strict and result.totals[Judgement.TOLERATED] else result.verdict.exit_code
+    code = BREACHED if output_options.strict and result.totals[Judgement.TOLERATED] else result.verdict.exit_code
+    return earlier.exit_code(result, code, strict=output_options.strict) if earlier else code
 
 
 @contextmanager
