@@ -23,6 +23,7 @@ VERBS: Final = {
     "plan": "Check a Compose file against its policy.",
     "rehearse": "Prove the isolation that a Compose file describes, without its images.",
     "report": "Show a proof that was saved with --format json.",
+    "diff": "Show what changed between two proofs or two plans.",
     "publish": "Tag and push a built image, and read its digest back.",
 }
 """Verb to the first sentence of its help. Each is a module of `cloison.commands` with a click command `command`."""

@@ -1,6 +1,6 @@
 """Prints the JSON Schema of a document: `python -m cloison.reports.json_schema proof > docs/proof.schema.json`.
 
-Input: the document's name, `proof` or `plan`. Output: JSON Schema 2020-12 on standard output.
+Input: the document's name, `proof`, `plan` or `diff`. Output: JSON Schema 2020-12 on standard output.
 Rule: the schema is made from the types that encode the document, so the two cannot differ.
 Source: https://json-schema.org/draft/2020-12/schema
 """
@@ -12,12 +12,14 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from cloison.diff import schema as diff_schema
 from cloison.plan import schema as plan_schema
 from cloison.proof import schema as proof_schema
 
 SCHEMAS: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {
     "proof": proof_schema.schema,
     "plan": plan_schema.schema,
+    "diff": diff_schema.schema,
 }
 
 

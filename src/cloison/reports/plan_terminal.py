@@ -67,7 +67,7 @@ def render(plan: Plan, *, color: bool, width: int, strict: bool, full: bool = Fa
     """Return the report for a terminal of `width` columns; `full` leaves nothing out."""
     available_width, summary = max(width, MIN_WIDTH), fold(summarize(plan))
     limits = FULL if full else limits_for(summary)
-    groups = action_groups(summary, _advice(plan, summary), strict=strict)
+    groups = action_groups(summary, plan_advice(plan, summary), strict=strict)
     parts = (
         [*_headline(plan, available_width, strict=strict), *paragraph(overview(summary, groups), available_width)],
         [] if plan.policy else paragraph(NO_POLICY, available_width),
@@ -86,7 +86,7 @@ def render(plan: Plan, *, color: bool, width: int, strict: bool, full: bool = Fa
     return render_lines(join_sections(parts), color=color, width=available_width)
 
 
-def _advice(plan: Plan, summary: Summary) -> Advise:
+def plan_advice(plan: Plan, summary: Summary) -> Advise:
     """Return a function that returns what to do about the flow at a position; an undecided flow needs a proof."""
     topology, tried = topology_of(plan.project, plan.endpoints), folded_changes(plan, summary)
 
