@@ -15,7 +15,7 @@ export PYTHONFAULTHANDLER=1 # a child that crashes prints where
 readonly LANES=(apart processor here elsewhere)
 declare -rA TESTS=(
   [apart]="tests/integration"
-  [processor]="tests/unit tests/ledger tests/property tests/e2e/setup tests/e2e/dist"
+  [processor]="tests/unit tests/ledger tests/property tests/e2e/setup tests/e2e/distribution"
   # The stack stays up to the end.
   [here]="tests/integration/rehearse tests/property/engine tests/integration/remote/test_agent_image.py tests/e2e/stack"
   [elsewhere]="tests/integration/engine tests/integration/podman tests/property/engine/test_second_engines.py"
