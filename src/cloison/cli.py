@@ -25,6 +25,7 @@ VERBS: Final = {
     "report": "Show a proof that was saved with --format json.",
     "publish": "Tag and push a built image, and read its digest back.",
     "plugin": "Install the command as `docker cloison`, or remove that again.",
+    "completion": "Print the script with which a shell completes the command.",
 }
 """Verb to the first sentence of its help. Each is a module of `cloison.commands` with a click command `command`."""
 GC_THRESHOLD: Final = 100_000

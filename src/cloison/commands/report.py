@@ -20,7 +20,7 @@ STDIN: Final = "-"
 
 
 @click.command()
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=options.complete_file)
 @options.output_options(REPORTS)
 def command(file: str, output_options: OutputOptions) -> int:
     """Show a proof that was saved with --format json.
