@@ -26,6 +26,12 @@ copy_sources() {
   done | tar --create --null --files-from=- | tar --extract --directory="$WORK/source"
 }
 
+# From the help, so it is not in git.
+make_man_page() {
+  mkdir -p man "$WORK/source/man" && .venv/bin/python setup/man.py >"$WORK/cloison.1" &&
+    install -m 644 "$WORK/cloison.1" man/cloison.1 && mv "$WORK/cloison.1" "$WORK/source/man/"
+}
+
 tree_state() { if [[ -z $(git status --porcelain) ]]; then echo clean; else echo modified; fi; }
 
 # Both build backends, hatchling and its plug-in, are locked in requirements/build.txt and installed already.
@@ -60,6 +66,7 @@ WORK=$(mktemp -d)
 at_exit remove_work
 [[ $(tree_state) == clean ]] || say "The files differ from the last commit; the provenance statement says so."
 copy_sources
+step dist-man "Making the manual page" make_man_page || fail "The manual page could not be made." "See the lines above."
 step dist-build "Building the source distribution and the wheel" build || fail \
   "The distribution could not be built." "See the lines above."
 step dist-check "Checking their metadata" check || fail "The metadata would be rejected." "See the lines above and pyproject.toml."

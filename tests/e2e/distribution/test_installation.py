@@ -46,6 +46,7 @@ def test_pipx_installs_the_wheel(distribution: Distribution, constraints: Path, 
     succeed(BIN / "pipx", *words, folder=tmp_path, **folders)
 
     assert ["cloison"] == [path.name for path in (tmp_path / "PIPX_BIN_DIR").iterdir()]
+    assert (tmp_path / "PIPX_MAN_DIR/man1/cloison.1").exists()
     assert_it_works(tmp_path / "PIPX_BIN_DIR/cloison", project)
     succeed(BIN / "pipx", "uninstall", "cloison", folder=tmp_path, **folders)
     assert [] == [*(tmp_path / "PIPX_BIN_DIR").iterdir()]
