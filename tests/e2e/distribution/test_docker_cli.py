@@ -41,17 +41,17 @@ def stand_in_compose(configuration: Path) -> None:
 
 def on_a_terminal(argv: list[str], environment: Mapping[str, str]) -> str:
     """Run a program with a terminal as its output, and return what it printed."""
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
-        os.close(theirs)
+    screen, terminal = pty.openpty()
+    with subprocess.Popen(argv, stdin=terminal, stdout=terminal, stderr=terminal, env=environment) as process:
+        os.close(terminal)
         said = b""
         try:
-            while part := os.read(ours, 4096):
+            while part := os.read(screen, 4096):
                 said += part
         except OSError:  # EIO: the last process has closed the terminal
             pass
         finally:
-            os.close(ours)
+            os.close(screen)
         process.wait(30)
     return said.decode()
 
