@@ -17,7 +17,7 @@ declare -rA TESTS=(
   [apart]="tests/integration"
   [processor]="tests/unit tests/ledger tests/property tests/e2e/setup tests/e2e/distribution"
   # The stack stays up to the end.
-  [here]="tests/integration/rehearse tests/property/engine tests/integration/remote/test_agent_image.py tests/e2e/stack"
+  [here]="tests/integration/rehearse tests/property/engine tests/integration/remote/test_agent_image.py tests/integration/image tests/e2e/stack"
   [elsewhere]="tests/integration/engine tests/integration/podman tests/property/engine/test_second_engines.py"
 )
 readonly TEST_IMAGE=cloison/ledger:latest # tests/integration/compose_project.py
