@@ -1,7 +1,7 @@
 # The main targets are up and test. Each target runs a script in setup/.
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean prove test test-fast soak lint fmt bench docs
+.PHONY: help up down clean prove test test-fast soak lint fmt bench docs dist image
 
 export CLOISON_GOAL = $@
 
@@ -42,3 +42,9 @@ bench: ## run the benchmarks and write docs/benchmarks.md
 
 docs: ## build the documentation as a site, into site/
 	@setup/docs.sh
+
+dist: ## build wheel, source distribution, SBOM and provenance into dist/
+	@setup/dist.sh
+
+image: ## build the command as an image, localhost/cloison
+	@setup/image.sh

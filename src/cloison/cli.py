@@ -25,6 +25,8 @@ VERBS: Final = {
     "report": "Show a proof that was saved with --format json.",
     "diff": "Show what changed between two proofs or two plans.",
     "publish": "Tag and push a built image, and read its digest back.",
+    "plugin": "Install the command as `docker cloison`, or remove that again.",
+    "completion": "Print the script with which a shell completes the command.",
 }
 """Verb to the first sentence of its help. Each is a module of `cloison.commands` with a click command `command`."""
 GC_THRESHOLD: Final = 100_000
@@ -84,14 +86,14 @@ def cloison() -> None:
     """
 
 
-def run(argv: list[str] | None = None) -> int:
-    """Run the command line and return its exit code.
+def run(argv: list[str] | None = None, program: str = "cloison") -> int:
+    """Run the command line and return its exit code; `program` is the name that help shows.
 
     Raises an error that is no CloisonError.
     """
     gc.set_threshold(GC_THRESHOLD)
     try:
-        result: Any = cloison.main(argv, standalone_mode=False)
+        result: Any = cloison.main(argv, program, standalone_mode=False)
     except CloisonError as error:
         return _print_error(str(error), error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:

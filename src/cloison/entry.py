@@ -13,6 +13,9 @@ import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from cloison.interpreter import check_version
+
+check_version()
 try:
     from cloison.errors import DEBUG_VARIABLE, INTERRUPTED, UNPROVEN, OutputError, unexpected
     from cloison.linux.signals import SIGNALS, TERMINATED
@@ -26,11 +29,11 @@ STANDARD_DESCRIPTORS = 3
 """stdin, stdout and stderr."""
 
 
-def main(argv: list[str] | None = None) -> NoReturn:
-    """Run the command line and exit with its code."""
+def main(argv: list[str] | None = None, program: str = "cloison") -> NoReturn:
+    """Run the command line and exit with its code; `program` is the name that help shows."""
     try:
         SIGNALS.install()
-        code = _exit_code(argv)
+        code = _exit_code(argv, program)
     except KeyboardInterrupt:
         SIGNALS.restore()
         code = _print_error("interrupted; every temporary resource was removed", INTERRUPTED)
@@ -43,12 +46,12 @@ def is_debug() -> bool:
     return os.environ.get(DEBUG_VARIABLE, "0") not in {"", "0"}
 
 
-def _exit_code(argv: list[str] | None) -> int:
+def _exit_code(argv: list[str] | None, program: str) -> int:
     try:
         _prepare_streams()
         from cloison import cli  # noqa: PLC0415  # an import that fails is an unforeseen error, too
 
-        code = cli.run(argv)
+        code = cli.run(argv, program)
         if sys.stdout:
             sys.stdout.flush()
     except OutputError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from cloison.engine.compose_cli import Selection
 from cloison.reports import REPORTS
@@ -21,13 +22,40 @@ from cloison.workflow.request import DEFAULT_TIMEOUT
 R = TypeVar("R")
 
 
+def complete_file(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Let the shell complete the name of a file; for values that may also be `-`, or that Compose reads."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def complete_report(known: Collection[str], incomplete: str) -> list[CompletionItem[str]]:
+    """Return the lists of reports that could be meant: `html,j` may become `html,json`."""
+    before, comma, last = incomplete.rpartition(",")
+    named = before.split(",")
+    return [CompletionItem(before + comma + name) for name in known if name.startswith(last) and name not in named]
+
+
 def selection(function: Callable[..., R]) -> Callable[..., R]:
     """Add Compose's own options and pass them on as one `selection`."""
 
-    @click.option("-f", "--file", "files", multiple=True, metavar="FILE", help="Compose file; as for Compose.")
+    @click.option(
+        "-f",
+        "--file",
+        "files",
+        multiple=True,
+        metavar="FILE",
+        shell_complete=complete_file,
+        help="Compose file; as for Compose.",
+    )
     @click.option("-p", "--project-name", "project", default="", metavar="NAME", help="Project name; as for Compose.")
     @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Profile to enable; as for Compose.")
-    @click.option("--env-file", "env_files", multiple=True, metavar="FILE", help="Environment file; as for Compose.")
+    @click.option(
+        "--env-file",
+        "env_files",
+        multiple=True,
+        metavar="FILE",
+        shell_complete=complete_file,
+        help="Environment file; as for Compose.",
+    )
     @wraps(function)
     def wrapper(
         files: tuple[str, ...],
@@ -166,6 +194,7 @@ def _add_output_options(known: Collection[str], function: Callable[..., R]) -> C
         default=["terminal"],
         callback=lambda _context, _parameter, value: _formats(known, value),
         metavar="FORMAT,…",
+        shell_complete=lambda _context, _parameter, incomplete: complete_report(known, incomplete),
         help=f"Reports to write: {', '.join(known)}; can be repeated.  [default: terminal]",
     )
     output = click.option(

@@ -11,7 +11,7 @@ from cloison.reports import REPORTS
 
 
 @click.command()
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=options.complete_file)
 @click.option(
     "-f",
     "--file",

@@ -1,0 +1,39 @@
+"""The distribution, built once for the session, and a project away from the clone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.e2e.distribution.builds import ROOT, Distribution, build
+
+
+@pytest.fixture(scope="session")
+def distribution(tmp_path_factory: pytest.TempPathFactory) -> Distribution:
+    """The distribution of this clone."""
+    return build(tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture
+def constraints(tmp_path: Path) -> Path:
+    """The locked versions without their hashes, for installers that take no hashes beside a wheel."""
+    lines = (ROOT / "requirements/run.txt").read_text().splitlines()
+    file = tmp_path / "constraints.txt"
+    file.write_text("".join(f"{line.removesuffix(chr(92)).strip()}\n" for line in lines if "==" in line))
+    return file
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with a Compose file and nothing else."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "compose.yml").write_text(
+        "name: sample\n"
+        "services:\n"
+        "  web: {image: web, networks: [front]}\n"
+        "  db: {image: db, networks: [back], expose: ['5432']}\n"
+        "networks: {front: {internal: true}, back: {internal: true}}\n"
+        "x-cloison: {allow: [], tolerate: [{flow: '* -> host', why: the bridge}]}\n"
+    )
+    return folder
