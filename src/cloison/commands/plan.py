@@ -23,7 +23,8 @@ REPORTS: Final = ("terminal", "json")
 VERSION: Final = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?([-+~.].*)?")
 
 
-def _engine_version(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+def engine_version(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Return the version of an engine that an option names."""
     if not VERSION.fullmatch(value):
         raise click.BadParameter(
             f'"{value}" is not a version of Docker Engine; write it like {DEFAULT_ENGINE_VERSION} or 28.0'
@@ -38,7 +39,7 @@ def _engine_version(_context: click.Context, _parameter: click.Parameter, value:
     default=DEFAULT_ENGINE_VERSION,
     show_default=True,
     metavar="VERSION",
-    callback=_engine_version,
+    callback=engine_version,
     help="Docker Engine to predict for. A flow closed on the default is closed on later ones, gateway modes aside.",
 )
 @click.option(

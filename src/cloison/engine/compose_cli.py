@@ -119,7 +119,7 @@ def _config_without_environment(program: tuple[str, ...], selection: Selection) 
     it would find are named before it.
     """
     listed = run([*program, *selection.options, "config", "--services"])
-    files = selection.files or _default_files()
+    files = selection.files or default_files()
     if listed.code != 0 or not files:
         return None
     with tempfile.TemporaryDirectory(prefix="cloison-") as folder:
@@ -133,7 +133,7 @@ def _config_without_environment(program: tuple[str, ...], selection: Selection) 
     return None
 
 
-def _default_files() -> tuple[str, ...]:
+def default_files() -> tuple[str, ...]:
     """Return the files that Compose uses without `--file`, empty if there are none."""
     if named := os.environ.get("COMPOSE_FILE"):
         return tuple(named.split(os.environ.get("COMPOSE_PATH_SEPARATOR") or os.pathsep))

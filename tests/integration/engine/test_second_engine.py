@@ -75,9 +75,7 @@ def test_a_machine_that_was_killed_is_gone_and_can_be_had_again(machine: SecondE
     assert "" == machine.enter("docker", "ps", "--all", "--quiet").stdout
 
 
-def test_it_is_started_when_its_own_engine_answers(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_it_is_started_when_its_own_engine_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Until its /run is its own, a slow `mount` here, the address of the engine is that of this machine's."""
     slow = tmp_path / "mount"
     slow.write_text(f'#!/bin/sh\nsleep 1\nexec {shutil.which("mount")} "$@"\n')
