@@ -10,6 +10,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # the tests alone read YAML
 
 from cloison import cli
+from cloison.linux import netns
 
 FILE = """\
 # a shop
@@ -114,6 +115,9 @@ def test_a_file_in_braces_is_left_as_it_is(folder: Path, capsys: pytest.CaptureF
     ("words", "said"),
     [
         (["init", "-f", "-", "--write"], "comes from stdin"),
+        (["init", "--learn", "soon"], '"soon" is not a duration; write it like 60s, 5m or 1h, at most 24h'),
+        (["init", "--learn", "25h"], "at most 24h"),
+        (["init", "--learn", "0"], "at most 24h"),
         (["init", "--engine", "new"], '"new" is not a version of Docker Engine'),
     ],
 )
@@ -129,3 +133,20 @@ def test_without_a_compose_file_there_is_nothing_to_write(folder: Path, capsys: 
 
     assert 2 == cli.run(["init", "--write"])
     assert "no Compose file was found" in capsys.readouterr().err
+
+
+def test_without_an_engine_the_draft_is_made_from_the_file_alone(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 0 == cli.run(["init", "--learn", "1h"])
+    assert "the draft is made from the file alone" in capsys.readouterr().err
+
+
+def test_without_root_the_draft_is_made_from_the_file_alone(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(netns, "can_enter", lambda: False)
+
+    assert 0 == cli.run(["init", "--learn", "1h"])
+    said = capsys.readouterr().err
+    assert "Connections are read by root on the engine's machine only; the draft is made from the file alone." in said
