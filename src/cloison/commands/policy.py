@@ -105,6 +105,17 @@ def explain(selection: Selection, engine: str, external: str | None, source: str
     return 0
 
 
+@command.command()
+def schema() -> int:
+    """Print the JSON Schema of a Compose file with a policy, for an editor with yaml-language-server."""
+    from cloison.commands import output as commands_output
+    from cloison.compose.project import POLICY_KEY
+    from cloison.reports import json_schema
+
+    commands_output.write_report(None, json_schema.render(POLICY_KEY), is_document=True)
+    return 0
+
+
 def _project(selection: Selection) -> Project:
     from cloison.compose import project as compose_project
     from cloison.engine import compose_cli
