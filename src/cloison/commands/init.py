@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cloison.commands import options
-from cloison.commands.plan import engine_version
+from cloison.commands.plan import engine_version, paused_collector
 from cloison.engine.compose_cli import Selection
 from cloison.model.defaults import DEFAULT_ENGINE_VERSION
 
@@ -86,7 +86,8 @@ def command(  # noqa: PLR0913  # click passes by name
         compose_file.check_writable(path, has_policy=project.policy is not None, force=force)
     with commands_output.status() as progress:
         known = learned(project, declared_needs(project, document), learn, progress)
-    found = draft(project, known.needs, Assumptions(engine, external or ""), known.more)
+    with paused_collector():
+        found = draft(project, known.needs, Assumptions(engine, external or ""), known.more)
     block = draft_text.block(found, f"Drafted by cloison init for Docker Engine {engine} and later; edit it freely.")
     if path:
         compose_file.write_policy(path, block, force=force)
@@ -96,6 +97,10 @@ def command(  # noqa: PLR0913  # click passes by name
     if project.policy is not None and not write:
         click.echo("The file has a policy already; this draft does not look at it.", err=True)
     _tell(project, found, known)
+    if named := _behind_profiles(document):
+        click.echo(
+            f"The policy names services with profiles ({named}); plan and prove it with the same profiles.", err=True
+        )
     return 0
 
 
@@ -110,6 +115,14 @@ def _resolved(selection: Selection) -> Mapping[str, Any]:
         for module in MODULES:
             import_module(module)
         return resolving.result()
+
+
+def _behind_profiles(document: Mapping[str, Any]) -> str:
+    """Return the services that Compose leaves out without their profile, or an empty text."""
+    from cloison.engine.compose_cli import MOST_PROFILES
+    from cloison.model.text import listed
+
+    return listed((name for name, body in sorted(document["services"].items()) if body.get("profiles")), MOST_PROFILES)
 
 
 def _tell(project: Project, found: Draft, known: Learned) -> None:

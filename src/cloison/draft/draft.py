@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from cloison.compose import policy
 from cloison.compose.addressing import check_addresses
-from cloison.compose.project import Project
+from cloison.compose.flow_rule import PolicyRule
+from cloison.compose.project import POLICY_KEY, Project
 from cloison.draft.declared_needs import is_loopback
 from cloison.draft.need import Need, Rule, certain, rules
 from cloison.errors import PolicyError
@@ -72,10 +73,8 @@ def draft(project: Project, needs: Iterable[Need], assumed: Assumptions, more: S
     Raises FileError when the project has addresses that no engine accepts, or more networks than a plan has subnets.
     """
     check_addresses(project)
-    kept, left_out = _connecting(project, certain(project, needs), assumed)
-    allow = rules(kept)
-    scenario = _scenario(project, [rule.text for rule in allow], assumed)
-    open_flows = [*_open(scenario)]
+    kept, left_out, judged = _connecting(project, certain(project, needs), assumed)
+    allow, open_flows = rules(kept), [*judged.open()]
     found = [*_tolerated(project, open_flows), *(Tolerated(entry, 0) for entry in (*more, *_in_host_network(project)))]
     return Draft(
         tuple(allow),
@@ -95,17 +94,19 @@ def _scenario(project: Project, allow: list[str], assumed: Assumptions) -> Scena
     return build_scenario(whole, policy.policy(whole), assumed)
 
 
-def _connecting(project: Project, needs: Sequence[Need], assumed: Assumptions) -> tuple[list[Need], list[str]]:
+def _connecting(project: Project, needs: Sequence[Need], assumed: Assumptions) -> tuple[list[Need], list[str], _Judged]:
     """Return the needs that the file lets connect, and a sentence for each of the others.
 
-    Without one rule others may be needed no more or no less, so this is repeated until nothing is left out.
+    Without one rule others may be needed no more or no less, so this is repeated until nothing is left out; the last
+    judgements are returned, too, because they are the costly part.
     """
     kept = [need for need in needs if _is_accepted(project, need)]
     left_out = [*(need for need in needs if need not in kept)]
     while True:
-        unmet = _unmet(_scenario(project, [need.text for need in kept], assumed), len(kept))
+        judged = _Judged(_scenario(project, [need.text for need in kept], assumed))
+        unmet = judged.unmet(len(kept))
         if not unmet:
-            return kept, [_sentence(need) for need in sorted(left_out)]
+            return kept, [_sentence(need) for need in sorted(left_out)], judged
         left_out += [need for i, need in enumerate(kept) if i in unmet]
         kept = [need for i, need in enumerate(kept) if i not in unmet]
 
@@ -120,24 +121,37 @@ def _is_accepted(project: Project, need: Need) -> bool:
     return True
 
 
-def _unmet(scenario: Scenario, number: int) -> set[int]:
-    """Return the positions of the rules that are broken, or match no flow that may be open."""
-    rules_by_places: dict[tuple[str, str], list[tuple[int, Any]]] = {}
-    assert scenario.rules is not None  # noqa: S101  # it was built with a policy
-    positions = {f"x-cloison.allow[{i}]": i for i in range(number)}
-    for rule in scenario.rules.allow:
-        rules_by_places.setdefault((rule.source, rule.target), []).append((positions[rule.where], rule))
-    met = {
-        position
-        for flow, found in scenario.predicted.items()
-        if found.reach is not Reach.SHUT
-        for position, rule in rules_by_places.get((flow.vantage.place, flow.endpoint.place), ())
-        if rule.matches(flow)
-    }
-    dropped = scenario.reduction.dropped
-    unseen = {positions[r.where] for r in scenario.rules.allow if not dropped.isdisjoint((r.source, r.target))}
-    broken = {positions.get(i.intention.where) for i in scenario.judged() if i.judgement is Judgement.BROKEN}
-    return {i for i in range(number) if i not in met | unseen or i in broken}
+class _Judged:
+    """A scenario and its judged flows."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._flows = scenario.judged()
+
+    def unmet(self, number: int) -> set[int]:
+        """Return the positions of the rules that are broken, or match no flow that may be open."""
+        allowed: Sequence[PolicyRule] = self._scenario.rules.allow if self._scenario.rules else ()
+        positions = {f"{POLICY_KEY}.allow[{i}]": i for i in range(number)}
+        by_places: dict[tuple[str, str], list[PolicyRule]] = {}
+        for rule in allowed:
+            by_places.setdefault((rule.source, rule.target), []).append(rule)
+        met = {
+            positions[rule.where]
+            for item in self._flows
+            if item.prediction.reach is not Reach.SHUT
+            for rule in by_places.get((item.flow.vantage.place, item.flow.endpoint.place), ())
+            if rule.matches(item.flow)
+        }
+        dropped = self._scenario.reduction.dropped
+        unseen = {positions[rule.where] for rule in allowed if not dropped.isdisjoint((rule.source, rule.target))}
+        broken = {positions.get(i.intention.where) for i in self._flows if i.judgement is Judgement.BROKEN}
+        return {i for i in range(number) if i not in met | unseen or i in broken}
+
+    def open(self) -> Iterator[Flow]:
+        """Yield the flows between all services that are open without being allowed."""
+        for item in self._flows:
+            if _is_open(item):
+                yield from self._scenario.reduction.expanded(item.flow)
 
 
 def _sentence(need: Need) -> str:
@@ -148,13 +162,6 @@ def _is_open(item: JudgedFlow) -> bool:
     """Whether a flow is open, or may be open, and the policy does not allow it."""
     is_undecided = item.judgement is Judgement.UNKNOWN and item.intention.intent is Intent.SHUT
     return item.judgement is Judgement.BREACH or is_undecided
-
-
-def _open(scenario: Scenario) -> Iterator[Flow]:
-    """Yield the flows between all services that are open without being allowed."""
-    for item in scenario.judged():
-        if _is_open(item):
-            yield from scenario.reduction.expanded(item.flow)
 
 
 def _tolerated(project: Project, flows: Iterable[Flow]) -> Iterator[Tolerated]:

@@ -105,11 +105,18 @@ def seen_needs(
          item.source, item.source_port)
         for item in connections
     }  # fmt: skip
+    # The probes of a proof go to UDP ports at which nothing listens, and their entries outlive it for half a minute.
+    receiving = {
+        (target, port)
+        for target, ports in known_ports(project, facts).items()
+        for p, port in ports
+        if p is Protocol.UDP
+    }
     counted = Counter((source, target, protocol, port) for source, target, port, protocol, *_ in unique)
     return sorted(
         Need(source, target, protocol, 0 if target == OUTSIDE else port, origin=_seen(number, when))
         for (source, target, protocol, port), number in _without_ports_of_outside(counted).items()
-        if _is_need(project, source, target)
+        if _is_need(project, source, target) and (protocol is not Protocol.UDP or (target, port) in receiving)
     )
 
 

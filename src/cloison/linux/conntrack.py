@@ -7,7 +7,8 @@ of a translation. The original direction says who began, and the reply's source 
     CTA_TUPLE_ORIG, CTA_TUPLE_REPLY { CTA_TUPLE_IP { CTA_IP_V4_SRC, … } CTA_TUPLE_PROTO { CTA_PROTO_NUM, … } }
     CTA_STATUS: bits of enum ip_conntrack_status
 
-Rule: only what has been answered counts (IPS_SEEN_REPLY): a packet that was dropped has an entry, too.
+Rule: a TCP connection counts after its handshake (IPS_ASSURED), which the probes of a proof never complete; one of UDP
+after an answer (IPS_SEEN_REPLY). A packet that was dropped has an entry, too.
 Source: linux/netfilter/nfnetlink_conntrack.h, linux/netfilter/nf_conntrack_common.h.
 """
 
@@ -35,7 +36,9 @@ CTA_TUPLE_IP, CTA_TUPLE_PROTO = 1, 2
 CTA_IP_SRC: Final = (1, 3)
 """CTA_IP_V4_SRC and CTA_IP_V6_SRC."""
 CTA_PROTO_NUM, CTA_PROTO_SRC_PORT = 1, 2
-IPS_SEEN_REPLY: Final = 1 << 1
+IPS_SEEN_REPLY, IPS_ASSURED = 1 << 1, 1 << 2
+ANSWERED: Final = {Protocol.TCP: IPS_ASSURED, Protocol.UDP: IPS_SEEN_REPLY}
+"""The bit of the status that a connection of a protocol needs to count."""
 PROTOCOLS: Final = {socket.IPPROTO_TCP: Protocol.TCP, socket.IPPROTO_UDP: Protocol.UDP}
 
 
@@ -78,13 +81,13 @@ def received(sock: socket.socket) -> set[Connection]:
 def answered(body: memoryview) -> Iterator[Connection]:
     """Yield the connection of an entry, if it was answered and is not local."""
     attrs = dict(netlink.attributes(body, NFGENMSG.size))
-    status = int.from_bytes(attrs.get(CTA_STATUS, b""), "big")
-    if not status & IPS_SEEN_REPLY or not {CTA_TUPLE_ORIG, CTA_TUPLE_REPLY} <= attrs.keys():
+    if not {CTA_TUPLE_ORIG, CTA_TUPLE_REPLY, CTA_STATUS} <= attrs.keys():
         return
+    status = int.from_bytes(attrs[CTA_STATUS], "big")
     (number, source, source_port), (_, target, port) = (
         _source(attrs[kind]) for kind in (CTA_TUPLE_ORIG, CTA_TUPLE_REPLY)
     )
-    if number in PROTOCOLS and source and target:
+    if number in PROTOCOLS and status & ANSWERED[PROTOCOLS[number]] and source and target:
         found = Connection(PROTOCOLS[number], source, source_port, target, port)
         if not found.is_local:
             yield found

@@ -23,6 +23,7 @@ from cloison.linux import conntrack, fd_limit, interfaces, listening_sockets, ne
 from cloison.linux.connections import Connection
 from cloison.model.facts import Container, Facts, Listener
 from cloison.model.flow import HOST, Protocol
+from cloison.observe.external_host import is_external_address
 
 SAMPLE_INTERVAL: Final = 0.5
 """Seconds between two samples while connections are learned."""
@@ -59,7 +60,13 @@ def live_connections(
         _sample(found, namespaces, ports)
         if learn:
             _learn(found, namespaces, ports, learn, progress)
+    found.connections = {item for item in found.connections if not _is_probe(item)}
     return found
+
+
+def _is_probe(item: Connection) -> bool:
+    """Whether one end is the external host of a proof, whose entries outlive it."""
+    return is_external_address(item.source) or is_external_address(item.target)
 
 
 @contextmanager

@@ -69,6 +69,10 @@ def test_the_project_is_proven_with_the_policy_that_init_writes(
     assert "outside -> admin:80/tcp, although the file publishes it on a loopback address only" in said
     assert 0 == cli.run(["prove", *options(running)]), capsys.readouterr().out
 
+    capsys.readouterr()
+    assert 0 == cli.run(["init", *options(running)])
+    assert rules["allow"] == yaml.safe_load(capsys.readouterr().out)["x-cloison"]["allow"], "no probe shows a need"
+
 
 def test_a_foreign_container_on_a_network_of_the_project_is_tolerated(
     running: Lab, capsys: pytest.CaptureFixture[str]

@@ -150,3 +150,11 @@ def test_without_root_the_draft_is_made_from_the_file_alone(
     assert 0 == cli.run(["init", "--learn", "1h"])
     said = capsys.readouterr().err
     assert "Connections are read by root on the engine's machine only; the draft is made from the file alone." in said
+
+
+def test_services_behind_a_profile_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "compose.yaml"
+    path.write_text(FILE.replace("image: postgres:16", "image: postgres:16\n    profiles: [data]"))
+
+    assert 0 == cli.run(["init", "--profile", "data"])
+    assert "services with profiles (db); plan and prove it with the same profiles" in capsys.readouterr().err

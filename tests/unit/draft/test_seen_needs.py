@@ -45,9 +45,10 @@ def facts(*more: Container, listeners: tuple[Listener, ...] = ()) -> Facts:
     )
 
 
-def seen(*connections: Connection, **more: Any) -> dict[str, str]:
+def seen(*connections: Connection) -> dict[str, str]:
     owners = {(TCP, 9100): "c-agent"}
-    return {n.text: n.origin for n in seen_needs(shop(), facts(**more), connections, owners, "at 14:02")}
+    known = facts(listeners=(Listener("c-db", UDP, "0.0.0.0", 53),))
+    return {n.text: n.origin for n in seen_needs(shop(), known, connections, owners, "at 14:02")}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,6 @@ def seen(*connections: Connection, **more: Any) -> dict[str, str]:
         (Connection(TCP, DB, 1, GATEWAY, 8080), "db -> web:80"),
         (Connection(TCP, DB, 1, GATEWAY, 9100), "db -> agent:9100"),
         (Connection(TCP, DB, 1, GATEWAY, 25), "db -> host:25"),
-        (Connection(UDP, DB, 1, GATEWAY, 8080), "db -> host:8080/udp"),
     ],
 )
 def test_a_connection_shows_a_need(connection: Connection, expected: str) -> None:
@@ -87,6 +87,8 @@ def test_connections_of_one_kind_are_counted_and_their_two_ends_are_one() -> Non
         Connection(TCP, DB, 1, OTHER, 80),
         Connection(TCP, OUTSIDE, 1, GATEWAY, 22),
         Connection(TCP, WEB, 1, WEB, 80),
+        Connection(UDP, DB, 1, WEB, 40000),
+        Connection(UDP, DB, 1, GATEWAY, 53),
         Connection(TCP, OUTSIDE, 1, "203.0.113.8", 22),
     ],
 )

@@ -27,7 +27,7 @@ def _number(number: int) -> bytes:
     return struct.pack("=HH", 5, 1) + bytes([number]) + b"\0" * 3
 
 
-def entry(original: bytes, reply: bytes, status: int = conntrack.IPS_SEEN_REPLY) -> memoryview:
+def entry(original: bytes, reply: bytes, status: int = conntrack.IPS_ASSURED) -> memoryview:
     parts = [conntrack.NFGENMSG.pack(socket.AF_INET, 0, 0), attribute(1, original), attribute(2, reply)]
     return memoryview(b"".join([*parts, attribute(3, struct.pack(">I", status))]))
 
@@ -46,6 +46,7 @@ def test_an_answered_entry_ends_where_its_reply_comes_from() -> None:
     "body",
     [
         entry(FORTH, BACK, status=0),
+        entry(FORTH, BACK, status=conntrack.IPS_SEEN_REPLY),
         entry(tuple_of("127.0.0.1", "127.0.0.1", (1, 2)), tuple_of("127.0.0.1", "127.0.0.1", (2, 1))),
         entry(tuple_of("203.0.113.7", "192.0.2.1", (1, 2), socket.IPPROTO_ICMP), BACK),
         memoryview(conntrack.NFGENMSG.pack(2, 0, 0) + attribute(3, struct.pack(">I", 2))),
@@ -53,6 +54,13 @@ def test_an_answered_entry_ends_where_its_reply_comes_from() -> None:
 )
 def test_an_entry_without_an_answer_or_without_ports_or_on_loopback_is_none(body: memoryview) -> None:
     assert [] == [*conntrack.answered(body)]
+
+
+def test_an_answer_is_enough_over_udp() -> None:
+    ends = ("192.0.2.1", "192.0.2.2"), ("192.0.2.2", "192.0.2.1")
+    forth, back = (tuple_of(*pair, (53, 53), socket.IPPROTO_UDP) for pair in ends)
+
+    assert [Protocol.UDP] == [c.protocol for c in conntrack.answered(entry(forth, back, conntrack.IPS_SEEN_REPLY))]
 
 
 def test_an_address_of_ipv4_in_ipv6_is_one_of_ipv4() -> None:
