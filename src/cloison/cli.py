@@ -20,6 +20,8 @@ VERBS: Final = {
     "up": "Start the project, wait until it is healthy, and prove it.",
     "down": "Stop the project and remove its containers and networks.",
     "prove": "Prove which services of a running project can reach each other.",
+    "init": "Draft a policy for a project from its Compose file.",
+    "policy": "Show, check or explain the policy of a Compose file.",
     "plan": "Check a Compose file against its policy.",
     "rehearse": "Prove the isolation that a Compose file describes, without its images.",
     "report": "Show a proof that was saved with --format json.",

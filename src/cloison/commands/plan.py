@@ -20,7 +20,8 @@ from cloison.reports import PLAN_REPORTS
 VERSION: Final = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?([-+~.].*)?")
 
 
-def _engine_version(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+def engine_version(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Return the version of an engine that an option names."""
     if not VERSION.fullmatch(value):
         raise click.BadParameter(
             f'"{value}" is not a version of Docker Engine; write it like {DEFAULT_ENGINE_VERSION} or 28.0'
@@ -35,7 +36,7 @@ def _engine_version(_context: click.Context, _parameter: click.Parameter, value:
     default=DEFAULT_ENGINE_VERSION,
     show_default=True,
     metavar="VERSION",
-    callback=_engine_version,
+    callback=engine_version,
     help="Docker Engine to predict for. A flow closed on the default is closed on later ones, gateway modes aside.",
 )
 @click.option(
@@ -70,7 +71,7 @@ def command(selection: Selection, engine: str, external: str | None, output_opti
     earlier = baseline.load(output_options.baseline, "plan")
     project = compose_project.project(compose_cli.resolved(selection))
     compose_policy.check_publications(project)
-    with _paused_collector():
+    with paused_collector():
         result = planner.plan(project, Assumptions(engine, external or ""), Tool("cloison", version("cloison")))
         for name, path in paths.items():
             render_options = commands_output.render_options(name, output_options, selection)
@@ -81,7 +82,7 @@ def command(selection: Selection, engine: str, external: str | None, output_opti
 
 
 @contextmanager
-def _paused_collector() -> Iterator[None]:
+def paused_collector() -> Iterator[None]:
     """Pause the collector of reference cycles: flows have none, and it takes a third of the time of a large plan."""
     gc.disable()
     try:
