@@ -85,6 +85,13 @@ def derive_verdict(document: Any) -> Verdict:
     return _derive(_Reader(document))
 
 
+def has_gaps(document: Any) -> bool:
+    """Return whether something of a proof or a plan is not known, whatever else is wrong with it."""
+    read = _Reader(document)
+    words = {judgement(intended, observed, outcome) for intended, _, observed, outcome, *_ in read.states()}
+    return UNKNOWN in words or not read.is_complete
+
+
 def contradiction(document: Any) -> str:
     """Return the first contradiction between a document's parts as a sentence, empty where it has none.
 

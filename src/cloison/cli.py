@@ -23,6 +23,7 @@ VERBS: Final = {
     "init": "Draft a policy for a project from its Compose file.",
     "policy": "Show, check or explain the policy of a Compose file.",
     "plan": "Check a Compose file against its policy.",
+    "ls": "List the Compose projects of the engine.",
     "rehearse": "Prove the isolation that a Compose file describes, without its images.",
     "report": "Show a proof that was saved with --format json.",
     "diff": "Show what changed between two proofs or two plans.",

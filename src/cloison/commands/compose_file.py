@@ -12,10 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from cloison.compose import file_text
-from cloison.engine.compose_cli import Selection, source_files
+from cloison.engine.compose_cli import STDIN, Selection, source_files
 from cloison.errors import FileError, UsageError
-
-STDIN = "-"
 
 
 def first_file(selection: Selection) -> Path:

@@ -31,7 +31,7 @@ REPORTS: Final = ("terminal", "markdown", "json")
     help="File with the token of the project in the ledger.  [env: CLOISON_LEDGER_TOKEN_FILE; "
     "token: CLOISON_LEDGER_TOKEN]",
 )
-@options.output_options(REPORTS)
+@options.output_options(REPORTS, has_verdict=False)
 def command(old: str, new: str, token_file: Path | None, output_options: OutputOptions) -> int:
     """Show what changed between two proofs or two plans.
 

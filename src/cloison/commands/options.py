@@ -7,24 +7,32 @@ Each decorator adds click options to a verb and passes their values on as one ar
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
 from cloison.engine.compose_cli import Selection
 from cloison.reports import REPORTS
-from cloison.workflow.request import DEFAULT_TIMEOUT
+from cloison.workflow.request import DEFAULT_TIMEOUT, PolicySource
 
 R = TypeVar("R")
+FAIL_ON: Final = ("breach", "drift", "unknown", "tolerated", "none")
+"""What can make a command fail; `breach` also means a needed flow that is closed."""
+DEFAULT_FAIL_ON: Final = frozenset({"breach", "unknown"})
 
 
 def complete_file(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """Let the shell complete the name of a file; for values that may also be `-`, or that Compose reads."""
     return [CompletionItem(incomplete, type="file")]
+
+
+def complete_folder(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Let the shell complete the name of a folder."""
+    return [CompletionItem(incomplete, type="dir")]
 
 
 def complete_report(known: Collection[str], incomplete: str) -> list[CompletionItem[str]]:
@@ -56,15 +64,42 @@ def selection(function: Callable[..., R]) -> Callable[..., R]:
         shell_complete=complete_file,
         help="Environment file; as for Compose.",
     )
+    @click.option(
+        "--project-directory",
+        "directory",
+        default="",
+        metavar="FOLDER",
+        shell_complete=complete_folder,
+        help="Folder to which the paths in the file are relative; as for Compose.",
+    )
     @wraps(function)
     def wrapper(
         files: tuple[str, ...],
         project: str,
         profiles: tuple[str, ...],
         env_files: tuple[str, ...],
+        directory: str,
         **others: Any,
     ) -> R:
-        return function(selection=Selection(files, project, profiles, env_files), **others)
+        return function(selection=Selection(files, project, profiles, env_files, directory), **others)
+
+    return wrapper
+
+
+def policy_source(function: Callable[..., R]) -> Callable[..., R]:
+    """Add the options that say which policy counts, and pass them on as one `policy_source`."""
+
+    @click.option(
+        "--policy",
+        "policy_file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="File with the policy; the one in the Compose file does not count then.",
+    )
+    @click.option("--require-policy", "is_required", is_flag=True, help="Exit 2 if there is no policy.")
+    @wraps(function)
+    def wrapper(policy_file: Path | None, is_required: bool, **others: Any) -> R:  # noqa: FBT001  # click passes by name
+        return function(policy_source=PolicySource(policy_file, is_required), **others)
 
     return wrapper
 
@@ -73,12 +108,16 @@ def selection(function: Callable[..., R]) -> Callable[..., R]:
 class OutputOptions:
     """Which reports are written, and where; `strict` makes a tolerated breach fail.
 
-    With a `baseline`, the name of an earlier document, only what is worse fails.
+    `fail_on` names what else makes the command fail. With a `baseline`, the name of an earlier document, only what is
+    worse fails. A `full` terminal report leaves nothing out, a `quiet` one is one line.
     """
 
     formats: tuple[str, ...]
     output: Path | None
     strict: bool
+    full: bool = field(default=False, kw_only=True)
+    quiet: bool = field(default=False, kw_only=True)
+    fail_on: frozenset[str] = field(default=DEFAULT_FAIL_ON, kw_only=True)
     baseline: str | None = field(default=None, kw_only=True)
 
 
@@ -88,6 +127,9 @@ class ProofOptions(OutputOptions):
 
     timeout: float
     deadline: float = 0
+
+
+OUTPUT_OPTIONS: Final = tuple(part.name for part in fields(OutputOptions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +174,8 @@ def proof_options(function: Callable[..., R]) -> Callable[..., R]:
 
     @wraps(function)
     def wrapper(timeout: float, deadline: float | None, **others: Any) -> R:
-        formats, output, strict, baseline = (others.pop(name) for name in ("formats", "output", "strict", "baseline"))
-        given = ProofOptions(formats, output, strict, timeout, deadline or 0, baseline=baseline)
-        return function(proof_options=given, **others)
+        held = {name: others.pop(name) for name in OUTPUT_OPTIONS if name in others}
+        return function(proof_options=ProofOptions(**held, timeout=timeout, deadline=deadline or 0), **others)
 
     timeout = click.option(
         "--timeout",
@@ -153,27 +194,25 @@ def proof_options(function: Callable[..., R]) -> Callable[..., R]:
         help="Seconds after which the proof ends; flows without an answer are unknown.  "
         "[default: 30 or more, by the number of flows]",
     )
-    return _add_output_options(REPORTS, _baseline("proof")(timeout(deadline(wrapper))))
+    return _add_output_options(REPORTS, _verdict_options(_baseline("proof")(timeout(deadline(wrapper)))))
 
 
-def output_options(known: Collection[str], *, baseline: str = "") -> Callable[[Callable[..., R]], Callable[..., R]]:
+def output_options(
+    known: Collection[str], *, baseline: str = "", has_verdict: bool = True
+) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Add the options that choose among `known` reports, and pass them on as one `output_options`.
 
-    `baseline` is the kind of document that can be a baseline, empty for none.
+    `baseline` is the kind of document that can be a baseline, empty for none. A verb with a verdict has options for it.
     """
 
     def add(function: Callable[..., R]) -> Callable[..., R]:
         @wraps(function)
-        def wrapper(
-            formats: tuple[str, ...],
-            output: Path | None,
-            strict: bool,  # noqa: FBT001  # click passes by name
-            baseline: str | None = None,
-            **others: Any,
-        ) -> R:
-            return function(output_options=OutputOptions(formats, output, strict, baseline=baseline), **others)
+        def wrapper(**others: Any) -> R:
+            held = {name: others.pop(name) for name in OUTPUT_OPTIONS if name in others}
+            return function(output_options=OutputOptions(**held), **others)
 
-        return _add_output_options(known, _baseline(baseline)(wrapper) if baseline else wrapper)
+        added = _baseline(baseline)(wrapper) if baseline else wrapper
+        return _add_output_options(known, _verdict_options(added, "--all") if has_verdict else added)
 
     return add
 
@@ -184,6 +223,31 @@ def _baseline(kind: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
         metavar="FILE",
         help=f"An earlier {kind} (--format json): exit 0 unless something is worse; as for `cloison diff`.",
     )
+
+
+def _verdict_options(function: Callable[..., R], *full_names: str) -> Callable[..., R]:
+    """Add the options of a verb with a verdict: how much of it is shown, and what makes the verb fail."""
+    full = click.option("--full", *full_names, "full", is_flag=True, help="Leave nothing out of the terminal report.")
+    quiet = click.option("-q", "--quiet", is_flag=True, help="One line in place of the terminal report.")
+    fail_on = click.option(
+        "--fail-on",
+        multiple=True,
+        default=sorted(DEFAULT_FAIL_ON),
+        callback=_fail_on,
+        metavar="WHAT,…",
+        help=f"What makes the command fail: {', '.join(FAIL_ON)}.  [default: {', '.join(sorted(DEFAULT_FAIL_ON))}]",
+    )
+    return full(quiet(fail_on(function)))
+
+
+def _fail_on(_context: click.Context, _parameter: click.Parameter, values: Iterable[str]) -> frozenset[str]:
+    names = frozenset(part.strip() for value in values for part in value.split(",") if part.strip())
+    for name in sorted(names):
+        if name not in FAIL_ON:
+            raise click.BadParameter(f'"{name}" is nothing to fail on; choose from {", ".join(FAIL_ON)}')
+    if "none" in names and len(names) > 1:
+        raise click.BadParameter("none stands alone")
+    return names - {"none"}
 
 
 def _add_output_options(known: Collection[str], function: Callable[..., R]) -> Callable[..., R]:

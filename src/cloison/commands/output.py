@@ -10,21 +10,27 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+import click
 
 from cloison.commands.baseline import Baseline
 from cloison.commands.ledger_delivery import LedgerClient
 from cloison.commands.options import OutputOptions, ProofOptions
 from cloison.engine.compose_cli import Selection
-from cloison.errors import BREACHED, OutputError, UsageError
+from cloison.errors import BREACHED, PROVEN, UNPROVEN, OutputError, UsageError
 from cloison.proof.schema import Proof
 from cloison.reports import REPORTS, SUFFIXES, RenderOptions
 from cloison.verdict.judge import Judgement
 from cloison.workflow.prove import prove
 from cloison.workflow.request import Request
+from cloison_view.verdict import has_gaps
+
+if TYPE_CHECKING:
+    from cloison.plan.schema import Plan
 
 TERMINAL: Final = "terminal"
 SARIF: Final = "sarif"
@@ -32,13 +38,13 @@ PIPED_WIDTH: Final = 100
 
 
 def prove_and_report(
-    selection: Selection, proof_options: ProofOptions, ledger_client: LedgerClient | None, baseline: Baseline | None
+    request: Request, proof_options: ProofOptions, ledger_client: LedgerClient | None, baseline: Baseline | None
 ) -> int:
     """Prove the project, write the reports, send the proof, and return the exit code."""
-    with status() as progress:
-        proof = prove(Request(selection, proof_options.timeout, proof_options.deadline), progress)
+    with status(quiet=proof_options.quiet) as progress:
+        proof = prove(request, progress)
     delivery = ledger_client.enqueue(proof) if ledger_client else None
-    code = write_reports(proof, proof_options, selection, baseline)
+    code = write_reports(proof, proof_options, request.selection, baseline)
     return delivery.send(code) if delivery else code
 
 
@@ -46,12 +52,44 @@ def write_reports(
     proof: Proof, proof_options: OutputOptions, selection: Selection | None, baseline: Baseline | None = None
 ) -> int:
     """Write the reports of a proof and return the exit code; `selection` has the Compose files that a report names."""
-    for name, path in report_paths(proof_options.formats, proof_options.output).items():
-        text = REPORTS[name](proof, render_options(name, proof_options, selection))
-        write_report(path, text, is_document=name != TERMINAL)
-    tolerated = proof.totals[Judgement.TOLERATED] > 0
-    code = BREACHED if proof_options.strict and tolerated else proof.verdict.exit_code
+    paths = report_paths(proof_options.formats, proof_options.output)
+    write_documents(proof, REPORTS, paths, proof_options, selection)
+    code = exit_code(proof, proof_options)
     return baseline.exit_code(proof, code, strict=proof_options.strict) if baseline else code
+
+
+def write_documents(
+    document: Proof | Plan,
+    renderers: Mapping[str, Callable[[Any, RenderOptions], str | Iterator[str]]],
+    paths: Mapping[str, Path | None],
+    output_options: OutputOptions,
+    selection: Selection | None,
+) -> None:
+    """Write the reports of a document, and its verdict in one line where the terminal report is not seen."""
+    from cloison.reports import verdict_line
+
+    line = verdict_line.verdict_line(document, strict=output_options.strict)
+    for name, path in paths.items():
+        if name == TERMINAL and output_options.quiet:
+            write_report(path, f"{line}\n")
+            continue
+        text = renderers[name](document, render_options(name, output_options, selection))
+        write_report(path, text, is_document=name != TERMINAL)
+    if TERMINAL not in paths or (not _is_terminal(sys.stdout) and _is_terminal(sys.stderr)):
+        click.echo(line, err=True)
+
+
+def exit_code(document: Proof | Plan, output_options: OutputOptions) -> int:
+    """Return the exit code: that of the verdict, as far as `--fail-on` and `--strict` say what fails."""
+    totals, fail_on = document.totals, output_options.fail_on
+    failing = {
+        "breach": totals.get(Judgement.BREACH, 0) + totals.get(Judgement.BROKEN, 0),
+        "tolerated": totals.get(Judgement.TOLERATED, 0),
+        "drift": totals.get("drift", 0),
+    }
+    if any(failing[name] for name in fail_on & failing.keys()) or (output_options.strict and failing["tolerated"]):
+        return BREACHED
+    return UNPROVEN if "unknown" in fail_on and has_gaps(document) else PROVEN
 
 
 def report_paths(formats: tuple[str, ...], output: Path | None, stem: str = "proof") -> dict[str, Path | None]:
@@ -81,14 +119,19 @@ def report_paths(formats: tuple[str, ...], output: Path | None, stem: str = "pro
 
 def render_options(name: str, output_options: OutputOptions, selection: Selection | None) -> RenderOptions:
     """Return the colour and width for a report on this stdout (https://no-color.org), and the lines that it names."""
-    strict = output_options.strict
+    strict, full = output_options.strict, output_options.full
     if name == SARIF and selection:
         from cloison.commands import source_files
 
         return RenderOptions(strict=strict, positions=source_files.positions(selection))
-    if not (sys.stdout and sys.stdout.isatty()):
-        return RenderOptions(color=False, width=PIPED_WIDTH, strict=strict)
-    return RenderOptions(color=not os.environ.get("NO_COLOR"), width=shutil.get_terminal_size().columns, strict=strict)
+    if not _is_terminal(sys.stdout):
+        return RenderOptions(color=False, width=PIPED_WIDTH, strict=strict, full=full)
+    color = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return RenderOptions(color=color, width=shutil.get_terminal_size().columns, strict=strict, full=full)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
 
 
 def write_report(path: Path | None, text: str | Iterator[str], *, is_document: bool = False) -> None:
@@ -123,9 +166,9 @@ def _write(path: Path, parts: Iterable[str]) -> None:
 
 
 @contextmanager
-def status() -> Iterator[Callable[[str], None]]:
+def status(*, quiet: bool = False) -> Iterator[Callable[[str], None]]:
     """Show a status line on stderr during the block, if stderr is a terminal; yield the function that sets its text."""
-    if not (sys.stderr and sys.stderr.isatty()):
+    if quiet or not _is_terminal(sys.stderr):
         yield lambda _: None
         return
     from rich.console import Console  # the import takes 100 ms, and only a terminal needs it

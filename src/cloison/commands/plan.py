@@ -13,9 +13,9 @@ import click
 from cloison.commands import options
 from cloison.commands.options import OutputOptions
 from cloison.engine.compose_cli import Selection
-from cloison.errors import BREACHED
 from cloison.model.defaults import DEFAULT_ENGINE_VERSION
 from cloison.reports import PLAN_REPORTS
+from cloison.workflow.request import PolicySource
 
 VERSION: Final = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?([-+~.].*)?")
 
@@ -45,8 +45,11 @@ def engine_version(_context: click.Context, _parameter: click.Parameter, value: 
     default=None,
     help="What external networks are: bridge or internal. Without it, flows over them are undecided.",
 )
+@options.policy_source
 @options.output_options(PLAN_REPORTS, baseline="plan")
-def command(selection: Selection, engine: str, external: str | None, output_options: OutputOptions) -> int:
+def command(
+    selection: Selection, engine: str, external: str | None, policy_source: PolicySource, output_options: OutputOptions
+) -> int:
     """Check a Compose file against its policy.
 
     Predicts from the resolved file alone which services could reach each other: for a pull request,
@@ -65,19 +68,19 @@ def command(selection: Selection, engine: str, external: str | None, output_opti
     from cloison.plan import planner
     from cloison.plan.synthetic_facts import Assumptions
     from cloison.proof.schema import Tool
-    from cloison.verdict.judge import Judgement
+    from cloison.workflow.policy_source import with_policy
 
     paths = commands_output.report_paths(output_options.formats, output_options.output, stem="plan")
     earlier = baseline.load(output_options.baseline, "plan")
-    project = compose_project.project(compose_cli.resolved(selection))
+    document = with_policy(compose_cli.resolved(selection), selection, policy_source)
+    project = compose_project.project(document)
     compose_policy.check_publications(project)
     with paused_collector():
-        result = planner.plan(project, Assumptions(engine, external or ""), Tool("cloison", version("cloison")))
-        for name, path in paths.items():
-            render_options = commands_output.render_options(name, output_options, selection)
-            text = PLAN_REPORTS[name](result, render_options)
-            commands_output.write_report(path, text, is_document=name != commands_output.TERMINAL)
-    code = BREACHED if output_options.strict and result.totals[Judgement.TOLERATED] else result.verdict.exit_code
+        with commands_output.status(quiet=output_options.quiet) as progress:
+            progress(f"planning {len(project.services)} services")
+            result = planner.plan(project, Assumptions(engine, external or ""), Tool("cloison", version("cloison")))
+        commands_output.write_documents(result, PLAN_REPORTS, paths, output_options, selection)
+    code = commands_output.exit_code(result, output_options)
     return earlier.exit_code(result, code, strict=output_options.strict) if earlier else code
 
 

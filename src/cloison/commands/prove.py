@@ -7,13 +7,24 @@ import click
 from cloison.commands import options
 from cloison.commands.options import LedgerOptions, ProofOptions
 from cloison.engine.compose_cli import Selection
+from cloison.errors import UsageError
+from cloison.workflow.request import PolicySource, Request
 
 
 @click.command()
 @options.selection
+@click.option("--all", "every", is_flag=True, help="Prove every running project of the engine, a line for each.")
+@options.policy_source
 @options.proof_options
 @options.ledger_options
-def command(selection: Selection, proof_options: ProofOptions, ledger_options: LedgerOptions) -> int:
+def command(
+    selection: Selection,
+    policy_source: PolicySource,
+    proof_options: ProofOptions,
+    ledger_options: LedgerOptions,
+    *,
+    every: bool,
+) -> int:
     """Prove which services of a running project can reach each other.
 
     Probes from inside every container, from the host and from an outside machine; compares the
@@ -24,8 +35,17 @@ def command(selection: Selection, proof_options: ProofOptions, ledger_options: L
     from cloison.commands import baseline, ledger_delivery
     from cloison.commands import output as commands_output
 
+    if every:
+        if selection != Selection() or proof_options.baseline:
+            raise UsageError(
+                "--all proves every project, so it goes with no option that selects one, nor with --baseline"
+            )
+        from cloison.commands.prove_all import prove_all
+
+        return prove_all(policy_source, proof_options, ledger_delivery.ledger_client(ledger_options))
     commands_output.report_paths(proof_options.formats, proof_options.output)
     earlier = baseline.load(proof_options.baseline, "proof")
     ledger_client = ledger_delivery.ledger_client(ledger_options)
     baseline.forget_token()
-    return commands_output.prove_and_report(selection, proof_options, ledger_client, earlier)
+    request = Request(selection, proof_options.timeout, proof_options.deadline, policy_source)
+    return commands_output.prove_and_report(request, proof_options, ledger_client, earlier)

@@ -10,6 +10,7 @@ import click
 from cloison.commands import options
 from cloison.commands.options import ProofOptions
 from cloison.engine.compose_cli import Selection
+from cloison.workflow.request import PolicySource, Request
 
 if TYPE_CHECKING:
     from cloison.proof.schema import Proof
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @options.selection
+@options.policy_source
 @options.proof_options
-def command(selection: Selection, proof_options: ProofOptions) -> int:
+def command(selection: Selection, policy_source: PolicySource, proof_options: ProofOptions) -> int:
     """Prove the isolation that a Compose file describes, without its images.
 
     Creates the file's networks on the engine under other names, starts an idle container of a few
@@ -32,22 +34,23 @@ def command(selection: Selection, proof_options: ProofOptions) -> int:
     commands_output.report_paths(proof_options.formats, proof_options.output)
     earlier = baseline.load(proof_options.baseline, "proof")
     baseline.forget_token()
-    with commands_output.status() as progress:
-        proof = rehearse(selection, proof_options.timeout, progress, deadline=proof_options.deadline)
+    request = Request(selection, proof_options.timeout, proof_options.deadline, policy_source)
+    with commands_output.status(quiet=proof_options.quiet) as progress:
+        proof = rehearse(request, progress)
     return commands_output.write_reports(proof, proof_options, selection, earlier)
 
 
-def rehearse(
-    selection: Selection, timeout: float, progress: Callable[[str], None] = lambda _: None, *, deadline: float = 0
-) -> Proof:
-    """Rehearse a project and return the proof; `timeout` and `deadline` in seconds, 0 for the default deadline.
+def rehearse(request: Request, progress: Callable[[str], None] = lambda _: None) -> Proof:
+    """Rehearse a project and return the proof.
 
     Raises a CloisonError when the project cannot be resolved or the engine does not answer: see `errors`.
     """
     from cloison.workflow.prove import PROBE_MODULES, resolved, run_request
 
     progress("resolving the Compose file")
-    document = resolved(selection, "cloison.rehearse.environment", *PROBE_MODULES)
+    document = resolved(request.selection, request.policy_source, "cloison.rehearse.environment", *PROBE_MODULES)
     from cloison.remote.protocol import AgentRequest
 
-    return run_request(AgentRequest(dict(document), timeout, is_rehearsal=True, deadline=deadline), progress)
+    return run_request(
+        AgentRequest(dict(document), request.timeout, is_rehearsal=True, deadline=request.deadline), progress
+    )

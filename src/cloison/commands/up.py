@@ -7,15 +7,21 @@ import click
 from cloison.commands import options
 from cloison.commands.options import LedgerOptions, ProofOptions
 from cloison.engine.compose_cli import Selection
+from cloison.workflow.request import PolicySource, Request
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @options.selection
+@options.policy_source
 @options.proof_options
 @options.ledger_options
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[COMPOSE ARGUMENTS]…")
 def command(
-    selection: Selection, proof_options: ProofOptions, ledger_options: LedgerOptions, arguments: tuple[str, ...]
+    selection: Selection,
+    policy_source: PolicySource,
+    proof_options: ProofOptions,
+    ledger_options: LedgerOptions,
+    arguments: tuple[str, ...],
 ) -> int:
     """Start the project, wait until it is healthy, and prove it.
 
@@ -27,12 +33,14 @@ def command(
     from cloison.compose import policy
     from cloison.compose import project as compose_project
     from cloison.engine import compose_cli
+    from cloison.workflow.policy_source import with_policy
 
     commands_output.report_paths(proof_options.formats, proof_options.output)
     earlier = baseline.load(proof_options.baseline, "proof")
     ledger_client = ledger_delivery.ledger_client(ledger_options)
     baseline.forget_token()
     # An error in the policy is reported before any container starts.
-    policy.policy(compose_project.project(compose_cli.resolved(selection)))
+    policy.policy(compose_project.project(with_policy(compose_cli.resolved(selection), selection, policy_source)))
     compose_cli.up(selection, arguments)
-    return commands_output.prove_and_report(selection, proof_options, ledger_client, earlier)
+    request = Request(selection, proof_options.timeout, proof_options.deadline, policy_source)
+    return commands_output.prove_and_report(request, proof_options, ledger_client, earlier)

@@ -27,6 +27,8 @@ from cloison.model.text import listed
 PLUGIN: Final = ("docker", "compose")
 STANDALONE: Final = ("docker-compose",)
 CONFIG: Final = ("config", "--format", "json")
+STDIN: Final = "-"
+"""The name of stdin among the files."""
 EVERY_PROFILE: Final = "*"
 """https://docs.docker.com/compose/how-tos/profiles/"""
 RESETS: Final = ("env_file: !reset []", "env_file: !reset [], build: {ssh: !reset []}")
@@ -57,13 +59,35 @@ class Selection:
     project: str = ""
     profiles: tuple[str, ...] = ()
     env_files: tuple[str, ...] = ()
+    directory: str = ""
 
     @property
     def options(self) -> list[str]:
         """The options as arguments of Compose."""
-        given = (("--file", self.files), ("--profile", self.profiles), ("--env-file", self.env_files))
-        options = [word for flag, values in given for value in values for word in (flag, value)]
-        return [*options, "--project-name", self.project] if self.project else options
+        given = (
+            ("--file", self.files),
+            ("--profile", self.profiles),
+            ("--env-file", self.env_files),
+            ("--project-name", (self.project,) if self.project else ()),
+            ("--project-directory", (self.directory,) if self.directory else ()),
+        )
+        return [word for flag, values in given for value in values for word in (flag, value)]
+
+    @property
+    def stdin(self) -> str | None:
+        """The Compose file on stdin, where one of the files is `-`; None without one."""
+        return stdin_text() if STDIN in self.files else None
+
+
+@cache
+def stdin_text() -> str:
+    """Return the text of stdin, which can be read once.
+
+    Raises UsageError when it is closed.
+    """
+    if sys.stdin is None:
+        raise UsageError("stdin is closed, and --file - reads the Compose file from it")
+    return sys.stdin.read()
 
 
 def resolved(selection: Selection, *, strict: bool = False) -> Mapping[str, Any]:
@@ -74,6 +98,7 @@ def resolved(selection: Selection, *, strict: bool = False) -> Mapping[str, Any]
     Raises FileError with Compose's error when the file is missing or invalid, NotProven when Compose is not installed
     or does not print a document.
     """
+    selection = located(selection)
     program, result = _config(PLUGIN, selection)
     if result.code != 0 and (other := _program()) != PLUGIN:
         program, result = _config(other, selection)
@@ -93,6 +118,18 @@ def resolved(selection: Selection, *, strict: bool = False) -> Mapping[str, Any]
     return document
 
 
+def located(selection: Selection) -> Selection:
+    """Return the selection with the files of a running project, where it has a name alone and no file is found here.
+
+    Raises NotProven when no such project runs.
+    """
+    if not selection.project or source_files(selection):
+        return selection
+    from cloison.engine import running_projects  # noqa: PLC0415  # it imports this module
+
+    return running_projects.project_named(selection.project, selection.profiles)
+
+
 def _inactive(services: Mapping[str, Collection[str]]) -> str:
     names = sorted({name for known in services.values() for name in known})
     return (
@@ -109,7 +146,7 @@ def profiles(selection: Selection) -> dict[str, tuple[str, ...]]:
 
 
 def _config(program: tuple[str, ...], selection: Selection) -> tuple[tuple[str, ...], CommandResult]:
-    return program, run([*program, *selection.options, *CONFIG])
+    return program, run([*program, *selection.options, *CONFIG], text=selection.stdin)
 
 
 def _config_without_environment(program: tuple[str, ...], selection: Selection) -> CommandResult | None:
@@ -118,7 +155,7 @@ def _config_without_environment(program: tuple[str, ...], selection: Selection) 
     An override resets it in every service. A file after `--file` switches off Compose's own search, so the files that
     it would find are named before it.
     """
-    listed = run([*program, *selection.options, "config", "--services"])
+    listed = run([*program, *selection.options, "config", "--services"], text=selection.stdin)
     files = source_files(selection)
     if listed.code != 0 or not files:
         return None
@@ -135,14 +172,13 @@ def _config_without_environment(program: tuple[str, ...], selection: Selection) 
 
 def source_files(selection: Selection) -> tuple[str, ...]:
     """Return the files that Compose reads for a selection, without those that they include; empty if there are none."""
-    return selection.files or _default_files()
+    return selection.files or _default_files(Path(selection.directory or Path.cwd()).absolute())
 
 
-def _default_files() -> tuple[str, ...]:
-    """Return the files that Compose uses without `--file`, empty if there are none."""
+def _default_files(here: Path) -> tuple[str, ...]:
+    """Return the files that Compose uses without `--file` in a folder, empty if there are none."""
     if named := os.environ.get("COMPOSE_FILE"):
         return tuple(named.split(os.environ.get("COMPOSE_PATH_SEPARATOR") or os.pathsep))
-    here = Path.cwd()
     for folder in (here, *here.parents):
         if found := [folder / name for name in DEFAULT_FILES if (folder / name).is_file()][:1]:
             found += [folder / name for name in OVERRIDE_FILES if (folder / name).is_file()][:1]
@@ -173,7 +209,7 @@ def up(selection: Selection, arguments: tuple[str, ...]) -> None:
 
     Raises NotProven when Compose exits with an error.
     """
-    code = run_attached([*_program(), *selection.options, "up", "--detach", "--wait", *arguments])
+    code = run_attached([*_program(), *selection.options, "up", "--detach", "--wait", *arguments], selection.stdin)
     if code != 0:
         raise NotProven(
             f"`docker compose up` ended with exit code {code}; see its output above. "
@@ -199,7 +235,7 @@ def down(selection: Selection, arguments: tuple[str, ...]) -> None:
 
     Raises UsageError when Compose exits with an error.
     """
-    code = run_attached([*_program(), *selection.options, "down", *arguments])
+    code = run_attached([*_program(), *selection.options, "down", *arguments], selection.stdin)
     if code != 0:
         raise UsageError(f"`docker compose down` ended with exit code {code}; see its output above")
 

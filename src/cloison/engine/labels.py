@@ -10,6 +10,10 @@ from typing import Final
 
 COMPOSE_PROJECT: Final = "com.docker.compose.project"
 COMPOSE_SERVICE: Final = "com.docker.compose.service"
+COMPOSE_FILES: Final = "com.docker.compose.project.config_files"
+"""The absolute paths of the Compose files, separated by commas."""
+COMPOSE_FOLDER: Final = "com.docker.compose.project.working_dir"
+COMPOSE_ENV_FILES: Final = "com.docker.compose.project.environment_file"
 COMPOSE_ONE_OFF: Final = "com.docker.compose.oneoff"
 AGENT_LABEL: Final = "io.cloison.agent"
 """On an agent's container; the value is its token."""

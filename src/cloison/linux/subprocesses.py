@@ -34,15 +34,17 @@ class CommandResult:
         return lines[-1].strip() if lines else f"exit code {self.code}"
 
 
-def run(argv: Sequence[str], *, seconds: float = 60, env: Mapping[str, str] | None = None) -> CommandResult:
-    """Run a program to its end and return its exit code and output.
+def run(
+    argv: Sequence[str], *, seconds: float = 60, env: Mapping[str, str] | None = None, text: str | None = None
+) -> CommandResult:
+    """Run a program to its end and return its exit code and output; `text` is its standard input.
 
     Raises NotProven if it does not end within `seconds`.
     """
     try:
         done = subprocess.run(  # noqa: S603  # argv is a list, no shell reads it
             argv,
-            stdin=subprocess.DEVNULL,
+            **({"stdin": subprocess.DEVNULL} if text is None else {"input": text}),
             capture_output=True,
             check=False,
             encoding="utf-8",
@@ -91,10 +93,13 @@ def run_in_session(
     return CommandResult(process.returncode, out, err)
 
 
-def run_attached(argv: Sequence[str]) -> int:
-    """Run a program with its output on standard error, where the user reads it, and return its exit code."""
+def run_attached(argv: Sequence[str], text: str | None = None) -> int:
+    """Run a program with its output on standard error, where the user reads it, and return its exit code.
+
+    `text` is its standard input; without it, it has that of this process.
+    """
     try:
-        return subprocess.run(argv, stdout=2, check=False).returncode  # noqa: S603  # as above
+        return subprocess.run(argv, stdout=2, check=False, input=text, encoding="utf-8").returncode  # noqa: S603  # as above
     except OSError:
         return NOT_FOUND
 

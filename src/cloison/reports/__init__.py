@@ -20,25 +20,39 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RenderOptions:
-    """Colour and width (in columns) of the terminal report, strictness, and the positions that SARIF names."""
+    """Colour and width (in columns) of the terminal report, strictness, and the positions that SARIF names.
+
+    A `full` terminal report leaves nothing out.
+    """
 
     color: bool = False
     width: int = 100
     strict: bool = False
+    full: bool = False
     positions: Positions = field(default_factory=Positions)
 
 
 def _terminal(proof: Proof, render_options: RenderOptions) -> str:
     from cloison.reports import terminal  # noqa: PLC0415  # another report does not load this one
 
-    return terminal.render(proof, color=render_options.color, width=render_options.width, strict=render_options.strict)
+    return terminal.render(
+        proof,
+        color=render_options.color,
+        width=render_options.width,
+        strict=render_options.strict,
+        full=render_options.full,
+    )
 
 
 def _plan_terminal(plan: Plan, render_options: RenderOptions) -> str:
     from cloison.reports import plan_terminal  # noqa: PLC0415  # same
 
     return plan_terminal.render(
-        plan, color=render_options.color, width=render_options.width, strict=render_options.strict
+        plan,
+        color=render_options.color,
+        width=render_options.width,
+        strict=render_options.strict,
+        full=render_options.full,
     )
 
 

@@ -25,7 +25,7 @@ from cloison.reports.sections import join_sections, matrix_section, toleration_s
 from cloison.reports.terminal import MIN_WIDTH
 from cloison.reports.text import paragraph, render_lines, styled_line
 from cloison.reports.topology import ResolvedFlow, Topology, topology_of
-from cloison.reports.verdict_line import last_words, strict_remark, verdict_mark
+from cloison.reports.verdict_line import last_words, strict_note, verdict_mark
 from cloison.verdict.judge import Cause, Judgement
 from cloison_view.action_items import Advice, Advise, tolerations
 from cloison_view.alike import fold
@@ -135,8 +135,8 @@ def _headline(plan: Plan, width: int, *, strict: bool) -> list[Text]:
     engine = f"predicted for {plan.assumed.engine} {plan.assumed.version}"
     facts = [plan.project.name, engine, f"{pluralize(len(plan.flows), 'flow')} predicted"]
     head = paragraph(" · ".join(facts), width, first=verdict_mark(plan, strict=strict))
-    remark = strict_remark(plan, strict=strict)
-    return head + (paragraph(remark, width) if remark else [])
+    note = strict_note(plan, strict=strict)
+    return head + (paragraph(note, width) if note else [])
 
 
 def _nothing_section(plan: Plan, width: int) -> list[Text]:

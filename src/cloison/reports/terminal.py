@@ -19,7 +19,7 @@ from cloison.reports.limits import FULL, MAX_NAMES, Limits, limits_for, more, na
 from cloison.reports.risk_section import risk_section
 from cloison.reports.sections import connection_lines, join_sections, matrix_section, toleration_section
 from cloison.reports.text import paragraph, render_lines, styled_line
-from cloison.reports.verdict_line import last_words, strict_remark, verdict_mark
+from cloison.reports.verdict_line import last_words, strict_note, verdict_mark
 from cloison.verdict.judge import Judgement
 from cloison_view.action_items import drifted_flows, scoped_ports, tolerations
 from cloison_view.alike import fold
@@ -78,8 +78,8 @@ def _headline(proof: Proof, width: int, *, strict: bool) -> list[Text]:
     asked = f"{pluralize(len(proof.flows), 'flow')} in {proof.duration_ms / 1000:.1f} s"
     facts = [proof.project.name, engine, asked]
     head = paragraph(" · ".join(facts), width, first=verdict_mark(proof, strict=strict))
-    remark = strict_remark(proof, strict=strict)
-    return head + (paragraph(remark, width) if remark else [])
+    note = strict_note(proof, strict=strict)
+    return head + (paragraph(note, width) if note else [])
 
 
 def _policy(proof: Proof, width: int) -> list[Text]:

@@ -39,7 +39,7 @@ def verdict_mark(document: Proof | Plan, *, strict: bool) -> tuple[str, str]:
     return f"{word}  ", style
 
 
-def strict_remark(document: Proof | Plan, *, strict: bool) -> str:
+def strict_note(document: Proof | Plan, *, strict: bool) -> str:
     """Return why the word differs from that of the document; empty where it does not."""
     return STRICT if exceeds_strict(document, strict=strict) and document.verdict.word != BREACHED else ""
 

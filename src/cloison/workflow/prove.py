@@ -33,7 +33,8 @@ from cloison.remote.protocol import (
     ProofResponse,
 )
 from cloison.workflow import local_proof
-from cloison.workflow.request import Request
+from cloison.workflow.policy_source import with_policy
+from cloison.workflow.request import PolicySource, Request
 
 if TYPE_CHECKING:
     from cloison.remote.agent_container import Agent
@@ -58,7 +59,7 @@ def prove(request: Request, progress: Callable[[str], None] = lambda _: None) ->
     Raises a CloisonError if there is nothing to judge: see `errors`.
     """
     progress("resolving the Compose file")
-    document = resolved(request.selection, *PROBE_MODULES)
+    document = resolved(request.selection, request.policy_source, *PROBE_MODULES)
     proof = run_request(
         AgentRequest(dict(document), request.timeout, is_rehearsal=False, deadline=request.deadline), progress
     )
@@ -82,13 +83,13 @@ def with_profiles(proof: Proof, profiles: Mapping[str, Collection[str]]) -> Proo
     return msgspec.structs.replace(proof, findings=findings)
 
 
-def resolved(selection: compose_cli.Selection, *modules: str) -> Mapping[str, Any]:
-    """Return the document that Compose resolves from the files; `modules` are imported while Compose runs."""
+def resolved(selection: compose_cli.Selection, source: PolicySource, *modules: str) -> Mapping[str, Any]:
+    """Return the document of a selection with the policy that counts; `modules` are imported while Compose runs."""
     with ThreadPoolExecutor(1) as pool:
         resolving = pool.submit(compose_cli.resolved, selection)
         for module in modules:
             importlib.import_module(module)
-        return resolving.result()
+        return with_policy(resolving.result(), selection, source)
 
 
 def run_request(request: AgentRequest, progress: Callable[[str], None]) -> Proof:

@@ -6,6 +6,7 @@ Rule: this module imports nothing that is slow, because the command line reads i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from cloison.engine.compose_cli import Selection
@@ -32,9 +33,21 @@ def default_deadline(flows: int, timeout: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicySource:
+    """Where the policy comes from: the Compose files, or a `file` of its own; if it `is_required`, none is an error."""
+
+    file: Path | None = None
+    is_required: bool = False
+
+
+IN_THE_COMPOSE_FILES: Final = PolicySource()
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """The project to prove, the seconds to wait for replies, and those for the whole proof (0: `default_deadline`)."""
 
     selection: Selection
     timeout: float = DEFAULT_TIMEOUT
     deadline: float = 0
+    policy_source: PolicySource = IN_THE_COMPOSE_FILES

@@ -83,11 +83,11 @@ def test_it_is_started_when_its_own_engine_answers(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
 
     with running("trixie") as machine:
-        theirs = machine.enter("docker", "info", "--format", "{{.ID}}")
+        second = machine.enter("docker", "info", "--format", "{{.ID}}")
 
-    ours = subprocess.run(["docker", "info", "--format", "{{.ID}}"], check=True, capture_output=True, text=True)
-    assert theirs.returncode == 0, theirs.stderr
-    assert theirs.stdout != ours.stdout
+    this_machine = subprocess.run(["docker", "info", "--format", "{{.ID}}"], check=True, capture_output=True, text=True)
+    assert second.returncode == 0, second.stderr
+    assert second.stdout != this_machine.stdout
 
 
 def test_nothing_gets_out(machine: SecondEngine) -> None:

@@ -15,11 +15,11 @@ from pyroute2 import IPRoute
 from tests.integration.rehearse.disturbances import DisturbedProof, prove_disturbed, random_disturbances
 
 from cloison.commands.rehearse import rehearse
-from cloison.engine.compose_cli import Selection
+from cloison.engine.compose_cli import Selection, resolved
 from cloison.errors import NotProven
 from cloison.model.outcome import Reach
 from cloison.proof.schema import FlowPart, Proof
-from cloison.workflow.prove import resolved
+from cloison.workflow.request import Request
 
 DEFAULT_TIMEOUT = 0.3
 OPTION = "com.docker.network.bridge."
@@ -191,7 +191,7 @@ class Mismatches:
 
 def rehearsed(selection: Selection) -> Proof:
     """Rehearse a project."""
-    return rehearse(selection, DEFAULT_TIMEOUT)
+    return rehearse(Request(selection, DEFAULT_TIMEOUT))
 
 
 def mismatches(seed: int, folder: Path) -> Mismatches:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Final
 
 import pytest
@@ -11,7 +10,7 @@ from tests.unit.docs.page_examples import text
 
 from cloison import errors
 from cloison.linux.signals import TERMINATED
-from cloison.reports import plan_terminal, terminal
+from cloison.reports.verdict_line import VERDICTS as LABELS
 from cloison_view.verdict import EXIT_CODES, PLAN_WORDS
 
 ROWS: Final = dict(re.findall(r"^\| (\d+) \| (.*) \|$", text("exit-codes.md"), re.MULTILINE))
@@ -19,12 +18,7 @@ ROWS_OF_THE_QUICKSTART: Final = re.findall(r"^\| (`[A-Z].*?) \| (\d) \|", text("
 PLAN_CODES: Final = {PLAN_WORDS[word]: code for word, code in EXIT_CODES.items()}
 
 
-def labels(verdicts: Mapping[str, tuple[str, str]], codes: Mapping[str, int]) -> list[tuple[str, int]]:
-    """Return the first words of a report with their exit codes."""
-    return [(label, codes[word]) for word, (label, _) in verdicts.items()]
-
-
-VERDICTS: Final = [*labels(terminal.VERDICTS, EXIT_CODES), *labels(plan_terminal.VERDICTS, PLAN_CODES)]
+VERDICTS: Final = [(label, {**PLAN_CODES, **EXIT_CODES}[word]) for word, (label, _) in LABELS.items()]
 
 
 def test_every_code_has_a_row() -> None:

@@ -1,0 +1,304 @@
+"""What makes a verb fail, which policy counts, and how much is shown: the options of a gate."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.reports.sample_proofs import PROOFS
+
+from cloison.cli import cloison, run
+from cloison.commands.options import FAIL_ON
+from cloison.engine import compose_cli
+from cloison.proof.schema import canonical
+
+COMPOSE = """\
+services:
+  web: {image: web, networks: [front], ports: ["8080:80"]}
+  db: {image: db, networks: [front], expose: ["3306"]}
+networks:
+  front: {}
+"""
+ALLOWED = "allow: [outside -> web:80]\n"
+TOLERANT = """\
+x-cloison:
+  allow: [outside -> web:80]
+  tolerate:
+    - {network: front, why: one network}
+    - {flow: "* -> host", why: the host answers}
+    - {flow: "* -> outside", why: egress}
+    - {flow: db -> web, why: the port of the host}
+"""
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a Compose file without a policy."""
+    (tmp_path / "compose.yml").write_text(COMPOSE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COMPOSE_FILE", raising=False)
+    compose_cli.stdin_text.cache_clear()
+    return tmp_path
+
+
+def stored(name: str, folder: Path) -> str:
+    path = folder / f"{name}.json"
+    path.write_bytes(canonical(PROOFS[name]()))
+    return str(path)
+
+
+def code_of(*words: str) -> Any:
+    """Run a verb and return its exit code."""
+    return cloison.main([*words], standalone_mode=False)
+
+
+# What makes it fail.
+
+
+@pytest.mark.parametrize(
+    ("name", "fail_on", "code"),
+    [
+        ("breach", "breach", 1),
+        ("breach", "breach,unknown", 1),
+        ("breach", "drift", 1),
+        ("breach", "tolerated", 1),
+        ("breach", "unknown", 0),
+        ("breach", "none", 0),
+        ("broken", "breach", 1),
+        ("unknown", "unknown", 3),
+        ("unknown", "breach", 0),
+        ("unknown", "none", 0),
+        ("tolerated", "breach,unknown,drift", 0),
+        ("tolerated", "tolerated", 1),
+        ("holds", "breach,unknown,drift,tolerated", 0),
+    ],
+)
+def test_the_exit_code_is_what_fails(name: str, fail_on: str, code: int, project: Path) -> None:
+    assert code == code_of("report", stored(name, project), "--quiet", "--fail-on", fail_on)
+
+
+@pytest.mark.parametrize("name", sorted(PROOFS))
+def test_without_the_option_it_is_that_of_the_verdict(name: str, project: Path) -> None:
+    assert PROOFS[name]().verdict.exit_code == code_of("report", stored(name, project), "--quiet")
+
+
+def test_options_add_up_and_strict_too(project: Path) -> None:
+    held = stored("tolerated", project)
+
+    assert 1 == code_of("report", held, "-q", "--fail-on", "unknown", "--fail-on", "tolerated")
+    assert 1 == code_of("report", held, "-q", "--strict")
+    assert 1 == code_of("report", held, "-q", "--strict", "--fail-on", "none")
+
+
+@pytest.mark.parametrize("words", ["nothing", "none,breach", "breach,all"])
+def test_what_cannot_fail_is_a_usage_error(words: str, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 2 == run(["report", stored("holds", project), "--fail-on", words])
+    assert "--fail-on" in capsys.readouterr().err
+
+
+def test_help_names_everything_to_fail_on(capsys: pytest.CaptureFixture[str]) -> None:
+    code_of("plan", "--help")
+
+    assert ", ".join(FAIL_ON) in " ".join(capsys.readouterr().out.split())
+
+
+# How much is shown.
+
+
+def test_quiet_is_one_line_with_the_verdict(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code_of("report", stored("breach", project), "-q")
+    out, err = capsys.readouterr()
+
+    assert ("BREACHED  shop: 30 connections: 8 breach, 9 tolerated, 6 not judged, 7 hold\n", "") == (out, err)
+
+
+def test_a_plan_is_quiet_too(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+    assert 0 == code_of("plan", "--quiet", "-p", "shop")
+
+    assert capsys.readouterr().out == "AS DRAWN  shop: 16 connections: 4 not judged, 12 hold\n"
+
+
+def test_the_report_ends_with_the_same_line(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    held = stored("breach", project)
+    code_of("report", held, "-q")
+    line = capsys.readouterr().out
+    code_of("report", held)
+
+    assert capsys.readouterr().out.endswith(f"\n{line}")
+
+
+def test_the_verdict_is_on_stderr_where_no_terminal_report_is(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = stored("breach", project)
+    code_of("report", held, "--format", "json", "-o", "copy.json")
+    out, err = capsys.readouterr()
+
+    assert ("", 1) == (out, err.count("BREACHED  shop: 30 connections"))
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+
+@pytest.mark.parametrize(("term", "colours"), [("xterm", True), ("dumb", False)])
+def test_the_terminal_decides_about_colours(
+    project: Path, monkeypatch: pytest.MonkeyPatch, term: str, colours: bool
+) -> None:
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    shown = Terminal()
+    monkeypatch.setattr("sys.stdout", shown)
+    code_of("report", stored("breach", project))
+
+    assert colours is ("\x1b[" in shown.getvalue())
+
+
+def test_a_report_in_a_file_has_its_verdict_on_the_terminal(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = Terminal()
+    monkeypatch.setattr("sys.stderr", said)
+    code_of("report", stored("breach", project))
+
+    assert said.getvalue().startswith("BREACHED  shop:")
+
+
+@pytest.mark.parametrize("option", ["--full", "--all"])
+def test_a_full_report_leaves_nothing_out(option: str, capsys: pytest.CaptureFixture[str], project: Path) -> None:
+    held = stored("twelve", project)
+    code_of("report", held)
+    short = capsys.readouterr().out
+    code_of("report", held, option)
+    full = capsys.readouterr().out
+
+    assert "--full shows all" in short
+    assert "--full shows all" not in full
+    assert len(full.splitlines()) > len(short.splitlines())
+
+
+# Which policy counts.
+
+
+def test_a_required_policy_that_is_missing_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 2 == run(["plan", "--require-policy"])
+
+    assert "no policy (x-cloison), and --require-policy needs one" in capsys.readouterr().err
+
+
+def test_a_required_policy_may_be_that_of_the_compose_file_or_of_a_file(project: Path) -> None:
+    (project / "policy.yml").write_text(TOLERANT)
+
+    assert 0 == code_of("plan", "-q", "--require-policy", "--policy", "policy.yml")
+    (project / "compose.yml").write_text(COMPOSE + TOLERANT)
+    assert 0 == code_of("plan", "-q", "--require-policy")
+
+
+@pytest.mark.parametrize("policy", [ALLOWED, f"x-cloison: {{{ALLOWED.strip()}}}", '{"allow": ["outside -> web:80"]}'])
+def test_a_file_of_its_own_replaces_the_policy_of_the_compose_file(policy: str, project: Path) -> None:
+    (project / "policy.yml").write_text(policy)
+    (project / "compose.yml").write_text(COMPOSE + TOLERANT)
+
+    assert 0 == code_of("plan", "-q")
+    assert 1 == code_of("plan", "-q", "--policy", "policy.yml")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("services: {}\n", "policy.yml: no policy is in it; its top level is x-cloison, or allow, groups and tolerate"),
+        ("[]\n", "policy.yml: no policy is in it"),
+        ("x-cloison:\n", "policy.yml: no policy is in it"),
+        ("allow: [web -> wbe]\n", 'policy.yml: x-cloison.allow[0]: no service "wbe" (did you mean "web"?)'),
+        ("allow: [\n", "policy.yml: the file is not YAML"),
+        ("allow: !!python/object:os.system [x]\n", "policy.yml: the file is not YAML"),
+        ("\x00", "policy.yml: the file is not YAML"),
+    ],
+)
+def test_a_file_without_a_policy_of_this_project_is_an_error(
+    text: str, sentence: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "policy.yml").write_text(text)
+
+    assert 2 == run(["plan", "--policy", "policy.yml"])
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "why"), [("nowhere.yml", "No such file"), (".", "Is a directory")])
+def test_a_file_that_cannot_be_read_is_an_error(name: str, why: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 2 == run(["plan", "--policy", name])
+    assert f"{name}: the file could not be read: {why}" in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_text_is_an_error(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "policy.yml").write_bytes(b"\xff\xfe\x00a")
+
+    assert 2 == run(["plan", "--policy", "policy.yml"])
+    assert "policy.yml: the file is not UTF-8 text" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "include",
+    ["[lab/db.yml]", "[{path: lab/db.yml}]", "[{path: [lab/other.yml, lab/db.yml]}]", "[lab/deep.yml]"],
+)
+def test_a_policy_that_compose_drops_from_an_included_file_is_an_error(
+    include: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "lab").mkdir()
+    (project / "lab/db.yml").write_text(COMPOSE.replace("web", "other").replace("8080", "8081") + TOLERANT)
+    (project / "lab/other.yml").write_text("services: {x: {image: x, ports: !reset []}}\n")
+    (project / "lab/deep.yml").write_text("include: [db.yml]\nservices: {y: {image: x}}\n")
+    (project / "compose.yml").write_text(f"include: {include}\nservices: {{z: {{image: z}}}}\n")
+
+    assert 2 == run(["plan"])
+    said = capsys.readouterr().err
+    assert "db.yml: Compose drops the policy (x-cloison) of an included file" in said
+    assert "name a file with --policy" in said
+
+
+def test_with_a_policy_of_its_own_nothing_is_lost(project: Path) -> None:
+    (project / "policy.yml").write_text("allow: ['outside -> web:80']\n")
+    (project / "shared.yml").write_text(COMPOSE + TOLERANT)
+    (project / "compose.yml").write_text("include: [shared.yml]\nservices: {x: {image: x, network_mode: none}}\n")
+
+    assert 1 == code_of("plan", "-q", "--policy", "policy.yml")
+
+
+def test_an_included_file_without_a_policy_is_no_error(project: Path) -> None:
+    (project / "shared.yml").write_text(COMPOSE)
+    (project / "compose.yml").write_text("include: [shared.yml, shared.yml]\nservices: {x: {image: x}}\n")
+
+    assert 0 == code_of("plan", "-q")
+
+
+# Where the file is.
+
+
+def test_a_file_comes_from_stdin(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(COMPOSE.replace("db", "base")))
+
+    assert 0 == code_of("plan", "-f", "-", "--format", "json")
+    assert {"base", "web"} == {part["name"] for part in json.loads(capsys.readouterr().out)["project"]["services"]}
+
+
+def test_a_closed_stdin_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+
+    assert 2 == run(["plan", "-f", "-"])
+    assert "stdin is closed" in capsys.readouterr().err
+
+
+def test_the_project_directory_is_composes(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = project / "elsewhere"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+    assert 0 == code_of("plan", "-q", "--project-directory", str(project))
+    assert 0 == code_of("plan", "-q", "--project-directory", "..")
