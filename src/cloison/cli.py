@@ -24,6 +24,7 @@ VERBS: Final = {
     "rehearse": "Prove the isolation that a Compose file describes, without its images.",
     "report": "Show a proof that was saved with --format json.",
     "diff": "Show what changed between two proofs or two plans.",
+    "compose": "Answer Docker Compose as the provider of a service.",
     "publish": "Tag and push a built image, and read its digest back.",
 }
 """Verb to the first sentence of its help. Each is a module of `cloison.commands` with a click command `command`."""

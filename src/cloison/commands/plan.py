@@ -6,7 +6,7 @@ import gc
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -16,6 +16,9 @@ from cloison.engine.compose_cli import Selection
 from cloison.errors import BREACHED
 from cloison.model.defaults import DEFAULT_ENGINE_VERSION
 from cloison.reports import PLAN_REPORTS
+
+if TYPE_CHECKING:
+    from cloison.plan.schema import Plan
 
 VERSION: Final = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?([-+~.].*)?")
 
@@ -54,30 +57,39 @@ def command(selection: Selection, engine: str, external: str | None, output_opti
 
     Exit codes: 0 sound, 1 breach or broken, 2 usage, bad file or bad policy, 3 undecided.
     """
-    from importlib.metadata import version
-
     from cloison.commands import baseline
     from cloison.commands import output as commands_output
-    from cloison.compose import policy as compose_policy
-    from cloison.compose import project as compose_project
-    from cloison.engine import compose_cli
-    from cloison.plan import planner
-    from cloison.plan.synthetic_facts import Assumptions
-    from cloison.proof.schema import Tool
     from cloison.verdict.judge import Judgement
 
     paths = commands_output.report_paths(output_options.formats, output_options.output, stem="plan")
     earlier = baseline.load(output_options.baseline, "plan")
-    project = compose_project.project(compose_cli.resolved(selection))
-    compose_policy.check_publications(project)
     with _paused_collector():
-        result = planner.plan(project, Assumptions(engine, external or ""), Tool("cloison", version("cloison")))
+        result = planned(selection, engine, external or "")
         for name, path in paths.items():
             render_options = commands_output.render_options(name, output_options, selection)
             text = PLAN_REPORTS[name](result, render_options)
             commands_output.write_report(path, text, is_document=name != commands_output.TERMINAL)
     code = BREACHED if output_options.strict and result.totals[Judgement.TOLERATED] else result.verdict.exit_code
     return earlier.exit_code(result, code, strict=output_options.strict) if earlier else code
+
+
+def planned(selection: Selection, engine: str = DEFAULT_ENGINE_VERSION, external: str = "") -> Plan:
+    """Return the plan of a project.
+
+    Raises a CloisonError when the project cannot be resolved or its policy is not valid: see `errors`.
+    """
+    from importlib.metadata import version
+
+    from cloison.compose import policy as compose_policy
+    from cloison.compose import project as compose_project
+    from cloison.engine import compose_cli
+    from cloison.plan import planner
+    from cloison.plan.synthetic_facts import Assumptions
+    from cloison.proof.schema import Tool
+
+    project = compose_project.project(compose_cli.resolved(selection))
+    compose_policy.check_publications(project)
+    return planner.plan(project, Assumptions(engine, external), Tool("cloison", version("cloison")))
 
 
 @contextmanager
