@@ -27,6 +27,7 @@ VERBS: Final = {
     "rehearse": "Prove the isolation that a Compose file describes, without its images.",
     "report": "Show a proof that was saved with --format json.",
     "diff": "Show what changed between two proofs or two plans.",
+    "compose": "Answer Docker Compose as the provider of a service.",
     "publish": "Tag and push a built image, and read its digest back.",
     "plugin": "Install the command as `docker cloison`, or remove that again.",
     "completion": "Print the script with which a shell completes the command.",

@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final
 
+from msgspec.structs import replace as replace_members
+from tests.property.report_checks import check_difference, check_reports
+
 from cloison.compose import policy
 from cloison.compose import project as compose_project
 from cloison.compose.policy import Policy
@@ -38,6 +41,8 @@ UNKNOWN: Final = re.compile(r'\bno (service|network|key|protocol) "')
 SUGGESTED: Final = re.compile(r"did you mean|; known names: |; write ")
 RENDERED: Final = 4
 """One document of this number is also rendered: a report costs as much as all the rest."""
+CHECKED: Final = 5
+"""One document of this number also has its other reports and its difference checked; odd, so that some are strict."""
 SEEN: Final = [observation(outcome, watched=watched, evidence="drawn") for outcome, watched in REACH]
 
 
@@ -83,6 +88,9 @@ def _plan(project: Project, parameters: FuzzParameters) -> None:
     assert found == plan_schema.parse(proof_schema.canonical(found))
     if not parameters.seed % RENDERED:
         assert plan_terminal.render(found, color=True, width=80, strict=True)
+    if not parameters.seed % CHECKED:
+        check_reports(found, strict=bool(parameters.seed % 2))
+        check_difference(planner.plan(project, Assumptions("28.0"), TOOL), found)
 
 
 def _rehearse(document: Mapping[str, Any]) -> None:
@@ -116,6 +124,11 @@ def _prove(project: Project, rules: Policy | None, parameters: FuzzParameters) -
     assert found == proof_schema.parse(proof_schema.canonical(found))
     if not parameters.seed % RENDERED:
         assert terminal.render(found, color=True, width=80, strict=True)
+    if not parameters.seed % CHECKED:
+        check_reports(found, strict=bool(parameters.seed % 2))
+        fewer = replace_members(found, flows=found.flows[::2])
+        check_difference(fewer, found)
+        check_difference(found, fewer)
 
 
 def tampered(facts: Facts, dice: Random) -> Facts:

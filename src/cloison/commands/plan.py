@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,7 +15,10 @@ from cloison.commands.options import OutputOptions
 from cloison.engine.compose_cli import Selection
 from cloison.model.defaults import DEFAULT_ENGINE_VERSION
 from cloison.reports import PLAN_REPORTS
-from cloison.workflow.request import PolicySource
+from cloison.workflow.request import IN_THE_COMPOSE_FILES, PolicySource
+
+if TYPE_CHECKING:
+    from cloison.plan.schema import Plan
 
 VERSION: Final = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?([-+~.].*)?")
 
@@ -58,10 +61,32 @@ def command(
 
     Exit codes: 0 sound, 1 breach or broken, 2 usage, bad file or bad policy, 3 undecided.
     """
-    from importlib.metadata import version
-
     from cloison.commands import baseline
     from cloison.commands import output as commands_output
+
+    paths = commands_output.report_paths(output_options.formats, output_options.output, stem="plan")
+    earlier = baseline.load(output_options.baseline, "plan")
+    with paused_collector():
+        with commands_output.status(quiet=output_options.quiet) as progress:
+            result = planned(selection, engine, external or "", policy_source, progress)
+        commands_output.write_documents(result, PLAN_REPORTS, paths, output_options, selection)
+    code = commands_output.exit_code(result, output_options)
+    return earlier.exit_code(result, code, strict=output_options.strict) if earlier else code
+
+
+def planned(
+    selection: Selection,
+    engine: str = DEFAULT_ENGINE_VERSION,
+    external: str = "",
+    policy_source: PolicySource = IN_THE_COMPOSE_FILES,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Plan:
+    """Return the plan of a project.
+
+    Raises a CloisonError when the project cannot be resolved or its policy is not valid: see `errors`.
+    """
+    from importlib.metadata import version
+
     from cloison.compose import policy as compose_policy
     from cloison.compose import project as compose_project
     from cloison.engine import compose_cli
@@ -70,18 +95,11 @@ def command(
     from cloison.proof.schema import Tool
     from cloison.workflow.policy_source import with_policy
 
-    paths = commands_output.report_paths(output_options.formats, output_options.output, stem="plan")
-    earlier = baseline.load(output_options.baseline, "plan")
-    document = with_policy(compose_cli.resolved(selection), selection, policy_source)
-    project = compose_project.project(document)
+    progress("resolving the Compose file")
+    project = compose_project.project(with_policy(compose_cli.resolved(selection), selection, policy_source))
+    progress(f"predicting the flows of {len(project.services)} services")
     compose_policy.check_publications(project)
-    with paused_collector():
-        with commands_output.status(quiet=output_options.quiet) as progress:
-            progress(f"planning {len(project.services)} services")
-            result = planner.plan(project, Assumptions(engine, external or ""), Tool("cloison", version("cloison")))
-        commands_output.write_documents(result, PLAN_REPORTS, paths, output_options, selection)
-    code = commands_output.exit_code(result, output_options)
-    return earlier.exit_code(result, code, strict=output_options.strict) if earlier else code
+    return planner.plan(project, Assumptions(engine, external), Tool("cloison", version("cloison")))
 
 
 @contextmanager

@@ -12,10 +12,13 @@ from typing import Final
 
 from cloison.diff.schema import Diff
 from cloison.reports.diff_lines import DiffLine, counts, headline, lines, losses, subject
-from cloison.reports.markdown import MAX_ROWS, Section, fitted
+from cloison.reports.markdown import Section, cut, fitted, table
 from cloison.reports.markdown_text import code, sentence
 from cloison_view.labels import pluralize
 
+MAX_LOSSES: Final = 10
+"""Losses of coverage that are named."""
+TABLE_HEAD: Final = ("worse", "was and is", "why")
 MARKS: Final = {"WORSE": "❌", "CHANGED": "✅", "THE SAME": "✅"}
 
 
@@ -23,21 +26,19 @@ def render(diff: Diff) -> str:
     """Return the report."""
     word, found = headline(diff), list(lines(diff))
     worse = [line for line in found if line.worse]
-    head = [f"### {MARKS[word]} {word} · {sentence(subject(diff))}", "", sentence(counts(diff))]
-    head += [line for text in losses(diff) for line in ("", f"**Worse:** {sentence(text)}")]
+    head = [f"### {MARKS[word]} {word} · {sentence(cut(subject(diff)))}", "", sentence(counts(diff))]
+    lost = losses(diff)
+    head += [line for text in lost[:MAX_LOSSES] for line in ("", f"**Worse:** {sentence(cut(text))}")]
+    if len(lost) > MAX_LOSSES:
+        head += ["", f"**Worse:** and {pluralize(len(lost) - MAX_LOSSES, 'more part')} not covered any more"]
     if worse:
-        head += ["", *_table(worse)]
+        head += ["", *table(TABLE_HEAD, map(_row, worse), len(worse))]
     end = f"<sub>{diff.kind} sha256:{diff.old.digest} → sha256:{diff.new.digest}</sub>"
     return fitted(head, _sections(found), end)
 
 
-def _table(worse: list[DiffLine]) -> Iterator[str]:
-    yield "| worse | was and is | why |"
-    yield "|---|---|---|"
-    for line in worse[:MAX_ROWS]:
-        yield f"| {code(line.flow + line.where)} | {sentence(line.transition)} | {sentence(line.reason)} |"
-    if len(worse) > MAX_ROWS:
-        yield f"| and {pluralize(len(worse) - MAX_ROWS, 'more worse change')} | | |"
+def _row(line: DiffLine) -> str:
+    return f"| {code(cut(line.flow + line.where))} | {sentence(line.transition)} | {sentence(cut(line.reason))} |"
 
 
 def _sections(found: list[DiffLine]) -> Iterator[Section]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from cloison.plan.schema import Plan
@@ -24,8 +25,11 @@ RESERVE: Final = 1_000
 """Bytes that are kept for the end of the report."""
 MAX_ROWS: Final = 25
 """Rows of the table; entries after them are only in the details."""
+MAX_TABLE_BYTES: Final = 40_000
+"""Bytes of the rows of the table, so that it fits whatever the names are."""
 MAX_NAMED: Final = 3
 """Connections that a row names."""
+TABLE_HEAD: Final = ("", "connections", "why", "what to do")
 LEFT_OUT: Final = "the comment has a limit, and <code>--format json</code> has all."
 MAX_CELL: Final = 400
 """Characters of a text in a cell."""
@@ -54,16 +58,21 @@ def render(content: Content) -> str:
     items = action_items(summary, strict=content.strict, advise=content.advise(summary))
     judgements = (*ACTIONABLE, Judgement.TOLERATED) if content.strict else ACTIONABLE
     head = [
-        f"### {MARKS[content.exit_code]} {content.headline} · {code(content.project)}",
+        f"### {MARKS[content.exit_code]} {content.headline} · {code(cut(content.project))}",
         "",
-        f"{counted(summary.connection_counts, 'connection')} · {sentence(content.engine)}",
+        f"{counted(summary.connection_counts, 'connection')} · {sentence(cut(content.engine))}",
     ]
     if content.fails_only_strictly:
         head += ["", "With --strict, a tolerated flow counts as a breach."]
     if content.document.policy is None:
         head += ["", "The file has no policy (<code>x-cloison</code>), so nothing is proven of it."]
     if items:
-        head += ["", f"**{to_act_on(summary.counts_of(*judgements))}**", "", *_table(items)]
+        head += [
+            "",
+            f"**{to_act_on(summary.counts_of(*judgements))}**",
+            "",
+            *table(TABLE_HEAD, map(_row, items), len(items)),
+        ]
     end = f"<sub>{content.kind} sha256:{content.digest}</sub>"
     return fitted(head, _sections(content, items), end)
 
@@ -74,7 +83,7 @@ def fitted(head: Sequence[str], sections: Iterable[Section], end: str) -> str:
     for section in sections:
         frame = ["", "<details>", f"<summary>{section.title}</summary>", "", "", "</details>", *_left_out(1)]
         if _size([*frame, *section.blocks[0]]) > left:
-            lines += ["", f"The details are left out: {LEFT_OUT}"]
+            lines += ["", f"More details are left out: {LEFT_OUT}"]
             break
         shown: list[str] = []
         left -= _size(frame)
@@ -95,17 +104,27 @@ def _size(lines: Iterable[str]) -> int:
     return sum(len(line.encode()) + 1 for line in lines)
 
 
-def _table(items: Sequence[ActionItem]) -> Iterator[str]:
-    yield "| | connections | why | what to do |"
-    yield "|---|---|---|---|"
-    for item in items[:MAX_ROWS]:
-        number = len(item.connections)
-        named = [_connection(found) for found in item.connections[:MAX_NAMED]]
-        more = [f"and {number - MAX_NAMED:,} more"] if number > MAX_NAMED else []
-        reason, advice = (_cut(text) for text in (item.reasons[0], item.advice.sentence))
-        yield f"| {_label(item)} | {'<br>'.join([*named, *more])} | {sentence(reason)} | {sentence(advice)} |"
-    if len(items) > MAX_ROWS:
-        yield f"| | and {pluralize(len(items) - MAX_ROWS, 'more entry', 'more entries')} | | |"
+def table(head: Sequence[str], rows: Iterable[str], number: int) -> Iterator[str]:
+    """Yield the lines of a table, with a row that counts those that it leaves out; `number` is that of all rows."""
+    yield f"| {' | '.join(head)} |"
+    yield "|---" * len(head) + "|"
+    left, shown = MAX_TABLE_BYTES, 0
+    for row in islice(rows, MAX_ROWS):
+        left -= _size([row])
+        if left < 0:
+            break
+        shown += 1
+        yield row
+    if number > shown:
+        yield f"| and {pluralize(number - shown, 'more entry', 'more entries')} {'| ' * len(head)}".rstrip()
+
+
+def _row(item: ActionItem) -> str:
+    number = len(item.connections)
+    named = [_connection(found) for found in item.connections[:MAX_NAMED]]
+    more = [f"and {number - MAX_NAMED:,} more"] if number > MAX_NAMED else []
+    reason, advice = (cut(text) for text in (item.reasons[0], item.advice.sentence))
+    return f"| {_label(item)} | {'<br>'.join([*named, *more])} | {sentence(reason)} | {sentence(advice)} |"
 
 
 def _label(item: ActionItem) -> str:
@@ -113,10 +132,11 @@ def _label(item: ActionItem) -> str:
 
 
 def _connection(found: ReportedConnection, where: str = "") -> str:
-    return code(_cut(f"{display_name(found.source)} → {found.label}{where}"))
+    return code(cut(f"{display_name(found.source)} → {found.label}{where}"))
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """Return the beginning of a text."""
     return text if len(text) <= MAX_CELL else f"{text[:MAX_CELL]}…"
 
 
@@ -142,7 +162,7 @@ def _sections(content: Content, items: Sequence[ActionItem]) -> Iterator[Section
 
 def _item_block(item: ActionItem) -> tuple[str, ...]:
     lines = [f"- **{_label(item)}**", *(f"  - {_connection(found, found.where)}" for found in item.connections)]
-    lines += [f"  - why: {sentence(_cut(reason))}" for reason in item.reasons]
+    lines += [f"  - why: {sentence(cut(reason))}" for reason in item.reasons]
     lines.append(f"  - do: {sentence(item.advice.sentence)}")
     lines += [f"    - {code(command)}" for command in item.advice.commands]
     return tuple(lines)

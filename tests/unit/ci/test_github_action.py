@@ -184,3 +184,32 @@ def test_the_step_of_the_plan_passes_lines_of_options_and_keeps_the_exit_code(
     assert "exit-code=1\n" == outputs.read_text()
     assert "BREACHED" in summary.read_text()
     assert 1 == repository.run("bash", "-c", STEPS["Result"]["run"], CODE="1").returncode
+
+
+def test_the_step_of_the_proof_takes_lines_of_options_and_needs_an_engine(
+    repository: Repository, tmp_path: Path
+) -> None:
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    for name, text in (("docker", "exit $NO_ENGINE"), ("sudo", 'printf "%s\\n" "$@"')):
+        (bin_folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (bin_folder / name).chmod(0o755)
+
+    def step(engine: str, no_engine: str) -> tuple[int, list[str]]:
+        variables = {
+            "ENGINE": engine,
+            "NO_ENGINE": no_engine,
+            "OPTIONS": "-f\nsub folder/compose.yml\n",
+            "REPORTS": "r",
+        }
+        script = STEPS["Prove"]["run"]
+        done = repository.run("bash", "-eo", "pipefail", "-c", script, first=str(bin_folder), **variables)
+        return done.returncode, done.stdout.splitlines()
+
+    code, words = step("rehearse", "0")
+    assert (0, ["rehearse", "--format", "terminal,json", "-o", "r/proof.json", "-f", "sub folder/compose.yml"]) == (
+        code,
+        words[2:],
+    )
+    assert (0, "::warning") == (step("prove", "1")[0], step("prove", "1")[1][0][:9])
+    assert 2 == step("destroy", "0")[0]

@@ -11,7 +11,7 @@ from tests.unit.reports.sample_proofs import PROOFS, STACK
 
 from cloison.diff.compare import compare
 from cloison.diff.schema import ChangePart, Diff
-from cloison.reports import diff_lines, diff_markdown, diff_terminal
+from cloison.reports import diff_lines, diff_markdown, diff_terminal, markdown
 
 BREACH = ("shut", "open", "breach")
 
@@ -100,11 +100,17 @@ def large() -> Diff:
 def test_what_is_left_out_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diff_terminal, "MAX_LINES", 3)
     monkeypatch.setattr(diff_terminal, "MAX_OTHERS", 2)
-    monkeypatch.setattr(diff_markdown, "MAX_ROWS", 3)
+    monkeypatch.setattr(markdown, "MAX_ROWS", 3)
 
     assert "more worse changes: --format json has all" in terminal(large())
     assert "more changes: --format json has all" in terminal(large())
-    assert "more worse changes | | |" in diff_markdown.render(large())
+    assert "more entries | | |" in diff_markdown.render(large())
+
+
+def test_many_lost_parts_are_counted() -> None:
+    new = replace(base(), coverage=replace(base().coverage, absent=[f"db-{i}" for i in range(12)]))
+
+    assert "**Worse:** and 2 more parts not covered any more" in diff_markdown.render(compare(base(), new))
 
 
 def test_the_markdown_folds_everything_and_escapes_names() -> None:

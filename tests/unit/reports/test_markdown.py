@@ -101,7 +101,18 @@ def test_sections_without_any_room_are_named_in_one_sentence(monkeypatch: pytest
     text = markdown.render(Content(PLANS["breached"]()))
 
     assert "<details>" not in text
-    assert "The details are left out: the comment has a limit, and <code>--format json</code> has all." in text
+    assert "More details are left out: the comment has a limit, and <code>--format json</code> has all." in text
+
+
+def test_a_report_fits_whatever_the_names_are() -> None:
+    plan = PLANS["breached"]()
+    long = "@" * 5_000
+    flows = [replace(flow, reason=f"{long} {i}", rule=f"{i}") for i, flow in enumerate(plan.flows)]
+    named = replace(plan, flows=flows, project=replace(plan.project, name=long))
+    text = markdown.render(Content(named))
+
+    assert len(text.encode()) <= markdown.MAX_BYTES
+    assert re.search(r"and [0-9]+ more entries", text)
 
 
 HOSTILE = "x|y `z` </details> @team #12 **b** [l](https://e.example) www.evil.example ![i](u) \n# h\n\u202e<img>"
