@@ -25,6 +25,7 @@ from cloison.reports.sections import (
     toleration_section,
 )
 from cloison.reports.text import paragraph, render_lines, styled_line
+from cloison.reports.use_section import use_section
 from cloison.verdict.judge import Judgement
 from cloison_view.action_items import action_items, drifted_flows, scoped_ports, tolerations
 from cloison_view.alike import fold
@@ -71,6 +72,7 @@ def render(proof: Proof, *, color: bool, width: int, strict: bool) -> str:
         or _nothing_section(proof, available_width),
         _drift(summary, available_width, limits),
         [] if strict else toleration_section(tolerations(summary), summary, available_width, limits),
+        use_section(proof, available_width, limits),
         risk_section(proof, available_width),
         _notes(proof, available_width, limits),
         _coverage(proof, summary, available_width),

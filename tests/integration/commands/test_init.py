@@ -15,6 +15,7 @@ from cloison import cli
 from cloison.compose import project as compose_project
 from cloison.engine import compose_cli, select
 from cloison.observe.live_connections import live_connections
+from cloison.reports.terminal import render
 
 pytestmark = pytest.mark.engine
 CLIENT = """
@@ -72,6 +73,18 @@ def test_the_project_is_proven_with_the_policy_that_init_writes(
     capsys.readouterr()
     assert 0 == cli.run(["init", *options(running)])
     assert rules["allow"] == yaml.safe_load(capsys.readouterr().out)["x-cloison"]["allow"], "no probe shows a need"
+
+
+def test_a_proof_says_which_lines_are_in_use(running: Lab) -> None:
+    rules = {"allow": ["web -> db:3306", "web -> admin:80"]}
+    running.write({**project(), "x-cloison": rules})
+    proof = running.prove()
+
+    assert proof.in_use is not None
+    assert ("web", "db", 3306) in {(part.source, part.target, part.port) for part in proof.in_use}
+    shown = render(proof, color=False, width=100, strict=False)
+    assert re.search(r"in use          web -> db:3306 \(web -> db:3306: [0-9]+ connections?\)", shown)
+    assert "not in use now  web -> admin:80" in shown
 
 
 def test_a_foreign_container_on_a_network_of_the_project_is_tolerated(
