@@ -21,10 +21,9 @@ from cloison.draft.named_hosts import NamedHost, named_hosts
 from cloison.draft.need import Need, port_ranges
 from cloison.draft.usual_ports import IMAGE_PORTS, image_name
 from cloison.model.flow import HOST, OUTSIDE, SERVICE_PREFIX, Protocol, service_place
+from cloison.predict.host_names import ENGINE_HOST_NAMES
 from cloison.verdict.flow_enumeration import declared_ports
 
-ENGINE_HOST_NAMES: Final = frozenset({"host.docker.internal", "gateway.docker.internal"})
-"""Names of the engine's machine: https://docs.docker.com/desktop/features/networking/"""
 PUBLIC_NAME: Final = re.compile(r"(?:[A-Za-z0-9-]+\.)+(?!local$|localhost$|internal$|lan$|home$|test$)[A-Za-z]{2,}")
 EGRESS_VARIABLE: Final = re.compile(
     r"SMTP|MAIL|WEBHOOK|S3_|API_|OAUTH|OIDC|ISSUER|SENTRY|UPSTREAM|REMOTE|REGISTRY|ENDPOINT", re.IGNORECASE

@@ -75,7 +75,8 @@ def draft(project: Project, needs: Iterable[Need], assumed: Assumptions, more: S
     check_addresses(project)
     kept, left_out, judged = _connecting(project, certain(project, needs), assumed)
     allow, open_flows = rules(kept), [*judged.open()]
-    found = [*_tolerated(project, open_flows), *(Tolerated(entry, 0) for entry in (*more, *_in_host_network(project)))]
+    by_file = [flow for flow in open_flows if not _is_to_host_network(project, flow)]
+    found = [*_tolerated(project, by_file), *(Tolerated(entry, 0) for entry in (*more, *_in_host_network(project)))]
     return Draft(
         tuple(allow),
         tuple(sorted(found, key=lambda known: (not known.is_loopback, "network" not in known.entry))),
@@ -165,10 +166,22 @@ def _is_open(item: JudgedFlow) -> bool:
 
 
 def _tolerated(project: Project, flows: Iterable[Flow]) -> Iterator[Tolerated]:
-    for entry, covered in grouped_tolerations(project, flows):
+    for entry, covered in _merged(grouped_tolerations(project, flows)):
         only_loopback = all(_is_published_on_loopback(project, flow) for flow in covered)
         shown = {**entry, "why": ON_LOOPBACK} if only_loopback else entry
         yield Tolerated(shown, len(covered), only_loopback)
+
+
+def _merged(
+    groups: Iterable[tuple[TolerationEntry, frozenset[Flow]]],
+) -> Iterator[tuple[TolerationEntry, frozenset[Flow]]]:
+    """Yield the entries, those with the same flow and different reasons as one."""
+    found: dict[str, list[tuple[TolerationEntry, frozenset[Flow]]]] = {}
+    for entry, covered in groups:
+        found.setdefault(str(entry.get("flow") or f"network {entry['network']}"), []).append((entry, covered))
+    for held in found.values():
+        reasons = dict.fromkeys(str(entry["why"]) for entry, _ in held)
+        yield {**held[0][0], "why": "; ".join(reasons)}, frozenset().union(*(covered for _, covered in held))
 
 
 def _is_published_on_loopback(project: Project, flow: Flow) -> bool:
@@ -189,6 +202,12 @@ def _in_host_network(project: Project) -> Iterator[TolerationEntry]:
         if service.network_mode == HOST and service.replicas:
             yield {"flow": f"{OUTSIDE} -> {name}", "why": SHARES_HOST}
             yield {"flow": f"* -> {name}", "why": SHARES_HOST}
+
+
+def _is_to_host_network(project: Project, flow: Flow) -> bool:
+    """Whether the tolerations of `_in_host_network` cover a flow."""
+    service, source = project.services.get(flow.endpoint.place), flow.vantage.place
+    return service is not None and service.network_mode == HOST and (source == OUTSIDE or source in project.services)
 
 
 def _not_nameable(project: Project, flows: Iterable[Flow]) -> Iterator[str]:

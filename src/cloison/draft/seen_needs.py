@@ -90,6 +90,31 @@ class Places:
         return (place(self.project, owner) if owner else HOST), port
 
 
+Counted = Counter[tuple[str, str, Protocol, int]]
+"""The number of connections by source, target, protocol and port; to the outside, the port is 0."""
+
+
+def counted_connections(
+    project: Project,
+    facts: Facts,
+    connections: Iterable[Connection],
+    host_owners: Mapping[tuple[Protocol, int], str],
+) -> Counted:
+    """Return the numbers of the connections that start at a service, or reach one from the outside."""
+    places = Places(project, facts, host_owners)
+    # A connection has entries in the tables of both its ends, before and after a translation.
+    unique = {
+        (places.source(item.source), *places.target(item.protocol, item.target, item.port), item.protocol,
+         item.source, item.source_port)
+        for item in connections
+    }  # fmt: skip
+    return Counter(
+        (source, target, protocol, 0 if target == OUTSIDE else port)
+        for source, target, port, protocol, *_ in unique
+        if _is_need(project, source, target)
+    )
+
+
 def seen_needs(
     project: Project,
     facts: Facts,
@@ -98,13 +123,6 @@ def seen_needs(
     when: str,
 ) -> list[Need]:
     """Return the needs that connections show, sorted; `when` says when they were seen, as `at 14:02`."""
-    places = Places(project, facts, host_owners)
-    # A connection has entries in the tables of both its ends, before and after a translation.
-    unique = {
-        (places.source(item.source), *places.target(item.protocol, item.target, item.port), item.protocol,
-         item.source, item.source_port)
-        for item in connections
-    }  # fmt: skip
     # The probes of a proof go to UDP ports at which nothing listens, and their entries outlive it for half a minute.
     receiving = {
         (target, port)
@@ -112,22 +130,18 @@ def seen_needs(
         for p, port in ports
         if p is Protocol.UDP
     }
-    counted = Counter((source, target, protocol, port) for source, target, port, protocol, *_ in unique)
+    found: Counted = Counter()
+    for (source, target, protocol, port), number in counted_connections(
+        project, facts, connections, host_owners
+    ).items():
+        if target == OUTSIDE:  # where a policy has no ports
+            found[source, target, Protocol.TCP, 0] += number
+        elif protocol is not Protocol.UDP or (target, port) in receiving:
+            found[source, target, protocol, port] += number
     return sorted(
-        Need(source, target, protocol, 0 if target == OUTSIDE else port, origin=_seen(number, when))
-        for (source, target, protocol, port), number in _without_ports_of_outside(counted).items()
-        if _is_need(project, source, target) and (protocol is not Protocol.UDP or (target, port) in receiving)
+        Need(source, target, protocol, port, origin=_seen(number, when))
+        for (source, target, protocol, port), number in found.items()
     )
-
-
-def _without_ports_of_outside(
-    counted: Counter[tuple[str, str, Protocol, int]],
-) -> Counter[tuple[str, str, Protocol, int]]:
-    """Return the numbers with one entry for all connections of a place to the outside, where a policy has no ports."""
-    found: Counter[tuple[str, str, Protocol, int]] = Counter()
-    for (source, target, protocol, port), number in counted.items():
-        found[(source, target, Protocol.TCP, 0) if target == OUTSIDE else (source, target, protocol, port)] += number
-    return found
 
 
 def _seen(number: int, when: str) -> str:

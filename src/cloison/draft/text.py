@@ -16,7 +16,7 @@ from cloison.model.flow import HOST, OUTSIDE
 from cloison.model.text import listed, printable_line
 from cloison.plan.tolerations import TolerationEntry
 
-PLAIN: Final = re.compile(r"[A-Za-z](?:[A-Za-z0-9 ,>/._-]|:(?! ))*(?<![: ])")
+PLAIN: Final = re.compile(r"[A-Za-z](?:[A-Za-z0-9 ,;>/._-]|:(?! ))*(?<![: ])")
 """Texts that YAML reads as strings without quotes: no comment, no key, no indicator at the beginning."""
 YAML_KEYWORDS: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 COMMENT_COLUMN: Final = 40

@@ -166,7 +166,7 @@ def _label(flow: Flow) -> tuple[str, str]:
     if end.place == OUTSIDE:
         return name, ""
     if end.service_port == ANY_PORT:
-        return f"{name}, any other port", end.protocol
+        return f"{name} at any other port", end.protocol
     last = f"-{end.last_port}" if end.last_port else ""
     published = " as published on the host" if end.kind is EndpointKind.PUBLISHED else ""
     return f"{name}:{end.service_port}{last}/{end.protocol}{published}", ""
@@ -177,7 +177,7 @@ def _labels(labels: Sequence[tuple[str, str]]) -> str:
     protocols: dict[str, list[str]] = {}
     for name, protocol in sorted(labels, key=lambda label: (bool(label[1]), label)):
         protocols.setdefault(name, []).append(protocol)
-    return ", ".join(f"{name} of {held[0]}" if held[0] and len(held) == 1 else name for name, held in protocols.items())
+    return joined(f"{name} of {held[0]}" if held[0] and len(held) == 1 else name for name, held in protocols.items())
 
 
 def _intent(project: Project, row: _Row) -> str:

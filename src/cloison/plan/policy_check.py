@@ -59,10 +59,14 @@ def mistakes(project: Project, assumed: Assumptions) -> list[Mistake]:
         *_unused_groups(project, rules),
         *_without_effect(project, rules, assumed),
     ]
-    first = {
-        mistake.where: mistake for mistake in reversed(found)
-    }  # one line has one mistake: the first that was found
+    # One line has one mistake: the first that was found.
+    first = {_line(mistake.where): Mistake(_line(mistake.where), mistake.says) for mistake in reversed(found)}
     return sorted(first.values(), key=lambda mistake: _position(mistake.where))
+
+
+def _line(where: str) -> str:
+    """Return the position of a line; the one of a tolerated flow ends with its key."""
+    return where.removesuffix(".flow")
 
 
 def _position(where: str) -> tuple[str, int, str]:
@@ -108,9 +112,11 @@ def _covered(rules: Iterable[PolicyRule]) -> Iterator[Mistake]:
         for other_number, (other, others) in enumerate(lines.items()):
             if where != other and _is_covered(held, others):
                 if not _is_covered(others, held):
-                    yield Mistake(where, f'"{held[0].text}" is covered by {other} ("{others[0].text}"); remove it')
+                    yield Mistake(
+                        where, f'"{held[0].text}" is covered by {_line(other)} ("{others[0].text}"); remove it'
+                    )
                 elif number > other_number:
-                    yield Mistake(where, f'"{held[0].text}" repeats {other} ("{others[0].text}"); remove it')
+                    yield Mistake(where, f'"{held[0].text}" repeats {_line(other)} ("{others[0].text}"); remove it')
 
 
 def _is_covered(rules: Iterable[PolicyRule], others: Iterable[PolicyRule]) -> bool:

@@ -208,6 +208,20 @@ class AdvicePart(Part, frozen=True):
     flows: list[Position]
 
 
+Transport = Literal["tcp", "udp"]
+"""The protocols of connections that stand."""
+
+
+class UsePart(Part, frozen=True):
+    """The connections between two places at one port that stood when the proof began; the outside has the port 0."""
+
+    source: str
+    target: str
+    protocol: Transport
+    port: SafeInteger
+    connections: SafeInteger
+
+
 class Proof(Part, frozen=True):
     """The proof document; times are UTC in RFC 3339 format, durations are milliseconds."""
 
@@ -232,6 +246,8 @@ class Proof(Part, frozen=True):
     """The longest time of the proof: flows without an answer after it are unknown; 0 in older documents."""
     advice: list[AdvicePart] = msgspec.field(default_factory=list)
     """About flows that the file decides: breaches by the file, and needed connections that it closes."""
+    in_use: list[UsePart] | None = None
+    """The connections of the services that stood when the proof began; None where they were not read."""
 
     def __post_init__(self) -> None:
         if any(f.vantage >= len(self.vantages) or f.endpoint >= len(self.endpoints) for f in self.flows):
@@ -256,6 +272,8 @@ class RunContext(Part, frozen=True):
     """The longest time of the proof."""
     advice: tuple[AdvicePart, ...] = ()
     """What to do about flows that the file decides."""
+    in_use: tuple[UsePart, ...] | None = None
+    """The connections that stood when the proof began, None where they were not read."""
 
 
 def canonical(document: Part) -> bytes:

@@ -19,6 +19,7 @@ from cloison.reports.limits import FULL, MAX_NAMES, Limits, limits_for, more, na
 from cloison.reports.risk_section import risk_section
 from cloison.reports.sections import connection_lines, join_sections, matrix_section, toleration_section
 from cloison.reports.text import paragraph, render_lines, styled_line
+from cloison.reports.use_section import use_section
 from cloison.reports.verdict_line import last_words, strict_note, verdict_mark
 from cloison.verdict.judge import Judgement
 from cloison_view.action_items import drifted_flows, scoped_ports, tolerations
@@ -62,6 +63,7 @@ def render(proof: Proof, *, color: bool, width: int, strict: bool, full: bool = 
         _drift(summary, available_width, limits),
         matrix_section(summary, available_width, limits),
         [] if strict else toleration_section(tolerations(summary), summary, available_width, limits),
+        use_section(proof, available_width, limits),
         risk_section(proof, available_width, limits),
         _notes(proof, available_width, limits),
         _coverage(proof, summary, available_width),

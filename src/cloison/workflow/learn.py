@@ -47,9 +47,12 @@ def _learned(project: Project, needs: Sequence[Need], seconds: float, progress: 
     from cloison.engine import connection, select
     from cloison.observe import live_connections
 
+    elsewhere = Learned(needs, notes=[f"The engine is on another machine, so {FILE_ALONE}."])
+    if not connection.socket_path():  # a machine that does not answer would keep a draft waiting
+        return elsewhere
     with connection.engine_connection() as found:
         if not found.is_local():
-            return Learned(needs, notes=[f"The engine is on another machine, so {FILE_ALONE}."])
+            return elsewhere
     with closing(select.engine()) as engine:
         live = live_connections.live_connections(engine, project, seconds, progress)
     if not live_connections.running(project, live.facts):

@@ -121,6 +121,7 @@ def _observe_and_judge(
     from cloison.engine import select as engine_select
     from cloison.observe import dropped_packets  # resolved() has imported these modules
     from cloison.observe import session as observe_session
+    from cloison.workflow import standing
 
     started = datetime.now(UTC)
     policy_rules = policy.policy(project)
@@ -132,6 +133,7 @@ def _observe_and_judge(
         observe_session.probe_session(engine, project, stand_ins, external) as session,
     ):
         _require_running_container(project, session.facts)
+        in_use = None if rehearsal else standing.in_use(session)  # before the probes
         inputs = ProofInputs(project, session.facts, policy_rules)
         probed_flows = _flows_to_probe(inputs, session.failures)
         predicted = predictor.predict(project, session.facts, probed_flows)
@@ -162,6 +164,7 @@ def _observe_and_judge(
     run_context = replace(
         run_context,
         findings=findings,
+        in_use=in_use,
         notes=(*run_context.notes, *dropping),
         advice=proof_advice(project, engine_facts.name, engine_facts.version, judged),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from contextlib import closing
 from typing import Any
 
@@ -15,6 +16,7 @@ from cloison import cli
 from cloison.compose import project as compose_project
 from cloison.engine import compose_cli, select
 from cloison.observe.live_connections import live_connections
+from cloison.reports.terminal import render
 
 pytestmark = pytest.mark.engine
 CLIENT = """
@@ -74,6 +76,18 @@ def test_the_project_is_proven_with_the_policy_that_init_writes(
     assert rules["allow"] == yaml.safe_load(capsys.readouterr().out)["x-cloison"]["allow"], "no probe shows a need"
 
 
+def test_a_proof_says_which_lines_are_in_use(running: Lab) -> None:
+    rules = {"allow": ["web -> db:3306", "web -> admin:80"]}
+    running.write({**project(), "x-cloison": rules})
+    proof = running.prove()
+
+    assert proof.in_use is not None
+    assert ("web", "db", 3306) in {(part.source, part.target, part.port) for part in proof.in_use}
+    shown = render(proof, color=False, width=100, strict=False)
+    assert re.search(r"in use          web -> db:3306 \(web -> db:3306: [0-9]+ connections?\)", shown)
+    assert "not in use now  web -> admin:80" in shown
+
+
 def test_a_foreign_container_on_a_network_of_the_project_is_tolerated(
     running: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,6 +103,25 @@ def test_a_foreign_container_on_a_network_of_the_project_is_tolerated(
         assert 0 == cli.run(["prove", *options(running), *more]), capsys.readouterr().out
     finally:
         docker("rm", "--force", name)
+
+
+def test_a_project_with_the_hosts_network_and_a_shared_namespace_is_proven(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    services = {
+        "agent": service(port, network_mode="host"),
+        "owner": service(8000, networks=["front"], ports=["127.0.0.1::8000"]),
+        "side": service(9000, network_mode="service:owner"),
+        "web": service(80, networks=["front"], expose=["80"], deploy={"replicas": 2}),
+    }
+    lab.up({"services": services, "networks": {"front": {}}})
+    assert 0 == cli.run(["init", *lab.selection.options])
+    (lab.folder / "policy.yaml").write_text(capsys.readouterr().out)
+
+    more = ["-f", str(lab.folder / "policy.yaml")]
+    assert 0 == cli.run(["prove", *lab.selection.options, *more]), capsys.readouterr().out
 
 
 def test_a_stopped_project_is_drafted_from_its_file(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:

@@ -135,11 +135,21 @@ def test_without_a_compose_file_there_is_nothing_to_write(folder: Path, capsys: 
     assert "no Compose file was found" in capsys.readouterr().err
 
 
-def test_without_an_engine_the_draft_is_made_from_the_file_alone(
+def test_with_an_engine_elsewhere_the_draft_is_made_from_the_file_alone(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert 0 == cli.run(["init", "--learn", "1h"])
-    assert "the draft is made from the file alone" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "The engine is on another machine, so the draft is made from the file alone." in said
+
+
+def test_with_an_engine_that_does_not_answer_the_draft_is_made_from_the_file_alone(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{folder}/no.sock")
+
+    assert 0 == cli.run(["init"])
+    assert "No running project was looked at, so the draft is made from the file alone: " in capsys.readouterr().err
 
 
 def test_without_root_the_draft_is_made_from_the_file_alone(

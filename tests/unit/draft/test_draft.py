@@ -87,9 +87,21 @@ def test_a_service_in_the_hosts_network_tolerates_what_it_will_listen_on() -> No
     found = drafted({"agent": service(network_mode="host"), "off": service(network_mode="host", scale=0)})
 
     assert {"outside -> agent", "* -> agent"} <= tolerated(found).keys()
+    named = (Need("web", "agent", port=9100),)
+    more = drafted({"agent": service(network_mode="host"), "web": service("front")}, more=named)
+    assert ["web -> agent:9100"] == [rule.text for rule in more.allow]
+    assert not any(":9100" in flow for flow in tolerated(more)), "the two lines cover the port, too"
     assert {SHARES_HOST} == {why for flow, why in tolerated(found).items() if flow.endswith("-> agent")}
     assert not any("off" in flow for flow in tolerated(found))
     assert "open where the project runs" in text.block(found, "x")
+
+
+def test_two_reasons_for_one_flow_are_one_line() -> None:
+    services = {"agent": service(network_mode="host"), "web": service("front", ports=("80:80",))}
+    flows = [item.entry.get("flow") for item in drafted(services).tolerate]
+
+    assert 1 == flows.count("agent -> web")
+    assert "; " in tolerated(drafted(services))["agent -> web"]
 
 
 def test_a_flow_to_a_place_whose_name_a_service_has_is_named() -> None:

@@ -33,7 +33,8 @@ def test_every_port_of_a_service_is_explained_in_few_sentences() -> None:
 
     assert 5 == len(found)
     assert any(
-        line.startswith("app -> db, any other port: the policy tolerates it by x-cloison.tolerate[0]") for line in found
+        line.startswith("app -> db at any other port: the policy tolerates it by x-cloison.tolerate[0]")
+        for line in found
     )
     assert '  To allow it, add "app -> db" to x-cloison.allow. To have it closed, remove x-cloison.tolerate[0]' in str(
         found
@@ -41,7 +42,7 @@ def test_every_port_of_a_service_is_explained_in_few_sentences() -> None:
 
 
 def test_a_port_that_nothing_declares_is_one_of_the_others() -> None:
-    assert told("app", "db:9999/udp")[1].startswith("app -> db, any other port of udp: the policy tolerates it")
+    assert told("app", "db:9999/udp")[1].startswith("app -> db at any other port of udp: the policy tolerates it")
 
 
 def test_a_breach_says_how_to_close_allow_or_tolerate_it() -> None:

@@ -132,6 +132,13 @@ def test_tolerations_that_repeat_or_cover_nothing_are_mistakes() -> None:
     ] == found({**POLICY, "tolerate": tolerate})
 
 
+def test_tolerated_flows_are_sorted_by_number_too() -> None:
+    tolerate = [{"flow": "app -> host", "why": str(number)} for number in range(11)]
+    positions = [m.partition(":")[0] for m in found({**POLICY, "tolerate": tolerate})]
+
+    assert [f"x-cloison.tolerate[{i}]" for i in range(1, 11)] == positions
+
+
 def test_a_toleration_of_the_hosts_network_shows_when_the_project_runs() -> None:
     tolerate = [*POLICY["tolerate"], {"flow": "app -> agent", "why": "x"}]
 
