@@ -13,17 +13,17 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cloison.commands.ledger_delivery import LedgerClient
 from cloison.commands.options import OutputOptions, ProofOptions
 from cloison.engine.compose_cli import Selection
 from cloison.errors import BREACHED, OutputError, UsageError
 from cloison.proof.schema import Proof
 from cloison.reports import REPORTS, RenderOptions
 from cloison.verdict.judge import Judgement
-from cloison.workflow.prove import prove
-from cloison.workflow.request import Request
+
+if TYPE_CHECKING:
+    from cloison.commands.ledger_delivery import LedgerClient
 
 TERMINAL: Final = "terminal"
 PIPED_WIDTH: Final = 100
@@ -31,6 +31,9 @@ PIPED_WIDTH: Final = 100
 
 def prove_and_report(selection: Selection, proof_options: ProofOptions, ledger_client: LedgerClient | None) -> int:
     """Prove the project, write the reports, send the proof, and return the exit code."""
+    from cloison.workflow.prove import prove  # has parts that only Linux has, and `plan` runs everywhere
+    from cloison.workflow.request import Request
+
     with status() as progress:
         proof = prove(Request(selection, proof_options.timeout, proof_options.deadline), progress)
     delivery = ledger_client.enqueue(proof) if ledger_client else None

@@ -26,8 +26,10 @@ def command(selection: Selection, proof_options: ProofOptions) -> int:
     No image of the file runs, nothing is downloaded, and no port or name of a running project is
     used. Needs the engine, as `cloison prove` does.
     """
+    from cloison.commands import operating_system
     from cloison.commands import output as commands_output
 
+    operating_system.check("rehearse")
     commands_output.report_paths(proof_options.formats, proof_options.output)
     with commands_output.status() as progress:
         proof = rehearse(selection, proof_options.timeout, progress, deadline=proof_options.deadline)
@@ -41,10 +43,10 @@ def rehearse(
 
     Raises a CloisonError when the project cannot be resolved or the engine does not answer: see `errors`.
     """
-    from cloison.workflow.prove import PROBE_MODULES, resolved, run_request
+    from cloison.workflow.prove import probe_modules, resolved, run_request
 
     progress("resolving the Compose file")
-    document = resolved(selection, "cloison.rehearse.environment", *PROBE_MODULES)
+    document = resolved(selection, *probe_modules("cloison.rehearse.environment"))
     from cloison.remote.protocol import AgentRequest
 
     return run_request(AgentRequest(dict(document), timeout, is_rehearsal=True, deadline=deadline), progress)
