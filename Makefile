@@ -1,7 +1,7 @@
 # The main targets are up and test. Each target runs a script in setup/.
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean prove test test-fast soak lint fmt bench dist image
+.PHONY: help up down clean prove test test-fast soak lint fmt bench docs dist image
 
 export CLOISON_GOAL = $@
 
@@ -39,6 +39,9 @@ fmt: ## format the code
 
 bench: ## run the benchmarks and write docs/benchmarks.md
 	@setup/bench.sh
+
+docs: ## build the documentation as a site, into site/
+	@setup/docs.sh
 
 dist: ## build wheel, source distribution, SBOM and provenance into dist/
 	@setup/dist.sh

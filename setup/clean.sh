@@ -19,7 +19,7 @@ inventory() {
   fi
   ! grep -qsxF "clone=$ROOT" /run/cloison/engine || echo "the engine that was started here (dockerd, its route and its firewall rules)"
   [[ -z $(managed_env_lines) ]] || echo ".env, the lines that make has written"
-  for name in .venv .cache app/ca/given.crt; do [[ ! -e $name ]] || echo "$name"; done
+  for name in .venv .cache site app/ca/given.crt; do [[ ! -e $name ]] || echo "$name"; done
 }
 
 confirm() {
@@ -59,7 +59,7 @@ for state in .cache/second-engine/*/state; do
   [[ ! -e $state ]] || run_in_foreground setup/second-engine.sh stop "$(basename -- "${state%/state}")"
 done
 remove_managed_settings
-rm -rf .venv .cache app/ca/given.crt
+rm -rf .venv .cache site app/ca/given.crt
 print_success "Everything was removed."
 [[ -z $used_images ]] || say "Not removed, because other containers use them: $used_images"
 [[ -z ${installed_packages:-} ]] || say "Not removed, because other programs may use them: $installed_packages"

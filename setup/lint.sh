@@ -25,5 +25,6 @@ check format .venv/bin/ruff format --check
 check mypy .venv/bin/mypy
 check imports .venv/bin/lint-imports
 check words .venv/bin/python setup/lint_words.py
+check links .venv/bin/python setup/lint_links.py
 if has_command shellcheck; then check shellcheck shell_scripts; else say "shellcheck is missing; make test installs it."; fi
 ((broken == 0)) || fail "The code does not pass its checks." "Fix what is listed above; make fmt formats the code."

@@ -6,7 +6,8 @@
 #   enter SUITE COMMAND...    runs a command in its namespaces, where the engine answers at the usual address
 #   stop SUITE                stops it and removes everything except the packages
 #
-#   SUITE                     a suite of Debian's, such as trixie; `installed` is the engine that this machine has
+#   SUITE                     a suite of Debian's, such as trixie; `installed` is the engine that this machine has, and
+#                             `installed-2` is one more of it
 #
 #   CLOISON_DEBIAN_MIRROR     the mirror of Debian's packages; default: the apt sources of this machine if it is a
 #                             Debian, else the default of mmdebstrap
@@ -85,7 +86,7 @@ fetch() {
 }
 
 ensure_packages() {
-  [[ $SUITE != installed && ! -e $SUITE_DIR/fetched ]] || return 0
+  [[ $SUITE != installed* && ! -e $SUITE_DIR/fetched ]] || return 0
   has_command mmdebstrap || fail "mmdebstrap is missing: it downloads the Debian packages of the second engine." \
     "Run apt-get install mmdebstrap, then try again."
   need_space "$SUITE_DIR" 1 "The engine of $SUITE"
@@ -219,7 +220,7 @@ enter() {
 }
 
 [[ -n $SUITE ]] || fail "setup/second-engine.sh needs the name of a Debian suite, such as trixie." "setup/second-engine.sh start SUITE"
-[[ $SUITE =~ ^[a-z]+$ ]] || fail "\"$SUITE\" is not a Debian suite: a suite has a name of lower-case letters." \
+[[ $SUITE =~ ^([a-z]+|installed-[0-9]+)$ ]] || fail "\"$SUITE\" is not a Debian suite: a suite has a name of lower-case letters." \
   "Name one, such as bookworm, trixie or sid, or installed, the engine of this machine: setup/second-engine.sh start SUITE"
 case ${1:-} in
   start) start ;;

@@ -9,17 +9,20 @@ unset PYTHONDONTWRITEBYTECODE # to compile every module for every process takes 
 export PYTHONFAULTHANDLER=1 # a child that crashes prints where
 # Four lanes run at the same time. Three of them wait most of the time: a test of theirs changes an engine and its host's
 # firewall, so no other test can run there meanwhile. `here` has this engine, `apart` one of the same version in namespaces
-# of its own (without egress from the machine), and `elsewhere` engines of other versions and Podman. `processor` needs no
-# engine but for one database; it keeps one core busy, and a second such lane would make others late. A test runs in the
-# last lane that names it; tests/unit/test_lanes.py checks that there is one.
-readonly LANES=(apart processor here elsewhere)
+# of its own (without egress from the machine), and `elsewhere` engines of other versions and Podman; `beside` begins when
+# `elsewhere` ends, and has one more like `apart`. `processor` needs no engine but for one database; it keeps one core
+# busy, and a second such lane would make others late. A test runs in the last lane that names it;
+# tests/unit/test_lanes.py checks that there is one.
+readonly LANES=(apart processor here beside elsewhere)
 declare -rA TESTS=(
   [apart]="tests/integration"
-  [processor]="tests/unit tests/ledger tests/property tests/e2e/setup tests/e2e/distribution"
+  [processor]="tests/unit tests/ledger tests/property tests/e2e/setup tests/e2e/docs tests/e2e/distribution"
   # The stack stays up to the end.
-  [here]="tests/integration/rehearse tests/property/engine tests/integration/remote/test_agent_image.py tests/integration/image tests/e2e/stack"
+  [here]="tests/property/engine tests/integration/remote/test_agent_image.py tests/integration/image tests/e2e/stack"
+  [beside]="tests/integration/rehearse tests/integration/remote"
   [elsewhere]="tests/integration/engine tests/integration/podman tests/property/engine/test_second_engines.py"
 )
+readonly ENGINES=(installed installed-2) # of the lanes `apart` and `beside`
 readonly TEST_IMAGE=cloison/ledger:latest # tests/integration/compose_project.py
 
 # The files whose branches are covered to the last one: the modules that import-linter keeps pure, so the list is one.
@@ -56,14 +59,16 @@ lane() {
     "${tests[@]}" "${ignored[@]}" 2>&1
 }
 
-# Without egress nothing can be pulled there, so it gets the images of its tests from this engine.
-start_engine_apart() {
-  local agent
+# Without egress nothing can be pulled there, so they get the images of their tests from this engine.
+start_engines_apart() {
+  local agent engine
   docker image inspect "$TEST_IMAGE" >/dev/null 2>&1 || step test-image "Building the image of the tests" docker compose build app
   agent=$(agent_image)
-  setup/second-engine.sh start installed
-  at_exit stop_engine_apart
-  docker save "$TEST_IMAGE" "$agent" | setup/second-engine.sh enter installed docker load --quiet >/dev/null
+  at_exit stop_engines_apart
+  for engine in "${ENGINES[@]}"; do
+    setup/second-engine.sh start "$engine"
+    docker save "$TEST_IMAGE" "$agent" | setup/second-engine.sh enter "$engine" docker load --quiet >/dev/null
+  done
 }
 
 agent_image() { # builds the image of the agent, and prints its name
@@ -74,7 +79,10 @@ with connection.engine_connection() as engine:
     print(agent_image.image(engine.api, lambda _: None))'
 }
 
-stop_engine_apart() { setup/second-engine.sh stop installed; }
+stop_engines_apart() {
+  local engine
+  for engine in "${ENGINES[@]}"; do setup/second-engine.sh stop "$engine"; done
+}
 
 # The checks of the code run while the engine starts and the images are built.
 start_checks() {
@@ -94,16 +102,23 @@ checks_pass() {
 
 all_lanes() {
   local code=0 name number lanes=()
-  for name in processor elsewhere; do
-    lane "$name" >".cache/log/$name.log" &
-    lanes+=($!)
-  done
-  lane apart setup/second-engine.sh enter installed >.cache/log/apart.log &
+  lane processor >.cache/log/processor.log &
+  lanes+=($!)
+  elsewhere_then_beside >.cache/log/elsewhere.log &
+  lanes+=($!)
+  lane apart setup/second-engine.sh enter "${ENGINES[0]}" >.cache/log/apart.log &
   lanes+=($!)
   lane here | tee_log here || code=$?
   for number in "${lanes[@]}"; do wait "$number" || code=$?; done
-  cat .cache/log/{apart,elsewhere,processor}.log
+  cat .cache/log/{apart,beside,elsewhere,processor}.log
   ((code == 0)) || list_failures
+}
+
+elsewhere_then_beside() {
+  local code=0
+  lane elsewhere || code=$?
+  lane beside setup/second-engine.sh enter "${ENGINES[1]}" >.cache/log/beside.log || code=$?
+  return "$code"
 }
 
 # tee_log NAME: pass on what comes and keep it, to its end: a signal that ends the others would cut off their last words.
@@ -150,7 +165,7 @@ if (($#)); then
   checks_pass
   run_in_foreground .venv/bin/pytest "$@"
 else
-  start_engine_apart
+  start_engines_apart
   checks_pass
   run_in_foreground all_lanes
   core_is_covered # a part of the tests covers a part of the code

@@ -1,15 +1,21 @@
 """Signals and Hypothesis profiles for every test.
 
-Rules: a property is tried on the same examples in every run, and no database of examples is kept between runs. It
-covers no branch, because measuring takes longer than the examples, unless its module is marked with `covers`.
+Rules: a property is tried on the same examples in every run, and no database of examples is kept between runs. The
+unit tests alone cover branches, because measuring takes longer than the tests; their properties do not, unless the
+module is marked with `covers`.
 `make test` uses the profile `full`, which is loaded here; `make test-fast` passes --hypothesis-profile=fast.
 """
 
 import signal
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+UNIT_TESTS = Path(__file__).parent / "unit"
+UNMEASURED = (UNIT_TESTS / "cloison_view", UNIT_TESTS / "docs")
+"""Tests of what is not in src/cloison."""
 
 # A shell starts a background job with SIGINT ignored, and children inherit that: a Ctrl-C that a test sends would reach
 # none of them.
@@ -21,8 +27,12 @@ settings.load_profile("full")
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
-    """Leave the tests of properties out of the measurement of branches."""
+    """Leave properties, and what is no unit test of src/cloison, out of the measurement of branches."""
     for item in items:
         is_property = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
-        if is_property and not item.get_closest_marker("covers"):
+        if (is_property or not _is_measured(item.path)) and not item.get_closest_marker("covers"):
             item.add_marker(pytest.mark.no_cover)
+
+
+def _is_measured(file: Path) -> bool:
+    return file.is_relative_to(UNIT_TESTS) and not any(map(file.is_relative_to, UNMEASURED))

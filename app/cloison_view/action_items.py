@@ -117,9 +117,9 @@ def action_items(summary: Summary, *, strict: bool = False, advise: Advise | Non
         ActionItem(
             judgement,
             cause,
-            _reasons(summary, judgement, group),
+            reasons(summary, judgement, group),
             remedy if isinstance(remedy, Advice) else NO_ADVICE,
-            tuple(_reported(summary, judgement, group)),
+            tuple(reported_connections(summary, judgement, group)),
         )
         for (judgement, cause, remedy), group in groups.items()
     ]
@@ -132,9 +132,13 @@ def tolerations(summary: Summary) -> list[TolerationSummary]:
     for position in summary.positions_where(TOLERATED):
         covered.setdefault(summary.records.value(position, "intended_by"), []).append(position)
     return [
-        TolerationSummary(what, why, tuple(_reported(summary, TOLERATED, covered.get(TOLERATE_LINE.format(i), ()))))
+        TolerationSummary(what, why, tuple(reported_connections(summary, TOLERATED, covered.get(_toleration(i), ()))))
         for i, (what, why) in enumerate(summary.records.tolerations)
     ]
+
+
+def _toleration(position: int) -> str:
+    return TOLERATE_LINE.format(position)
 
 
 def drifted_flows(summary: Summary) -> dict[tuple[str, str], list[int]]:
@@ -157,7 +161,7 @@ def scoped_ports(summary: Summary, flows: Iterable[int]) -> list[ScopedPort]:
     return found
 
 
-def _reasons(summary: Summary, judgement: str, flows: Iterable[int]) -> tuple[str, ...]:
+def reasons(summary: Summary, judgement: str, flows: Iterable[int]) -> tuple[str, ...]:
     """Return the reasons that differ in more than a name, an address or a port: one for each rule and outcome."""
     records, first_reasons = summary.records, dict[tuple[str, ...], str]()
     for position in flows:
@@ -170,7 +174,7 @@ def _reasons(summary: Summary, judgement: str, flows: Iterable[int]) -> tuple[st
     return tuple(dict.fromkeys(first_reasons.values()))
 
 
-def _reported(summary: Summary, judgement: str, flows: Iterable[int]) -> Iterator[ReportedConnection]:
+def reported_connections(summary: Summary, judgement: str, flows: Iterable[int]) -> Iterator[ReportedConnection]:
     """Yield the connections of flows; many ports of the host that differ in nothing else are one."""
     found: dict[tuple[str, str, TargetPort | None], dict[Pair, list[int]]] = {}
     for pair, group in summary.grouped(flows).items():

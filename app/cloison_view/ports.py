@@ -70,7 +70,10 @@ ScopedPort = tuple[str, TargetPort, str]
 def group_by_ports(
     connections: Iterable[ScopedPort], ports_of_places: Mapping[str, Sequence[TargetPort]]
 ) -> list[tuple[str, str]]:
-    """Return connections as (sources, ports) in words: sources with the same ports share one line."""
+    """Return connections as (sources, ports) in words: sources with the same ports share one line.
+
+    A place whose ports are all there is named by its name alone, if `ports_of_places` has them.
+    """
     ports_by_source: dict[str, list[tuple[TargetPort, str]]] = {}
     for source, port, scope in connections:
         ports_by_source.setdefault(source, []).append((port, scope))
@@ -92,7 +95,7 @@ def _describe_ports(
     parts: list[str] = []
     for (place, scope), group in groupby(ports, key=lambda item: (item[0].place, item[1])):
         ends = [end for end, _ in group]
-        names = [display_name(place)] if len(ends) == len(ports_of_places[place]) else named_ports(ends)
+        names = [display_name(place)] if len(ends) == len(ports_of_places.get(place, ())) else named_ports(ends)
         parts += [name + scope for name in names]
     return tuple(parts)
 

@@ -19,7 +19,7 @@ from cloison.plan.scenario import Scenario, build_scenario, scenario_of
 from cloison.plan.synthetic_facts import Assumptions
 
 Body = dict[str, Any]
-NAMES: Final = tuple(f"s{number}" for number in range(11))
+NAMES: Final = tuple(f"s{number}" for number in range(9))
 PLACES: Final = st.sampled_from([*NAMES, "*", "backends", "outside", "host"])
 TARGETS: Final = st.sampled_from(["", ":80", ":3000", ":5001-5003/udp", ":5004/udp", ":5000-5009/udp"])
 FLOWS: Final = st.builds("{} -> {}{}".format, PLACES, PLACES, TARGETS)
@@ -96,7 +96,7 @@ def _as_canary(key: tuple[Any, ...]) -> tuple[Any, ...]:
     return (source, target, protocol, 0, network, version, "canary", loopback)
 
 
-@settings(max_examples=min(24, settings().max_examples))
+@settings(max_examples=min(12, settings().max_examples))
 @given(documents(), st.sampled_from(["20.10", "26.1", "28.5"]))
 def test_a_class_and_a_range_have_the_fate_of_all_their_members(document: Body, engine: str) -> None:
     try:

@@ -6,8 +6,8 @@ Each decorator adds click options to a verb and passes their values on as one ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -71,11 +71,15 @@ def selection(function: Callable[..., R]) -> Callable[..., R]:
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
-    """Which reports are written, and where; `strict` makes a tolerated breach fail."""
+    """Which reports are written, and where; `strict` makes a tolerated breach fail.
+
+    With a `baseline`, the name of an earlier document, only what is worse fails.
+    """
 
     formats: tuple[str, ...]
     output: Path | None
     strict: bool
+    baseline: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +132,9 @@ def proof_options(function: Callable[..., R]) -> Callable[..., R]:
 
     @wraps(function)
     def wrapper(timeout: float, deadline: float | None, **others: Any) -> R:
-        formats, output, strict = (others.pop(name) for name in ("formats", "output", "strict"))
-        return function(proof_options=ProofOptions(formats, output, strict, timeout, deadline or 0), **others)
+        formats, output, strict, baseline = (others.pop(name) for name in ("formats", "output", "strict", "baseline"))
+        given = ProofOptions(formats, output, strict, timeout, deadline or 0, baseline=baseline)
+        return function(proof_options=given, **others)
 
     timeout = click.option(
         "--timeout",
@@ -148,31 +153,49 @@ def proof_options(function: Callable[..., R]) -> Callable[..., R]:
         help="Seconds after which the proof ends; flows without an answer are unknown.  "
         "[default: 30 or more, by the number of flows]",
     )
-    return _add_output_options(REPORTS, timeout(deadline(wrapper)))
+    return _add_output_options(REPORTS, _baseline("proof")(timeout(deadline(wrapper))))
 
 
-def output_options(known: Collection[str]) -> Callable[[Callable[..., R]], Callable[..., R]]:
-    """Add the options that choose among `known` reports, and pass them on as one `output_options`."""
+def output_options(known: Collection[str], *, baseline: str = "") -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Add the options that choose among `known` reports, and pass them on as one `output_options`.
+
+    `baseline` is the kind of document that can be a baseline, empty for none.
+    """
 
     def add(function: Callable[..., R]) -> Callable[..., R]:
         @wraps(function)
-        def wrapper(formats: tuple[str, ...], output: Path | None, strict: bool, **others: Any) -> R:  # noqa: FBT001  # click passes by name
-            return function(output_options=OutputOptions(formats, output, strict), **others)
+        def wrapper(
+            formats: tuple[str, ...],
+            output: Path | None,
+            strict: bool,  # noqa: FBT001  # click passes by name
+            baseline: str | None = None,
+            **others: Any,
+        ) -> R:
+            return function(output_options=OutputOptions(formats, output, strict, baseline=baseline), **others)
 
-        return _add_output_options(known, wrapper)
+        return _add_output_options(known, _baseline(baseline)(wrapper) if baseline else wrapper)
 
     return add
+
+
+def _baseline(kind: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    return click.option(
+        "--baseline",
+        metavar="FILE",
+        help=f"An earlier {kind} (--format json): exit 0 unless something is worse; as for `cloison diff`.",
+    )
 
 
 def _add_output_options(known: Collection[str], function: Callable[..., R]) -> Callable[..., R]:
     formats = click.option(
         "--format",
         "formats",
-        default="terminal",
+        multiple=True,
+        default=["terminal"],
         callback=lambda _context, _parameter, value: _formats(known, value),
         metavar="FORMAT,…",
         shell_complete=lambda _context, _parameter, incomplete: complete_report(known, incomplete),
-        help=f"Reports to write: {', '.join(known)}.  [default: terminal]",
+        help=f"Reports to write: {', '.join(known)}; can be repeated.  [default: terminal]",
     )
     output = click.option(
         "-o",
@@ -184,8 +207,8 @@ def _add_output_options(known: Collection[str], function: Callable[..., R]) -> C
     return formats(output(strict(function)))
 
 
-def _formats(known: Collection[str], value: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+def _formats(known: Collection[str], values: Iterable[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(part.strip() for value in values for part in value.split(",") if part.strip()))
     for name in names:
         if name not in known:
             raise click.BadParameter(f'there is no report "{name}"; choose from {", ".join(known)}')

@@ -15,21 +15,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from cloison.commands.baseline import Baseline
 from cloison.commands.options import OutputOptions, ProofOptions
 from cloison.engine.compose_cli import Selection
 from cloison.errors import BREACHED, OutputError, UsageError
 from cloison.proof.schema import Proof
-from cloison.reports import REPORTS, RenderOptions
+from cloison.reports import REPORTS, SUFFIXES, RenderOptions
 from cloison.verdict.judge import Judgement
 
 if TYPE_CHECKING:
     from cloison.commands.ledger_delivery import LedgerClient
 
 TERMINAL: Final = "terminal"
+SARIF: Final = "sarif"
 PIPED_WIDTH: Final = 100
 
 
-def prove_and_report(selection: Selection, proof_options: ProofOptions, ledger_client: LedgerClient | None) -> int:
+def prove_and_report(
+    selection: Selection, proof_options: ProofOptions, ledger_client: LedgerClient | None, baseline: Baseline | None
+) -> int:
     """Prove the project, write the reports, send the proof, and return the exit code."""
     from cloison.workflow.prove import prove  # has parts that only Linux has, and `plan` runs everywhere
     from cloison.workflow.request import Request
@@ -37,17 +41,20 @@ def prove_and_report(selection: Selection, proof_options: ProofOptions, ledger_c
     with status() as progress:
         proof = prove(Request(selection, proof_options.timeout, proof_options.deadline), progress)
     delivery = ledger_client.enqueue(proof) if ledger_client else None
-    code = write_reports(proof, proof_options)
+    code = write_reports(proof, proof_options, selection, baseline)
     return delivery.send(code) if delivery else code
 
 
-def write_reports(proof: Proof, proof_options: OutputOptions) -> int:
-    """Write the reports of a proof and return the exit code."""
+def write_reports(
+    proof: Proof, proof_options: OutputOptions, selection: Selection | None, baseline: Baseline | None = None
+) -> int:
+    """Write the reports of a proof and return the exit code; `selection` has the Compose files that a report names."""
     for name, path in report_paths(proof_options.formats, proof_options.output).items():
-        text = REPORTS[name](proof, render_options(strict=proof_options.strict))
+        text = REPORTS[name](proof, render_options(name, proof_options, selection))
         write_report(path, text, is_document=name != TERMINAL)
     tolerated = proof.totals[Judgement.TOLERATED] > 0
-    return BREACHED if proof_options.strict and tolerated else proof.verdict.exit_code
+    code = BREACHED if proof_options.strict and tolerated else proof.verdict.exit_code
+    return baseline.exit_code(proof, code, strict=proof_options.strict) if baseline else code
 
 
 def report_paths(formats: tuple[str, ...], output: Path | None, stem: str = "proof") -> dict[str, Path | None]:
@@ -64,15 +71,24 @@ def report_paths(formats: tuple[str, ...], output: Path | None, stem: str = "pro
         raise UsageError(
             "--output is for other reports than the terminal's, which goes to stdout. Add --format json or html"
         )
+    if len(others) > 1 and output.is_file():
+        raise UsageError(f"{output}: it is a file, and {len(others)} reports need a directory")
     folder = output if len(others) > 1 or output.is_dir() else output.parent
     if len(others) == 1 and not folder.is_dir():
         raise UsageError(f"{output}: there is no directory {folder}")
     single = len(others) == 1 and not output.is_dir()
-    return {name: None if name == TERMINAL else output if single else output / f"{stem}.{name}" for name in formats}
+    return {
+        name: None if name == TERMINAL else output if single else output / f"{stem}{SUFFIXES[name]}" for name in formats
+    }
 
 
-def render_options(*, strict: bool) -> RenderOptions:
-    """Return the colour and width for a report on this stdout (https://no-color.org)."""
+def render_options(name: str, output_options: OutputOptions, selection: Selection | None) -> RenderOptions:
+    """Return the colour and width for a report on this stdout (https://no-color.org), and the lines that it names."""
+    strict = output_options.strict
+    if name == SARIF and selection:
+        from cloison.commands import source_files
+
+        return RenderOptions(strict=strict, positions=source_files.positions(selection))
     if not (sys.stdout and sys.stdout.isatty()):
         return RenderOptions(color=False, width=PIPED_WIDTH, strict=strict)
     return RenderOptions(color=not os.environ.get("NO_COLOR"), width=shutil.get_terminal_size().columns, strict=strict)

@@ -6,7 +6,7 @@ import gc
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
@@ -15,15 +15,13 @@ from cloison.commands.options import OutputOptions
 from cloison.engine.compose_cli import Selection
 from cloison.errors import BREACHED
 from cloison.model.defaults import DEFAULT_ENGINE_VERSION
+from cloison.reports import PLAN_REPORTS
 
-if TYPE_CHECKING:
-    from cloison.plan.schema import Plan
-
-REPORTS: Final = ("terminal", "json")
 VERSION: Final = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?([-+~.].*)?")
 
 
-def _engine_version(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+def engine_version(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Return the version of an engine that an option names."""
     if not VERSION.fullmatch(value):
         raise click.BadParameter(
             f'"{value}" is not a version of Docker Engine; write it like {DEFAULT_ENGINE_VERSION} or 28.0'
@@ -38,7 +36,7 @@ def _engine_version(_context: click.Context, _parameter: click.Parameter, value:
     default=DEFAULT_ENGINE_VERSION,
     show_default=True,
     metavar="VERSION",
-    callback=_engine_version,
+    callback=engine_version,
     help="Docker Engine to predict for. A flow closed on the default is closed on later ones, gateway modes aside.",
 )
 @click.option(
@@ -47,7 +45,7 @@ def _engine_version(_context: click.Context, _parameter: click.Parameter, value:
     default=None,
     help="What external networks are: bridge or internal. Without it, flows over them are undecided.",
 )
-@options.output_options(REPORTS)
+@options.output_options(PLAN_REPORTS, baseline="plan")
 def command(selection: Selection, engine: str, external: str | None, output_options: OutputOptions) -> int:
     """Check a Compose file against its policy.
 
@@ -59,6 +57,7 @@ def command(selection: Selection, engine: str, external: str | None, output_opti
     """
     from importlib.metadata import version
 
+    from cloison.commands import baseline
     from cloison.commands import output as commands_output
     from cloison.compose import policy as compose_policy
     from cloison.compose import project as compose_project
@@ -69,34 +68,24 @@ def command(selection: Selection, engine: str, external: str | None, output_opti
     from cloison.verdict.judge import Judgement
 
     paths = commands_output.report_paths(output_options.formats, output_options.output, stem="plan")
+    earlier = baseline.load(output_options.baseline, "plan")
     project = compose_project.project(compose_cli.resolved(selection))
     compose_policy.check_publications(project)
-    with _paused_collector():
+    with paused_collector():
         result = planner.plan(project, Assumptions(engine, external or ""), Tool("cloison", version("cloison")))
         for name, path in paths.items():
-            text = _report(name, result, strict=output_options.strict)
+            render_options = commands_output.render_options(name, output_options, selection)
+            text = PLAN_REPORTS[name](result, render_options)
             commands_output.write_report(path, text, is_document=name != commands_output.TERMINAL)
-    return BREACHED if output_options.strict and result.totals[Judgement.TOLERATED] else result.verdict.exit_code
+    code = BREACHED if output_options.strict and result.totals[Judgement.TOLERATED] else result.verdict.exit_code
+    return earlier.exit_code(result, code, strict=output_options.strict) if earlier else code
 
 
 @contextmanager
-def _paused_collector() -> Iterator[None]:
+def paused_collector() -> Iterator[None]:
     """Pause the collector of reference cycles: flows have none, and it takes a third of the time of a large plan."""
     gc.disable()
     try:
         yield
     finally:
         gc.enable()
-
-
-def _report(name: str, result: Plan, *, strict: bool) -> str:
-    from cloison.commands import output as commands_output
-    from cloison.proof.schema import canonical
-    from cloison.reports import plan_terminal
-
-    if name == "json":
-        return canonical(result).decode()
-    render_options = commands_output.render_options(strict=strict)
-    return plan_terminal.render(
-        result, color=render_options.color, width=render_options.width, strict=render_options.strict
-    )

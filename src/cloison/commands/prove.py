@@ -24,8 +24,11 @@ def command(selection: Selection, proof_options: ProofOptions, ledger_options: L
     from cloison.commands import operating_system
 
     operating_system.check("prove")
-    from cloison.commands import ledger_delivery
+    from cloison.commands import baseline, ledger_delivery
     from cloison.commands import output as commands_output
 
     commands_output.report_paths(proof_options.formats, proof_options.output)
-    return commands_output.prove_and_report(selection, proof_options, ledger_delivery.ledger_client(ledger_options))
+    earlier = baseline.load(proof_options.baseline, "proof")
+    ledger_client = ledger_delivery.ledger_client(ledger_options)
+    baseline.forget_token()
+    return commands_output.prove_and_report(selection, proof_options, ledger_client, earlier)

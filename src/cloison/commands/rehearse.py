@@ -26,14 +26,16 @@ def command(selection: Selection, proof_options: ProofOptions) -> int:
     No image of the file runs, nothing is downloaded, and no port or name of a running project is
     used. Needs the engine, as `cloison prove` does.
     """
-    from cloison.commands import operating_system
+    from cloison.commands import baseline, operating_system
     from cloison.commands import output as commands_output
 
     operating_system.check("rehearse")
     commands_output.report_paths(proof_options.formats, proof_options.output)
+    earlier = baseline.load(proof_options.baseline, "proof")
+    baseline.forget_token()
     with commands_output.status() as progress:
         proof = rehearse(selection, proof_options.timeout, progress, deadline=proof_options.deadline)
-    return commands_output.write_reports(proof, proof_options)
+    return commands_output.write_reports(proof, proof_options, selection, earlier)
 
 
 def rehearse(

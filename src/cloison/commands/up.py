@@ -25,15 +25,17 @@ def command(
     from cloison.commands import operating_system
 
     operating_system.check("up")
-    from cloison.commands import ledger_delivery
+    from cloison.commands import baseline, ledger_delivery
     from cloison.commands import output as commands_output
     from cloison.compose import policy
     from cloison.compose import project as compose_project
     from cloison.engine import compose_cli
 
     commands_output.report_paths(proof_options.formats, proof_options.output)
+    earlier = baseline.load(proof_options.baseline, "proof")
     ledger_client = ledger_delivery.ledger_client(ledger_options)
+    baseline.forget_token()
     # An error in the policy is reported before any container starts.
     policy.policy(compose_project.project(compose_cli.resolved(selection)))
     compose_cli.up(selection, arguments)
-    return commands_output.prove_and_report(selection, proof_options, ledger_client)
+    return commands_output.prove_and_report(selection, proof_options, ledger_client, earlier)

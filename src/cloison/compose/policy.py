@@ -32,8 +32,12 @@ from cloison.errors import PolicyError
 from cloison.model.flow import FOREIGN, HOST, OUTSIDE, Flow, Protocol
 
 GROUP_NAME: Final = re.compile(r"[a-zA-Z0-9._-]+")
+POLICY_KEYS: Final = frozenset({"allow", "groups", "tolerate"})
+"""The keys of a policy."""
 TOLERABLE: Final = frozenset({"flow", "network", "device"})
 """The keys of a toleration that name what is tolerated."""
+TOLERATION_KEYS: Final = TOLERABLE | {"why", "keep"}
+"""The keys of a toleration."""
 DEVICE_NAME: Final = re.compile(r"[^\s/]+")
 
 
@@ -76,7 +80,7 @@ def policy(project: Project) -> Policy | None:
     raw = project.policy
     if raw is None:
         return None
-    _mapping(raw, POLICY_KEY, {"allow", "groups", "tolerate"})
+    _mapping(raw, POLICY_KEY, POLICY_KEYS)
     names = Names(project, _groups(project, raw.get("groups"), f"{POLICY_KEY}.groups"))
     allow = [
         rule
@@ -205,7 +209,7 @@ def named_ports(rules: Policy | None, place: str) -> set[tuple[Protocol, int]]:
 
 def _tolerations(names: Names, body: Any, where: str) -> list[Toleration]:
     """Return the tolerations of one entry: one for each rule of its flow."""
-    _mapping(body, where, {*TOLERABLE, "why", "keep"})
+    _mapping(body, where, TOLERATION_KEYS)
     why = _text(body.get("why"))
     if not why:
         raise PolicyError(f'{where}: the toleration gives no reason; add "why:"')
@@ -245,7 +249,7 @@ def _text(body: Any) -> str:
     return body.strip().encode(errors="replace").decode() if isinstance(body, str) else ""
 
 
-def _mapping(body: Any, where: str, keys: set[str]) -> None:
+def _mapping(body: Any, where: str, keys: Collection[str]) -> None:
     if not isinstance(body, Mapping):
         raise PolicyError(f"{where}: expected a mapping with {_listed(keys)}, found {quoted.repr(body)}")
     for key in body:

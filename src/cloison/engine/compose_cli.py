@@ -119,7 +119,7 @@ def _config_without_environment(program: tuple[str, ...], selection: Selection) 
     it would find are named before it.
     """
     listed = run([*program, *selection.options, "config", "--services"])
-    files = selection.files or _default_files()
+    files = source_files(selection)
     if listed.code != 0 or not files:
         return None
     with tempfile.TemporaryDirectory(prefix="cloison-") as folder:
@@ -131,6 +131,11 @@ def _config_without_environment(program: tuple[str, ...], selection: Selection) 
             if result.code == 0:
                 return result
     return None
+
+
+def source_files(selection: Selection) -> tuple[str, ...]:
+    """Return the files that Compose reads for a selection, without those that they include; empty if there are none."""
+    return selection.files or _default_files()
 
 
 def _default_files() -> tuple[str, ...]:

@@ -50,36 +50,38 @@ class Ledger:
         return f"{self.url} is not encrypted: others on the network can read the token and the proof; use https"
 
 
-def ledger(address: str, token_file: Path | None, environment: MutableMapping[str, str]) -> Ledger:
-    """Return the ledger at an address, and remove its token from the environment.
+def ledger(
+    address: str, token_file: Path | None, environment: MutableMapping[str, str], *, option: str = "--ledger"
+) -> Ledger:
+    """Return the ledger at an address, and remove its token from the environment; errors begin with `option`.
 
     So no child process inherits the token. Raises UsageError when the address or the token is not valid.
     """
-    url, token = _url(address), environment.pop(TOKEN_VARIABLE, "").strip()
+    url, token = _url(address, option), environment.pop(TOKEN_VARIABLE, "").strip()
     if token_file:
         return Ledger(url, _checked(_read(token_file), f"the token in {token_file}"), f"the token in {token_file}")
     if not token:
         raise UsageError(
-            f"--ledger needs a token of the project: set {TOKEN_VARIABLE}, or name a file with --ledger-token-file"
+            f"{option} needs a token of the project: set {TOKEN_VARIABLE}, or name a file with --ledger-token-file"
         )
     return Ledger(url, _checked(token, f"the token of {TOKEN_VARIABLE}"), f"the token of {TOKEN_VARIABLE}")
 
 
-def _url(address: str) -> str:
+def _url(address: str, option: str) -> str:
     """Return the address in lower case and without a final slash."""
     try:
         parts = urlsplit(address)
         port = parts.port
     except ValueError as error:
-        raise UsageError(f"--ledger: the address is not valid ({error}); {EXAMPLE}") from error
+        raise UsageError(f"{option}: the address is not valid ({error}); {EXAMPLE}") from error
     if parts.username is not None or parts.password is not None:
         raise UsageError(
-            f"--ledger: the address contains a user name or a password; put the token into {TOKEN_VARIABLE} or a file"
+            f"{option}: the address contains a user name or a password; put the token into {TOKEN_VARIABLE} or a file"
         )
     if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0 or not address.isprintable():
-        raise UsageError(f'--ledger: "{address}" is not the address of a ledger; {EXAMPLE}')
+        raise UsageError(f'{option}: "{address}" is not the address of a ledger; {EXAMPLE}')
     if parts.query or parts.fragment:
-        raise UsageError(f'--ledger: "{address}" has a query or a fragment; remove the part from ? or # on')
+        raise UsageError(f'{option}: "{address}" has a query or a fragment; remove the part from ? or # on')
     return SplitResult(parts.scheme, parts.netloc.lower(), parts.path.rstrip("/"), "", "").geturl()
 
 

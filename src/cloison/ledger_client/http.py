@@ -1,4 +1,4 @@
-"""Posts one proof to a ledger and interprets the response.
+"""Posts one proof to a ledger and interprets the response; sends a GET with the same care.
 
 Inputs: a ledger, a digest and the compressed bytes of a proof. Output: a `DeliveryResult`.
 Rules: a status counts only with a ledger's own JSON. A web page with status 200 has not accepted a proof, and one with
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -82,6 +82,23 @@ class _BearerAuth(AuthBase):
         return request
 
 
+def get(session: requests.Session, ledger: Ledger, url: str, seconds: float = TOTAL_TIMEOUT) -> requests.Response:
+    """Return the response of a ledger to a GET, its body not read yet; `seconds` are those without a byte."""
+    return session.get(
+        url,
+        headers={"Accept": "application/json"},
+        auth=_BearerAuth(ledger.token),
+        timeout=(min(CONNECT_TIMEOUT, seconds), seconds),
+        allow_redirects=False,
+        proxies=_proxies(ledger),
+        stream=True,
+    )
+
+
+def _proxies(ledger: Ledger) -> MutableMapping[str, str] | None:
+    return dict(NO_PROXY) if ledger.is_loopback else None  # type: ignore[arg-type]  # None removes a proxy
+
+
 def post_proof(ledger: Ledger, digest: str, body: bytes, seconds: float = TOTAL_TIMEOUT) -> DeliveryResult:
     """Post a proof, already compressed with gzip, and return the result after at most `seconds`."""
     answers: queue.SimpleQueue[DeliveryResult] = queue.SimpleQueue()
@@ -102,12 +119,12 @@ def _post(ledger: Ledger, digest: str, body: bytes, seconds: float) -> DeliveryR
                 auth=_BearerAuth(ledger.token),
                 timeout=(min(CONNECT_TIMEOUT, seconds), seconds),
                 allow_redirects=False,
-                proxies=dict(NO_PROXY) if ledger.is_loopback else None,  # type: ignore[arg-type]  # None removes a proxy
+                proxies=_proxies(ledger),
                 stream=True,
             )
             return _read(response, digest)
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        return DeliveryResult(DeliveryStatus.RETRY, _error_text(error))
+        return DeliveryResult(DeliveryStatus.RETRY, error_text(error))
 
 
 def _read(response: requests.Response, digest: str) -> DeliveryResult:
@@ -160,7 +177,7 @@ def _retry_after(response: requests.Response) -> str:
     return f" (it asks to wait {after} s)" if after.isascii() and after.isdigit() and len(after) < 6 else ""  # noqa: PLR2004  # at most a day, in seconds
 
 
-def _error_text(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """Return the reason why there was no response."""
     payload = printable_line(errors.system_error_text(error) or str(error)) or type(error).__name__
     return f"its certificate is not trusted ({payload})" if isinstance(error, requests.exceptions.SSLError) else payload

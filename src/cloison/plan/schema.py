@@ -193,6 +193,18 @@ def parse(document: bytes) -> Plan:
     return plan
 
 
+class _PlanMember(msgspec.Struct, frozen=True):
+    assumed: msgspec.Raw = msgspec.Raw()
+
+
+def is_plan(document: bytes) -> bool:
+    """Return whether a JSON document is a plan rather than a proof, by the member that only a plan has.
+
+    Raises msgspec.DecodeError when it is no JSON object.
+    """
+    return bool(bytes(msgspec.json.decode(document, type=_PlanMember).assumed))
+
+
 def schema() -> dict[str, object]:
     """Return the JSON Schema of the plan document."""
     return schema_of(Plan, "Cloison plan")

@@ -32,6 +32,8 @@ class _Finding:
 def findings_section(plan: Plan, width: int, limits: Limits) -> list[Text]:
     """Return the lint findings, each under the path of its key, and the notes."""
     found = list(_folded(plan))
+    if not limits.findings and not plan.notes:
+        return more(len(found), "finding in the file", plural="more findings in the file")
     lines = paragraph("In the file", width, style="bold") if found or plan.notes else []
     where = ""
     for item in found[: limits.findings]:

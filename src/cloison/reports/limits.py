@@ -1,23 +1,24 @@
 """The limits of a terminal report: the number of lines does not depend on the size of the project.
 
 Input: a `Summary`. Output: `Limits`, and the sentence about what a section leaves out.
-Rule: a section shows what needs action first, and names the number of parts that it leaves out. The JSON document has
-all of them.
+Rule: a section shows what needs action first, and names the number of parts that it leaves out; `--full` shows them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from rich.text import Text
 
 from cloison.reports.text import styled_line
-from cloison_view.labels import MAX_NAMED, join_names, pluralize
+from cloison_view.labels import ACTIONABLE, MAX_NAMED, join_names, pluralize
 from cloison_view.summary import Summary
 
-MAX_PLACES: Final = 40
-"""The report of a plan of more places is shortened."""
+FEW_SERVICES: Final = 8
+"""The report of a project of no more services is detailed."""
+SOME_SERVICES: Final = 20
+"""The report of a project of no more services has about 60 lines."""
 MANY_NETWORKS: Final = 4
 """In a project of that many networks a report may be longer."""
 MAX_NAMES: Final = 8
@@ -31,46 +32,99 @@ class Limits:
     rows: int
     bands: int
     items: int
-    """Action items, tolerations and kinds of drift."""
+    """Action items and kinds of drift."""
+    tolerations: int
     texts: int
-    """Sentences or lines of policy of one item."""
+    """Sentences of one item."""
     reasons: int
+    advices: int
+    """Changes that settle a part of one item each."""
+    policy: int
+    """Lines of policy of one item."""
     findings: int
     notes: int
     effects: int
     """Sentences about the effect of a proposal."""
     yaml_lines: int
+    networks: int = 8
+    """Lines about networks where all of them are one item; 0 where each network is an item of its own."""
+    is_spaced: bool = False
+    """Whether there is an empty line before each action item."""
 
 
 DETAILED: Final = Limits(
-    rows=60, bands=6, items=40, texts=12, reasons=MAX_NAMED, findings=40, notes=40, effects=4, yaml_lines=80
+    rows=60,
+    bands=6,
+    items=40,
+    tolerations=40,
+    texts=12,
+    reasons=MAX_NAMED,
+    advices=MAX_NAMED,
+    policy=6,
+    findings=40,
+    notes=40,
+    effects=4,
+    yaml_lines=80,
+    networks=0,
+    is_spaced=True,
 )
-MEDIUM: Final = Limits(rows=16, bands=2, items=5, texts=3, reasons=2, findings=8, notes=4, effects=2, yaml_lines=10)
-BRIEF: Final = Limits(rows=6, bands=1, items=1, texts=1, reasons=1, findings=1, notes=2, effects=1, yaml_lines=0)
+SHORT: Final = Limits(
+    rows=6,
+    bands=1,
+    items=8,
+    tolerations=4,
+    texts=1,
+    reasons=0,
+    advices=1,
+    policy=1,
+    findings=1,
+    notes=2,
+    effects=1,
+    yaml_lines=0,
+)
+WIDE: Final = replace(SHORT, rows=14, networks=20, tolerations=8, findings=6, notes=4)
+BRIEF: Final = replace(SHORT, rows=3, findings=0, tolerations=2)
+FULL: Final = replace(
+    DETAILED,
+    rows=10_000,
+    bands=10_000,
+    items=10_000,
+    tolerations=10_000,
+    texts=10_000,
+    reasons=10_000,
+    advices=10_000,
+    policy=10_000,
+    findings=10_000,
+    notes=10_000,
+    effects=10_000,
+    yaml_lines=100_000,
+)
 
 
 def limits_for(summary: Summary) -> Limits:
-    """Return the limits: a proof is detailed; a plan of many places is short, the more so on few networks.
+    """Return the limits: the more services, the shorter; few networks have fewer causes to tell.
 
-    A proof shows what was found on a real machine, and a plan is printed at every change of a file.
+    Where nothing needs action the matrix is the report, and has more room.
     """
     records = summary.records
-    if not records.is_plan or len({*(summary.whole or summary).sources, *records.networks}) <= MAX_PLACES:
+    services = len(records.networks)
+    if services <= FEW_SERVICES:
         return DETAILED
-    return MEDIUM if len(records.network_labels) >= MANY_NETWORKS else BRIEF
+    limits = SHORT if services <= SOME_SERVICES else WIDE if len(records.network_labels) >= MANY_NETWORKS else BRIEF
+    return limits if summary.counts_of(*ACTIONABLE) else replace(limits, rows=24, bands=3)
 
 
 def hidden_places(sources: int, targets: int) -> list[Text]:
     """Return the line about the rows and columns that the matrix leaves out; no line where it leaves out none."""
     parts = [pluralize(count, f"more {noun}") for count, noun in ((sources, "source"), (targets, "target")) if count]
-    return [styled_line((f"  … and {' and '.join(parts)}: --format json has all", "dim"))] if parts else []
+    return [styled_line((f"  … and {' and '.join(parts)}: --full shows all", "dim"))] if parts else []
 
 
 def more(count: int, noun: str, *, indent: str = "  ", plural: str = "") -> list[Text]:
     """Return the line about the parts that a section leaves out; no line where it leaves out none."""
     if count <= 0:
         return []
-    return [styled_line((f"{indent}… and {pluralize(count, f'more {noun}', plural)}: --format json has all", "dim"))]
+    return [styled_line((f"{indent}… and {pluralize(count, f'more {noun}', plural)}: --full shows all", "dim"))]
 
 
 def names(found: list[str], most: int = MAX_NAMES) -> str:

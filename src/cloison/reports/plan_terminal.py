@@ -1,4 +1,4 @@
-"""The terminal report of a plan: the predicted matrix, the action items, lint findings, and the proposed networks.
+"""The terminal report of a plan: verdict, action items, predicted matrix, lint findings, proposal, verdict again.
 
 Input: a plan. Output: text for a terminal of a given width.
 Rule: a plan observes nothing. Its sentences say `would reach` and `predicted`, and never that something is proven.
@@ -17,31 +17,23 @@ from cloison.model.text import joined
 from cloison.plan.schema import FirstStepPart, Plan, PlannedFlow, ProposalPart
 from cloison.proof.schema import FlowPart, VantagePart, digest
 from cloison.reports import advice as proof_advice
+from cloison.reports.action_section import EntryTemplates, action_section
 from cloison.reports.findings_section import findings_section
 from cloison.reports.folded_advice import folded_changes
-from cloison.reports.limits import BRIEF, Limits, limits_for, more
-from cloison.reports.sections import (
-    EntryTemplates,
-    action_section,
-    join_sections,
-    matrix_section,
-    toleration_section,
-)
+from cloison.reports.limits import FULL, Limits, limits_for, more
+from cloison.reports.sections import join_sections, matrix_section, toleration_section
 from cloison.reports.terminal import MIN_WIDTH
 from cloison.reports.text import paragraph, render_lines, styled_line
 from cloison.reports.topology import ResolvedFlow, Topology, topology_of
+from cloison.reports.verdict_line import last_words, strict_remark, verdict_mark
 from cloison.verdict.judge import Cause, Judgement
-from cloison_view.action_items import Advice, Advise, action_items, tolerations
+from cloison_view.action_items import Advice, Advise, tolerations
 from cloison_view.alike import fold
+from cloison_view.cause_groups import action_groups
 from cloison_view.labels import MAX_NAMED, counted, join_names, pluralize
+from cloison_view.overview import overview
 from cloison_view.summary import Summary, summarize
 
-VERDICTS: Final = {
-    "sound": ("SOUND", "bold green"),
-    "drawn": ("AS DRAWN", "bold"),
-    "breached": ("BREACHED", "bold red"),
-    "undecided": ("UNDECIDED", "bold yellow"),
-}
 ENTRY_TEMPLATES: Final[EntryTemplates] = {
     Judgement.BREACH: ("BREACH", "{source} would reach {target}{where}", "{source} would reach {target}{where}"),
     Judgement.BROKEN: (
@@ -62,33 +54,39 @@ UNDECIDED: Final = Advice(
     "the file does not decide this: prove the running project",
     ("cloison prove",),
 )
+KNOWN_PORTS: Final = (
+    "those in the file and in the policy; the ports that an image exposes or a process opens are not known"
+)
 NO_POLICY: Final = (
     "The file has no policy (x-cloison): the plan shows the flows that the file opens. With a policy it also shows "
     "the connections that are not needed, and the smallest set of networks."
 )
 
 
-def render(plan: Plan, *, color: bool, width: int, strict: bool) -> str:
-    """Return the report for a terminal of `width` columns."""
+def render(plan: Plan, *, color: bool, width: int, strict: bool, full: bool = False) -> str:
+    """Return the report for a terminal of `width` columns; `full` leaves nothing out."""
     available_width, summary = max(width, MIN_WIDTH), fold(summarize(plan))
-    limits = limits_for(summary)
-    items = action_items(summary, strict=strict, advise=_advice(plan, summary))
+    limits = FULL if full else limits_for(summary)
+    groups = action_groups(summary, plan_advice(plan, summary), strict=strict)
     parts = (
-        _headline(plan, available_width, strict=strict),
+        [*_headline(plan, available_width, strict=strict), *paragraph(overview(summary, groups), available_width)],
         [] if plan.policy else paragraph(NO_POLICY, available_width),
-        matrix_section(summary, available_width, limits),
-        action_section(items, summary, available_width, ENTRY_TEMPLATES, strict=strict)
+        action_section(groups, summary, available_width, ENTRY_TEMPLATES, limits)
         or _nothing_section(plan, available_width),
+        matrix_section(summary, available_width, limits),
         [] if strict else toleration_section(tolerations(summary), summary, available_width, limits),
         findings_section(plan, available_width, limits),
         _proposal(plan, available_width, limits),
-        _basis(plan, summary, available_width),
-        [styled_line(("plan sha256:" + digest(plan), "dim"))],
+        _basis(plan, summary, available_width, limits),
+        [
+            styled_line(("plan sha256:" + digest(plan), "dim")),
+            *paragraph(last_words(plan, summary), available_width, first=verdict_mark(plan, strict=strict)),
+        ],
     )
     return render_lines(join_sections(parts), color=color, width=available_width)
 
 
-def _advice(plan: Plan, summary: Summary) -> Advise:
+def plan_advice(plan: Plan, summary: Summary) -> Advise:
     """Return a function that returns what to do about the flow at a position; an undecided flow needs a proof."""
     topology, tried = topology_of(plan.project, plan.endpoints), folded_changes(plan, summary)
 
@@ -134,14 +132,11 @@ def _resolve(plan: Plan, flow: PlannedFlow) -> ResolvedFlow:
 
 
 def _headline(plan: Plan, width: int, *, strict: bool) -> list[Text]:
-    exceeds_strict = strict and plan.totals.get(Judgement.TOLERATED, 0) > 0
-    word, style = VERDICTS["breached" if exceeds_strict else plan.verdict.word]
     engine = f"predicted for {plan.assumed.engine} {plan.assumed.version}"
     facts = [plan.project.name, engine, f"{pluralize(len(plan.flows), 'flow')} predicted"]
-    head = paragraph(" · ".join(facts), width, first=(f"{word}  ", style))
-    if exceeds_strict and plan.verdict.word != "breached":
-        head += paragraph("With --strict, a tolerated flow counts as a breach.", width)
-    return head
+    head = paragraph(" · ".join(facts), width, first=verdict_mark(plan, strict=strict))
+    remark = strict_remark(plan, strict=strict)
+    return head + (paragraph(remark, width) if remark else [])
 
 
 def _nothing_section(plan: Plan, width: int) -> list[Text]:
@@ -154,10 +149,10 @@ def _proposal(plan: Plan, width: int, limits: Limits) -> list[Text]:
     if plan.proposal is None:
         return paragraph("The networks of the file are the smallest set for the policy.", width)
     few = pluralize(len(plan.proposal.networks), "network")
-    how = "the smallest set" if plan.proposal.exact else "a small set"
-    head = f"Proposal: {few}, {how} in which services share a network only where the policy needs it"
+    how = "the fewest" if plan.proposal.exact else "few"
+    head = f"Proposal: {few}, {how} in which services share only what the policy needs"
     lines = paragraph(head, width, style="bold")
-    texts = [*_effects(plan.proposal, MAX_NAMED if limits is BRIEF else 2 * MAX_NAMED), *plan.proposal.notes]
+    texts = [*_effects(plan.proposal, 2 * MAX_NAMED if limits.is_spaced else MAX_NAMED), *plan.proposal.notes]
     for text in (*texts[: limits.effects], _how_to_apply(plan.proposal, limits)):
         lines += paragraph(text, width, first=("  ", ""))
     lines += _yaml(plan.proposal.yaml, limits)
@@ -166,6 +161,8 @@ def _proposal(plan: Plan, width: int, limits: Limits) -> list[Text]:
 
 def _yaml(text: str, limits: Limits) -> list[Text]:
     yaml = text.splitlines()
+    if not limits.yaml_lines:
+        return []
     shown = [styled_line(("    " + line, "cyan")) for line in yaml[: limits.yaml_lines]]
     hidden = more(len(yaml) - len(shown), "line of YAML", plural="more lines of YAML")
     return [*([Text("")] if shown else []), *shown, *hidden]
@@ -193,7 +190,7 @@ def _how_to_apply(proposal: ProposalPart, limits: Limits) -> str:
 
 def _step(step: FirstStepPart | None, width: int, limits: Limits) -> list[Text]:
     """Return the first step: a change of one network, which leaves more open than the proposal."""
-    if step is None:
+    if step is None or not limits.yaml_lines:
         return []
     numbers = f"closes {pluralize(step.closes, 'pair')} of source and target, leaves {step.leaves_open} open"
     head = paragraph(f"A smaller first step: {step.sentence}", width, style="bold")
@@ -211,24 +208,19 @@ def _classes(plan: Plan) -> str:
         return ""
     services = sum(len(found.services) for found in plan.alike)
     classes = pluralize(len(plan.alike), "class", "classes")
-    return f"{services} services in {classes} that are predicted alike: two of each are counted above"
+    return f"{services} services in {classes} are predicted alike: two of each are counted"
 
 
-def _basis(plan: Plan, summary: Summary, width: int) -> list[Text]:
+def _basis(plan: Plan, summary: Summary, width: int, limits: Limits) -> list[Text]:
     assumed, coverage = plan.assumed, plan.coverage
     engine = (
         f"{assumed.engine} {assumed.version} (--engine), with the FORWARD policy {assumed.forward_policy} that it sets"
     )
     rows = [
         ("counts", counted(summary.flow_counts, "flow")),
-        ("", counted(summary.connection_counts, "connection")),
         *(("classes", text) for text in (_classes(plan),) if text),
-        ("from", "the file only: no container was started and no flow was probed; `cloison prove` does that"),
-        ("engine", engine),
-        (
-            "ports",
-            "those in the file and in the policy; the ports that an image exposes or a process opens are not known",
-        ),
+        ("from", "the file only: nothing was started or probed"),
+        *((("engine", engine), ("ports", KNOWN_PORTS)) if limits.is_spaced else ()),
         *(("external", f"assumed to be {text} (--external)") for text in (assumed.external,) if text),
         *(("skipped", f"{item.what}: {item.why}") for item in coverage.skipped),
     ]

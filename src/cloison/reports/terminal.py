@@ -1,4 +1,4 @@
-"""The terminal report of a proof: the matrix, the action items, tolerations, notes and coverage.
+"""The terminal report of a proof: verdict, action items, matrix, tolerations, risks, notes, coverage, verdict again.
 
 Input: a proof. Output: text for a terminal of a given width.
 Rule: colour adds no information, and the same proof gives the same bytes.
@@ -13,22 +13,19 @@ from typing import Final
 from rich.text import Text
 
 from cloison.proof.schema import Proof, digest
+from cloison.reports.action_section import EntryTemplates, action_section
 from cloison.reports.folded_advice import folded_advice
-from cloison.reports.limits import MAX_NAMES, Limits, limits_for, more, names
+from cloison.reports.limits import FULL, MAX_NAMES, Limits, limits_for, more, names
 from cloison.reports.risk_section import risk_section
-from cloison.reports.sections import (
-    EntryTemplates,
-    action_section,
-    connection_lines,
-    join_sections,
-    matrix_section,
-    toleration_section,
-)
+from cloison.reports.sections import connection_lines, join_sections, matrix_section, toleration_section
 from cloison.reports.text import paragraph, render_lines, styled_line
+from cloison.reports.verdict_line import last_words, strict_remark, verdict_mark
 from cloison.verdict.judge import Judgement
-from cloison_view.action_items import action_items, drifted_flows, scoped_ports, tolerations
+from cloison_view.action_items import drifted_flows, scoped_ports, tolerations
 from cloison_view.alike import fold
+from cloison_view.cause_groups import action_groups
 from cloison_view.labels import MAX_NAMED, counted, display_name, nothing_to_act_on, pluralize, value_word
+from cloison_view.overview import overview
 from cloison_view.summary import Summary, summarize
 
 MIN_WIDTH: Final = 40
@@ -41,12 +38,6 @@ NOT_AS_PREDICTED: Final = {
     False: "Not as predicted from the file",
 }
 """The heading of the drifted flows, with a policy and without one."""
-VERDICTS: Final = {
-    "proven": ("PROVEN", "bold green"),
-    "drawn": ("AS DRAWN", "bold"),
-    "breached": ("BREACHED", "bold red"),
-    "unproven": ("NOT PROVEN", "bold yellow"),
-}
 ENTRY_TEMPLATES: Final[EntryTemplates] = {
     Judgement.BREACH: ("BREACH", "{source} reaches {target}{where}", "{source} reach {target}{where}"),
     Judgement.BROKEN: ("BROKEN", "{source} does not reach {target}{where}", "{source} do not reach {target}{where}"),
@@ -58,37 +49,37 @@ ENTRY_TEMPLATES: Final[EntryTemplates] = {
 """The label and the sentences of an entry: see `EntryTemplates`."""
 
 
-def render(proof: Proof, *, color: bool, width: int, strict: bool) -> str:
-    """Return the report for a terminal of `width` columns."""
+def render(proof: Proof, *, color: bool, width: int, strict: bool, full: bool = False) -> str:
+    """Return the report for a terminal of `width` columns; `full` leaves nothing out."""
     available_width, summary = max(width, MIN_WIDTH), fold(summarize(proof))
-    limits = limits_for(summary)
-    items = action_items(summary, strict=strict, advise=folded_advice(proof, summary))
+    limits = FULL if full else limits_for(summary)
+    groups = action_groups(summary, folded_advice(proof, summary), strict=strict)
     parts = (
-        _headline(proof, available_width, strict=strict),
+        [*_headline(proof, available_width, strict=strict), *paragraph(overview(summary, groups), available_width)],
         _policy(proof, available_width),
-        matrix_section(summary, available_width, limits),
-        action_section(items, summary, available_width, ENTRY_TEMPLATES, strict=strict)
+        action_section(groups, summary, available_width, ENTRY_TEMPLATES, limits)
         or _nothing_section(proof, available_width),
         _drift(summary, available_width, limits),
+        matrix_section(summary, available_width, limits),
         [] if strict else toleration_section(tolerations(summary), summary, available_width, limits),
-        risk_section(proof, available_width),
+        risk_section(proof, available_width, limits),
         _notes(proof, available_width, limits),
         _coverage(proof, summary, available_width),
-        [styled_line(("proof sha256:" + digest(proof), "dim"))],
+        [
+            styled_line(("proof sha256:" + digest(proof), "dim")),
+            *paragraph(last_words(proof, summary), available_width, first=verdict_mark(proof, strict=strict)),
+        ],
     )
     return render_lines(join_sections(parts), color=color, width=available_width)
 
 
 def _headline(proof: Proof, width: int, *, strict: bool) -> list[Text]:
-    exceeds_strict = strict and proof.totals.get(Judgement.TOLERATED, 0) > 0
-    word, style = VERDICTS["breached" if exceeds_strict else proof.verdict.word]
     engine = f"{proof.engine.name} {proof.engine.version}"
     asked = f"{pluralize(len(proof.flows), 'flow')} in {proof.duration_ms / 1000:.1f} s"
     facts = [proof.project.name, engine, asked]
-    head = paragraph(" · ".join(facts), width, first=(f"{word}  ", style))
-    if exceeds_strict and proof.verdict.word != "breached":
-        head += paragraph("With --strict, a tolerated flow counts as a breach.", width)
-    return head
+    head = paragraph(" · ".join(facts), width, first=verdict_mark(proof, strict=strict))
+    remark = strict_remark(proof, strict=strict)
+    return head + (paragraph(remark, width) if remark else [])
 
 
 def _policy(proof: Proof, width: int) -> list[Text]:
@@ -127,7 +118,6 @@ def _coverage(proof: Proof, summary: Summary, width: int) -> list[Text]:
     started_at = proof.started[:19].replace("T", " ")
     rows = [
         ("counts", counted(summary.flow_counts, "flow")),
-        ("", counted(summary.connection_counts, "connection")),
         ("probed", f"{started_at} UTC, from {proof.machine.name} ({proof.machine.kernel}){_deadline(proof)}"),
         *(("controls", text) for text in _controls(proof)),
         *(("absent", f"{name}: {pluralize(n, 'container')} missing") for name, n in sorted(missing.items())),

@@ -2,50 +2,41 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from setup import lint_links
 
-ROOT = Path(__file__).resolve().parents[3]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]+)\)")
-FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
+ROOT = lint_links.ROOT
 
 
-def anchor(heading: str) -> str:
-    """Return the anchor that GitHub gives a heading: lower case, no punctuation, hyphens for spaces."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+def test_every_relative_link_of_the_documentation_resolves(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ("", 0) == (capsys.readouterr().out, lint_links.main())
+    assert "" == capsys.readouterr().out
 
 
-def broken_links(page: Path, text: str) -> Iterator[str]:
-    """Yield each relative link of a page whose file or heading does not exist."""
-    for link in LINK.findall(FENCE.sub("", text)):
-        path, _, fragment = link.partition("#")
-        target = page.parent / path if path else page
-        if not target.exists() or (fragment and fragment not in anchors(target)):
-            yield link
+@pytest.mark.parametrize(
+    "link", ["docs/no-such-page.md", "README.md#no-such-heading", "#no-such-heading", "Makefile#no-such-heading"]
+)
+def test_a_link_without_a_target_is_reported_with_its_line(link: str) -> None:
+    assert [(3, link)] == [*lint_links.broken_links(ROOT / "README.md", f"\n\n[text]({link})")]
 
 
-def anchors(page: Path) -> set[str]:
-    """Return the anchors of a page's headings."""
-    return {anchor(heading) for heading in HEADING.findall(FENCE.sub("", page.read_text()))}
+def test_a_link_inside_a_code_block_is_ignored_and_its_lines_count() -> None:
+    text = "```\n[text](no-such-page.md)\n```\n[text](another.md)\n"
+
+    assert [(4, "another.md")] == [*lint_links.broken_links(ROOT / "README.md", text)]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
-def test_every_relative_link_of_a_page_resolves(page: Path) -> None:
-    assert [] == [*broken_links(page, page.read_text())]
+def test_a_broken_link_ends_with_exit_code_1(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/page.md").write_text("# Page\n[here](#page) and [there](there.md)\n")
+    monkeypatch.setattr(lint_links, "ROOT", tmp_path)
 
-
-@pytest.mark.parametrize("link", ["docs/no-such-page.md", "README.md#no-such-heading", "#no-such-heading"])
-def test_a_link_without_a_target_is_reported(link: str) -> None:
-    assert [link] == [*broken_links(ROOT / "README.md", f"[text]({link})")]
-
-
-def test_a_link_inside_a_code_block_is_ignored() -> None:
-    assert [] == [*broken_links(ROOT / "README.md", "```\n[text](no-such-page.md)\n```\n")]
+    assert 1 == lint_links.main()
+    assert "docs/page.md:2: there.md\n" == capsys.readouterr().out
 
 
 GENERATED = {"benchmarks.md"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,12 +71,12 @@ def ipv6() -> Plan:
 
 
 PLANS: Final[Mapping[str, Callable[[], Plan]]] = {
-    "sound": sound,
-    "smallest": smallest,
-    "breached": breached,
-    "undecided": undecided,
-    "without-policy": without_policy,
-    "ipv6": ipv6,
+    "sound": cache(sound),
+    "smallest": cache(smallest),
+    "breached": cache(breached),
+    "undecided": cache(undecided),
+    "without-policy": cache(without_policy),
+    "ipv6": cache(ipv6),
 }
 RENDERINGS: Final[Mapping[str, dict[str, Any]]] = {
     **{name: {"plan": name} for name in PLANS},

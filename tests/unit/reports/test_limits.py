@@ -29,8 +29,8 @@ def test_nothing_is_said_where_nothing_is_left_out() -> None:
 
 
 def test_what_is_left_out_is_counted() -> None:
-    assert ["  … and 1 more note: --format json has all"] == [line.plain for line in more(1, "note")]
-    assert ["  … and 2 more sources and 1 more target: --format json has all"] == [
+    assert ["  … and 1 more note: --full shows all"] == [line.plain for line in more(1, "note")]
+    assert ["  … and 2 more sources and 1 more target: --full shows all"] == [
         line.plain for line in hidden_places(2, 1)
     ]
 
@@ -45,9 +45,9 @@ def test_a_report_of_many_places_is_short_and_names_what_it_leaves_out() -> None
     text = places(45, {"tolerate": tolerations})
 
     assert len(text.splitlines()) < 60
-    for said in ("more sources and", "more entries", "more tolerations", "more lines of YAML"):
+    for said in ("more sources and", "more findings", "more toleration", "proposal.yml"):
         assert said in text, said
 
 
 def test_a_report_of_few_places_is_whole() -> None:
-    assert "--format json has all" not in places(4)
+    assert "--full shows all" not in places(4)

@@ -1,0 +1,177 @@
+"""The content that the reports for programs and for pull requests share: the verdict, and one entry a connection.
+
+Input: a proof or a plan. Output: a `Content`, whose numbers are those of `cloison_view.summary`.
+Rule: a report does not ask whether the document is a proof or a plan; what differs between them is a row here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from cloison.plan.schema import Plan
+from cloison.proof.schema import Proof, digest
+from cloison.verdict.judge import Judgement
+from cloison_view.action_items import TOLERATE_LINE, TOLERATED, Advise
+from cloison_view.labels import ACTIONABLE, display_name
+from cloison_view.summary import Connection, Summary, summarize
+from cloison_view.verdict import is_complete
+
+Document = Proof | Plan
+BREACHED: Final = "breached"
+VERDICTS: Final = {
+    "proven": "PROVEN",
+    "sound": "SOUND",
+    "drawn": "AS DRAWN",
+    BREACHED: "BREACHED",
+    "unproven": "NOT PROVEN",
+    "undecided": "UNDECIDED",
+}
+"""The verdict in a headline, by its word in the document."""
+REACHES: Final = {
+    ("breach", False): "{source} reaches {target}",
+    ("breach", True): "{source} would reach {target}",
+    ("broken", False): "{source} does not reach {target}",
+    ("broken", True): "{source} would not reach {target}",
+    ("unknown", False): "it is not known whether {source} reaches {target}",
+    ("unknown", True): "the file does not decide whether {source} reaches {target}",
+    ("tolerated", False): "{source} reaches {target}",
+    ("tolerated", True): "{source} would reach {target}",
+}
+"""The sentence about a connection by its judgement, in a proof and in a plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A connection that needs action or is tolerated, with the flow that shows why."""
+
+    connection: Connection
+    position: int
+    """The position of the first flow that has the connection's judgement."""
+    judgement: str
+    cause: str
+    """Of a breach: `file` or `drift`; else empty."""
+    sentence: str
+    reason: str
+    policy_line: str
+    """The path of the line of the policy that decides, empty for none."""
+    toleration: str
+    """The reason of the toleration, empty where none is."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """A document as a report shows it. With `strict` a tolerated flow counts as a breach."""
+
+    document: Document
+    strict: bool = False
+
+    @property
+    def is_plan(self) -> bool:
+        """Whether the document predicts, and observed nothing."""
+        return isinstance(self.document, Plan)
+
+    @property
+    def kind(self) -> str:
+        """What the document is called."""
+        return "plan" if self.is_plan else "proof"
+
+    @property
+    def project(self) -> str:
+        """The name of the project."""
+        return self.document.project.name
+
+    @property
+    def engine(self) -> str:
+        """The engine that was probed, or that was predicted for."""
+        if isinstance(self.document, Plan):
+            return f"predicted for {self.document.assumed.engine} {self.document.assumed.version}"
+        return f"{self.document.engine.name} {self.document.engine.version}"
+
+    @property
+    def fails_only_strictly(self) -> bool:
+        """Whether only `--strict` makes it fail."""
+        return self.strict and self.document.totals.get(Judgement.TOLERATED, 0) > 0 and self.word != BREACHED
+
+    @property
+    def word(self) -> str:
+        """The verdict of the document."""
+        return str(self.document.verdict.word)
+
+    @property
+    def headline(self) -> str:
+        """The verdict in capital letters."""
+        return VERDICTS[BREACHED if self.fails_only_strictly else self.word]
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the command that shows it."""
+        return 1 if self.fails_only_strictly else int(self.document.verdict.exit_code)
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of the document."""
+        return digest(self.document)
+
+    @cached_property
+    def summary(self) -> Summary:
+        """The connections, none of them folded: a report for programs names each."""
+        return summarize(self.document)
+
+    @cached_property
+    def gaps(self) -> tuple[tuple[str, str], ...]:
+        """What was not probed or not modelled, and why."""
+        coverage = self.document.coverage
+        absent = getattr(coverage, "absent", ())
+        return (
+            *((display_name(name), "a container is missing") for name in sorted(absent)),
+            *((part.what, part.why) for part in coverage.skipped),
+        )
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every part of the project was probed or modelled, as the verdict requires."""
+        coverage = self.document.coverage
+        reasons = (part.why for part in coverage.skipped)
+        stated = getattr(coverage, "complete", True)
+        return stated and is_complete(len(self.document.flows), getattr(coverage, "absent", ()), reasons)
+
+    def advise(self, summary: Summary) -> Advise:
+        """Return a function that returns what to do about the flow at a position."""
+        from cloison.reports import folded_advice, plan_terminal  # noqa: PLC0415  # rich is slow, and not always needed
+
+        if isinstance(self.document, Plan):
+            return plan_terminal.plan_advice(self.document, summary)
+        return folded_advice.folded_advice(self.document, summary)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every connection that needs action or is tolerated, the worst first."""
+        for judgement in (*ACTIONABLE, TOLERATED):
+            for connection in self.summary.connections:
+                if connection.judgement == judgement:
+                    yield self._entry(connection)
+
+    def _entry(self, connection: Connection) -> Entry:
+        records, judgement = self.summary.records, connection.judgement
+        flows = [at for at in connection.flows if records.value(at, "judgement") == judgement]
+        position = min(flows, key=lambda at: (records.cause(at) != "drift", at))
+        line = records.value(position, "intended_by")
+        sentence = REACHES[judgement, self.is_plan].format(
+            source=display_name(connection.source), target=connection.end.label + connection.scope.words
+        )
+        return Entry(
+            connection,
+            position,
+            judgement,
+            records.cause(position) or "",
+            sentence,
+            records.value(position, "reason"),
+            line,
+            self._tolerations.get(line, "") if judgement == TOLERATED else "",
+        )
+
+    @cached_property
+    def _tolerations(self) -> dict[str, str]:
+        return {TOLERATE_LINE.format(i): why for i, (_, why) in enumerate(self.summary.records.tolerations)}
