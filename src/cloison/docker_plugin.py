@@ -3,13 +3,19 @@
     python -m cloison.docker_plugin ARGUMENT...
 
 Input: the arguments of docker, see `plugin.protocol`. Output: an answer on stdout, or the end of the command itself.
-Rule: docker waits for the metadata whenever it lists its commands, so they import nothing that is slow.
+Rules:
+  - docker waits for the metadata whenever it lists its commands, so they import nothing that is slow.
+  - docker passes no signal on: it closes a socket instead, and its plugin ends as after SIGTERM.
+Source of the second: cli-plugins/socket/socket.go of https://github.com/docker/cli
 """
 
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import sys
+import threading
 from collections.abc import Mapping
 from typing import Final, NoReturn
 
@@ -21,6 +27,8 @@ from cloison.plugin.protocol import Question
 PROGRAM: Final = "docker cloison"
 NO_ANSWER: Final = 1
 """docker ignores the answer of a hook that ends with another code than 0."""
+SOCKET_VARIABLE: Final = "DOCKER_CLI_PLUGIN_SOCKET"
+"""The variable with the address of docker's socket; an `@` at its beginning is the zero byte of an abstract address."""
 NO_FILES: Final = ":4"
 FILES: Final = ":0"
 """The last line of an answer to `__complete`: whether the shell is to complete names of files (ShellCompDirective of
@@ -36,6 +44,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         sys.exit(USAGE_ERROR)
     _apply(asked.environment)
     if asked.question is Question.COMMAND:
+        _end_with_docker(os.environ.get(SOCKET_VARIABLE, ""))
         entry.main([*asked.words], PROGRAM)
     sys.exit(_print_answer(_answer(asked)))
 
@@ -46,6 +55,24 @@ def _apply(environment: Mapping[str, str]) -> None:
             os.environ[name] = value
         else:
             os.environ.pop(name, None)
+
+
+def _end_with_docker(address: str) -> None:
+    """Let this process get SIGTERM when docker closes its socket; versions before 25 have none."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(address.replace("@", "\0", 1) if address.startswith("@") else address)
+    except OSError:
+        connection.close()
+        return
+    threading.Thread(target=_await_end, args=(connection,), daemon=True).start()
+
+
+def _await_end(connection: socket.socket) -> None:
+    with connection:
+        while connection.recv(1):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _answer(asked: protocol.Invocation) -> str:

@@ -18,19 +18,18 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 import click
 
 from cloison.commands.baseline import Baseline
-from cloison.commands.ledger_delivery import LedgerClient
 from cloison.commands.options import OutputOptions, ProofOptions
 from cloison.engine.compose_cli import Selection
 from cloison.errors import BREACHED, PROVEN, UNPROVEN, OutputError, UsageError
 from cloison.proof.schema import Proof
 from cloison.reports import REPORTS, SUFFIXES, RenderOptions
 from cloison.verdict.judge import Judgement
-from cloison.workflow.prove import prove
-from cloison.workflow.request import Request
 from cloison_view.verdict import has_gaps
 
 if TYPE_CHECKING:
+    from cloison.commands.ledger_delivery import LedgerClient
     from cloison.plan.schema import Plan
+    from cloison.workflow.request import Request
 
 TERMINAL: Final = "terminal"
 SARIF: Final = "sarif"
@@ -41,6 +40,8 @@ def prove_and_report(
     request: Request, proof_options: ProofOptions, ledger_client: LedgerClient | None, baseline: Baseline | None
 ) -> int:
     """Prove the project, write the reports, send the proof, and return the exit code."""
+    from cloison.workflow.prove import prove  # has parts that only Linux has, and `plan` runs everywhere
+
     with status(quiet=proof_options.quiet) as progress:
         proof = prove(request, progress)
     delivery = ledger_client.enqueue(proof) if ledger_client else None

@@ -32,6 +32,9 @@ def command(
     Nothing is installed or started in a container, and no service sees a connection. As root on the
     engine's machine it probes itself; elsewhere a short-lived container runs the probes instead.
     """
+    from cloison.commands import operating_system
+
+    operating_system.check("prove")
     from cloison.commands import baseline, ledger_delivery
     from cloison.commands import output as commands_output
 

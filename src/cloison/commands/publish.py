@@ -42,6 +42,9 @@ def command(
     IMAGE is `me/ledger` on Docker Hub, or `registry.example:5000/team/ledger` on any other registry;
     TAG is `latest` unless it is given. Prints the name by digest, which always names the same image.
     """
+    from cloison.commands import operating_system
+
+    operating_system.check("publish")
     from cloison.engine.connection import engine_connection
     from cloison.publish.image_reference import parse_reference
     from cloison.publish.push import ENGINE_TIMEOUT, Images

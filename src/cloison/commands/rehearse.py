@@ -28,9 +28,10 @@ def command(selection: Selection, policy_source: PolicySource, proof_options: Pr
     No image of the file runs, nothing is downloaded, and no port or name of a running project is
     used. Needs the engine, as `cloison prove` does.
     """
-    from cloison.commands import baseline
+    from cloison.commands import baseline, operating_system
     from cloison.commands import output as commands_output
 
+    operating_system.check("rehearse")
     commands_output.report_paths(proof_options.formats, proof_options.output)
     earlier = baseline.load(proof_options.baseline, "proof")
     baseline.forget_token()
@@ -45,10 +46,11 @@ def rehearse(request: Request, progress: Callable[[str], None] = lambda _: None)
 
     Raises a CloisonError when the project cannot be resolved or the engine does not answer: see `errors`.
     """
-    from cloison.workflow.prove import PROBE_MODULES, resolved, run_request
+    from cloison.workflow.prove import probe_modules, resolved, run_request
 
     progress("resolving the Compose file")
-    document = resolved(request.selection, request.policy_source, "cloison.rehearse.environment", *PROBE_MODULES)
+    modules = probe_modules("cloison.rehearse.environment")
+    document = resolved(request.selection, request.policy_source, *modules)
     from cloison.remote.protocol import AgentRequest
 
     return run_request(

@@ -28,6 +28,9 @@ def command(
     Options of `docker compose up` can follow, e.g. `cloison up --build`. `--timeout` is Cloison's;
     for Compose's own, write `-t SECONDS` or `-- --timeout SECONDS`.
     """
+    from cloison.commands import operating_system
+
+    operating_system.check("up")
     from cloison.commands import baseline, ledger_delivery
     from cloison.commands import output as commands_output
     from cloison.compose import policy

@@ -8,6 +8,7 @@ any document from outside.
 from __future__ import annotations
 
 import importlib
+import sys
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -51,6 +52,8 @@ PROBE_MODULES: Final = (
     "cloison.engine.select",
 )
 """Modules that a proof needs; importing them takes as long as Compose takes to start."""
+AGENT_MODULES: Final = ("cloison.remote.agent_container",)
+"""Those that a proof through an agent needs; the others use interfaces of Linux."""
 
 
 def prove(request: Request, progress: Callable[[str], None] = lambda _: None) -> Proof:
@@ -59,13 +62,18 @@ def prove(request: Request, progress: Callable[[str], None] = lambda _: None) ->
     Raises a CloisonError if there is nothing to judge: see `errors`.
     """
     progress("resolving the Compose file")
-    document = resolved(request.selection, request.policy_source, *PROBE_MODULES)
+    document = resolved(request.selection, request.policy_source, *probe_modules())
     proof = run_request(
         AgentRequest(dict(document), request.timeout, is_rehearsal=False, deadline=request.deadline), progress
     )
     if not any(finding.what == ORPHAN for finding in proof.findings):
         return proof
     return with_profiles(proof, compose_cli.profiles(request.selection))
+
+
+def probe_modules(*local: str) -> tuple[str, ...]:
+    """Return the modules that a proof needs on this system; `local` are further ones where probes can be sent."""
+    return (*local, *PROBE_MODULES) if sys.platform == "linux" else AGENT_MODULES
 
 
 def with_profiles(proof: Proof, profiles: Mapping[str, Collection[str]]) -> Proof:

@@ -8,6 +8,7 @@ import pty
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -92,6 +93,22 @@ def test_docker_names_the_next_step_after_compose_up(
     said = on_a_terminal(["docker", "compose", *words], environment)
 
     assert is_named == (HINT in said), said
+
+
+def test_a_signal_to_docker_ends_the_plugin(configuration: Path, tmp_path: Path) -> None:
+    (tmp_path / "docker-compose").write_text("#!/bin/sh\ntouch started\nexec sleep 10\n")
+    (tmp_path / "docker-compose").chmod(0o755)
+    (configuration / "cli-plugins/docker-compose").symlink_to(tmp_path / "docker-compose")
+    environment = {**os.environ, "DOCKER_CONFIG": str(configuration), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    with subprocess.Popen(
+        ["docker", "cloison", "plan"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        deadline = time.monotonic() + 20
+        while not (tmp_path / "started").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.terminate()
+
+        assert 143 == process.wait(20)
 
 
 def test_without_the_plugin_docker_knows_no_such_command(configuration: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -15,8 +16,7 @@ from tests.integration.compose_project import Lab, docker, service
 pytestmark = pytest.mark.engine
 ROOT = Path(__file__).parents[3]
 NAME = f"localhost/cloison-test-{os.getpid()}:latest"
-SOCKET = Path("/var/run/docker.sock")
-CONFINED = ("--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges")
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs/install.md").read_text(), re.MULTILINE | re.DOTALL)
 DOCUMENT = {
     "services": {
         "web": service(8000, networks=["front"], expose=["8000"]),
@@ -56,12 +56,13 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
         project.compose("down", "--timeout", "0")
 
 
-def run(image: str, project: Lab, *words: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-    """Run a verb in the image on a project, which has the same path inside, so that Compose names it alike."""
-    mounts = (f"--volume={project.folder}:{project.folder}:ro", f"--workdir={project.folder}")
-    verb, *others = words
-    command = ["docker", "run", "--rm", *CONFINED, *mounts, *options, image, verb, "-f", "compose.json", *others]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=200)
+def run(image: str, project: Lab, verb: str, *others: str) -> subprocess.CompletedProcess[str]:
+    """Run the command of docs/install.md for a verb, in a project's folder and with this image."""
+    line = next(block for block in BLOCKS if block.endswith(f"localhost/cloison {verb}\n"))
+    words = f"{line.replace('localhost/cloison', image).rstrip()} -f compose.json {' '.join(others)}"
+    return subprocess.run(
+        ["bash", "-c", words], cwd=project.folder, check=False, capture_output=True, text=True, timeout=200
+    )
 
 
 def test_plan_needs_no_engine_no_network_and_no_root(image: str, lab: Lab) -> None:
@@ -75,8 +76,7 @@ def test_plan_needs_no_engine_no_network_and_no_root(image: str, lab: Lab) -> No
 
 def test_prove_needs_the_engines_socket_and_no_capability(image: str, lab: Lab) -> None:
     lab.up(DOCUMENT)
-    group = f"--group-add={SOCKET.stat().st_gid}"
-    done = run(image, lab, "prove", "--format", "json", options=(f"--volume={SOCKET}:{SOCKET}", group))
+    done = run(image, lab, "prove", "--format", "json")
 
     assert 0 == done.returncode, done.stderr
     proof = json.loads(done.stdout)
@@ -85,8 +85,11 @@ def test_prove_needs_the_engines_socket_and_no_capability(image: str, lab: Lab) 
 
 def test_without_the_group_of_the_socket_the_sentence_says_so(image: str, lab: Lab) -> None:
     lab.write(DOCUMENT)
-    done = run(image, lab, "prove", options=(f"--volume={SOCKET}:{SOCKET}",))
+    line = next(block for block in BLOCKS if block.endswith("localhost/cloison prove\n"))
+    words = re.sub(r'--group-add "[^"]*"', "", line.replace("localhost/cloison", image)).rstrip() + " -f compose.json"
+    done = subprocess.run(["bash", "-c", words], cwd=lab.folder, check=False, capture_output=True, text=True)
 
+    assert "--group-add" not in words
     assert 3 == done.returncode
     assert "as a member of the group that owns the socket" in done.stderr
 

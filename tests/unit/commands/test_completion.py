@@ -14,7 +14,7 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from cloison.cli import VERBS, cloison
-from cloison.reports import REPORTS
+from cloison.reports import PLAN_REPORTS, REPORTS
 
 BASH = (
     'source "$1"; COMP_WORDS=(cloison plan --exter); COMP_CWORD=2; _cloison_completion cloison; '
@@ -72,7 +72,7 @@ def test_every_option_of_a_verb_is_completed(verb: str) -> None:
     ("line", "expected"),
     [
         ("cloison plan --external ", ["bridge", "internal"]),
-        ("cloison plan --format ", ["terminal", "json"]),
+        ("cloison plan --format ", [*PLAN_REPORTS]),
         ("cloison prove --format terminal,h", ["terminal,html"]),
         ("cloison prove --format ", [*REPORTS]),
         ("cloison plan -f ", ["(file)"]),
@@ -87,7 +87,7 @@ def test_choices_and_files_are_completed(line: str, expected: list[str]) -> None
 
 
 def test_a_report_is_not_completed_twice() -> None:
-    assert [] == completed("cloison plan --format json,j")
+    assert [] == completed("cloison plan --format json,js")
 
 
 @pytest.mark.parametrize("script", ["bash"], indirect=True)

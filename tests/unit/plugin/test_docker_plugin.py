@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
+import threading
 from importlib.metadata import version
 
 import pytest
@@ -49,6 +52,39 @@ def test_the_command_runs_with_the_engine_that_docker_was_told(monkeypatch: pyte
 
     with pytest.raises(SystemExit):
         docker_plugin.main(["--context", "far", "cloison", "prove", "--strict"])
+
+
+def test_the_command_ends_when_docker_closes_its_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    received = threading.Event()
+    address = f"docker_plugin_test_{os.getpid()}"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"\0{address}")
+        listener.listen()
+        monkeypatch.setenv("DOCKER_CLI_PLUGIN_SOCKET", f"@{address}")
+
+        def wait_for_the_signal(_argv: list[str], _program: str) -> None:
+            listener.accept()[0].close()
+            raise SystemExit(143 if received.wait(20) else 0)
+
+        monkeypatch.setattr(entry, "main", wait_for_the_signal)
+        before = signal.signal(signal.SIGTERM, lambda *_: received.set())
+        try:
+            with pytest.raises(SystemExit, match="143"):
+                docker_plugin.main(["cloison", "prove"])
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("address", ["", "@nobody_listens", "/nowhere/socket"])
+def test_without_a_socket_of_docker_the_command_runs(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(_argv: list[str], _program: str) -> None:
+        raise SystemExit(7)
+
+    monkeypatch.setenv("DOCKER_CLI_PLUGIN_SOCKET", address)
+    monkeypatch.setattr(entry, "main", ended)
+
+    with pytest.raises(SystemExit, match="7"):
+        docker_plugin.main(["cloison", "prove"])
 
 
 def test_a_wrong_start_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
