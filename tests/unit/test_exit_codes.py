@@ -243,7 +243,9 @@ BROKEN: Final = (
 )
 CRASHES: Final = [
     (PLAN, "plan.planner", "plan"),
-    (("report", "proof.json"), "commands.report", "stored"),
+    (("report", "proof.json"), "commands.documents", "proof"),
+    (("diff", "proof.json", "proof.json"), "diff.compare", "compare"),
+    (("compose", "up", "--check=plan", "--file=compose.json", "isolation"), "plan.planner", "plan"),
     (("prove", "--file", "compose.json"), "engine.compose_cli", "resolved"),
     (("rehearse", "--file", "compose.json"), "engine.compose_cli", "resolved"),
     (("up", "--file", "compose.json"), "engine.compose_cli", "resolved"),
