@@ -47,6 +47,14 @@ def test_the_draft_of_a_public_shape_is_sound(name: str) -> None:
     check(SHAPES[name], Assumptions())
 
 
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_draft_for_the_default_engine_holds_on_a_later_one(name: str) -> None:
+    project = compose_project.project(SHAPES[name])
+    found = draft(project, declared_needs(project, SHAPES[name]), Assumptions())
+
+    assert [] == remaining(project, found, Assumptions("28.0"))
+
+
 @pytest.mark.parametrize("version", ["20.10", "28.0"])
 def test_the_draft_of_a_random_project_is_sound_or_names_what_it_cannot_cover(version: str) -> None:
     accepted = []
