@@ -75,6 +75,15 @@ class LazyGroup(click.Group):
             command.params.append(_debug_option())
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the verb of the command line; the error of an unknown one suggests the most similar verb."""
+        if args[0] in VERBS or args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        suggest = importlib.import_module("cloison.compose.suggest")
+        raise click.UsageError(f'no command "{args[0]}"{suggest.suggestion(args[0], VERBS)}', ctx)
+
 
 @click.command(
     cls=LazyGroup,

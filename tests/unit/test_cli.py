@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cloison.cli import VERBS, LazyGroup, cloison
+from cloison.cli import VERBS, LazyGroup, cloison, run
 
 HEAVY = {
     "asyncio",
@@ -59,3 +59,21 @@ def test_the_list_of_verbs_says_what_their_help_says(verb: str) -> None:
     assert isinstance(cloison, LazyGroup)
     assert command
     assert (command.help or "").startswith(VERBS[verb])
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["porve"], 'cloison: no command "porve" (did you mean "prove"?)'),
+        (["repotr", "proof.json"], 'cloison: no command "repotr" (did you mean "report"?)'),
+        (["xyz"], f'cloison: no command "xyz"; known names: {", ".join(sorted(VERBS))}'),
+        (["plan", "--stict"], "cloison: No such option '--stict'. Did you mean '--strict'?"),
+        (["--", "--porve"], "cloison: No such option '--porve'."),
+    ],
+)
+def test_a_misspelt_word_is_answered_with_the_most_similar_one(
+    words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 2 == run(words)
+
+    assert sentence == capsys.readouterr().err.strip()

@@ -128,7 +128,7 @@ def test_an_invalid_policy_is_an_error(tiers: Lab, policy: dict[str, Any], sente
         (("prove", "--format", "json", "-o", "no/where.json"), 2, "there is no directory no"),
         (("prove", "-o", "x"), 2, "Add --format json"),
         (("prove", "--timeout", "0"), 2, "--timeout"),
-        (("prov",), 2, "No such command 'prov'"),
+        (("prov",), 2, 'no command "prov" (did you mean "prove"?)'),
         ((), 2, "Usage:"),
     ],
 )
