@@ -18,6 +18,7 @@ from cloison.reports.sections import join_sections
 from cloison.reports.text import paragraph, render_lines, styled_line
 
 MIN_WIDTH: Final = 40
+JSON_OPTION: Final = "--format json"
 MAX_LINES: Final = 40
 """Worse changes that are named."""
 MAX_OTHERS: Final = 12
@@ -46,11 +47,11 @@ def _worse(found: list[DiffLine], lost: list[str], width: int) -> list[Text]:
     for line in found[:MAX_LINES]:
         section += paragraph(line.sentence, width, first=("  - ", "bold red"))
         section += paragraph(line.reason, width, first=("    why  ", "dim"))
-    return section + more(len(found) - MAX_LINES, "worse change")
+    return section + more(len(found) - MAX_LINES, "worse change", where=JSON_OPTION)
 
 
 def _section(title: str, found: list[DiffLine], width: int) -> list[Text]:
     section = [styled_line((title.capitalize(), "bold"))]
     for line in found[:MAX_OTHERS]:
         section += paragraph(line.sentence, width, first=("  - ", ""))
-    return section + more(len(found) - MAX_OTHERS, "change")
+    return section + more(len(found) - MAX_OTHERS, "change", where=JSON_OPTION)

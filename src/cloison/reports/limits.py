@@ -21,6 +21,7 @@ SOME_SERVICES: Final = 20
 """The report of a project of no more services has about 60 lines."""
 MANY_NETWORKS: Final = 4
 """In a project of that many networks a report may be longer."""
+FULL_OPTION: Final = "--full"
 MAX_NAMES: Final = 8
 """A sentence names this many places or ports."""
 
@@ -120,11 +121,11 @@ def hidden_places(sources: int, targets: int) -> list[Text]:
     return [styled_line((f"  … and {' and '.join(parts)}: --full shows all", "dim"))] if parts else []
 
 
-def more(count: int, noun: str, *, indent: str = "  ", plural: str = "") -> list[Text]:
+def more(count: int, noun: str, *, indent: str = "  ", plural: str = "", where: str = FULL_OPTION) -> list[Text]:
     """Return the line about the parts that a section leaves out; no line where it leaves out none."""
     if count <= 0:
         return []
-    return [styled_line((f"{indent}… and {pluralize(count, f'more {noun}', plural)}: --full shows all", "dim"))]
+    return [styled_line((f"{indent}… and {pluralize(count, f'more {noun}', plural)}: {where} shows all", "dim"))]
 
 
 def names(found: list[str], most: int = MAX_NAMES) -> str:

@@ -34,7 +34,8 @@ def use_section(proof: Proof, width: int, limits: Limits) -> list[Text]:
         **{("tolerate", i): f"{part.what}, tolerated" for i, part in enumerate(proof.policy.tolerate)},
     }
     rows = [(IN_USE, f"{text} ({', '.join(used[key])})") for key, text in texts.items() if key in used]
-    rows += [(NOT_IN_USE, text) for key, text in texts.items() if key not in used]
+    unused = [text for key, text in texts.items() if key not in used]
+    rows += [(NOT_IN_USE, "; ".join(unused))] if unused else []
     lines = paragraph("The policy's lines when the proof began", width, style="bold") if rows else []
     for label, text in rows[: limits.items]:
         lines += paragraph(text, width, first=(f"  {label:<{WIDTH}}", "dim"))

@@ -87,7 +87,7 @@ def test_an_error_is_a_message_for_compose_and_for_the_terminal(
 def test_a_rehearsal_is_the_check_unless_another_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def rehearsed(_selection: object, _timeout: float, progress: Callable[[str], None]) -> Proof:
+    def rehearsed(_request: object, progress: Callable[[str], None]) -> Proof:
         progress("x")
         return PROOFS["unknown"]()
 

@@ -13,7 +13,8 @@ import pytest
 from cloison.engine.select import DAEMONS, ENGINES, PORT_PROXIES
 
 SOURCE: Final = Path(__file__).parents[3] / "src/cloison"
-HOMES: Final = ("engine", "predict")
+HOMES: Final = ("engine", "predict", "plugin", "docker_plugin.py")
+"""Where they are; a plugin of an engine's command line speaks its protocol."""
 NAMES: Final = {*ENGINES, *DAEMONS, *PORT_PROXIES, "moby", "containerd", "netavark", "aardvark-dns", "pasta"}
 WORD: Final = re.compile(rf"(?<![a-z])({'|'.join(sorted(NAMES, key=len, reverse=True))})(?![a-z])", re.IGNORECASE)
 ALLOWED: Final = {

@@ -102,8 +102,8 @@ def test_what_is_left_out_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diff_terminal, "MAX_OTHERS", 2)
     monkeypatch.setattr(markdown, "MAX_ROWS", 3)
 
-    assert "more worse changes: --format json has all" in terminal(large())
-    assert "more changes: --format json has all" in terminal(large())
+    assert "more worse changes: --format json shows all" in terminal(large())
+    assert "more changes: --format json shows all" in terminal(large())
     assert "more entries | | |" in diff_markdown.render(large())
 
 

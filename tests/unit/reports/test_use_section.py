@@ -39,9 +39,7 @@ def test_each_line_of_the_policy_is_in_use_or_not() -> None:
         "  in use          app -> db:3306 (app -> db:3306: 2 connections)",
         "  in use          network back, tolerated (app -> proxy:80: 1 connection)",
         "  in use          proxy -> outside, tolerated (proxy -> outside: 1 connection)",
-        "  not in use now  outside -> proxy:80",
-        "  not in use now  proxy -> app:5000",
-        "  not in use now  * -> host, tolerated",
+        "  not in use now  outside -> proxy:80; proxy -> app:5000; * -> host, tolerated",
     ] == lines(proof)
 
 
