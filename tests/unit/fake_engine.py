@@ -237,7 +237,9 @@ class FakeEngine:
         return verdict_judge.compare(self._intended(predicted), predicted, self._observed(predicted, responses))
 
     def _intended(self, predicted: Mapping[Flow, Prediction]) -> dict[Flow, verdict_intent.Intention]:
-        return verdict_intent.intended(self.project, self.rules, predicted, self.facts.egress_networks)
+        return verdict_intent.intended(
+            self.project, self.rules, predicted, self.facts.egress_networks, self.facts.network_namespaces
+        )
 
     def _observed(self, asked: Iterable[Flow], responses: Overrides | None) -> dict[Flow, Observation]:
         others: dict[str, Outcome | Observation | None] = {**(responses or {})}

@@ -30,7 +30,7 @@ from cloison.model.outcome import Observation, Outcome, Reach, observation, unkn
 from cloison.predict import predictor
 from cloison.proof import schema as proof_schema
 from cloison.verdict.flow_enumeration import absent, flows, vantages
-from cloison.verdict.intent import Intent
+from cloison.verdict.intent import Intent, intended
 from cloison.verdict.judge import Cause, JudgedFlow, Judgement, compare, exit_code
 
 RULED = STACK.with_policy()
@@ -400,7 +400,103 @@ def test_a_side_car_has_the_addresses_of_its_owner() -> None:
 
     assert 0 == code(deployment)
     assert TOLERATED is deployment.found()["dump-1 -> app-1:5000 on backend_net"].judgement
-    assert FILE is breaches(deployment.with_policy({"allow": ["app -> db:3306"]}))["dump-1 -> db-1:3306 on backend_net"]
+    assert (
+        FILE is breaches(deployment.with_policy({"allow": ["app -> db:3306"]}))["dump-1 -> app-1:5000 on backend_net"]
+    )
+
+
+def test_services_in_one_namespace_are_no_breach_of_each_other_by_any_policy() -> None:
+    deployment = (
+        STACK.with_service("dump", network_mode="service:proxy")
+        .with_containers(container("dump", network_mode="container:id-of-proxy-1"))
+        .with_policy({"allow": [], "tolerate": [{"network": "backend_net", "why": "known"}]})
+    )
+
+    inside = {name: item for name, item in deployment.found().items() if name.startswith("dump-1 -> proxy-1")}
+
+    assert {HOLDS} == {item.judgement for item in inside.values()}
+    assert {"dump-1 -> proxy-1:80 on backend_net", "dump-1 -> proxy-1:80 at 192.0.2.10:8080"} <= inside.keys()
+    assert FILE is breaches(deployment.with_policy({"allow": []}))["dump-1 -> db-1:3306 on backend_net"]
+
+
+def test_a_service_in_the_hosts_namespace_is_no_breach_of_the_host_and_of_others_there() -> None:
+    deployment = (
+        STACK.with_service("agent", network_mode="host")
+        .with_service("node", network_mode="host")
+        .with_containers(container("agent", network_mode="host"), container("node", network_mode="host"))
+        .with_listeners("agent-1", 9000)
+        .with_policy({"allow": []})
+    )
+
+    found = deployment.found()
+
+    assert HOLDS is found["node-1 -> agent-1:9000 at 192.0.2.10"].judgement
+    assert HOLDS is found["node-1 -> host:* at 192.0.2.10"].judgement
+    assert FILE is breaches(deployment)["app-1 -> host:* on backend_net"]
+
+
+def test_a_container_that_joins_a_namespace_against_the_file_is_a_breach() -> None:
+    spy = replace(foreign_container("spy"), network_mode="container:id-of-db-1")
+    deployment = STACK.with_policy({"allow": []}).with_containers(spy)
+    within = deployment.disconnected("app-1", BACK).with_network_mode("app-1", "container:id-of-db-1")
+
+    assert "spy -> db-1:3306 on backend_net" in breaches(deployment, {"spy -> db-1:3306 on backend_net": ACCEPTED})
+    assert "app-1 -> db-1:3306 on backend_net" in breaches(within, {"app-1 -> db-1:3306 on backend_net": ACCEPTED})
+
+
+def test_a_replica_that_joins_the_namespace_of_another_one_against_the_file_is_a_breach() -> None:
+    deployment = (
+        STACK.with_service("db", deploy={"replicas": 2})
+        .with_containers(container("db", (BACK, "172.30.1.7"), network_mode="container:id-of-db-1", number=2))
+        .with_policy({"allow": []})
+    )
+    to_first = "db-2 -> db-1:3306 on backend_net"
+
+    assert to_first in breaches(deployment, {to_first: ACCEPTED})
+
+
+def test_a_service_in_the_namespace_of_a_foreign_container_is_no_breach_of_it() -> None:
+    deployment = (
+        STACK.with_service("side", network_mode="container:gate")
+        .with_containers(
+            foreign_container("gate", (BACK, "172.30.1.66")), container("side", network_mode="container:id-of-gate")
+        )
+        .with_policy({"allow": []})
+    )
+    to_gate = "side-1 -> gate:* on backend_net"
+
+    assert HOLDS is deployment.found({to_gate: ACCEPTED})[to_gate].judgement
+
+
+def test_without_a_policy_no_flow_within_a_namespace_should_be_closed() -> None:
+    deployment = STACK.with_service("dump", network_mode="service:proxy").with_containers(
+        container("dump", network_mode="container:id-of-proxy-1")
+    )
+    closed = {flow: replace(found, reach=Reach.SHUT) for flow, found in deployment.predicted().items()}
+
+    inside = intended(deployment.project, None, closed, (), deployment.facts.network_namespaces)
+
+    assert {Intent.OPTIONAL} == {
+        found.intent for flow, found in inside.items() if (flow.vantage.place, flow.endpoint.place) == ("dump", "proxy")
+    }
+
+
+def test_a_service_in_the_namespace_of_one_replica_is_separate_from_the_others() -> None:
+    deployment = (
+        STACK.with_service("db", deploy={"replicas": 2})
+        .with_service("dump", network_mode="service:db")
+        .with_containers(
+            container("db", (BACK, "172.30.1.7"), number=2), container("dump", network_mode="container:id-of-db-1")
+        )
+        .with_policy({"allow": ["outside -> proxy:80"]})
+    )
+
+    found = deployment.found()
+
+    assert HOLDS is found["dump-1 -> db-1:3306 on backend_net"].judgement
+    assert "dump and db share backend_net" in found["dump-1 -> db-2:* on backend_net"].prediction.rule
+    assert FILE is breaches(deployment)["dump-1 -> db-2:* on backend_net"]
+    assert FILE is breaches(deployment)["db-1 -> db-2:* on backend_net"]
 
 
 def test_a_side_cars_port_is_allowed_at_its_owners_address() -> None:

@@ -7,14 +7,18 @@ Source: the Engine API (https://docs.docker.com/reference/api/engine/), netlink 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from ipaddress import ip_address, ip_network
+from typing import Final
 
-from cloison.model.flow import WILDCARD, Protocol, ip_version
+from cloison.model.flow import HOST, WILDCARD, Protocol, ip_version
 from cloison.model.version import parse_version
+
+JOINED: Final = "container:"
+"""The prefix of the network mode of a container in the network namespace of another one."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -213,6 +217,15 @@ class Facts:
         }
 
     @cached_property
+    def network_namespaces(self) -> dict[str, str]:
+        """Return the network namespace of each container, by its name: the identity of the owner, or the host.
+
+        With `container:ID` the engine puts a container into the namespace of another one, which may not be known here.
+        """
+        modes = {c.identity: c.network_mode for c in self.containers}
+        return {c.name: _namespace(c.identity, modes) for c in self.containers}
+
+    @cached_property
     def host_attachments(self) -> tuple[tuple[str, str], ...]:
         """The host's addresses as sorted (network name, address) pairs; the name is empty outside every network."""
         return tuple(sorted({*self._host_attachments(), *self.link_local_addresses}))
@@ -220,6 +233,18 @@ class Facts:
     def _host_attachments(self) -> Iterator[tuple[str, str]]:
         for address in self.host_addresses:
             yield next((network.name for network in self.networks if network.contains(address)), ""), address
+
+
+def _namespace(identity: str, modes: Mapping[str, str]) -> str:
+    """Return the namespace of the container `identity`. Owners that form a cycle, which no engine makes, end it."""
+    seen: set[str] = set()
+    while identity not in seen:
+        seen.add(identity)
+        mode = modes.get(identity, "")
+        if mode == HOST:
+            return HOST
+        identity = mode.removeprefix(JOINED) if mode.startswith(JOINED) else identity
+    return identity
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -64,7 +64,9 @@ class Scenario:
     def intended(self) -> Mapping[Flow, Intention]:
         """The intended matrix."""
         egress = predicted_egress(self.project, self.facts)
-        by_rule = verdict_intent.intended(self.project, self.rules, self.predicted, egress)
+        by_rule = verdict_intent.intended(
+            self.project, self.rules, self.predicted, egress, self.facts.network_namespaces
+        )
         found = needed_egress(by_rule, lambda flow: self.predicted[flow].reach is Reach.SHUT)
         return {**found, **{flow: found[known] for flow, known in self.open_elsewhere.items()}}
 

@@ -44,9 +44,16 @@ def same_namespace(context: PredictionContext, flow: Flow) -> Prediction | None:
         return None
     if source != target and source in context.project.services and target in context.project.services:
         owner = context.owner(source)
-        if owner == context.owner(target):
+        if owner == context.owner(target) and not _is_in_other_replica(context, flow, owner):
             return opened(f"{source} and {target} share the network namespace of {owner}")
     return None
+
+
+def _is_in_other_replica(context: PredictionContext, flow: Flow, owner: str) -> bool:
+    """Whether both ends are in namespaces of two replicas of the owner: a service joins one of them only."""
+    known = context.facts.network_namespaces
+    ends = {known.get(flow.vantage.container, ""), known.get(flow.endpoint.container, "")}
+    return len(ends) > 1 and ends <= {c.identity for c in context.facts.containers if c.service == owner}
 
 
 def network_mode(context: PredictionContext, flow: Flow) -> Prediction | None:

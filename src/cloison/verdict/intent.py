@@ -3,6 +3,8 @@
 Input: a `Project`, its `Policy` or None, and the predictions. Output: an `Intention` for each flow.
 Rules:
   - With a policy, a flow that no rule matches should be closed; flows from the host are not judged.
+  - Two ends in one network namespace are one machine, and nothing can separate them: a flow between them is allowed,
+    and needed only where a rule names it.
   - Without one, the isolation that the file declares should hold: internal networks, separate networks, and ports that
     are published on a loopback address. A port that is published for everyone is one connection, whatever the address
     and the version of IP: the container's own address is no isolation of it.
@@ -20,11 +22,13 @@ from typing import Final
 from cloison.compose.flow_rule import PolicyRule, RulesByPlaces
 from cloison.compose.policy import Policy, Toleration
 from cloison.compose.project import Project
-from cloison.model.facts import EgressNetworks
+from cloison.model.facts import JOINED, EgressNetworks
 from cloison.model.flow import HOST, OUTSIDE, Endpoint, EndpointKind, Flow, Vantage, ip_version
 from cloison.model.outcome import Reach
 from cloison.predict.context import Prediction
 
+NO_NAMESPACES: Final[Mapping[str, str]] = {}
+"""The default of a caller without facts: each end is in a namespace of its own."""
 EgressByContainer = Mapping[tuple[str, int], tuple[str, ...]]
 """The networks that carry a container's packets to other machines, by the version of IP; a missing one is unknown."""
 
@@ -57,8 +61,12 @@ def intended(
     rules: Policy | None,
     predicted: Mapping[Flow, Prediction],
     egress_networks: Iterable[EgressNetworks] = (),
+    namespaces: Mapping[str, str] = NO_NAMESPACES,
 ) -> dict[Flow, Intention]:
-    """Return the intention for every flow of `predicted`; a rule with `via` asks for `egress_networks`."""
+    """Return the intention for every flow of `predicted`; a rule with `via` asks for `egress_networks`.
+
+    `namespaces` are the network namespaces of the containers: see `Facts.network_namespaces`.
+    """
     if rules is None:
         for_everyone = {
             without_address(flow)
@@ -66,7 +74,10 @@ def intended(
             if _is_published(flow) and _is_opened_by_file(prediction) and not _is_isolated(project, flow.vantage.place)
         }
         return {
-            flow: _intended_by_file(project, flow, prediction, for_everyone) for flow, prediction in predicted.items()
+            flow: DEFAULT_INTENTIONS[Intent.OPTIONAL]
+            if prediction.reach is not Reach.OPEN and _is_within_namespace(project, namespaces, flow)
+            else _intended_by_file(project, flow, prediction, for_everyone)
+            for flow, prediction in predicted.items()
         }
     is_open = [flow for flow, prediction in predicted.items() if prediction.reach is Reach.OPEN]
     context = _PolicyContext(
@@ -77,6 +88,7 @@ def intended(
         {without_address(flow) for flow in is_open if _is_published(flow)},
         {(item.container, item.version): item.networks for item in egress_networks},
         _tolerations(project, rules),
+        namespaces,
     )
     return {flow: _intention(context, flow, prediction.reach) for flow, prediction in predicted.items()}
 
@@ -111,6 +123,7 @@ class _PolicyContext:
     published: set[tuple[Vantage, Endpoint]]
     egress: EgressByContainer
     tolerations: _Tolerations
+    namespaces: Mapping[str, str]
 
 
 CACHED_INTENTIONS: Final = 1 << 12
@@ -172,9 +185,34 @@ def _intention(context: _PolicyContext, flow: Flow, reach: Reach) -> Intention:
             optional |= _is_direct_from_outside(flow) and without_address(flow) in context.published
             optional |= not rule.needs(flow.endpoint)
             return _shared_intention(Intent.OPTIONAL if optional else Intent.OPEN, rule.where)
+    if _is_within_namespace(context.project, context.namespaces, flow):
+        return DEFAULT_INTENTIONS[Intent.OPTIONAL]
     if toleration := _toleration(context, flow):
         return _shared_intention(Intent.TOLERATED, toleration.where, toleration.why)
     return missed or DEFAULT_INTENTIONS[Intent.UNJUDGED if flow.vantage.place == HOST else Intent.SHUT]
+
+
+def _is_within_namespace(project: Project, namespaces: Mapping[str, str], flow: Flow) -> bool:
+    """Whether both ends are in one network namespace, by the file and by the engine.
+
+    A container that shares a namespace against the file is none of these: its flows are what the file does not explain.
+    """
+    start, end = flow.vantage, flow.endpoint
+    owner = namespaces.get(start.container, "")
+    is_one = owner != "" and owner == (HOST if end.place == HOST else namespaces.get(end.container, ""))
+    return is_one and _shares_by_file(project, start.place, end.place)
+
+
+def _shares_by_file(project: Project, source: str, target: str) -> bool:
+    """Whether the file puts a service into the network namespace of a place: another service, the host, a container."""
+    service = project.services.get(project.owner(source))
+    if service is None:
+        return False
+    if target not in project.services and target != HOST:
+        return service.network_mode.startswith(JOINED)
+    other = project.services.get(project.owner(target))
+    is_sharer = source != target and service is other  # replicas share no namespace by the file
+    return is_sharer or HOST == service.network_mode == (other.network_mode if other else HOST)
 
 
 def _other_egress(context: _PolicyContext, rule: PolicyRule, flow: Flow) -> tuple[Intent, str] | None:

@@ -137,7 +137,13 @@ def _observe_and_judge(
         inputs = ProofInputs(project, session.facts, policy_rules)
         probed_flows = _flows_to_probe(inputs, session.failures)
         predicted = predictor.predict(project, session.facts, probed_flows)
-        intended = verdict_intent.intended(project, policy_rules, predicted, session.facts.egress_networks)
+        intended = verdict_intent.intended(
+            project,
+            policy_rules,
+            predicted,
+            session.facts.egress_networks,
+            session.facts.network_namespaces,
+        )
         progress(f"probing {len(probed_flows)} flows")
         waits.deadline = waits.deadline or default_deadline(len(probed_flows), waits.timeout)
         session.prober.deadline, session.prober.deadline_reason = waits.started + waits.deadline, waits.reason

@@ -199,13 +199,14 @@ def test_every_container_of_a_service_is_probed(lab: Lab) -> None:
 def test_containers_that_share_a_namespace_have_the_same_flows(lab: Lab) -> None:
     document = three_tiers()
     document["services"]["side"] = service(7000, network_mode="service:app")
-    document["x-cloison"] = POLICY | {"allow": [*POLICY["allow"], "side -> *", "proxy -> side:5000"]}
+    document["x-cloison"] = POLICY | {"allow": [*POLICY["allow"], "side -> db:3306", "proxy -> side:5000"]}
     lab.up(document)
 
     proof = lab.prove()
 
     assert ("proven", 0) == (proof.verdict.word, proof.totals["drift"])
     assert Judgement.HOLDS == judgements(proof)["side", "db:3306"]
+    assert Judgement.HOLDS == judgements(proof)["side", "app:5000"]
 
 
 def test_a_foreign_container_on_an_engine_network_is_found(tiers: Lab) -> None:

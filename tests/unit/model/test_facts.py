@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.unit.fake_engine import BACK, DUAL_STACK, FRONT, STACK
+from tests.unit.fake_engine import BACK, DUAL_STACK, FRONT, STACK, container
 
-from cloison.model.facts import Attachment, EngineFacts, Listener, NetworkFacts, PublishedPort
+from cloison.model.facts import Attachment, EngineFacts, Facts, Listener, NetworkFacts, PublishedPort
 from cloison.model.flow import Protocol, ip_version
 
 
@@ -141,3 +141,23 @@ def test_flows_are_ordered_by_their_vantages_first() -> None:
     first = min(asked)
     assert first.vantage == min(flow.vantage for flow in asked)
     assert first < replace(first, vantage=replace(first.vantage, place=first.vantage.place + "+"))
+
+
+@pytest.mark.parametrize(
+    ("modes", "namespace"),
+    [
+        ({"a": ""}, "id-of-a-1"),
+        ({"a": "none"}, "id-of-a-1"),
+        ({"a": "host"}, "host"),
+        ({"a": "container:id-of-b-1", "b": ""}, "id-of-b-1"),
+        ({"a": "container:id-of-b-1", "b": "container:id-of-c-1", "c": "host"}, "host"),
+        ({"a": "container:id-of-another"}, "id-of-another"),
+        ({"a": "container:id-of-b-1", "b": "container:id-of-a-1"}, "id-of-a-1"),
+    ],
+)
+def test_a_container_is_in_the_network_namespace_of_the_owner_that_its_mode_leads_to(
+    modes: dict[str, str], namespace: str
+) -> None:
+    containers = tuple(container(name, network_mode=mode) for name, mode in modes.items())
+
+    assert namespace == Facts(STACK.facts.engine, containers, ()).network_namespaces["a-1"]
