@@ -132,6 +132,8 @@ def _kind(records: Records, position: int) -> tuple[CauseKind, str]:
         return CauseKind.HOST, ""
     if target.kind == PUBLISHED or source == OUTSIDE:
         return CauseKind.PUBLISHED, ""
+    if not target.network:  # a service in the host's namespace
+        return CauseKind.HOST, ""
     return CauseKind.NETWORK, records.network_labels.get(target.network) or target.network
 
 

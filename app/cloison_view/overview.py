@@ -11,7 +11,7 @@ from typing import Final
 
 from cloison_view.cause_groups import ActionGroup, CauseKind
 from cloison_view.labels import join_names, pluralize
-from cloison_view.summary import Summary
+from cloison_view.summary import Pair, Summary
 
 WHERE: Final[Mapping[CauseKind, str]] = {
     CauseKind.OTHER: "not explained by the file",
@@ -57,11 +57,14 @@ def _are(count: int) -> str:
 
 
 def _parts(groups: Iterable[ActionGroup]) -> Iterator[str]:
-    """Yield the number of connections of each kind; networks are named together."""
+    """Yield the number of connections of each kind, each counted once; networks are named together."""
     numbers: dict[CauseKind, int] = {}
     networks: list[str] = []
+    seen: set[Pair] = set()
     for group in groups:
-        numbers[group.kind] = numbers.get(group.kind, 0) + group.count
+        own = {(connection.source, end) for connection in group.connections for end in connection.ends} - seen
+        seen |= own
+        numbers[group.kind] = numbers.get(group.kind, 0) + len(own)
         networks += [group.network] if group.network else []
-    for kind, number in numbers.items():
+    for kind, number in ((kind, number) for kind, number in numbers.items() if number):
         yield f"{number:,} {WHERE[kind].format(join_names(networks))}"

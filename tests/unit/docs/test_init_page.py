@@ -57,5 +57,5 @@ def test_every_option_of_init_and_every_verb_of_policy_is_on_the_page() -> None:
     shared = {"files", "project", "profiles", "env_files", "debug"}
     own = {option.opts[0] for option in init.params if option.name not in shared and option.expose_value}
 
-    assert [] == [name for name in sorted(own) if f"| `{name}" not in PAGE]
+    assert [] == [name for name in sorted(own) if f"`{name}" not in PAGE]
     assert [] == [name for name in policy.commands if f"cloison policy {name}" not in PAGE]  # type: ignore[attr-defined]
