@@ -52,15 +52,21 @@ Mark = tuple[str, str]
 def action_section(
     groups: Sequence[ActionGroup], summary: Summary, width: int, templates: EntryTemplates, limits: Limits
 ) -> list[Text]:
-    """Return the entries under the number of their connections; tolerated ones count where groups have them."""
+    """Return the entries under the number of their connections; tolerated ones count where groups have them.
+
+    A short report gives a piece of advice once.
+    """
     if not groups:
         return []
     judgements = dict.fromkeys((*ACTIONABLE, *(group.judgement for group in groups)))
     lines = paragraph(to_act_on(summary.counts_of(*judgements)), width, style="bold")
-    entries = _entries(groups, limits)
+    entries, said = _entries(groups, limits), set[Advice]()
     for entry in entries[: limits.items]:
         lines += [Text("")] if limits.is_spaced else []
         lines += _entry(entry, summary, width, templates, limits)
+        advices = [advice for advice in _advices(entry) if limits.is_spaced or advice not in said]
+        lines += [*_advice(advices, width, limits), *_policy(entry, summary, width, limits)]
+        said.update(advices[: limits.advices])
     lines += more(len(entries) - limits.items, "entry", plural="more entries")
     shown = [group for entry in entries[: limits.items] for group in entry]
     if any(_policy_lines(group, summary, limits) for group in shown):
@@ -97,8 +103,11 @@ def _entry(
     if 0 < limits.reasons < len(reasons):
         hidden = pluralize(len(reasons) - limits.reasons, "reason")
         lines.append(styled_line((f"           and {hidden} of the same kind", "")))
-    lines += _advice(list(dict.fromkeys(advice for group in groups for advice in group.advices)), width, limits)
-    return lines + _policy(groups, summary, width, limits)
+    return lines
+
+
+def _advices(groups: Sequence[ActionGroup]) -> list[Advice]:
+    return list(dict.fromkeys(advice for group in groups for advice in group.advices))
 
 
 def _group(group: ActionGroup, texts: Sequence[str], width: int, mark: Mark, limits: Limits) -> list[Text]:
