@@ -68,7 +68,7 @@ def table(rows: list[tuple[str, ...]]) -> str:
 
 def _policy(project: RunningProject) -> str:
     """Return `yes`, `no`, or `unknown` where the files cannot be read here."""
-    from cloison.compose.project import POLICY_KEY
+    from cloison.compose.policy_key import POLICY_KEY
     from cloison.engine import compose_cli
     from cloison.errors import CloisonError
 
