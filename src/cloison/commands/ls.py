@@ -27,6 +27,7 @@ def command(form: str) -> int:
     from cloison.commands import output as commands_output
     from cloison.engine import connection
     from cloison.engine.running_projects import running_projects
+    from cloison.errors import printable
 
     with connection.engine_connection() as engine:
         projects = running_projects(engine.api)
@@ -50,7 +51,7 @@ def command(form: str) -> int:
         click.echo("No Compose project has a container on this engine.", err=True)
         return 0
     lines = [
-        (found.name, f"{found.running}/{found.containers}", policy, ",".join(found.files) or "-")
+        (printable(found.name), f"{found.running}/{found.containers}", policy, printable(",".join(found.files)) or "-")
         for found, policy in zip(projects, policies, strict=True)
     ]
     commands_output.write_report(None, table([HEAD, *lines]))
