@@ -17,6 +17,7 @@ from cloison.errors import BREACHED, PROVEN, UsageError
 from cloison.ledger_client.config import TOKEN_VARIABLE
 
 if TYPE_CHECKING:
+    from cloison.commands.options import OutputOptions
     from cloison.diff.schema import Diff
     from cloison.plan.schema import Plan
     from cloison.proof.schema import Proof
@@ -32,17 +33,23 @@ class Baseline:
     name: str
     document: Proof | Plan
 
-    def exit_code(self, new: Proof | Plan, code: int, *, strict: bool) -> int:
-        """Return 0 if nothing is worse, else the code of the verb without a baseline; say on stderr which it is."""
+    def exit_code(self, new: Proof | Plan, code: int, output_options: OutputOptions) -> int:
+        """Return 0 if nothing is worse, else the code of the verb without a baseline; say on stderr which it is.
+
+        A policy that was removed fails although nothing is wrong without one. To fail on what is tolerated is strict.
+        """
         from cloison.diff.compare import compare
 
+        strict = output_options.strict or "tolerated" in output_options.fail_on
         result = compare(self.document, new, strict=strict)
+        if result.old.project != result.new.project:
+            _say(f"the baseline {self.name} is of the project {result.old.project}, and this is {result.new.project}")
         if not result.worse:
             if code != PROVEN:
                 _say(f"{_known(new, strict=strict)} as in the baseline {self.name}; nothing is worse")
             return PROVEN
         self._name_worse(result)
-        return code or BREACHED
+        return code or (BREACHED if result.policy_removed and output_options.fail_on else PROVEN)
 
     def _name_worse(self, result: Diff) -> None:
         from cloison.reports import diff_lines
@@ -56,13 +63,16 @@ class Baseline:
             click.echo(f"  - and {len(sentences) - MAX_LINES:,} more: see cloison diff", err=True)
 
 
-def load(name: str | None, kind: str) -> Baseline | None:
-    """Return the baseline with a name, None without one; call it before the work that it judges.
+def load(output_options: OutputOptions, kind: str) -> Baseline | None:
+    """Return the baseline that the options name, None without one; call it before the work that it judges.
 
     Raises UsageError when it is no document of the kind, NotProven when a ledger does not answer.
     """
+    name = output_options.baseline
     if name is None:
         return None
+    if "drift" in output_options.fail_on:
+        raise UsageError("--fail-on drift and --baseline do not go together: a comparison does not look at drift")
     found = documents.document(name)
     if documents.kind(found) != kind:
         raise UsageError(

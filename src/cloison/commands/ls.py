@@ -27,6 +27,7 @@ def command(form: str) -> int:
     from cloison.commands import output as commands_output
     from cloison.engine import connection
     from cloison.engine.running_projects import running_projects
+    from cloison.errors import printable
 
     with connection.engine_connection() as engine:
         projects = running_projects(engine.api)
@@ -50,7 +51,7 @@ def command(form: str) -> int:
         click.echo("No Compose project has a container on this engine.", err=True)
         return 0
     lines = [
-        (found.name, f"{found.running}/{found.containers}", policy, ",".join(found.files) or "-")
+        (printable(found.name), f"{found.running}/{found.containers}", policy, printable(",".join(found.files)) or "-")
         for found, policy in zip(projects, policies, strict=True)
     ]
     commands_output.write_report(None, table([HEAD, *lines]))
@@ -68,7 +69,7 @@ def table(rows: list[tuple[str, ...]]) -> str:
 
 def _policy(project: RunningProject) -> str:
     """Return `yes`, `no`, or `unknown` where the files cannot be read here."""
-    from cloison.compose.project import POLICY_KEY
+    from cloison.compose.policy_key import POLICY_KEY
     from cloison.engine import compose_cli
     from cloison.errors import CloisonError
 

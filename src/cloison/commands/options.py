@@ -245,6 +245,8 @@ def _fail_on(_context: click.Context, _parameter: click.Parameter, values: Itera
     for name in sorted(names):
         if name not in FAIL_ON:
             raise click.BadParameter(f'"{name}" is nothing to fail on; choose from {", ".join(FAIL_ON)}')
+    if not names:  # such as that of an unset variable, which would let everything pass
+        raise click.BadParameter(f"name what makes the command fail: {', '.join(FAIL_ON)}")
     if "none" in names and len(names) > 1:
         raise click.BadParameter("none stands alone")
     return names - {"none"}

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 TERMINAL: Final = "terminal"
 SARIF: Final = "sarif"
 PIPED_WIDTH: Final = 100
+MAX_PREFIX: Final = 50
+"""Characters of a report's name in that of its temporary file, which must not be longer than a name can be."""
 
 
 def prove_and_report(
@@ -56,7 +58,7 @@ def write_reports(
     paths = report_paths(proof_options.formats, proof_options.output)
     write_documents(proof, REPORTS, paths, proof_options, selection)
     code = exit_code(proof, proof_options)
-    return baseline.exit_code(proof, code, strict=proof_options.strict) if baseline else code
+    return baseline.exit_code(proof, code, proof_options) if baseline else code
 
 
 def write_documents(
@@ -153,17 +155,33 @@ def write_report(path: Path | None, text: str | Iterator[str], *, is_document: b
 
 
 def _write(path: Path, parts: Iterable[str]) -> None:
-    """Write a file by a rename, so that a reader at any moment finds a whole report or none."""
+    """Write a file by a rename, so that a reader at any moment finds a whole report or none.
+
+    A link, a device and a pipe are written into: root, who proves, would replace /dev/stdout and /dev/null by a file.
+    """
     try:
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            with path.open("w", encoding="utf-8") as special:
+                special.writelines(parts)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            file.writelines(parts)
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(path)
+        _replace(path, parts)
     except OSError as error:
         raise UsageError(f"{path}: the report could not be written: {error.strerror}") from error
+
+
+def _replace(target: Path, parts: Iterable[str]) -> None:
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name[:MAX_PREFIX]}.", delete=False
+    ) as file:
+        try:
+            file.writelines(parts)
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)
+            Path(file.name).replace(target)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
 
 
 @contextmanager

@@ -65,13 +65,13 @@ def command(
     from cloison.commands import output as commands_output
 
     paths = commands_output.report_paths(output_options.formats, output_options.output, stem="plan")
-    earlier = baseline.load(output_options.baseline, "plan")
+    earlier = baseline.load(output_options, "plan")
     with paused_collector():
         with commands_output.status(quiet=output_options.quiet) as progress:
             result = planned(selection, engine, external or "", policy_source, progress)
         commands_output.write_documents(result, PLAN_REPORTS, paths, output_options, selection)
     code = commands_output.exit_code(result, output_options)
-    return earlier.exit_code(result, code, strict=output_options.strict) if earlier else code
+    return earlier.exit_code(result, code, output_options) if earlier else code
 
 
 def planned(

@@ -48,7 +48,7 @@ def show(selection: Selection, form: str) -> int:
 
     from cloison.commands import output as commands_output
     from cloison.compose import policy as compose_policy
-    from cloison.compose.project import POLICY_KEY
+    from cloison.compose.policy_key import POLICY_KEY
     from cloison.errors import PolicyError
     from cloison.plan import policy_check, policy_view
 
@@ -109,7 +109,7 @@ def explain(selection: Selection, engine: str, external: str | None, source: str
 def schema() -> int:
     """Print the JSON Schema of a Compose file with a policy, for an editor with yaml-language-server."""
     from cloison.commands import output as commands_output
-    from cloison.compose.project import POLICY_KEY
+    from cloison.compose.policy_key import POLICY_KEY
     from cloison.reports import json_schema
 
     commands_output.write_report(None, json_schema.render(POLICY_KEY), is_document=True)

@@ -45,9 +45,11 @@ def command(
             )
         from cloison.commands.prove_all import prove_all
 
-        return prove_all(policy_source, proof_options, ledger_delivery.ledger_client(ledger_options))
+        ledger_client = ledger_delivery.ledger_client(ledger_options)
+        baseline.forget_token()
+        return prove_all(policy_source, proof_options, ledger_client)
     commands_output.report_paths(proof_options.formats, proof_options.output)
-    earlier = baseline.load(proof_options.baseline, "proof")
+    earlier = baseline.load(proof_options, "proof")
     ledger_client = ledger_delivery.ledger_client(ledger_options)
     baseline.forget_token()
     request = Request(selection, proof_options.timeout, proof_options.deadline, policy_source)

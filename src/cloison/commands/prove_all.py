@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cloison.commands.options import ProofOptions
-from cloison.errors import BREACHED, PROVEN, UNPROVEN, USAGE_ERROR, CloisonError, UsageError
+from cloison.errors import BREACHED, PROVEN, UNPROVEN, USAGE_ERROR, CloisonError, UsageError, printable
 from cloison.workflow.request import PolicySource, Request
 
 if TYPE_CHECKING:
@@ -52,15 +52,15 @@ def _prove(
 
     options = replace(proof_options, quiet=True, formats=(TERMINAL,))
     documents = tuple(name for name in proof_options.formats if name != TERMINAL)
-    if documents and proof_options.output:
-        options = replace(options, formats=(TERMINAL, *documents), output=proof_options.output / project.name)
     try:
-        if options.output:
-            options.output.mkdir(parents=True, exist_ok=True)
-        request = Request(project.selection(), options.timeout, options.deadline, policy_source)
+        selection = project.selection()
+        if documents and proof_options.output:
+            options = replace(options, formats=(TERMINAL, *documents), output=proof_options.output / project.name)
+            (proof_options.output / project.name).mkdir(parents=True, exist_ok=True)
+        request = Request(selection, options.timeout, options.deadline, policy_source)
         return commands_output.prove_and_report(request, options, ledger_client, None)
     except CloisonError as error:
-        commands_output.write_report(None, f"{NOT_PROVEN}  {project.name}: {error}\n")
+        commands_output.write_report(None, f"{NOT_PROVEN}  {printable(project.name)}: {error}\n")
         return error.exit_code
     except OSError as error:
         raise UsageError(f"{options.output}: the folder cannot be made: {error.strerror}") from error

@@ -33,7 +33,7 @@ def command(selection: Selection, policy_source: PolicySource, proof_options: Pr
 
     operating_system.check("rehearse")
     commands_output.report_paths(proof_options.formats, proof_options.output)
-    earlier = baseline.load(proof_options.baseline, "proof")
+    earlier = baseline.load(proof_options, "proof")
     baseline.forget_token()
     request = Request(selection, proof_options.timeout, proof_options.deadline, policy_source)
     with commands_output.status(quiet=proof_options.quiet) as progress:

@@ -39,7 +39,7 @@ def command(
     from cloison.workflow.policy_source import with_policy
 
     commands_output.report_paths(proof_options.formats, proof_options.output)
-    earlier = baseline.load(proof_options.baseline, "proof")
+    earlier = baseline.load(proof_options, "proof")
     ledger_client = ledger_delivery.ledger_client(ledger_options)
     baseline.forget_token()
     # An error in the policy is reported before any container starts.

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Final
 
-from cloison.compose.project import POLICY_KEY
+from cloison.compose.policy_key import POLICY_KEY
 from cloison.errors import FileError, UsageError
 from cloison.model.text import printable_line
 

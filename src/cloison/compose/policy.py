@@ -26,7 +26,8 @@ from itertools import chain
 from typing import Any, Final
 
 from cloison.compose.flow_rule import ANY_PLACE, Names, PolicyRule, parse_flow, quoted
-from cloison.compose.project import POLICY_KEY, Project
+from cloison.compose.policy_key import POLICY_KEY
+from cloison.compose.project import Project
 from cloison.compose.suggest import suggestion
 from cloison.errors import PolicyError
 from cloison.model.flow import FOREIGN, HOST, OUTSIDE, Flow, Protocol

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cloison.compose.policy import POLICY_KEYS, TOLERABLE, TOLERATION_KEYS
-from cloison.compose.project import POLICY_KEY
+from cloison.compose.policy_key import POLICY_KEY
 from cloison.model.flow import FOREIGN, SERVICE_PREFIX, TRANSPORT_PROTOCOLS
 
 COMPOSE_SCHEMA: Final = "https://raw.githubusercontent.com/compose-spec/compose-spec/main/schema/compose-spec.json"

@@ -8,22 +8,19 @@ Source: https://docs.docker.com/reference/cli/docker/compose/config/
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from ipaddress import ip_address
 from typing import Any, Final
 
+from cloison.compose.policy_key import POLICY_KEY, check_policy_key
 from cloison.compose.privileges import DeclaredPrivileges, declared_privileges
 from cloison.compose.schema import MAX_PORT, DocumentForm, NetworkForm, PortForm, ServiceForm, read
 from cloison.compose.suggest import suggestion
 from cloison.errors import FileError, PolicyError
 from cloison.model.flow import SERVICE_PREFIX, Protocol, service_place
 
-POLICY_KEY: Final = "x-cloison"
-POLICY_KEY_SIMILARITY: Final = 0.85
-"""The least similarity of a key that is taken for a wrong spelling: `x-cloisons`, `x-clioson`."""
 DEFAULT_BRIDGE: Final = "bridge"
 """The engine's default network, and the network mode that selects it."""
 COMPLETED: Final = "service_completed_successfully"
@@ -145,21 +142,10 @@ def project(document: Mapping[str, Any]) -> Project:
         for name, body in bodies.items()
     }
     _check_namespaces(services)
-    _check_policy_key(document)
+    check_policy_key(document)
     if POLICY_KEY in document and document[POLICY_KEY] is None:
         raise PolicyError(f"{POLICY_KEY}: the policy is empty; add `allow:` with the allowed flows, or remove the key")
     return Project(whole.name, services, networks, document.get(POLICY_KEY))
-
-
-def _check_policy_key(document: Mapping[str, Any]) -> None:
-    """Refuse a policy under a key that is nearly `x-cloison`, or inside a service or a network: it would be ignored."""
-    for key in document:
-        if key != POLICY_KEY and difflib.get_close_matches(key.casefold(), [POLICY_KEY], cutoff=POLICY_KEY_SIMILARITY):
-            raise PolicyError(f'{key}: no such key; the policy is the value of "{POLICY_KEY}"')
-    for section in ("services", "networks", "volumes"):
-        for name, body in (document.get(section) or {}).items():
-            if isinstance(body, Mapping) and POLICY_KEY in body:
-                raise PolicyError(f"{section}.{name}.{POLICY_KEY}: the policy belongs at the top level of the file")
 
 
 def _awaited(body: ServiceForm) -> Iterable[str]:

@@ -15,7 +15,8 @@ from typing import Any, Final
 from cloison.compose import policy
 from cloison.compose.addressing import check_addresses
 from cloison.compose.flow_rule import PolicyRule
-from cloison.compose.project import POLICY_KEY, Project
+from cloison.compose.policy_key import POLICY_KEY
+from cloison.compose.project import Project
 from cloison.draft.declared_needs import is_loopback
 from cloison.draft.need import Need, Rule, certain, rules
 from cloison.errors import PolicyError

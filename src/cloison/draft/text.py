@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from cloison.compose.project import POLICY_KEY, Project
+from cloison.compose.policy_key import POLICY_KEY
+from cloison.compose.project import Project
 from cloison.draft.draft import Draft, Tolerated
 from cloison.model.flow import HOST, OUTSIDE
 from cloison.model.text import listed, printable_line

@@ -19,29 +19,22 @@ from pathlib import Path
 from typing import Any, Final
 
 from cloison.compose.normalize import normalized
-from cloison.engine import compose_messages
+from cloison.engine import compose_messages, default_files
 from cloison.errors import FileError, NotProven, UsageError, printable
 from cloison.linux.subprocesses import CommandResult, run, run_attached, run_in_session
 from cloison.model.text import listed
 
 PLUGIN: Final = ("docker", "compose")
 STANDALONE: Final = ("docker-compose",)
+PROGRAMS: Final = (PLUGIN, STANDALONE)
 CONFIG: Final = ("config", "--format", "json")
 STDIN: Final = "-"
 """The name of stdin among the files."""
+ANY_PROJECT: Final = "services: {any: {image: any}}"
 EVERY_PROFILE: Final = "*"
 """https://docs.docker.com/compose/how-tos/profiles/"""
 RESETS: Final = ("env_file: !reset []", "env_file: !reset [], build: {ssh: !reset []}")
 """Members of a service, in YAML, that an override removes: https://docs.docker.com/reference/compose-file/merge/"""
-DEFAULT_FILES: Final = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
-OVERRIDE_FILES: Final = (
-    "compose.override.yml",
-    "compose.override.yaml",
-    "docker-compose.override.yml",
-    "docker-compose.override.yaml",
-)
-"""Names in the order in which Compose looks for them, in the working directory and in its parents: DefaultFileNames
-and DefaultOverrideFileNames of https://github.com/compose-spec/compose-go/blob/main/cli/options.go"""
 MOST_PROFILES: Final = 5
 """The most profiles that an error names."""
 NOT_COMPOSE: Final = "Check that `docker compose` is Docker Compose v2"
@@ -172,18 +165,17 @@ def _config_without_environment(program: tuple[str, ...], selection: Selection) 
 
 def source_files(selection: Selection) -> tuple[str, ...]:
     """Return the files that Compose reads for a selection, without those that they include; empty if there are none."""
-    return selection.files or _default_files(Path(selection.directory or Path.cwd()).absolute())
+    return selection.files or default_files.default_files(selection.directory, selection.env_files, _environment)
 
 
-def _default_files(here: Path) -> tuple[str, ...]:
-    """Return the files that Compose uses without `--file` in a folder, empty if there are none."""
-    if named := os.environ.get("COMPOSE_FILE"):
-        return tuple(named.split(os.environ.get("COMPOSE_PATH_SEPARATOR") or os.pathsep))
-    for folder in (here, *here.parents):
-        if found := [folder / name for name in DEFAULT_FILES if (folder / name).is_file()][:1]:
-            found += [folder / name for name in OVERRIDE_FILES if (folder / name).is_file()][:1]
-            return tuple(map(str, found))
-    return ()
+def _environment(directory: str, env_files: tuple[str, ...]) -> str:
+    """Return the variables that Compose has in a folder as lines `NAME=VALUE`, empty if it does not tell.
+
+    Compose is given a file that it can always read, because its answer is needed where it cannot read the project's.
+    """
+    selection = Selection((STDIN,), env_files=env_files, directory=directory)
+    results = (run([*words, *selection.options, "config", "--environment"], text=ANY_PROJECT) for words in PROGRAMS)
+    return next((result.out for result in results if result.code == 0), "")
 
 
 def _document(result: CommandResult) -> Mapping[str, Any]:
@@ -245,7 +237,7 @@ def _program() -> tuple[str, ...]:
 
     Raises NotProven when neither is installed. The check is as slow as a command, so callers make it only when needed.
     """
-    for words in (PLUGIN, STANDALONE):
+    for words in PROGRAMS:
         if run([*words, "version"]).code == 0:
             return words
     raise NotProven("Docker Compose v2 is not installed; see https://docs.docker.com/compose/install/linux/")

@@ -1,18 +1,23 @@
 """The Compose projects whose containers an engine has, and where their files are.
 
 Input: the labels of the containers. Output: `RunningProject`.
-Rule: Compose writes the paths of its files into labels. They may be those of another machine, so they are checked.
+Rules:
+  - Compose writes the paths of its files into labels. They may be those of another machine, so they are checked.
+  - An image can set the same labels, so a project's name is checked before a folder is named after it.
+  - Containers of one project may have different files: they are proven by one only if it has those of all others.
 Source: https://github.com/docker/compose/blob/v2.40.3/pkg/api/labels.go
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cloison.compose.suggest import suggestion
+from cloison.engine import compose_cli
 from cloison.engine.compose_cli import Selection
 from cloison.engine.labels import (
     COMPOSE_ENV_FILES,
@@ -27,10 +32,18 @@ from cloison.errors import NotProven
 if TYPE_CHECKING:
     import docker
 
+PROJECT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
+"""https://docs.docker.com/reference/compose-file/version-and-name/#name-top-level-element"""
+ALIVE: Final = frozenset({"running", "paused", "restarting"})
+"""The states of a container that has a network namespace, or will have one again without anybody's doing."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunningProject:
-    """A project with containers on the engine; `files` and the others are as Compose wrote them."""
+    """A project with containers on the engine; `files` and the others are as Compose wrote them.
+
+    `running` counts the containers that are alive, those that are paused or restart included.
+    """
 
     name: str
     files: tuple[str, ...]
@@ -40,17 +53,32 @@ class RunningProject:
     running: int
     containers: int
 
-    def selection(self, profiles: tuple[str, ...] = ()) -> Selection:
-        """Return the options that select the project by its files.
+    other_files: tuple[str, ...] = ()
+    """Files of other containers, where these are of another version of the project, or of another project."""
 
-        Raises NotProven when they are not on this machine.
+    def selection(self, profiles: tuple[str, ...] = ()) -> Selection:
+        """Return the options that select the project by its files; without profiles, with those of what runs.
+
+        Raises NotProven when they are not on this machine, or when it is not clear which they are.
         """
-        missing = [file for file in self.files if not Path(file).is_file()]
+        if not PROJECT_NAME.fullmatch(self.name):
+            raise NotProven(f'"{self.name}" is no name that Compose gives a project; an image may have set the label')
+        if self.other_files:
+            raise NotProven(
+                f'project "{self.name}" has containers of {",".join(self.files)} and of {",".join(self.other_files)}; '
+                "name the Compose file with --file"
+            )
+        missing = [file for file in (*self.files, *self.env_files) if not Path(file).is_file()]
         if missing or not self.files:
             where = f"{missing[0]} is not on this machine" if missing else "its containers do not say where its file is"
             raise NotProven(f'project "{self.name}" runs, and {where}; name its Compose file with --file')
-        env_files = tuple(file for file in self.env_files if Path(file).is_file())
-        return Selection(self.files, self.name, profiles, env_files, self.folder)
+        found = Selection(self.files, self.name, profiles, self.env_files, self.folder)
+        return found if profiles else replace(found, profiles=self._profiles_that_run(found))
+
+    def _profiles_that_run(self, selection: Selection) -> tuple[str, ...]:
+        """Return the profiles of the services that have containers: without them these would be in no file."""
+        known = compose_cli.profiles(selection)
+        return tuple(sorted({name for service in self.services for name in known.get(service, ())}))
 
 
 def running_projects(api: docker.APIClient) -> list[RunningProject]:
@@ -72,20 +100,24 @@ def running_projects(api: docker.APIClient) -> list[RunningProject]:
 
 
 def _project(name: str, containers: list[Mapping[str, object]]) -> RunningProject:
-    labels = [dict(item["Labels"]) for item in containers]  # type: ignore[call-overload]  # the API's answer has it
-
-    def paths(label: str) -> tuple[str, ...]:
-        return tuple(filter(None, str(labels[0].get(label, "")).split(",")))
-
+    running = [item for item in containers if item.get("State") in ALIVE]
+    # The engine lists the newest container first.
+    labels = [dict(item["Labels"]) for item in running or containers]  # type: ignore[call-overload]  # the API's answer
+    files = [_paths(found, COMPOSE_FILES) for found in labels]
     return RunningProject(
         name,
-        paths(COMPOSE_FILES),
+        files[0],
         str(labels[0].get(COMPOSE_FOLDER, "")),
-        paths(COMPOSE_ENV_FILES),
+        _paths(labels[0], COMPOSE_ENV_FILES),
         frozenset(str(found[COMPOSE_SERVICE]) for found in labels if COMPOSE_SERVICE in found),
-        sum(item.get("State") == "running" for item in containers),
+        len(running),
         len(containers),
+        next((other for other in files if not {*other} <= {*files[0]}), ()),
     )
+
+
+def _paths(labels: Mapping[str, object], label: str) -> tuple[str, ...]:
+    return tuple(filter(None, str(labels.get(label, "")).split(",")))
 
 
 def project_named(name: str, profiles: tuple[str, ...] = ()) -> Selection:

@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from cloison.compose.project import POLICY_KEY, Port, Project
+from cloison.compose.policy_key import POLICY_KEY
+from cloison.compose.project import Port, Project
 from cloison.model.flow import SERVICE_PREFIX
 from cloison.plan.port_ranges import published_ranges
 from cloison.plan.tolerations import TolerationEntry, kept_tolerations

@@ -15,7 +15,8 @@ from typing import Any, Final
 from cloison.compose import policy
 from cloison.compose.flow_rule import ANY_PLACE, PolicyRule
 from cloison.compose.policy import Policy, Toleration
-from cloison.compose.project import POLICY_KEY, Project
+from cloison.compose.policy_key import POLICY_KEY
+from cloison.compose.project import Project
 from cloison.errors import PolicyError
 from cloison.model.flow import HOST, Protocol
 from cloison.plan.scenario import build_scenario

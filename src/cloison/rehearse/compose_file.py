@@ -15,7 +15,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
 from cloison.compose.flow_rule import without_places
-from cloison.compose.project import POLICY_KEY
+from cloison.compose.policy_key import POLICY_KEY
 from cloison.engine.labels import REHEARSAL_LABEL
 from cloison.model.facts import NetworkFacts
 from cloison.model.flow import EVERY_ADDRESS, SERVICE_PREFIX, Protocol

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from cloison.compose.policy_key import POLICY_KEY
 from cloison.compose.policy_schema import policy_schema
-from cloison.compose.project import POLICY_KEY
 from cloison.diff import schema as diff_schema
 from cloison.plan import schema as plan_schema
 from cloison.proof import schema as proof_schema

@@ -12,7 +12,7 @@ from typing import Final
 
 from rich.text import Text
 
-from cloison.compose.project import POLICY_KEY
+from cloison.compose.policy_key import POLICY_KEY
 from cloison.proof.schema import Proof, UsePart
 from cloison.reports.limits import Limits, more
 from cloison.reports.text import paragraph

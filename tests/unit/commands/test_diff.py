@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.unit.diff.sample_diffs import base, position, with_flow
 from tests.unit.ledger_client import fake_ledger
@@ -173,7 +175,7 @@ def test_a_ledger_that_is_away_is_not_proven(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_baseline_makes_known_breaches_pass(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    earlier = baseline.load(str(files / "breach.json"), "proof")
+    earlier = baseline.load(replace(TERMINAL, baseline=str(files / "breach.json")), "proof")
 
     assert 0 == write_reports(PROOFS["breach"](), TERMINAL, None, earlier)
     number = capsys.readouterr().err.split()[1]
@@ -183,12 +185,12 @@ def test_a_baseline_makes_known_breaches_pass(files: Path, capsys: pytest.Captur
 def test_a_baseline_says_how_many_breaches_are_as_in_it(capsys: pytest.CaptureFixture[str]) -> None:
     earlier = baseline.Baseline("old.json", PROOFS["breach"]())
 
-    assert 0 == earlier.exit_code(PROOFS["breach"](), 1, strict=False)
+    assert 0 == earlier.exit_code(PROOFS["breach"](), 1, TERMINAL)
     assert capsys.readouterr().err.endswith(" breaches as in the baseline old.json; nothing is worse\n")
 
 
 def test_a_baseline_says_nothing_where_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    assert 0 == baseline.Baseline("old.json", PROOFS["breach"]()).exit_code(PROOFS["holds"](), 0, strict=False)
+    assert 0 == baseline.Baseline("old.json", PROOFS["breach"]()).exit_code(PROOFS["holds"](), 0, TERMINAL)
     assert "" == capsys.readouterr().err
 
 
@@ -207,7 +209,7 @@ def test_a_long_list_of_what_is_worse_refers_to_diff(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(baseline, "MAX_LINES", 1)
-    baseline.Baseline("old.json", base()).exit_code(PROOFS["breach"](), 1, strict=False)
+    baseline.Baseline("old.json", base()).exit_code(PROOFS["breach"](), 1, TERMINAL)
 
     assert "more: see cloison diff" in capsys.readouterr().err.splitlines()[-1]
 
@@ -222,7 +224,7 @@ def test_a_baseline_holds_strictly_for_tolerations(capsys: pytest.CaptureFixture
 
 
 def test_a_baseline_of_gaps_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    baseline.Baseline("old.json", base()).exit_code(base(), 3, strict=False)
+    baseline.Baseline("old.json", base()).exit_code(base(), 3, TERMINAL)
 
     assert "cloison: gaps as in the baseline old.json" in capsys.readouterr().err
 
@@ -231,7 +233,7 @@ def test_a_baseline_of_another_kind_is_refused(files: Path) -> None:
     with pytest.raises(
         UsageError, match="is a plan, and this command makes a proof; make the baseline with cloison prove"
     ):
-        baseline.load(str(files / "plan.json"), "proof")
+        baseline.load(replace(TERMINAL, baseline=str(files / "plan.json")), "proof")
 
 
 def test_a_plan_takes_its_baseline(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -241,3 +243,42 @@ def test_a_plan_takes_its_baseline(files: Path, capsys: pytest.CaptureFixture[st
 
     assert 0 == cloison.main([*words, "--baseline", "old.json"], standalone_mode=False)
     assert "breaches as in the baseline old.json; nothing is worse" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("scene", "fail_on", "code"),
+    [("breach", {"unknown"}, 0), ("breach", set(), 0), ("unknown", {"breach"}, 0), ("unknown", {"unknown"}, 3)],
+)
+def test_what_is_worse_fails_only_as_far_as_it_is_named(scene: str, fail_on: set[str], code: int) -> None:
+    options = replace(TERMINAL, fail_on=frozenset(fail_on))
+
+    assert code == write_reports(PROOFS[scene](), options, None, baseline.Baseline("old.json", base()))
+
+
+def test_to_fail_on_what_is_tolerated_is_strict_with_a_baseline_too() -> None:
+    at = position(base(), "app", "db", 0)
+    closed = with_flow(base(), at, ("tolerated", "shut", "holds"))
+    options = replace(TERMINAL, fail_on=frozenset({"tolerated"}))
+
+    assert 1 == write_reports(base(), options, None, baseline.Baseline("old.json", closed))
+    assert 0 == write_reports(base(), options, None, baseline.Baseline("old.json", base()))
+
+
+def test_a_policy_that_was_removed_fails_although_nothing_is_wrong_without_one() -> None:
+    without = msgspec.structs.replace(PROOFS["holds"](), policy=None)
+
+    assert 1 == baseline.Baseline("old.json", PROOFS["holds"]()).exit_code(without, 0, TERMINAL)
+
+
+def test_drift_is_nothing_that_a_baseline_knows(files: Path) -> None:
+    options = replace(TERMINAL, baseline=str(files / "breach.json"), fail_on=frozenset({"drift"}))
+
+    with pytest.raises(UsageError, match="--fail-on drift and --baseline do not go together"):
+        baseline.load(options, "proof")
+
+
+def test_the_baseline_of_another_project_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    other = msgspec.structs.replace(base(), project=msgspec.structs.replace(base().project, name="other"))
+
+    assert 0 == baseline.Baseline("old.json", other).exit_code(base(), 0, TERMINAL)
+    assert "the baseline old.json is of the project other, and this is " in capsys.readouterr().err

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +96,7 @@ def test_options_add_up_and_strict_too(project: Path) -> None:
     assert 1 == code_of("report", held, "-q", "--strict", "--fail-on", "none")
 
 
-@pytest.mark.parametrize("words", ["nothing", "none,breach", "breach,all"])
+@pytest.mark.parametrize("words", ["nothing", "none,breach", "breach,all", "", ","])
 def test_what_cannot_fail_is_a_usage_error(words: str, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 2 == run(["report", stored("holds", project), "--fail-on", words])
     assert "--fail-on" in capsys.readouterr().err
@@ -277,6 +280,96 @@ def test_an_included_file_without_a_policy_is_no_error(project: Path) -> None:
 
 
 # Where the file is.
+
+
+@pytest.mark.parametrize(
+    "wrong", ["x-cloisons: {allow: []}", "x-cloison: 5", "x-cloison:", "volumes: {v: {x-cloison: {}}}"]
+)
+def test_with_a_policy_of_its_own_no_policy_of_the_compose_file_is_an_error(wrong: str, project: Path) -> None:
+    (project / "policy.yml").write_text(TOLERANT)
+    (project / "compose.yml").write_text(f"{COMPOSE}{wrong}\n")
+
+    assert 2 == run(["plan", "-q"])
+    assert 0 == run(["plan", "-q", "--policy", "policy.yml"])
+
+
+@pytest.mark.parametrize(
+    "member",
+    ["    x-cloison:\n      allow: []\n", '    "x-cloison": {allow: []}\n', "    labels: {a: b}\n    x-cloison: 5\n"],
+)
+def test_a_policy_inside_a_service_is_an_error_although_compose_drops_it(
+    member: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "compose.yml").write_text(f"services:\n  web:\n    image: web\n{member}")
+
+    assert 2 == run(["plan", "-q"])
+    assert "compose.yml: services.web.x-cloison: the policy belongs at the top level" in capsys.readouterr().err
+
+
+def test_the_dropped_policy_of_a_file_that_the_env_file_or_stdin_includes_is_an_error(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "shared.yml").write_text(COMPOSE + TOLERANT)
+    (project / "main.yml").write_text("include: [shared.yml]\nservices: {x: {image: x}}\n")
+    (project / ".env").write_text("COMPOSE_FILE=${NAME:-main}.yml\n")
+    monkeypatch.setattr("sys.stdin", io.StringIO((project / "main.yml").read_text()))
+
+    for words in ([], ["-f", "-"]):
+        assert 2 == run(["plan", "-q", *words])
+        assert "shared.yml: Compose drops the policy" in capsys.readouterr().err
+
+
+def test_an_included_file_whose_name_only_compose_knows_is_told(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "shared.yml").write_text(COMPOSE + TOLERANT)
+    (project / "compose.yml").write_text("include: ['${X:-shared.yml}']\nservices: {x: {image: x}}\n")
+
+    assert 0 == run(["plan", "-q"])
+    assert "${X:-shared.yml}, which compose.yml includes, is not read here" in capsys.readouterr().err.replace(
+        f"{project}/", ""
+    )
+
+
+def test_without_its_environment_files_it_is_still_the_file_that_the_env_file_names(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / ".env").write_text("COMPOSE_FILE=other.yml\n")
+    (project / "other.yml").write_text(COMPOSE.replace("image: db,", "image: db, env_file: missing.env,") + TOLERANT)
+
+    assert 0 == run(["plan", "-q", "--require-policy"]), "compose.yml has no policy"
+    (project / ".env").write_text("# COMPOSE_FILE=other.yml\n")
+    assert 2 == run(["plan", "-q", "--require-policy"]), "a comment names no file"
+    (project / ".env").write_text("COMPOSE_FILE=${\n")
+    assert 2 == run(["plan", "-q"])
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_a_report_does_not_replace_a_link_or_a_pipe(kind: str, project: Path) -> None:
+    path = project / "out.json"
+    if kind == "link":
+        path.symlink_to("target.json")
+    else:
+        os.mkfifo(path)
+    with path.open("rb+", buffering=0) if kind == "pipe" else nullcontext() as pipe:
+        assert 0 == code_of("report", stored("holds", project), "--format", "json", "--output", str(path))
+        content = pipe.read(1_000_000) if pipe else (project / "target.json").read_bytes()
+
+    assert canonical(PROOFS["holds"]()) == content
+    assert path.is_symlink() or path.is_fifo()
+
+
+def test_a_report_that_cannot_be_written_leaves_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = stored("holds", project)
+    before = sorted(project.iterdir())
+
+    def broken(_: Path, __: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", broken)
+
+    assert 2 == run(["report", held, "--format", "json", "--output", "out.json"])
+    assert before == sorted(project.iterdir())
 
 
 def test_a_file_comes_from_stdin(
