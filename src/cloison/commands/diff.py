@@ -43,15 +43,16 @@ def command(old: str, new: str, token_file: Path | None, output_options: OutputO
     """
     from cloison.commands import documents
     from cloison.commands import output as commands_output
+    from cloison.commands.report_paths import TERMINAL, report_paths
 
-    paths = commands_output.report_paths(output_options.formats, output_options.output, stem="diff")
+    paths = report_paths(output_options.formats, output_options.output, stem="diff")
     if old == new == documents.STDIN:
         raise UsageError("OLD and NEW cannot both be stdin; save one in a file")
     found = [documents.document(name, token_file) for name in (old, new)]
     result = compared(found[0], found[1], old, new, strict=output_options.strict)
     for name, path in paths.items():
         text = _report(name, result, output_options)
-        commands_output.write_report(path, text, is_document=name != commands_output.TERMINAL)
+        commands_output.write_report(path, text, is_document=name != TERMINAL)
     return BREACHED if result.worse else PROVEN
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -21,7 +20,12 @@ if TYPE_CHECKING:
 
 DURATION: Final = re.compile(r"(?P<number>[0-9]{1,5})(?P<unit>[smh]?)")
 SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
-MODULES: Final = ("cloison.draft.draft", "cloison.engine.select", "cloison.observe.live_connections")
+MODULES: Final = (
+    "cloison.commands.output",
+    "cloison.draft.draft",
+    "cloison.engine.select",
+    "cloison.observe.live_connections",
+)
 """Modules that a draft needs; importing them takes as long as Compose takes to resolve a file."""
 MAX_LEARN: Final = 24 * 3600
 
@@ -72,8 +76,11 @@ def command(  # noqa: PLR0913  # click passes by name
     from cloison.commands import compose_file
 
     path = compose_file.first_file(selection) if write else None
-    document = _resolved(selection)
+    from cloison.workflow import imports
+
+    document = imports.resolved(selection, *MODULES)
     from cloison.commands import output as commands_output
+    from cloison.commands import progress as commands_progress
     from cloison.compose import project as compose_project
     from cloison.draft import text as draft_text
     from cloison.draft.declared_needs import declared_needs
@@ -84,7 +91,7 @@ def command(  # noqa: PLR0913  # click passes by name
     project = compose_project.project(document)
     if path:
         compose_file.check_writable(path, has_policy=project.policy is not None, force=force)
-    with commands_output.status() as progress:
+    with commands_progress.status() as progress:
         known = learned(project, declared_needs(project, document), learn, progress)
     with paused_collector():
         found = draft(project, known.needs, Assumptions(engine, external or ""), known.more)
@@ -102,19 +109,6 @@ def command(  # noqa: PLR0913  # click passes by name
             f"The policy names services with profiles ({named}); plan and prove it with the same profiles.", err=True
         )
     return 0
-
-
-def _resolved(selection: Selection) -> Mapping[str, Any]:
-    """Return the document that Compose resolves; what a draft needs is imported while Compose runs."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    from cloison.engine import compose_cli
-
-    with ThreadPoolExecutor(1) as pool:
-        resolving = pool.submit(compose_cli.resolved, selection)
-        for module in MODULES:
-            import_module(module)
-        return resolving.result()
 
 
 def _behind_profiles(document: Mapping[str, Any]) -> str:

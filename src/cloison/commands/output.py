@@ -11,18 +11,20 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from cloison.commands.baseline import Baseline
 from cloison.commands.options import OutputOptions, ProofOptions
+from cloison.commands.progress import is_terminal, status
+from cloison.commands.report_paths import TERMINAL, report_paths
 from cloison.engine.compose_cli import Selection
 from cloison.errors import BREACHED, PROVEN, UNPROVEN, OutputError, UsageError
 from cloison.proof.schema import Proof
-from cloison.reports import REPORTS, SUFFIXES, RenderOptions
+from cloison.reports import REPORTS, RenderOptions
 from cloison.verdict.judge import Judgement
 from cloison_view.verdict import has_gaps
 
@@ -31,19 +33,24 @@ if TYPE_CHECKING:
     from cloison.plan.schema import Plan
     from cloison.workflow.request import Request
 
-TERMINAL: Final = "terminal"
 SARIF: Final = "sarif"
 PIPED_WIDTH: Final = 100
 MAX_PREFIX: Final = 50
 """Characters of a report's name in that of its temporary file, which must not be longer than a name can be."""
+LATE_MODULES: Final = ("cloison.plan.proof_advice", "cloison.reports.verdict_line")
+"""Modules that are needed after the probes of a proof."""
+TERMINAL_MODULES: Final = ("cloison.reports.terminal",)
+"""Those of its report in the terminal."""
 
 
 def prove_and_report(
     request: Request, proof_options: ProofOptions, ledger_client: LedgerClient | None, baseline: Baseline | None
 ) -> int:
     """Prove the project, write the reports, send the proof, and return the exit code."""
+    from cloison.workflow import imports
     from cloison.workflow.prove import prove  # has parts that only Linux has, and `plan` runs everywhere
 
+    imports.LATE[:] = LATE_MODULES + (TERMINAL_MODULES if TERMINAL in proof_options.formats else ())
     with status(quiet=proof_options.quiet) as progress:
         proof = prove(request, progress)
     delivery = ledger_client.enqueue(proof) if ledger_client else None
@@ -71,15 +78,18 @@ def write_documents(
     """Write the reports of a document, and its verdict in one line where the terminal report is not seen."""
     from cloison.reports import verdict_line
 
-    line = verdict_line.verdict_line(document, strict=output_options.strict)
+    @cache  # it counts every flow, and the terminal report counts them, too
+    def line() -> str:
+        return verdict_line.verdict_line(document, strict=output_options.strict)
+
     for name, path in paths.items():
         if name == TERMINAL and output_options.quiet:
-            write_report(path, f"{line}\n")
+            write_report(path, f"{line()}\n")
             continue
         text = renderers[name](document, render_options(name, output_options, selection))
         write_report(path, text, is_document=name != TERMINAL)
-    if TERMINAL not in paths or (not _is_terminal(sys.stdout) and _is_terminal(sys.stderr)):
-        click.echo(line, err=True)
+    if TERMINAL not in paths or (not is_terminal(sys.stdout) and is_terminal(sys.stderr)):
+        click.echo(line(), err=True)
 
 
 def exit_code(document: Proof | Plan, output_options: OutputOptions) -> int:
@@ -95,31 +105,6 @@ def exit_code(document: Proof | Plan, output_options: OutputOptions) -> int:
     return UNPROVEN if "unknown" in fail_on and has_gaps(document) else PROVEN
 
 
-def report_paths(formats: tuple[str, ...], output: Path | None, stem: str = "proof") -> dict[str, Path | None]:
-    """Return the path of each report, None for stdout; `stem` is the name of files in a directory.
-
-    Raises UsageError when two reports would have the same path. To be called before any other work.
-    """
-    others = [name for name in formats if name != TERMINAL]
-    if output is None:
-        if len(formats) > 1:
-            raise UsageError(f"{len(formats)} reports cannot share stdout; say with --output where {others[0]} goes")
-        return dict.fromkeys(formats)
-    if not others:
-        raise UsageError(
-            "--output is for other reports than the terminal's, which goes to stdout. Add --format json or html"
-        )
-    if len(others) > 1 and output.is_file():
-        raise UsageError(f"{output}: it is a file, and {len(others)} reports need a directory")
-    folder = output if len(others) > 1 or output.is_dir() else output.parent
-    if len(others) == 1 and not folder.is_dir():
-        raise UsageError(f"{output}: there is no directory {folder}")
-    single = len(others) == 1 and not output.is_dir()
-    return {
-        name: None if name == TERMINAL else output if single else output / f"{stem}{SUFFIXES[name]}" for name in formats
-    }
-
-
 def render_options(name: str, output_options: OutputOptions, selection: Selection | None) -> RenderOptions:
     """Return the colour and width for a report on this stdout (https://no-color.org), and the lines that it names."""
     strict, full = output_options.strict, output_options.full
@@ -127,14 +112,10 @@ def render_options(name: str, output_options: OutputOptions, selection: Selectio
         from cloison.commands import source_files
 
         return RenderOptions(strict=strict, positions=source_files.positions(selection))
-    if not _is_terminal(sys.stdout):
+    if not is_terminal(sys.stdout):
         return RenderOptions(color=False, width=PIPED_WIDTH, strict=strict, full=full)
     color = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return RenderOptions(color=color, width=shutil.get_terminal_size().columns, strict=strict, full=full)
-
-
-def _is_terminal(stream: TextIO | None) -> bool:
-    return stream is not None and stream.isatty()
 
 
 def write_report(path: Path | None, text: str | Iterator[str], *, is_document: bool = False) -> None:
@@ -182,15 +163,3 @@ def _replace(target: Path, parts: Iterable[str]) -> None:
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise
-
-
-@contextmanager
-def status(*, quiet: bool = False) -> Iterator[Callable[[str], None]]:
-    """Show a status line on stderr during the block, if stderr is a terminal; yield the function that sets its text."""
-    if quiet or not _is_terminal(sys.stderr):
-        yield lambda _: None
-        return
-    from rich.console import Console  # the import takes 100 ms, and only a terminal needs it
-
-    with Console(stderr=True).status("starting") as line:
-        yield line.update

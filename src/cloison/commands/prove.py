@@ -37,6 +37,7 @@ def command(
     operating_system.check("prove")
     from cloison.commands import baseline, ledger_delivery
     from cloison.commands import output as commands_output
+    from cloison.commands.report_paths import report_paths
 
     if every:
         if selection != Selection() or proof_options.baseline:
@@ -48,7 +49,7 @@ def command(
         ledger_client = ledger_delivery.ledger_client(ledger_options)
         baseline.forget_token()
         return prove_all(policy_source, proof_options, ledger_client)
-    commands_output.report_paths(proof_options.formats, proof_options.output)
+    report_paths(proof_options.formats, proof_options.output)
     earlier = baseline.load(proof_options, "proof")
     ledger_client = ledger_delivery.ledger_client(ledger_options)
     baseline.forget_token()

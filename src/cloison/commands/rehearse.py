@@ -30,13 +30,15 @@ def command(selection: Selection, policy_source: PolicySource, proof_options: Pr
     """
     from cloison.commands import baseline, operating_system
     from cloison.commands import output as commands_output
+    from cloison.commands.progress import status
+    from cloison.commands.report_paths import report_paths
 
     operating_system.check("rehearse")
-    commands_output.report_paths(proof_options.formats, proof_options.output)
+    report_paths(proof_options.formats, proof_options.output)
     earlier = baseline.load(proof_options, "proof")
     baseline.forget_token()
     request = Request(selection, proof_options.timeout, proof_options.deadline, policy_source)
-    with commands_output.status(quiet=proof_options.quiet) as progress:
+    with status(quiet=proof_options.quiet) as progress:
         proof = rehearse(request, progress)
     return commands_output.write_reports(proof, proof_options, selection, earlier)
 

@@ -29,6 +29,7 @@ def command(file: str, files: tuple[str, ...], output_options: OutputOptions) ->
     """
     from cloison.commands import documents
     from cloison.commands import output as commands_output
+    from cloison.commands.report_paths import report_paths
 
-    commands_output.report_paths(output_options.formats, output_options.output)
+    report_paths(output_options.formats, output_options.output)
     return commands_output.write_reports(documents.proof(file), output_options, Selection(files) if files else None)

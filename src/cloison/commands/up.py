@@ -33,12 +33,13 @@ def command(
     operating_system.check("up")
     from cloison.commands import baseline, ledger_delivery
     from cloison.commands import output as commands_output
+    from cloison.commands.report_paths import report_paths
     from cloison.compose import policy
     from cloison.compose import project as compose_project
     from cloison.engine import compose_cli
     from cloison.workflow.policy_source import with_policy
 
-    commands_output.report_paths(proof_options.formats, proof_options.output)
+    report_paths(proof_options.formats, proof_options.output)
     earlier = baseline.load(proof_options, "proof")
     ledger_client = ledger_delivery.ledger_client(ledger_options)
     baseline.forget_token()

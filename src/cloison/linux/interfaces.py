@@ -12,7 +12,7 @@ import socket
 import struct
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Final
 
@@ -22,7 +22,9 @@ from cloison.linux.route_lookup import FAMILIES
 
 IFF_UP: Final = 0x1
 IFF_LOOPBACK: Final = 0x8
-"""Flags of linux/if.h: the interface is administratively up; it is a loopback interface."""
+IFF_LOWER_UP: Final = 0x10000
+"""Flags of linux/if.h: the interface is administratively up; it is a loopback interface; it has a carrier, which a
+bridge has if one of its ports is up."""
 VETH: Final = "veth"
 """The value of IFLA_INFO_KIND for an interface that is one end of a veth pair: veth(4)."""
 NETNSA_NSID_NOT_ASSIGNED: Final = 0xFFFFFFFF
@@ -40,8 +42,8 @@ IFINFOMSG: Final = struct.Struct("=4xiI4x")
         unsigned       ifi_change;
     };
 """
-IFADDRMSG: Final = struct.Struct("=B3xi")
-"""struct ifaddrmsg of linux/if_addr.h; ifa_family and ifa_index are read.
+IFADDRMSG: Final = struct.Struct("=BxBxi")
+"""struct ifaddrmsg of linux/if_addr.h; ifa_family, ifa_flags and ifa_index are read.
 
     struct ifaddrmsg {
         __u8  ifa_family;
@@ -93,6 +95,8 @@ class Interface:
     """IFLA_LINK: the ifindex of the other end or of the device below, 0 for none."""
     link_nsid: int | None = None
     """IFLA_LINK_NETNSID: the netns ID of the namespace of `link`, None if it is the same namespace."""
+    has_carrier: bool = field(default=False, compare=False)
+    """IFF_LOWER_UP; it may change at any time, so it makes no interface another one."""
 
     def unmanaged(self, known: Collection[str]) -> Iterator[str]:
         """Yield its addresses that are not in `known`; yield "" if it is up and has no address at all.
@@ -127,6 +131,24 @@ def interface_with(address: str, owner: str) -> Interface:
     raise OSError(f"{owner} does not have the address {address} any more")
 
 
+def of_this_namespace() -> list[Interface]:
+    """Return the interfaces of the calling thread's namespace; the peers of veth pairs are not looked for."""
+    return list(_read({}, 0))
+
+
+def address_flags() -> list[tuple[str, int, int]]:
+    """Return IFA_ADDRESS, the ifindex and the flags (IFA_F_*) of every address in the calling thread's namespace."""
+    with linux_netlink.nl_socket() as nl_socket:
+        dumped = linux_netlink.dump(nl_socket, RTM_GETADDR, IFADDRMSG.pack(0, 0, 0))
+    found: list[tuple[str, int, int]] = []
+    for _, body in dumped:
+        family, flags, index = IFADDRMSG.unpack_from(body)
+        attrs = dict(linux_netlink.attributes(body, IFADDRMSG.size))
+        if family in FAMILIES.values() and IFA_ADDRESS in attrs:
+            found.append((socket.inet_ntop(family, attrs[IFA_ADDRESS]), index, flags))
+    return found
+
+
 def indexes_by_address() -> dict[str, int]:
     """Return the ifindex for each address in the calling thread's namespace."""
     with linux_netlink.nl_socket() as nl_socket:
@@ -150,8 +172,8 @@ def _peer_namespaces(namespaces: Collection[int]) -> dict[int, int]:
 def _addresses(nl_socket: socket.socket) -> dict[int, list[str]]:
     """Return the addresses of this thread's namespace by ifindex."""
     addresses_by_index: dict[int, list[str]] = {}
-    for _, body in linux_netlink.dump(nl_socket, RTM_GETADDR, IFADDRMSG.pack(0, 0)):
-        family, index = IFADDRMSG.unpack_from(body)
+    for _, body in linux_netlink.dump(nl_socket, RTM_GETADDR, IFADDRMSG.pack(0, 0, 0)):
+        family, _, index = IFADDRMSG.unpack_from(body)
         attrs = dict(linux_netlink.attributes(body, IFADDRMSG.size))
         # On a point-to-point interface IFA_LOCAL is the own address and IFA_ADDRESS the peer's.
         if family in FAMILIES.values() and (address := attrs.get(IFA_LOCAL) or attrs.get(IFA_ADDRESS)):
@@ -186,6 +208,7 @@ def _link(
         # An interface without a device below may give its own index, or 0.
         0 if peer_index is None or (peer_index == index and netnsid is None) else peer_index,
         netnsid,
+        bool(flags & IFF_LOWER_UP),
     )
 
 

@@ -14,10 +14,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pyroute2.netlink.exceptions import NetlinkError
-
 from cloison.linux import pyroute
 from cloison.linux.netns import LIBC
+from cloison.linux.pyroute import NetlinkError
 
 TABLE: Final = "filter"
 CHAIN: Final = "FORWARD"

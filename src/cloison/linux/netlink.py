@@ -110,10 +110,12 @@ def error_of(content: memoryview) -> OSError | None:
 
 def attributes(body: memoryview, at: int) -> Iterator[tuple[int, memoryview]]:
     """Yield type and payload of the attributes of a message, which begin at offset `at` of its body."""
-    while at + NLATTR.size <= len(body):
-        length, kind = NLATTR.unpack_from(body, at)
-        yield kind & NLA_TYPE_MASK, body[at + NLATTR.size : at + length]
-        at += _aligned(length)
+    size, unpack = NLATTR.size, NLATTR.unpack_from  # a large proof reads a million attributes
+    last = len(body) - size
+    while at <= last:
+        length, kind = unpack(body, at)
+        yield kind & NLA_TYPE_MASK, body[at + size : at + length]
+        at += length + 3 & ~3
 
 
 def _aligned(length: int) -> int:

@@ -20,6 +20,7 @@ import socket
 import struct
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from cloison.linux import netlink
@@ -33,6 +34,8 @@ RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PREFSRC, RTA_VIA = 1, 4, 5, 7, 18
 FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
 BATCH_SIZE: Final = 64
 """Requests that are sent before the answers are read; the receive buffer has room for so many answers."""
+CACHED_BODIES: Final = 1 << 12
+"""Bodies of requests that are kept: every namespace asks for the same addresses."""
 RouteQuery = tuple[str, int]
 """A destination address and the ifindex to use, 0 for the kernel's choice."""
 
@@ -51,7 +54,10 @@ def look_up(queries: Sequence[RouteQuery]) -> list[Route | OSError]:
     with netlink.nl_socket() as nl_socket:
         for start in range(0, len(queries), BATCH_SIZE):
             batch = queries[start : start + BATCH_SIZE]
-            nl_socket.send(b"".join(_request(number, *query) for number, query in enumerate(batch)))
+            requests = (
+                netlink.message(RTM_GETROUTE, _body(*query), number=number) for number, query in enumerate(batch)
+            )
+            nl_socket.send(b"".join(requests))
             replies: dict[int, Route | OSError] = {}
             while len(replies) < len(batch):
                 for head, content in netlink.read(nl_socket):
@@ -60,15 +66,14 @@ def look_up(queries: Sequence[RouteQuery]) -> list[Route | OSError]:
     return found
 
 
-def _request(number: int, address: str, interface: int) -> bytes:
+@lru_cache(CACHED_BODIES)
+def _body(address: str, interface: int) -> bytes:
     family = FAMILIES[ip_version(address)]
     packed = socket.inet_pton(family, address)
     attrs = netlink.attribute(RTA_DST, packed) + (
         netlink.attribute(RTA_OIF, struct.pack("=I", interface)) if interface else b""
     )
-    return netlink.message(
-        RTM_GETROUTE, RTMSG.pack(family, 8 * len(packed), 0, 0, 0, 0, 0, 0, 0) + attrs, number=number
-    )
+    return RTMSG.pack(family, 8 * len(packed), 0, 0, 0, 0, 0, 0, 0) + attrs
 
 
 def _parse_reply(kind: int, content: memoryview) -> Route | OSError:

@@ -19,11 +19,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Final
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
 from cloison.errors import NotProven
 from cloison.linux import file_lock, netns, pyroute
+from cloison.linux.pyroute import IPRoute, NetlinkError
 from cloison.model.flow import ip_version
 
 ADDRESS_RANGES: Final = (IPv4Network("198.51.100.0/24"), IPv6Network("2001:db8:c105::/48"))

@@ -2,7 +2,7 @@
 
 Input: the facts of the engine. Output: the facts with host addresses, from RTM_GETLINK and RTM_GETADDR.
 Rule: addresses on bridges of other projects, on segments of other proofs, and on bridges without a port are left out.
-Source: linux/if.h, linux/if_addr.h.
+Source: linux/if_addr.h.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from cloison.linux import pyroute
+from cloison.linux import interfaces
 from cloison.model.facts import Facts
 from cloison.model.flow import LINK_LOCAL
 from cloison.observe.external_host import is_external_address
 
 BRIDGE: Final = "bridge"
 """The value of IFLA_INFO_KIND for a bridge."""
-IFF_LOWER_UP: Final = 0x10000
-"""IFF_LOWER_UP of linux/if.h: the interface has a carrier; a bridge has one if one of its ports is up."""
 IFA_F_TENTATIVE: Final = 0x40
 ADDRESS_STATE_FLAGS: Final = IFA_F_TENTATIVE | 0x08 | 0x04
 """IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_OPTIMISTIC of linux/if_addr.h; an optimistic address is used at once."""
@@ -61,13 +59,11 @@ def _read() -> tuple[dict[int, str], set[int], list[tuple[str, int]], set[str]]:
     start, and the kernel has no route to it, so no packet reaches it (measured, Linux 6.18). `redirects` reports a
     DNAT rule for such an address. An address for which duplicate address detection failed is not idle.
     """
-    with pyroute.iproute() as route:
-        found = list(route.get_links())
-        held = [(str(message.get("address")), message["index"], message["flags"]) for message in route.get_addr()]
-    bridges = {link["index"] for link in found if link.get(("linkinfo", "kind")) == BRIDGE}
-    empty = bridges & {link["index"] for link in found if not link["flags"] & IFF_LOWER_UP}
+    found, held = interfaces.of_this_namespace(), interfaces.address_flags()
+    bridges = {interface.index for interface in found if interface.kind == BRIDGE}
+    empty = bridges & {interface.index for interface in found if not interface.has_carrier}
     idle = {
         address for address, index, flags in held if index in empty and flags & ADDRESS_STATE_FLAGS == IFA_F_TENTATIVE
     }
-    names = {link["index"]: link.get("ifname") for link in found}
+    names = {interface.index: interface.name for interface in found}
     return names, bridges, [(address, index) for address, index, _ in held], idle

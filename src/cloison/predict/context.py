@@ -11,7 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from cloison.compose.project import DEFAULT_BRIDGE, Port, Project
 from cloison.model.facts import Facts
@@ -51,10 +51,10 @@ def _memoized(method: Callable[[PredictionContext, str], R]) -> Callable[[Predic
     """Memoize a method by its argument: a hundred thousand flows ask a few hundred questions."""
 
     def cached(self: PredictionContext, name: str) -> R:
-        cache = self._cache[method]
+        cache: dict[str, R] = self._cache[method]
         if name not in cache:
             cache[name] = method(self, name)
-        return cast("R", cache[name])
+        return cache[name]
 
     cached.__doc__ = method.__doc__
     return cached

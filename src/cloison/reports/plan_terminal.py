@@ -80,7 +80,9 @@ def render(plan: Plan, *, color: bool, width: int, strict: bool, full: bool = Fa
         _basis(plan, summary, available_width, limits),
         [
             styled_line(("plan sha256:" + digest(plan), "dim")),
-            *paragraph(last_words(plan, summary), available_width, first=verdict_mark(plan, strict=strict)),
+            *paragraph(
+                last_words(plan, summary.connection_counts), available_width, first=verdict_mark(plan, strict=strict)
+            ),
         ],
     )
     return render_lines(join_sections(parts), color=color, width=available_width)

@@ -69,7 +69,9 @@ def render(proof: Proof, *, color: bool, width: int, strict: bool, full: bool = 
         _coverage(proof, summary, available_width),
         [
             styled_line(("proof sha256:" + digest(proof), "dim")),
-            *paragraph(last_words(proof, summary), available_width, first=verdict_mark(proof, strict=strict)),
+            *paragraph(
+                last_words(proof, summary.connection_counts), available_width, first=verdict_mark(proof, strict=strict)
+            ),
         ],
     )
     return render_lines(join_sections(parts), color=color, width=available_width)

@@ -13,7 +13,7 @@ from cloison.plan.schema import Plan
 from cloison.proof.schema import Proof
 from cloison.verdict.judge import Judgement
 from cloison_view.labels import counted
-from cloison_view.summary import Summary, summarize
+from cloison_view.summary import count_connections
 
 BREACHED: Final = "breached"
 VERDICTS: Final[Mapping[str, tuple[str, str]]] = {
@@ -30,7 +30,7 @@ STRICT: Final = "With --strict, a tolerated flow counts as a breach."
 
 def verdict_line(document: Proof | Plan, *, strict: bool) -> str:
     """Return the line without a style."""
-    return f"{verdict_mark(document, strict=strict)[0]}{last_words(document, summarize(document))}"
+    return f"{verdict_mark(document, strict=strict)[0]}{last_words(document, count_connections(document))}"
 
 
 def verdict_mark(document: Proof | Plan, *, strict: bool) -> tuple[str, str]:
@@ -49,6 +49,6 @@ def exceeds_strict(document: Proof | Plan, *, strict: bool) -> bool:
     return strict and document.totals.get(Judgement.TOLERATED, 0) > 0
 
 
-def last_words(document: Proof | Plan, summary: Summary) -> str:
+def last_words(document: Proof | Plan, connection_counts: Mapping[str, int]) -> str:
     """Return the project and its counts."""
-    return f"{document.project.name}: {counted(summary.connection_counts, 'connection')}"
+    return f"{document.project.name}: {counted(connection_counts, 'connection')}"

@@ -46,6 +46,8 @@ def predictions_by_egress(
     by_file: EgressByContainer,
 ) -> dict[Flow, Prediction]:
     """Return the predictions, and closed for each flow that leaves over another network than the file gives it."""
+    if not any(map(_misses_egress, intentions.values())):
+        return {**predicted}
     return {
         flow: shut(f"by the file, the egress network of {flow.vantage.place} is {', '.join(by_file[key])}")
         if _misses_egress(intentions[flow]) and (key := _key(flow)) in by_file and by_file[key] != seen.get(key)
@@ -62,12 +64,14 @@ def certain(
     A flow that is open against the policy is open, whichever the next packet takes.
     """
     several = {key: networks for key, networks in seen.items() if len(networks) > 1}
+    if not several:
+        return {**observed}
     return {
         flow: unknown(
             f"{flow.vantage.container} has a default route on each of {', '.join(several[_key(flow)])}, so one probe "
             "proves nothing"
         )
-        if several and flow.endpoint.place == OUTSIDE and _key(flow) in several and _would_hold(found, intentions[flow])
+        if flow.endpoint.place == OUTSIDE and _key(flow) in several and _would_hold(found, intentions[flow])
         else found
         for flow, found in observed.items()
     }

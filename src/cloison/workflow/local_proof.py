@@ -25,7 +25,6 @@ from cloison.errors import NotProven
 from cloison.model.facts import Facts
 from cloison.model.flow import Flow, Protocol, Vantage
 from cloison.model.outcome import Observation, Reach
-from cloison.plan.proof_advice import proof_advice
 from cloison.predict import predictor
 from cloison.predict.context import Prediction
 from cloison.predict.egress_networks import predicted_egress
@@ -38,6 +37,7 @@ from cloison.verdict import intent as verdict_intent
 from cloison.verdict import judge as verdict_judge
 from cloison.verdict.intent import Intention
 from cloison.verdict.reasons import ProofInputs, pings
+from cloison.workflow import imports
 from cloison.workflow.request import default_deadline
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ def _observe_and_judge(
         waits.deadline = waits.deadline or default_deadline(len(probed_flows), waits.timeout)
         session.prober.deadline, session.prober.deadline_reason = waits.started + waits.deadline, waits.reason
         # setns(2) moves one thread only, so audit and prober do not interfere.
+        imports.import_late()
         risks = in_background(lambda: audit(session, waits.timeout, is_rehearsal=rehearsal is not None))
         try:
             observations = session.observe(probed_flows, waits.timeout)
@@ -167,6 +168,8 @@ def _observe_and_judge(
     controls = {vantage: (c.positive, c.negative) for vantage, c in observations.controls.items()}
     run_context = _circumstances(started, waits, observations, rehearsal)
     engine_facts = inputs.facts.engine
+    from cloison.plan.proof_advice import proof_advice  # import_late() has imported it
+
     run_context = replace(
         run_context,
         findings=findings,

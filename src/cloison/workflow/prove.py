@@ -7,11 +7,9 @@ any document from outside.
 
 from __future__ import annotations
 
-import importlib
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -33,7 +31,7 @@ from cloison.remote.protocol import (
     ErrorResponse,
     ProofResponse,
 )
-from cloison.workflow import local_proof
+from cloison.workflow import imports, local_proof
 from cloison.workflow.policy_source import with_policy
 from cloison.workflow.request import PolicySource, Request
 
@@ -93,11 +91,7 @@ def with_profiles(proof: Proof, profiles: Mapping[str, Collection[str]]) -> Proo
 
 def resolved(selection: compose_cli.Selection, source: PolicySource, *modules: str) -> Mapping[str, Any]:
     """Return the document of a selection with the policy that counts; `modules` are imported while Compose runs."""
-    with ThreadPoolExecutor(1) as pool:
-        resolving = pool.submit(compose_cli.resolved, selection)
-        for module in modules:
-            importlib.import_module(module)
-        return with_policy(resolving.result(), selection, source)
+    return with_policy(imports.resolved(selection, *modules), selection, source)
 
 
 def run_request(request: AgentRequest, progress: Callable[[str], None]) -> Proof:
@@ -120,6 +114,7 @@ def _prove_by_agent(agent: Agent, lock: int, request: AgentRequest, progress: Ca
     agent.send(
         remote_protocol.encode(msgspec.structs.replace(request, document=remote_protocol.redact(request.document)))
     )
+    imports.import_late()
     ends = time.monotonic() + (request.deadline or MAX_DEADLINE) + AGENT_SECONDS
     for line in agent.messages():
         if time.monotonic() > ends:
