@@ -10,6 +10,7 @@ from tests.unit.fake_engine import BACK, POLICY, STACK, FakeEngine, foreign_cont
 from cloison.compose import policy
 from cloison.compose.flow_rule import PolicyRule, without_places
 from cloison.compose.policy import Policy, Toleration, tolerated_devices
+from cloison.compose.policy_key import without_policy
 from cloison.errors import PolicyError
 from cloison.model.flow import Protocol
 
@@ -503,3 +504,23 @@ def test_a_port_that_a_service_does_not_publish_is_refused_for_the_outside(text:
 def test_a_port_that_may_be_reached_is_accepted_for_the_outside(text: str) -> None:
     policy.check_publications(STACK.with_policy({"allow": [text]}).project)
     policy.check_publications(STACK.project)
+
+
+def test_a_document_without_its_policy_has_nothing_that_is_taken_for_one() -> None:
+    document = {
+        "name": "p",
+        "x-cloison": {},
+        "x-cloisons": {},
+        "x-other": 1,
+        "services": {"web": {"image": "web", "x-cloison": {}}},
+        "networks": {"front": None},
+        "volumes": 5,
+    }
+
+    assert {
+        "name": "p",
+        "x-other": 1,
+        "services": {"web": {"image": "web"}},
+        "networks": {"front": None},
+        "volumes": 5,
+    } == without_policy(document)
