@@ -18,7 +18,7 @@ declare -rA TESTS=(
   [apart]="tests/integration"
   [processor]="tests/unit tests/ledger tests/property tests/e2e/setup tests/e2e/docs tests/e2e/distribution"
   # The stack stays up to the end.
-  [here]="tests/property/engine tests/integration/remote/test_agent_image.py tests/integration/image tests/e2e/stack"
+  [here]="tests/property/engine tests/integration/remote/test_agent_image.py tests/integration/image tests/e2e/people tests/e2e/stack"
   [beside]="tests/integration/rehearse tests/integration/remote"
   [elsewhere]="tests/integration/engine tests/integration/podman tests/property/engine/test_second_engines.py"
 )

@@ -63,6 +63,14 @@ def build(folder: Path, **variables: str) -> Distribution:
     return Distribution(folder)
 
 
+def locked_versions(folder: Path) -> Path:
+    """Write the locked versions without their hashes into a folder, and return the file."""
+    lines = (ROOT / "requirements/run.txt").read_text().splitlines()
+    file = folder / "constraints.txt"
+    file.write_text("".join(f"{line.removesuffix(chr(92)).strip()}\n" for line in lines if "==" in line))
+    return file
+
+
 def interpreter(version: str) -> Path:
     """Return a Python of a version, from PATH or from pyenv; skip the test if this machine has none."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.e2e.distribution.builds import ROOT, Distribution, build
+from tests.e2e.distribution.builds import Distribution, build, locked_versions
 
 
 @pytest.fixture(scope="session")
@@ -17,10 +17,7 @@ def distribution(tmp_path_factory: pytest.TempPathFactory) -> Distribution:
 @pytest.fixture
 def constraints(tmp_path: Path) -> Path:
     """The locked versions without their hashes, for installers that take no hashes beside a wheel."""
-    lines = (ROOT / "requirements/run.txt").read_text().splitlines()
-    file = tmp_path / "constraints.txt"
-    file.write_text("".join(f"{line.removesuffix(chr(92)).strip()}\n" for line in lines if "==" in line))
-    return file
+    return locked_versions(tmp_path)
 
 
 @pytest.fixture
