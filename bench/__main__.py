@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from bench import other_tools, page_load, plan_size, probe_cost, scale, start_up
+from bench import other_tools, page_load, plan_size, probe_cost, scale, start_up, three_services
 from bench.measure import ROOT, Figure, run, say, table
 
 NO_RATE_LIMIT: Final = "./proxy/rate-off.conf"
@@ -32,6 +32,8 @@ seconds depend on the machine, ratios hardly.
 ![Seconds of a proof over the number of its flows](images/scale.svg)
 
 - **200 ms**: a delay that users do not notice; the median of twenty starts, compared with a Python that does nothing.
+- **three services**: on two networks, each with one listener (`bench/three_services.py`); the best of seven. Half a
+  second of a proof is the wait for replies.
 - **`docker exec`**: for every flow that starts in a container, one `docker exec` with the tool that the
   image has (bash, nc or Python) and a time-out of one second. It cannot probe from outside, and it has no canary: on
   a port without a listener it counts a refused connection as open.
@@ -70,6 +72,7 @@ def stack() -> Iterator[None]:
 def all_figures() -> Iterator[Figure]:
     """Run every benchmark, in an order in which none disturbs the next."""
     yield from start_up.figures()
+    yield from three_services.figures()
     yield from plan_size.figures()
     yield from probe_cost.figures()
     with stack():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +47,25 @@ def test_help_loads_nothing_that_works(words: list[str]) -> None:
 )  # `up` and `down` pass unknown options to Compose
 def test_a_wrong_option_loads_nothing_that_works(verb: str) -> None:
     assert set() == HEAVY & loaded(verb, "--formt")
+
+
+def test_a_plan_loads_neither_the_engine_nor_the_prober(tmp_path: Path) -> None:
+    compose = tmp_path / "compose.yaml"
+    compose.write_text("services: {web: {image: x}}")
+    found = loaded("plan", "--file", str(compose))
+
+    assert "cloison.plan.planner" in found
+    assert set() == found & {"asyncio", "docker", "jinja2", "pyroute2", "requests", "ssl", "urllib3"}
+
+
+def test_the_package_of_pyroute2_is_loaded_when_one_of_its_names_is_used() -> None:
+    loading = (
+        "import sys, cloison.linux.pyroute as own, pyroute2; print('pyroute2.ndb.main' in sys.modules); "
+        "print(pyroute2.IPRoute is own.IPRoute, pyroute2.NDB.__name__, hasattr(pyroute2, 'nothing'))"
+    )
+    done = subprocess.run([sys.executable, "-c", loading], check=True, capture_output=True, text=True)
+
+    assert ["False", "True NDB False"] == done.stdout.splitlines()
 
 
 def test_what_works_is_seen_when_it_is_loaded() -> None:
