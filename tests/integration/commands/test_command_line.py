@@ -52,7 +52,7 @@ def test_strict_fails_on_what_is_tolerated(tiers: Lab) -> None:
     done = cloison(tiers, "prove", *tiers.selection.options, "--strict")
 
     assert 1 == done.returncode
-    assert "proxy -> db:3306" in done.stdout
+    assert "  TOLERATED  network back" in done.stdout
 
 
 def test_up_starts_waits_and_proves_and_down_takes_away(lab: Lab) -> None:
