@@ -25,7 +25,8 @@ NOT_PROVEN: Final = "NOT PROVEN"
 def prove_all(policy_source: PolicySource, proof_options: ProofOptions, ledger_client: LedgerClient | None) -> int:
     """Prove every project, print a line for each, write the other reports below the folder of --output.
 
-    Raises UsageError when reports have no folder, NotProven when the engine does not answer or has no project.
+    Raises UsageError when reports have no folder or a folder has no reports, NotProven when the engine does not answer
+    or has no project.
     """
     from cloison.engine import connection
     from cloison.engine.running_projects import running_projects
@@ -34,6 +35,8 @@ def prove_all(policy_source: PolicySource, proof_options: ProofOptions, ledger_c
     documents = tuple(name for name in proof_options.formats if name != TERMINAL)
     if documents and (proof_options.output is None or proof_options.output.is_file()):
         raise UsageError(f"--all writes a folder for each project; say with --output where {documents[0]} goes")
+    if proof_options.output and not documents:
+        raise UsageError("--output is for other reports than the terminal's, which goes to stdout. Add --format json")
     with connection.engine_connection() as engine:
         projects = [project for project in running_projects(engine.api) if project.running]
     if not projects:

@@ -10,16 +10,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cloison.compose import policy
 from cloison.compose import project as compose_project
 from cloison.compose.policy_key import MISPLACED, POLICY_KEY, misplaced_policies, without_policy
+from cloison.engine import compose_cli
 from cloison.engine.compose_cli import Selection
 from cloison.errors import PolicyError, printable
+from cloison.model.text import listed
 from cloison.workflow import source_texts
 from cloison.workflow.request import PolicySource
+
+MOST_NAMES: Final = 5
+"""Services that a warning names."""
 
 
 def with_policy(document: Mapping[str, Any], selection: Selection, source: PolicySource) -> Mapping[str, Any]:
@@ -27,6 +33,8 @@ def with_policy(document: Mapping[str, Any], selection: Selection, source: Polic
 
     Raises PolicyError when there is none and one is required, when a file has none, or when Compose drops one.
     """
+    if source.file or source.is_required:
+        _tell_left_out(document, selection)
     if source.file:
         return _replaced(document, source.file)
     for file in source_texts.source_texts(selection):
@@ -42,7 +50,10 @@ def _check_dropped(file: source_texts.SourceText, *, has_policy: bool) -> None:
     """Raise PolicyError for a file with a policy that Compose drops; say so of a file that is not read here."""
     if file.content is None:
         if not has_policy:
-            print(_not_read(file), file=sys.stderr)  # noqa: T201  # a message for the user
+            warn(
+                f"{file.name}, which {file.included_by} includes, is not read here; Compose drops the policy "
+                f"({POLICY_KEY}) of an included file, if it has one"
+            )
         return
     if file.included_by and POLICY_KEY in file.content:
         raise PolicyError(
@@ -53,11 +64,20 @@ def _check_dropped(file: source_texts.SourceText, *, has_policy: bool) -> None:
         raise PolicyError(f"{file.name}: {place}: {MISPLACED}")
 
 
-def _not_read(file: source_texts.SourceText) -> str:
-    return printable(
-        f"cloison: warning: {file.name}, which {file.included_by} includes, is not read here; Compose drops the policy "
-        f"({POLICY_KEY}) of an included file, if it has one"
-    )
+def _tell_left_out(document: Mapping[str, Any], selection: Selection) -> None:
+    """Name the services that a gate does not look at, because a change could hide one behind a profile."""
+    services = document.get("services") or {}
+    if hidden := sorted(compose_cli.profiles(selection).keys() - services.keys()):
+        warn(
+            f"not looked at, because no profile of theirs is active: {listed(hidden, MOST_NAMES)}; "
+            "--profile '*' looks at every service"
+        )
+
+
+@cache
+def warn(sentence: str) -> None:
+    """Print a warning on stderr, once a process: a verb may choose the policy several times."""
+    print(f"cloison: warning: {printable(sentence)}", file=sys.stderr)  # noqa: T201  # a message for the user
 
 
 def _replaced(document: Mapping[str, Any], file: Path) -> Mapping[str, Any]:

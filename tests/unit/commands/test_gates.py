@@ -17,6 +17,7 @@ from cloison.cli import cloison, run
 from cloison.commands.options import FAIL_ON
 from cloison.engine import compose_cli
 from cloison.proof.schema import canonical
+from cloison.workflow import policy_source
 
 COMPOSE = """\
 services:
@@ -44,6 +45,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("COMPOSE_FILE", raising=False)
     compose_cli.stdin_text.cache_clear()
+    policy_source.warn.cache_clear()
     return tmp_path
 
 
@@ -270,6 +272,18 @@ def test_with_a_policy_of_its_own_nothing_is_lost(project: Path) -> None:
     (project / "compose.yml").write_text("include: [shared.yml]\nservices: {x: {image: x, network_mode: none}}\n")
 
     assert 1 == code_of("plan", "-q", "--policy", "policy.yml")
+
+
+def test_a_gate_names_the_services_that_a_profile_hides(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hidden = "  evil: {image: evil, networks: [front], profiles: [x]}\nnetworks:"
+    (project / "compose.yml").write_text(COMPOSE.replace("networks:\n", f"{hidden}\n") + TOLERANT)
+
+    assert 0 == run(["plan", "-q"])
+    assert "not looked at" not in capsys.readouterr().err
+    assert 0 == run(["plan", "-q", "--require-policy"])
+    assert "not looked at, because no profile of theirs is active: evil; --profile '*'" in capsys.readouterr().err
+    run(["plan", "-q", "--require-policy", "--profile", "*"])
+    assert "not looked at" not in capsys.readouterr().err
 
 
 def test_an_included_file_without_a_policy_is_no_error(project: Path) -> None:

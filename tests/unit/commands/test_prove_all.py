@@ -16,6 +16,7 @@ from cloison.commands import output as commands_output
 from cloison.commands import prove as prove_verb
 from cloison.engine import compose_cli, connection, running_projects
 from cloison.engine.running_projects import RunningProject
+from cloison.errors import UsageError
 from cloison.ledger_client.config import TOKEN_VARIABLE
 
 
@@ -66,6 +67,16 @@ def test_no_folder_is_named_after_a_label_that_compose_does_not_give(
     assert ["shop"] == [path.name for path in (tmp_path / "out").iterdir()]
     assert not [*tmp_path.glob("evil*")]
     assert capsys.readouterr().out.startswith("NOT PROVEN  ../evil\\x1b[2J: ")
+
+
+@pytest.mark.parametrize("words", [("--output", "out"), ("--format", "json")])
+def test_a_folder_without_reports_and_reports_without_a_folder_are_one_error(
+    words: tuple[str, ...], engine: dict[str, int]
+) -> None:
+    engine["shop"] = 0
+
+    with pytest.raises(UsageError, match="--output"):
+        code_of(*words)
 
 
 def test_no_child_process_inherits_the_token(engine: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
