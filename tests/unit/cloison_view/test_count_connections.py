@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-
-from cloison_view.summary import count_connections, summarize
 from tests.unit.plan.sample_plans import PLANS
 from tests.unit.reports.sample_proofs import PROOFS
+
+from cloison_view.summary import count_connections, summarize
 
 SAMPLES = {**PROOFS, **{f"plan {name}": make for name, make in PLANS.items()}}
 
