@@ -60,11 +60,7 @@ def _visible_properties(context: PredictionContext, end: Endpoint) -> Hashable:
 
 
 def _first_match(context: PredictionContext, flow: Flow, rules: PredictionRules) -> Prediction:
-    for rule in rules:
-        found = rule(context, flow)
-        if found:
-            break
-    else:
-        return unknown("no rule matches this flow")
+    predictions = (rule(context, flow) for rule in rules)
+    found = next(filter(None, predictions), unknown("no rule matches this flow"))
     # A sentence names a container that is in no file as the engine does.
     return replace(found, rule=found.rule.replace(FOREIGN, "")) if FOREIGN in found.rule else found
