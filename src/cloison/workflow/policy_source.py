@@ -88,7 +88,7 @@ def _replaced(document: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
         raise PolicyError(f"{file}: no policy is in it; its top level is {POLICY_KEY}, or allow, groups and tolerate")
     changed = {**without_policy(document), POLICY_KEY: content[POLICY_KEY]}
     try:
-        policy.policy(compose_project.project(changed))
+        policy.check_publications(compose_project.project(changed))
     except PolicyError as error:
         raise PolicyError(f"{file}: {error}") from error
     return changed

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.e2e.people.newcomer import Newcomer
-from tests.e2e.people.readme_blocks import PEOPLE, blocks, lines
+from tests.e2e.people.readme_blocks import PEOPLE, blocks
 
 POLICY: Final = """\
 allow:
@@ -48,7 +48,11 @@ HANDED_IN: Final[dict[str, tuple[str, int, str]]] = {
         r"BREACHED  ",
     ),
     "own-policy": (ONE_NETWORK + TOLERANT, 1, r"BREACHED  .* 6 breach"),
-    "another-port": (RIGHT.replace("8080:80", "8080:8080"), 2, r'.*service "proxy" publishes no port 80/tcp'),
+    "another-port": (
+        RIGHT.replace("8080:80", "8080:8080"),
+        2,
+        r'cloison: lab\.yml: .*service "proxy" publishes no port 80/tcp',
+    ),
     "another-name": (RIGHT.replace("db:", "database:"), 2, r'.*no service "db"'),
     "no-port": (RIGHT.replace(', ports: ["8080:80"]', ""), 1, r"BREACHED  .* 1 broken"),
     "no-such-network": (RIGHT.replace("frontend: {}, ", ""), 2, r".*undefined network frontend"),
@@ -71,8 +75,7 @@ def test_a_class_of_thirty_is_graded_by_one_loop(person: Newcomer, folder: Path,
     for name, (text, _, _) in files.items():
         (folder / name).write_text(text)
 
-    (loop,) = lines(blocks(PEOPLE, "sh")[2])
-    done = person.run(loop, folder)
+    done = person.run(blocks(PEOPLE, "sh")[2], folder)
 
     assert ("", 0) == (done.stderr, done.returncode)
     table = [line.split(" ", 2) for line in done.stdout.splitlines()]
