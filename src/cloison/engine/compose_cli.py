@@ -37,6 +37,8 @@ RESETS: Final = ("env_file: !reset []", "env_file: !reset [], build: {ssh: !rese
 """Members of a service, in YAML, that an override removes: https://docs.docker.com/reference/compose-file/merge/"""
 MOST_PROFILES: Final = 5
 """The most profiles that an error names."""
+NO_FILE: Final = ". Go to its folder, name it with --file, or name a project that runs with --project-name"
+"""What to do where no Compose file is found."""
 NOT_COMPOSE: Final = "Check that `docker compose` is Docker Compose v2"
 PROJECT_VARIABLES: Final = ("COMPOSE_PROFILES", "COMPOSE_REMOVE_ORPHANS", "DOCKER_DEFAULT_PLATFORM")
 """Variables that configure the user's own project and its images."""
@@ -102,7 +104,7 @@ def resolved(selection: Selection, *, strict: bool = False) -> Mapping[str, Any]
     for warning in compose_messages.warnings(result.err):
         _warn(warning)
     if result.code != 0:
-        raise FileError(f"the Compose file cannot be resolved: {why}")
+        raise FileError(f"the Compose file cannot be resolved: {why}{'' if source_files(selection) else NO_FILE}")
     document, left_out = normalized(_document(result))
     for sentence in left_out:
         _warn(sentence)

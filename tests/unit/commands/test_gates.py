@@ -396,6 +396,17 @@ def test_a_file_comes_from_stdin(
     assert {"base", "web"} == {part["name"] for part in json.loads(capsys.readouterr().out)["project"]["services"]}
 
 
+def test_a_folder_without_a_file_is_an_error_that_says_what_to_do(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "compose.yml").unlink()
+
+    assert 2 == run(["plan"])
+    said = capsys.readouterr().err
+    assert said.startswith("cloison: the Compose file cannot be resolved: no configuration file provided")
+    assert said.endswith("Go to its folder, name it with --file, or name a project that runs with --project-name\n")
+
+
 def test_a_closed_stdin_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("sys.stdin", None)
 
