@@ -49,7 +49,9 @@ def test_a_dependency_needs_the_ports_that_its_target_declares() -> None:
 
 
 def test_a_dependency_needs_the_usual_port_of_an_image_where_its_target_declares_none() -> None:
-    found = needs(web=service("net", depends_on={"db": {}}), db=service("net", image="registry.example/x/postgres:16@sha256:0"))
+    found = needs(
+        web=service("net", depends_on={"db": {}}), db=service("net", image="registry.example/x/postgres:16@sha256:0")
+    )
 
     origin = "services.web.depends_on; services.db declares no port, and 5432 is the usual one of postgres"
     assert {"web -> db:5432": origin} == found
