@@ -35,7 +35,7 @@ HEADS: Final[Mapping[CauseKind, str]] = {
 }
 """The cause of a group before the number of its connections."""
 ACCEPT: Final = "accept"
-WHOLE_PLACES: Final = (CauseKind.OTHER, CauseKind.FOREIGN, CauseKind.EGRESS, CauseKind.HOST)
+WHOLE_PLACES: Final = (CauseKind.EGRESS, CauseKind.HOST)
 """Kinds in which a place by its name alone stands for all of its ports; others name listeners."""
 PLACED: Final = (CauseKind.OTHER, CauseKind.PUBLISHED, CauseKind.FOREIGN)
 """Kinds whose connections are shown with their addresses: the addresses say what to look for."""
