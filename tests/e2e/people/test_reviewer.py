@@ -100,17 +100,17 @@ def review(person: Newcomer, folder: Path) -> Review:
     return made
 
 
-def test_the_main_branch_and_a_harmless_change_pass(review: Review, record_property: Any) -> None:
+def test_the_main_branch_and_a_harmless_change_pass(review: Review) -> None:
     assert (0, "SOUND") == (review.gate()[0], review.plan()[1].split()[0])
 
     review.change({"compose.yml": COMPOSE.replace("image: app", "image: app:2")})
     code, said = review.gate()
 
     assert 0 == code, said
-    review.person.report(record_property, MOST_COMMANDS)
+    review.person.report(MOST_COMMANDS)
 
 
-def test_a_change_that_opens_a_port_fails_and_the_reports_say_it(review: Review, record_property: Any) -> None:
+def test_a_change_that_opens_a_port_fails_and_the_reports_say_it(review: Review) -> None:
     review.change({"compose.yml": OPENED})
 
     code, said = review.gate()
@@ -125,7 +125,7 @@ def test_a_change_that_opens_a_port_fails_and_the_reports_say_it(review: Review,
     (place,) = {error["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for error in errors}
     assert "compose.yml" == place
     assert {3} == {error["locations"][0]["physicalLocation"]["region"]["startLine"] for error in errors}
-    review.person.report(record_property, MOST_COMMANDS)
+    review.person.report(MOST_COMMANDS)
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, La
             yield shop, notes
 
 
-def test_every_project_is_listed_and_proven(
-    person: Newcomer, projects: tuple[Lab, Lab], folder: Path, record_property: Any
-) -> None:
+def test_every_project_is_listed_and_proven(person: Newcomer, projects: tuple[Lab, Lab], folder: Path) -> None:
     shop, notes = projects
     listing, proving, helping = lines(blocks(PEOPLE, "sh")[0])
 
@@ -67,11 +65,11 @@ def test_every_project_is_listed_and_proven(
     codes = [CODES[word] for word in verdicts.values()]  # other projects may run on this engine
     assert proven.returncode in next(code for code in ({1}, {2, 3}, {0}) if code in codes)
     assert "Prove which services of a running project can reach each other." in helped
-    person.report(record_property, MOST_COMMANDS)
+    person.report(MOST_COMMANDS)
 
 
 def test_the_own_project_is_proven_in_three_lines_with_the_output_of_the_readme(
-    person: Newcomer, projects: tuple[Lab, Lab], record_property: Any
+    person: Newcomer, projects: tuple[Lab, Lab]
 ) -> None:
     shop, _ = projects
     (shop.folder / "compose.yml").write_text(yaml.safe_dump({"name": shop.name, **SHOP}, sort_keys=False))
@@ -88,7 +86,7 @@ def test_the_own_project_is_proven_in_three_lines_with_the_output_of_the_readme(
     printed = without_host(proof.replace(shop.name, "shop"))
     assert shown[:-1] == printed[: len(shown) - 1]
     assert shown[-1:] == printed[-1:]
-    person.report(record_property, MOST_COMMANDS)
+    person.report(MOST_COMMANDS)
     assert person.seconds <= MOST_SECONDS
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tests.e2e.people.newcomer import Newcomer
 from tests.e2e.people.readme_blocks import PEOPLE, blocks
@@ -66,7 +66,7 @@ MOST_SECONDS: Final = 120
 MOST_COMMANDS: Final = 2
 
 
-def test_a_class_of_thirty_is_graded_by_one_loop(person: Newcomer, folder: Path, record_property: Any) -> None:
+def test_a_class_of_thirty_is_graded_by_one_loop(person: Newcomer, folder: Path) -> None:
     (folder / "lab.yml").write_text(POLICY)
     (folder / "hand-in").mkdir()
     right = [name for name, (_, code, _) in HANDED_IN.items() if code == 0]
@@ -84,4 +84,4 @@ def test_a_class_of_thirty_is_graded_by_one_loop(person: Newcomer, folder: Path,
     wrong = {name: line for _, name, line in table if not re.match(files[name][2], line)}
     assert {} == wrong
     assert person.seconds <= MOST_SECONDS
-    person.report(record_property, MOST_COMMANDS)
+    person.report(MOST_COMMANDS)
