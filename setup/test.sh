@@ -13,7 +13,7 @@ export PYTHONFAULTHANDLER=1 # a child that crashes prints where
 # `elsewhere` ends, and has one more like `apart`. `processor` needs no engine but for one database; it keeps one core
 # busy, and a second such lane would make others late. A test runs in the last lane that names it;
 # tests/unit/test_lanes.py checks that there is one.
-readonly LANES=(apart processor here beside elsewhere)
+readonly LANES=(apart processor beside here elsewhere)
 declare -rA TESTS=(
   [apart]="tests/integration"
   [processor]="tests/unit tests/ledger tests/property tests/e2e/setup tests/e2e/docs tests/e2e/distribution"
