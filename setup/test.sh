@@ -16,9 +16,10 @@ export PYTHONFAULTHANDLER=1 # a child that crashes prints where
 readonly LANES=(apart processor beside here elsewhere)
 declare -rA TESTS=(
   [apart]="tests/integration"
-  [processor]="tests/unit tests/ledger tests/property tests/e2e/setup tests/e2e/docs tests/e2e/distribution"
-  # The stack stays up to the end.
-  [here]="tests/property/engine tests/integration/remote/test_agent_image.py tests/integration/image tests/e2e/people tests/e2e/stack"
+  [processor]="tests/unit tests/ledger tests/property tests/e2e/setup"
+  # Both folders that build the wheel are in one lane. The stack stays up to the end.
+  [here]="tests/property/engine tests/integration/remote/test_agent_image.py tests/integration/image \
+    tests/e2e/docs tests/e2e/distribution tests/e2e/people tests/e2e/stack"
   [beside]="tests/integration/rehearse tests/integration/remote"
   [elsewhere]="tests/integration/engine tests/integration/podman tests/property/engine/test_second_engines.py"
 )

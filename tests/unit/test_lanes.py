@@ -13,7 +13,7 @@ ORDER = re.compile(r"^readonly LANES=\(([a-z ]+)\)$", re.MULTILINE)
 def lanes() -> dict[str, list[Path]]:
     """Return the paths of each lane, in the order of the lanes."""
     script = (ROOT / "setup" / "test.sh").read_text()
-    found = {name: [ROOT / word for word in words.split()] for name, words in LANE.findall(script)}
+    found = {name: [ROOT / word for word in words.replace("\\\n", " ").split()] for name, words in LANE.findall(script)}
     (order,) = ORDER.findall(script)
     assert found.keys() == set(order.split())
     return {name: found[name] for name in order.split()}
