@@ -359,7 +359,7 @@ def test_a_signal_during_the_work_ends_the_command_with_its_code(
         while not list(_children(process.pid)):
             pass
         process.send_signal(number)
-        said = process.communicate()[1]
+        said = process.communicate(timeout=10)[1]  # Compose would take 30 s
 
     assert (code, False) == (process.returncode, "Traceback" in said)
 

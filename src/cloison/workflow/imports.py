@@ -7,7 +7,6 @@ with its error, where the module is used.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib import import_module
 from threading import Thread
@@ -24,11 +23,12 @@ def resolved(selection: compose_cli.Selection, *modules: str) -> Mapping[str, An
 
     Raises a CloisonError if it cannot be resolved: see `compose_cli.resolved`.
     """
-    with ThreadPoolExecutor(1) as pool:
-        resolving = pool.submit(compose_cli.resolved, selection)
-        for module in modules:
-            import_module(module)
-        return resolving.result()
+    imports = Thread(target=_import, args=(modules,), daemon=True)
+    imports.start()
+    try:
+        return compose_cli.resolved(selection)  # in this thread, because a signal interrupts no other one
+    finally:
+        imports.join()
 
 
 def import_late() -> None:

@@ -43,21 +43,8 @@ def test_make_without_a_target_lists_the_targets(fake_machine: FakeMachine) -> N
     result = fake_machine.run("make")
 
     verbs = re.findall(r"^  make ([a-z]+) ", result.said, re.MULTILINE)
-    assert verbs == [
-        "help",
-        "up",
-        "down",
-        "clean",
-        "prove",
-        "test",
-        "soak",
-        "lint",
-        "fmt",
-        "bench",
-        "docs",
-        "dist",
-        "image",
-    ]
+    more = ["docs", "dist", "image"]
+    assert verbs == ["help", "up", "down", "clean", "prove", "test", "soak", "lint", "fmt", "bench", *more]
 
 
 def test_make_up_ends_with_the_address_of_the_stack(fake_machine: FakeMachine) -> None:

@@ -16,8 +16,6 @@ from tests.unit.plan.sample_documents import planned, service, shop
 from cloison.plan.schema import Plan
 from cloison.proof.schema import EndpointPart
 
-pytestmark = pytest.mark.no_cover  # large
-
 
 def merged(tmp_path: Path, document: dict[str, Any], override: str) -> dict[str, Any]:
     """Return the document that Compose makes of a file and its override."""
