@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Final
 
 from cloison_view.connections import WORST_FIRST
-from cloison_view.labels import ACTIONABLE, FOREIGN_PREFIX, HOST, MAX_NAMED, display_name
+from cloison_view.labels import ACTIONABLE, HOST, MAX_NAMED, display_name
 from cloison_view.locations import where
 from cloison_view.ports import ScopedPort, TargetPort, named_ports
 from cloison_view.scope import ONLY, scope
@@ -61,13 +61,6 @@ class ReportedConnection:
     def scoped_ports(self) -> list[ScopedPort]:
         """The connection without its addresses."""
         return [(self.source, end, self.scope) for end in self.ends]
-
-    @property
-    def policy_lines(self) -> list[str]:
-        """The connection as lines of policy; none where the policy language cannot name one of its places."""
-        if any(place.startswith(FOREIGN_PREFIX) for place in (self.source, self.target)):
-            return []
-        return [f"{self.source} -> {end.policy_target}" for end in self.ends]
 
 
 @dataclass(frozen=True, slots=True)

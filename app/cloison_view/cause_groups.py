@@ -7,7 +7,7 @@ egress, the host, or a network whose members reach each other. Other flows are g
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -46,6 +46,16 @@ class CauseKind(StrEnum):
     """Drift, a broken flow, or an unknown one: what to do about it says more than its places."""
 
 
+CAUSE_WORDS: Final[Mapping[CauseKind, str]] = {
+    CauseKind.FOREIGN: "containers that are not in the file",
+    CauseKind.PUBLISHED: "published ports",
+    CauseKind.EGRESS: "egress to other machines",
+    CauseKind.HOST: "the host",
+    CauseKind.NETWORK: "network {}",
+    CauseKind.OTHER: "",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class ActionGroup:
     """Flows with one judgement and one cause."""
@@ -61,6 +71,11 @@ class ActionGroup:
     advices: tuple[Advice, ...]
     """What to do, in the order of the flows; several where a change settles a part of them only."""
     connections: tuple[ReportedConnection, ...]
+
+    @property
+    def cause_words(self) -> str:
+        """What opens its connections; empty for drift and for what is not open."""
+        return CAUSE_WORDS[self.kind].replace("{}", self.network)
 
     @property
     def count(self) -> int:

@@ -85,6 +85,11 @@ def derive_verdict(document: Any) -> Verdict:
     return _derive(_Reader(document))
 
 
+def covers_everything(document: Any) -> bool:
+    """Return whether the coverage of a proof or a plan is complete, as its verdict requires."""
+    return _Reader(document).is_complete
+
+
 def has_gaps(document: Any) -> bool:
     """Return whether something of a proof or a plan is not known, whatever else is wrong with it."""
     read = _Reader(document)

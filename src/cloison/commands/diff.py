@@ -22,15 +22,7 @@ REPORTS: Final = ("terminal", "markdown", "json")
 @click.command()
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
-@click.option(
-    "--ledger-token-file",
-    "token_file",
-    envvar="CLOISON_LEDGER_TOKEN_FILE",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="File with the token of the project in the ledger.  [env: CLOISON_LEDGER_TOKEN_FILE; "
-    "token: CLOISON_LEDGER_TOKEN]",
-)
+@options.ledger_token_file
 @options.output_options(REPORTS, has_verdict=False)
 def command(old: str, new: str, token_file: Path | None, output_options: OutputOptions) -> int:
     """Show what changed between two proofs or two plans.

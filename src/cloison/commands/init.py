@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cloison.commands import options
-from cloison.commands.plan import engine_version, paused_collector
+from cloison.commands.plan import paused_collector
 from cloison.engine.compose_cli import Selection
-from cloison.model.defaults import DEFAULT_ENGINE_VERSION
 
 if TYPE_CHECKING:
     from cloison.compose.project import Project
@@ -49,20 +48,7 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: str | 
     metavar="DURATION",
     help="Watch the connections of the running project for so long, e.g. 60s; Ctrl-C ends it early.",
 )
-@click.option(
-    "--engine",
-    default=DEFAULT_ENGINE_VERSION,
-    show_default=True,
-    metavar="VERSION",
-    callback=engine_version,
-    help="Docker Engine to predict for; a policy for the default holds on later ones.",
-)
-@click.option(
-    "--external",
-    type=click.Choice(["bridge", "internal"]),
-    default=None,
-    help="What external networks are: bridge or internal. Without it, flows over them are tolerated.",
-)
+@options.assumptions("; a policy for the default holds on later ones", ". Without it, flows over them are tolerated")
 def command(  # noqa: PLR0913  # click passes by name
     selection: Selection, *, write: bool, force: bool, learn: int, engine: str, external: str | None
 ) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -10,8 +9,6 @@ import click
 if TYPE_CHECKING:
     from cloison.engine.running_projects import RunningProject
 
-WORKERS: Final = 4
-"""Projects whose files Compose resolves at the same time."""
 HEAD: Final = ("PROJECT", "RUNNING", "POLICY", "FILES")
 
 
@@ -25,14 +22,16 @@ def command(form: str) -> int:
     import json
 
     from cloison.commands import output as commands_output
+    from cloison.commands import progress
     from cloison.engine import connection
     from cloison.engine.running_projects import running_projects
     from cloison.errors import printable
 
     with connection.engine_connection() as engine:
         projects = running_projects(engine.api)
-    with ThreadPoolExecutor(WORKERS) as pool:
-        policies = list(pool.map(_policy, projects))
+    with progress.status() as tell:
+        tell("resolving the Compose files")
+        policies = [_policy(project) for project in projects]  # in this thread: a signal interrupts no other one
     if form == "json":
         rows = [
             {

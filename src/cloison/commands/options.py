@@ -6,6 +6,7 @@ Each decorator adds click options to a verb and passes their values on as one ar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, fields
 from functools import wraps
@@ -16,6 +17,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from cloison.engine.compose_cli import Selection
+from cloison.model.defaults import DEFAULT_ENGINE_VERSION
 from cloison.reports import REPORTS
 from cloison.workflow.request import DEFAULT_TIMEOUT, PolicySource
 
@@ -86,6 +88,40 @@ def selection(function: Callable[..., R]) -> Callable[..., R]:
     return wrapper
 
 
+VERSION: Final = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?([-+~.].*)?")
+
+
+def _engine_version(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not VERSION.fullmatch(value):
+        raise click.BadParameter(
+            f'"{value}" is not a version of Docker Engine; write it like {DEFAULT_ENGINE_VERSION} or 28.0'
+        )
+    return value
+
+
+def assumptions(engine: str, external: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Add the options that say for what a verb predicts; `engine` and `external` are the ends of their help."""
+
+    def add(function: Callable[..., R]) -> Callable[..., R]:
+        version = click.option(
+            "--engine",
+            default=DEFAULT_ENGINE_VERSION,
+            show_default=True,
+            metavar="VERSION",
+            callback=_engine_version,
+            help=f"Docker Engine to predict for{engine}.",
+        )
+        kind = click.option(
+            "--external",
+            type=click.Choice(["bridge", "internal"]),
+            default=None,
+            help=f"What external networks are: bridge or internal{external}.",
+        )
+        return version(kind(function))
+
+    return add
+
+
 def policy_source(function: Callable[..., R]) -> Callable[..., R]:
     """Add the options that say which policy counts, and pass them on as one `policy_source`."""
 
@@ -141,6 +177,17 @@ class LedgerOptions:
     required: bool = False
 
 
+ledger_token_file = click.option(
+    "--ledger-token-file",
+    "token_file",
+    envvar="CLOISON_LEDGER_TOKEN_FILE",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="File with the token of the project in the ledger.  [env: CLOISON_LEDGER_TOKEN_FILE; "
+    "token: CLOISON_LEDGER_TOKEN]",
+)
+
+
 def ledger_options(function: Callable[..., R]) -> Callable[..., R]:
     """Add the options that name the ledger, and pass them on as one `ledger_options`."""
 
@@ -150,17 +197,9 @@ def ledger_options(function: Callable[..., R]) -> Callable[..., R]:
         envvar="CLOISON_LEDGER",
         default="",
         metavar="URL",
-        help="Send the proof to this ledger; if it is away, with the next proof.  [env: CLOISON_LEDGER; "
-        "token: CLOISON_LEDGER_TOKEN]",
+        help="Send the proof to this ledger; if it is away, with the next proof.  [env: CLOISON_LEDGER]",
     )
-    @click.option(
-        "--ledger-token-file",
-        "token_file",
-        envvar="CLOISON_LEDGER_TOKEN_FILE",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="File with the token of the project in the ledger.  [env: CLOISON_LEDGER_TOKEN_FILE]",
-    )
+    @ledger_token_file
     @click.option("--ledger-required", "required", is_flag=True, help="Exit 3 if the ledger did not accept the proof.")
     @wraps(function)
     def wrapper(url: str, token_file: Path | None, required: bool, **others: Any) -> R:  # noqa: FBT001  # click passes by name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -25,33 +24,13 @@ MODULES: Final = ("cloison.plan.planner", "importlib.metadata", "cloison.command
 """Modules that a plan needs; importing them takes longer than Compose takes to resolve a file."""
 TERMINAL_MODULES: Final = ("cloison.reports.plan_terminal",)
 """Those of its report in the terminal."""
-VERSION: Final = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?([-+~.].*)?")
-
-
-def engine_version(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    """Return the version of an engine that an option names."""
-    if not VERSION.fullmatch(value):
-        raise click.BadParameter(
-            f'"{value}" is not a version of Docker Engine; write it like {DEFAULT_ENGINE_VERSION} or 28.0'
-        )
-    return value
 
 
 @click.command()
 @options.selection
-@click.option(
-    "--engine",
-    default=DEFAULT_ENGINE_VERSION,
-    show_default=True,
-    metavar="VERSION",
-    callback=engine_version,
-    help="Docker Engine to predict for. A flow closed on the default is closed on later ones, gateway modes aside.",
-)
-@click.option(
-    "--external",
-    type=click.Choice(["bridge", "internal"]),
-    default=None,
-    help="What external networks are: bridge or internal. Without it, flows over them are undecided.",
+@options.assumptions(
+    ". A flow closed on the default is closed on later ones, gateway modes aside",
+    ". Without it, flows over them are undecided",
 )
 @options.policy_source
 @options.output_options(PLAN_REPORTS, baseline="plan")

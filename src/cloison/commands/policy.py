@@ -7,28 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from cloison.commands import options
-from cloison.commands.plan import engine_version
 from cloison.engine.compose_cli import Selection
 from cloison.errors import USAGE_ERROR
-from cloison.model.defaults import DEFAULT_ENGINE_VERSION
 
 if TYPE_CHECKING:
     from cloison.compose.project import Project
-
-ENGINE = click.option(
-    "--engine",
-    default=DEFAULT_ENGINE_VERSION,
-    show_default=True,
-    metavar="VERSION",
-    callback=engine_version,
-    help="Docker Engine to predict for.",
-)
-EXTERNAL = click.option(
-    "--external",
-    type=click.Choice(["bridge", "internal"]),
-    default=None,
-    help="What external networks are: bridge or internal.",
-)
 
 
 @click.group()
@@ -66,8 +49,7 @@ def show(selection: Selection, form: str) -> int:
 
 @command.command()
 @options.selection
-@ENGINE
-@EXTERNAL
+@options.assumptions("", "")
 def check(selection: Selection, engine: str, external: str | None) -> int:
     """Check the policy for mistakes: unknown names, undeclared ports, lines without effect.
 
@@ -86,8 +68,7 @@ def check(selection: Selection, engine: str, external: str | None) -> int:
 
 @command.command()
 @options.selection
-@ENGINE
-@EXTERNAL
+@options.assumptions("", "")
 @click.argument("source", metavar="SOURCE")
 @click.argument("target", metavar="TARGET[:PORT[/PROTOCOL]]")
 def explain(selection: Selection, engine: str, external: str | None, source: str, target: str) -> int:

@@ -26,14 +26,6 @@ from cloison_view.summary import Summary
 
 EntryTemplates = Mapping[str, tuple[str, str, str]]
 """The label of an entry, and the sentence of a connection from one source and from several."""
-HEADS: Final[Mapping[CauseKind, str]] = {
-    CauseKind.FOREIGN: "containers that are not in the file",
-    CauseKind.PUBLISHED: "published ports",
-    CauseKind.EGRESS: "egress to other machines",
-    CauseKind.HOST: "the host",
-    CauseKind.NETWORK: "network {}",
-}
-"""The cause of a group before the number of its connections."""
 ACCEPT: Final = "accept"
 WHOLE_PLACES: Final = (CauseKind.EGRESS, CauseKind.HOST)
 """Kinds in which a place by its name alone stands for all of its ports; others name listeners."""
@@ -111,7 +103,7 @@ def _advices(groups: Sequence[ActionGroup]) -> list[Advice]:
 
 
 def _group(group: ActionGroup, texts: Sequence[str], width: int, mark: Mark, limits: Limits) -> list[Text]:
-    head = f"{HEADS[group.kind].format(group.network)}: {pluralize(group.count, 'connection')}"
+    head = f"{group.cause_words}: {pluralize(group.count, 'connection')}"
     return [*paragraph(head, width, first=mark), *_limited(texts, width, ("    ", ""), limits)]
 
 

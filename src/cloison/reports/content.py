@@ -11,25 +11,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from cloison.errors import BREACHED
 from cloison.plan.schema import Plan
 from cloison.proof.schema import Proof, digest
-from cloison.verdict.judge import Judgement
+from cloison.reports import verdict_line
 from cloison_view.action_items import TOLERATE_LINE, TOLERATED, Advise
 from cloison_view.labels import ACTIONABLE, display_name
 from cloison_view.summary import Connection, Summary, summarize
-from cloison_view.verdict import is_complete
+from cloison_view.verdict import covers_everything
 
 Document = Proof | Plan
-BREACHED: Final = "breached"
-VERDICTS: Final = {
-    "proven": "PROVEN",
-    "sound": "SOUND",
-    "drawn": "AS DRAWN",
-    BREACHED: "BREACHED",
-    "unproven": "NOT PROVEN",
-    "undecided": "UNDECIDED",
-}
-"""The verdict in a headline, by its word in the document."""
 REACHES: Final = {
     ("breach", False): "{source} reaches {target}",
     ("breach", True): "{source} would reach {target}",
@@ -91,9 +82,9 @@ class Content:
         return f"{self.document.engine.name} {self.document.engine.version}"
 
     @property
-    def fails_only_strictly(self) -> bool:
-        """Whether only `--strict` makes it fail."""
-        return self.strict and self.document.totals.get(Judgement.TOLERATED, 0) > 0 and self.word != BREACHED
+    def strict_note(self) -> str:
+        """The sentence that says that only `--strict` makes it fail; empty where it does not."""
+        return verdict_line.strict_note(self.document, strict=self.strict)
 
     @property
     def word(self) -> str:
@@ -103,12 +94,12 @@ class Content:
     @property
     def headline(self) -> str:
         """The verdict in capital letters."""
-        return VERDICTS[BREACHED if self.fails_only_strictly else self.word]
+        return verdict_line.verdict_mark(self.document, strict=self.strict)[0].rstrip()
 
     @property
     def exit_code(self) -> int:
         """The exit code of the command that shows it."""
-        return 1 if self.fails_only_strictly else int(self.document.verdict.exit_code)
+        return BREACHED if self.strict_note else int(self.document.verdict.exit_code)
 
     @cached_property
     def digest(self) -> str:
@@ -133,10 +124,7 @@ class Content:
     @property
     def is_complete(self) -> bool:
         """Whether every part of the project was probed or modelled, as the verdict requires."""
-        coverage = self.document.coverage
-        reasons = (part.why for part in coverage.skipped)
-        stated = getattr(coverage, "complete", True)
-        return stated and is_complete(len(self.document.flows), getattr(coverage, "absent", ()), reasons)
+        return covers_everything(self.document)
 
     def advise(self, summary: Summary) -> Advise:
         """Return a function that returns what to do about the flow at a position."""

@@ -6,8 +6,9 @@ Rule: a section shows what needs action first, and names the number of parts tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Final
+import sys
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
 
 from rich.text import Text
 
@@ -85,21 +86,10 @@ SHORT: Final = Limits(
 )
 WIDE: Final = replace(SHORT, rows=14, networks=20, tolerations=8, findings=6, notes=4)
 BRIEF: Final = replace(SHORT, rows=3, findings=0, tolerations=2)
-FULL: Final = replace(
-    DETAILED,
-    rows=10_000,
-    bands=10_000,
-    items=10_000,
-    tolerations=10_000,
-    texts=10_000,
-    reasons=10_000,
-    advices=10_000,
-    policy=10_000,
-    findings=10_000,
-    notes=10_000,
-    effects=10_000,
-    yaml_lines=100_000,
-)
+EVERYTHING: Final[dict[str, Any]] = {
+    part.name: sys.maxsize for part in fields(Limits) if part.name not in ("networks", "is_spaced")
+}
+FULL: Final = replace(DETAILED, **EVERYTHING)
 
 
 def limits_for(summary: Summary) -> Limits:

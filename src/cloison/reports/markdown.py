@@ -15,8 +15,9 @@ from cloison.plan.schema import Plan
 from cloison.reports.content import Content
 from cloison.reports.markdown_text import code, fenced, sentence
 from cloison.verdict.judge import Judgement
-from cloison_view.action_items import ActionItem, ReportedConnection, action_items, tolerations
+from cloison_view.action_items import ReportedConnection, tolerations
 from cloison_view.alike import fold
+from cloison_view.cause_groups import ActionGroup, action_groups
 from cloison_view.labels import ACTIONABLE, counted, display_name, pluralize, to_act_on
 
 MAX_BYTES: Final = 65_536
@@ -35,13 +36,6 @@ MAX_CELL: Final = 400
 """Characters of a text in a cell."""
 MARKS: Final = {0: "✅", 1: "❌", 3: "❔"}
 """The mark before the verdict, by the exit code."""
-LABELS: Final = {
-    "breach": "breach",
-    "broken": "broken",
-    "unknown": "unknown",
-    "tolerated": "tolerated",
-}
-CAUSES: Final = {"file": " by the file", "drift": " by drift"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +49,26 @@ class Section:
 def render(content: Content) -> str:
     """Return the report."""
     summary = fold(content.summary)
-    items = action_items(summary, strict=content.strict, advise=content.advise(summary))
+    groups = action_groups(summary, content.advise(summary), strict=content.strict)
     judgements = (*ACTIONABLE, Judgement.TOLERATED) if content.strict else ACTIONABLE
     head = [
         f"### {MARKS[content.exit_code]} {content.headline} · {code(cut(content.project))}",
         "",
         f"{counted(summary.connection_counts, 'connection')} · {sentence(cut(content.engine))}",
     ]
-    if content.fails_only_strictly:
-        head += ["", "With --strict, a tolerated flow counts as a breach."]
+    if content.strict_note:
+        head += ["", content.strict_note]
     if content.document.policy is None:
         head += ["", "The file has no policy (<code>x-cloison</code>), so nothing is proven of it."]
-    if items:
+    if groups:
         head += [
             "",
             f"**{to_act_on(summary.counts_of(*judgements))}**",
             "",
-            *table(TABLE_HEAD, map(_row, items), len(items)),
+            *table(TABLE_HEAD, map(_row, groups), len(groups)),
         ]
     end = f"<sub>{content.kind} sha256:{content.digest}</sub>"
-    return fitted(head, _sections(content, items), end)
+    return fitted(head, _sections(content, groups), end)
 
 
 def fitted(head: Sequence[str], sections: Iterable[Section], end: str) -> str:
@@ -119,16 +113,20 @@ def table(head: Sequence[str], rows: Iterable[str], number: int) -> Iterator[str
         yield f"| and {pluralize(number - shown, 'more entry', 'more entries')} {'| ' * len(head)}".rstrip()
 
 
-def _row(item: ActionItem) -> str:
-    number = len(item.connections)
-    named = [_connection(found) for found in item.connections[:MAX_NAMED]]
+def _row(group: ActionGroup) -> str:
+    number = len(group.connections)
+    named = [_connection(found) for found in group.connections[:MAX_NAMED]]
     more = [f"and {number - MAX_NAMED:,} more"] if number > MAX_NAMED else []
-    reason, advice = (cut(text) for text in (item.reasons[0], item.advice.sentence))
-    return f"| {_label(item)} | {'<br>'.join([*named, *more])} | {sentence(reason)} | {sentence(advice)} |"
+    others = len(group.advices) - 1
+    advice = cut(group.advices[0].sentence) + (f" (and {pluralize(others, 'more change')})" if others else "")
+    reason = sentence(cut(group.reasons[0]))
+    return f"| {_label(group)} | {'<br>'.join([*named, *more])} | {reason} | {sentence(advice)} |"
 
 
-def _label(item: ActionItem) -> str:
-    return LABELS[item.judgement] + CAUSES.get(item.cause, "")
+def _label(group: ActionGroup) -> str:
+    """Return the judgement and the cause; a network's name is the file's, so it is escaped."""
+    cause = "drift" if group.cause == "drift" else group.cause_words
+    return f"{group.judgement}: {sentence(cut(cause))}" if cause else group.judgement
 
 
 def _connection(found: ReportedConnection, where: str = "") -> str:
@@ -140,10 +138,10 @@ def cut(text: str) -> str:
     return text if len(text) <= MAX_CELL else f"{text[:MAX_CELL]}…"
 
 
-def _sections(content: Content, items: Sequence[ActionItem]) -> Iterator[Section]:
+def _sections(content: Content, groups: Sequence[ActionGroup]) -> Iterator[Section]:
     summary = fold(content.summary)
-    if items:
-        yield Section("What to act on, in full", tuple(_item_block(item) for item in items))
+    if groups:
+        yield Section("What to act on, in full", tuple(_group_block(group) for group in groups))
     tolerated = [] if content.strict else tolerations(summary)
     if tolerated:
         blocks = tuple(
@@ -160,11 +158,12 @@ def _sections(content: Content, items: Sequence[ActionItem]) -> Iterator[Section
         yield Section(f"Not covered ({len(gaps)})", tuple((f"- {code(what)}: {sentence(why)}",) for what, why in gaps))
 
 
-def _item_block(item: ActionItem) -> tuple[str, ...]:
-    lines = [f"- **{_label(item)}**", *(f"  - {_connection(found, found.where)}" for found in item.connections)]
-    lines += [f"  - why: {sentence(cut(reason))}" for reason in item.reasons]
-    lines.append(f"  - do: {sentence(item.advice.sentence)}")
-    lines += [f"    - {code(command)}" for command in item.advice.commands]
+def _group_block(group: ActionGroup) -> tuple[str, ...]:
+    lines = [f"- **{_label(group)}**", *(f"  - {_connection(found, found.where)}" for found in group.connections)]
+    lines += [f"  - why: {sentence(cut(reason))}" for reason in group.reasons]
+    for advice in group.advices:
+        lines.append(f"  - do: {sentence(advice.sentence)}")
+        lines += [f"    - {code(command)}" for command in advice.commands]
     return tuple(lines)
 
 

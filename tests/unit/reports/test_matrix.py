@@ -9,7 +9,6 @@ from cloison.model.outcome import Outcome, Reach
 from cloison.proof.schema import Proof
 from cloison.reports.table_layout import MAX_NAME_LENGTH, short_names, table_lines
 from cloison.verdict.judge import Judgement
-from cloison_view.action_items import ReportedConnection
 from cloison_view.connections import WORST_FIRST
 from cloison_view.labels import join_names
 from cloison_view.ports import TargetPort, group_by_ports
@@ -158,10 +157,3 @@ def test_two_long_names_that_would_look_the_same_stay_whole() -> None:
 )
 def test_a_few_are_named_and_the_rest_is_counted(count: int, words: str) -> None:
     assert join_names([*map(str, range(count))]) == words
-
-
-def test_a_foreign_container_has_no_line_of_policy() -> None:
-    end = TargetPort("db", "tcp", 3306)
-
-    assert ReportedConnection("app", (end,), "", "").policy_lines == ["app -> db:3306"]
-    assert ReportedConnection("stranger:x", (end,), "", "").policy_lines == []
