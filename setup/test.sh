@@ -46,6 +46,16 @@ fail_if_stack_runs() {
   [[ -z $name ]] || fail "The stack runs here ($name), and the tests would disturb it." "Stop it first: make down keeps its data."
 }
 
+# A run that was killed could not remove its stacks (tests/e2e/stack); they come back with the engine and hold their ports.
+remove_stacks_of_tests() {
+  local project projects
+  mapfile -t projects < <(docker ps --all --format '{{.Label "com.docker.compose.project"}}' | sort -u)
+  for project in "${projects[@]}"; do
+    [[ $project == cloison-stack-tests* ]] || continue
+    step stack "Removing what a killed run left ($project)" docker compose -p "$project" down --volumes --timeout 5
+  done
+}
+
 # lane NAME [COMMAND...]: runs its tests, by a command that takes one; its times are in .cache/log/NAME.xml. The core has no
 # socket and no file, so `processor` covers all of it, and the others are not slowed down by the measurement.
 lane() {
@@ -160,6 +170,7 @@ run_in_foreground setup/python.sh dev
 start_checks
 run_in_foreground setup/engine.sh start
 run_in_foreground setup/compose.sh
+remove_stacks_of_tests
 fail_if_stack_runs
 run_in_foreground setup/images.sh
 if (($#)); then

@@ -104,6 +104,16 @@ def test_a_running_stack_is_not_disturbed(ready_machine: FakeMachine) -> None:
     assert "pytest" not in steps(ready_machine)
 
 
+def test_stacks_of_a_killed_run_are_removed(ready_machine: FakeMachine) -> None:
+    running = "printf '%s\\n' '' shop cloison-stack-tests cloison-stack-tests cloison-stack-tests-full"
+    ready_machine.docker({'"ps --all"*': running, '"image inspect"*': "exit 0", '"compose -p"*': "exit 0"})
+
+    result = ready_machine.run("make", "test")
+
+    down = [call.split()[3] for call in ready_machine.calls() if call.startswith("docker compose -p ")]
+    assert (result.code, down) == (0, ["cloison-stack-tests", "cloison-stack-tests-full"])
+
+
 def test_arguments_go_to_pytest(ready_machine: FakeMachine) -> None:
     ready_machine.run("make", "test", "ARGS=tests/e2e/setup -k port")
 

@@ -1,4 +1,4 @@
-"""The real stack, brought up for the session and left as it was found."""
+"""The real stack, brought up for the session as a project of the tests' own, so that no data of anybody is touched."""
 
 import contextlib
 import http.client
@@ -19,6 +19,8 @@ from tests.ledger import sample_proofs
 ROOT = Path(__file__).parents[3]
 SERVICES = ("db", "app", "proxy")
 STAND_IN = "cloison/airgap-mariadb:11"
+PROJECT = "cloison-stack-tests"
+"""Begins the name of each project here: setup/test.sh removes what a killed run left of them."""
 
 
 def run(*argv: str, check: bool = True, **extra: Any) -> subprocess.CompletedProcess[str]:
@@ -76,7 +78,15 @@ class Stack:
 
     def name(self, service: str) -> str:
         """Return the name that the project's own name gives the container."""
-        return f"tp-networks-{service}-1"
+        return f"{PROJECT}-{service}-1"
+
+    def volume(self, name: str) -> str:
+        """Return the engine's name of one of the file's volumes."""
+        return f"{PROJECT}_{name}"
+
+    def network(self, name: str) -> str:
+        """Return the engine's name of one of the file's networks."""
+        return f"{PROJECT}_{name}"
 
     def health(self) -> list[str]:
         """Return the health of each container that runs."""
@@ -191,17 +201,13 @@ def compose_files() -> str:
 def session_stack() -> Iterator[Stack]:
     if run("docker", "compose", "version", check=False).returncode or run("docker", "info", check=False).returncode:
         pytest.fail("no Docker engine with Compose v2 answers; `make up` installs and starts both")
-    stack = Stack({**os.environ, "COMPOSE_FILE": compose_files()})
-    was_running = bool(stack.compose("ps", "--quiet").strip())
-    had_data = run("docker", "volume", "inspect", "tp-networks_db_data", check=False).returncode == 0
+    stack = Stack({**os.environ, "COMPOSE_FILE": compose_files(), "COMPOSE_PROJECT_NAME": PROJECT})
     try:
+        stack.compose("down", "--volumes")
         stack.up("--build")
         yield stack
     finally:
-        if was_running:
-            stack.up()
-        else:
-            stack.compose("down", *([] if had_data else ["--volumes"]))
+        stack.compose("down", "--volumes")
 
 
 @pytest.fixture

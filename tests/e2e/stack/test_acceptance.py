@@ -104,10 +104,10 @@ def from_proxy_the_application_answers_and_from_the_front_nothing_else(stack: St
     """Check 5: a guest on frontend_net reaches port 80 of the proxy, and nothing of what lies behind it."""
     assert "alive" in stack.inside("proxy", "wget", "-q", "-O", "-", "http://app:5000/healthz")
     attachments = {name: stack.inspect(name)["NetworkSettings"]["Networks"] for name in ("db", "app", "proxy")}
-    front = attachments["proxy"]["tp-networks_frontend_net"]["IPAddress"]
-    back = {name: attachments[name]["tp-networks_backend_net"]["IPAddress"] for name in attachments}
+    front = attachments["proxy"][stack.network("frontend_net")]["IPAddress"]
+    back = {name: attachments[name][stack.network("backend_net")]["IPAddress"] for name in attachments}
     published = [f"{front}:80", f"{back['proxy']}:80", f"{back['app']}:5000", f"{back['db']}:3306"]
-    said = docker("run", "--rm", "--network", "tp-networks_frontend_net", "--entrypoint", "python",
+    said = docker("run", "--rm", "--network", stack.network("frontend_net"), "--entrypoint", "python",
                   stack.image("app"), "-c", ASK, *published)  # fmt: skip
     assert ["open", "shut", "shut", "shut"] == [line.split()[1] for line in said.splitlines()]
 

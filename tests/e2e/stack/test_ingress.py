@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from tests.e2e.stack.conftest import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +63,7 @@ def test_a_browser_sees_that_the_service_is_up_and_no_more(stack: "Stack", brows
     page.close()
 
     assert "Log in" in text
-    assert not [word for word in ("MariaDB", "tp-networks", "db", "0.1") if word in text]
+    assert not [word for word in ("MariaDB", PROJECT, "db", "0.1") if word in text]
     assert dark == (scheme == "dark")
     assert complaints == []
 

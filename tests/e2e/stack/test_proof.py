@@ -83,11 +83,11 @@ def test_the_report_names_a_hole_in_words(stack: Stack) -> None:
 
 
 def test_db_connected_to_the_front_is_drift(stack: Stack) -> None:
-    docker("network", "connect", "tp-networks_frontend_net", stack.name("db"))
+    docker("network", "connect", stack.network("frontend_net"), stack.name("db"))
     try:
         proof = proven(stack, 1)
     finally:
-        docker("network", "disconnect", "tp-networks_frontend_net", stack.name("db"))
+        docker("network", "disconnect", stack.network("frontend_net"), stack.name("db"))
 
     assert {"drift"} == failures(proof)["proxy", "db:3306"] == failures(proof)["db", "outside:*"]
     assert 0 == cloison(stack, "prove").returncode
@@ -125,7 +125,7 @@ def test_a_rule_that_accepts_packets_between_bridges_is_drift(stack: Stack) -> N
 
 def test_a_container_of_another_project_on_the_backend_is_named(stack: Stack) -> None:
     image, label = stack.image("app"), "com.docker.compose.project=another"
-    docker("run", "-d", "--rm", "--name", "intruder", "--network", "tp-networks_backend_net", "--label", label,
+    docker("run", "-d", "--rm", "--name", "intruder", "--network", stack.network("backend_net"), "--label", label,
            "--entrypoint", "sleep", image, "600")  # fmt: skip
     try:
         proof = proven(stack, 1)

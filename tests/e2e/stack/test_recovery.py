@@ -14,7 +14,7 @@ STOP_SECONDS = 2
 
 
 def address(stack: "Stack", service: str) -> str:
-    return str(stack.inspect(service)["NetworkSettings"]["Networks"]["tp-networks_backend_net"]["IPAddress"])
+    return str(stack.inspect(service)["NetworkSettings"]["Networks"][stack.network("backend_net")]["IPAddress"])
 
 
 def stopped(stack: "Stack", service: str) -> float:
@@ -52,12 +52,12 @@ def test_an_application_with_another_address_is_found(stack: "Stack") -> None:
     old = address(stack, "app")
     run("docker", "rm", "--force", stack.name("app"))
     squatter = run(
-        "docker", "run", "--detach", "--rm", "--network", "tp-networks_backend_net", "--ip", old,
+        "docker", "run", "--detach", "--rm", "--network", stack.network("backend_net"), "--ip", old,
         "--entrypoint", "sleep", stack.image("app"), "60", check=False,
     )  # fmt: skip
     if squatter.returncode:  # without a subnet of one's own an address cannot be asked for: the first free one is it
         squatter = run(
-            "docker", "run", "--detach", "--rm", "--network", "tp-networks_backend_net",
+            "docker", "run", "--detach", "--rm", "--network", stack.network("backend_net"),
             "--entrypoint", "sleep", stack.image("app"), "60",
         )  # fmt: skip
     try:

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.stack.conftest import LedgerProject, Stack, run, soon
+from tests.e2e.stack.conftest import PROJECT, LedgerProject, Stack, run, soon
 from tests.e2e.stack.load_generator import writing
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.stack
 
-NAME = "cloison-full"
+NAME = f"{PROJECT}-full"
 ROOM = "400m"  # of a new database, what is kept free, and a little
 LEFT = 64  # megabytes: less than what is kept
 SMALL = {

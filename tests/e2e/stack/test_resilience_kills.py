@@ -31,7 +31,7 @@ def greets(address: str) -> bool:
 
 
 def address(stack: Stack, service: str) -> str:
-    return str(stack.inspect(service)["NetworkSettings"]["Networks"]["tp-networks_backend_net"]["IPAddress"])
+    return str(stack.inspect(service)["NetworkSettings"]["Networks"][stack.network("backend_net")]["IPAddress"])
 
 
 def kill_database(stack: Stack) -> tuple[float, float]:
@@ -109,7 +109,7 @@ def test_an_application_recreated_elsewhere_is_found(shop: LedgerProject) -> Non
         gone = time.monotonic()
         run("docker", "rm", "--force", stack.name("app"))
         squatter = run(
-            "docker", "run", "--detach", "--rm", "--network", "tp-networks_backend_net",
+            "docker", "run", "--detach", "--rm", "--network", stack.network("backend_net"),
             "--entrypoint", "sleep", stack.image("app"), "60",
         ).stdout.strip()  # fmt: skip
         try:

@@ -164,7 +164,7 @@ def processes(stack: Stack) -> list[str]:
 def slow_ones(stack: Stack, start: bytes, many: int, *, room: int = 0) -> Iterator[list[socket.socket]]:
     """Have many clients that began and do not go on; `room` is what each is ready to receive."""
     # Past the engine's own proxy of published ports, which would read whatever it is sent.
-    front = stack.inspect("proxy")["NetworkSettings"]["Networks"]["tp-networks_frontend_net"]["IPAddress"]
+    front = stack.inspect("proxy")["NetworkSettings"]["Networks"][stack.network("frontend_net")]["IPAddress"]
     with ExitStack() as held:
         lines = []
         for _ in range(many):

@@ -30,7 +30,7 @@ def test_they_are_nowhere_to_be_read(stack: "Stack") -> None:
         "log": stack.compose("logs"),
         "resolved file": stack.compose("config"),
         "inspect": json.dumps([stack.inspect(service) for service in SERVICES]),
-        "volumes": run("docker", "volume", "inspect", "tp-networks_db_password", "tp-networks_db_data").stdout,
+        "volumes": run("docker", "volume", "inspect", stack.volume("db_password"), stack.volume("db_data")).stdout,
         "image": run("docker", "history", "--no-trunc", stack.image("app")).stdout,
         "processes": run("ps", "axeww").stdout,
     }
