@@ -33,7 +33,7 @@ from cloison.errors import PolicyError
 from cloison.model.flow import FOREIGN, HOST, OUTSIDE, Flow, Protocol
 
 GROUP_NAME: Final = re.compile(r"[a-zA-Z0-9._-]+")
-POLICY_KEYS: Final = frozenset({"allow", "groups", "tolerate"})
+POLICY_KEYS: Final = frozenset({"allow", "enforce", "groups", "tolerate"})
 """The keys of a policy."""
 TOLERABLE: Final = frozenset({"flow", "network", "device"})
 """The keys of a toleration that name what is tolerated."""
@@ -70,6 +70,8 @@ class Policy:
 
     allow: tuple[PolicyRule, ...]
     tolerate: tuple[Toleration, ...]
+    enforce: bool = False
+    """Whether `cloison up` and `cloison watch` enforce the policy without being asked."""
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -93,7 +95,14 @@ def policy(project: Project) -> Policy | None:
         for i, body in enumerate(_list(raw, "tolerate", POLICY_KEY))
         for toleration in _tolerations(names, body, f"{POLICY_KEY}.tolerate[{i}]")
     ]
-    return Policy(tuple(allow), tuple(tolerate), names.groups)
+    return Policy(tuple(allow), tuple(tolerate), _enforce(raw), names.groups)
+
+
+def _enforce(raw: Mapping[str, Any]) -> bool:
+    found = raw.get("enforce", False)
+    if not isinstance(found, bool):
+        raise PolicyError(f"{POLICY_KEY}.enforce: expected true or false, found {quoted.repr(found)}")
+    return found
 
 
 def check_publications(project: Project) -> None:

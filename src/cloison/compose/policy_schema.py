@@ -33,6 +33,7 @@ FLOW: Final = (
 FLOW_EXAMPLES: Final = ("outside -> proxy:80", "web, api -> db:3306,33060", "* -> dns:53/udp", "app -> outside via vpn")
 POLICY_TEXTS: Final[Mapping[str, str]] = {
     "allow": "The flows that the project needs. A flow that is allowed and closed is broken.",
+    "enforce": "Whether `cloison up` and `cloison watch` enforce the policy without being asked.",
     "groups": "Names for several services.",
     "tolerate": "What is known to be open and accepted, each with its reason.",
 }
@@ -59,7 +60,12 @@ def policy_schema() -> dict[str, Any]:
         "propertyNames": {"pattern": "^[a-zA-Z0-9._-]+$", "not": {"enum": ["host", "outside"]}},
         "additionalProperties": members,
     }
-    types = {"allow": flow_list, "groups": groups, "tolerate": tolerations}
+    types: dict[str, dict[str, Any]] = {
+        "allow": flow_list,
+        "enforce": {"type": "boolean"},
+        "groups": groups,
+        "tolerate": tolerations,
+    }
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "A Compose file with a policy of Cloison",

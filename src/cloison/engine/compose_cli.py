@@ -203,7 +203,19 @@ def up(selection: Selection, arguments: tuple[str, ...]) -> None:
 
     Raises NotProven when Compose exits with an error.
     """
-    code = run_attached([*_program(), *selection.options, "up", "--detach", "--wait", *arguments], selection.stdin)
+    _up(selection, ("--detach", "--wait"), arguments)
+
+
+def create(selection: Selection, arguments: tuple[str, ...]) -> None:
+    """Make the networks and the containers of the project, and start none; running ones go on.
+
+    Raises NotProven when Compose exits with an error.
+    """
+    _up(selection, ("--no-start",), arguments)
+
+
+def _up(selection: Selection, how: tuple[str, ...], arguments: tuple[str, ...]) -> None:
+    code = run_attached([*_program(), *selection.options, "up", *how, *arguments], selection.stdin)
     if code != 0:
         raise NotProven(
             f"`docker compose up` ended with exit code {code}; see its output above. "

@@ -16,18 +16,21 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Final
 
 from cloison.linux import netlink
 from cloison.linux.connections import Connection, address_text
+from cloison.linux.netlink import NLM_F_ACK, NLM_F_REQUEST
 from cloison.model.flow import Protocol
 
 NETLINK_NETFILTER: Final = 12
 CTNETLINK: Final = 1 << 8
 """NFNL_SUBSYS_CTNETLINK, the upper byte of a message's type."""
-IPCTNL_MSG_CT_NEW, IPCTNL_MSG_CT_GET = 0, 1
+IPCTNL_MSG_CT_NEW, IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE = 0, 1, 2
+NLA_F_NESTED: Final = 1 << 15
+"""The bit of an attribute's type that says that attributes are inside."""
 NFNLGRP_CONNTRACK_UPDATE: Final = 1 << 1
 """The bit of NFNLGRP_CONNTRACK_UPDATE (2): the reply that has been seen is a change of the entry."""
 NFGENMSG: Final = struct.Struct("=BBH")
@@ -51,6 +54,30 @@ def tracked() -> set[Connection]:
             for _, body in netlink.dump(sock, CTNETLINK | IPCTNL_MSG_CT_GET, request):
                 found.update(answered(body))
     return found
+
+
+def cut(may_go_on: Callable[[str, str, str, int], bool]) -> int:
+    """Remove the entries of this thread's namespace that may not go on, and return how many there were.
+
+    `may_go_on` is asked with the protocol, the address that began, and the address and port that it reached after
+    translation. The next packet of a connection that was removed begins a new one, so the rules are asked about it.
+    """
+    removed = 0
+    with suppress(OSError), netlink.nl_socket(NETLINK_NETFILTER) as sock:
+        for family in (socket.AF_INET, socket.AF_INET6):
+            header = NFGENMSG.pack(family, 0, 0)
+            for _, body in netlink.dump(sock, CTNETLINK | IPCTNL_MSG_CT_GET, header):
+                attrs = dict(netlink.attributes(body, NFGENMSG.size))
+                number, source, _ = _source(attrs[CTA_TUPLE_ORIG])
+                _, target, port = _source(attrs[CTA_TUPLE_REPLY])
+                protocol = PROTOCOLS[number].value if number in PROTOCOLS else str(number)
+                if source and target and not may_go_on(protocol, source, target, port):
+                    named = netlink.attribute(CTA_TUPLE_ORIG | NLA_F_NESTED, bytes(attrs[CTA_TUPLE_ORIG]))
+                    sock.send(
+                        netlink.message(CTNETLINK | IPCTNL_MSG_CT_DELETE, header + named, NLM_F_REQUEST | NLM_F_ACK)
+                    )
+                    removed += not any(netlink.error_of(content) for _, content in netlink.read(sock))
+    return removed
 
 
 def event_socket() -> socket.socket | None:

@@ -30,7 +30,7 @@ NLA_TYPE_MASK: Final = 0x3FFF
 NETLINK_ROUTE, NETLINK_SOCK_DIAG = 0, 4
 """Netlink families of linux/netlink.h."""
 NLMSG_ERROR, NLMSG_DONE = 2, 3
-NLM_F_REQUEST, NLM_F_DUMP, NLM_F_DUMP_INTR = 0x01, 0x300, 0x10
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR = 0x01, 0x04, 0x300, 0x10
 """NLM_F_DUMP is NLM_F_ROOT | NLM_F_MATCH; NLM_F_DUMP_INTR marks a dump during which the table changed."""
 TRIES: Final = 5
 """Dumps to try while NLM_F_DUMP_INTR is set; the last one is used as it is."""

@@ -125,6 +125,20 @@ def read() -> Ruleset:
     return Ruleset(tuple(c for c in chains if (c.family, c.table) not in dormant), read_set)
 
 
+def has_table(name: str) -> bool:
+    """Whether the calling thread's namespace has a table of a name, in any family.
+
+    Raises OSError when the kernel refuses.
+    """
+    try:
+        with netlink.nl_socket(NETLINK_NETFILTER) as sock:
+            return any(_text(found[1]) == name for _, found in _dump(sock, NFT_MSG_GETTABLE))
+    except OSError as error:
+        if error.errno in NO_NFTABLES:
+            return False
+        raise
+
+
 def read_set(family: int, table: str, name: str) -> Set:
     """Return a set of the calling thread's namespace.
 

@@ -200,6 +200,8 @@ class Facts:
     unmanaged_addresses: tuple[UnmanagedAddress, ...] = ()
     egress_networks: tuple[EgressNetworks, ...] = ()
     """The egress networks of the containers, without those that are not known."""
+    is_enforced: bool = False
+    """Whether the tables that enforce the project's policy stand on the host."""
 
     def network(self, name: str) -> NetworkFacts | None:
         """Return the network with the engine name `name`, None when there is none."""

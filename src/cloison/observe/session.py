@@ -15,9 +15,10 @@ from dataclasses import replace
 from typing import Final
 
 from cloison.compose.project import Project
+from cloison.enforce.layout import table_name
 from cloison.engine import Engine
 from cloison.engine.select import DAEMONS, PORT_PROXIES, proxied_ports
-from cloison.linux import fd_limit, listening_sockets, netns
+from cloison.linux import fd_limit, listening_sockets, netns, nftables
 from cloison.model.facts import Container, Listener
 from cloison.model.flow import HOST, LINK_LOCAL, OUTSIDE, Protocol
 from cloison.model.outcome import Outcome
@@ -59,6 +60,7 @@ def probe_session(
     files.
     """
     facts = engine.facts(project.name, frozenset(network.name for network in project.networks.values()))
+    facts = replace(facts, is_enforced=nftables.has_table(table_name(project.name)))
     fd_limit.raise_limit(2 + sum(bool(container.pid) for container in facts.containers))
     with ExitStack() as stack:
         external = external or stack.enter_context(external_host.external_host())

@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from cloison.compose import policy
 from cloison.compose import project as compose_project
+from cloison.enforce.prediction import with_enforcement
 from cloison.errors import NotProven
 from cloison.model.facts import Facts
 from cloison.model.flow import Flow, Protocol, Vantage
@@ -137,6 +138,8 @@ def _observe_and_judge(
         inputs = ProofInputs(project, session.facts, policy_rules)
         probed_flows = _flows_to_probe(inputs, session.failures)
         predicted = predictor.predict(project, session.facts, probed_flows)
+        if session.facts.is_enforced:
+            predicted = with_enforcement(project, policy_rules, session.facts, predicted)
         intended = verdict_intent.intended(
             project,
             policy_rules,

@@ -1,0 +1,125 @@
+"""Keeps a project's policy enforced while its containers come and go.
+
+Input: an `Enforcer`, and a function that receives what happened. Output: the rules of the kernel, brought in line
+within milliseconds after a container has started, a network was made, or somebody removed the rules.
+Rules:
+  - What comes is closed by place, by the rules that stand already; this loop opens it. So being late costs time and no
+    secret.
+  - Any number of notices that wait are one change.
+  - An engine that is away changes nothing: the rules stay as they are.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event, Lock, Thread
+from typing import Final
+
+from cloison.compose.policy import Policy
+from cloison.compose.project import Project
+from cloison.enforce.layout import table_name
+from cloison.engine.event_stream import event_stream
+from cloison.errors import NotProven
+from cloison.linux.change_notices import drained, link_notices, rule_notices
+from cloison.workflow import enforcement
+from cloison.workflow.enforcement import Enforcer
+
+RECONCILE_SECONDS: Final = 30.0
+"""How often the rules are compared without a notice: a notice may be lost."""
+SETTLE_SECONDS: Final = 0.005
+"""How long notices are collected: the engine makes an interface, attaches it and tells about it one after the other."""
+POLL_SECONDS: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What the loop did. `gap` is how long, in seconds, the rules may have been gone, 0 if they were not."""
+
+    sentence: str
+    seconds: float
+    gap: float = 0.0
+
+
+class Keeper:
+    """The loop about one project; `replace_policy` gives it another policy while it runs."""
+
+    def __init__(self, enforcer: Enforcer, report: Callable[[Change], None]) -> None:
+        self.stopped = Event()
+        self._enforcer, self._report = enforcer, report
+        self._name = table_name(enforcer.project.name)
+        self._lock = Lock()
+
+    def replace_policy(self, project: Project, policy: Policy) -> None:
+        """Enforce another policy from now on; connections that it does not allow are cut."""
+        with self._lock:
+            if (project, policy) != (self._enforcer.project, self._enforcer.policy):
+                self._enforcer.project, self._enforcer.policy = project, policy
+                self._enforcer.forget()
+                self._bring_in_line(again=True)
+
+    def run(self) -> None:
+        """Bring the rules in line until `stopped` is set."""
+        compared = time.monotonic()
+        with event_stream() as events, link_notices() as links, rule_notices() as rules:
+            poller = select.poll()
+            for descriptor in (events.descriptor, links.fileno(), rules.fileno()):
+                poller.register(descriptor, select.POLLIN)
+            while not self.stopped.is_set():
+                noticed_at = time.monotonic()
+                if poller.poll(int(POLL_SECONDS * 1000)):
+                    noticed_at = time.monotonic()
+                    time.sleep(SETTLE_SECONDS)
+                network_changed = events.drained()
+                is_due = time.monotonic() - compared > RECONCILE_SECONDS
+                is_linked, is_touched = drained(links), drained(rules, self._name.encode())
+                if events.is_away or not (network_changed is not None or is_due or is_linked or is_touched):
+                    continue
+                with self._lock:
+                    if is_touched or is_due:
+                        self._compare(compared if is_due and not is_touched else noticed_at)
+                        compared = time.monotonic()
+                    self._bring_in_line(again=bool(network_changed) or is_due)
+                    drained(rules)  # the notices of our own change
+
+    def _compare(self, since: float) -> None:
+        """Load the rules again if those of the kernel are not the ones of the last time."""
+        enforcer = self._enforcer
+        try:
+            if enforcer.text and enforcement.standing_differs(enforcer.project.name, enforcer.text):
+                enforcer.forget()
+                self._bring_in_line(again=False, since=since)
+        except NotProven as error:
+            self._report(Change(str(error), 0))
+
+    def _bring_in_line(self, *, again: bool, since: float = 0) -> None:
+        began, before = time.monotonic(), self._enforcer.text
+        try:
+            done = self._enforcer.apply(again=again)
+        except NotProven as error:  # the engine went away meanwhile; its return is a notice
+            self._report(Change(str(error), 0))
+            return
+        if self._enforcer.text == before:
+            return
+        now = time.monotonic()
+        gap = now - since if since else 0.0
+        what = f"{len(done.openings)} connections open between {len(done.layout.ports)} ports"
+        if gap:
+            what = f"somebody changed the rules; they stand again after at most {gap * 1000:.0f} ms: {what}"
+        self._report(Change(f"{self._enforcer.project.name}: {what}", now - began, gap))
+
+
+@contextmanager
+def kept_enforced(enforcer: Enforcer, report: Callable[[Change], None]) -> Iterator[Keeper]:
+    """Keep the policy enforced in another thread, to the end of this context."""
+    keeper = Keeper(enforcer, report)
+    thread = Thread(target=keeper.run, daemon=True)
+    thread.start()
+    try:
+        yield keeper
+    finally:
+        keeper.stopped.set()
+        thread.join()
