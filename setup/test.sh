@@ -10,17 +10,18 @@ export PYTHONFAULTHANDLER=1 # a child that crashes prints where
 # Four lanes run at the same time. Three of them wait most of the time: a test of theirs changes an engine and its host's
 # firewall, so no other test can run there meanwhile. `here` has this engine, `apart` one of the same version in namespaces
 # of its own (without egress from the machine), and `elsewhere` engines of other versions and Podman; `beside` begins when
-# `elsewhere` ends, and has one more like `apart`. `processor` needs no engine but for one database; it keeps one core
-# busy, and a second such lane would make others late. A test runs in the last lane that names it;
-# tests/unit/test_lanes.py checks that there is one.
-readonly LANES=(apart processor beside here elsewhere)
+# `elsewhere` ends, and has one more like `apart`. `processor` needs no engine; it keeps one core busy, and a second such
+# lane would make others late, so `database`, which is like it, begins when `here` ends. A test runs in the last lane that
+# names it; tests/unit/test_lanes.py checks that there is one.
+readonly LANES=(apart processor beside here elsewhere database)
 declare -rA TESTS=(
   [apart]="tests/integration"
-  [processor]="tests/unit tests/ledger tests/property tests/e2e/setup"
+  [processor]="tests/unit tests/property"
+  [database]="tests/ledger tests/e2e/setup"
   # Both folders that build the wheel are in one lane. The stack stays up to the end.
   [here]="tests/property/engine tests/integration/remote/test_agent_image.py tests/integration/image \
     tests/e2e/docs tests/e2e/distribution tests/e2e/people tests/e2e/stack"
-  [beside]="tests/integration/rehearse tests/integration/remote"
+  [beside]="tests/integration/rehearse tests/integration/remote tests/integration/enforce"
   [elsewhere]="tests/integration/engine tests/integration/podman tests/property/engine/test_second_engines.py"
 )
 readonly ENGINES=(installed installed-2) # of the lanes `apart` and `beside`
@@ -119,10 +120,17 @@ all_lanes() {
   lanes+=($!)
   lane apart setup/second-engine.sh enter "${ENGINES[0]}" >.cache/log/apart.log &
   lanes+=($!)
-  lane here | tee_log here || code=$?
+  here_then_database | tee_log here || code=$?
   for number in "${lanes[@]}"; do wait "$number" || code=$?; done
-  cat .cache/log/{apart,beside,elsewhere,processor}.log
+  cat .cache/log/{apart,beside,elsewhere,processor,database}.log
   ((code == 0)) || list_failures
+}
+
+here_then_database() {
+  local code=0
+  lane here || code=$?
+  lane database >.cache/log/database.log || code=$?
+  return "$code"
 }
 
 elsewhere_then_beside() {

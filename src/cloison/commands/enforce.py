@@ -35,7 +35,7 @@ def command(  # noqa: PLR0913  # each is an option of the command line
     asks_status: bool,
     off: bool,
 ) -> int:
-    """Close every connection that the policy does not allow, and prove that it is closed.
+    """Close every connection that the policy does not allow, and prove it.
 
     Changes the packet filter of this machine, in tables of its own; no image, no file and no rule of
     the engine. Containers that start later stay closed until the command runs again; `cloison watch` opens

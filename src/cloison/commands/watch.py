@@ -59,10 +59,11 @@ def command(  # noqa: PLR0913  # each is an option of the command line
     interval: float,
     once: bool,
 ) -> int:
-    """Follow a project: prove it after each change and from time to time, and keep its policy enforced.
+    """Follow a project: prove it after each change, and keep its policy enforced.
 
-    A container that starts is closed until it is known, then what the policy allows is opened at once.
-    Says what changed since the last proof. Runs until it is stopped; what stands then stays.
+    It is proven from time to time as well. A container that starts is closed until it is known, then what
+    the policy allows is opened at once. Says what changed since the last proof. Runs until it is
+    stopped; what stands then stays.
     """
     from cloison.commands import operating_system
 

@@ -16,7 +16,7 @@ from cloison.linux.sysctl import setting
 
 FOLDER: Final = Path("/proc/sys/net/bridge")
 """It exists while the module br_netfilter is loaded."""
-BRIDGES: Final = Path("/sys/class/net")
+NAMES: Final = ("iptables", "ip6tables")
 
 
 def is_available() -> bool:
@@ -28,10 +28,8 @@ def is_available() -> bool:
 
 def is_on(bridge: str) -> bool:
     """Whether packets inside a bridge pass them, for both versions of IP."""
-    return all(
-        setting(f"net/bridge/bridge-nf-call-{name}") == "1" or _own(bridge, name) == "1"
-        for name in ("iptables", "ip6tables")
-    )
+    own = {name for name in NAMES if setting(f"net/bridge/bridge-nf-call-{name}") != "1"}
+    return not own or own <= _switched_on(bridge)
 
 
 def switch(bridges: Iterable[str], *, on: bool) -> None:
@@ -43,8 +41,9 @@ def switch(bridges: Iterable[str], *, on: bool) -> None:
                 route.link("set", index=index, kind="bridge", br_nf_call_iptables=value, br_nf_call_ip6tables=value)
 
 
-def _own(bridge: str, name: str) -> str:
-    try:
-        return (BRIDGES / bridge / "bridge" / f"nf_call_{name}").read_text().strip()
-    except OSError:
-        return ""
+def _switched_on(bridge: str) -> set[str]:
+    """Return for which of `NAMES` a bridge filters by itself; /sys may be that of another network namespace."""
+    with pyroute.iproute() as route:
+        found = [link for index in route.link_lookup(ifname=bridge) for link in route.get_links(index)]
+    settings = [link.get_nested("IFLA_LINKINFO", "IFLA_INFO_DATA") for link in found]
+    return {name for name in NAMES for own in settings if own and own.get_attr(f"IFLA_BR_NF_CALL_{name.upper()}") == 1}

@@ -84,10 +84,10 @@ def tolerating(**body: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("raw", "sentence"),
     [
-        ([], "x-cloison: expected a mapping with allow, groups, tolerate, found []"),
-        ("allow", "x-cloison: expected a mapping with allow, groups, tolerate, found 'allow'"),
+        ([], "x-cloison: expected a mapping with allow, enforce, groups, tolerate, found []"),
+        ("allow", "x-cloison: expected a mapping with allow, enforce, groups, tolerate, found 'allow'"),
         ({"alow": []}, 'x-cloison: no key "alow" (did you mean "allow"?)'),
-        ({"forbid": []}, 'x-cloison: no key "forbid"; known names: allow, groups, tolerate'),
+        ({"forbid": []}, 'x-cloison: no key "forbid"; known names: allow, enforce, groups, tolerate'),
         ({"allow": "app -> db"}, "x-cloison.allow: expected a list, found 'app -> db'"),
         ({"allow": {}}, "x-cloison.allow: expected a list, found {}"),
         ({"allow": ["app to db"]}, "x-cloison.allow[0]: 'app to db' is not a flow; write \"source -> target"),
