@@ -108,9 +108,15 @@ def resolved(selection: Selection, *, strict: bool = False) -> Mapping[str, Any]
     document, left_out = normalized(_document(result))
     for sentence in left_out:
         _warn(sentence)
+    if stopped := [name for name, body in (document.get("services") or {}).items() if _has_no_replicas(body)]:
+        _warn(f"not judged, because the file has no replicas of it: {listed(sorted(stopped), MOST_PROFILES)}")
     if not document.get("services") and (inactive := profiles(selection)):
         raise NotProven(_inactive(inactive))
     return document
+
+
+def _has_no_replicas(body: Mapping[str, Any]) -> bool:
+    return 0 in (body.get("scale"), (body.get("deploy") or {}).get("replicas"))
 
 
 def located(selection: Selection) -> Selection:

@@ -51,7 +51,7 @@ class LintKind(StrEnum):
     IPV6 = "ipv6"
     """A network has IPv6 on an engine that does not filter it."""
     REPLICAS = "replicas"
-    """The plan models fewer replicas than the file has."""
+    """The plan models fewer replicas than the file has, or the file has none, so that a service is not judged."""
     # The kinds of `findings.container_risks` that a file shows:
     PRIVILEGED = "privileged"
     ENGINE_SOCKET = "engine-socket"
@@ -119,6 +119,9 @@ def _service_findings(project: Project, facts: Facts, service: Service) -> Itera
         yield LintFinding(f"{path}.networks", LintKind.MULTIHOMED, says)
     for where, kind, says in declared_risks(service):
         yield LintFinding(where, LintKind(kind), says)
+    if not service.replicas:
+        says = f"{service.name} has no replicas, so none of its connections is judged; Compose starts it with --scale"
+        yield LintFinding(f"{path}.deploy.replicas", LintKind.REPLICAS, says)
     if service.replicas > REPLICA_CAP:
         says = f"the plan models {REPLICA_CAP} of {service.replicas} replicas; the others are predicted alike"
         yield LintFinding(f"{path}.deploy.replicas", LintKind.REPLICAS, says)

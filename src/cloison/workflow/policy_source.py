@@ -85,7 +85,9 @@ def _replaced(document: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
     if isinstance(content, Mapping) and POLICY_KEY not in content and content.keys() & policy.POLICY_KEYS:
         content = {POLICY_KEY: content}
     if not isinstance(content, Mapping) or content.get(POLICY_KEY) is None:
-        raise PolicyError(f"{file}: no policy is in it; its top level is {POLICY_KEY}, or allow, enforce, groups and tolerate")
+        raise PolicyError(
+            f"{file}: no policy is in it; its top level is {POLICY_KEY}, or allow, enforce, groups and tolerate"
+        )
     changed = {**without_policy(document), POLICY_KEY: content[POLICY_KEY]}
     try:
         policy.check_publications(compose_project.project(changed))

@@ -216,7 +216,10 @@ def test_a_file_of_its_own_replaces_the_policy_of_the_compose_file(policy: str, 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("services: {}\n", "policy.yml: no policy is in it; its top level is x-cloison, or allow, enforce, groups and tolerate"),
+        (
+            "services: {}\n",
+            "policy.yml: no policy is in it; its top level is x-cloison, or allow, enforce, groups and tolerate",
+        ),
         ("[]\n", "policy.yml: no policy is in it"),
         ("x-cloison:\n", "policy.yml: no policy is in it"),
         ("allow: [web -> wbe]\n", 'policy.yml: x-cloison.allow[0]: no service "wbe" (did you mean "web"?)'),

@@ -177,6 +177,7 @@ def bind(source: str, **more: Any) -> list[dict[str, Any]]:
         ("ipv6", service("v6"), "networks.v6.enable_ipv6", "v6 is not filtered over IPv6 before Docker Engine 27: "),
         ("ipv6", service("i6"), "networks.i6.enable_ipv6", "before Docker Engine 27, although it is internal: "),
         ("replicas", service("back", scale=7), "x.deploy.replicas", "4 of 7 replicas"),
+        ("replicas", service("back", scale=0), "x.deploy.replicas", "none of its connections is judged"),
         ("privileged", service("back", privileged=True), "x.privileged", "equivalent to root on the host"),
         ("privileged", service("back", cap_add=["ALL"]), "x.cap_add", "x holds every capability"),
         ("engine-socket", service("back", volumes=bind("/var/run/docker.sock")), "x.volumes", "host: /run/docker.sock"),
