@@ -31,6 +31,8 @@ class Bridge:
     subnets: tuple[str, ...] = ()
     host_addresses: tuple[str, ...] = ()
     """The host's own addresses on it, which are the containers' gateways."""
+    mac_address: str = ""
+    """The hardware address with which the host itself sends over it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -6,6 +6,7 @@ Input: the bridges, the openings, what the kernel can do. Output: one transactio
       chain source                  a port sends with its own addresses only, so an address proves who sends
       chain inside                  what is allowed by (port, port, address, protocol, port number), then drop by place
       chain delivered               packets from the host reach an address only at the port that has it
+      chain received                packets of a port reach the host itself, and no device on top of the bridge
     table inet cloison_NAME         packets that are routed, and those of the host itself
       chain routed, to_host, from_host
 
@@ -41,6 +42,8 @@ ERRORS: Final = {
     6: "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem }",
 }
 DROP: Final = "counter drop"
+GROUP, NO_GROUP = "01:00:00:00:00:00", "00:00:00:00:00:00"
+"""The bit of a hardware address that is set for broadcast and multicast, and its value for one receiver."""
 NOT_FIRST: Final = "tcp flags & (syn | ack) != syn"
 """A TCP segment that begins no connection."""
 
@@ -106,6 +109,9 @@ def _bridge(layout: Layout, openings: Sequence[Opening], features: Features) -> 
     table = _Table("bridge", layout.project)
     _declare_places(table, layout)
     table.declare("ports", "ifname")
+    table.declare("hosts", "ether_addr")
+    for bridge in layout.bridges:
+        table.add("hosts", bridge.mac_address, f"the host on network {bridge.network}")
     table.declare("arp4", "ifname . ipv4_addr")
     for version, kind in ADDRESS.items():
         table.declare(f"own{version}", f"ifname . ether_addr . {kind}")
@@ -129,10 +135,13 @@ def _bridge(layout: Layout, openings: Sequence[Opening], features: Features) -> 
         dropped.insert(0, f"meta ibrname @bridges {DROP}")
     table.chain("source", "prerouting", -300, _source_rules())
     table.chain("inside", "forward", -200, [*rules, *dropped])
+    # A device on top of a bridge (macvlan) sends and receives as the host does, with a hardware address of its own.
     delivered = _per_version(
         "{ip} daddr @nets{version} oifname . ether daddr . {ip} daddr != @own{version} counter drop"
     )
-    table.chain("delivered", "output", -200, delivered)
+    table.chain("delivered", "output", -200, [f"oifname @ports ether saddr != @hosts {DROP}", *delivered])
+    received = f"iifname @ports ether daddr != @hosts ether daddr & {GROUP} == {NO_GROUP} {DROP}"
+    table.chain("received", "input", -200, [received])
     return table.text()
 
 

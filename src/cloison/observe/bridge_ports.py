@@ -47,7 +47,7 @@ def layout(facts: Facts, project: Project) -> Layout:
         project.name,
         tuple(
             sorted(
-                Bridge(network.link, network.name, network.subnets, host[index].addresses)
+                Bridge(network.link, network.name, network.subnets, host[index].addresses, _mac_address(host[index]))
                 for index, network in bridges.items()
             )
         ),
@@ -91,8 +91,11 @@ def _ports(
         network = bridges.get(port.bridge) if port and port.kind == VETH and port.link == link.index else None
         if port and network and network.name in wanted:
             addresses = tuple(address for address in wanted.pop(network.name) if address in link.addresses)
-            mac_address = ":".join(f"{byte:02x}" for byte in link.mac_address)
-            found.append(BridgePort(network.link, port.name, mac_address, addresses, places, container.name))
+            found.append(BridgePort(network.link, port.name, _mac_address(link), addresses, places, container.name))
     carried = {network.name for network in bridges.values()}
     missing = sorted(wanted.keys() & carried)
     return found, f"its port on {', '.join(missing)} was not found" if missing else ""
+
+
+def _mac_address(link: Interface) -> str:
+    return ":".join(f"{byte:02x}" for byte in link.mac_address)

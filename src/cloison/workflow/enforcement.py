@@ -33,6 +33,8 @@ PROBE: Final = "table bridge cloison-probe { chain probe { type filter hook forw
 """A table that the kernel is asked about, and never gets."""
 FILTERED: Final = "filtered"
 """A set of the table: the bridges whose filtering enforcement switched on, so that `off` undoes it."""
+NON_NETWORKS: Final = frozenset({"host", "none"})
+"""Networks of the engine that connect no containers."""
 COUNTED: Final = frozenset({"handle", "packets", "bytes"})
 """Members of nft's JSON that change by themselves."""
 
@@ -118,16 +120,22 @@ class Enforcer:
     """The rules that this object loaded last, empty before."""
 
     def plan(self, *, again: bool = True) -> Enforcement:
-        """Return what would stand; without `again` the networks are those of the last time."""
-        names = frozenset(network.name for network in self.project.networks.values())
-        if self._facts is None or again:
-            self._facts = self.engine.facts(self.project.name, names)
-        else:
-            self._facts = replace(self._facts, containers=self.engine.containers(self.project.name, names))
-            self._facts.__dict__.pop("network_namespaces", None)
-        layout = bridge_ports.layout(self._facts, self.project)
+        """Return what would stand; without `again` the networks are those of the last time, as far as they are known."""
+        self._facts = facts = self._read(again=again)
+        layout = bridge_ports.layout(facts, self.project)
         found = enforce_openings.openings(self.project, self.policy, layout)
         return Enforcement(layout, found, self.features, enforce_ruleset.ruleset(layout, found, self.features))
+
+    def _read(self, *, again: bool) -> Facts:
+        names = frozenset(network.name for network in self.project.networks.values())
+        if self._facts and not again:
+            containers = self.engine.containers(self.project.name, names)
+            known = {network.name for network in self._facts.networks}
+            if {
+                attachment.network for c in containers if c.pid for attachment in c.attachments
+            } <= known | NON_NETWORKS:
+                return replace(self._facts, containers=containers)
+        return self.engine.facts(self.project.name, names)
 
     def apply(self, *, again: bool = True) -> Enforcement:
         """Bring the tables in line with the containers of now; nothing is changed where they are.
