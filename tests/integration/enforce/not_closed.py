@@ -22,7 +22,7 @@ NOT_CLOSED: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "a rule of nftables that writes into packets": (
         "unproven",
-        "the rule is not understood, so where it leads is unknown",
+        "the rule is not understood: it may lead anywhere",
     ),
     "DNAT of an unused address to the database": ("unproven", "no namespace has the address, so it is not probed"),
     "two bridges joined by a veth pair": ("unproven", NOT_ENTERED),

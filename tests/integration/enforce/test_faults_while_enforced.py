@@ -1,4 +1,4 @@
-"""The faults that open a connection through the engine, the packet filter, NAT and routes, while a policy is enforced."""
+"""Faults open connections through the engine, the packet filter, NAT and routes, while a policy is enforced."""
 
 from __future__ import annotations
 
