@@ -120,7 +120,7 @@ class Enforcer:
     """The rules that this object loaded last, empty before."""
 
     def plan(self, *, again: bool = True) -> Enforcement:
-        """Return what would stand; without `again` the networks are those of the last time, as far as they are known."""
+        """Return what would stand; without `again` the networks are the known ones, as far as they are enough."""
         self._facts = facts = self._read(again=again)
         layout = bridge_ports.layout(facts, self.project)
         found = enforce_openings.openings(self.project, self.policy, layout)

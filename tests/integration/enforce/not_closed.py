@@ -18,7 +18,7 @@ NOT_CLOSED: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "a docker-proxy process that remained": (
         "breached",
-        "a process of the host answers; its own connection to the database is closed, and a half-open probe cannot tell",
+        "a process of the host answers; its own connection to the database is closed, which a probe cannot tell",
     ),
     "a rule of nftables that writes into packets": (
         "unproven",
