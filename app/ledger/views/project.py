@@ -1,25 +1,14 @@
-"""The pages of all projects that a user may read, and of one project."""
+"""The page of one project."""
 
 from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from ledger.archive.records import ProjectRecord
-from ledger.authorization import Access, principal, requires
+from ledger.authorization import Access, requires
 from ledger.views import http_cache, proof_fragments
-from ledger.views import labels as views_labels
 from ledger.views.queries import archive, project_or_404
 
 bp = Blueprint("project", __name__)
-
-
-@bp.get("/projects")
-@requires(Access.USER)
-def index() -> ResponseReturnValue:
-    """Show every project that the user may read."""
-    who = principal()
-    records = sorted(archive().projects(None if who.is_administrator else who.reads), key=_urgency)
-    now = http_cache.this_minute()
-    return http_cache.respond((now, records), lambda: render_template("projects.html", records=records, now=now))
 
 
 @bp.get("/projects/<project>")
@@ -45,11 +34,6 @@ def show(project: str) -> ResponseReturnValue:
         )
 
     return http_cache.respond((now, record), render)
-
-
-def _urgency(record: ProjectRecord) -> tuple[int, str]:
-    word = record.last.word if record.last else views_labels.NONE
-    return views_labels.URGENCY.get(word, views_labels.URGENCY[views_labels.UNPROVEN]), record.name
 
 
 def _before(record: ProjectRecord) -> str:

@@ -41,6 +41,7 @@ def paths(archive: Archive) -> list[str]:
     newest, older, *_ = of(archive)
     return [
         "/projects",
+        "/projects?q=h&verdict=breached",
         "/projects/shop",
         "/projects/new",
         "/projects/shop/proofs",
@@ -170,7 +171,7 @@ def test_the_page_of_an_ended_session_is_not_that_of_the_next(client: FlaskClien
 
 @pytest.mark.parametrize(
     ("path", "most"),
-    [("/projects", 3), ("/projects/shop", 3), ("/projects/shop/proofs", 5), ("/projects/shop/doors?target=db", 5)],
+    [("/projects", 4), ("/projects/shop", 3), ("/projects/shop/proofs", 5), ("/projects/shop/doors?target=db", 5)],
 )
 def test_a_page_that_was_made_before_costs_a_few_questions(
     client: FlaskClient, engine: Engine, archive: Archive, path: str, most: int
