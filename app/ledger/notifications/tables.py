@@ -16,7 +16,6 @@ WATCH: Final = sa.Table(
     sa.Column("overdue_hours", sa.Integer),
     sa.Column("state", sa.String),
     sa.Column("problems", sa.LargeBinary),
-    sa.Column("last_moment", TIME),
 )
 EVENT: Final = sa.Table(
     "event",

@@ -34,7 +34,6 @@ def upgrade() -> None:
         sa.Column("overdue_hours", sa.Integer, nullable=False, server_default="48"),
         sa.Column("state", WORD, nullable=False, server_default=""),
         sa.Column("problems", mysql.MEDIUMBLOB, nullable=False, server_default=""),
-        sa.Column("last_moment", TIME),
         if_not_exists=True,
     )
     op.create_table(
