@@ -52,18 +52,13 @@ SET_GIVEN_UP: Final = text(
     "UPDATE delivery SET given_up = :now, error = :error WHERE id = :id AND attempts = :attempts AND sent IS NULL"
 )
 SELECT_EVENTS: Final = text(
-    "SELECT id, kind, at, digest, summary, details FROM event WHERE project_id = :project"
+    "SELECT id, kind, cause, at, digest, summary FROM event WHERE project_id = :project"
     " AND (:tests OR kind <> 'test') ORDER BY id DESC LIMIT :most"
 )
 SELECT_DELIVERIES: Final = (
     "SELECT d.event_id, c.name AS channel, d.attempts, d.sent, d.given_up, d.due, d.error FROM delivery d"
     " JOIN channel c ON c.id = d.channel_id JOIN event e ON e.id = d.event_id WHERE e.project_id = :project"
     " AND d.event_id >= :oldest ORDER BY d.event_id DESC, c.name"
-)
-SELECT_FAILING: Final = text(
-    "SELECT c.name FROM channel c WHERE c.project_id = :project AND ("
-    "SELECT d.given_up IS NOT NULL FROM delivery d WHERE d.channel_id = c.id AND (d.sent IS NOT NULL OR"
-    " d.given_up IS NOT NULL) ORDER BY d.id DESC LIMIT 1) ORDER BY c.name"
 )
 SEEN: Final = text(
     "INSERT INTO notifier (id, last_seen) VALUES (1, :now)"
@@ -108,10 +103,10 @@ class EventRecord:
 
     id: int
     kind: str
+    cause: str
     at: datetime
     digest: str
     summary: str
-    details: str
     deliveries: tuple[DeliveryRecord, ...] = ()
 
     @property
@@ -167,19 +162,14 @@ def recent(connection: Connection, project: int, *, most: int = SHOWN, with_test
         EventRecord(
             row.id,
             row.kind,
+            row.cause,
             row.at,
             row.digest.hex() if row.digest else "",
             row.summary,
-            row.details,
             tuple(found[row.id]),
         )
         for row in rows
     ]
-
-
-def failing(connection: Connection, project: int) -> list[str]:
-    """Return the channels of a project whose last finished message was given up."""
-    return list(connection.scalars(SELECT_FAILING, {"project": project}))
 
 
 def record_notifier(connection: Connection, now: datetime) -> None:

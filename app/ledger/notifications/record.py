@@ -25,10 +25,11 @@ SELECT_WATCHED: Final = text(
     "SELECT l.digest, LEAST(l.started, l.received) AS moment, p.created, w.state, w.problems, w.overdue_hours"
     " FROM project p JOIN watch w ON w.project_id = p.id LEFT JOIN proof l ON l.id = p.last_proof WHERE p.id = :project"
 )
-SELECT_OVERDUE: Final = text(
+MAX_OVERDUE: Final = 100  # projects of one look; the next one finds the others
+SELECT_OVERDUE: Final = (
     "SELECT p.id FROM project p JOIN watch w ON w.project_id = p.id LEFT JOIN proof l ON l.id = p.last_proof"
     " WHERE w.overdue_hours > 0 AND w.state <> 'overdue'"
-    " AND COALESCE(LEAST(l.started, l.received), p.created) < :now - INTERVAL w.overdue_hours HOUR LIMIT 100"
+    " AND COALESCE(LEAST(l.started, l.received), p.created) < :now - INTERVAL w.overdue_hours HOUR"
 )
 LOCK_FREE: Final = text("SELECT id FROM project WHERE id = :project FOR UPDATE SKIP LOCKED")
 # Random on the server, so that all missing rows are one statement.
@@ -80,10 +81,12 @@ def record_proof(connection: Connection, project: int, new: Document, now: datet
         )
 
 
-def record_overdue(engine: Engine, now: datetime) -> int:
-    """Record an event for each project without a recent proof, and return their number."""
+def record_overdue(engine: Engine, now: datetime, *, project: int | None = None) -> int:
+    """Record an event for each project without a recent proof, or for this one alone; return their number."""
+    only = "" if project is None else " AND p.id = :project"
+    given = {"now": now} | ({} if project is None else {"project": project})
     with engine.connect() as connection:
-        numbers = list(connection.scalars(SELECT_OVERDUE, {"now": now}))
+        numbers = list(connection.scalars(text(f"{SELECT_OVERDUE}{only} LIMIT {MAX_OVERDUE}"), given))
     return sum(transaction(engine, lambda c, number=number: _record_one_overdue(c, number, now)) for number in numbers)  # type: ignore[misc]
 
 

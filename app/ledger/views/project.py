@@ -3,8 +3,11 @@
 from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 
+from ledger import clock as ledger_clock
+from ledger.accounts.forms import query
 from ledger.archive.records import ProjectRecord
 from ledger.authorization import Access, requires
+from ledger.notifications import watches
 from ledger.views import http_cache, proof_fragments
 from ledger.views.queries import archive, project_or_404
 
@@ -16,6 +19,7 @@ bp = Blueprint("project", __name__)
 def show(project: str) -> ResponseReturnValue:
     """Show the last proof of a project and its last change."""
     record, now = project_or_404(project), http_cache.this_minute()
+    notices = query(lambda connection: watches.notices(connection, project, ledger_clock.now()))
 
     def render() -> str:
         if record.last is None:
@@ -25,6 +29,7 @@ def show(project: str) -> ResponseReturnValue:
             "project.html",
             record=record,
             now=now,
+            notices=notices,
             **proof_fragments.page_fragments(project, record.last.digest),
             changes=proof_fragments.difference(project, before, record.changed.digest)
             if before and record.changed
@@ -33,7 +38,7 @@ def show(project: str) -> ResponseReturnValue:
             badge=url_for("badge.show", key=record.badge_key),
         )
 
-    return http_cache.respond((now, record), render)
+    return http_cache.respond((now, record, notices), render)
 
 
 def _before(record: ProjectRecord) -> str:

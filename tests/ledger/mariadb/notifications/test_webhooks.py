@@ -11,7 +11,7 @@ from tests.ledger.mariadb.notifications.conftest import Shop
 from tests.ledger.mariadb.notifications.receivers import DRIP, HANG, NONSENSE, RESET, Receiver, certificate, receiver
 
 from ledger import clock as ledger_clock
-from ledger.notifications import channels, deliveries, formats
+from ledger.notifications import channels, deliveries, formats, watches
 from ledger.notifications.deliveries import DeliveryRecord
 from ledger.notifications.notifier import THREADS
 
@@ -103,14 +103,14 @@ def test_a_message_is_given_up_after_a_day_and_the_next_one_goes_on(shop: Shop, 
         shop.pass_time(minutes=30)
     assert 10 < attempts < 35
     assert outcome(shop).given_up
-    assert ["ops"] == shop.do(lambda c: deliveries.failing(c, shop.number()))
+    assert ("ops",) == shop.do(lambda c: watches.notices(c, "shop", ledger_clock.now())).failing
 
     hook.answers = [200]
     shop.prove(web="shut")
     shop.send()
 
     assert outcome(shop).sent
-    assert [] == shop.do(lambda c: deliveries.failing(c, shop.number()))
+    assert () == shop.do(lambda c: watches.notices(c, "shop", ledger_clock.now())).failing
 
 
 def test_a_receiver_that_is_gone_for_good_is_believed(shop: Shop, hook: Receiver) -> None:
