@@ -49,6 +49,16 @@ def add_channel(connection: Connection, arguments: Arguments, now: datetime) -> 
     return made or None
 
 
+def change_channel(connection: Connection, arguments: Arguments, now: datetime) -> None:
+    """Change a channel; the first line of stdin is the new address, the second the new secret. An empty one stays."""
+    target, secret = sys.stdin.readline().strip(), sys.stdin.readline().strip()
+    number = projects.number(connection, arguments.project)
+    channel = channels.by_name(connection, number, arguments.name).id
+    channels.change(connection, number, channel, target=target, secret=secret, now=now)
+    _audit(connection, AuditEvent.CHANNEL_CHANGED, arguments, now)
+    _say(f"changed the channel {arguments.name}")
+
+
 def remove_channel(connection: Connection, arguments: Arguments, now: datetime) -> None:
     """Remove a channel, and what waits for it."""
     number = projects.number(connection, arguments.project)
@@ -85,6 +95,7 @@ def feed(connection: Connection, arguments: Arguments, now: datetime) -> str:
 VERBS: Final[Mapping[str, Command]] = {
     "channels": list_channels,
     "add-channel": add_channel,
+    "change-channel": change_channel,
     "remove-channel": remove_channel,
     "try-channel": try_channel,
     "overdue": set_overdue,
@@ -100,7 +111,7 @@ def add_subcommands(subparsers: "argparse._SubParsersAction[argparse.ArgumentPar
         parser[name] = subparsers.add_parser(name, help=summary, description=verb.__doc__)
         parser[name].set_defaults(run=_runner(verb))
         parser[name].add_argument("project")
-    for name in ("add-channel", "remove-channel", "try-channel"):
+    for name in ("add-channel", "change-channel", "remove-channel", "try-channel"):
         parser[name].add_argument("name", help="name of the channel")
     parser["add-channel"].add_argument("--format", choices=tuple(formats.FORMAT_LABELS), default="json")
     parser["overdue"].add_argument("hours", type=int)
@@ -118,7 +129,7 @@ def notify(settings: Settings, arguments: Arguments) -> int:
     notifier = Notifier(engine, NotifierSettings.from_environment(), alive=None if arguments.once else ALIVE)
     if arguments.once:
         notifier.check()
-        _say(f"{notifier.send_all()} attempts")
+        _say(f"attempts: {notifier.send_all()}")
         return 0
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: notifier.stop())

@@ -12,6 +12,7 @@ Network = IPv4Network | IPv6Network
 DEFAULTS: Final[Mapping[str, str]] = {
     "LEDGER_PUBLIC_URL": "",  # such as https://ledger.example; without it, messages have no links
     "LEDGER_NOTIFY_NETWORKS": "",  # networks of private addresses that a webhook may reach, such as 192.168.1.0/24
+    "LEDGER_DB_HOST": "",  # the database, which no webhook may reach, whatever its network
     "LEDGER_NOTIFY_TIMEOUT": "15",  # seconds for one message, from the name's resolution to the response
     "LEDGER_SMTP_HOST": "",  # without it, there is no e-mail
     "LEDGER_SMTP_PORT": "",  # by default that of LEDGER_SMTP_SECURITY
@@ -44,6 +45,7 @@ class NotifierSettings:
 
     public_url: str
     networks: tuple[Network, ...]
+    database_host: str
     timeout: float
     mail_server: MailServer | None
 
@@ -54,6 +56,7 @@ class NotifierSettings:
         return cls(
             public_url=_public_url(value["LEDGER_PUBLIC_URL"]),
             networks=tuple(_network(name) for name in value["LEDGER_NOTIFY_NETWORKS"].replace(",", " ").split()),
+            database_host=value["LEDGER_DB_HOST"],
             timeout=_timeout(value["LEDGER_NOTIFY_TIMEOUT"]),
             mail_server=_mail_server(value) if value["LEDGER_SMTP_HOST"] else None,
         )

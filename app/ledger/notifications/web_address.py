@@ -52,17 +52,29 @@ def shown(given: str) -> str:
     return f"{parts.scheme}://{parts.netloc}/…"
 
 
-def allowed_addresses(host: str, port: int, networks: Iterable[Network]) -> list[IPAddress]:
+def allowed_addresses(host: str, port: int, networks: Iterable[Network], *, database_host: str = "") -> list[IPAddress]:
     """Return the addresses of a host, after checking them; WebAddressError when one may not be reached."""
+    addresses = _resolve(host, port)
+    if not addresses:
+        raise WebAddressError("the name has no address")
+    allowed = tuple(networks)
+    for address in addresses:
+        if not is_allowed(address, allowed):
+            raise WebAddressError("the host has a private address that LEDGER_NOTIFY_NETWORKS does not allow")
+    # An operator may allow a wide network that the database is in, too.
+    private = [address for address in addresses if not address.is_global]
+    if database_host and private and not set(private).isdisjoint(_resolve(database_host, port)):
+        raise WebAddressError("the host is the ledger's database")
+    return addresses
+
+
+def _resolve(host: str, port: int) -> list[IPAddress]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise WebAddressError("the name has no address") from error
-    addresses = list(dict.fromkeys(ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))
-    for address in addresses:
-        if not is_allowed(address, networks):
-            raise WebAddressError("the host has a private address that LEDGER_NOTIFY_NETWORKS does not allow")
-    return addresses
+    except (OSError, UnicodeError):
+        return []
+    addresses = [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+    return list(dict.fromkeys(getattr(address, "ipv4_mapped", None) or address for address in addresses))
 
 
 def is_allowed(address: IPAddress, networks: Iterable[Network]) -> bool:

@@ -37,7 +37,9 @@ def send(url: str, post: Post, settings: NotifierSettings) -> None:
     port = parts.port or (443 if is_tls else 80)
     deadline = time.monotonic() + settings.timeout
     try:
-        addresses = web_address.allowed_addresses(str(parts.hostname), port, settings.networks)
+        addresses = web_address.allowed_addresses(
+            str(parts.hostname), port, settings.networks, database_host=settings.database_host
+        )
         connected = _connect([(str(address), port) for address in addresses], deadline)
     except web_address.WebAddressError as error:
         raise DeliveryError(f"{error}.") from error

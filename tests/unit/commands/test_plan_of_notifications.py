@@ -43,7 +43,6 @@ def test_with_notifications_only_the_notifier_is_added_and_it_reaches_the_databa
     assert {"notifier"} == after["db"] - before["db"]
 
 
-
 def test_an_application_with_a_network_of_its_own_to_the_outside_is_a_breach(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.yml"
     wrong.write_text("services: {app: {networks: [notify_net]}}\n", encoding="utf-8")

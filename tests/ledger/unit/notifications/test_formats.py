@@ -4,8 +4,12 @@ import base64
 import hashlib
 import hmac
 import json
+import re
+import time
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,6 +62,22 @@ def test_a_receiver_can_check_the_generic_format() -> None:
             "total": 1,
         },
     } == json.loads(post.body)
+
+
+def test_the_receiver_of_the_documentation_knows_a_genuine_message_from_others() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "notifications.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)  # noqa: S102 - the page's own lines
+    is_genuine = names["is_genuine"]
+    secret, now = formats.new_secret(), int(time.time())
+    post, old = (formats.post("json", MESSAGE, secret, moment) for moment in (now, now - 3600))
+
+    assert is_genuine(secret, post.headers, post.body)
+    assert not is_genuine(secret, post.headers, post.body + b" ")
+    assert not is_genuine(formats.new_secret(), post.headers, post.body)
+    assert not is_genuine(secret, {**post.headers, "webhook-id": "msg_2"}, post.body)
+    assert not is_genuine(secret, old.headers, old.body)
 
 
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_c2hvcnQ=", "whsec_!!", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])

@@ -84,6 +84,15 @@ def test_every_spelling_of_an_address_is_resolved_before_it_is_checked(host: str
         web_address.allowed_addresses(host, 80, ())
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::ffff:127.0.0.1"])
+def test_the_database_is_never_reached_however_wide_the_allowed_networks_are(host: str) -> None:
+    everything = [ip_network("0.0.0.0/0"), ip_network("::/0")]
+    assert web_address.allowed_addresses(host, 80, everything, database_host="127.0.0.2")
+
+    with pytest.raises(web_address.WebAddressError, match="database"):
+        web_address.allowed_addresses(host, 80, everything, database_host="127.0.0.1")
+
+
 def test_a_name_without_an_address_is_told() -> None:
     with pytest.raises(web_address.WebAddressError, match="no address"):
         web_address.allowed_addresses("nowhere.invalid", 80, ())
