@@ -18,7 +18,6 @@ from ledger.archive import insert_proof as archive_insert
 from ledger.archive import validate as archive_validate
 from ledger.archive.records import Interval, ProjectRecord, ProofPage, ProofRecord, StoredProof
 from ledger.database import transaction
-from ledger.notifications import record as notifications
 
 VERDICTS: Final = {letter: word for word, letter in archive_insert.VERDICT_LETTERS.items()}
 MAX_ROWS: Final = 500  # rows of one response
@@ -60,7 +59,6 @@ class Archive:
             if _proof_id(connection, number, new.digest) is not None:
                 return False
             archive_insert.add(connection, number, new, received, compressed)
-            notifications.record_proof(connection, number, new, received)
             return True
 
         return StoredProof(new.digest.hex(), transaction(self._engine, work))

@@ -4,6 +4,7 @@ import re
 import time
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
@@ -15,15 +16,22 @@ from ledger.archive.store import Archive
 SCENES = {"web-open": "breach", "web-unsure": "unknown", "web-fine": "tolerated", "api-fine": "tolerated"}
 
 
+def proof_of(project: str, scene: str, started: datetime) -> bytes:
+    """Return a scene's proof of another project."""
+    document = msgspec.json.decode(proof(scene, started))
+    document["project"]["name"] = project
+    return msgspec.json.encode(document, order="sorted")
+
+
 @pytest.fixture
 def projects(archive: Archive, engine: Engine) -> None:
     """Add a project for each scene, one whose last proof is four days old, and let `shop`, `new` and `secret` be."""
     now = datetime.now(UTC)
     for name, scene in SCENES.items():
         add_project(engine, name)
-        archive.save(name, proof(scene, now))
+        archive.save(name, proof_of(name, scene, now))
     add_project(engine, "late")
-    archive.save("late", proof("tolerated", now - timedelta(days=4)))
+    archive.save("late", proof_of("late", "tolerated", now - timedelta(days=4)))
 
 
 def shown(client: FlaskClient, query: str = "") -> list[str]:
@@ -83,7 +91,7 @@ def test_a_project_says_how_many_connections_are_wrong_and_the_first_proof_is_no
     root: FlaskClient, archive: Archive, engine: Engine
 ) -> None:
     add_project(engine, "fresh")
-    archive.save("fresh", proof("breach", datetime.now(UTC)))
+    archive.save("fresh", proof_of("fresh", "breach", datetime.now(UTC)))
     page = root.get("/projects?q=fresh").text
 
     assert re.search(r"<b>\d+</b> breaches", page)
