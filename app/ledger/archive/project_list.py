@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Engine, bindparam, text
 
@@ -50,12 +50,16 @@ class ProjectPage:
 
 def project_rows(engine: Engine, names: frozenset[str] | None, now: datetime) -> list[ProjectRow]:
     """Return the projects with these names, or all for None, the most urgent first."""
+    query = text(SELECT)
+    given: dict[str, Any] = {"hours": DEFAULT_OVERDUE_HOURS}
+    if names is not None:
+        query = text(f"{SELECT} WHERE p.name IN :names").bindparams(bindparam("names", expanding=True))
+        given |= {"names": sorted(names)}
     with engine.connect() as connection:
-        rows = connection.execute(text(SELECT), {"hours": DEFAULT_OVERDUE_HOURS}).all()
+        rows = connection.execute(query, given).all()
     found = [
         _row(row.name, row.word, row.totals, is_overdue(row.moment or row.created, row.overdue_hours, now))
         for row in rows
-        if names is None or row.name in names
     ]
     return sorted(found, key=lambda row: (ORDER.index(row.group), -row.wrong, row.name))
 

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from ledger import clock as ledger_clock
@@ -23,6 +23,7 @@ from ledger.notifications.settings import NotifierSettings
 from ledger.notifications.webhook import DeliveryError
 from ledger.observability.logs import EXTRA_FIELDS
 
+T = TypeVar("T")
 LOG: Final = logging.getLogger("ledger.notifier")
 THREADS: Final = 8
 POLL: Final = 2.0  # seconds between two looks when nothing is due
@@ -39,6 +40,7 @@ class Notifier:
         self._alive = alive
         self._stopped = threading.Event()
         self._next_check = 0.0
+        self._last_warning = ""
         self._free = threading.Semaphore(THREADS)
 
     def stop(self) -> None:
@@ -104,21 +106,39 @@ class Notifier:
         except Exception as error:  # noqa: BLE001 - whatever it is, this message failed, and the others go on
             self._record_failure(taken, f"an error of the ledger ({type(error).__name__}).")
         else:
-            transaction(self._engine, lambda c: deliveries.set_sent(c, taken, ledger_clock.now()))
             _log("sent", taken)
+            self._record(lambda c: deliveries.set_sent(c, taken, ledger_clock.now()))
 
     def _record_failure(self, taken: Delivery, error: str, *, is_final: bool = False) -> None:
-        gives_up = transaction(
-            self._engine,
+        gives_up = self._record(
             lambda c: deliveries.set_failed(c, taken, error, ledger_clock.now(), is_final=is_final),
         )
         _log("given up" if gives_up else "not sent", taken, error)
+
+    def _record(self, work: Callable[[Connection], T]) -> T | None:
+        """Record an outcome, and wait for a database that is away: what it does not know would be sent again."""
+        while True:
+            try:
+                return transaction(self._engine, work)
+            except (SQLAlchemyError, OSError) as error:
+                self._warn(error)
+            if self._stopped.wait(POLL):
+                return None
 
     def _guarded(self, work: Callable[[], object]) -> None:
         try:
             work()
         except (SQLAlchemyError, OSError) as error:
-            LOG.warning("no answer from the database: %s", str(getattr(error, "orig", None) or error)[:200])
+            self._warn(error)
+        else:
+            self._last_warning = ""
+
+    def _warn(self, error: Exception) -> None:
+        """Log why the database does not answer: once for each reason, not with every look."""
+        reason = str(getattr(error, "orig", None) or error)[:200]
+        if reason != self._last_warning:
+            LOG.warning("no answer from the database: %s", reason)
+        self._last_warning = reason
 
 
 def deliver(taken: Delivery, settings: NotifierSettings) -> None:

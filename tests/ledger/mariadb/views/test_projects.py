@@ -118,7 +118,7 @@ def test_a_thousand_projects_are_listed_fast_and_page_by_page(
         taken.append(time.perf_counter() - begun)
 
     assert len(re.findall(r'<h2><a href="/projects/many-', page)) == 50
-    assert min(taken) < 0.5  # seconds; 0.06 on an idle machine
+    assert min(taken) < 0.5  # seconds; 0.07 on two cores that did something else, too
     seen, path = [], "/projects?q=many"
     while path:
         page = root.get(path).text
