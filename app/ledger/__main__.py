@@ -16,6 +16,7 @@ from ledger.accounts import cli as accounts_cli
 from ledger.archive import cli as archive_cli
 from ledger.database import engine_for
 from ledger.migrate import migrate_when_reachable
+from ledger.notifications import cli as notifications_cli
 from ledger.observability import metrics
 from ledger.settings import Settings
 
@@ -30,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     subparsers.add_parser("migrate", help="bring the tables up to date").set_defaults(run=migrate)
     accounts_cli.add_subcommands(subparsers)
     archive_cli.add_subcommands(subparsers)
+    notifications_cli.add_subcommands(subparsers)
     return top
 
 

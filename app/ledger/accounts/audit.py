@@ -33,6 +33,12 @@ class AuditEvent(StrEnum):
     TOKEN = "made token"  # noqa: S105 - an event
     FIRST_USE = "used token for the first time"
     REVOCATION = "revoked token"
+    CHANNEL = "added channel"
+    CHANNEL_CHANGED = "changed channel"
+    CHANNEL_REMOVED = "removed channel"
+    CHANNEL_TEST = "sent test message"
+    OVERDUE = "changed overdue hours"
+    FEED = "made new feed address"
 
 
 MAX_LENGTHS: Final[Mapping[str, int]] = {"who": 128, "about": 255, "address": 64, "request_id": 64}

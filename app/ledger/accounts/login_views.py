@@ -32,12 +32,12 @@ ANONYMOUS: Final = "nobody"
 @bp.get("/")
 @requires(Access.PUBLIC)
 def front() -> ResponseReturnValue:
-    """Tell an anonymous client only that the service is up; redirect a logged-in user to the projects."""
+    """Show the login form to an anonymous browser; redirect a logged-in user to the projects."""
     if cookies.received(Cookie.SESSION) and identify():
         return redirect("/projects")
-    up = jsonify(status="up") if prefers_json() else render_page("home.html")
-    up.vary.update(("Accept", "Cookie"))
-    return up
+    answer = jsonify(status="up") if prefers_json() else render_page("login.html", next="/")
+    answer.vary.update(("Accept", "Cookie"))
+    return answer
 
 
 @bp.get("/login")

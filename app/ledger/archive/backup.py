@@ -6,7 +6,8 @@ number of rows of each table. A file without `end.json` is not a backup.
 
 Rules:
 - A backup is consistent: one transaction with one snapshot of the data.
-- Sessions, login attempts and the `visits` of an older schema are not part of it.
+- Sessions, login attempts and the `visits` of an older schema are not part of it. Neither are deliveries: a
+  restore must not send again what was sent after the backup.
 - A restore is all or nothing, into a ledger of the same revision without proofs. The rows of its first start (an
   administrator, entries in the audit log) are replaced, and every session ends.
 - Rows are read in batches, so that no result set stays open while a slow reader takes the file.
@@ -45,7 +46,7 @@ from ledger.archive import insert_proof as archive_insert
 
 FORMAT_VERSION: Final = 1
 UNTOUCHED_TABLES: Final = frozenset({"alembic_version", "visits"})
-EXCLUDED_TABLES: Final = UNTOUCHED_TABLES | {"session", "device", "attempt", "document"}
+EXCLUDED_TABLES: Final = UNTOUCHED_TABLES | {"session", "device", "attempt", "document", "delivery", "notifier"}
 FRESH_ROW_LIMITS: Final = {"project": 0, "proof": 0, "account": 1}  # rows that an empty ledger may have
 ROWS_PER_FILE: Final = 5000  # rows of one member
 DOCUMENTS_PER_QUERY: Final = 50  # documents of one query

@@ -17,6 +17,7 @@ from ledger.archive import intervals
 from ledger.archive import validate as archive_validate
 from ledger.archive.intervals import ConnectionState, IntervalChange, IntervalStep, StatesByKey
 from ledger.archive.validate import Document
+from ledger.notifications import record as notifications
 
 TREND_LENGTH: Final = 30  # proofs
 COMPRESSION_LEVEL: Final = 3  # of zlib: half the time of the default level, and 5 % more bytes
@@ -83,6 +84,7 @@ def add(connection: Connection, project: int, new: Document, received: datetime,
     if after is not None and not repeats:
         _update_next_proof(connection, new, after)
     update_project_summary(connection, project, added=1)
+    notifications.record_proof(connection, project, new, received)
 
 
 def pack(body: bytes) -> bytes:

@@ -12,9 +12,21 @@ from flask import Flask
 import cloison_view
 from cloison_view.labels import display_name, total, value_word
 from cloison_view.labels import shown as seen
-from ledger.views import badge, diff, http_cache, project, proof_fragments, proofs, time_format, trend
+from ledger.views import (
+    badge,
+    diff,
+    feed,
+    http_cache,
+    notifications,
+    project,
+    proof_fragments,
+    proofs,
+    time_format,
+    trend,
+)
 from ledger.views import connections as connections_view
 from ledger.views import labels as views_labels
+from ledger.views import projects as _projects  # noqa: F401 - it adds its route to the blueprint of one project
 from ledger.views.fragment_cache import FragmentCache
 
 # For each process: five proofs of sixty services, or five hundred of three.
@@ -31,12 +43,22 @@ def init_app(app: Flask) -> None:
     )
     app.extensions["fragment_cache"] = FragmentCache(FRAGMENT_CACHE_BYTES)
     app.extensions["pages"] = FragmentCache(PAGE_CACHE_BYTES)
-    for bp in (project.bp, proofs.bp, diff.bp, connections_view.bp, badge.bp, proof_fragments.bp):
+    for bp in (
+        project.bp,
+        proofs.bp,
+        diff.bp,
+        connections_view.bp,
+        badge.bp,
+        feed.bp,
+        notifications.bp,
+        proof_fragments.bp,
+    ):
         app.register_blueprint(bp)
     for time_filter in (time_format.age, time_format.clock, time_format.day, time_format.time_of_day, time_format.iso):
         app.add_template_filter(time_filter)
     app.add_template_filter(views_labels.port, "port")
     app.add_template_filter(views_labels.verdict_word)
+    app.add_template_filter(views_labels.group_word)
     app.add_template_filter(display_name)
     app.add_template_filter(value_word)
     app.add_template_filter(seen, "shown")

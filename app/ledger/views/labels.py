@@ -23,12 +23,17 @@ VERDICT_SENTENCES: Final[Mapping[str, str]] = {
 }
 SHOWN_WORDS: Final[Mapping[str, str]] = {DRAWN: "as drawn"}
 """The words that differ from those of the document."""
-URGENCY: Final[Mapping[str, int]] = {BREACHED: 0, UNPROVEN: 1, NONE: 2, DRAWN: 3, PROVEN: 4}
+GROUP_WORDS: Final[Mapping[str, str]] = {"overdue": "No recent proof", NONE: "No proof yet"}
 
 
 def verdict_word(word: str) -> str:
     """Return the word of a verdict for people: `as drawn` for `drawn`, which is not a proof."""
     return SHOWN_WORDS.get(word, word)
+
+
+def group_word(group: str) -> str:
+    """Return the words of a group of the list of projects."""
+    return GROUP_WORDS.get(group) or verdict_word(group).capitalize()
 
 
 def sentence(word: str) -> str:

@@ -1,25 +1,17 @@
-"""The pages of all projects that a user may read, and of one project."""
+"""The page of one project."""
 
 from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 
+from ledger import clock as ledger_clock
+from ledger.accounts.forms import query
 from ledger.archive.records import ProjectRecord
-from ledger.authorization import Access, principal, requires
+from ledger.authorization import Access, requires
+from ledger.notifications import watches
 from ledger.views import http_cache, proof_fragments
-from ledger.views import labels as views_labels
 from ledger.views.queries import archive, project_or_404
 
 bp = Blueprint("project", __name__)
-
-
-@bp.get("/projects")
-@requires(Access.USER)
-def index() -> ResponseReturnValue:
-    """Show every project that the user may read."""
-    who = principal()
-    records = sorted(archive().projects(None if who.is_administrator else who.reads), key=_urgency)
-    now = http_cache.this_minute()
-    return http_cache.respond((now, records), lambda: render_template("projects.html", records=records, now=now))
 
 
 @bp.get("/projects/<project>")
@@ -27,6 +19,7 @@ def index() -> ResponseReturnValue:
 def show(project: str) -> ResponseReturnValue:
     """Show the last proof of a project and its last change."""
     record, now = project_or_404(project), http_cache.this_minute()
+    notices = query(lambda connection: watches.notices(connection, project, ledger_clock.now()))
 
     def render() -> str:
         if record.last is None:
@@ -36,6 +29,7 @@ def show(project: str) -> ResponseReturnValue:
             "project.html",
             record=record,
             now=now,
+            notices=notices,
             **proof_fragments.page_fragments(project, record.last.digest),
             changes=proof_fragments.difference(project, before, record.changed.digest)
             if before and record.changed
@@ -44,12 +38,7 @@ def show(project: str) -> ResponseReturnValue:
             badge=url_for("badge.show", key=record.badge_key),
         )
 
-    return http_cache.respond((now, record), render)
-
-
-def _urgency(record: ProjectRecord) -> tuple[int, str]:
-    word = record.last.word if record.last else views_labels.NONE
-    return views_labels.URGENCY.get(word, views_labels.URGENCY[views_labels.UNPROVEN]), record.name
+    return http_cache.respond((now, record, notices), render)
 
 
 def _before(record: ProjectRecord) -> str:

@@ -25,8 +25,12 @@ def services(*files: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("files", "own"),
-    [(("compose.yml",), {"app"}), (("compose.yml", "compose.airgap.yml"), {"app", "db", "proxy"})],
-    ids=["registry", "airgap"],
+    [
+        (("compose.yml",), {"app"}),
+        (("compose.yml", "compose.airgap.yml"), {"app", "db", "proxy"}),
+        (("compose.yml", "compose.notify.yml"), {"app", "notifier"}),
+    ],
+    ids=["registry", "airgap", "notify"],
 )
 def test_an_image_that_is_built_here_is_never_pulled(files: tuple[str, ...], own: set[str]) -> None:
     resolved = services(*files)

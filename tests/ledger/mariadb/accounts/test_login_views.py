@@ -31,12 +31,14 @@ def cookie(browser: "Browser", name: str = "session") -> str:
     return found.value if found else ""
 
 
-def test_an_anonymous_client_sees_only_that_the_service_is_up(world: "SampleLedger") -> None:
-    answer = world.browser().get("/")
+def test_the_front_page_of_an_anonymous_browser_is_the_login(world: "SampleLedger") -> None:
+    browser = world.browser()
+    answer = browser.get("/")
 
     assert answer.status_code == 200
-    assert "The ledger is up" in answer.text
     assert "ours" not in answer.text
+    assert browser.send("/login", page="/", name="rita", password=PASSWORD, next="/").status_code == 303
+    assert browser.get("/").headers["Location"] == "/projects"
 
 
 def test_a_login_redirects_to_the_projects(world: "SampleLedger") -> None:

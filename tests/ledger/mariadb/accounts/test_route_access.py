@@ -124,6 +124,25 @@ ROUTES: Final = (
         "/projects/ours/diff/OLD/NEW",
     ),
     Route("GET", "/projects/<project>/doors", readers(200), "/projects/ours/doors"),
+    Route("GET", "/projects/<project>/notifications", readers(200), "/projects/ours/notifications"),
+    *(
+        Route(
+            "POST",
+            f"/projects/<project>/notifications/{end}",
+            administrators(status),
+            f"/projects/ours/notifications/{end.replace('<int:number>', '4294967295')}",
+            form=form,
+        )
+        for end, status, form in (
+            ("channels", 200, {"name": "ops", "format": "json", "target": "https://example.org/"}),
+            ("channels/<int:number>", 422, {"target": "https://example.org/"}),
+            ("channels/<int:number>/remove", 422, {}),
+            ("channels/<int:number>/test", 422, {}),
+            ("overdue", 303, {"hours": "24"}),
+            ("feed", 303, {}),
+        )
+    ),
+    Route("GET", "/feed/<key>.atom", everybody(404), "/feed/none.atom"),
     Route("GET", "/badge/<key>.svg", everybody(200), "/badge/KEY.svg"),
     Route("GET", "/api/v1/openapi.json", everybody(200)),
     Route("GET", "/api/v1/proofs", reading_tokens(200)),

@@ -15,6 +15,9 @@ from tests.ledger.sample_proofs import add_project
 
 from ledger.archive.store import Archive
 
+NOTIFICATIONS = ["/projects/shop/notifications", "/projects/new/notifications"]
+"""Pages that are rendered at each request, because they show what is happening."""
+
 
 @contextmanager
 def statements(engine: Engine) -> Iterator[list[str]]:
@@ -41,6 +44,7 @@ def paths(archive: Archive) -> list[str]:
     newest, older, *_ = of(archive)
     return [
         "/projects",
+        "/projects?q=h&verdict=breached",
         "/projects/shop",
         "/projects/new",
         "/projects/shop/proofs",
@@ -55,7 +59,7 @@ def paths(archive: Archive) -> list[str]:
 
 
 def test_pages_need_nothing_inline_and_nothing_from_elsewhere(client: FlaskClient, archive: Archive) -> None:
-    for path in [*paths(archive), "/nowhere"]:
+    for path in [*paths(archive), *NOTIFICATIONS, "/nowhere"]:
         text = client.get(path).text
         # The one address in full that may stand in a page is the ledger's own, to be copied.
         text = text.replace("http://localhost", "").replace("http://www.w3.org/2000/svg", "")
@@ -170,7 +174,7 @@ def test_the_page_of_an_ended_session_is_not_that_of_the_next(client: FlaskClien
 
 @pytest.mark.parametrize(
     ("path", "most"),
-    [("/projects", 3), ("/projects/shop", 3), ("/projects/shop/proofs", 5), ("/projects/shop/doors?target=db", 5)],
+    [("/projects", 4), ("/projects/shop", 4), ("/projects/shop/proofs", 5), ("/projects/shop/doors?target=db", 5)],
 )
 def test_a_page_that_was_made_before_costs_a_few_questions(
     client: FlaskClient, engine: Engine, archive: Archive, path: str, most: int

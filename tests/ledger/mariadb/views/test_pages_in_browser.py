@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Page, ViewportSize
-from tests.ledger.mariadb.views.test_pages import of, paths
+from tests.ledger.mariadb.views.test_pages import NOTIFICATIONS, of, paths
 
 from ledger.archive.store import Archive
 
@@ -53,7 +53,7 @@ def test_no_page_is_hard_to_use_or_wider_than_its_screen(page: Page, archive: Ar
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
-    for path in paths(archive):
+    for path in [*paths(archive), *NOTIFICATIONS]:
         page.goto(path)
         found = Axe().run(page).response["violations"]
 
@@ -71,7 +71,7 @@ def test_what_is_refused_is_a_page_too(page: Page) -> None:
 
 
 def test_headings_go_down_one_step_at_a_time(desk: Page, archive: Archive) -> None:
-    for path in paths(archive):
+    for path in [*paths(archive), *NOTIFICATIONS]:
         desk.goto(path)
         levels = desk.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map(h => +h.tagName[1])")
 
