@@ -19,6 +19,7 @@ from ledger.archive.records import Interval, ProofRecord
 from ledger.archive.store import MAX_ROWS, Archive
 from ledger.archive.validate import InvalidProofError
 from ledger.authorization import Access, principal, requires
+from ledger.errors import Refused
 from ledger.upload_limit import LARGE_BYTES, UploadSlot, upload_slot
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -55,9 +56,9 @@ def add() -> ResponseReturnValue:
     """Store a proof. The response is sent after the database has committed it."""
     with upload_slot() as slot:
         try:
-            stored = _archive().save(principal().project, _request_body(slot))
+            stored = _archive().save(principal().project, _request_body(slot), other_name=_is_other_name_meant())
         except InvalidProofError as refused:
-            abort(422, str(refused))
+            raise Refused(str(refused), refused.reason) from refused
     response = _json({"digest": stored.digest, "new": stored.is_new}, 201 if stored.is_new else 200)
     response.headers["Location"] = f"{bp.url_prefix}/proofs/{stored.digest}"
     return response
@@ -151,6 +152,15 @@ def _body(digest: str) -> bytes:
     if body is None:
         abort(404, "The project has no proof with this digest.")
     return body
+
+
+def _is_other_name_meant() -> bool:
+    """Return whether the client names its token's project, and so accepts that the document names another one."""
+    _refuse_unknown("as")
+    meant = request.args.get("as")
+    if meant is not None and meant != principal().project:
+        raise Refused(f"as: the token is one of the project {principal().project!r}, not of {meant[:63]!r}.", "project")
+    return meant is not None
 
 
 def _request_body(slot: UploadSlot) -> bytes:

@@ -6,7 +6,7 @@ from typing import Final
 from flask import Flask, Response, current_app, g, jsonify, render_template
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, UnprocessableEntity
 
 from ledger.content_negotiation import prefers_json
 from ledger.database import DISK_FULL_CODES, code
@@ -20,6 +20,14 @@ SENTENCES: Final = {
 }
 
 
+class Refused(UnprocessableEntity):
+    """A document that the ledger does not store; `reason` is a word for programs."""
+
+    def __init__(self, description: str, reason: str) -> None:
+        super().__init__(description)
+        self.reason = reason
+
+
 def init_app(app: Flask) -> None:
     """Register the handlers."""
     app.register_error_handler(HTTPException, _refused)
@@ -31,7 +39,7 @@ def _refused(error: HTTPException) -> ResponseReturnValue:
     if error.response is not None:  # a complete response, such as a redirect
         return error.response
     status = HTTPStatus(error.code or 500)
-    response = _show(status, error.description or "")
+    response = _show(status, error.description or "", getattr(error, "reason", ""))
     response.headers.extend(
         {name: value for name, value in error.get_headers() if name not in {"Content-Type", "Content-Length"}}
     )
@@ -45,10 +53,11 @@ def _no_database(error: Exception) -> ResponseReturnValue:
     return _show(HTTPStatus.INSUFFICIENT_STORAGE if is_full else HTTPStatus.SERVICE_UNAVAILABLE, "")
 
 
-def _show(status: HTTPStatus, fallback: str) -> Response:
+def _show(status: HTTPStatus, fallback: str, reason: str = "") -> Response:
     detail = SENTENCES.get(status, fallback)
     if prefers_json():
         error = {"status": status.value, "title": status.phrase, "detail": detail}
+        error |= {"reason": reason} if reason else {}
         response = jsonify(error=error | ({"request_id": g.request_id} if "request_id" in g else {}))
     else:
         response = Response(render_template("error.html", status=status, detail=detail))

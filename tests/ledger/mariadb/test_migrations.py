@@ -51,12 +51,11 @@ def test_the_visits_of_the_first_version_survive(downgraded: Engine) -> None:
 
 def test_proofs_survive_what_comes_after_them(downgraded: Engine) -> None:
     archive = Archive(downgraded)
-    with downgraded.connect() as connection:
-        migrated(connection, "downgrade", "0002")
     add_project(downgraded, "shop")
     kept = [archive.save("shop", proof(minute, app=state)).digest for minute, state in enumerate(["open", "shut"])]
     intervals = archive.intervals("shop")
     with downgraded.connect() as connection:
+        migrated(connection, "downgrade", "0002")
         migrated(connection, "upgrade", "head")
 
     assert kept[::-1] == [record.digest for record in archive.proofs("shop").records]
