@@ -34,10 +34,12 @@ def _many(statement: str) -> TextClause:
 # In this order: a connection may end one interval and begin another.
 UPDATES: Final[Mapping[IntervalStep, TextClause]] = {
     IntervalStep.END_HERE: _many(
-        "UPDATE spell SET until = :now, until_proof = :now_proof WHERE door_id IN :some AND until_proof IS NULL"
+        "UPDATE spell FORCE INDEX (spell_by_end) SET until = :now, until_proof = :now_proof"
+        " WHERE door_id IN :some AND until_proof IS NULL"
     ),
     IntervalStep.END_EARLIER: _many(
-        "UPDATE spell SET until = :now, until_proof = :now_proof WHERE door_id IN :some AND until_proof = :next_proof"
+        "UPDATE spell FORCE INDEX (spell_by_end) SET until = :now, until_proof = :now_proof"
+        " WHERE door_id IN :some AND until_proof = :next_proof"
     ),
     IntervalStep.BEGIN_EARLIER: _many(
         "UPDATE spell SET since = :now, since_proof = :now_proof"
