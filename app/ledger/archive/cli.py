@@ -1,12 +1,17 @@
-"""Verbs for the operator: retention, backup and restore of proofs."""
+"""Verbs for the operator: retention, removal, backup and restore of proofs."""
 
 import argparse
 import sys
 
+from sqlalchemy import Connection
+
 from ledger import clock as ledger_clock
-from ledger.archive import backup, retention
+from ledger.accounts import audit
+from ledger.accounts.audit import AuditEvent
+from ledger.accounts.cli import OPERATOR
+from ledger.archive import backup, rebuild, removal, retention
 from ledger.archive.backup import RestoreError
-from ledger.database import engine_for
+from ledger.database import engine_for, transaction
 from ledger.settings import Settings
 
 Arguments = argparse.Namespace
@@ -23,6 +28,18 @@ def add_subcommands(subparsers: "argparse._SubParsersAction[argparse.ArgumentPar
         "--daily", type=int, default=365, metavar="DAYS", help="days for which one repeat a day is kept (default: 365)"
     )
     retain_parser.set_defaults(run=retain)
+    remove_proof_parser = subparsers.add_parser("remove-proof", help="remove a proof, as if it had never been sent")
+    remove_proof_parser.add_argument("project")
+    remove_proof_parser.add_argument("digest", help="its SHA-256, 64 hexadecimal digits")
+    remove_proof_parser.set_defaults(run=remove_proof)
+    remove_project_parser = subparsers.add_parser("remove-project", help="remove a project with everything in it")
+    remove_project_parser.add_argument("project")
+    remove_project_parser.set_defaults(run=remove_project)
+    for removing in (remove_proof_parser, remove_project_parser):
+        removing.add_argument("--yes", action="store_true", help="confirm: a removal cannot be undone")
+    rebuild_parser = subparsers.add_parser("rebuild", help="derive lists and intervals again from the stored proofs")
+    rebuild_parser.add_argument("project", nargs="?", help="this project alone")
+    rebuild_parser.set_defaults(run=derive_again)
     subparsers.add_parser("backup", help="write a backup of all data to stdout").set_defaults(run=write)
     subparsers.add_parser("restore", help="read a backup from stdin into an empty ledger").set_defaults(run=read)
 
@@ -37,6 +54,51 @@ def retain(settings: Settings, arguments: Arguments) -> int:
             return _fail(str(error.args[0]))
     for result in retention.apply_retention(engine, ledger_clock.now()):
         _say(f"{result.project}: {result.removed} repeats removed, {result.remaining} proofs remain")
+    return 0
+
+
+def remove_proof(settings: Settings, arguments: Arguments) -> int:
+    """Remove a proof."""
+    if not arguments.yes:
+        return _fail(f"this removes proof {arguments.digest} of {arguments.project} for good: repeat it with --yes")
+    about = f"{arguments.project}/{arguments.digest}"
+
+    def work(connection: Connection) -> None:
+        removal.remove_proof(connection, arguments.project, arguments.digest)
+        audit.write(connection, OPERATOR, AuditEvent.PROOF_REMOVAL, about, ledger_clock.now())
+
+    try:
+        transaction(engine_for(settings), work)
+    except LookupError as error:
+        return _fail(str(error.args[0]))
+    _say(f"removed the proof {arguments.digest} of {arguments.project}")
+    return 0
+
+
+def remove_project(settings: Settings, arguments: Arguments) -> int:
+    """Remove a project."""
+    if not arguments.yes:
+        return _fail(f"this removes {arguments.project} with all its proofs for good: repeat it with --yes")
+
+    def record(connection: Connection, proofs: int) -> None:
+        about = f"{arguments.project}, {proofs} proofs"
+        audit.write(connection, OPERATOR, AuditEvent.PROJECT_REMOVAL, about, ledger_clock.now())
+
+    try:
+        proofs = removal.remove_project(engine_for(settings), arguments.project, record)
+    except LookupError as error:
+        return _fail(str(error.args[0]))
+    _say(f"removed the project {arguments.project} with {proofs} proofs")
+    return 0
+
+
+def derive_again(settings: Settings, arguments: Arguments) -> int:
+    """Derive lists and intervals again."""
+    try:
+        names = rebuild.rebuild_named(engine_for(settings), arguments.project)
+    except LookupError as error:
+        return _fail(str(error.args[0]))
+    _say(f"rebuilt {', '.join(names) or 'nothing: there are no projects'}")
     return 0
 
 

@@ -52,6 +52,22 @@ PROJECT_ROWS: Final = (
 )
 
 
+def find_proof(connection: Connection, project: str, digest: str) -> Row[Any] | None:
+    """Return start, arrival and verdict of a proof, or None."""
+    return connection.execute(
+        text(
+            "SELECT p.started, p.received, p.word FROM proof p JOIN project o ON o.id = p.project_id"
+            " WHERE o.name = :project AND p.digest = :digest"
+        ),
+        {"project": project, "digest": archive_insert.digest_bytes(digest)},
+    ).one_or_none()
+
+
+def count_proofs(connection: Connection, project: str) -> int:
+    """Return the number of a project's proofs."""
+    return connection.scalar(text("SELECT proofs FROM project WHERE name = :name"), {"name": project}) or 0
+
+
 def remove_proof(connection: Connection, project: str, digest: str) -> None:
     """Remove a proof; LookupError when the project does not have it."""
     number = _lock_project(connection, project)
@@ -126,6 +142,9 @@ def remove_project(engine: Engine, project: str, record: Callable[[Connection, i
             pass
 
     def end(connection: Connection) -> None:
+        _lock_project(connection, project)
+        for statement in PROJECT_ROWS:  # of a request that had begun before the tokens were deleted
+            connection.execute(text(statement), {"project": number, "most": BATCH})
         connection.execute(text("DELETE FROM project WHERE id = :id"), {"id": number})
         record(connection, proofs)
 
