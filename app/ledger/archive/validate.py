@@ -22,7 +22,8 @@ from cloison_view import verdict
 from cloison_view.connections import ProofConnection, connections
 
 PROOF_SCHEMA: Final = jsonschema_rs.validator_for(
-    msgspec.json.decode((Path(__file__).parent / "proof.schema.json").read_bytes())
+    msgspec.json.decode((Path(__file__).parent / "proof.schema.json").read_bytes()),
+    mask="The value",  # a message with a long value in it would not reach its point
 )
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)
