@@ -18,7 +18,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, text
 
 from cloison_view.connections import Key, ProofConnection
-from ledger.archive import interval_rows, intervals
+from ledger.archive import interval_rows, intervals, staged_intervals
 from ledger.archive import validate as archive_validate
 from ledger.archive.intervals import ConnectionState, IntervalChange, StatesByKey
 from ledger.archive.validate import Document
@@ -73,6 +73,8 @@ class Plan:
     changes: list[IntervalChange]
     next_changes: int
     """The number of connections that differ between this proof and the next one."""
+    is_staged: bool = False
+    """Whether the changes are in the temporary table of `staged_intervals`."""
 
 
 def plan(connection: Connection, project: int, new: Arrival) -> Plan:
@@ -106,10 +108,13 @@ def add(connection: Connection, project: int, new: Arrival, planned: Plan) -> No
     )
     after = planned.after
     if planned.changes:
-        ids = interval_rows.connection_ids(connection, project, (change.key for change in planned.changes))
         times = {"now": new.started, "now_proof": proof}
         times |= {"next": after and after.started, "next_proof": after and after.id}
-        interval_rows.apply(connection, planned.changes, ids, times)
+        if planned.is_staged:
+            staged_intervals.apply(connection, planned.changes, times)
+        else:
+            ids = interval_rows.connection_ids(connection, project, (change.key for change in planned.changes))
+            interval_rows.apply(connection, planned.changes, ids, times)
     if after is not None and not planned.repeats:
         connection.execute(
             text("UPDATE proof SET repeats = :repeats, changes = :changes WHERE id = :id"),

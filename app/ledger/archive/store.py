@@ -8,15 +8,18 @@ Rules:
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Row, RowMapping, text
 
+from cloison_view.connections import Key
 from ledger import clock as ledger_clock
 from ledger.archive import insert_proof as archive_insert
-from ledger.archive import interval_rows
+from ledger.archive import interval_rows, staged_intervals
 from ledger.archive import validate as archive_validate
 from ledger.archive.insert_proof import Arrival, Plan
 from ledger.archive.records import Interval, ProjectRecord, ProofPage, ProofRecord, StoredProof
@@ -24,7 +27,7 @@ from ledger.database import transaction
 
 VERDICTS: Final = {letter: word for word, letter in archive_insert.VERDICT_LETTERS.items()}
 LARGE_FLOWS: Final = 2000  # of a proof that is planned before the project is locked
-PLANS: Final = 4  # tries until a plan is made under the lock
+PLANS: Final = 3  # tries until a plan is made under the lock
 MAX_ROWS: Final = 500  # rows of one response
 PROOF_COLUMNS: Final = (
     "{0}.id, {0}.digest, {0}.word, {0}.exit_code, {0}.started, {0}.received, {0}.duration_ms, {0}.tool, {0}.engine,"
@@ -68,28 +71,26 @@ class Archive:
 
     def _add(self, project: str, new: Arrival) -> bool:
         """Add a proof, and return whether it is new."""
-        for is_last in (False,) * (PLANS - 1) + (True,):
-            add = partial(_add_locked, project=project, new=new, planned=self._plan_ahead(project, new))
-            is_new = transaction(self._engine, partial(add, is_last=is_last))
-            if is_new is not None:
-                return is_new
-        raise AssertionError("the last try uses no plan")  # pragma: no cover
+        if len(new.document.proof["flows"]) >= LARGE_FLOWS:
+            for _ in range(PLANS):
+                ahead = self._plan_ahead(project, new)
+                if ahead is None:
+                    return False
+                is_new = transaction(self._engine, partial(_add_staged, project=project, new=new, ahead=ahead))
+                if is_new is not None:
+                    return is_new
+        return transaction(self._engine, partial(_add_locked, project=project, new=new))
 
-    def _plan_ahead(self, project: str, new: Arrival) -> Plan | None:
-        """Return what a large proof changes, with its connections inserted, before the project is locked.
-
-        None for a small proof, whose plan under the lock costs less than a second read.
-        """
-        if len(new.document.proof["flows"]) < LARGE_FLOWS:
-            return None
+    def _plan_ahead(self, project: str, new: Arrival) -> "_Ahead | None":
+        """Return what a large proof changes, with its connections inserted; None when the project has the proof."""
         with self._engine.connect() as connection:
             number = _project_id(connection, project)
             if _proof_id(connection, number, new.document.digest) is not None:
                 return None
             planned = archive_insert.plan(connection, number, new)
         keys = [change.key for change in planned.changes]
-        transaction(self._engine, lambda connection: interval_rows.connection_ids(connection, number, keys))
-        return planned
+        ids = transaction(self._engine, lambda connection: interval_rows.connection_ids(connection, number, keys))
+        return _Ahead(replace(planned, is_staged=True), ids)
 
     def projects(self, names: frozenset[str] | None) -> list[ProjectRecord]:
         """Return the projects with these names, or all for None, sorted by name."""
@@ -218,19 +219,34 @@ class Archive:
         return row.name, records.get(row.last_proof)
 
 
-def _add_locked(
-    connection: Connection, *, project: str, new: Arrival, planned: Plan | None, is_last: bool
-) -> bool | None:
-    """Add a proof and return whether it is new; None when the plan is out of date and there is another try."""
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """What was found out about a large proof before the project is locked."""
+
+    planned: Plan
+    ids: Mapping[Key, int]
+
+
+def _add_locked(connection: Connection, *, project: str, new: Arrival) -> bool:
+    """Add a proof and return whether it is new."""
     number = _project_id(connection, project, lock=True)
     if _proof_id(connection, number, new.document.digest) is not None:
         return False
-    if planned is not None and not archive_insert.is_current(connection, number, new, planned):
-        if not is_last:
-            return None
-        planned = None
-    archive_insert.add(connection, number, new, planned or archive_insert.plan(connection, number, new))
+    archive_insert.add(connection, number, new, archive_insert.plan(connection, number, new))
     return True
+
+
+def _add_staged(connection: Connection, *, project: str, new: Arrival, ahead: _Ahead) -> bool | None:
+    """Add a proof as planned and return whether it is new; None when the plan is out of date."""
+    staged_intervals.stage(connection, ahead.planned.changes, ahead.ids)
+    number = _project_id(connection, project, lock=True)
+    is_new: bool | None = _proof_id(connection, number, new.document.digest) is None
+    if is_new and not archive_insert.is_current(connection, number, new, ahead.planned):
+        is_new = None
+    if is_new:
+        archive_insert.add(connection, number, new, ahead.planned)
+    staged_intervals.drop(connection)
+    return is_new
 
 
 BEFORE: Final = (

@@ -20,12 +20,15 @@ def upgrade() -> None:
     op.add_column("proof", sa.Column("compose_project", NAME, nullable=False, server_default=""), if_not_exists=True)
     # Finds the interval of a connection that ends with a proof, or has no end, without those before it.
     op.create_index("spell_by_end", "spell", ["door_id", "until_proof"], if_not_exists=True)
+    # No query needs this one, and every changed connection would pay for it.
+    op.drop_index("spell_at", "spell", if_exists=True)
     op.execute("UPDATE project SET stale = 1 WHERE id IN (SELECT project_id FROM proof WHERE started > received)")
     op.execute("UPDATE proof SET started = received WHERE started > received")
 
 
 def downgrade() -> None:
     """Drop the columns."""
+    op.create_index("spell_at", "spell", ["door_id", "observed", "since", "until"])
     op.drop_index("spell_by_end", "spell")
     op.drop_column("proof", "compose_project")
     op.drop_column("project", "stale")
