@@ -9,8 +9,8 @@ from ledger import clock as ledger_clock
 from ledger.accounts import audit
 from ledger.accounts.audit import AuditEvent
 from ledger.accounts.cli import OPERATOR
-from ledger.archive import backup, rebuild, removal, retention
-from ledger.archive.backup import RestoreError
+from ledger.archive import backup, rebuild, removal, restore, retention
+from ledger.archive.restore import RestoreError
 from ledger.database import engine_for, transaction
 from ledger.settings import Settings
 
@@ -41,7 +41,13 @@ def add_subcommands(subparsers: "argparse._SubParsersAction[argparse.ArgumentPar
     rebuild_parser.add_argument("project", nargs="?", help="this project alone")
     rebuild_parser.set_defaults(run=derive_again)
     subparsers.add_parser("backup", help="write a backup of all data to stdout").set_defaults(run=write)
-    subparsers.add_parser("restore", help="read a backup from stdin into an empty ledger").set_defaults(run=read)
+    restore_parser = subparsers.add_parser("restore", help="read a backup from stdin into an empty ledger")
+    restore_parser.add_argument(
+        "--without-invalid",
+        action="store_true",
+        help="leave out proofs that this version does not accept, and name them",
+    )
+    restore_parser.set_defaults(run=read)
 
 
 def retain(settings: Settings, arguments: Arguments) -> int:
@@ -114,10 +120,11 @@ def write(settings: Settings, _arguments: Arguments) -> int:
     return 0
 
 
-def read(settings: Settings, _arguments: Arguments) -> int:
+def read(settings: Settings, arguments: Arguments) -> int:
     """Restore a backup."""
+    left_out = _say if arguments.without_invalid else None
     try:
-        row_counts = backup.read(engine_for(settings), sys.stdin.buffer)
+        row_counts = restore.read(engine_for(settings), sys.stdin.buffer, limit=settings.proof_limit, left_out=left_out)
     except RestoreError as error:
         return _fail(str(error))
     _say(f"{row_counts['proof']} proofs of {row_counts['project']} projects restored")
