@@ -13,8 +13,10 @@ from typing import Any, Final
 import msgspec
 from flask import Blueprint, Response, abort, current_app, request
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import TooManyRequests
 
 from cloison_view.difference import ConnectionChange, difference
+from ledger.archive.quota import Quota, QuotaExceededError
 from ledger.archive.records import Interval, ProofRecord
 from ledger.archive.store import MAX_ROWS, Archive
 from ledger.archive.validate import InvalidProofError
@@ -56,7 +58,11 @@ def add() -> ResponseReturnValue:
     """Store a proof. The response is sent after the database has committed it."""
     with upload_slot() as slot:
         try:
-            stored = _archive().save(principal().project, _request_body(slot), other_name=_is_other_name_meant())
+            stored = _archive().save(
+                principal().project, _request_body(slot), other_name=_is_other_name_meant(), quota=_quota()
+            )
+        except QuotaExceededError as exceeded:
+            raise TooManyRequests(str(exceeded), retry_after=exceeded.seconds) from exceeded
         except InvalidProofError as refused:
             raise Refused(str(refused), refused.reason) from refused
     response = _json({"digest": stored.digest, "new": stored.is_new}, 201 if stored.is_new else 200)
@@ -152,6 +158,11 @@ def _body(digest: str) -> bytes:
     if body is None:
         abort(404, "The project has no proof with this digest.")
     return body
+
+
+def _quota() -> Quota | None:
+    token, settings = principal().token_id, current_app.config["SETTINGS"]
+    return None if token is None else Quota(token, settings.proofs_per_day, settings.changes_per_day)
 
 
 def _is_other_name_meant() -> bool:

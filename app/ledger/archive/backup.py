@@ -6,8 +6,8 @@ number of rows of each table. A file without `end.json` is not a backup.
 
 Rules:
 - A backup is consistent: one transaction with one snapshot of the data.
-- Sessions, login attempts, the intervals of connections, which follow from the proofs, and the `visits` of an older
-  schema are not part of it.
+- Sessions, login attempts, the use of quotas, the intervals of connections, which follow from the proofs, and the
+  `visits` of an older schema are not part of it.
 - Rows are read in batches, so that no result set stays open while a slow reader takes the file.
 """
 
@@ -37,8 +37,8 @@ from ledger.archive import insert_proof as archive_insert
 
 FORMAT_VERSION: Final = 2
 UNTOUCHED_TABLES: Final = frozenset({"alembic_version", "visits"})
-# Sessions end, documents are members of their own, and the rest follows from the documents.
-EXCLUDED_TABLES: Final = UNTOUCHED_TABLES | {"session", "device", "attempt", "document", "door", "spell"}
+# Sessions end, quotas begin anew, documents are members of their own, and the rest follows from the documents.
+EXCLUDED_TABLES: Final = UNTOUCHED_TABLES | {"session", "device", "attempt", "token_usage", "document", "door", "spell"}
 ROWS_PER_FILE: Final = 5000  # rows of one member
 DOCUMENTS_PER_QUERY: Final = 50  # documents of one query
 

@@ -19,8 +19,10 @@ from sqlalchemy import Connection, text
 
 from cloison_view.connections import Key, ProofConnection
 from ledger.archive import interval_rows, intervals, staged_intervals
+from ledger.archive import quota as archive_quota
 from ledger.archive import validate as archive_validate
 from ledger.archive.intervals import ConnectionState, IntervalChange, StatesByKey
+from ledger.archive.quota import Quota
 from ledger.archive.validate import Document
 
 TREND_LENGTH: Final = 30  # proofs
@@ -47,6 +49,8 @@ class Arrival:
     document: Document
     received: datetime
     compressed: bytes
+    quota: Quota | None = None
+    """What the token that sent it may add."""
 
     @property
     def started(self) -> datetime:
@@ -101,6 +105,8 @@ def is_current(connection: Connection, project: int, new: Arrival, planned: Plan
 
 def add(connection: Connection, project: int, new: Arrival, planned: Plan) -> None:
     """Add a proof that the project does not have yet, as planned; the project is locked."""
+    if new.quota is not None:
+        archive_quota.spend(connection, new.quota, len(planned.changes), new.received)
     proof = _insert(connection, project, new, planned)
     connection.execute(
         text("INSERT INTO document (proof_id, body, size) VALUES (:proof, :body, :size)"),

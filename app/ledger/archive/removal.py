@@ -24,12 +24,14 @@ NEIGHBOURS: Final = {
     "after": "SELECT id, started, state FROM proof WHERE project_id = :project"
     " AND (started > :started OR started = :started AND id > :id) ORDER BY started, id LIMIT 1",
 }
+# The index is named, because the database may read every interval instead when it has no statistics yet.
 INTERVALS: Final = (
     "SELECT s.id, s.door_id, s.until_proof, CONCAT_WS(' ', s.intended, s.predicted, s.observed, s.judgement, s.drift)"
-    " AS state FROM door d JOIN spell s ON s.door_id = d.id WHERE d.project_id = :project AND "
+    " AS state FROM door d STRAIGHT_JOIN spell s FORCE INDEX ({0}) ON s.door_id = d.id AND {1}"
+    " WHERE d.project_id = :project"
 )
-ENDING: Final = text(f"{INTERVALS} s.until_proof = :id")
-BEGINNING: Final = text(f"{INTERVALS} s.since = :started AND s.since_proof = :id")
+ENDING: Final = text(INTERVALS.format("spell_by_end", "s.until_proof = :id"))
+BEGINNING: Final = text(INTERVALS.format("spell_in_order", "s.since = :started AND s.since_proof = :id"))
 
 
 def _many(statement: str) -> TextClause:
@@ -40,7 +42,7 @@ SET_UNTIL: Final = _many("UPDATE spell SET until = :until, until_proof = :until_
 SET_SINCE: Final = _many("UPDATE spell SET since = :until, since_proof = :until_proof WHERE id IN :some")
 DELETE: Final = _many("DELETE FROM spell WHERE id IN :some")
 JOIN_RESUMED: Final = _many(
-    "UPDATE spell e JOIN spell r ON r.door_id = e.door_id AND r.since = :until AND r.since_proof = :until_proof"
+    "UPDATE spell e STRAIGHT_JOIN spell r FORCE INDEX (spell_in_order) ON r.door_id = e.door_id AND r.since = :until AND r.since_proof = :until_proof"
     " SET e.until = r.until, e.until_proof = r.until_proof WHERE e.id IN :some"
 )
 # Each is repeated until no row is left; a proof's document goes with it.
@@ -100,12 +102,12 @@ def _join_intervals(connection: Connection, place: dict[str, Any], after: Row[An
     next_place = {"project": place["project"], "id": after.id, "started": after.started}
     resuming = {row.door_id: row for row in connection.execute(BEGINNING, next_place)}
     at = {"until": after.started, "until_proof": after.id}
-    lasting = {door: row for door, row in beginning.items() if row.until_proof != after.id}
-    resumed = {door: row for door, row in ending.items() if door in resuming and resuming[door].state == row.state}
-    _in_sets(connection, DELETE, [row for door, row in beginning.items() if door not in lasting])
-    _in_sets(connection, SET_UNTIL, [row for door, row in ending.items() if door not in resumed], **at)
+    lasting = {key: row for key, row in beginning.items() if row.until_proof != after.id}
+    resumed = {key: row for key, row in ending.items() if key in resuming and resuming[key].state == row.state}
+    _in_sets(connection, DELETE, [row for key, row in beginning.items() if key not in lasting])
+    _in_sets(connection, SET_UNTIL, [row for key, row in ending.items() if key not in resumed], **at)
     _in_sets(connection, JOIN_RESUMED, resumed.values(), **at)
-    _in_sets(connection, DELETE, [resuming[door] for door in resumed])
+    _in_sets(connection, DELETE, [resuming[key] for key in resumed])
     _in_sets(connection, SET_SINCE, lasting.values(), **at)
 
 

@@ -22,6 +22,7 @@ from ledger.archive import insert_proof as archive_insert
 from ledger.archive import interval_rows, staged_intervals
 from ledger.archive import validate as archive_validate
 from ledger.archive.insert_proof import Arrival, Plan
+from ledger.archive.quota import Quota
 from ledger.archive.records import Interval, ProjectRecord, ProofPage, ProofRecord, StoredProof
 from ledger.database import transaction
 
@@ -56,17 +57,17 @@ class Archive:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def save(self, project: str, body: bytes, *, other_name: bool = False) -> StoredProof:
+    def save(self, project: str, body: bytes, *, other_name: bool = False, quota: Quota | None = None) -> StoredProof:
         """Store a proof, committed when this returns; InvalidProofError when it is not a valid proof of the project.
 
-        With `other_name` the document may give another name to its project.
+        With `other_name` the document may give another name to its project; QuotaExceededError with a spent `quota`.
         """
         document = archive_validate.read(body)
         received = ledger_clock.now()
         archive_validate.check_start(document, received)
         if not other_name:
             archive_validate.check_project(document, project)
-        new = Arrival(document, received, archive_insert.pack(body))
+        new = Arrival(document, received, archive_insert.pack(body), quota)
         return StoredProof(document.digest.hex(), self._add(project, new))
 
     def _add(self, project: str, new: Arrival) -> bool:

@@ -170,7 +170,7 @@ def test_a_name_that_no_project_has_is_not_found(ledger: SampleLedger, name: str
     assert ledger.browser("192.0.2.7").log_in(unquote(name)).status_code == 422
 
 
-REFUSALS = {
+REJECTED_VALUES = {
     "too long": ("target", "VARCHAR(1) COLLATE utf8mb4_nopad_bin", "endpoints/place"),
     "another alphabet": ("source", "VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin", "vantages/place"),
     "out of range": ("port", "TINYINT UNSIGNED", "endpoints/service_port"),
@@ -178,7 +178,7 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize(("column", "kind", "member"), REFUSALS.values(), ids=REFUSALS)
+@pytest.mark.parametrize(("column", "kind", "member"), REJECTED_VALUES.values(), ids=REJECTED_VALUES)
 def test_what_the_database_refuses_is_told_by_the_name_of_its_member(
     ledger: SampleLedger, engine: Engine, column: str, kind: str, member: str
 ) -> None:
