@@ -42,7 +42,8 @@ SET_UNTIL: Final = _many("UPDATE spell SET until = :until, until_proof = :until_
 SET_SINCE: Final = _many("UPDATE spell SET since = :until, since_proof = :until_proof WHERE id IN :some")
 DELETE: Final = _many("DELETE FROM spell WHERE id IN :some")
 JOIN_RESUMED: Final = _many(
-    "UPDATE spell e STRAIGHT_JOIN spell r FORCE INDEX (spell_in_order) ON r.door_id = e.door_id AND r.since = :until AND r.since_proof = :until_proof"
+    "UPDATE spell e STRAIGHT_JOIN spell r FORCE INDEX (spell_in_order)"
+    " ON r.door_id = e.door_id AND r.since = :until AND r.since_proof = :until_proof"
     " SET e.until = r.until, e.until_proof = r.until_proof WHERE e.id IN :some"
 )
 # Each is repeated until no row is left; a proof's document goes with it.

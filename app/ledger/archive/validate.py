@@ -128,6 +128,8 @@ def _check_schema(proof: Any) -> None:
         PROOF_SCHEMA.validate(proof)
     except jsonschema_rs.ValidationError as error:
         where = "/".join(str(step) for step in error.instance_path) or "the document"
+        if where == "started" and isinstance(proof["started"], str):
+            raise InvalidProofError(_not_canonical_time(proof["started"])) from error
         raise InvalidProofError(f"{where}: {error.message[:MAX_MESSAGE]}.") from error
     except ValueError as error:  # a number that JSON allows and no decoder must support
         raise InvalidProofError(f"the document: {str(error)[:MAX_MESSAGE]}.") from error
@@ -143,10 +145,14 @@ def check_project(document: Document, project: str) -> None:
         )
 
 
+def _not_canonical_time(text: str) -> str:
+    return f"started: {text[:40]!r} is not written like 2026-01-02T03:04:05.678Z."
+
+
 def _check_consistency(proof: dict[str, Any]) -> None:
     """Raise InvalidProofError for a document that matches the schema but contradicts itself."""
     if not verdict.is_canonical_time(proof["started"]):
-        raise InvalidProofError(f"started: {proof['started'][:40]!r} is not written like 2026-01-02T03:04:05.678Z.")
+        raise InvalidProofError(_not_canonical_time(proof["started"]))
     _parse_time(proof["started"])
     vantages, endpoints = len(proof["vantages"]), len(proof["endpoints"])
     for position, flow in enumerate(proof["flows"]):

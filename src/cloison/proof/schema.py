@@ -39,10 +39,13 @@ Text = Annotated[str, msgspec.Meta(max_length=16_384)]
 Started = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z$"
+        extra_json_schema={
+            "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T"
+            "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\\.[0-9]{3}Z$"
+        }
     ),
 ]
-"""A time as `verdict.is_canonical_time` checks it, which knows the length of a month, too."""
+"""A time; `verdict.is_canonical_time` checks it, knows the length of a month, too, and has the better sentence."""
 TransportProtocol = Annotated[str, msgspec.Meta(pattern=r"^(sctp|tcp|udp)$")]
 TotalsKey = Annotated[str, msgspec.Meta(pattern=r"^(breach|broken|drift|holds|tolerated|unjudged|unknown)$")]
 GroupName = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9._-]+$", max_length=255)]
