@@ -38,7 +38,16 @@ from ledger.archive import insert_proof as archive_insert
 FORMAT_VERSION: Final = 2
 UNTOUCHED_TABLES: Final = frozenset({"alembic_version", "visits"})
 # Sessions end, quotas begin anew, documents are members of their own, and the rest follows from the documents.
-EXCLUDED_TABLES: Final = UNTOUCHED_TABLES | {"session", "device", "attempt", "token_usage", "document", "door", "spell"}
+EXCLUDED_TABLES: Final = UNTOUCHED_TABLES | {
+    "session",
+    "device",
+    "attempt",
+    "token_usage",
+    "staged_interval",
+    "document",
+    "door",
+    "spell",
+}
 ROWS_PER_FILE: Final = 5000  # rows of one member
 DOCUMENTS_PER_QUERY: Final = 50  # documents of one query
 

@@ -78,7 +78,7 @@ class Plan:
     next_changes: int
     """The number of connections that differ between this proof and the next one."""
     is_staged: bool = False
-    """Whether the changes are in the temporary table of `staged_intervals`."""
+    """Whether the changes are in the table of `staged_intervals`."""
 
 
 def plan(connection: Connection, project: int, new: Arrival) -> Plan:
