@@ -13,12 +13,15 @@ from typing import Any, Final
 import msgspec
 from flask import Blueprint, Response, abort, current_app, request
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import TooManyRequests
 
 from cloison_view.difference import ConnectionChange, difference
+from ledger.archive.quota import Quota, QuotaExceededError
 from ledger.archive.records import Interval, ProofRecord
 from ledger.archive.store import MAX_ROWS, Archive
 from ledger.archive.validate import InvalidProofError
 from ledger.authorization import Access, principal, requires
+from ledger.errors import Refused
 from ledger.upload_limit import LARGE_BYTES, UploadSlot, upload_slot
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -55,9 +58,13 @@ def add() -> ResponseReturnValue:
     """Store a proof. The response is sent after the database has committed it."""
     with upload_slot() as slot:
         try:
-            stored = _archive().save(principal().project, _request_body(slot))
+            stored = _archive().save(
+                principal().project, _request_body(slot), other_name=_is_other_name_meant(), quota=_quota()
+            )
+        except QuotaExceededError as exceeded:
+            raise TooManyRequests(str(exceeded), retry_after=exceeded.seconds) from exceeded
         except InvalidProofError as refused:
-            abort(422, str(refused))
+            raise Refused(str(refused), refused.reason) from refused
     response = _json({"digest": stored.digest, "new": stored.is_new}, 201 if stored.is_new else 200)
     response.headers["Location"] = f"{bp.url_prefix}/proofs/{stored.digest}"
     return response
@@ -151,6 +158,20 @@ def _body(digest: str) -> bytes:
     if body is None:
         abort(404, "The project has no proof with this digest.")
     return body
+
+
+def _quota() -> Quota | None:
+    token, settings = principal().token_id, current_app.config["SETTINGS"]
+    return None if token is None else Quota(token, settings.proofs_per_day, settings.changes_per_day)
+
+
+def _is_other_name_meant() -> bool:
+    """Return whether the client names its token's project, and so accepts that the document names another one."""
+    _refuse_unknown("as")
+    meant = request.args.get("as")
+    if meant is not None and meant != principal().project:
+        raise Refused(f"as: the token is one of the project {principal().project!r}, not of {meant[:63]!r}.", "project")
+    return meant is not None
 
 
 def _request_body(slot: UploadSlot) -> bytes:

@@ -45,6 +45,8 @@ class Principal:
     is_administrator: bool = False
     reads: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
+    token_id: int | None = None
+    """The token in the database; None for a user."""
 
     @property
     def project(self) -> str:

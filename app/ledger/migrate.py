@@ -15,6 +15,8 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from ledger.archive import rebuild
+
 LOCK: Final = "ledger.migrate"
 LOCK_TIMEOUT: Final = 60  # seconds for another replica's migration
 
@@ -29,6 +31,7 @@ def migrate(engine: Engine) -> None:
             config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            rebuild.rebuild_stale(engine)
         finally:
             connection.execute(text("SELECT RELEASE_LOCK(:name)"), {"name": LOCK})
             connection.commit()

@@ -20,6 +20,8 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "LEDGER_WORKERS": "2",  # processes
     "LEDGER_THREADS": "16",  # threads of each process
     "LEDGER_BIND": "0.0.0.0:5000",
+    "LEDGER_PROOFS_PER_DAY": "20000",  # of one token; one every five seconds
+    "LEDGER_CHANGES_PER_DAY": "250000",  # connections that the proofs of one token may change; about 100 MB
     "LEDGER_PROOF_LIMIT": "33554432",  # bytes of one proof, uncompressed; one of sixty services has 7.5 million
 }
 
@@ -40,6 +42,8 @@ class Settings:
     threads: int
     bind: str
     proof_limit: int
+    proofs_per_day: int
+    changes_per_day: int
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -58,6 +62,8 @@ class Settings:
             threads=_number("LEDGER_THREADS", value, int),
             bind=value["LEDGER_BIND"],
             proof_limit=_number("LEDGER_PROOF_LIMIT", value, int),
+            proofs_per_day=_number("LEDGER_PROOFS_PER_DAY", value, int),
+            changes_per_day=_number("LEDGER_CHANGES_PER_DAY", value, int),
         )
 
 

@@ -17,7 +17,11 @@ OPEN: Final = {"intended": "shut", "predicted": "shut", "observed": "open", "jud
 
 
 def document(
-    connections: Mapping[tuple[str, str, int], Mapping[str, Any]], *, minute: int = 0, has_policy: bool = True
+    connections: Mapping[tuple[str, str, int], Mapping[str, Any]],
+    *,
+    minute: int = 0,
+    has_policy: bool = True,
+    project: str = "shop",
 ) -> dict[str, Any]:
     """Return a proof: each connection from one place to a port of another, with its state."""
     places = sorted({place for source, target, _ in connections for place in (source, target)})
@@ -48,7 +52,7 @@ def document(
         "schema_version": "2",
         "tool": {"name": "cloison", "version": "0.1.0"},
         "verdict": found._asdict(),
-        "project": {"name": "shop", "services": [], "networks": []},
+        "project": {"name": project, "services": [], "networks": []},
         "machine": {"name": "vm", "kernel": "Linux 6.1"},
         "engine": {
             "name": "docker",

@@ -30,6 +30,8 @@ class AuditEvent(StrEnum):
     ROLE = "changed standing"  # stored so since the first release; the page shows "changed role"
     READABLE_PROJECTS = "changed readable projects"
     PROJECT = "added project"
+    PROOF_REMOVAL = "removed proof"
+    PROJECT_REMOVAL = "removed project"
     TOKEN = "made token"  # noqa: S105 - an event
     FIRST_USE = "used token for the first time"
     REVOCATION = "revoked token"

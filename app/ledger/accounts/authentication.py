@@ -50,6 +50,7 @@ def _from_token(given: str) -> Principal | None:
         is_user=False,
         reads=project if token.may_read else frozenset(),
         writes=project if token.may_write else frozenset(),
+        token_id=token.id,
     )
 
 

@@ -1,21 +1,28 @@
 """Adds a proof to a project: the document, its row, and the changed intervals of connections.
 
-Rule: one transaction, with the project's row locked, so that proofs of one project are added one after the other.
+Rules:
+- One transaction, with the project's row locked, so that proofs of one project are added one after the other.
+- What a large proof changes is computed before the lock is taken, and used only if the adjacent proofs are still the
+  same: other clients of the project wait for the statements alone.
+- A proof has its place by the earlier of its start and its arrival: no clock that is ahead makes a proof the last one.
 """
 
 import json
+import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy import Connection, text
 
 from cloison_view.connections import Key, ProofConnection
-from ledger.archive import intervals
+from ledger.archive import interval_rows, intervals, staged_intervals
+from ledger.archive import quota as archive_quota
 from ledger.archive import validate as archive_validate
-from ledger.archive.intervals import ConnectionState, IntervalChange, IntervalStep, StatesByKey
+from ledger.archive.intervals import ConnectionState, IntervalChange, StatesByKey
+from ledger.archive.quota import Quota
 from ledger.archive.validate import Document
 from ledger.notifications import record as notifications
 
@@ -31,29 +38,25 @@ SELECT_ADJACENT: Final = {
 }
 INSERT_PROOF: Final = text(
     "INSERT INTO proof (project_id, digest, word, exit_code, started, received, duration_ms, tool, engine, machine,"
-    " totals, state, repeats, changes) VALUES (:project, :digest, :word, :exit_code, :started, :received, :duration_ms,"
-    " :tool, :engine, :machine, :totals, :state, :repeats, :changes)"
+    " compose_project, totals, state, repeats, changes) VALUES (:project, :digest, :word, :exit_code, :started,"
+    " :received, :duration_ms, :tool, :engine, :machine, :compose_project, :totals, :state, :repeats, :changes)"
 )
-INSERT_INTERVAL: Final = text(
-    "INSERT INTO spell (door_id, intended, predicted, observed, judgement, drift, since, since_proof, until,"
-    " until_proof) VALUES (:connection_id, :intended, :predicted, :observed, :judgement, :drift, :since, :since_proof,"
-    " :until, :until_proof)"
-)
-COPY_REMAINDER: Final = text(
-    "INSERT INTO spell (door_id, intended, predicted, observed, judgement, drift, since, since_proof, until,"
-    " until_proof) SELECT door_id, intended, predicted, observed, judgement, drift, :next, :next_proof, until,"
-    " until_proof FROM spell WHERE id = :id"
-)
-SET_UNTIL: Final = text("UPDATE spell SET until = :now, until_proof = :now_proof WHERE id = :id")
-SET_SINCE: Final = text("UPDATE spell SET since = :now, since_proof = :now_proof WHERE id = :id")
-# The interval that a step changes. Each is at one end of the index `spell_in_order`, so that one row is read.
-NEWEST: Final = "ORDER BY since DESC, since_proof DESC LIMIT 1"
-INTERVAL_CONDITION: Final = {
-    IntervalStep.END_HERE: f"until_proof IS NULL {NEWEST}",
-    IntervalStep.END_EARLIER: f"since <= :now AND until_proof = :next_proof {NEWEST}",
-    IntervalStep.BEGIN_EARLIER: "since = :next AND since_proof = :next_proof",
-    IntervalStep.INTERRUPT: f"since <= :now AND (until IS NULL OR until > :now) {NEWEST}",
-}
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A valid proof, the time at which it arrived, and its bytes as the database stores them."""
+
+    document: Document
+    received: datetime
+    compressed: bytes
+    quota: Quota | None = None
+    """What the token that sent it may add."""
+
+    @property
+    def started(self) -> datetime:
+        """The time that gives the proof its place among the others."""
+        return min(self.document.started, self.received)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +68,67 @@ class AdjacentProof:
     state: bytes
 
 
-def add(connection: Connection, project: int, new: Document, received: datetime, compressed: bytes) -> None:
-    """Add a proof that the project does not have yet."""
-    before = _adjacent(connection, project, new, "before")
-    after = _adjacent(connection, project, new, "after")
-    repeats = before is not None and before.state == new.state
-    found = [] if repeats else _changes(connection, before, new, after)
-    proof = _insert(connection, project, new, received, {"repeats": repeats, "changes": len(found)})
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a proof changes between the two adjacent ones."""
+
+    before: AdjacentProof | None
+    after: AdjacentProof | None
+    repeats: bool
+    changes: list[IntervalChange]
+    next_changes: int
+    """The number of connections that differ between this proof and the next one."""
+    is_staged: bool = False
+    """Whether the changes are in the table of `staged_intervals`."""
+
+
+def plan(connection: Connection, project: int, new: Arrival) -> Plan:
+    """Return what a proof changes."""
+    before, after = _adjacent(connection, project, new, "before"), _adjacent(connection, project, new, "after")
+    if before is not None and before.state == new.document.state:
+        return Plan(before, after, repeats=True, changes=[], next_changes=0)
+    was: StatesByKey = states(load(connection, before.id).connections) if before else {}
+    now = states(new.document.connections)
+    if after is None:
+        return Plan(before, None, repeats=False, changes=list(intervals.changes(was, now)), next_changes=0)
+    then = states(load(connection, after.id).connections)
+    changed = list(intervals.changes_between(was, now, then))
+    next_changes = sum(1 for _ in intervals.changes(now, then))
+    return Plan(before, after, repeats=False, changes=changed, next_changes=next_changes)
+
+
+def is_current(connection: Connection, project: int, new: Arrival, planned: Plan) -> bool:
+    """Return whether the adjacent proofs are those of the plan; the project is locked."""
+    return (planned.before, planned.after) == tuple(
+        _adjacent(connection, project, new, side) for side in ("before", "after")
+    )
+
+
+def add(connection: Connection, project: int, new: Arrival, planned: Plan) -> None:
+    """Add a proof that the project does not have yet, as planned; the project is locked."""
+    if new.quota is not None:
+        archive_quota.spend(connection, new.quota, len(planned.changes), new.received)
+    proof = _insert(connection, project, new, planned)
     connection.execute(
         text("INSERT INTO document (proof_id, body, size) VALUES (:proof, :body, :size)"),
-        {"proof": proof, "body": compressed, "size": len(new.body)},
+        {"proof": proof, "body": new.compressed, "size": len(new.document.body)},
     )
-    if found:
-        ids = _ensure_door_ids(connection, project, (change.key for change in found))
+    after = planned.after
+    if planned.changes:
         times = {"now": new.started, "now_proof": proof}
         times |= {"next": after and after.started, "next_proof": after and after.id}
-        _apply_changes(connection, found, ids, times)
-    if after is not None and not repeats:
-        _update_next_proof(connection, new, after)
+        if planned.is_staged:
+            staged_intervals.apply(connection, planned.changes, times)
+        else:
+            ids = interval_rows.connection_ids(connection, project, (change.key for change in planned.changes))
+            interval_rows.apply(connection, planned.changes, ids, times)
+    if after is not None and not planned.repeats:
+        connection.execute(
+            text("UPDATE proof SET repeats = :repeats, changes = :changes WHERE id = :id"),
+            {"id": after.id, "repeats": after.state == new.document.state, "changes": planned.next_changes},
+        )
     update_project_summary(connection, project, added=1)
-    notifications.record_proof(connection, project, new, received)
+    notifications.record_proof(connection, project, new.document, new.received)
 
 
 def pack(body: bytes) -> bytes:
@@ -97,12 +141,43 @@ def unpack(compressed: bytes) -> bytes:
     return zlib.decompress(compressed)
 
 
+def digest_bytes(digest: str) -> bytes:
+    """Return the bytes of a digest in hexadecimal; no bytes, which match no proof, when it is not valid."""
+    return bytes.fromhex(digest) if re.fullmatch(r"[0-9a-f]{64}", digest) else b""
+
+
 def load(connection: Connection, proof: int) -> Document:
     """Return the document of a proof by the proof's id."""
     compressed: bytes = connection.execute(
         text("SELECT body FROM document WHERE proof_id = :id"), {"id": proof}
     ).scalar_one()
+    return trusted(compressed)
+
+
+def trusted(compressed: bytes) -> Document:
+    """Return a document of the database, which was validated when it was stored."""
     return archive_validate.trusted_document(unpack(compressed))
+
+
+def states(found: Iterable[ProofConnection]) -> dict[Key, ConnectionState]:
+    """Return the states of connections."""
+    return {item.key: item.state for item in found}
+
+
+def columns(document: Document) -> dict[str, Any]:
+    """Return the columns of a proof's row that follow from its document alone."""
+    content = document.proof
+    return {
+        "word": content["verdict"]["word"],
+        "exit_code": content["verdict"]["exit_code"],
+        "duration_ms": content["duration_ms"],
+        "tool": f"{content['tool']['name']} {content['tool']['version']}"[:255],
+        "engine": f"{content['engine']['name']} {content['engine']['version']}"[:255],
+        "machine": content["machine"]["name"][:255],
+        "compose_project": content["project"]["name"][:255],
+        "totals": json.dumps({**content["totals"], "flows": len(content["flows"])}, sort_keys=True),
+        "state": document.state,
+    }
 
 
 def update_project_summary(connection: Connection, project: int, *, added: int) -> None:
@@ -126,128 +201,12 @@ def update_project_summary(connection: Connection, project: int, *, added: int) 
     )
 
 
-def _adjacent(connection: Connection, project: int, new: Document, side: str) -> AdjacentProof | None:
+def _adjacent(connection: Connection, project: int, new: Arrival, side: str) -> AdjacentProof | None:
     row = connection.execute(text(SELECT_ADJACENT[side]), {"project": project, "started": new.started}).one_or_none()
     return None if row is None else AdjacentProof(row.id, row.started, row.state)
 
 
-def _states(found: Iterable[ProofConnection]) -> dict[Key, ConnectionState]:
-    return {item.key: item.state for item in found}
-
-
-def _changes(
-    connection: Connection, before: AdjacentProof | None, new: Document, after: AdjacentProof | None
-) -> list[IntervalChange]:
-    was: StatesByKey = _states(load(connection, before.id).connections) if before else {}
-    if after is None:
-        return list(intervals.changes(was, _states(new.connections)))
-    return list(
-        intervals.changes_between(was, _states(new.connections), _states(load(connection, after.id).connections))
-    )
-
-
-def _insert(connection: Connection, project: int, new: Document, received: datetime, place: Mapping[str, Any]) -> int:
-    content = new.proof
-    done = connection.execute(
-        INSERT_PROOF,
-        {
-            "project": project,
-            "digest": new.digest,
-            "word": content["verdict"]["word"],
-            "exit_code": content["verdict"]["exit_code"],
-            "started": new.started,
-            "received": received,
-            "duration_ms": content["duration_ms"],
-            "tool": f"{content['tool']['name']} {content['tool']['version']}"[:255],
-            "engine": f"{content['engine']['name']} {content['engine']['version']}"[:255],
-            "machine": content["machine"]["name"][:255],
-            "totals": json.dumps({**content["totals"], "flows": len(content["flows"])}, sort_keys=True),
-            "state": new.state,
-            **place,
-        },
-    )
-    return int(done.lastrowid)
-
-
-def _ensure_door_ids(connection: Connection, project: int, keys: Iterable[Key]) -> dict[Key, int]:
-    wanted = set(keys)
-    ids = _select_door_ids(connection, project)
-    missing = sorted(wanted - ids.keys())
-    if missing:
-        connection.execute(
-            text(
-                "INSERT INTO door (project_id, source, target, protocol, port)"
-                " VALUES (:project, :source, :target, :protocol, :port)"
-            ),
-            [
-                {"project": project, **dict(zip(("source", "target", "protocol", "port"), key, strict=True))}
-                for key in missing
-            ],
-        )
-        ids = _select_door_ids(connection, project)
-    return ids
-
-
-def _select_door_ids(connection: Connection, project: int) -> dict[Key, int]:
-    rows = connection.execute(
-        text("SELECT id, source, target, protocol, port FROM door WHERE project_id = :project"), {"project": project}
-    )
-    return {(row.source, row.target, row.protocol, row.port): row.id for row in rows}
-
-
-def _apply_changes(
-    connection: Connection, found: list[IntervalChange], ids: Mapping[Key, int], times: Mapping[str, Any]
-) -> None:
-    """Apply the steps. New intervals are inserted last, so that no step finds them."""
-    new: list[dict[str, Any]] = []
-    for change in found:
-        connection_id = ids[change.key]
-        for step in change.steps:
-            if step in INTERVAL_CONDITION:
-                _apply_step(connection, step, {"connection_id": connection_id, **times})
-            else:
-                until = (None, None) if step is IntervalStep.BEGIN_HERE else (times["next"], times["next_proof"])
-                new.append(_interval_row(connection_id, change.state, times, until))
-    if new:
-        connection.execute(INSERT_INTERVAL, new)
-
-
-def _apply_step(connection: Connection, step: IntervalStep, values: dict[str, Any]) -> None:
-    interval = _find_interval(connection, step, values)
-    if step is IntervalStep.INTERRUPT:
-        connection.execute(COPY_REMAINDER, {**values, "id": interval["id"]})
-    connection.execute(SET_SINCE if step is IntervalStep.BEGIN_EARLIER else SET_UNTIL, {**values, "id": interval["id"]})
-
-
-def _find_interval(connection: Connection, step: IntervalStep, values: Mapping[str, Any]) -> RowMapping:
-    found = text(f"SELECT id FROM spell WHERE door_id = :connection_id AND {INTERVAL_CONDITION[step]}")  # noqa: S608 - constants alone
-    return connection.execute(found, values).mappings().one()
-
-
-def _interval_row(
-    connection_id: int, state: ConnectionState | None, times: Mapping[str, Any], until: tuple[Any, Any]
-) -> dict[str, Any]:
-    if state is None:
-        raise ValueError("an interval needs a state")
-    intended, predicted, observed, judgement, drift = state
-    return {
-        "connection_id": connection_id,
-        "intended": intended,
-        "predicted": predicted,
-        "observed": observed,
-        "judgement": judgement,
-        "drift": drift,
-        "since": times["now"],
-        "since_proof": times["now_proof"],
-        "until": until[0],
-        "until_proof": until[1],
-    }
-
-
-def _update_next_proof(connection: Connection, new: Document, after: AdjacentProof) -> None:
-    """Compare the next proof with the new one, which now precedes it."""
-    changed = list(intervals.changes(_states(new.connections), _states(load(connection, after.id).connections)))
-    connection.execute(
-        text("UPDATE proof SET repeats = :repeats, changes = :changes WHERE id = :id"),
-        {"id": after.id, "repeats": after.state == new.state, "changes": len(changed)},
-    )
+def _insert(connection: Connection, project: int, new: Arrival, planned: Plan) -> int:
+    given = {"project": project, "digest": new.document.digest, "started": new.started, "received": new.received}
+    place = {"repeats": planned.repeats, "changes": len(planned.changes)}
+    return int(connection.execute(INSERT_PROOF, columns(new.document) | given | place).lastrowid)

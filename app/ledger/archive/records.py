@@ -13,11 +13,14 @@ class ProofRecord:
     word: str
     exit_code: int
     started: datetime
+    """The earlier of the document's start and its arrival."""
     received: datetime
     duration_ms: int
     tool: str
     engine: str
     machine: str
+    compose_project: str
+    """The name that the document gives to its project; empty for a proof that an older version stored."""
     totals: Mapping[str, int]
     repeats: bool
     """Whether its verdict and connections are those of the previous proof."""

@@ -8,22 +8,31 @@ Rules:
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Row, RowMapping, text
 
+from cloison_view.connections import Key
 from ledger import clock as ledger_clock
 from ledger.archive import insert_proof as archive_insert
+from ledger.archive import interval_rows, staged_intervals
 from ledger.archive import validate as archive_validate
+from ledger.archive.insert_proof import Arrival, Plan
+from ledger.archive.quota import Quota
 from ledger.archive.records import Interval, ProjectRecord, ProofPage, ProofRecord, StoredProof
 from ledger.database import transaction
 
 VERDICTS: Final = {letter: word for word, letter in archive_insert.VERDICT_LETTERS.items()}
+LARGE_FLOWS: Final = 2000  # of a proof that is planned before the project is locked
+PLANS: Final = 3  # tries until a plan is made under the lock
 MAX_ROWS: Final = 500  # rows of one response
 PROOF_COLUMNS: Final = (
     "{0}.id, {0}.digest, {0}.word, {0}.exit_code, {0}.started, {0}.received, {0}.duration_ms, {0}.tool, {0}.engine,"
-    " {0}.machine, {0}.totals, {0}.repeats, {0}.changes"
+    " {0}.machine, {0}.compose_project, {0}.totals, {0}.repeats, {0}.changes"
 )
 SELECT_PROJECT: Final = "SELECT id FROM project WHERE name = :name"
 SELECT_PROJECT_LOCKED: Final = f"{SELECT_PROJECT} FOR UPDATE"
@@ -48,20 +57,41 @@ class Archive:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def save(self, project: str, body: bytes) -> StoredProof:
-        """Store a proof, committed when this returns; InvalidProofError when it is not a valid proof."""
-        new = archive_validate.read(body)
-        compressed = archive_insert.pack(body)
+    def save(self, project: str, body: bytes, *, other_name: bool = False, quota: Quota | None = None) -> StoredProof:
+        """Store a proof, committed when this returns; InvalidProofError when it is not a valid proof of the project.
+
+        With `other_name` the document may give another name to its project; QuotaExceededError with a spent `quota`.
+        """
+        document = archive_validate.read(body)
         received = ledger_clock.now()
+        archive_validate.check_start(document, received)
+        if not other_name:
+            archive_validate.check_project(document, project)
+        new = Arrival(document, received, archive_insert.pack(body), quota)
+        return StoredProof(document.digest.hex(), self._add(project, new))
 
-        def work(connection: Connection) -> bool:
-            number = _project_id(connection, project, lock=True)
-            if _proof_id(connection, number, new.digest) is not None:
-                return False
-            archive_insert.add(connection, number, new, received, compressed)
-            return True
+    def _add(self, project: str, new: Arrival) -> bool:
+        """Add a proof, and return whether it is new."""
+        if len(new.document.proof["flows"]) >= LARGE_FLOWS:
+            for _ in range(PLANS):
+                ahead = self._plan_ahead(project, new)
+                if ahead is None:
+                    return False
+                is_new = transaction(self._engine, partial(_add_staged, project=project, new=new, ahead=ahead))
+                if is_new is not None:
+                    return is_new
+        return transaction(self._engine, partial(_add_locked, project=project, new=new))
 
-        return StoredProof(new.digest.hex(), transaction(self._engine, work))
+    def _plan_ahead(self, project: str, new: Arrival) -> "_Ahead | None":
+        """Return what a large proof changes, with its connections inserted; None when the project has the proof."""
+        with self._engine.connect() as connection:
+            number = _project_id(connection, project)
+            if _proof_id(connection, number, new.document.digest) is not None:
+                return None
+            planned = archive_insert.plan(connection, number, new)
+        keys = [change.key for change in planned.changes]
+        ids = transaction(self._engine, lambda connection: interval_rows.connection_ids(connection, number, keys))
+        return _Ahead(replace(planned, is_staged=True), ids)
 
     def projects(self, names: frozenset[str] | None) -> list[ProjectRecord]:
         """Return the projects with these names, or all for None, sorted by name."""
@@ -112,7 +142,7 @@ class Archive:
     def record(self, project: str, digest: str) -> ProofRecord | None:
         """Return the record of a proof, or None."""
         with self._engine.connect() as connection:
-            number = _proof_id(connection, _project_id(connection, project), _digest_bytes(digest))
+            number = _proof_id(connection, _project_id(connection, project), archive_insert.digest_bytes(digest))
             return None if number is None else _records_by_id(connection, {number})[number]
 
     def body(self, project: str, digest: str) -> bytes | None:
@@ -123,7 +153,7 @@ class Archive:
                     "SELECT d.body FROM proof p JOIN document d ON d.proof_id = p.id"
                     " WHERE p.project_id = :project AND p.digest = :digest"
                 ),
-                {"project": _project_id(connection, project), "digest": _digest_bytes(digest)},
+                {"project": _project_id(connection, project), "digest": archive_insert.digest_bytes(digest)},
             ).one_or_none()
         return None if row is None else archive_insert.unpack(row.body)
 
@@ -133,7 +163,7 @@ class Archive:
             number = _project_id(connection, project)
             row = connection.execute(
                 text("SELECT id, started FROM proof WHERE project_id = :project AND digest = :digest"),
-                {"project": number, "digest": _digest_bytes(digest)},
+                {"project": number, "digest": archive_insert.digest_bytes(digest)},
             ).one_or_none()
             if row is None:
                 return None, None
@@ -190,6 +220,36 @@ class Archive:
         return row.name, records.get(row.last_proof)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """What was found out about a large proof before the project is locked."""
+
+    planned: Plan
+    ids: Mapping[Key, int]
+
+
+def _add_locked(connection: Connection, *, project: str, new: Arrival) -> bool:
+    """Add a proof and return whether it is new."""
+    number = _project_id(connection, project, lock=True)
+    if _proof_id(connection, number, new.document.digest) is not None:
+        return False
+    archive_insert.add(connection, number, new, archive_insert.plan(connection, number, new))
+    return True
+
+
+def _add_staged(connection: Connection, *, project: str, new: Arrival, ahead: _Ahead) -> bool | None:
+    """Add a proof as planned and return whether it is new; None when the plan is out of date."""
+    staged_intervals.stage(connection, ahead.planned.changes, ahead.ids)
+    number = _project_id(connection, project, lock=True)
+    is_new: bool | None = _proof_id(connection, number, new.document.digest) is None
+    if is_new and not archive_insert.is_current(connection, number, new, ahead.planned):
+        is_new = None
+    if is_new:
+        archive_insert.add(connection, number, new, ahead.planned)
+    staged_intervals.drop(connection)
+    return is_new
+
+
 BEFORE: Final = (
     "SELECT digest FROM proof WHERE project_id = :project AND (started < :started OR started = :started AND id < :id)"
     " ORDER BY started DESC, id DESC LIMIT 1"
@@ -213,11 +273,6 @@ def _proof_id(connection: Connection, project: int, digest: bytes) -> int | None
         {"project": project, "digest": digest},
     )
     return found
-
-
-def _digest_bytes(digest: str) -> bytes:
-    """Return the bytes of a digest in hexadecimal; no bytes, which match no proof, when it is not valid."""
-    return bytes.fromhex(digest) if re.fullmatch(r"[0-9a-f]{64}", digest) else b""
 
 
 def _cursor_condition(cursor: str | None) -> tuple[str, dict[str, Any]]:
@@ -259,6 +314,7 @@ def _proof_record(row: Row[Any]) -> ProofRecord:
         tool=row.tool,
         engine=row.engine,
         machine=row.machine,
+        compose_project=row.compose_project,
         totals=json.loads(row.totals),
         repeats=bool(row.repeats),
         changes=row.changes,

@@ -10,7 +10,7 @@ Rules:
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -22,8 +22,10 @@ from cloison_view import verdict
 from cloison_view.connections import ProofConnection, connections
 
 PROOF_SCHEMA: Final = jsonschema_rs.validator_for(
-    msgspec.json.decode((Path(__file__).parent / "proof.schema.json").read_bytes())
+    msgspec.json.decode((Path(__file__).parent / "proof.schema.json").read_bytes()),
+    mask="The value",  # a message with a long value in it would not reach its point
 )
+CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)
 MAX_MESSAGE: Final = 300  # characters of a library's message
 NOT_CANONICAL: Final = (
@@ -34,6 +36,21 @@ NOT_CANONICAL: Final = (
 
 class InvalidProofError(Exception):
     """The bytes are not a valid proof; the message says what is wrong, and where."""
+
+    reason = "invalid"
+    """The word for programs."""
+
+
+class FutureProofError(InvalidProofError):
+    """The proof started later than the ledger's clock says: one of the two clocks is wrong."""
+
+    reason = "future"
+
+
+class OtherProjectError(InvalidProofError):
+    """The proof is one of another Compose project."""
+
+    reason = "project"
 
 
 @dataclass(frozen=True)
@@ -85,6 +102,15 @@ def read(body: bytes) -> Document:
     return document
 
 
+def check_start(document: Document, now: datetime) -> None:
+    """Raise FutureProofError for a proof that started more than CLOCK_TOLERANCE after `now`."""
+    if document.started > now + CLOCK_TOLERANCE:
+        raise FutureProofError(
+            f"started: {document.proof['started']} is ahead of the ledger's clock, which says"
+            f" {now.isoformat(timespec='seconds')}Z: set the clock of the machine that made the proof."
+        )
+
+
 def trusted_document(body: bytes) -> Document:
     """Return a document that was validated when it was stored."""
     return Document(body, msgspec.json.decode(body))
@@ -102,15 +128,31 @@ def _check_schema(proof: Any) -> None:
         PROOF_SCHEMA.validate(proof)
     except jsonschema_rs.ValidationError as error:
         where = "/".join(str(step) for step in error.instance_path) or "the document"
+        if where == "started" and isinstance(proof["started"], str):
+            raise InvalidProofError(_not_canonical_time(proof["started"])) from error
         raise InvalidProofError(f"{where}: {error.message[:MAX_MESSAGE]}.") from error
     except ValueError as error:  # a number that JSON allows and no decoder must support
         raise InvalidProofError(f"the document: {str(error)[:MAX_MESSAGE]}.") from error
 
 
+def check_project(document: Document, project: str) -> None:
+    """Raise OtherProjectError for a proof of another Compose project than the ledger's."""
+    name = document.proof["project"]["name"]
+    if name != project:
+        raise OtherProjectError(
+            f"project/name: this is a proof of the Compose project {name[:63]!r}, and the token is one of {project!r}."
+            f" If that is meant, send it with --as {project}."
+        )
+
+
+def _not_canonical_time(text: str) -> str:
+    return f"started: {text[:40]!r} is not written like 2026-01-02T03:04:05.678Z."
+
+
 def _check_consistency(proof: dict[str, Any]) -> None:
     """Raise InvalidProofError for a document that matches the schema but contradicts itself."""
     if not verdict.is_canonical_time(proof["started"]):
-        raise InvalidProofError(f"started: {proof['started'][:40]!r} is not written like 2026-01-02T03:04:05.678Z.")
+        raise InvalidProofError(_not_canonical_time(proof["started"]))
     _parse_time(proof["started"])
     vantages, endpoints = len(proof["vantages"]), len(proof["endpoints"])
     for position, flow in enumerate(proof["flows"]):

@@ -1,5 +1,6 @@
 """The badge of a project: its last verdict and the age, for everybody who has the address."""
 
+from datetime import timedelta
 from typing import Final
 
 from flask import Blueprint, Response, abort, request
@@ -13,6 +14,7 @@ from ledger.views.queries import archive
 
 bp = Blueprint("badge", __name__)
 
+CURRENT: Final = timedelta(days=2)  # an older verdict says nothing about now: a timer may be dead
 MAX_AGE: Final = 60  # seconds; the ages of a badge have this precision
 
 
@@ -24,11 +26,12 @@ def show(key: str) -> ResponseReturnValue:
     if found is None:
         abort(404, "There is no badge at this address.")
     last = found[1]
-    svg = (
-        badge_svg(last.word, time_format.short_age(last.started, http_cache.this_minute()))
-        if last
-        else badge_svg(views_labels.NONE, None)
-    )
+    if last is None:
+        svg = badge_svg(views_labels.NONE, None)
+    else:
+        now = http_cache.this_minute()
+        is_current = time_format.is_current(last.started, now, CURRENT)
+        svg = badge_svg(last.word, time_format.short_age(last.started, now), is_current=is_current)
     response = Response(svg, mimetype="image/svg+xml")
     response.headers["Cache-Control"] = f"public, max-age={MAX_AGE}"
     response.add_etag()

@@ -49,8 +49,15 @@ class _TextBox:
         return self.length + 2 * PADDING
 
 
-def badge_svg(word: str, age: str | None) -> Markup:
-    """Return the badge for a verdict and its age; it contains the word, so that colour is not the only sign."""
+def badge_svg(word: str, age: str | None, *, is_current: bool = True) -> Markup:
+    """Return the badge for a verdict and its age; it contains the word, so that colour is not the only sign.
+
+    A verdict that is not current has the colour of an unproven one, unless its own is a stronger warning.
+    """
+    if not is_current and word != views_labels.BREACHED:
+        colour = COLOURS[views_labels.UNPROVEN]
+    else:
+        colour = COLOURS.get(word, COLOURS[views_labels.UNPROVEN])
     shown = views_labels.verdict_word(word)
     label, text = _TextBox(LABEL), _TextBox(f"{shown} · {age}" if age else shown)
     return FRAME.format(
@@ -60,7 +67,7 @@ def badge_svg(word: str, age: str | None) -> Markup:
         height=HEIGHT,
         left=label.width,
         right=text.width,
-        colour=COLOURS.get(word, COLOURS[views_labels.UNPROVEN]),
+        colour=colour,
         label_x=PADDING,
         label_length=label.length,
         text_x=label.width + PADDING,

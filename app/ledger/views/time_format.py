@@ -69,6 +69,11 @@ def short_age(moment: datetime, now: datetime) -> str:
     return "ahead" if span < CLOCK_SKEW else "now"
 
 
+def is_current(moment: datetime, now: datetime, longest: timedelta) -> bool:
+    """Return whether a time is at most `longest` ago, and not in the future."""
+    return CLOCK_SKEW <= utc(now) - utc(moment) <= longest
+
+
 def _in_units(span: timedelta) -> tuple[int, str, str]:
     seconds = int(span.total_seconds())
     reached = [(size, unit, sign) for least, size, unit, sign in UNITS if seconds >= least]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gzip
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,7 +67,7 @@ class LedgerClient:
         """Write a proof to disk and return its delivery; to be called as soon as the proof exists."""
         from cloison.ledger_client import delivery  # imports `requests`: slow, and needed only with a ledger
 
-        queue = spool.spool(self.spool_root, self.ledger.url, proof.project.name)
+        queue = spool.spool(self.spool_root, self.ledger.url, proof.project.name, self.ledger.project)
         queued = None
         try:
             queued = queue.enqueue(canonical(proof))
@@ -87,7 +87,7 @@ def ledger_client(ledger_options: LedgerOptions) -> LedgerClient | None:
         if ledger_options.required:
             raise UsageError("--ledger-required needs a ledger: add --ledger URL, or set CLOISON_LEDGER")
         return None
-    to = ledger(ledger_options.url, ledger_options.token_file, os.environ)
+    to = replace(ledger(ledger_options.url, ledger_options.token_file, os.environ), project=ledger_options.sent_as)
     if to.warning:
         _print_message(to.warning)
     return LedgerClient(to, spool.spool_root(os.environ), ledger_options.required)

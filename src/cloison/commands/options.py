@@ -175,6 +175,8 @@ class LedgerOptions:
     url: str = ""
     token_file: Path | None = None
     required: bool = False
+    sent_as: str = ""
+    """The project of the token, where the proof is one of another Compose project."""
 
 
 ledger_token_file = click.option(
@@ -201,9 +203,18 @@ def ledger_options(function: Callable[..., R]) -> Callable[..., R]:
     )
     @ledger_token_file
     @click.option("--ledger-required", "required", is_flag=True, help="Exit 3 if the ledger did not accept the proof.")
+    @click.option(
+        "--as",
+        "sent_as",
+        envvar="CLOISON_LEDGER_AS",
+        default="",
+        metavar="PROJECT",
+        help="Send the proof to this project of the ledger, although Compose calls it otherwise.  "
+        "[env: CLOISON_LEDGER_AS]",
+    )
     @wraps(function)
-    def wrapper(url: str, token_file: Path | None, required: bool, **others: Any) -> R:  # noqa: FBT001  # click passes by name
-        return function(ledger_options=LedgerOptions(url, token_file, required), **others)
+    def wrapper(url: str, token_file: Path | None, required: bool, sent_as: str, **others: Any) -> R:  # noqa: FBT001  # click passes by name
+        return function(ledger_options=LedgerOptions(url, token_file, required, sent_as), **others)
 
     return wrapper
 

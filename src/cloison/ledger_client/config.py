@@ -33,6 +33,8 @@ class Ledger:
     url: str
     token: str = field(repr=False)
     token_source: str
+    project: str = ""
+    """The project of the token, to send proofs that name another Compose project; empty for those that do not."""
 
     @property
     def is_loopback(self) -> bool:

@@ -1,15 +1,19 @@
 """Sends the queued proofs of a project in order, and reports the result in sentences.
 
 Inputs: a ledger and a spool. Output: whether the latest proof was accepted.
-Rules: a proof stays in the spool until the ledger acknowledges it. A proof that the ledger rejects as invalid is moved
-aside, and the next one is sent; every other error would be the same for all proofs, and ends the attempt.
+Rules: a proof stays in the spool until the ledger acknowledges it. No proof holds up those behind it. One that the
+ledger rejects as invalid is moved aside. One from the future waits in a folder of its own. After one at which the
+ledger fails the latest is tried, and the others if that is accepted; after MAX_FAILURES such runs the one is moved
+aside. Every other error would be the same for all proofs, and ends the attempt.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cloison.ledger_client.config import Ledger
@@ -22,14 +26,24 @@ TIME_BUDGET: Final = 60.0
 """Seconds after which a run starts to send no further proof."""
 LOCK_TIMEOUT: Final = 30.0
 """Seconds to wait for another process that is sending."""
+MAX_FAILURES: Final = 5
+"""Runs in which the ledger fails at a proof and accepts another one, until the proof is moved aside."""
+CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+"""How far ahead of its clock a ledger accepts a start."""
 DIGEST_LENGTH: Final = 12
 """Characters of a digest that messages show."""
 ERROR_MESSAGES: Final[Mapping[DeliveryStatus, str]] = {
     DeliveryStatus.RETRY: "{url} did not accept the proof: {why}",
+    DeliveryStatus.FAILED: "{url} did not accept the proof: {why}",
+    DeliveryStatus.FUTURE: "{url} did not accept the proof: {why}",
     DeliveryStatus.REJECTED: "{url} rejected the proof: {why}",
     DeliveryStatus.UNAUTHORIZED: "{url} rejected {token}: {why}. Create a new token",
     DeliveryStatus.NOT_A_LEDGER: "{url} does not look like a ledger: {why}",
 }
+
+
+Failed = list[tuple[QueuedProof, DeliveryResult]]
+"""Proofs at which the ledger failed, with its answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,26 +89,52 @@ class ProofSender:
         return is_accepted
 
     def _send_queued(self, latest: QueuedProof) -> bool:
-        queue = self.spool.queued()
+        queue = self._ordered()
         if latest not in queue:  # the process that held the lock before found it in the spool
-            is_accepted = not self.spool.is_rejected(latest)
-            self.report(
-                f"another cloison process has {'sent' if is_accepted else 'moved aside'} "
-                f"proof {latest.digest[:DIGEST_LENGTH]}"
-            )
-            return is_accepted
-        end, accepted = time.monotonic() + self.limits.time_budget, list[QueuedProof]()
-        for proof in queue[: self.limits.max_proofs]:
-            if time.monotonic() >= end:
-                break
+            return self._report_other_sender(latest)
+        accepted, failed, stopped = self._send_in_order(queue, latest)
+        if accepted:
+            self._count_failures(failed)
+        if stopped:
+            self.report(f"{self._error_message(stopped)}; {self._describe_remaining()}")
+        else:
+            self._report_accepted(accepted, latest)
+        return latest in accepted
+
+    def _ordered(self) -> list[QueuedProof]:
+        """Return the proofs to send: last those at which the ledger alone fails, and those from the future."""
+        due = [proof for proof in self.spool.postponed() if _is_due(proof)]
+        return [*sorted(self.spool.queued(), key=lambda proof: self.spool.failures(proof) > 0), *due]
+
+    def _report_other_sender(self, latest: QueuedProof) -> bool:
+        is_accepted = not (self.spool.is_rejected(latest) or self.spool.is_postponed(latest))
+        self.report(
+            f"another cloison process has {'sent' if is_accepted else 'moved aside'} "
+            f"proof {latest.digest[:DIGEST_LENGTH]}"
+        )
+        return is_accepted
+
+    def _send_in_order(
+        self, queue: list[QueuedProof], latest: QueuedProof
+    ) -> tuple[list[QueuedProof], Failed, DeliveryResult | None]:
+        """Send proofs; return those that were accepted, those that failed, and the result that ended the attempt."""
+        end, accepted, failed = time.monotonic() + self.limits.time_budget, list[QueuedProof](), Failed()
+        remaining = deque(queue[: self.limits.max_proofs])
+        while remaining and time.monotonic() < end:
+            proof = remaining.popleft()
             result = self._send_one(proof)
             if result.status is DeliveryStatus.ACCEPTED:
                 accepted.append(proof)
-            elif result.status is not DeliveryStatus.REJECTED:
-                self.report(f"{self._error_message(result)}; {self._describe_remaining()}")
-                return False
-        self._report_accepted(accepted, latest)
-        return latest in accepted
+            elif result.status is DeliveryStatus.FAILED:
+                failed.append((proof, result))
+                if not accepted and latest not in remaining:  # the ledger fails at the latest one, too
+                    return accepted, failed, result
+                if not accepted:
+                    remaining.remove(latest)
+                    remaining.appendleft(latest)
+            elif result.status not in {DeliveryStatus.REJECTED, DeliveryStatus.FUTURE}:
+                return accepted, failed, result
+        return accepted, failed, None
 
     def _send_one(self, proof: QueuedProof) -> DeliveryResult:
         """Send one proof, then remove it from the spool or move it aside as the ledger answers."""
@@ -107,11 +147,30 @@ class ProofSender:
         if result.status is DeliveryStatus.ACCEPTED:
             self.spool.remove(proof)
         if result.status is DeliveryStatus.REJECTED:
-            path = self.spool.reject(proof, result.why)
+            self._move_aside(proof, "rejected", result.why)
+        if result.status is DeliveryStatus.FUTURE:
+            path = self.spool.postpone(proof)
             self.report(
-                f"{self.ledger.url} rejected proof {proof.digest[:DIGEST_LENGTH]}: {result.why}; it was moved to {path}"
+                f"{self.ledger.url} does not accept proof {proof.digest[:DIGEST_LENGTH]} yet: {result.why}; "
+                f"it waits in {path} until its start has passed"
             )
         return result
+
+    def _count_failures(self, failed: Failed) -> None:
+        """Count the failures of a ledger that accepts others, and move aside what it fails at again and again."""
+        for proof, result in failed:
+            count = self.spool.record_failure(proof)
+            if count >= MAX_FAILURES:
+                self._move_aside(proof, f"failed {count} times at", result.why)
+            else:
+                self.report(
+                    f"{self.ledger.url} did not accept proof {proof.digest[:DIGEST_LENGTH]}, but others: {result.why}; "
+                    f"it stays in {self.spool.folder}"
+                )
+
+    def _move_aside(self, proof: QueuedProof, verb: str, why: str) -> None:
+        path = self.spool.reject(proof, why)
+        self.report(f"{self.ledger.url} {verb} proof {proof.digest[:DIGEST_LENGTH]}: {why}; it was moved to {path}")
 
     def _report_accepted(self, accepted: list[QueuedProof], latest: QueuedProof) -> None:
         if latest in accepted:
@@ -133,3 +192,11 @@ class ProofSender:
 
 def _proofs(count: int) -> str:
     return "1 proof" if count == 1 else f"{count} proofs"
+
+
+def _is_due(proof: QueuedProof) -> bool:
+    """Return whether the start of a proof has passed; a damaged one is due, to be moved aside."""
+    try:
+        return proof.started() <= datetime.now(UTC) + CLOCK_TOLERANCE
+    except (ValueError, LookupError, TypeError):
+        return True

@@ -42,7 +42,9 @@ class DeliveryStatus(Enum):
     ACCEPTED = "taken"
     REJECTED = "refused"  # not a valid proof for this ledger, now or later
     UNAUTHORIZED = "locked"  # the token is not valid for this project
-    RETRY = "later"  # the proof may be valid; send it again later
+    FUTURE = "future"  # the proof starts ahead of the ledger's clock
+    FAILED = "failed"  # the ledger failed at this proof; it may accept others
+    RETRY = "later"  # no proof would be accepted now; send it again later
     NOT_A_LEDGER = "strange"  # the server is not a ledger
 
 
@@ -52,15 +54,23 @@ STATUS_BY_HTTP_CODE: Final[Mapping[int, DeliveryStatus]] = {
     400: DeliveryStatus.REJECTED,
     401: DeliveryStatus.UNAUTHORIZED,
     403: DeliveryStatus.UNAUTHORIZED,
-    408: DeliveryStatus.RETRY,
-    413: DeliveryStatus.REJECTED,
+    408: DeliveryStatus.FAILED,
+    413: DeliveryStatus.FAILED,  # REJECTED when the proof is larger than a ledger documents
     422: DeliveryStatus.REJECTED,
     425: DeliveryStatus.RETRY,
     429: DeliveryStatus.RETRY,
 }
-"""Every 5xx status is RETRY, and every other status NOT_A_LEDGER."""
+"""Every 5xx status is FAILED, and every other status NOT_A_LEDGER."""
+STATUS_BY_REASON: Final[Mapping[str, DeliveryStatus]] = {
+    "future": DeliveryStatus.FUTURE,
+    "project": DeliveryStatus.RETRY,  # all proofs of the queue are of one project; another token, or --as, is needed
+}
+"""The reasons of a ledger for status 422; every other one is REJECTED."""
 TOO_LARGE: Final = 413
 """A proxy in front of the ledger sends this status with a page of its own."""
+MAX_COMPRESSED_BYTES: Final = 8 << 20
+MAX_BYTES: Final = 32 << 20
+"""The largest proof that a ledger accepts, compressed and uncompressed: docs/sending.md. Above it 413 means never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,7 @@ def post_proof(ledger: Ledger, digest: str, body: bytes, seconds: float = TOTAL_
     threading.Thread(target=lambda: answers.put(_post(ledger, digest, body, seconds)), daemon=True).start()
     with suppress(queue.Empty):
         return answers.get(timeout=seconds)
-    return DeliveryResult(DeliveryStatus.RETRY, f"it did not answer within {seconds:.0f} s")
+    return DeliveryResult(DeliveryStatus.FAILED, f"it did not answer within {seconds:.0f} s")
 
 
 def _post(ledger: Ledger, digest: str, body: bytes, seconds: float) -> DeliveryResult:
@@ -114,6 +124,7 @@ def _post(ledger: Ledger, digest: str, body: bytes, seconds: float) -> DeliveryR
         with requests.Session() as session:
             response = session.post(
                 f"{ledger.url}{PROOFS_PATH}",
+                params={"as": ledger.project} if ledger.project else None,
                 data=body,
                 headers={"Content-Type": "application/json", "Content-Encoding": "gzip", "Accept": "application/json"},
                 auth=_BearerAuth(ledger.token),
@@ -122,12 +133,21 @@ def _post(ledger: Ledger, digest: str, body: bytes, seconds: float) -> DeliveryR
                 proxies=_proxies(ledger),
                 stream=True,
             )
-            return _read(response, digest)
+            return _read(response, digest, is_too_large=is_too_large(body))
+    except requests.ConnectionError as error:
+        was_aborted = bool(error.args) and isinstance(error.args[0], urllib3.exceptions.ProtocolError)
+        return DeliveryResult(DeliveryStatus.FAILED if was_aborted else DeliveryStatus.RETRY, error_text(error))
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        return DeliveryResult(DeliveryStatus.RETRY, error_text(error))
+        return DeliveryResult(DeliveryStatus.FAILED, error_text(error))
 
 
-def _read(response: requests.Response, digest: str) -> DeliveryResult:
+def is_too_large(body: bytes) -> bool:
+    """Return whether a proof, compressed with gzip, is larger than any that a ledger accepts."""
+    size = int.from_bytes(body[-4:], "little")  # ISIZE of RFC 1952, 2.3.1
+    return len(body) > MAX_COMPRESSED_BYTES or size > MAX_BYTES
+
+
+def _read(response: requests.Response, digest: str, *, is_too_large: bool) -> DeliveryResult:
     payload = _json_object(response)
     if response.is_redirect:
         return DeliveryResult(
@@ -135,7 +155,7 @@ def _read(response: requests.Response, digest: str) -> DeliveryResult:
             f"it redirects to {printable_line(response.headers['Location'])}; is that the ledger's address?",
         )
     is_server_error = response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR  # RFC 9110, 15.6
-    unlisted = DeliveryStatus.RETRY if is_server_error else DeliveryStatus.NOT_A_LEDGER
+    unlisted = DeliveryStatus.FAILED if is_server_error else DeliveryStatus.NOT_A_LEDGER
     status = STATUS_BY_HTTP_CODE.get(response.status_code, unlisted)
     if status is DeliveryStatus.ACCEPTED:
         if payload.get("digest") == digest:
@@ -144,7 +164,11 @@ def _read(response: requests.Response, digest: str) -> DeliveryResult:
             DeliveryStatus.NOT_A_LEDGER,
             f"it answered {response.status_code} and did not return the digest of the proof; is it a ledger?",
         )
-    detail = _detail(payload)
+    detail, reason = _detail(payload), _reason(payload)
+    if response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY:
+        status = STATUS_BY_REASON.get(reason, status)
+    if response.status_code == TOO_LARGE and is_too_large:
+        status = DeliveryStatus.REJECTED
     if status is DeliveryStatus.REJECTED and not detail and response.status_code != TOO_LARGE:
         status = DeliveryStatus.NOT_A_LEDGER  # e.g. a server for HTTPS that got a request in plain HTTP
     return DeliveryResult(
@@ -170,6 +194,12 @@ def _detail(payload: Mapping[str, Any]) -> str:
     error = payload.get("error")
     detail = error.get("detail") if isinstance(error, dict) else None
     return f": {printable_line(detail)}" if isinstance(detail, str) and detail else ""
+
+
+def _reason(payload: Mapping[str, Any]) -> str:
+    error = payload.get("error")
+    reason = error.get("reason") if isinstance(error, dict) else None
+    return reason if isinstance(reason, str) else ""
 
 
 def _retry_after(response: requests.Response) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import gzip
 import hashlib
+import json
 import os
 import re
 import time
@@ -19,6 +20,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -28,6 +30,8 @@ from cloison.errors import UsageError
 FILE_NAME: Final = re.compile(r"(?P<place>[0-9]{12})-(?P<digest>[0-9a-f]{64})\.json\.gz")
 UNFINISHED: Final = ".unfinished"
 REJECTED: Final = "refused"
+FUTURE: Final = "future"
+FAILURES: Final = ".failures"
 LOCK_POLL_INTERVAL: Final = 0.05
 """Seconds between two attempts to take a lock that another process holds."""
 WRITE_LOCK_TIMEOUT: Final = 10.0
@@ -66,13 +70,22 @@ class QueuedProof:
         Raises ValueError when the bytes on the disk are not those that were written, OSError when they cannot be read.
         """
         body = self.path.read_bytes()
+        self._decompressed(body)
+        return body
+
+    def started(self) -> datetime:
+        """Return the start of the proof; ValueError and OSError as for `body`, and when it has none."""
+        document = json.loads(self._decompressed(self.path.read_bytes()))
+        return datetime.fromisoformat(document["started"])
+
+    def _decompressed(self, body: bytes) -> bytes:
         try:
-            digest = hashlib.sha256(gzip.decompress(body)).hexdigest()
+            document = gzip.decompress(body)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise ValueError("the file on disk is damaged") from error
-        if digest != self.digest:
+        if hashlib.sha256(document).hexdigest() != self.digest:
             raise ValueError("the file on disk is damaged")
-        return body
+        return document
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +116,12 @@ class Spool:
 
     def queued(self) -> list[QueuedProof]:
         """Return the proofs in the queue, the next to be sent first."""
-        try:
-            return sorted(QueuedProof(path) for path in self.folder.iterdir() if FILE_NAME.fullmatch(path.name))
-        except FileNotFoundError:
-            return []
+        return _proofs_in(self.folder)
 
     def remove(self, proof: QueuedProof) -> None:
         """Remove a proof that the ledger has accepted."""
         proof.path.unlink(missing_ok=True)
+        _failures_path(proof).unlink(missing_ok=True)
         _fsync_folder(self.folder)
 
     def reject(self, proof: QueuedProof, reason: str) -> Path:
@@ -120,9 +131,42 @@ class Spool:
         _write(rejected / f"{proof.digest}.reason", f"{reason}\n".encode())
         destination = rejected / f"{proof.digest}.json.gz"
         proof.path.replace(destination)
+        _failures_path(proof).unlink(missing_ok=True)
         _fsync_folder(rejected)
         _fsync_folder(self.folder)
         return destination
+
+    def postpone(self, proof: QueuedProof) -> Path:
+        """Move a proof whose start is in the future out of the queue, and return its new path."""
+        postponed = self.folder / FUTURE
+        _make_folder(postponed)
+        destination = postponed / proof.path.name
+        if destination != proof.path:
+            proof.path.replace(destination)
+            _fsync_folder(postponed)
+            _fsync_folder(self.folder)
+        return destination
+
+    def postponed(self) -> list[QueuedProof]:
+        """Return the proofs whose start was in the future when they were sent."""
+        return _proofs_in(self.folder / FUTURE)
+
+    def is_postponed(self, proof: QueuedProof) -> bool:
+        """Whether a proof waits until its start has passed."""
+        return (self.folder / FUTURE / proof.path.name).exists()
+
+    def failures(self, proof: QueuedProof) -> int:
+        """Return in how many runs the ledger failed at a proof and accepted others."""
+        try:
+            return int(_failures_path(proof).read_text(encoding="ascii"))
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def record_failure(self, proof: QueuedProof) -> int:
+        """Count a failure of the ledger at a proof, and return the count."""
+        count = self.failures(proof) + 1
+        _write(_failures_path(proof), f"{count}\n".encode())
+        return count
 
     def is_rejected(self, proof: QueuedProof) -> bool:
         """Whether the ledger rejected a proof."""
@@ -138,10 +182,29 @@ class Spool:
             os.close(descriptor)
 
 
-def spool(folder: Path, url: str, project: str) -> Spool:
-    """Return the queue of a project at the ledger of this address."""
+def spool(folder: Path, url: str, project: str, sent_as: str = "") -> Spool:
+    """Return the queue of a Compose project at the ledger of this address; `sent_as` is the ledger's project.
+
+    Proofs that are sent as ones of another project have a queue of their own, so that no run without `--as` sends them.
+    """
     scheme, host, path, *_ = urlsplit(url)
-    return Spool(folder / quote(f"{scheme}_{host}{path}", safe="") / quote(project, safe="").replace(".", "%2E"))
+    name = _folder_name(project) + (f"@{_folder_name(sent_as)}" if sent_as else "")
+    return Spool(folder / quote(f"{scheme}_{host}{path}", safe="") / name)
+
+
+def _folder_name(project: str) -> str:
+    return quote(project, safe="").replace(".", "%2E")
+
+
+def _proofs_in(folder: Path) -> list[QueuedProof]:
+    try:
+        return sorted(QueuedProof(path) for path in folder.iterdir() if FILE_NAME.fullmatch(path.name))
+    except FileNotFoundError:
+        return []
+
+
+def _failures_path(proof: QueuedProof) -> Path:
+    return proof.path.with_name(f"{proof.path.name}{FAILURES}")
 
 
 def _acquire(descriptor: int, seconds: float) -> bool:

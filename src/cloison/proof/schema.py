@@ -25,10 +25,35 @@ from cloison_view import verdict
 SafeInteger = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 """An integer that every JSON reader represents exactly: https://www.rfc-editor.org/rfc/rfc8785#section-3.2.2.3"""
 Position = SafeInteger
-TotalsKey = Annotated[str, msgspec.Meta(pattern=r"^[a-z]+$")]
-GroupName = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9._-]+$")]
+Port = Annotated[int, msgspec.Meta(ge=0, le=2**16 - 1)]
+ExitCode = Annotated[int, msgspec.Meta(ge=0, le=2**8 - 1)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+
+# Every member has a bound, so that a ledger, which stores some of them in columns, can store every valid document.
+Name = Annotated[str, msgspec.Meta(max_length=255)]
+"""The name of a service, a network, a container or a machine."""
+Word = Annotated[str, msgspec.Meta(max_length=100)]
+"""A version, or a setting of the engine."""
+Text = Annotated[str, msgspec.Meta(max_length=16_384)]
+"""A sentence or a line of the policy."""
+Started = Annotated[
+    str,
+    msgspec.Meta(
+        extra_json_schema={
+            "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T"
+            "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\\.[0-9]{3}Z$"
+        }
+    ),
+]
+"""A time; `verdict.is_canonical_time` checks it, knows the length of a month, too, and has the better sentence."""
+TransportProtocol = Annotated[str, msgspec.Meta(pattern=r"^(sctp|tcp|udp)$")]
+TotalsKey = Annotated[str, msgspec.Meta(pattern=r"^(breach|broken|drift|holds|tolerated|unjudged|unknown)$")]
+GroupName = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9._-]+$", max_length=255)]
 Totals = dict[TotalsKey, SafeInteger]
 """The number of flows of each judgement."""
+MANY: Final = msgspec.Meta(max_length=100_000)
+"""The bound of a list, and of an object with keys of a user."""
+MAX_FLOWS: Final = 1_000_000
 
 
 FLOWS_PER_CHUNK: Final = 1000
@@ -53,22 +78,22 @@ class Verdict(Part, frozen=True):
     """The verdict of the proof; `exit_code` is the exit code of `cloison prove` without `--strict`."""
 
     word: Literal["proven", "drawn", "breached", "unproven"]
-    exit_code: SafeInteger
+    exit_code: ExitCode
 
 
 class Tool(Part, frozen=True):
     """The tool that created the document."""
 
-    name: str
-    version: str
+    name: Word
+    version: Word
 
 
 class NetworkPart(Part, frozen=True):
     """A network: `key` is its key in the file, empty when the file does not have it."""
 
-    name: str
-    key: str
-    driver: str
+    name: Name
+    key: Name
+    driver: Name
     internal: bool
     external: bool
 
@@ -76,46 +101,46 @@ class NetworkPart(Part, frozen=True):
 class ServicePart(Part, frozen=True):
     """A service of the file, with the engine names of its networks."""
 
-    name: str
-    networks: list[str]
-    replicas: SafeInteger
+    name: Name
+    networks: Annotated[list[Name], MANY]
+    replicas: Count
 
 
 class ProjectPart(Part, frozen=True):
     """The Compose project."""
 
-    name: str
-    services: list[ServicePart]
-    networks: list[NetworkPart]
+    name: Name
+    services: Annotated[list[ServicePart], MANY]
+    networks: Annotated[list[NetworkPart], MANY]
 
 
 class Machine(Part, frozen=True):
     """The host of the engine."""
 
-    name: str
-    kernel: str
+    name: Name
+    kernel: Word
 
 
 class EnginePart(Part, frozen=True):
     """The engine and its settings that predictions used, named as in `model.facts.EngineFacts`."""
 
-    name: str
-    version: str
-    forward_policy: str
-    forward_policy_v6: str
+    name: Word
+    version: Word
+    forward_policy: Word
+    forward_policy_v6: Word
     filters_ipv6: bool
     has_userland_proxy: bool
     guards_addresses: bool
-    firewall: str
+    firewall: Word
     filters_bridges: bool
-    source_check: str
+    source_check: Word
 
 
 class TolerationPart(Part, frozen=True):
     """A toleration as the policy writes it."""
 
-    what: str
-    why: str
+    what: Text
+    why: Text
     keep: bool = False
     """Whether enforcement leaves it open."""
 
@@ -123,9 +148,9 @@ class TolerationPart(Part, frozen=True):
 class PolicyPart(Part, frozen=True):
     """The policy as the file writes it."""
 
-    allow: list[str]
-    tolerate: list[TolerationPart]
-    groups: dict[GroupName, list[str]] = msgspec.field(default_factory=dict)
+    allow: Annotated[list[Text], MANY]
+    tolerate: Annotated[list[TolerationPart], MANY]
+    groups: Annotated[dict[GroupName, Annotated[list[Text], MANY]], MANY] = msgspec.field(default_factory=dict)
 
 
 class VantagePart(Part, frozen=True, omit_defaults=True):
@@ -135,25 +160,25 @@ class VantagePart(Part, frozen=True, omit_defaults=True):
     does not know, absent if there is none. Documents without such a vantage have the same bytes as before.
     """
 
-    place: str
-    container: str
-    positive_control: str
-    negative_control: str
+    place: Name
+    container: Name
+    positive_control: Text
+    negative_control: Text
     origin: Origin = Origin.ENGINE
-    via: str = ""
+    via: Name = ""
 
 
 class EndpointPart(Part, frozen=True):
     """An endpoint. `port` and `service_port` are 0 for a canary, which represents every port without a listener."""
 
-    place: str
-    container: str
+    place: Name
+    container: Name
     kind: EndpointKind
-    protocol: str
-    service_port: SafeInteger
-    network: str
-    address: str
-    port: SafeInteger
+    protocol: TransportProtocol
+    service_port: Port
+    network: Name
+    address: Word
+    port: Port
 
 
 class FlowPart(Part, frozen=True):
@@ -162,33 +187,33 @@ class FlowPart(Part, frozen=True):
     vantage: Position
     endpoint: Position
     intended: Intent
-    intended_by: str
+    intended_by: Text
     predicted: Reach
-    rule: str
+    rule: Text
     observed: Reach
     outcome: Outcome
-    evidence: str
+    evidence: Text
     judgement: Judgement
     cause: Cause | None
     drift: bool
-    reason: str
+    reason: Text
 
 
 class SkippedPart(Part, frozen=True):
     """A subject that was not probed, and the reason."""
 
-    what: str
-    why: str
+    what: Text
+    why: Text
 
 
 class FindingPart(Part, frozen=True):
     """A risk of a container or the engine that an attacker could use; it changes no verdict."""
 
-    what: str
-    where: str
-    sentence: str
-    evidence: str
-    source: str
+    what: Text
+    where: Text
+    sentence: Text
+    evidence: Text
+    source: Text
 
 
 class Coverage(Part, frozen=True):
@@ -196,16 +221,16 @@ class Coverage(Part, frozen=True):
 
     flows: SafeInteger
     unknown: SafeInteger
-    absent: list[str]
-    skipped: list[SkippedPart]
+    absent: Annotated[list[Name], MANY]
+    skipped: Annotated[list[SkippedPart], MANY]
     complete: bool
 
 
 class AdvicePart(Part, frozen=True):
     """What to do about some flows, by their positions. The change was applied to the file, and judged by prediction."""
 
-    sentence: str
-    flows: list[Position]
+    sentence: Text
+    flows: Annotated[list[Position], msgspec.Meta(max_length=MAX_FLOWS)]
 
 
 Transport = Literal["tcp", "udp"]
@@ -215,11 +240,11 @@ Transport = Literal["tcp", "udp"]
 class UsePart(Part, frozen=True):
     """The connections between two places at one port that stood when the proof began; the outside has the port 0."""
 
-    source: str
-    target: str
+    source: Name
+    target: Name
     protocol: Transport
-    port: SafeInteger
-    connections: SafeInteger
+    port: Port
+    connections: Count
 
 
 class Proof(Part, frozen=True):
@@ -231,22 +256,22 @@ class Proof(Part, frozen=True):
     project: ProjectPart
     machine: Machine
     engine: EnginePart
-    started: str
+    started: Started
     duration_ms: SafeInteger
     patience_ms: SafeInteger
     policy: PolicyPart | None
-    vantages: list[VantagePart]
-    endpoints: list[EndpointPart]
-    flows: list[FlowPart]
+    vantages: Annotated[list[VantagePart], MANY]
+    endpoints: Annotated[list[EndpointPart], MANY]
+    flows: Annotated[list[FlowPart], msgspec.Meta(max_length=MAX_FLOWS)]
     totals: Totals
-    findings: list[FindingPart]
+    findings: Annotated[list[FindingPart], MANY]
     coverage: Coverage
-    notes: list[str]
+    notes: Annotated[list[Text], MANY]
     deadline_ms: SafeInteger = 0
     """The longest time of the proof: flows without an answer after it are unknown; 0 in older documents."""
-    advice: list[AdvicePart] = msgspec.field(default_factory=list)
+    advice: Annotated[list[AdvicePart], MANY] = msgspec.field(default_factory=list)
     """About flows that the file decides: breaches by the file, and needed connections that it closes."""
-    in_use: list[UsePart] | None = None
+    in_use: Annotated[list[UsePart], MANY] | None = None
     """The connections of the services that stood when the proof began; None where they were not read."""
 
     def __post_init__(self) -> None:
@@ -259,7 +284,7 @@ class RunContext(Part, frozen=True):
 
     tool: Tool
     machine: Machine
-    started: str
+    started: Started
     duration_ms: SafeInteger
     patience_ms: SafeInteger
     notes: tuple[str, ...] = ()

@@ -150,7 +150,7 @@ class LedgerProject:
     def send(self, body: bytes, **headers: str) -> Answer:
         """Send a proof, or what passes for one."""
         given = {"Authorization": f"Bearer {self.token}", "Content_Type": "application/json"}
-        return self.stack.ask("POST", "/api/v1/proofs", body, **given | headers)
+        return self.stack.ask("POST", f"/api/v1/proofs?as={self.name}", body, **given | headers)
 
     def add(self) -> None:
         """Have one proof more."""

@@ -120,4 +120,4 @@ def test_no_option_takes_a_token() -> None:
     def nothing(ledger_options: LedgerOptions) -> None: ...
 
     names = {name for option in nothing.__click_params__ for name in option.opts}  # type: ignore[attr-defined]
-    assert {"--ledger", "--ledger-token-file", "--ledger-required"} == names
+    assert {"--ledger", "--ledger-token-file", "--ledger-required", "--as"} == names

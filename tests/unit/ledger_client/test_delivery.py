@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from tests.unit.ledger_client.conftest import Sender
 from tests.unit.ledger_client.fake_ledger import TOKEN_VARIABLE, status
 
 from cloison.ledger_client.delivery import ProofSender
+from cloison.ledger_client.spool import spool
 
 ONE, TWO, THREE = b'{"n":1}', b'{"n":2}', b'{"n":3}'
 PAGE = "<html>Welcome to the network of this hotel</html>"
@@ -91,8 +94,6 @@ def test_what_the_ledger_kept_and_could_not_say_is_there_once(
 
 REFUSED = {
     "400": (status(400), "detail of 400"),
-    "413": (status(413), "detail of 413"),
-    "413 of a proxy": (status(413, PAGE), "it answered 413"),
     "422": (status(422), "detail of 422"),
 }
 
@@ -112,6 +113,162 @@ def test_what_is_refused_is_set_aside_and_holds_up_nobody(
     assert reason in (rejected / f"{names(ONE)[0]}.reason").read_text()
     assert reason in sender.said[0]
     assert str(rejected) in sender.said[0]
+
+
+def noise(size: int) -> bytes:
+    """Return a document that cannot be compressed."""
+    return b'"' + random.Random(size).randbytes(size // 2).hex().encode() + b'"'  # noqa: S311 - the same bytes each time
+
+
+def fail_at(bad: bytes, failure: fake_ledger.Misbehaviour) -> fake_ledger.Misbehaviour:
+    """Return a ledger that fails at one proof and stores all others."""
+    (digest,) = names(bad)
+    return lambda handler, sent: (failure if sent == digest else fake_ledger.store)(handler, sent)
+
+
+@pytest.mark.parametrize("content", [None, PAGE], ids=["of the ledger", "of a proxy"])
+@pytest.mark.parametrize("size", [100_000, 1_500_000, 7_000_000])
+def test_413_for_a_proof_within_the_limits_means_later(
+    sender: Sender, server: fake_ledger.Ledger, size: int, content: str | None
+) -> None:
+    server.always = status(413, content)
+    document = noise(size)
+
+    assert not sender.send(document)
+    assert names(document) == sender.queued
+    assert "it answered 413" in sender.said[0]
+    server.always = None
+    assert sender.send(TWO)
+    assert names(document, TWO) == server.stored
+
+
+@pytest.mark.parametrize("document", [noise(17 << 20), b" " * ((32 << 20) + 1)], ids=["compressed", "uncompressed"])
+def test_413_for_a_proof_beyond_the_limits_means_never(
+    sender: Sender, server: fake_ledger.Ledger, document: bytes
+) -> None:
+    server.always = fail_at(document, status(413, PAGE))
+
+    assert not sender.send(document)
+    assert sender.send(TWO)
+    assert [] == sender.queued
+    assert "it was moved to" in sender.said[0]
+
+
+FAILURES = {
+    "500": status(500),
+    "503": status(503),
+    "408": status(408),
+    "413 for a small one": status(413),
+    "no word": fake_ledger.disconnect,
+    "silence": fake_ledger.hang,
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+def test_a_proof_at_which_the_ledger_fails_holds_up_nobody(
+    sender: Sender, server: fake_ledger.Ledger, failure: fake_ledger.Misbehaviour
+) -> None:
+    server.always = fail_at(ONE, failure)
+    sender.limits = replace(sender.limits, seconds=0.5)
+    sender.enqueue(ONE, TWO)
+
+    assert sender.send(THREE)
+    assert {*names(TWO, THREE)} == {*server.stored}
+    assert names(ONE) == sender.queued
+    assert f"did not accept proof {names(ONE)[0][:12]}, but others: it" in sender.said[0].replace(": (", ": it (")
+
+
+def test_many_proofs_at_which_the_ledger_fails_hold_up_nobody(sender: Sender, server: fake_ledger.Ledger) -> None:
+    bad = [b'{"bad":%d}' % number for number in range(5)]
+    server.always = lambda handler, sent: (status(500) if sent in names(*bad) else fake_ledger.store)(handler, sent)
+    sender.enqueue(*bad, ONE, TWO)
+
+    assert sender.send(THREE)
+    assert {*names(ONE, TWO, THREE)} == {*server.stored}
+
+
+def test_a_proof_at_which_the_ledger_fails_again_and_again_is_set_aside_and_told(
+    sender: Sender, server: fake_ledger.Ledger
+) -> None:
+    server.always = fail_at(ONE, status(500))
+    sender.enqueue(ONE)
+    for number in range(4):
+        assert sender.send(b'{"good":%d}' % number)
+        assert names(ONE) == sender.queued
+    server.always = status(500)  # the ledger is away: this run does not count
+    assert not sender.send(TWO)
+    assert names(ONE, TWO) == [*sorted(sender.queued, key=names(ONE, TWO).index)]
+    server.always = fail_at(ONE, status(500))
+
+    assert sender.send(THREE)
+    assert [] == sender.queued
+    rejected = sender.spool.folder / "refused"
+    assert {f"{names(ONE)[0]}.json.gz", f"{names(ONE)[0]}.reason"} == {path.name for path in rejected.iterdir()}
+    assert f"failed 5 times at proof {names(ONE)[0][:12]}: it answered 500" in " ".join(sender.said)
+    assert not [path for path in sender.spool.folder.iterdir() if path.name.endswith(".failures")]
+
+
+def dated(started: str) -> bytes:
+    return json.dumps({"started": started}).encode()
+
+
+FROM_THE_FUTURE = status(422, {"error": {"status": 422, "detail": "started: set the clock", "reason": "future"}})
+
+
+def test_a_proof_from_the_future_waits_and_holds_up_nobody(sender: Sender, server: fake_ledger.Ledger) -> None:
+    far = dated("9998-12-31T00:00:00.000Z")
+    server.always = fail_at(far, FROM_THE_FUTURE)
+
+    assert not sender.send(far)
+    assert "does not accept proof" in sender.said[0]
+    assert "started: set the clock" in sender.said[0]
+    assert str(sender.spool.folder / "future") in sender.said[0]
+    assert sender.send(TWO)
+    assert [] == sender.queued
+    assert names(far) == [proof.digest for proof in sender.spool.postponed()]
+    assert names(far, TWO) == server.posted  # not tried before its time
+
+
+def test_a_proof_from_the_future_arrives_when_its_time_has_come(sender: Sender, server: fake_ledger.Ledger) -> None:
+    soon = dated("2026-01-02T03:04:05.678Z")
+    server.always = fail_at(soon, FROM_THE_FUTURE)
+    assert not sender.send(soon)
+    assert sender.send(TWO)
+    assert names(soon) == [proof.digest for proof in sender.spool.postponed()]
+    server.always = None
+
+    assert sender.send(THREE)
+    assert names(TWO, THREE, soon) == server.stored
+    assert [] == sender.spool.postponed()
+
+
+def test_a_postponed_proof_that_the_disk_has_damaged_is_set_aside(sender: Sender, server: fake_ledger.Ledger) -> None:
+    far = dated("9998-12-31T00:00:00.000Z")
+    server.misbehaviours = [FROM_THE_FUTURE]
+    assert not sender.send(far)
+    sender.spool.postponed()[0].path.write_bytes(b"?")
+
+    assert sender.send(THREE)
+    assert names(THREE) == server.stored
+    assert [] == sender.spool.postponed()
+    assert f"rejected proof {names(far)[0][:12]}: the file on disk is damaged" in sender.said[1]
+
+
+def test_a_proof_of_another_project_waits_for_the_right_token(sender: Sender, server: fake_ledger.Ledger) -> None:
+    server.always = status(422, {"error": {"detail": "project/name: send it with --as shop", "reason": "project"}})
+
+    assert not sender.send(ONE)
+    assert names(ONE) == sender.queued
+    assert "send it with --as shop" in sender.said[0]
+
+
+def test_a_proof_is_sent_as_one_of_another_project(sender: Sender, server: fake_ledger.Ledger, tmp_path: Path) -> None:
+    sender.ledger = replace(sender.ledger, project="shop 2")
+    assert sender.send(ONE)
+
+    assert "/api/v1/proofs?as=shop+2" == server.headers[0]["path"]
+    queues = [("shop", ""), ("shop", "shop"), ("shop", "blog"), ("shop@blog", "")]
+    assert 4 == len({spool(tmp_path, server.url, project, sent_as).folder for project, sent_as in queues})
 
 
 def test_a_refused_latest_proof_has_not_arrived(sender: Sender, server: fake_ledger.Ledger) -> None:
@@ -158,7 +315,9 @@ def test_nothing_is_tried_further_when_the_ledger_is_away(sender: Sender, server
     sender.enqueue(ONE, TWO)
     sender.send(THREE)
 
-    assert names(ONE) == server.posted
+    assert names(ONE, THREE) == server.posted
+    assert names(ONE, TWO, THREE) == sender.queued
+    assert 1 == len(sender.said)
 
 
 def test_one_run_sends_so_many_and_the_next_ones_the_rest(sender: Sender, server: fake_ledger.Ledger) -> None:

@@ -27,7 +27,7 @@ WORLDS = {
 PROOF, PLAIN = STACK.with_policy().proof(), STACK.proof()
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 WHOLE = st.integers(0, 2**53 - 1)
-WORD = st.from_regex(r"[a-z]+", fullmatch=True)
+WORD = st.sampled_from(["breach", "broken", "drift", "holds", "tolerated", "unjudged", "unknown"])
 
 
 @pytest.mark.parametrize(("deployment", "said"), WORLDS.values(), ids=WORLDS)

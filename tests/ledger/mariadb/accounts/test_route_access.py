@@ -99,6 +99,26 @@ ROUTES: Final = (
     Route("POST", "/account", people(422), form={"password": "wrong", "new": "", "again": ""}),
     Route("GET", "/admin/projects", administrators(200)),
     Route("POST", "/admin/projects", administrators(303), form={"name": "another"}),
+    Route("GET", "/admin/projects/<project>/remove", administrators(200), "/admin/projects/ours/remove"),
+    Route(
+        "POST",
+        "/admin/projects/<project>/remove",
+        administrators(303),
+        "/admin/projects/theirs/remove",
+        form={"name": "theirs"},
+    ),
+    Route(
+        "GET",
+        f"/admin/projects/<project>/proofs/{DIGEST}/remove",
+        administrators(200),
+        "/admin/projects/ours/proofs/NEW/remove",
+    ),
+    Route(
+        "POST",
+        f"/admin/projects/<project>/proofs/{DIGEST}/remove",
+        administrators(303),
+        "/admin/projects/ours/proofs/NEW/remove",
+    ),
     Route("GET", "/admin/users", administrators(200)),
     Route("POST", "/admin/users", administrators(200), form={"name": "newcomer"}),
     Route("GET", "/admin/users/<name>", administrators(200), "/admin/users/theo"),
@@ -155,7 +175,10 @@ ROUTES: Final = (
     ),
     Route("GET", "/api/v1/doors", reading_tokens(200)),
     Route(
-        "POST", "/api/v1/proofs", writing_tokens(201), body=body(document({("app", "db", 3306): CLOSED_PORT}, minute=9))
+        "POST",
+        "/api/v1/proofs",
+        writing_tokens(201, other=422),
+        body=body(document({("app", "db", 3306): CLOSED_PORT}, minute=9, project="ours")),
     ),
 )
 
@@ -183,7 +206,8 @@ def kept(world: "SampleLedger") -> dict[str, str]:
     archive = world.app.extensions["archive"]
     observed = {("app", "db", 3306): CLOSED_PORT}
     proofs = {
-        name: archive.save("ours", body(document(observed, minute=n))).digest for n, name in enumerate(("OLD", "NEW"))
+        name: archive.save("ours", body(document(observed, minute=n, project="ours"))).digest
+        for n, name in enumerate(("OLD", "NEW"))
     }
     return proofs | {"KEY": world.do(lambda c: c.scalar(select(PROJECT.c.badge_key).where(PROJECT.c.name == "ours")))}
 

@@ -53,7 +53,8 @@ def test_a_token_gives_access_to_its_project(world: "SampleLedger", program: "Fl
     reads, writes = world.token("ours", "r", may_read=True), world.token("ours", "w", may_write=True)
 
     assert ask(program, f"Bearer {reads}").text == "ours"
-    assert WHO[-1] == Principal("token ours/r", is_user=False, reads=frozenset({"ours"}))
+    number = world.do(lambda c: tokens.of_project(c, "ours"))[-1].id
+    assert WHO[-1] == Principal("token ours/r", is_user=False, reads=frozenset({"ours"}), token_id=number)
     assert ask(program, f"bearer  {writes}", "/writing").text == "ours"
     assert ask(program, f"Bearer {reads}", "/writing").status_code == 403
     assert ask(program, f"Bearer {writes}").status_code == 403

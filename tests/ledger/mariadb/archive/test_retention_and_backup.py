@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, insert, inspect, text
 from tests.ledger.sample_proofs import add_project, proof
 
-from ledger.archive import backup, retention
-from ledger.archive.backup import RestoreError
+from ledger.archive import backup, restore, retention
+from ledger.archive.restore import RestoreError
 from ledger.archive.store import Archive
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def test_a_backup_made_while_proofs_arrive_restores_one_moment(
         saved = {name.partition("-")[2].removesuffix(".json") for name in tar.getnames() if name.startswith("proofs/")}
     everything = set(digests(archive))
     emptied()  # type: ignore[operator]
-    restored = backup.read(engine, io.BytesIO(stream.getvalue()))
+    restored = restore.read(engine, io.BytesIO(stream.getvalue()))
 
     assert row_counts == restored
     assert len(saved) == row_counts["proof"] >= 30
@@ -139,7 +139,7 @@ def test_a_backup_made_while_proofs_arrive_restores_one_moment(
     # What is there is what one gets who keeps the same proofs from the start.
     add_project(engine, "again")
     for digest in reversed(digests(archive)):
-        archive.save("again", archive.body("shop", digest) or b"")
+        archive.save("again", archive.body("shop", digest) or b"", other_name=True)
     assert archive.intervals("shop") == archive.intervals("again")
     assert archive.save("shop", proof(5000, app="open")).is_new
 
@@ -149,7 +149,7 @@ def test_a_ledger_with_data_is_not_restored_into(archive: Archive, engine: Engin
     backup.write(engine, stream)
 
     with pytest.raises(RestoreError, match="project"):
-        backup.read(engine, io.BytesIO(stream.getvalue()))
+        restore.read(engine, io.BytesIO(stream.getvalue()))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_damaged_backup_changes_nothing(archive: Archive, engine: Engine, empt
     emptied()  # type: ignore[operator]
 
     with pytest.raises(RestoreError):
-        backup.read(engine, io.BytesIO(damaged(stream.getvalue(), damage)))
+        restore.read(engine, io.BytesIO(damaged(stream.getvalue(), damage)))
     assert [] == archive.projects(None)
 
 
@@ -200,7 +200,7 @@ def touched(damage: str, name: str, content: bytes) -> tuple[str, bytes]:
         return f"{name.partition('-')[0]}-{hashlib.sha256(content).hexdigest()}.json", content
     if damage == "revision" and name == "ledger.json":
         return name, json.dumps({"form": 1, "revision": "0000"}).encode()
-    gone = {"headless": "ledger.json", "short": "tables/spell/", "endless": "end.json"}.get(damage)
+    gone = {"headless": "ledger.json", "short": "tables/proof/", "endless": "end.json"}.get(damage)
     return ("" if gone and name.startswith(gone) else name), content
 
 
@@ -214,7 +214,7 @@ def test_rows_of_the_first_start_are_replaced(archive: Archive, engine: Engine, 
     emptied()  # type: ignore[operator]
     with engine.begin() as connection:
         connection.execute(FIRST_ACCOUNT, {"name": "admin", "password": "new"})
-    backup.read(engine, io.BytesIO(stream.getvalue()))
+    restore.read(engine, io.BytesIO(stream.getvalue()))
 
     assert kept == digests(archive)
     with engine.connect() as connection:
@@ -231,7 +231,7 @@ def test_a_ledger_with_two_accounts_has_data(engine: Engine, archive: Archive, e
         connection.execute(FIRST_ACCOUNT, [{"name": name, "password": "x"} for name in ("admin", "eve")])
 
     with pytest.raises(RestoreError, match="account"):
-        backup.read(engine, io.BytesIO(stream.getvalue()))
+        restore.read(engine, io.BytesIO(stream.getvalue()))
 
 
 def test_a_key_of_two_columns_is_read_in_pieces(pairs: Table, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,7 +255,7 @@ def test_tables_are_read_in_pieces(
     stream = io.BytesIO()
     backup.write(engine, stream)
     emptied()  # type: ignore[operator]
-    backup.read(engine, io.BytesIO(stream.getvalue()))
+    restore.read(engine, io.BytesIO(stream.getvalue()))
 
     assert intervals == archive.intervals("shop")
     assert 7 == len(digests(archive))

@@ -15,6 +15,9 @@ from tests.ledger import sample_proofs
 from tests.ledger.sample_proofs import proof
 
 from ledger.accounts.errors import InputError as NotAdded
+from ledger.archive import rebuild, store
+from ledger.archive.insert_proof import Arrival
+from ledger.archive.interval_rows import InconsistentIntervalsError
 from ledger.archive.store import Archive
 from ledger.archive.validate import InvalidProofError
 
@@ -58,7 +61,7 @@ def test_two_projects_may_keep_the_same_proof(archive: Archive, engine: Engine) 
     sample_proofs.add_project(engine, "other")
 
     assert archive.save("shop", proof(app="open")).is_new
-    assert archive.save("other", proof(app="open")).is_new
+    assert archive.save("other", proof(app="open"), other_name=True).is_new
 
 
 def test_a_connection_has_an_interval_for_each_state(archive: Archive) -> None:
@@ -82,6 +85,15 @@ def test_intervals_at_a_time_show_open_connections(archive: Archive) -> None:
     assert [["proxy"], ["app", "proxy"], ["app"]] == [could(0), could(1), could(2)]
 
 
+@pytest.fixture(params=["small", "large"])
+def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let every proof be added as a small one, or as a large one is."""
+    if request.param == "large":
+        monkeypatch.setattr(store, "LARGE_FLOWS", 0)
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("size")
 def test_intervals_do_not_depend_on_the_order_of_arrival(archive: Archive, engine: Engine) -> None:
     chance = random.Random(20)  # noqa: S311 - the same stories each time
     for number in range(25):
@@ -94,10 +106,10 @@ def test_intervals_do_not_depend_on_the_order_of_arrival(archive: Archive, engin
         for name in (in_order, shuffled):
             sample_proofs.add_project(engine, name)
         for one in sent:
-            archive.save(in_order, one)
+            archive.save(in_order, one, other_name=True)
         chance.shuffle(sent)
         for one in sent:
-            archive.save(shuffled, one)
+            archive.save(shuffled, one, other_name=True)
 
         assert archive.intervals(in_order) == archive.intervals(shuffled)
         assert [(one.repeats, one.changes) for one in archive.proofs(in_order).records] == [
@@ -180,7 +192,7 @@ def test_a_project_is_made_once(archive: Archive, engine: Engine) -> None:
 
 def test_a_proof_of_an_unknown_project_is_not_stored(archive: Archive) -> None:
     with pytest.raises(LookupError, match="nobody"):
-        archive.save("nobody", proof(app="open"))
+        archive.save("nobody", proof(app="open"), other_name=True)
 
 
 def cut(document: dict[str, object]) -> None:
@@ -245,6 +257,7 @@ def test_bytes_that_are_not_canonical_are_refused(archive: Archive) -> None:
             archive.save("shop", damaged)
 
 
+@pytest.mark.usefixtures("size")
 def test_concurrent_clients_lose_no_proof(archive: Archive) -> None:
     sent = [proof(minute, app="open" if minute % 3 else "shut") for minute in range(24)]
     troubles: list[Exception] = []
@@ -269,6 +282,47 @@ def test_concurrent_clients_lose_no_proof(archive: Archive) -> None:
     ]
     for earlier, later in zip(archive.intervals("shop")[:-1], archive.intervals("shop")[1:], strict=True):
         assert earlier.until == later.since
+
+
+def test_a_large_proof_is_stored_once(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "LARGE_FLOWS", 0)
+
+    assert [True, False] == [archive.save("shop", proof(app="open")).is_new for _ in range(2)]
+
+
+def test_a_large_proof_changes_what_it_must_when_another_arrives_meanwhile(
+    archive: Archive, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "LARGE_FLOWS", 0)
+    other = Archive(engine)
+    archive.save("shop", proof(0, app="open"))
+    meanwhile = iter([proof(1, app="shut"), proof(2, app="open"), proof(3, app="shut")])
+    plan_ahead = archive._plan_ahead  # noqa: SLF001 - another client comes between plan and lock
+
+    def planned_too_early(project: str, new: Arrival) -> object:
+        ahead = plan_ahead(project, new)
+        other.save("shop", next(meanwhile))
+        return ahead
+
+    monkeypatch.setattr(archive, "_plan_ahead", planned_too_early)
+    archive.save("shop", proof(4, app="open"))
+
+    assert ["open", "shut", "open", "shut", "open"] == [one.observed for one in archive.intervals("shop")]
+    assert next(meanwhile, None) is None
+
+
+def test_intervals_that_do_not_follow_from_the_proofs_are_told_and_rebuilt(
+    archive: Archive, engine: Engine, size: str
+) -> None:
+    archive.save("shop", proof(0, app="open"))
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM spell"))
+    with pytest.raises(InconsistentIntervalsError, match="1 connections have 0 intervals"):
+        archive.save("shop", proof(1, app="shut"))
+    assert ["shop"] == rebuild.rebuild_named(engine, None)
+
+    assert archive.save("shop", proof(1, app="shut")).is_new, size
+    assert ["open", "shut"] == [one.observed for one in archive.intervals("shop")]
 
 
 def rows_read(engine: Engine, question: Callable[[], object]) -> int:

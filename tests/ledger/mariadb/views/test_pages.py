@@ -122,7 +122,7 @@ def test_an_invalid_query_is_refused_with_a_sentence(client: FlaskClient, query:
 def test_projects_that_need_action_come_first(root: FlaskClient, archive: Archive, engine: Engine) -> None:
     for name, scene in {"a-holds": "tolerated", "b-open": "breach", "c-unsure": "unknown"}.items():
         add_project(engine, name)
-        archive.save(name, proof(scene, datetime.now(UTC)))
+        archive.save(name, proof(scene, datetime.now(UTC)), other_name=True)
 
     assert ["b-open", "shop", "c-unsure", "new", "secret", "a-holds"] == re.findall(
         r'<h2><a href="/projects/([^"]+)"', root.get("/projects").text
@@ -131,7 +131,7 @@ def test_projects_that_need_action_come_first(root: FlaskClient, archive: Archiv
 
 def test_no_verdict_but_proven_is_called_proven(world: SampleLedger, archive: Archive, engine: Engine) -> None:
     add_project(engine, "unsure")
-    archive.save("unsure", proof("unknown", datetime.now(UTC)))
+    archive.save("unsure", proof("unknown", datetime.now(UTC)), other_name=True)
     world.add("eve", "unsure")
     client = world.browser_of("eve").client
     badge = client.get(f"/badge/{archive.projects(frozenset({'unsure'}))[0].badge_key}.svg").text
@@ -304,3 +304,15 @@ def test_files_are_kept_for_good_under_their_edition_and_no_other(client: FlaskC
     for path, is_kept in {address[1]: True, "/static/ledger.css?edition=of-yesterday": False}.items():
         with client.get(path) as answer:
             assert is_kept is ("immutable" in answer.headers["Cache-Control"])
+
+
+def test_a_proof_of_another_project_says_so_on_its_pages(root: FlaskClient, archive: Archive, engine: Engine) -> None:
+    add_project(engine, "mixed")
+    kept = archive.save("mixed", proof("unknown", datetime.now(UTC)), other_name=True)
+    own = archive.projects(frozenset({"shop"}))[0].last
+    assert own is not None
+
+    for page in ("/projects/mixed", f"/projects/mixed/proofs/{kept.digest}"):
+        assert "The document names another Compose project: <b>shop</b>" in root.get(page).text
+    for page in ("/projects/shop", f"/projects/shop/proofs/{own.digest}"):
+        assert "names another Compose project" not in root.get(page).text

@@ -85,6 +85,14 @@ def test_a_badge_says_its_word(word: str) -> None:
     assert f"isolation: {word} · 3 h" == root.attrib["aria-label"]
 
 
+@pytest.mark.parametrize(("word", "shown"), [("proven", "unproven"), ("drawn", "unproven"), ("breached", "breached")])
+def test_a_verdict_that_is_not_current_is_never_green(word: str, shown: str) -> None:
+    svg = badge_svg.badge_svg(word, "18 d", is_current=False)
+
+    assert badge_svg.COLOURS[shown] in svg
+    assert f"isolation: {'as drawn' if word == 'drawn' else word} · 18 d" in svg
+
+
 def luminance(colour: str) -> float:
     channels = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
     linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]

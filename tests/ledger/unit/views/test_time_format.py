@@ -37,3 +37,17 @@ def test_a_moment_of_the_database_is_utc() -> None:
     assert time_format.iso(datetime(2026, 1, 2, 3, 4, 5)) == "2026-01-02T03:04:05Z"  # noqa: DTZ001 - as the database gives it
     assert time_format.clock(NOW) == "24 Nov 2026, 12:00 UTC"
     assert time_format.day(NOW) == "24 Nov 2026"
+
+
+@pytest.mark.parametrize(
+    ("ago", "is_current"),
+    [
+        (timedelta(0), True),
+        (timedelta(days=2), True),
+        (timedelta(days=2, seconds=1), False),
+        (timedelta(minutes=-2), True),
+        (timedelta(minutes=-3), False),
+    ],
+)
+def test_a_verdict_is_current_for_a_while(ago: timedelta, is_current: bool) -> None:
+    assert is_current is time_format.is_current(NOW - ago, NOW, timedelta(days=2))

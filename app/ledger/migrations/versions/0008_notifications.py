@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
-revision = "0004_notifications"
-down_revision = "0003"
+revision = "0008"
+down_revision = "0007"
 
 TIME = mysql.DATETIME(fsp=3)
 NUMBER = mysql.BIGINT(unsigned=True)
