@@ -24,6 +24,7 @@ class AuditEvent(StrEnum):
     LOGIN = "logged in"
     REFUSAL = "login refused"
     LOGOUT = "logged out"
+    SESSION_END = "ended sessions"
     PASSWORD = "changed own password"  # noqa: S105 - an event
     ACCOUNT = "added account"
     RESET = "reset password"

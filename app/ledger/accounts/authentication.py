@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
 from flask import current_app, g, request
 from sqlalchemy import Connection, Engine
@@ -12,8 +13,10 @@ from ledger.accounts import audit, cookies, rate_limit, sessions, tokens
 from ledger.accounts.audit import Actor, AuditEvent
 from ledger.accounts.cookies import Cookie
 from ledger.accounts.tokens import Token
-from ledger.authorization import Principal
+from ledger.authorization import Principal, SetupStep
 from ledger.database import transaction
+
+CHANGE_PASSWORD: Final = SetupStep("account.show", "Choose a password that only you know first: log in with a browser.")
 
 
 def identify() -> Principal | None:
@@ -67,7 +70,13 @@ def _from_session(given: str) -> Principal | None:
     if not sessions.is_recently_used(session, now):
         _write_if_possible(lambda connection: sessions.touch(connection, session, now))
     g.session = session
-    return Principal(session.name, is_user=True, is_administrator=session.is_administrator, reads=session.reads)
+    return Principal(
+        session.name,
+        is_user=True,
+        is_administrator=session.is_administrator,
+        reads=session.reads,
+        setup=CHANGE_PASSWORD if session.must_change_password else None,
+    )
 
 
 def _write_if_possible(work: Callable[[Connection], None]) -> None:

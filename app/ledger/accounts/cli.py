@@ -36,10 +36,10 @@ def first_administrator(connection: Connection, _arguments: Arguments, now: date
     hashed = PASSWORD_HASHER.hash(password)
     known = users.by_name(connection, FIRST_ADMINISTRATOR)
     if known:
-        users.set_password(connection, known.id, hashed)
+        users.set_password(connection, known.id, hashed, must_change_password=True)
         users.set_role(connection, known.id, is_administrator=True, disabled=None)
     else:
-        users.add(connection, FIRST_ADMINISTRATOR, hashed, is_administrator=True, now=now)
+        users.add(connection, FIRST_ADMINISTRATOR, hashed, is_administrator=True, now=now, must_change_password=True)
     audit.write(connection, OPERATOR, AuditEvent.ACCOUNT, f"{FIRST_ADMINISTRATOR}, administrator", now)
     _say(f"created the administrator {FIRST_ADMINISTRATOR}; this password is shown once")
     return password
@@ -49,7 +49,9 @@ def add_user(connection: Connection, arguments: Arguments, now: datetime) -> str
     """Add an account, and print its password."""
     name, password = users.normalize_name(arguments.name), secret_tokens.password()
     hashed = PASSWORD_HASHER.hash(password)
-    number = users.add(connection, name, hashed, is_administrator=arguments.administrator, now=now)
+    number = users.add(
+        connection, name, hashed, is_administrator=arguments.administrator, now=now, must_change_password=True
+    )
     users.set_readable_projects(connection, number, arguments.project)
     role = "administrator" if arguments.administrator else "reader"
     reads = ", ".join(sorted(arguments.project)) or "nothing"
@@ -62,7 +64,7 @@ def reset_password(connection: Connection, arguments: Arguments, now: datetime) 
     """Set a new password, print it, and end every session of the account."""
     account = users.get_account(connection, users.normalize_name(arguments.name))
     password = secret_tokens.password()
-    users.set_password(connection, account.id, PASSWORD_HASHER.hash(password))
+    users.set_password(connection, account.id, PASSWORD_HASHER.hash(password), must_change_password=True)
     rate_limit.reset_account(connection, account.name)
     audit.write(connection, OPERATOR, AuditEvent.RESET, account.name, now)
     _say(f"{account.name} has a new password; it is shown once")

@@ -1,6 +1,6 @@
 """The tables of accounts, as migration 0003 creates them and later ones change them."""
 
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
@@ -10,8 +10,8 @@ TIME: Final = mysql.DATETIME(fsp=3)
 DIGEST: Final = sa.BINARY(32)
 
 
-def browser_secret_table(name: str) -> sa.Table:
-    """Return a table of secrets that browsers have for an account."""
+def browser_secret_table(name: str, *columns: sa.Column[Any]) -> sa.Table:
+    """Return a table of secrets that browsers have for an account, with further columns."""
     return sa.Table(
         name,
         METADATA,
@@ -20,6 +20,7 @@ def browser_secret_table(name: str) -> sa.Table:
         sa.Column("created", TIME),
         sa.Column("last_seen", TIME),
         sa.Column("ends", TIME),
+        *columns,
     )
 
 
@@ -32,6 +33,7 @@ ACCOUNT: Final = sa.Table(
     sa.Column("is_administrator", sa.Boolean),
     sa.Column("created", TIME),
     sa.Column("disabled", TIME),
+    sa.Column("must_change_password", sa.Boolean),
 )
 PROJECT: Final = sa.Table(  # a table of the archive; here for its name
     "project",
@@ -60,7 +62,12 @@ TOKEN: Final = sa.Table(
     sa.Column("last_used", TIME),
     sa.Column("revoked", TIME),
 )
-SESSION: Final = browser_secret_table("session")
+SESSION: Final = browser_secret_table(
+    "session",
+    sa.Column("address", sa.String),
+    sa.Column("browser", sa.String),
+    sa.Column("authenticated", TIME),  # when its user last proved to be the account's owner
+)
 DEVICE: Final = browser_secret_table("device")
 ATTEMPT: Final = sa.Table(
     "attempt",

@@ -1,0 +1,85 @@
+"""The steps of a login: the password is checked, a session starts, and the browser gets its cookies."""
+
+import math
+from typing import Final
+
+from flask import g, redirect, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Connection
+from werkzeug.wrappers import Response
+
+from ledger import clock as ledger_clock
+from ledger.accounts import audit, cookies, rate_limit, sessions, users
+from ledger.accounts.audit import AuditEvent
+from ledger.accounts.authentication import engine
+from ledger.accounts.browser_names import browser_name
+from ledger.accounts.cookies import Cookie
+from ledger.accounts.errors import BusyError, InputError, RateLimitedError
+from ledger.accounts.forms import passwords, query, run_audited
+from ledger.accounts.rate_limit import Bucket
+from ledger.accounts.users import Account
+from ledger.authorization import principal
+from ledger.database import transaction
+
+ANONYMOUS: Final = "nobody"
+
+
+def check_credentials(name: str, password: str, counted: tuple[Bucket, ...], refused: InputError) -> Account:
+    """Return the account if this is its password, else raise `refused`; RateLimitedError when it is too early."""
+    count_attempt(counted)
+    found = query(lambda c: users.by_name(c, name))
+    try:
+        is_right = passwords().matches(found.password if found else None, password)
+    except BusyError:
+        transaction(engine(), lambda c: rate_limit.uncount_attempt(c, counted))
+        raise
+    if found and is_right and not found.disabled:
+        return found
+    who = principal().name if g.get("session") else ANONYMOUS
+    run_audited(AuditEvent.REFUSAL, found.name if found else "a name that no account has", lambda _: None, who=who)
+    raise refused
+
+
+def count_attempt(counted: tuple[Bucket, ...]) -> None:
+    """Count an attempt before it is checked; RateLimitedError when it is too early."""
+    pause = transaction(engine(), lambda c: rate_limit.count_attempt(c, counted, ledger_clock.now()))
+    if pause:
+        raise RateLimitedError(math.ceil(pause))
+
+
+def start_session(account: Account, password: str, counted: tuple[Bucket, ...], next_path: str) -> ResponseReturnValue:
+    """Start a session after the last step of a login, and lead the browser to a page."""
+    fresh = passwords().hashed(password) if passwords().is_outdated(account.password) else None
+    old, now = cookies.received(Cookie.SESSION), ledger_clock.now()
+
+    def work(connection: Connection) -> tuple[str, str]:
+        users.lock_unchanged(connection, account)
+        rate_limit.reset_after_success(connection, counted)
+        sessions.end(connection, old)
+        if fresh:
+            users.rehash(connection, account.id, fresh)
+        for store in (rate_limit, sessions, audit):
+            store.delete_expired(connection, now)
+        return new_session(connection, account.id)
+
+    given = run_audited(AuditEvent.LOGIN, account.name, work, who=account.name)
+    return with_session(redirect(next_path, 303), *given)
+
+
+def new_session(connection: Connection, account: int) -> tuple[str, str]:
+    """Start a session in this browser, and return its secret and a device token."""
+    now = ledger_clock.now()
+    sessions.delete_device_token(connection, cookies.received(Cookie.DEVICE))  # the new token replaces it
+    origin = {
+        "address": rate_limit.address(request.remote_addr),
+        "browser": browser_name(request.headers.get("User-Agent", "")),
+    }
+    return sessions.create(connection, account, now, **origin), sessions.create_device_token(connection, account, now)
+
+
+def with_session(response: Response, session: str, device: str) -> Response:
+    """Give the browser a session and its device token."""
+    cookies.send(response, Cookie.SESSION, session)
+    cookies.send(response, Cookie.DEVICE, device)
+    cookies.expire(response, Cookie.VISITOR)
+    return response
