@@ -31,10 +31,8 @@ def change_password() -> ResponseReturnValue:
     name, old, new = principal().name, request.form.get("password", ""), request.form.get("new", "")
     counted = rate_limit.own_buckets(name)
     try:
-        check_new_password(new, request.form.get("again", ""), name)
+        check_new_password(new, request.form.get("again", ""), name, current=old)
         check_credentials(name, old, counted, InputError("This is not your password.", "password"))
-        if new == old:
-            raise InputError("This is the current password. Choose another one.", "new")
     except InputError as refused:
         return render_page("account.html", refused)
     except RateLimitedError as wait:

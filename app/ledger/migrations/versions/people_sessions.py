@@ -13,17 +13,15 @@ SESSION_COLUMNS = ("address", "browser", "authenticated")
 
 def upgrade() -> None:
     """Add the columns; a repeated run succeeds, because MariaDB commits after each."""
-    text = {"nullable": False, "server_default": ""}
-    # ascii_bin, as the audit log has it: an address is its canonical text.
-    op.add_column("session", sa.Column("address", sa.String(64, collation="ascii_bin"), **text), if_not_exists=True)
-    op.add_column("session", sa.Column("browser", sa.String(64), **text), if_not_exists=True)
-    # NULL in sessions of before: their owner confirms the password at the next administrative change.
-    op.add_column("session", sa.Column("authenticated", TIME), if_not_exists=True)
-    op.add_column(
-        "account",
-        sa.Column("must_change_password", sa.Boolean, nullable=False, server_default=sa.false()),
-        if_not_exists=True,
+    columns = (
+        ("session", sa.Column("address", sa.String(64, collation="ascii_bin"), nullable=False, server_default="")),
+        ("session", sa.Column("browser", sa.String(64), nullable=False, server_default="")),
+        # NULL in sessions of before: their owner confirms the password at the next administrative change.
+        ("session", sa.Column("authenticated", TIME)),
+        ("account", sa.Column("must_change_password", sa.Boolean, nullable=False, server_default=sa.false())),
     )
+    for table, column in columns:
+        op.add_column(table, column, if_not_exists=True)
 
 
 def downgrade() -> None:

@@ -37,9 +37,7 @@ def test_every_form_for_administrators_needs_a_recent_password(world: "SampleLed
     assert all(needs_recent_login(world.app, endpoint) for endpoint in forms)
 
 
-def test_a_stale_session_reads_but_changes_nothing_without_the_password(
-    world: "SampleLedger", stale: "Browser"
-) -> None:
+def test_a_stale_session_reads_and_changes_nothing_without_a_password(world: "SampleLedger", stale: "Browser") -> None:
     assert stale.get("/admin/users").status_code == 200
     answer = stale.send("/admin/users", name="nora", projects=["ours", "theirs"])
 

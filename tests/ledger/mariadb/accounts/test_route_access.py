@@ -21,13 +21,9 @@ if TYPE_CHECKING:
     from tests.ledger.mariadb.accounts.conftest import Browser, SampleLedger
 
 PEOPLE: Final = ("reader", "reader of another", "administrator")
+LOGGED_IN: Final = ("in setup", *PEOPLE)
 TOKENS: Final = ("read token", "write token", "revoked token", "token of another")
-ROLES: Final = (
-    "nobody",
-    *TOKENS,
-    "in setup",
-    *PEOPLE,
-)  # the administrator last: what he does may be seen by the others
+ROLES: Final = ("nobody", *TOKENS, *LOGGED_IN)  # the administrator last: what he does may be seen by the others
 Expected = Mapping[str, int]
 DIGEST: Final = "<string(length=64):digest>"
 
@@ -101,13 +97,13 @@ ROUTES: Final = (
     Route("GET", "/healthz", everybody(200)),
     Route("GET", "/metrics", everybody(200)),  # the proxy lets nobody through to it
     Route("GET", "/readyz", everybody(200)),
-    Route("GET", "/", {**everybody(200), **dict.fromkeys(("in setup", *PEOPLE), 302)}),
-    Route("GET", "/login", {**everybody(200), **dict.fromkeys(("in setup", *PEOPLE), 302)}),
+    Route("GET", "/", {**everybody(200), **dict.fromkeys(LOGGED_IN, 302)}),
+    Route("GET", "/login", {**everybody(200), **dict.fromkeys(LOGGED_IN, 302)}),
     # Who has logged in meanwhile has no login's form any more.
     Route(
         "POST",
         "/login",
-        {**everybody(422), **dict.fromkeys(("in setup", *PEOPLE), 403)},
+        {**everybody(422), **dict.fromkeys(LOGGED_IN, 403)},
         form={"name": "ada", "password": "no"},
     ),
     Route("POST", "/logout", people_in_setup(303)),
