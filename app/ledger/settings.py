@@ -20,7 +20,16 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "LEDGER_WORKERS": "2",  # processes
     "LEDGER_THREADS": "16",  # threads of each process
     "LEDGER_BIND": "0.0.0.0:5000",
+    "LEDGER_REQUIRE_TOTP": "none",  # who must have a second factor: none, administrators or all
     "LEDGER_PROOF_LIMIT": "33554432",  # bytes of one proof, uncompressed; one of sixty services has 7.5 million
+}
+
+REQUIRE_TOTP: Final[Mapping[str, str]] = {
+    "none": "none",
+    "administrators": "administrators",
+    "all": "all",
+    **dict.fromkeys(("0", "no", "false", "off"), "none"),
+    **dict.fromkeys(("1", "yes", "true", "on"), "all"),
 }
 
 
@@ -39,6 +48,7 @@ class Settings:
     workers: int
     threads: int
     bind: str
+    require_totp: str
     proof_limit: int
 
     @classmethod
@@ -57,8 +67,16 @@ class Settings:
             workers=_number("LEDGER_WORKERS", value, int),
             threads=_number("LEDGER_THREADS", value, int),
             bind=value["LEDGER_BIND"],
+            require_totp=_choice("LEDGER_REQUIRE_TOTP", value, REQUIRE_TOTP),
             proof_limit=_number("LEDGER_PROOF_LIMIT", value, int),
         )
+
+
+def _choice(name: str, value: Mapping[str, str], choices: Mapping[str, str]) -> str:
+    found = choices.get(value[name].strip().lower())
+    if found is None:
+        raise SystemExit(f"{name}={value[name]!r}: expected one of {', '.join(sorted(set(choices.values())))}")
+    return found
 
 
 def _number(name: str, value: Mapping[str, str], kind: type[N]) -> N:

@@ -2,7 +2,7 @@
 
 from flask import Flask, g
 
-from ledger.accounts import account_views, admin, admin_tokens, admin_users, forms, login_views
+from ledger.accounts import account_views, admin, admin_tokens, admin_users, forms, login_views, second_factor_views
 from ledger.accounts.authentication import CHANGE_PASSWORD
 from ledger.accounts.passwords import Passwords
 
@@ -10,7 +10,7 @@ from ledger.accounts.passwords import Passwords
 def init_app(app: Flask) -> None:
     """Register the pages and the password hasher; `ledger.authorization` decides about access."""
     app.extensions["passwords"] = app.config.get("PASSWORDS") or Passwords()
-    for bp in (login_views.bp, account_views.bp, admin.bp, admin_users.bp, admin_tokens.bp):
+    for bp in (login_views.bp, account_views.bp, second_factor_views.bp, admin.bp, admin_users.bp, admin_tokens.bp):
         app.register_blueprint(bp)
     app.context_processor(_user_context)
     forms.init_app(app)

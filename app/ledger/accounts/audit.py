@@ -26,7 +26,12 @@ class AuditEvent(StrEnum):
     LOGOUT = "logged out"
     SESSION_END = "ended sessions"
     PASSWORD = "changed own password"  # noqa: S105 - an event
+    FACTOR_ON = "set up second factor"
+    FACTOR_OFF = "removed second factor"
+    RECOVERY = "used a recovery code"
+    RECOVERY_CODES = "made recovery codes"
     ACCOUNT = "added account"
+    UNLOCK = "ended delays"
     RESET = "reset password"
     ROLE = "changed standing"  # stored so since the first release; the page shows "changed role"
     READABLE_PROJECTS = "changed readable projects"

@@ -12,11 +12,16 @@ from ledger import clock as ledger_clock
 from ledger.accounts import audit, cookies, rate_limit, sessions, tokens
 from ledger.accounts.audit import Actor, AuditEvent
 from ledger.accounts.cookies import Cookie
+from ledger.accounts.sessions import Session
 from ledger.accounts.tokens import Token
 from ledger.authorization import Principal, SetupStep
 from ledger.database import transaction
+from ledger.settings import Settings
 
 CHANGE_PASSWORD: Final = SetupStep("account.show", "Choose a password that only you know first: log in with a browser.")
+SET_UP_SECOND_FACTOR: Final = SetupStep(
+    "second_factor.show", "This ledger requires a second factor: log in with a browser and set it up first."
+)
 
 
 def identify() -> Principal | None:
@@ -75,8 +80,22 @@ def _from_session(given: str) -> Principal | None:
         is_user=True,
         is_administrator=session.is_administrator,
         reads=session.reads,
-        setup=CHANGE_PASSWORD if session.must_change_password else None,
+        setup=_setup_step(session),
     )
+
+
+def needs_second_factor(*, is_administrator: bool) -> bool:
+    """Return whether this ledger requires a second factor of a user."""
+    settings: Settings = current_app.config["SETTINGS"]
+    return settings.require_totp == "all" or (settings.require_totp == "administrators" and is_administrator)
+
+
+def _setup_step(session: Session) -> SetupStep | None:
+    """Return the step that the user of a session must do first, or None."""
+    if session.must_change_password:
+        return CHANGE_PASSWORD
+    is_missing = not session.has_second_factor and needs_second_factor(is_administrator=session.is_administrator)
+    return SET_UP_SECOND_FACTOR if is_missing else None
 
 
 def _write_if_possible(work: Callable[[Connection], None]) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine
 
 from ledger import clock as ledger_clock
-from ledger.accounts import audit, projects, rate_limit, secret_tokens, tokens, users
+from ledger.accounts import audit, projects, rate_limit, second_factor, secret_tokens, tokens, users
 from ledger.accounts.audit import Actor, AuditEvent
 from ledger.accounts.errors import InputError
 from ledger.accounts.passwords import PASSWORD_HASHER
@@ -73,6 +73,25 @@ def reset_password(connection: Connection, arguments: Arguments, now: datetime) 
     return password
 
 
+def reset_second_factor(connection: Connection, arguments: Arguments, now: datetime) -> None:
+    """Remove the second factor of an account whose owner has lost it, and end every session of the account."""
+    account = users.get_account(connection, users.normalize_name(arguments.name))
+    if not second_factor.remove(connection, account.id):
+        raise InputError(f"{account.name} has no second factor.")
+    users.end_sessions(connection, account.id)
+    rate_limit.reset_account(connection, account.name)
+    audit.write(connection, OPERATOR, AuditEvent.FACTOR_OFF, account.name, now)
+    _say(f"{account.name} logs in with the password alone until the second factor is set up again")
+
+
+def unlock(connection: Connection, arguments: Arguments, now: datetime) -> None:
+    """End the delays after failed logins of an account."""
+    account = users.get_account(connection, users.normalize_name(arguments.name))
+    rate_limit.reset_account(connection, account.name)
+    audit.write(connection, OPERATOR, AuditEvent.UNLOCK, account.name, now)
+    _say(f"{account.name} can log in without a delay")
+
+
 def add_project(connection: Connection, arguments: Arguments, now: datetime) -> None:
     """Add a project; an existing one stays unchanged."""
     if arguments.name in projects.names(connection):
@@ -120,6 +139,8 @@ VERBS: Final[Mapping[str, Command]] = {
     "first-administrator": first_administrator,
     "add-user": add_user,
     "reset-password": reset_password,
+    "reset-second-factor": reset_second_factor,
+    "unlock": unlock,
     "add-project": add_project,
     "new-token": new_token,
     "revoke-token": revoke_token,
@@ -134,7 +155,7 @@ def add_subcommands(subparsers: "argparse._SubParsersAction[argparse.ArgumentPar
     }
     for name, verb in VERBS.items():
         parser[name].set_defaults(run=_runner(verb))
-    for name in ("add-user", "reset-password", "add-project"):
+    for name in ("add-user", "reset-password", "reset-second-factor", "unlock", "add-project"):
         parser[name].add_argument("name")
     parser["add-user"].add_argument(
         "--administrator", action="store_true", help="may read every project and manage users"

@@ -20,12 +20,14 @@ class Cookie(StrEnum):
 
     SESSION = "session"
     DEVICE = "device"  # a device token from an earlier login
+    LOGIN = "login"  # a login that waits for a code of the second factor
     VISITOR = "visitor"  # before the login; its form is bound to it
 
 
 LIFETIMES: Final[Mapping[Cookie, timedelta | None]] = {
     Cookie.SESSION: SESSION_LIFETIME,
     Cookie.DEVICE: DEVICE_LIFETIME,
+    Cookie.LOGIN: None,
     Cookie.VISITOR: None,  # until the browser is closed
 }
 

@@ -1,15 +1,16 @@
 """The steps of a login: the password is checked, a session starts, and the browser gets its cookies."""
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
-from flask import g, redirect, request
-from flask.typing import ResponseReturnValue
+from flask import g, redirect, request, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from ledger import clock as ledger_clock
-from ledger.accounts import audit, cookies, rate_limit, sessions, users
+from ledger.accounts import audit, cookies, pending_logins, rate_limit, second_factor, sessions, users
 from ledger.accounts.audit import AuditEvent
 from ledger.accounts.authentication import engine
 from ledger.accounts.browser_names import browser_name
@@ -34,10 +35,16 @@ def check_credentials(name: str, password: str, counted: tuple[Bucket, ...], ref
         transaction(engine(), lambda c: rate_limit.uncount_attempt(c, counted))
         raise
     if found and is_right and not found.disabled:
-        return found
-    who = principal().name if g.get("session") else ANONYMOUS
-    run_audited(AuditEvent.REFUSAL, found.name if found else "a name that no account has", lambda _: None, who=who)
+        return _rehashed(found, password)
+    record_refusal(found)
     raise refused
+
+
+def record_refusal(account: Account | None) -> None:
+    """Write a refused login to the audit log."""
+    who = principal().name if g.get("session") else ANONYMOUS
+    about = account.name if account else "a name that no account has"
+    run_audited(AuditEvent.REFUSAL, about, lambda _: None, who=who)
 
 
 def count_attempt(counted: tuple[Bucket, ...]) -> None:
@@ -47,18 +54,36 @@ def count_attempt(counted: tuple[Bucket, ...]) -> None:
         raise RateLimitedError(math.ceil(pause))
 
 
-def start_session(account: Account, password: str, counted: tuple[Bucket, ...], next_path: str) -> ResponseReturnValue:
-    """Start a session after the last step of a login, and lead the browser to a page."""
-    fresh = passwords().hashed(password) if passwords().is_outdated(account.password) else None
+def after_first_step(account: Account, counted: tuple[Bucket, ...], next_path: str) -> Response:
+    """Start a session, or ask for a code if the account has a second factor."""
+    if not query(lambda c: second_factor.is_on(c, account.id)):
+        return start_session(account, counted, next_path)
+
+    def work(connection: Connection) -> str:
+        users.lock_unchanged(connection, account)
+        return pending_logins.create(connection, account.id, ledger_clock.now())
+
+    given = transaction(engine(), work)
+    response = redirect(url_for("second_factor.ask", next=next_path), 303)
+    cookies.send(response, Cookie.LOGIN, given)
+    return response
+
+
+def start_session(
+    account: Account,
+    counted: tuple[Bucket, ...],
+    next_path: str,
+    last_step: Callable[[Connection], None] = lambda _: None,
+) -> Response:
+    """Start a session after the last step of a login, and lead the browser to a page; `last_step` may refuse it."""
     old, now = cookies.received(Cookie.SESSION), ledger_clock.now()
 
     def work(connection: Connection) -> tuple[str, str]:
         users.lock_unchanged(connection, account)
+        last_step(connection)
         rate_limit.reset_after_success(connection, counted)
         sessions.end(connection, old)
-        if fresh:
-            users.rehash(connection, account.id, fresh)
-        for store in (rate_limit, sessions, audit):
+        for store in (rate_limit, sessions, pending_logins, audit):
             store.delete_expired(connection, now)
         return new_session(connection, account.id)
 
@@ -83,3 +108,17 @@ def with_session(response: Response, session: str, device: str) -> Response:
     cookies.send(response, Cookie.DEVICE, device)
     cookies.expire(response, Cookie.VISITOR)
     return response
+
+
+def _rehashed(account: Account, password: str) -> Account:
+    """Return the account with a hash of current parameters, which replaces an outdated one."""
+    if not passwords().is_outdated(account.password):
+        return account
+    fresh = passwords().hashed(password)
+
+    def work(connection: Connection) -> None:
+        users.lock_unchanged(connection, account)
+        users.rehash(connection, account.id, fresh)
+
+    transaction(engine(), work)
+    return replace(account, password=fresh)

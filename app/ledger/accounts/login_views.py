@@ -12,7 +12,7 @@ from ledger.accounts.authentication import identify
 from ledger.accounts.cookies import Cookie
 from ledger.accounts.errors import InputError, RateLimitedError
 from ledger.accounts.forms import field, query, rate_limited, render_page, run_audited
-from ledger.accounts.login_flow import check_credentials, start_session
+from ledger.accounts.login_flow import after_first_step, check_credentials
 from ledger.accounts.safe_redirect import safe_path
 from ledger.authorization import Access, principal, requires
 from ledger.content_negotiation import prefers_json
@@ -56,7 +56,7 @@ def submit_login() -> ResponseReturnValue:
     counted = rate_limit.buckets(name, request.remote_addr, device)
     try:
         account = check_credentials(name, password, counted, InputError(WRONG_CREDENTIALS, "name"))
-        return start_session(account, password, counted, next_path)
+        return after_first_step(account, counted, next_path)
     except InputError as refused:
         return render_page("login.html", refused, next=next_path)
     except RateLimitedError as wait:

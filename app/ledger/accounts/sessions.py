@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from ledger.accounts import secret_tokens
-from ledger.accounts.tables import ACCOUNT, DEVICE, MEMBERSHIP, PROJECT, SESSION
+from ledger.accounts.tables import ACCOUNT, DEVICE, MEMBERSHIP, PROJECT, SECOND_FACTOR, SESSION
 
 IDLE_TIMEOUT: Final = timedelta(hours=8)
 SESSION_LIFETIME: Final = timedelta(days=7)
@@ -33,6 +33,7 @@ class Session:
     last_seen: datetime
     authenticated: datetime | None
     must_change_password: bool
+    has_second_factor: bool
 
     def is_recently_authenticated(self, now: datetime) -> bool:
         """Return whether its user proved to be the account's owner within RECENT."""
@@ -53,12 +54,12 @@ class ListedSession:
 def create(connection: Connection, account: int, now: datetime, *, address: str = "", browser: str = "") -> str:
     """Start a session and return its secret."""
     origin = {"address": address, "browser": browser, "authenticated": now}
-    return _insert(connection, SESSION, account, now, SESSION_LIFETIME, **origin)
+    return insert_browser_secret(connection, SESSION, account, now, SESSION_LIFETIME, **origin)
 
 
 def create_device_token(connection: Connection, account: int, now: datetime) -> str:
     """Create a device token for a browser and return it."""
-    return _insert(connection, DEVICE, account, now, DEVICE_LIFETIME)
+    return insert_browser_secret(connection, DEVICE, account, now, DEVICE_LIFETIME)
 
 
 def find_device(connection: Connection, name: str, given: str | None, now: datetime) -> bytes | None:
@@ -83,11 +84,13 @@ def find(connection: Connection, given: str, now: datetime) -> Session | None:
         ACCOUNT.c.name,
         ACCOUNT.c.is_administrator,
         ACCOUNT.c.must_change_password,
+        SECOND_FACTOR.c.confirmed,
     )
     rows = connection.execute(
         select(*columns, PROJECT.c.name.label("project"))
         .select_from(SESSION)
         .join(ACCOUNT, ACCOUNT.c.id == SESSION.c.account_id)
+        .outerjoin(SECOND_FACTOR, SECOND_FACTOR.c.account_id == ACCOUNT.c.id)
         .outerjoin(MEMBERSHIP, MEMBERSHIP.c.account_id == ACCOUNT.c.id)
         .outerjoin(PROJECT, PROJECT.c.id == MEMBERSHIP.c.project_id)
         .where(SESSION.c.hash == secret_tokens.digest(given), *_is_valid(now), ACCOUNT.c.disabled.is_(None))
@@ -104,6 +107,7 @@ def find(connection: Connection, given: str, now: datetime) -> Session | None:
         first.last_seen,
         first.authenticated,
         bool(first.must_change_password),
+        first.confirmed is not None,
     )
 
 
@@ -174,11 +178,10 @@ def delete_expired(connection: Connection, now: datetime) -> None:
     connection.execute(delete(DEVICE).where(DEVICE.c.ends < now))
 
 
-def _is_valid(now: datetime) -> tuple[Any, Any]:
-    return SESSION.c.ends > now, SESSION.c.last_seen > now - IDLE_TIMEOUT
-
-
-def _insert(connection: Connection, table: Table, account: int, now: datetime, length: timedelta, **more: Any) -> str:
+def insert_browser_secret(
+    connection: Connection, table: Table, account: int, now: datetime, length: timedelta, **more: Any
+) -> str:
+    """Add a row of a table of secrets that browsers have, and return the secret."""
     given = secret_tokens.new()
     values = {
         "hash": secret_tokens.digest(given),
@@ -190,3 +193,7 @@ def _insert(connection: Connection, table: Table, account: int, now: datetime, l
     }
     connection.execute(insert(table).values(values))
     return given
+
+
+def _is_valid(now: datetime) -> tuple[Any, Any]:
+    return SESSION.c.ends > now, SESSION.c.last_seen > now - IDLE_TIMEOUT

@@ -69,6 +69,23 @@ SESSION: Final = browser_secret_table(
     sa.Column("authenticated", TIME),  # when its user last proved to be the account's owner
 )
 DEVICE: Final = browser_secret_table("device")
+PENDING_LOGIN: Final = browser_secret_table("pending_login")
+SECOND_FACTOR: Final = sa.Table(
+    "second_factor",
+    METADATA,
+    sa.Column("account_id", sa.BigInteger, primary_key=True),
+    sa.Column("secret", sa.String),
+    sa.Column("created", TIME),
+    sa.Column("confirmed", TIME),
+    sa.Column("last_step", sa.BigInteger),  # of the last code that was accepted
+)
+RECOVERY_CODE: Final = sa.Table(
+    "recovery_code",
+    METADATA,
+    sa.Column("account_id", sa.BigInteger, primary_key=True),
+    sa.Column("hash", DIGEST, primary_key=True),
+    sa.Column("used", TIME),
+)
 ATTEMPT: Final = sa.Table(
     "attempt",
     METADATA,

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ledger.accounts.errors import InputError
-from ledger.accounts.tables import ACCOUNT, DEVICE, MEMBERSHIP, PROJECT, SESSION
+from ledger.accounts.tables import ACCOUNT, DEVICE, MEMBERSHIP, PENDING_LOGIN, PROJECT, SESSION
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.@-]{0,62}")
 NAME_RULE: Final = (
@@ -150,7 +150,7 @@ def set_readable_projects(connection: Connection, account: int, projects: Collec
 
 def end_sessions(connection: Connection, account: int) -> None:
     """End every session of an account, and forget the browsers that it has logged in from."""
-    for table in (SESSION, DEVICE):
+    for table in (SESSION, DEVICE, PENDING_LOGIN):
         connection.execute(delete(table).where(table.c.account_id == account))
 
 

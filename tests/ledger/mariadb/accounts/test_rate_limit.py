@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import func, select, update
-
 from tests.ledger.mariadb.accounts.conftest import CHOSEN
 
 from ledger import clock as ledger_clock

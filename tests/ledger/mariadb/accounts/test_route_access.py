@@ -109,6 +109,13 @@ ROUTES: Final = (
     Route("POST", "/logout", people_in_setup(303)),
     Route("GET", "/account", people_in_setup(200)),
     Route("POST", "/account", people_in_setup(422), form={"password": "wrong", "new": "", "again": ""}),
+    Route("GET", "/login/code", everybody(303)),  # nobody has done the first step
+    Route("POST", "/login/code", {**everybody(422), **dict.fromkeys(LOGGED_IN, 403)}, form={"code": "000000"}),
+    Route("GET", "/account/second-factor", people_in_setup(200)),
+    Route("POST", "/account/second-factor/begin", people_in_setup(303)),
+    Route("POST", "/account/second-factor/confirm", people_in_setup(422), form={"code": "000000"}),
+    Route("POST", "/account/second-factor/recovery-codes", people(422)),
+    Route("POST", "/account/second-factor/remove", people(303)),
     Route("GET", "/account/sessions", people(200)),
     Route("POST", "/account/sessions/end", people(422), form={"session": "none"}),
     Route("POST", "/account/sessions/end-others", people(303)),
