@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
+from ledger import oidc_settings
+from ledger.oidc_settings import OidcSettings
+
 N = TypeVar("N", int, float)
 
 DEFAULTS: Final[Mapping[str, str]] = {
@@ -22,6 +25,7 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "LEDGER_BIND": "0.0.0.0:5000",
     "LEDGER_REQUIRE_TOTP": "none",  # who must have a second factor: none, administrators or all
     "LEDGER_PROOF_LIMIT": "33554432",  # bytes of one proof, uncompressed; one of sixty services has 7.5 million
+    **oidc_settings.DEFAULTS,
 }
 
 REQUIRE_TOTP: Final[Mapping[str, str]] = {
@@ -50,6 +54,7 @@ class Settings:
     bind: str
     require_totp: str
     proof_limit: int
+    oidc: OidcSettings | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -69,6 +74,7 @@ class Settings:
             bind=value["LEDGER_BIND"],
             require_totp=_choice("LEDGER_REQUIRE_TOTP", value, REQUIRE_TOTP),
             proof_limit=_number("LEDGER_PROOF_LIMIT", value, int),
+            oidc=OidcSettings.from_values(value),
         )
 
 

@@ -1,11 +1,11 @@
 """Pages for every user: one's own password and sessions."""
 
-from flask import Blueprint, g, redirect, request, url_for
+from flask import Blueprint, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
 from ledger import clock as ledger_clock
-from ledger.accounts import cookies, rate_limit, sessions, users
+from ledger.accounts import cookies, identities, rate_limit, sessions, users
 from ledger.accounts.audit import AuditEvent
 from ledger.accounts.cookies import Cookie
 from ledger.accounts.errors import InputError, RateLimitedError
@@ -13,6 +13,7 @@ from ledger.accounts.forms import passwords, query, rate_limited, render_page, r
 from ledger.accounts.login_flow import check_credentials, new_session, with_session
 from ledger.accounts.passwords import check_new_password
 from ledger.authorization import Access, principal, requires
+from ledger.oidc_settings import OidcSettings
 
 bp = Blueprint("account", __name__, url_prefix="/account", template_folder="templates")
 
@@ -20,8 +21,8 @@ bp = Blueprint("account", __name__, url_prefix="/account", template_folder="temp
 @bp.get("")
 @requires(Access.SETUP)
 def show() -> ResponseReturnValue:
-    """Show the form to change one's password."""
-    return render_page("account.html")
+    """Show the form to change one's password, and the link to the OpenID provider."""
+    return render_page("account.html", linked_subject=_linked_subject())
 
 
 @bp.post("")
@@ -34,9 +35,9 @@ def change_password() -> ResponseReturnValue:
         check_new_password(new, request.form.get("again", ""), name, current=old)
         check_credentials(name, old, counted, InputError("This is not your password.", "password"))
     except InputError as refused:
-        return render_page("account.html", refused)
+        return render_page("account.html", refused, linked_subject=_linked_subject())
     except RateLimitedError as wait:
-        return rate_limited(wait, "account.html", "password")
+        return rate_limited(wait, "account.html", "password", linked_subject=_linked_subject())
     hashed, now = passwords().hashed(new), ledger_clock.now()
 
     def work(connection: Connection) -> tuple[str, str]:
@@ -97,6 +98,12 @@ def end_all_sessions() -> ResponseReturnValue:
     for cookie in (Cookie.SESSION, Cookie.DEVICE):
         cookies.expire(response, cookie)
     return response
+
+
+def _linked_subject() -> str | None:
+    """Return the subject at the OpenID provider that one's own account is linked to, or None."""
+    oidc: OidcSettings | None = current_app.config["SETTINGS"].oidc
+    return query(lambda c: identities.subject_of(c, g.session.account, oidc.issuer)) if oidc else None
 
 
 def _show_sessions(refused: InputError | None = None) -> ResponseReturnValue:

@@ -30,6 +30,8 @@ class AuditEvent(StrEnum):
     FACTOR_OFF = "removed second factor"
     RECOVERY = "used a recovery code"
     RECOVERY_CODES = "made recovery codes"
+    LINK = "linked identity"
+    UNLINK = "unlinked identity"
     ACCOUNT = "added account"
     UNLOCK = "ended delays"
     RESET = "reset password"

@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine
 
 from ledger import clock as ledger_clock
-from ledger.accounts import audit, projects, rate_limit, second_factor, secret_tokens, tokens, users
+from ledger.accounts import audit, identities, projects, rate_limit, second_factor, secret_tokens, tokens, users
 from ledger.accounts.audit import Actor, AuditEvent
 from ledger.accounts.errors import InputError
 from ledger.accounts.passwords import PASSWORD_HASHER
@@ -84,6 +84,24 @@ def reset_second_factor(connection: Connection, arguments: Arguments, now: datet
     _say(f"{account.name} logs in with the password alone until the second factor is set up again")
 
 
+def link_identity(connection: Connection, arguments: Arguments, now: datetime) -> None:
+    """Link an account to a subject of the OpenID provider."""
+    account = users.get_account(connection, users.normalize_name(arguments.name))
+    identities.link(connection, account.id, _issuer(), arguments.subject, now)
+    audit.write(connection, OPERATOR, AuditEvent.LINK, account.name, now)
+    _say(f"{account.name} is linked to {arguments.subject}")
+
+
+def unlink_identity(connection: Connection, arguments: Arguments, now: datetime) -> None:
+    """Remove the link of an account to the OpenID provider, and end every session of the account."""
+    account = users.get_account(connection, users.normalize_name(arguments.name))
+    if not identities.unlink(connection, account.id, _issuer()):
+        raise InputError(f"{account.name} is not linked to the OpenID provider.")
+    users.end_sessions(connection, account.id)
+    audit.write(connection, OPERATOR, AuditEvent.UNLINK, account.name, now)
+    _say(f"{account.name} is no longer linked")
+
+
 def unlock(connection: Connection, arguments: Arguments, now: datetime) -> None:
     """End the delays after failed logins of an account."""
     account = users.get_account(connection, users.normalize_name(arguments.name))
@@ -141,11 +159,15 @@ VERBS: Final[Mapping[str, Command]] = {
     "reset-password": reset_password,
     "reset-second-factor": reset_second_factor,
     "unlock": unlock,
+    "link-identity": link_identity,
+    "unlink-identity": unlink_identity,
     "add-project": add_project,
     "new-token": new_token,
     "revoke-token": revoke_token,
     "check-token": check_token,
 }
+
+OF_ONE_ACCOUNT: Final = ("reset-password", "reset-second-factor", "unlock", "link-identity", "unlink-identity")
 
 
 def add_subcommands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -155,7 +177,15 @@ def add_subcommands(subparsers: "argparse._SubParsersAction[argparse.ArgumentPar
     }
     for name, verb in VERBS.items():
         parser[name].set_defaults(run=_runner(verb))
-    for name in ("add-user", "reset-password", "reset-second-factor", "unlock", "add-project"):
+    for name in (
+        "add-user",
+        "reset-password",
+        "reset-second-factor",
+        "unlock",
+        "link-identity",
+        "unlink-identity",
+        "add-project",
+    ):
         parser[name].add_argument("name")
     parser["add-user"].add_argument(
         "--administrator", action="store_true", help="may read every project and manage users"
@@ -163,6 +193,7 @@ def add_subcommands(subparsers: "argparse._SubParsersAction[argparse.ArgumentPar
     parser["add-user"].add_argument(
         "--project", action="append", default=[], help="a project that the account may read; can be repeated"
     )
+    parser["link-identity"].add_argument("subject", help="the claim `sub` of the user at the provider")
     for name in ("new-token", "revoke-token", "check-token"):
         parser[name].add_argument("project")
     for name in ("new-token", "revoke-token"):
@@ -188,6 +219,13 @@ def run(engine: Engine, verb: Command, arguments: Arguments) -> int:
 
 def _runner(verb: Command) -> Callable[[Settings, Arguments], int]:
     return lambda settings, arguments: run(engine_for(settings), verb, arguments)
+
+
+def _issuer() -> str:
+    oidc = Settings.from_environment().oidc
+    if oidc is None:
+        raise InputError("This ledger has no OpenID provider: set LEDGER_OIDC_ISSUER.")
+    return oidc.issuer
 
 
 def _revoke(connection: Connection, number: int, now: datetime) -> None:

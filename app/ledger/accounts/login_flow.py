@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from ledger import clock as ledger_clock
-from ledger.accounts import audit, cookies, pending_logins, rate_limit, second_factor, sessions, users
+from ledger.accounts import audit, cookies, pending_logins, provider_logins, rate_limit, second_factor, sessions, users
 from ledger.accounts.audit import AuditEvent
 from ledger.accounts.authentication import engine
 from ledger.accounts.browser_names import browser_name
@@ -54,10 +54,12 @@ def count_attempt(counted: tuple[Bucket, ...]) -> None:
         raise RateLimitedError(math.ceil(pause))
 
 
-def after_first_step(account: Account, counted: tuple[Bucket, ...], next_path: str) -> Response:
+def after_first_step(
+    account: Account, counted: tuple[Bucket, ...], next_path: str, *, is_by_provider: bool = False
+) -> Response:
     """Start a session, or ask for a code if the account has a second factor."""
     if not query(lambda c: second_factor.is_on(c, account.id)):
-        return start_session(account, counted, next_path)
+        return start_session(account, counted, next_path, is_by_provider=is_by_provider)
 
     def work(connection: Connection) -> str:
         users.lock_unchanged(connection, account)
@@ -74,6 +76,8 @@ def start_session(
     counted: tuple[Bucket, ...],
     next_path: str,
     last_step: Callable[[Connection], None] = lambda _: None,
+    *,
+    is_by_provider: bool = False,
 ) -> Response:
     """Start a session after the last step of a login, and lead the browser to a page; `last_step` may refuse it."""
     old, now = cookies.received(Cookie.SESSION), ledger_clock.now()
@@ -83,23 +87,28 @@ def start_session(
         last_step(connection)
         rate_limit.reset_after_success(connection, counted)
         sessions.end(connection, old)
-        for store in (rate_limit, sessions, pending_logins, audit):
+        for store in (rate_limit, sessions, pending_logins, provider_logins, audit):
             store.delete_expired(connection, now)
-        return new_session(connection, account.id)
+        return new_session(connection, account.id, is_by_provider=is_by_provider)
 
-    given = run_audited(AuditEvent.LOGIN, account.name, work, who=account.name)
+    about = f"{account.name}, at the OpenID provider" if is_by_provider else account.name
+    given = run_audited(AuditEvent.LOGIN, about, work, who=account.name)
     return with_session(redirect(next_path, 303), *given)
 
 
-def new_session(connection: Connection, account: int) -> tuple[str, str]:
+def new_session(connection: Connection, account: int, *, is_by_provider: bool = False) -> tuple[str, str]:
     """Start a session in this browser, and return its secret and a device token."""
     now = ledger_clock.now()
     sessions.delete_device_token(connection, cookies.received(Cookie.DEVICE))  # the new token replaces it
-    origin = {
-        "address": rate_limit.address(request.remote_addr),
-        "browser": browser_name(request.headers.get("User-Agent", "")),
-    }
-    return sessions.create(connection, account, now, **origin), sessions.create_device_token(connection, account, now)
+    session = sessions.create(
+        connection,
+        account,
+        now,
+        address=rate_limit.address(request.remote_addr),
+        browser=browser_name(request.headers.get("User-Agent", "")),
+        is_by_provider=is_by_provider,
+    )
+    return session, sessions.create_device_token(connection, account, now)
 
 
 def with_session(response: Response, session: str, device: str) -> Response:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from flask import Blueprint, jsonify, redirect, request, url_for
+from flask import Blueprint, abort, current_app, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ledger import clock as ledger_clock
@@ -16,6 +16,7 @@ from ledger.accounts.login_flow import after_first_step, check_credentials
 from ledger.accounts.safe_redirect import safe_path
 from ledger.authorization import Access, principal, requires
 from ledger.content_negotiation import prefers_json
+from ledger.oidc_settings import OidcSettings
 
 bp = Blueprint("login", __name__, template_folder="templates")
 
@@ -47,6 +48,9 @@ def login() -> ResponseReturnValue:
 @requires(Access.PUBLIC)
 def submit_login() -> ResponseReturnValue:
     """Start a session if the password is right."""
+    oidc: OidcSettings | None = current_app.config["SETTINGS"].oidc
+    if oidc is not None and oidc.is_only_login:
+        abort(403, f"Passwords open nothing here. Log in with {oidc.name}.")
     name, password, next_path = (
         users.normalize_name(field("name")),
         request.form.get("password", ""),

@@ -51,9 +51,17 @@ class ListedSession:
     browser: str
 
 
-def create(connection: Connection, account: int, now: datetime, *, address: str = "", browser: str = "") -> str:
-    """Start a session and return its secret."""
-    origin = {"address": address, "browser": browser, "authenticated": now}
+def create(  # noqa: PLR0913 - each is a property of the session
+    connection: Connection,
+    account: int,
+    now: datetime,
+    *,
+    address: str = "",
+    browser: str = "",
+    is_by_provider: bool = False,
+) -> str:
+    """Start a session and return its secret; `is_by_provider`: the OpenID provider says who its user is."""
+    origin = {"address": address, "browser": browser, "authenticated": now, "is_by_provider": is_by_provider}
     return insert_browser_secret(connection, SESSION, account, now, SESSION_LIFETIME, **origin)
 
 
@@ -83,7 +91,7 @@ def find(connection: Connection, given: str, now: datetime) -> Session | None:
         ACCOUNT.c.id,
         ACCOUNT.c.name,
         ACCOUNT.c.is_administrator,
-        ACCOUNT.c.must_change_password,
+        (ACCOUNT.c.must_change_password & ~SESSION.c.is_by_provider).label("must_change_password"),
         SECOND_FACTOR.c.confirmed,
     )
     rows = connection.execute(

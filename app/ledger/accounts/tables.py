@@ -67,9 +67,29 @@ SESSION: Final = browser_secret_table(
     sa.Column("address", sa.String),
     sa.Column("browser", sa.String),
     sa.Column("authenticated", TIME),  # when its user last proved to be the account's owner
+    sa.Column("is_by_provider", sa.Boolean),
 )
 DEVICE: Final = browser_secret_table("device")
 PENDING_LOGIN: Final = browser_secret_table("pending_login")
+IDENTITY: Final = sa.Table(
+    "identity",
+    METADATA,
+    sa.Column("id", sa.BigInteger, primary_key=True),
+    sa.Column("account_id", sa.BigInteger),
+    sa.Column("issuer", sa.String),
+    sa.Column("subject", sa.String),
+    sa.Column("created", TIME),
+)
+PROVIDER_LOGIN: Final = sa.Table(
+    "provider_login",
+    METADATA,
+    sa.Column("hash", DIGEST, primary_key=True),
+    sa.Column("account_id", sa.BigInteger),
+    sa.Column("purpose", sa.String),
+    sa.Column("next_path", sa.String),
+    sa.Column("created", TIME),
+    sa.Column("ends", TIME),
+)
 SECOND_FACTOR: Final = sa.Table(
     "second_factor",
     METADATA,

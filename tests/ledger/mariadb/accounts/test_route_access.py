@@ -111,6 +111,11 @@ ROUTES: Final = (
     Route("POST", "/account", people_in_setup(422), form={"password": "wrong", "new": "", "again": ""}),
     Route("GET", "/login/code", everybody(303)),  # nobody has done the first step
     Route("POST", "/login/code", {**everybody(422), **dict.fromkeys(LOGGED_IN, 403)}, form={"code": "000000"}),
+    Route("GET", "/login/oidc", everybody(404)),  # this ledger has no OpenID provider
+    Route("GET", "/login/oidc/callback", everybody(400)),
+    Route("POST", "/account/oidc/link", people(404)),
+    Route("GET", "/account/oidc/confirm", people_in_setup(404)),
+    Route("POST", "/account/oidc/unlink", people(404)),
     Route("GET", "/account/second-factor", people_in_setup(200)),
     Route("POST", "/account/second-factor/begin", people_in_setup(303)),
     Route("POST", "/account/second-factor/confirm", people_in_setup(422), form={"code": "000000"}),
