@@ -40,6 +40,7 @@ class AuditEvent(StrEnum):
     PROJECT = "added project"
     TOKEN = "made token"  # noqa: S105 - an event
     FIRST_USE = "used token for the first time"
+    EXPORT = "exported audit log"
     REVOCATION = "revoked token"
 
 
@@ -81,6 +82,11 @@ def read(connection: Connection, before: int | None = None) -> list[AuditEntry]:
     if before is not None:
         query = query.where(AUDIT.c.id < before)
     return [AuditEntry(*row) for row in connection.execute(query)]
+
+
+def shown_action(what: str) -> str:
+    """Return the words for a stored action."""
+    return "changed role" if what == AuditEvent.ROLE.value else what
 
 
 def delete_expired(connection: Connection, now: datetime) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from flask import current_app, g, request
+from flask import Response, current_app, g, request
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import Unauthorized
 
 from ledger import clock as ledger_clock
 from ledger.accounts import audit, cookies, rate_limit, sessions, tokens
@@ -14,10 +15,11 @@ from ledger.accounts.audit import Actor, AuditEvent
 from ledger.accounts.cookies import Cookie
 from ledger.accounts.sessions import Session
 from ledger.accounts.tokens import Token
-from ledger.authorization import Principal, SetupStep
+from ledger.authorization import BEARER, Principal, SetupStep
 from ledger.database import transaction
 from ledger.settings import Settings
 
+TOKEN_EXPIRES: Final = "Cloison-Token-Expires"  # noqa: S105 - a header
 CHANGE_PASSWORD: Final = SetupStep("account.show", "Choose a password that only you know first: log in with a browser.")
 SET_UP_SECOND_FACTOR: Final = SetupStep(
     "second_factor.show", "This ledger requires a second factor: log in with a browser and set it up first."
@@ -38,6 +40,14 @@ def current_actor(who: str = "") -> Actor:
     return Actor(who or g.principal.name, rate_limit.address(request.remote_addr), g.get("request_id", ""))
 
 
+def announce_expiry(response: Response) -> Response:
+    """Tell a program until when its token is valid, so that it can warn before."""
+    expires: datetime | None = g.get("token_expires")
+    if expires is not None:
+        response.headers[TOKEN_EXPIRES] = f"{expires.isoformat(timespec='seconds')}Z"
+    return response
+
+
 def engine() -> Engine:
     """Return the pool of database connections."""
     found: Engine = current_app.extensions["engine"]
@@ -49,8 +59,13 @@ def _from_token(given: str) -> Principal | None:
         token = tokens.find(connection, given)
     if token is None:
         return None
-    name, project = f"token {token.project}/{token.name}", frozenset({token.project})
     now = ledger_clock.now()
+    if token.is_expired(now):
+        raise Unauthorized(
+            f"This token expired on {token.expires:%Y-%m-%d %H:%M} UTC. Create a new one.", www_authenticate=BEARER
+        )
+    g.token_expires = token.expires
+    name, project = f"token {token.project}/{token.name}", frozenset({token.project})
     if not tokens.is_recently_used(token, now):
         _write_if_possible(lambda connection: _record_token_use(connection, token, current_actor(name), now))
     return Principal(

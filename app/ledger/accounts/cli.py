@@ -1,7 +1,7 @@
 """Verbs for the operator: accounts, projects and tokens, inside the app container.
 
-Rules: stdout gets only a secret; every message goes to stderr. No secret is an argument, which every process could read
-in /proc. An action that fails is one sentence and exit code 1.
+Rules: stdout gets only a secret or an export; every message goes to stderr. No secret is an argument, which every
+process could read in /proc. An action that fails is one sentence and exit code 1.
 """
 
 import argparse
@@ -13,9 +13,20 @@ from typing import Final
 from sqlalchemy import Connection, Engine
 
 from ledger import clock as ledger_clock
-from ledger.accounts import audit, identities, projects, rate_limit, second_factor, secret_tokens, tokens, users
+from ledger.accounts import (
+    audit,
+    audit_export,
+    identities,
+    projects,
+    rate_limit,
+    second_factor,
+    secret_tokens,
+    tokens,
+    users,
+)
 from ledger.accounts.audit import Actor, AuditEvent
 from ledger.accounts.errors import InputError
+from ledger.accounts.expiry import parse_expiry
 from ledger.accounts.passwords import PASSWORD_HASHER
 from ledger.database import engine_for, transaction
 from ledger.settings import Settings
@@ -127,9 +138,10 @@ def new_token(connection: Connection, arguments: Arguments, now: datetime) -> st
         for old in tokens.of_project(connection, project):
             if old.name == name and not old.revoked:
                 _revoke(connection, old.id, now)
-    scopes = {"may_read": arguments.read, "may_write": arguments.write}
-    given = tokens.create(connection, project, name, **scopes, now=now)
-    audit.write(connection, OPERATOR, AuditEvent.TOKEN, tokens.describe(project, name, **scopes), now)
+    scopes, expires = {"may_read": arguments.read, "may_write": arguments.write}, parse_expiry(arguments.expires, now)
+    given = tokens.create(connection, project, name, **scopes, now=now, expires=expires)
+    described = tokens.describe(project, name, **scopes, expires=expires)
+    audit.write(connection, OPERATOR, AuditEvent.TOKEN, described, now)
     _say(f"created the token {name} of {project}; it is shown once")
     return given
 
@@ -145,10 +157,10 @@ def revoke_token(connection: Connection, arguments: Arguments, now: datetime) ->
     _say(f"revoked the token {arguments.name} of {arguments.project}")
 
 
-def check_token(connection: Connection, arguments: Arguments, _now: datetime) -> None:
+def check_token(connection: Connection, arguments: Arguments, now: datetime) -> None:
     """Return by the exit code whether the token on stdin may add proofs to a project."""
     token = tokens.find(connection, sys.stdin.readline().strip())
-    if token is None or token.project != arguments.project or not token.may_write:
+    if token is None or token.is_expired(now) or token.project != arguments.project or not token.may_write:
         raise InputError(f"This token may not add proofs to {arguments.project}.")
     _say(f"this token may add proofs to {arguments.project}")
 
@@ -167,6 +179,21 @@ VERBS: Final[Mapping[str, Command]] = {
     "check-token": check_token,
 }
 
+
+def export_audit(settings: Settings, arguments: Arguments) -> int:
+    """Print the audit log, the oldest entry first."""
+    engine, now = engine_for(settings), ledger_clock.now()
+    try:
+        since = datetime.fromisoformat(arguments.since) if arguments.since else None
+    except ValueError:
+        _say(f"--since {arguments.since}: expected a day such as 2030-12-31, or a time such as 2030-12-31T08:00")
+        return 1
+    transaction(engine, lambda c: audit.write(c, OPERATOR, AuditEvent.EXPORT, arguments.format, now))
+    _, render = audit_export.FORMATS[arguments.format]
+    sys.stdout.writelines(render(audit_export.entries(engine, since)))
+    return 0
+
+
 OF_ONE_ACCOUNT: Final = ("reset-password", "reset-second-factor", "unlock", "link-identity", "unlink-identity")
 
 
@@ -175,6 +202,7 @@ def add_subcommands(subparsers: "argparse._SubParsersAction[argparse.ArgumentPar
     parser = {
         name: subparsers.add_parser(name, help=verb.__doc__, description=verb.__doc__) for name, verb in VERBS.items()
     }
+    _add_export(subparsers)
     for name, verb in VERBS.items():
         parser[name].set_defaults(run=_runner(verb))
     for name in (
@@ -201,8 +229,19 @@ def add_subcommands(subparsers: "argparse._SubParsersAction[argparse.ArgumentPar
     parser["new-token"].add_argument("--read", action="store_true", help="the token may read its project")
     parser["new-token"].add_argument("--write", action="store_true", help="the token may add proofs to its project")
     parser["new-token"].add_argument(
+        "--expires", default="", metavar="DAYS|DATE", help="a number of days, or the last day, such as 2030-12-31"
+    )
+    parser["new-token"].add_argument(
         "--replace", action="store_true", help="revoke the token that has this name already"
     )
+
+
+def _add_export(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    about = export_audit.__doc__
+    parser = subparsers.add_parser("export-audit", help=about, description=about)
+    parser.set_defaults(run=export_audit)
+    parser.add_argument("--format", choices=tuple(audit_export.FORMATS), default="jsonl", help="the default is jsonl")
+    parser.add_argument("--since", default="", metavar="DAY|TIME", help="leave out what happened before (UTC)")
 
 
 def run(engine: Engine, verb: Command, arguments: Arguments) -> int:

@@ -61,6 +61,7 @@ TOKEN: Final = sa.Table(
     sa.Column("created", TIME),
     sa.Column("last_used", TIME),
     sa.Column("revoked", TIME),
+    sa.Column("expires", TIME),
 )
 SESSION: Final = browser_secret_table(
     "session",

@@ -78,7 +78,7 @@ class SampleLedger:
 
         return int(self.do(work))
 
-    def token(self, project: str, name: str, **scopes: bool) -> str:
+    def token(self, project: str, name: str, **scopes: Any) -> str:
         """Make a token."""
         may = {"may_read": False, "may_write": False, **scopes}
         made: str = self.do(lambda c: tokens.create(c, project, name, **may, now=ledger_clock.now()))

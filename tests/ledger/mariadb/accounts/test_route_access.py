@@ -137,6 +137,7 @@ ROUTES: Final = (
     Route("POST", "/admin/tokens", administrators(200), form={"project": "ours", "name": "new", "may_read": "1"}),
     Route("POST", "/admin/tokens/<int:number>/revoke", administrators(422), "/admin/tokens/4294967295/revoke"),
     Route("GET", "/admin/audit", administrators(200)),
+    Route("GET", "/admin/audit.<any(csv, jsonl):kind>", administrators(200), "/admin/audit.csv"),
     Route("GET", "/projects", people(200)),
     Route("GET", "/projects/<project>", readers(200), "/projects/ours"),
     Route("GET", "/projects/<project>/proofs", readers(200), "/projects/ours/proofs"),
