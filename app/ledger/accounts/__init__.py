@@ -12,7 +12,7 @@ from ledger.accounts import (
     oidc_views,
     second_factor_views,
 )
-from ledger.accounts.authentication import CHANGE_PASSWORD, announce_expiry
+from ledger.accounts.authentication import CHANGE_PASSWORD, tell_expiry
 from ledger.accounts.passwords import Passwords
 
 
@@ -29,7 +29,7 @@ def init_app(app: Flask) -> None:
         admin_tokens.bp,
     ):
         app.register_blueprint(bp)
-    app.after_request(announce_expiry)
+    app.after_request(tell_expiry)
     app.context_processor(_user_context)
     forms.init_app(app)
 

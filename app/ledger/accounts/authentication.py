@@ -40,7 +40,7 @@ def current_actor(who: str = "") -> Actor:
     return Actor(who or g.principal.name, rate_limit.address(request.remote_addr), g.get("request_id", ""))
 
 
-def announce_expiry(response: Response) -> Response:
+def tell_expiry(response: Response) -> Response:
     """Tell a program until when its token is valid, so that it can warn before."""
     expires: datetime | None = g.get("token_expires")
     if expires is not None:

@@ -43,7 +43,7 @@ def test_guesses_at_an_account_are_throttled_in_their_network(world: "SampleLedg
 
 
 @pytest.mark.parametrize(
-    ("attackers", "failures"),
+    ("guessers", "failures"),
     [
         (["203.0.113.66"], FREE_FAILURES + 4),
         ([f"203.0.113.{n}" for n in range(30)], FREE_FAILURES),
@@ -51,10 +51,10 @@ def test_guesses_at_an_account_are_throttled_in_their_network(world: "SampleLedg
     ],
 )
 def test_guesses_from_elsewhere_never_keep_the_owner_out_of_a_new_browser(
-    world: "SampleLedger", attackers: list[str], failures: int
+    world: "SampleLedger", guessers: list[str], failures: int
 ) -> None:
-    for attacker in attackers:
-        fail(world, "rita", failures, address=attacker)
+    for guesser in guessers:
+        fail(world, "rita", failures, address=guesser)
 
     assert world.browser("192.0.2.77").log_in("rita", "mistyped once").status_code == 422
     assert world.browser("192.0.2.77").log_in("rita").status_code == 303
