@@ -70,15 +70,24 @@ def install() -> None:
     shutil.copy(lock, installed)
 
 
+def certificate(folder: Path) -> tuple[str, str]:
+    """Make a key and a certificate of 127.0.0.1 that is its own CA, and return their files."""
+    key, made = folder / "key.pem", folder / "certificate.pem"
+    subject = ("-subj", "/CN=provider", "-addext", "subjectAltName=IP:127.0.0.1")
+    request = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject)
+    subprocess.run((*request, "-keyout", str(key), "-out", str(made)), check=True, capture_output=True, timeout=60)
+    return str(key), str(made)
+
+
 @contextmanager
-def running(folder: Path) -> Iterator[OpenIdProvider]:
-    """Have a provider running; it ends with the pipe to it."""
+def running(folder: Path, *tls: str) -> Iterator[OpenIdProvider]:
+    """Have a provider running, with the files of `certificate` over HTTPS; it ends with the pipe to it."""
     install()
     shutil.copy(SOURCE / "provider.mjs", INSTALLED)
     secret_file = folder / "client_secret"
     secret_file.write_text(SECRET + "\n", encoding="utf-8")
     port = free_port()
-    command = ("node", "provider.mjs", str(port), CALLBACK)
+    command = ("node", "provider.mjs", str(port), CALLBACK, "127.0.0.1", *tls)
     with subprocess.Popen(
         command, cwd=INSTALLED, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
@@ -87,15 +96,17 @@ def running(folder: Path) -> Iterator[OpenIdProvider]:
         try:
             while process.stdout.readline() not in {"ready\n", ""}:
                 pass
-            yield OpenIdProvider(f"http://127.0.0.1:{port}", secret_file)
+            yield OpenIdProvider(f"{'https' if tls else 'http'}://127.0.0.1:{port}", secret_file)
         finally:
             process.stdin.close()
             process.wait(10)
 
 
-def answer_of(address: str, name: str) -> str:
+def answer_of(address: str, name: str, ca_file: str = "") -> str:
     """Log in at the provider in a new browser, and return the path that it leads back to, with its answer."""
     with requests.Session() as session:
+        session.trust_env = False
+        session.verify = ca_file or True
         answer = session.get(address, timeout=10)
         for _ in range(4):
             form = re.search(r'<form[^>]*action="([^"]+)"', answer.text)

@@ -107,8 +107,8 @@ def test_a_user_sets_up_the_second_factor_and_logs_in_with_it(
         check(page)
         page.get_by_role("button", name="Set up a second factor").click()
         check(page)
-        drawn = page.get_by_role("img", name="QR code of the key below").locator("svg")
-        size = drawn.bounding_box()
+        qr_code = page.get_by_role("img", name="QR code of the key below").locator("svg")
+        size = qr_code.bounding_box()
         secret = page.locator(".key").inner_text()
         assert size is not None
         assert 150 < size["width"] == size["height"]

@@ -1,7 +1,10 @@
 """The login at an OpenID provider, with a real one."""
 
+import asyncio
 import re
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +20,7 @@ from ledger import clock as ledger_clock
 from ledger.__main__ import parser
 from ledger.accounts import cli, identities, second_factor, users
 from ledger.accounts.tables import IDENTITY, PROVIDER_LOGIN, SECOND_FACTOR, SESSION
+from ledger.egress_proxy import EgressProxy
 
 if TYPE_CHECKING:
     from tests.ledger.mariadb.accounts.conftest import Browser, SampleLedger
@@ -34,6 +38,23 @@ def linked(world: "SampleLedger", provider: OpenIdProvider) -> "SampleLedger":
     openid.use(world.app, provider.settings())
     link(world, provider, "rita", "r1")
     return world
+
+
+@contextmanager
+def egress_proxy(targets: set[tuple[str, int]]) -> Iterator[str]:
+    """Have the egress proxy running in another thread, and return its address."""
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(asyncio.start_server(EgressProxy(targets).serve, "127.0.0.1", 0))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0.2), loop).result(5)  # it closes what the clients have closed
+        loop.call_soon_threadsafe(server.close)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 def link(world: "SampleLedger", provider: OpenIdProvider, name: str, subject: str) -> None:
@@ -213,6 +234,29 @@ def test_a_provider_that_goes_away_during_the_login_is_told(world: "SampleLedger
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "60"
     assert "The login provider does not answer." in answer.text
+
+
+def test_over_https_and_the_egress_proxy(world: "SampleLedger", tmp_path: Path) -> None:
+    key, made = openid.certificate(tmp_path)
+    with openid.running(tmp_path, key, made) as encrypted:
+        port = urlsplit(encrypted.issuer).port
+        assert port is not None
+        link(world, encrypted, "rita", "r1")
+        statuses = {}
+        for targets, ca_file in (
+            ({("127.0.0.1", port)}, made),
+            ({("127.0.0.1", 1)}, made),
+            ({("127.0.0.1", port)}, ""),
+        ):
+            with egress_proxy(targets) as proxy:
+                openid.use(world.app, encrypted.settings(proxy=proxy, ca_file=ca_file))
+                browser = world.browser()
+                answer = browser.get("/login/oidc")
+                if answer.status_code == 303:
+                    answer = browser.get(answer_of(answer.headers["Location"], "r1", made))
+                statuses[len(targets & {("127.0.0.1", port)}), bool(ca_file)] = answer.status_code
+
+    assert statuses == {(1, True): 303, (0, True): 503, (1, False): 503}
 
 
 def test_a_wrong_client_secret_is_told(world: "SampleLedger", provider: OpenIdProvider, tmp_path: Path) -> None:

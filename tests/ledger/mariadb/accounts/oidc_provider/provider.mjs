@@ -1,11 +1,15 @@
-// An OpenID provider for the tests: node provider.mjs PORT CALLBACK. It prints "ready" and ends with its stdin.
+// An OpenID provider for the tests: node provider.mjs PORT CALLBACK [HOST KEY CERTIFICATE]. It prints "ready" and ends
+// with its stdin. With a key and a certificate it speaks HTTPS.
 //
 // A user's name at its login form is the subject. `unverified-…` has an e-mail address that is not verified, and
 // `nameless-…` has none.
+import fs from "node:fs";
+import http from "node:http";
+import https from "node:https";
 import Provider from "oidc-provider";
 
-const [port, callback] = process.argv.slice(2);
-const issuer = `http://127.0.0.1:${port}`;
+const [port, callback, host = "127.0.0.1", key, certificate] = process.argv.slice(2);
+const issuer = `${key ? "https" : "http"}://${host}:${port}`;
 
 const provider = new Provider(issuer, {
   clients: [
@@ -41,6 +45,9 @@ const provider = new Provider(issuer, {
   },
 });
 
-provider.listen(Number(port), "127.0.0.1", () => console.log("ready"));
+const server = key
+  ? https.createServer({ key: fs.readFileSync(key), cert: fs.readFileSync(certificate) }, provider.callback())
+  : http.createServer(provider.callback());
+server.listen(Number(port), host, () => console.log("ready"));
 process.stdin.resume();
 process.stdin.on("end", () => process.exit(0));
