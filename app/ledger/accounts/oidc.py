@@ -15,9 +15,9 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
-import requests
 from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oidc.core import CodeIDToken
@@ -127,7 +127,7 @@ class Provider:
             )
         except OAuthError as error:
             raise ProviderError(f"The login provider refused this login ({error.error}). Try again.") from error
-        except (requests.RequestException, ValueError) as error:
+        except (OSError, ValueError) as error:  # those of requests among them, and a CA file that cannot be read
             raise _unavailable() from error
         claims = self._claims(session, token, flow)
         if since is not None and not _is_since(claims.get("auth_time"), since):
@@ -211,7 +211,7 @@ class Provider:
         secret_file = self._settings.client_secret_file
         session = OAuth2Session(
             self._settings.client_id,
-            secret_file.read_text(encoding="utf-8").strip() if secret_file else None,
+            _read_secret(secret_file) if secret_file else None,
             token_endpoint_auth_method="client_secret_basic" if secret_file else "none",
             scope=self._settings.scopes,
             redirect_uri=redirect_uri,
@@ -230,11 +230,18 @@ def _read_json(session: OAuth2Session, address: str, *, sends_token: bool = Fals
         answer = session.request("GET", address, withhold_token=not sends_token, timeout=TIMEOUT, allow_redirects=False)
         answer.raise_for_status()
         found = answer.json()
-    except (requests.RequestException, OAuthError, ValueError) as error:
+    except (OSError, OAuthError, ValueError) as error:  # those of requests among them
         raise _unavailable() from error
     if not isinstance(found, dict):
         raise _unavailable()
     return found
+
+
+def _read_secret(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise ProviderError("The ledger cannot read its client secret (LEDGER_OIDC_CLIENT_SECRET_FILE).") from error
 
 
 def _unavailable() -> ProviderUnavailableError:

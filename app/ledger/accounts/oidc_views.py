@@ -79,6 +79,7 @@ def callback() -> ResponseReturnValue:
         response = _refused(str(error), 503)
         response.headers["Retry-After"] = "60"
     except ProviderError as error:
+        current_app.logger.warning("OpenID provider: %s", error.__cause__ or error)
         response = _refused(str(error), 400)
     cookies.expire(response, Cookie.PROVIDER)
     return response

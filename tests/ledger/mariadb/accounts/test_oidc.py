@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 import pytest
@@ -262,6 +262,23 @@ def test_a_wrong_client_secret_is_told(world: "SampleLedger", provider: OpenIdPr
     openid.use(world.app, provider.settings(client_secret_file=wrong))
 
     assert "refused this login (invalid_client)" in log_in(world.browser(), "r1").text
+
+
+@pytest.mark.parametrize(
+    ("changed_settings", "told"),
+    [
+        ({"client_secret_file": Path("/nowhere")}, "cannot read its client secret"),
+        ({"issuer": "https://127.0.0.1:1", "ca_file": "/nowhere"}, "The login provider does not answer."),
+    ],
+)
+def test_a_file_that_is_missing_is_not_a_missing_database(
+    world: "SampleLedger", provider: OpenIdProvider, changed_settings: dict[str, Any], told: str
+) -> None:
+    openid.use(world.app, provider.settings(**changed_settings))
+    answer = world.browser().get("/login/oidc")
+
+    assert answer.status_code == 503
+    assert told in answer.text
 
 
 def test_a_provider_with_another_name_is_refused(world: "SampleLedger", provider: OpenIdProvider) -> None:
