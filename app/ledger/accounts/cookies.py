@@ -20,8 +20,8 @@ class Cookie(StrEnum):
 
     SESSION = "session"
     DEVICE = "device"  # a device token from an earlier login
-    LOGIN = "login"  # a login that waits for a code of the second factor
-    PROVIDER = "provider"  # a login that waits for the answer of the OpenID provider
+    LOGIN = "cloison_login"  # a login that waits for a code of the second factor
+    PROVIDER = "cloison_provider"  # a login that waits for the answer of the OpenID provider
     VISITOR = "visitor"  # before the login; its form is bound to it
 
 

@@ -102,7 +102,7 @@ def test_the_way_there_carries_pkce_state_and_nonce(linked: "SampleLedger", prov
     assert query["code_challenge_method"] == ["S256"]
     assert query["redirect_uri"] == [openid.CALLBACK]
     assert len({*query["state"], *query["nonce"], *query["code_challenge"]}) == 3
-    kept = browser.client.get_cookie("provider")
+    kept = browser.client.get_cookie("cloison_provider")
     assert kept is not None
     assert kept.http_only
     assert kept.value not in address
@@ -114,7 +114,7 @@ def test_a_linked_identity_is_logged_in(linked: "SampleLedger") -> None:
 
     assert (answer.status_code, answer.headers["Location"]) == (303, "/projects/ours")
     assert browser.get("/projects/ours").status_code == 200
-    assert browser.client.get_cookie("provider") is None
+    assert browser.client.get_cookie("cloison_provider") is None
     assert linked.log() == [("rita", "logged in", "rita, at the OpenID provider")]
 
 
@@ -169,11 +169,11 @@ def test_an_answer_for_another_browser_is_refused(linked: "SampleLedger") -> Non
 def test_an_answer_counts_once(linked: "SampleLedger") -> None:
     browser = linked.browser()
     path = answer_of(browser.get("/login/oidc").headers["Location"], "r1")
-    cookie = browser.client.get_cookie("provider")
+    cookie = browser.client.get_cookie("cloison_provider")
     assert cookie is not None
     assert browser.get(path).status_code == 303
     again = linked.browser()
-    again.client.set_cookie("provider", cookie.value)
+    again.client.set_cookie("cloison_provider", cookie.value)
 
     assert "it was finished already" in again.get(path).text
     assert not is_in(again)
@@ -408,9 +408,9 @@ def test_a_link_that_another_session_began_is_refused(linked: "SampleLedger") ->
     page = theo.send("/account/oidc/link", page="/account").text
     address = re.search(r'class="button" href="([^"]+)"', page)
     assert address
-    cookie = theo.client.get_cookie("provider")
+    cookie = theo.client.get_cookie("cloison_provider")
     assert cookie is not None
-    rita.client.set_cookie("provider", cookie.value)
+    rita.client.set_cookie("cloison_provider", cookie.value)
     answer = rita.get(answer_of(address[1].replace("&amp;", "&"), "r2"))
 
     assert answer.status_code == 403

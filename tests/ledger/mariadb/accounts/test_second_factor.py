@@ -130,7 +130,7 @@ def test_the_password_alone_opens_nothing(world: "SampleLedger", codes: list[str
     assert answer.headers["Location"] == "/login/code?next=/projects/ours"
     assert browser.client.get_cookie("session") is None
 
-    kept = browser.client.get_cookie("login")
+    kept = browser.client.get_cookie("cloison_login")
     assert kept is not None
     for cookie in ("none", "session"):
         browser.client.set_cookie(cookie, kept.value)
@@ -143,7 +143,7 @@ def test_a_code_of_the_device_is_the_second_step(world: "SampleLedger", codes: l
 
     assert answer.headers["Location"] == "/projects/ours"
     assert is_in(browser)
-    assert browser.client.get_cookie("login") is None
+    assert browser.client.get_cookie("cloison_login") is None
     assert world.log()[-1] == ("rita", "logged in", "rita")
 
 
@@ -261,11 +261,11 @@ def test_a_login_that_waits_ends_with_a_change_of_the_account(
 
 def test_a_waiting_login_is_used_once(world: "SampleLedger", codes: list[str]) -> None:
     browser = waiting(world)
-    kept = browser.client.get_cookie("login")
+    kept = browser.client.get_cookie("cloison_login")
     assert kept is not None
     second_step(browser, code(device_of(world)))
     other = world.browser()
-    other.client.set_cookie("login", kept.value)
+    other.client.set_cookie("cloison_login", kept.value)
 
     assert other.get("/login/code").headers["Location"] == "/login"
     assert world.do(lambda c: c.execute(select(PENDING_LOGIN)).all()) == []
