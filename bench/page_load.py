@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import secrets
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -99,13 +100,20 @@ def _log_in(port: int) -> str:
     ledger = ("docker", "compose", "exec", "-T", "app", "python", "-m", "ledger")
     name = f"bench-{int(time.time())}"
     password = run(*ledger, "add-user", name, "--project", PROJECT).strip()
-    status, page, headers = _request_with_headers(port, "GET", "/login", None, {})
-    visitor = _cookie(headers, "visitor")
+    session = _send_form(port, "/login", "", name=name, password=password, next="/")
+    chosen = secrets.token_urlsafe()  # a password that somebody else made opens no page but this
+    return _send_form(port, "/account", session, password=password, new=chosen, again=chosen)
+
+
+def _send_form(port: int, path: str, session: str, **fields: str) -> str:
+    """Open the page of a form, send the form, and return the session cookie that comes back."""
+    status, page, headers = _request_with_headers(port, "GET", path, None, {"Cookie": session} if session else {})
     token = re.search(r'name="csrf" value="(\w+)"', page.decode())
     assert token, (status, page[:500])  # noqa: S101  # the form has it or the figure is worthless
-    form = urlencode({"csrf": token[1], "name": name, "password": password, "next": "/"}, quote_via=quote).encode()
-    given = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": visitor}
-    status, page, headers = _request_with_headers(port, "POST", "/login", form, given)
+    form = urlencode({"csrf": token[1], **fields}, quote_via=quote).encode()
+    cookie = session or _cookie(headers, "visitor")
+    given = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookie}
+    _, _, headers = _request_with_headers(port, "POST", path, form, given)
     return _cookie(headers, "session")
 
 

@@ -11,7 +11,7 @@ from flask import Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from ledger import accounts, api, authorization, errors, health, observability, views
-from ledger.accounts import authentication, csrf
+from ledger.accounts import authentication, csrf, reauthentication
 from ledger.archive.store import Archive
 from ledger.database import engine_for, ping
 from ledger.settings import Settings
@@ -40,6 +40,7 @@ def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
     authorization.init_app(app, authentication.identify)
     csrf.init_app(app)
+    reauthentication.init_app(app)
     return app
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from ledger import egress_proxy
 from ledger.accounts import cli as accounts_cli
 from ledger.archive import cli as archive_cli
 from ledger.database import engine_for
@@ -29,6 +30,8 @@ def parser() -> argparse.ArgumentParser:
     top.set_defaults(run=serve)
     subparsers = top.add_subparsers(title="verbs", metavar="VERB")
     subparsers.add_parser("migrate", help="bring the tables up to date").set_defaults(run=migrate)
+    egress = subparsers.add_parser("egress-proxy", help=egress_proxy.run.__doc__, description=egress_proxy.run.__doc__)
+    egress.set_defaults(run=egress_proxy.run)
     accounts_cli.add_subcommands(subparsers)
     archive_cli.add_subcommands(subparsers)
     notifications_cli.add_subcommands(subparsers)

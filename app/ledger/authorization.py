@@ -2,7 +2,7 @@
 
 Rules: every view declares its access with `requires`; a view without it prevents the application from starting. A
 project without read access answers 404, so that names cannot be guessed. A session gives no access to views for
-programs, and a token none to pages.
+programs, and a token none to pages. A user with a step of the setup ahead is led to it by every other page.
 """
 
 from collections.abc import Callable
@@ -19,12 +19,14 @@ from ledger.content_negotiation import prefers_json
 
 View = TypeVar("View", bound=Callable[..., Any])
 ACCESS_ATTRIBUTE: Final = "__access__"
+RECENT_ATTRIBUTE: Final = "__recent__"
 
 
 class Access(StrEnum):
     """The access that a view requires."""
 
     PUBLIC = "public"
+    SETUP = "user in setup"  # a user with a session, also one with a step of the setup ahead
     USER = "user"  # a user with a session
     READER = "reader"  # a user who may read the project in the route
     ADMINISTRATOR = "administrator"
@@ -34,6 +36,14 @@ class Access(StrEnum):
 
 TOKEN_ACCESS: Final = frozenset({Access.READ_TOKEN, Access.WRITE_TOKEN})
 BEARER: Final = WWWAuthenticate("bearer", {"realm": "ledger"})
+
+
+@dataclass(frozen=True, slots=True)
+class SetupStep:
+    """A step that a user must do before anything else: the endpoint of its page, and a sentence for a program."""
+
+    endpoint: str
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,7 @@ class Principal:
     writes: frozenset[str] = frozenset()
     token_id: int | None = None
     """The token in the database; None for a user."""
+    setup: SetupStep | None = None
 
     @property
     def project(self) -> str:
@@ -55,11 +66,15 @@ class Principal:
         return project
 
 
-def requires(access: Access) -> Callable[[View], View]:
-    """Declare the access that a view requires; to be placed below the decorator of the route."""
+def requires(access: Access, *, recent: bool = False) -> Callable[[View], View]:
+    """Declare the access that a view requires; to be placed below the decorator of the route.
+
+    `recent`: a form needs a password that was entered a short time ago. Every form for administrators does.
+    """
 
     def declare(view: View) -> View:
         setattr(view, ACCESS_ATTRIBUTE, access)
+        setattr(view, RECENT_ATTRIBUTE, recent or access is Access.ADMINISTRATOR)
         return view
 
     return declare
@@ -73,6 +88,11 @@ def required_access(app: Flask, endpoint: str) -> Access:
     if found is None:
         raise LookupError(f"{endpoint} does not say which access it requires (@requires)")
     return found
+
+
+def needs_recent_login(app: Flask, endpoint: str) -> bool:
+    """Return whether a form of an endpoint needs a password that was entered a short time ago."""
+    return bool(getattr(app.view_functions[endpoint], RECENT_ATTRIBUTE, False))
 
 
 def principal() -> Principal:
@@ -96,6 +116,8 @@ def init_app(app: Flask, identify: Callable[[], Principal | None]) -> None:
         g.principal = identify()
         if g.principal is None or g.principal.is_user is (access in TOKEN_ACCESS):
             return _reject_anonymous(access)
+        if g.principal.setup and access is not Access.SETUP:
+            return _lead_to_setup(g.principal.setup)
         _check_access(access, g.principal)
         return None
 
@@ -110,6 +132,12 @@ def _reject_anonymous(access: Access) -> ResponseReturnValue:
     # A redirect cannot send the fields of a POST again, so the login leads to the front page after one.
     next_path = request.full_path.rstrip("?") if request.method in {"GET", "HEAD"} else "/"
     return redirect(url_for("login.login", next=next_path), 303)
+
+
+def _lead_to_setup(step: SetupStep) -> ResponseReturnValue:
+    if prefers_json():
+        abort(403, step.sentence)
+    return redirect(url_for(step.endpoint), 303)
 
 
 def _check_access(access: Access, client: Principal) -> None:

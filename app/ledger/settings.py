@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
+from ledger import oidc_settings
+from ledger.oidc_settings import OidcSettings
+
 N = TypeVar("N", int, float)
 
 DEFAULTS: Final[Mapping[str, str]] = {
@@ -22,7 +25,17 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "LEDGER_BIND": "0.0.0.0:5000",
     "LEDGER_PROOFS_PER_DAY": "20000",  # of one token; one every five seconds
     "LEDGER_CHANGES_PER_DAY": "250000",  # connections that the proofs of one token may change; about 100 MB
+    "LEDGER_REQUIRE_TOTP": "none",  # who must have a second factor: none, administrators or all
     "LEDGER_PROOF_LIMIT": "33554432",  # bytes of one proof, uncompressed; one of sixty services has 7.5 million
+    **oidc_settings.DEFAULTS,
+}
+
+REQUIRE_TOTP: Final[Mapping[str, str]] = {
+    "none": "none",
+    "administrators": "administrators",
+    "all": "all",
+    **dict.fromkeys(("0", "no", "false", "off"), "none"),
+    **dict.fromkeys(("1", "yes", "true", "on"), "all"),
 }
 
 
@@ -41,9 +54,11 @@ class Settings:
     workers: int
     threads: int
     bind: str
+    require_totp: str
     proof_limit: int
     proofs_per_day: int
     changes_per_day: int
+    oidc: OidcSettings | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -61,10 +76,19 @@ class Settings:
             workers=_number("LEDGER_WORKERS", value, int),
             threads=_number("LEDGER_THREADS", value, int),
             bind=value["LEDGER_BIND"],
+            require_totp=_choice("LEDGER_REQUIRE_TOTP", value, REQUIRE_TOTP),
             proof_limit=_number("LEDGER_PROOF_LIMIT", value, int),
             proofs_per_day=_number("LEDGER_PROOFS_PER_DAY", value, int),
             changes_per_day=_number("LEDGER_CHANGES_PER_DAY", value, int),
+            oidc=OidcSettings.from_values(value),
         )
+
+
+def _choice(name: str, value: Mapping[str, str], choices: Mapping[str, str]) -> str:
+    found = choices.get(value[name].strip().lower())
+    if found is None:
+        raise SystemExit(f"{name}={value[name]!r}: expected one of {', '.join(sorted(set(choices.values())))}")
+    return found
 
 
 def _number(name: str, value: Mapping[str, str], kind: type[N]) -> N:

@@ -1,11 +1,12 @@
 """Pages for administrators: projects and the audit log."""
 
-from flask import Blueprint, redirect, request, url_for
+from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ledger import clock as ledger_clock
-from ledger.accounts import audit, projects
+from ledger.accounts import audit, audit_export, projects
 from ledger.accounts.audit import AuditEvent
+from ledger.accounts.authentication import engine
 from ledger.accounts.errors import InputError
 from ledger.accounts.forms import field, query, render_page, run_audited
 from ledger.authorization import Access, requires
@@ -38,4 +39,21 @@ def log() -> ResponseReturnValue:
     """Show the audit log, the newest entry first."""
     before = request.args.get("before", type=int)
     entries = query(lambda connection: audit.read(connection, before))
-    return render_page("audit.html", entries=entries, before=before, more=len(entries) == audit.PAGE)
+    return render_page(
+        "audit.html",
+        entries=entries,
+        before=before,
+        more=len(entries) == audit.PAGE,
+        shown_action=audit.shown_action,
+    )
+
+
+@bp.get("/audit.<any(csv, jsonl):kind>")
+@requires(Access.ADMINISTRATOR)
+def export(kind: str) -> ResponseReturnValue:
+    """Return the audit log as a file."""
+    run_audited(AuditEvent.EXPORT, kind, lambda _: None)
+    mimetype, render = audit_export.FORMATS[kind]
+    response = Response(render(audit_export.entries(engine())), mimetype=mimetype)
+    response.headers["Content-Disposition"] = f'attachment; filename="cloison-audit.{kind}"'
+    return response

@@ -9,6 +9,7 @@ from ledger.accounts import audit, projects, tokens
 from ledger.accounts.audit import AuditEvent
 from ledger.accounts.authentication import current_actor, engine
 from ledger.accounts.errors import InputError
+from ledger.accounts.expiry import parse_expiry
 from ledger.accounts.forms import field, is_checked, query, render_page, run_audited
 from ledger.authorization import Access, requires
 from ledger.database import transaction
@@ -28,15 +29,14 @@ def index() -> ResponseReturnValue:
 def create() -> ResponseReturnValue:
     """Create a token, and show it once."""
     project, name, now = field("project"), field("name"), ledger_clock.now()
-    may_read, may_write = is_checked("may_read"), is_checked("may_write")
-
-    def work(connection: Connection) -> str:
-        return tokens.create(connection, project, name, may_read=may_read, may_write=may_write, now=now)
-
+    scopes = {"may_read": is_checked("may_read"), "may_write": is_checked("may_write")}
     try:
-        given = run_audited(
-            AuditEvent.TOKEN, tokens.describe(project, name, may_read=may_read, may_write=may_write), work
-        )
+        expires = parse_expiry(field("expires"), now)
+
+        def work(connection: Connection) -> str:
+            return tokens.create(connection, project, name, **scopes, now=now, expires=expires)
+
+        given = run_audited(AuditEvent.TOKEN, tokens.describe(project, name, **scopes, expires=expires), work)
     except InputError as refused:
         return _index(project, refused)
     back = url_for("tokens.index", project=project)
@@ -66,4 +66,4 @@ def _index(project: str, refused: InputError | None = None) -> Response:
     known = query(projects.names)
     chosen = [project] if project in known else known
     rows = [token for name in chosen for token in query(lambda c, name=name: tokens.of_project(c, name))]  # type: ignore[misc]
-    return render_page("tokens.html", refused, tokens=rows, projects=known, project=project)
+    return render_page("tokens.html", refused, tokens=rows, projects=known, project=project, now=ledger_clock.now())

@@ -32,7 +32,14 @@ def add() -> ResponseReturnValue:
     hashed, now = passwords().hashed(password), ledger_clock.now()
 
     def work(connection: Connection) -> None:
-        number = users.add(connection, name, hashed, is_administrator=is_checked("is_administrator"), now=now)
+        number = users.add(
+            connection,
+            name,
+            hashed,
+            is_administrator=is_checked("is_administrator"),
+            now=now,
+            must_change_password=True,
+        )
         users.set_readable_projects(connection, number, reads)
 
     try:
@@ -92,7 +99,7 @@ def reset(name: str) -> ResponseReturnValue:
     hashed = passwords().hashed(password)
 
     def work(connection: Connection) -> None:
-        users.set_password(connection, account.id, hashed)
+        users.set_password(connection, account.id, hashed, must_change_password=True)
         rate_limit.reset_account(connection, name)
 
     run_audited(AuditEvent.RESET, name, work)

@@ -24,8 +24,16 @@ class AuditEvent(StrEnum):
     LOGIN = "logged in"
     REFUSAL = "login refused"
     LOGOUT = "logged out"
+    SESSION_END = "ended sessions"
     PASSWORD = "changed own password"  # noqa: S105 - an event
+    FACTOR_ON = "set up second factor"
+    FACTOR_OFF = "removed second factor"
+    RECOVERY = "used a recovery code"
+    RECOVERY_CODES = "made recovery codes"
+    LINK = "linked identity"
+    UNLINK = "unlinked identity"
     ACCOUNT = "added account"
+    UNLOCK = "ended delays"
     RESET = "reset password"
     ROLE = "changed standing"  # stored so since the first release; the page shows "changed role"
     READABLE_PROJECTS = "changed readable projects"
@@ -34,6 +42,7 @@ class AuditEvent(StrEnum):
     PROJECT_REMOVAL = "removed project"
     TOKEN = "made token"  # noqa: S105 - an event
     FIRST_USE = "used token for the first time"
+    EXPORT = "exported audit log"
     REVOCATION = "revoked token"
     CHANNEL = "added channel"
     CHANNEL_CHANGED = "changed channel"
@@ -81,6 +90,11 @@ def read(connection: Connection, before: int | None = None) -> list[AuditEntry]:
     if before is not None:
         query = query.where(AUDIT.c.id < before)
     return [AuditEntry(*row) for row in connection.execute(query)]
+
+
+def shown_action(what: str) -> str:
+    """Return the words for a stored action."""
+    return "changed role" if what == AuditEvent.ROLE.value else what
 
 
 def delete_expired(connection: Connection, now: datetime) -> None:

@@ -20,12 +20,16 @@ class Cookie(StrEnum):
 
     SESSION = "session"
     DEVICE = "device"  # a device token from an earlier login
+    LOGIN = "cloison_login"  # a login that waits for a code of the second factor
+    PROVIDER = "cloison_provider"  # a login that waits for the answer of the OpenID provider
     VISITOR = "visitor"  # before the login; its form is bound to it
 
 
 LIFETIMES: Final[Mapping[Cookie, timedelta | None]] = {
     Cookie.SESSION: SESSION_LIFETIME,
     Cookie.DEVICE: DEVICE_LIFETIME,
+    Cookie.LOGIN: None,
+    Cookie.PROVIDER: None,
     Cookie.VISITOR: None,  # until the browser is closed
 }
 

@@ -41,7 +41,7 @@ def init_app(app: Flask) -> None:
             or required_access(app, request.endpoint) in TOKEN_ACCESS
         ):
             return
-        if _is_cross_site() or not hmac.compare_digest(request.form.get(FORM_FIELD, "").encode(), token().encode()):
+        if is_cross_site() or not hmac.compare_digest(request.form.get(FORM_FIELD, "").encode(), token().encode()):
             abort(403, STALE_FORM)
 
 
@@ -69,6 +69,7 @@ def _send_visitor_cookie(response: Response) -> Response:
     return response
 
 
-def _is_cross_site() -> bool:
+def is_cross_site() -> bool:
+    """Return whether the browser says that a page of another site caused this request."""
     site, origin = request.headers.get("Sec-Fetch-Site", "none"), request.headers.get("Origin", "null")
     return site not in {"same-origin", "none"} or (origin != "null" and urlsplit(origin).netloc != request.host)

@@ -19,6 +19,7 @@ from typing import Final
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from ledger.accounts import common_passwords
 from ledger.accounts.errors import BusyError, InputError
 
 PASSWORD_HASHER: Final = PasswordHasher(memory_cost=32 * 1024, time_cost=3, parallelism=1)
@@ -73,10 +74,12 @@ class Passwords:
             self._queue.release()
 
 
-def check_new_password(password: str, again: str, name: str) -> None:
+def check_new_password(password: str, again: str, name: str, *, current: str) -> None:
     """Raise InputError unless this is an acceptable new password; mainly its length counts (NIST SP 800-63B)."""
     if password != again:
         raise InputError("The two passwords are not the same.", "again")
+    if password == current:
+        raise InputError("This is the current password. Choose another one.", "new")
     if len(password) < MIN_LENGTH:
         raise InputError(
             f"A password has at least {MIN_LENGTH} characters; use four unrelated words, for example.", "new"
@@ -87,6 +90,8 @@ def check_new_password(password: str, again: str, name: str) -> None:
         raise InputError(
             "This password is too easy: it contains the account's name or too few different characters.", "new"
         )
+    if common_passwords.is_common(password, name):
+        raise InputError(common_passwords.SENTENCE, "new")
 
 
 def _normalize(password: str) -> str:

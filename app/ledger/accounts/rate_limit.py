@@ -3,8 +3,13 @@
 Rules:
 - An attempt is counted before its password is checked, so that concurrent attempts cannot exceed the limit; a
   successful one is subtracted again.
-- An unknown browser is counted by the account and by its address. A browser that has logged in to the account before
-  has a device token and is counted by that alone, so that an attacker cannot lock the owner out.
+- An unknown browser is counted by the account and its network together, and by its address for all accounts. So guesses
+  from elsewhere never delay the owner. They are counted too: while an account has many, from everywhere together, each
+  network has fewer failures without a pause.
+- A browser that has logged in to the account before has a device token and is counted by that alone, so that an
+  attacker in the owner's own network cannot lock him out either.
+- A code of the second factor is counted by the account for all networks, because six digits bear few guesses, and
+  because it is asked only after the right password.
 - The pause doubles with every failure up to MAX_PAUSE. An attempt during the pause does not extend it.
 - An account that does not exist is counted like any other.
 """
@@ -25,31 +30,40 @@ FREE_FAILURES: Final = 5  # failures without a pause: users mistype
 FREE_FAILURES_OF_ADDRESS: Final = 20  # several users may share one
 MAX_PAUSE: Final = 300  # seconds between two attempts
 RESET_AFTER: Final = timedelta(hours=6)  # after the last failure
+FREE_FAILURES_UNDER_ATTACK: Final = 2  # of one network, while the account has ATTACK_FAILURES
+ATTACK_FAILURES: Final = 50  # at one account from all networks together
 IPV6_PREFIX: Final = 64  # bits: one site usually has a /64
+IPV6_SITE_PREFIX: Final = 48  # bits: a site that was given more has at most this (RFC 6177)
 MAX_FAILURES: Final = 1000  # the counter stops here
+HALF: Final = 16  # bytes of a key
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Bucket:
     """A key that failures are counted for, and the number of failures without a pause."""
 
     key: bytes
     free_failures: int
-    is_shared: bool = False  # by several accounts: a success of one says nothing about the others
+    is_shared: bool = False  # by several people: a success of one says nothing about the others
+    free_under_attack: int | None = None  # where it differs
+    counts_attack: bool = False  # never pauses by itself; many failures are an attack
 
 
 def buckets(name: str, remote_address: str | None, device: bytes | None) -> tuple[Bucket, ...]:
     """Return the buckets of an attempt; `device` is the hashed device token of a browser that this account knows."""
     if device is not None:
         return (_bucket("device", device.hex(), FREE_FAILURES),)
-    return tuple(
-        sorted(
-            (
-                _bucket("account", name, FREE_FAILURES),
-                _bucket("address", source_network(remote_address), FREE_FAILURES_OF_ADDRESS, is_shared=True),
-            )
-        )
-    )
+    site = source_network(remote_address, IPV6_SITE_PREFIX)
+    here = Bucket(_account_key(name, site), FREE_FAILURES, free_under_attack=FREE_FAILURES_UNDER_ATTACK)
+    everywhere = Bucket(_account_key(name), MAX_FAILURES, is_shared=True, counts_attack=True)
+    address = _bucket("address", source_network(remote_address), FREE_FAILURES_OF_ADDRESS, is_shared=True)
+    return tuple(sorted((here, everywhere, address), key=lambda bucket: bucket.key))
+
+
+def code_buckets(name: str, device: bytes | None) -> tuple[Bucket, ...]:
+    """Return the buckets of a code of the second factor; `device` as for `buckets`."""
+    counted_by = ("code of device", device.hex()) if device is not None else ("code", name)
+    return (_bucket(*counted_by, FREE_FAILURES),)
 
 
 def own_buckets(name: str) -> tuple[Bucket, ...]:
@@ -66,10 +80,10 @@ def address(given: str | None) -> str:
     return str(getattr(parsed, "ipv4_mapped", None) or parsed)
 
 
-def source_network(given: str | None) -> str:
-    """Return the network that an address is counted as: an IPv4 address itself, or the /64 of an IPv6 address."""
+def source_network(given: str | None, ipv6_prefix: int = IPV6_PREFIX) -> str:
+    """Return the network that an address is counted as: an IPv4 address itself, or the prefix of an IPv6 address."""
     plain = address(given)
-    return str(ipaddress.ip_network((plain.partition("%")[0], IPV6_PREFIX), strict=False)) if ":" in plain else plain
+    return str(ipaddress.ip_network((plain.partition("%")[0], ipv6_prefix), strict=False)) if ":" in plain else plain
 
 
 def pause_after(failures: int, free_failures: int, since: timedelta) -> float:
@@ -104,8 +118,8 @@ def count_attempt(connection: Connection, counted: Sequence[Bucket], now: dateti
 def reset_after_success(connection: Connection, counted: Sequence[Bucket]) -> None:
     """Uncount a successful attempt.
 
-    The counter of the account is reset. That of the address is only decremented: otherwise a user with an account could
-    guess passwords of another one between successful logins.
+    The counter of the account in this network is reset. Shared ones are only decremented: otherwise a user with an
+    account could guess passwords of another one between successful logins.
     """
     uncount_attempt(connection, [bucket for bucket in counted if bucket.is_shared])
     anew = [bucket.key for bucket in counted if not bucket.is_shared]
@@ -113,8 +127,11 @@ def reset_after_success(connection: Connection, counted: Sequence[Bucket]) -> No
 
 
 def reset_account(connection: Connection, name: str) -> None:
-    """Reset the counter of an account, for example after a new password."""
-    connection.execute(delete(ATTEMPT).where(ATTEMPT.c.bucket == _bucket("account", name, FREE_FAILURES).key))
+    """Reset the counters of an account in all networks, for example after a new password."""
+    half = _account_key(name)[:HALF]
+    is_account = ATTEMPT.c.bucket.between(half + b"\0" * HALF, half + b"\xff" * HALF)
+    codes = [bucket.key for bucket in code_buckets(name, None)]
+    connection.execute(delete(ATTEMPT).where(is_account | ATTEMPT.c.bucket.in_(codes)))
 
 
 def uncount_attempt(connection: Connection, counted: Sequence[Bucket]) -> None:
@@ -134,11 +151,27 @@ def delete_expired(connection: Connection, now: datetime, keys: Collection[bytes
 
 
 def _pause(connection: Connection, counted: Sequence[Bucket], now: datetime, *, lock: bool) -> float:
-    free_failures = {bucket.key: bucket.free_failures for bucket in counted}
-    rows = select(ATTEMPT).where(ATTEMPT.c.bucket.in_(free_failures)).order_by(ATTEMPT.c.bucket)
+    by_key = {bucket.key: bucket for bucket in counted}
+    rows = select(ATTEMPT).where(ATTEMPT.c.bucket.in_(by_key)).order_by(ATTEMPT.c.bucket)
     found = connection.execute(rows.with_for_update() if lock else rows).all()
-    fresh = [row for row in found if now - row.last < RESET_AFTER]
-    return max((pause_after(row.failures, free_failures[row.bucket], now - row.last) for row in fresh), default=0)
+    fresh = [(by_key[row.bucket], row) for row in found if now - row.last < RESET_AFTER]
+    is_attacked = any(bucket.counts_attack and row.failures >= ATTACK_FAILURES for bucket, row in fresh)
+    pauses = (
+        pause_after(row.failures, _free_failures(bucket, is_attacked=is_attacked), now - row.last)
+        for bucket, row in fresh
+        if not bucket.counts_attack
+    )
+    return max(pauses, default=0)
+
+
+def _free_failures(bucket: Bucket, *, is_attacked: bool) -> int:
+    return bucket.free_under_attack if is_attacked and bucket.free_under_attack is not None else bucket.free_failures
+
+
+def _account_key(name: str, site: str = "") -> bytes:
+    """Return the key of an account in a network, or in all of them; the keys of one account begin alike."""
+    network = secret_tokens.digest(site)[:HALF] if site else b"\0" * HALF
+    return secret_tokens.digest(f"account {name}")[:HALF] + network
 
 
 def _bucket(kind: str, name: str, free_failures: int, *, is_shared: bool = False) -> Bucket:

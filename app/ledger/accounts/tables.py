@@ -1,6 +1,6 @@
 """The tables of accounts, as migration 0003 creates them and later ones change them."""
 
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
@@ -10,8 +10,8 @@ TIME: Final = mysql.DATETIME(fsp=3)
 DIGEST: Final = sa.BINARY(32)
 
 
-def browser_secret_table(name: str) -> sa.Table:
-    """Return a table of secrets that browsers have for an account."""
+def browser_secret_table(name: str, *columns: sa.Column[Any]) -> sa.Table:
+    """Return a table of secrets that browsers have for an account, with further columns."""
     return sa.Table(
         name,
         METADATA,
@@ -20,6 +20,7 @@ def browser_secret_table(name: str) -> sa.Table:
         sa.Column("created", TIME),
         sa.Column("last_seen", TIME),
         sa.Column("ends", TIME),
+        *columns,
     )
 
 
@@ -32,6 +33,7 @@ ACCOUNT: Final = sa.Table(
     sa.Column("is_administrator", sa.Boolean),
     sa.Column("created", TIME),
     sa.Column("disabled", TIME),
+    sa.Column("must_change_password", sa.Boolean),
 )
 PROJECT: Final = sa.Table(  # a table of the archive; here for its name
     "project",
@@ -59,9 +61,52 @@ TOKEN: Final = sa.Table(
     sa.Column("created", TIME),
     sa.Column("last_used", TIME),
     sa.Column("revoked", TIME),
+    sa.Column("expires", TIME),
 )
-SESSION: Final = browser_secret_table("session")
+SESSION: Final = browser_secret_table(
+    "session",
+    sa.Column("address", sa.String),
+    sa.Column("browser", sa.String),
+    sa.Column("authenticated", TIME),  # when its user last proved to be the account's owner
+    sa.Column("is_by_provider", sa.Boolean),
+)
 DEVICE: Final = browser_secret_table("device")
+PENDING_LOGIN: Final = browser_secret_table("pending_login")
+IDENTITY: Final = sa.Table(
+    "identity",
+    METADATA,
+    sa.Column("id", sa.BigInteger, primary_key=True),
+    sa.Column("account_id", sa.BigInteger),
+    sa.Column("issuer", sa.String),
+    sa.Column("subject", sa.String),
+    sa.Column("created", TIME),
+)
+PROVIDER_LOGIN: Final = sa.Table(
+    "provider_login",
+    METADATA,
+    sa.Column("hash", DIGEST, primary_key=True),
+    sa.Column("account_id", sa.BigInteger),
+    sa.Column("purpose", sa.String),
+    sa.Column("next_path", sa.String),
+    sa.Column("created", TIME),
+    sa.Column("ends", TIME),
+)
+SECOND_FACTOR: Final = sa.Table(
+    "second_factor",
+    METADATA,
+    sa.Column("account_id", sa.BigInteger, primary_key=True),
+    sa.Column("secret", sa.String),
+    sa.Column("created", TIME),
+    sa.Column("confirmed", TIME),
+    sa.Column("last_step", sa.BigInteger),  # of the last code that was accepted
+)
+RECOVERY_CODE: Final = sa.Table(
+    "recovery_code",
+    METADATA,
+    sa.Column("account_id", sa.BigInteger, primary_key=True),
+    sa.Column("hash", DIGEST, primary_key=True),
+    sa.Column("used", TIME),
+)
 ATTEMPT: Final = sa.Table(
     "attempt",
     METADATA,

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Select, insert, select, update
 
@@ -31,10 +31,22 @@ class Token:
     created: datetime
     last_used: datetime | None
     revoked: datetime | None
+    expires: datetime | None
+
+    def is_expired(self, now: datetime) -> bool:
+        """Return whether the time of the token is over."""
+        return self.expires is not None and self.expires <= now
 
 
 def create(  # noqa: PLR0913 - each is a property of the token
-    connection: Connection, project: str, name: str, *, may_read: bool, may_write: bool, now: datetime
+    connection: Connection,
+    project: str,
+    name: str,
+    *,
+    may_read: bool,
+    may_write: bool,
+    now: datetime,
+    expires: datetime | None = None,
 ) -> str:
     """Create a token and return its secret, which is not stored."""
     if not NAME.fullmatch(name):
@@ -42,16 +54,23 @@ def create(  # noqa: PLR0913 - each is a property of the token
     if not (may_read or may_write):
         raise InputError("A token must be able to read or to add proofs: choose one or both.", "may_read")
     owner = projects.number(connection, project)
-    if any(token.name == name and not token.revoked for token in of_project(connection, project)):
+    known = of_project(connection, project)
+    if any(token.name == name and not token.revoked and not token.is_expired(now) for token in known):
         raise InputError(f"{project} has a token {name} already: revoke it first, or choose another name.", "name")
     given = PREFIX + secret_tokens.new()
-    values = {"project_id": owner, "name": name, "hash": secret_tokens.digest(given), "created": now}
+    values = {
+        "project_id": owner,
+        "name": name,
+        "hash": secret_tokens.digest(given),
+        "created": now,
+        "expires": expires,
+    }
     connection.execute(insert(TOKEN).values(**values, may_read=may_read, may_write=may_write))
     return given
 
 
 def find(connection: Connection, given: str) -> Token | None:
-    """Return the valid token with this secret, or None."""
+    """Return the token with this secret unless it is revoked, or None; it may be expired."""
     if not given.startswith(PREFIX):
         return None
     query = _tokens().where(TOKEN.c.hash == secret_tokens.digest(given), TOKEN.c.revoked.is_(None))
@@ -87,13 +106,14 @@ def touch(connection: Connection, token: Token, now: datetime) -> bool:
     )
 
 
-def describe(project: str, name: str, *, may_read: bool, may_write: bool) -> str:
+def describe(project: str, name: str, *, may_read: bool, may_write: bool, expires: datetime | None = None) -> str:
     """Return a description of a token without its secret."""
     scopes = [scope for scope, has in (("read", may_read), ("write", may_write)) if has]
-    return f"{project}/{name}, {' and '.join(scopes)}"
+    end = f", expires {expires:%Y-%m-%d}" if expires else ""
+    return f"{project}/{name}, {' and '.join(scopes)}{end}"
 
 
-def _tokens() -> Select[tuple[int, str, str, bool, bool, datetime, datetime, datetime]]:
+def _tokens() -> Select[Any]:
     return select(
         TOKEN.c.id,
         PROJECT.c.name.label("project"),
@@ -103,4 +123,5 @@ def _tokens() -> Select[tuple[int, str, str, bool, bool, datetime, datetime, dat
         TOKEN.c.created,
         TOKEN.c.last_used,
         TOKEN.c.revoked,
+        TOKEN.c.expires,
     ).join_from(TOKEN, PROJECT, PROJECT.c.id == TOKEN.c.project_id)

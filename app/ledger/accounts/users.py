@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ledger.accounts.errors import InputError
-from ledger.accounts.tables import ACCOUNT, DEVICE, MEMBERSHIP, PROJECT, SESSION
+from ledger.accounts.tables import ACCOUNT, DEVICE, MEMBERSHIP, PENDING_LOGIN, PROJECT, SESSION
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.@-]{0,62}")
 NAME_RULE: Final = (
@@ -32,6 +32,7 @@ class Account:
     is_administrator: bool
     created: datetime
     disabled: datetime | None
+    must_change_password: bool
     reads: tuple[str, ...] = ()
 
 
@@ -73,21 +74,39 @@ def get_account(connection: Connection, name: str) -> Account:
     return found
 
 
-def add(connection: Connection, name: str, password: str, *, is_administrator: bool, now: datetime) -> int:
-    """Add an account with the hash of its password, and return its id."""
+def add(  # noqa: PLR0913 - each is a property of the account
+    connection: Connection,
+    name: str,
+    password: str,
+    *,
+    is_administrator: bool,
+    now: datetime,
+    must_change_password: bool = False,
+) -> int:
+    """Add an account with the hash of its password, and return its id.
+
+    `must_change_password`: somebody else has seen the password, so its owner chooses another one at the first login.
+    """
     if not NAME.fullmatch(name):
         raise InputError(NAME_RULE, "name")
-    values = {"name": name, "password": password, "is_administrator": is_administrator, "created": now}
+    values = {
+        "name": name,
+        "password": password,
+        "is_administrator": is_administrator,
+        "created": now,
+        "must_change_password": must_change_password,
+    }
     try:
         return int(connection.execute(insert(ACCOUNT).values(values)).inserted_primary_key[0])  # type: ignore[index]
     except IntegrityError as error:
         raise InputError(f"There is an account {name} already.", "name") from error
 
 
-def set_password(connection: Connection, account: int, password: str) -> None:
+def set_password(connection: Connection, account: int, password: str, *, must_change_password: bool = False) -> None:
     """Set the hash of a new password, and end every session of the account."""
-    connection.execute(update(ACCOUNT).where(ACCOUNT.c.id == account).values(password=password))
-    _end_sessions(connection, account)
+    values = {"password": password, "must_change_password": must_change_password}
+    connection.execute(update(ACCOUNT).where(ACCOUNT.c.id == account).values(values))
+    end_sessions(connection, account)
 
 
 def rehash(connection: Connection, account: int, password: str) -> None:
@@ -103,7 +122,7 @@ def set_role(connection: Connection, account: int, *, is_administrator: bool, di
     values = {"is_administrator": is_administrator, "disabled": disabled}
     connection.execute(update(ACCOUNT).where(ACCOUNT.c.id == account).values(values))
     if disabled:
-        _end_sessions(connection, account)
+        end_sessions(connection, account)
 
 
 def administrators(connection: Connection) -> set[int]:
@@ -129,11 +148,13 @@ def set_readable_projects(connection: Connection, account: int, projects: Collec
         connection.execute(insert(MEMBERSHIP), rows)
 
 
-def _end_sessions(connection: Connection, account: int) -> None:
-    for table in (SESSION, DEVICE):
+def end_sessions(connection: Connection, account: int) -> None:
+    """End every session of an account, and forget the browsers that it has logged in from."""
+    for table in (SESSION, DEVICE, PENDING_LOGIN):
         connection.execute(delete(table).where(table.c.account_id == account))
 
 
 def _account(row: Row[tuple[object, ...]], reads: tuple[str, ...] = ()) -> Account:
-    values = row._asdict() | {"is_administrator": bool(row.is_administrator)}
+    flags = {name: bool(getattr(row, name)) for name in ("is_administrator", "must_change_password")}
+    values = row._asdict() | flags
     return Account(**values, reads=reads)

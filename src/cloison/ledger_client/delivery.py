@@ -12,13 +12,14 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cloison.ledger_client.config import Ledger
 from cloison.ledger_client.http import TOTAL_TIMEOUT, DeliveryResult, DeliveryStatus, post_proof
 from cloison.ledger_client.spool import QueuedProof, Spool
+from cloison.ledger_client.token_expiry import expiry_notice
 
 MAX_PROOFS: Final = 100
 """The most proofs that one run sends."""
@@ -64,6 +65,7 @@ class ProofSender:
     spool: Spool
     report: Callable[[str], None]
     limits: SendLimits = SendLimits()
+    warnings: set[str] = field(default_factory=set)  # that were reported
 
     def send(self, latest: QueuedProof) -> bool:
         """Send the queued proofs and return whether the ledger has the latest.
@@ -86,6 +88,7 @@ class ProofSender:
         self.report(
             f"Sent proof {digest[:DIGEST_LENGTH]} to {self.ledger.url}" if is_accepted else self._error_message(result)
         )
+        self._warn_of_expiry(result)
         return is_accepted
 
     def _send_queued(self, latest: QueuedProof) -> bool:
@@ -146,6 +149,7 @@ class ProofSender:
             result = post_proof(self.ledger, proof.digest, body, self.limits.seconds)
         if result.status is DeliveryStatus.ACCEPTED:
             self.spool.remove(proof)
+            self._warn_of_expiry(result)
         if result.status is DeliveryStatus.REJECTED:
             self._move_aside(proof, "rejected", result.why)
         if result.status is DeliveryStatus.FUTURE:
@@ -180,6 +184,13 @@ class ProofSender:
             self.report(
                 f"Sent {_proofs(len(accepted))} from the spool to {self.ledger.url}; {self._describe_remaining()}"
             )
+
+    def _warn_of_expiry(self, result: DeliveryResult) -> None:
+        """Report once that the token expires soon."""
+        notice = expiry_notice(result.token_expires, datetime.now(UTC))
+        if notice and notice not in self.warnings:
+            self.warnings.add(notice)
+            self.report(f"{self.ledger.token_source} {notice}. Create a new token")
 
     def _error_message(self, result: DeliveryResult) -> str:
         return ERROR_MESSAGES[result.status].format(url=self.ledger.url, token=self.ledger.token_source, why=result.why)

@@ -23,6 +23,7 @@ import urllib3
 from requests.auth import AuthBase
 
 from cloison import errors
+from cloison.ledger_client import token_expiry
 from cloison.ledger_client.config import Ledger
 from cloison.model.text import printable_line
 
@@ -79,6 +80,7 @@ class DeliveryResult:
 
     status: DeliveryStatus
     why: str = ""
+    token_expires: str = ""  # the header of that name, if there was one
 
 
 class _BearerAuth(AuthBase):
@@ -159,7 +161,7 @@ def _read(response: requests.Response, digest: str, *, is_too_large: bool) -> De
     status = STATUS_BY_HTTP_CODE.get(response.status_code, unlisted)
     if status is DeliveryStatus.ACCEPTED:
         if payload.get("digest") == digest:
-            return DeliveryResult(status)
+            return DeliveryResult(status, token_expires=response.headers.get(token_expiry.HEADER, ""))
         return DeliveryResult(
             DeliveryStatus.NOT_A_LEDGER,
             f"it answered {response.status_code} and did not return the digest of the proof; is it a ledger?",

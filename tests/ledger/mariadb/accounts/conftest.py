@@ -22,6 +22,7 @@ from ledger.database import transaction
 
 QUICK = PasswordHasher(memory_cost=8, time_cost=1, parallelism=1)
 PASSWORD = "four words without sense"
+CHOSEN = "another four words at least"
 
 
 @dataclass
@@ -77,7 +78,7 @@ class SampleLedger:
 
         return int(self.do(work))
 
-    def token(self, project: str, name: str, **scopes: bool) -> str:
+    def token(self, project: str, name: str, **scopes: Any) -> str:
         """Make a token."""
         may = {"may_read": False, "may_write": False, **scopes}
         made: str = self.do(lambda c: tokens.create(c, project, name, **may, now=ledger_clock.now()))
@@ -95,6 +96,13 @@ class SampleLedger:
         """Return a browser in which somebody has logged in."""
         browser = self.browser()
         assert browser.log_in(name, password).status_code == 303
+        return browser
+
+    def browser_of_new(self, name: str, password: str) -> Browser:
+        """Return a browser in which somebody has logged in with a given password, and chosen another."""
+        browser = self.browser_of(name, password)
+        chosen = browser.send("/account", password=password, new=CHOSEN, again=CHOSEN)
+        assert chosen.status_code == 303
         return browser
 
     def log(self) -> list[tuple[str, str, str]]:

@@ -37,7 +37,7 @@ def test_the_first_administrator_is_made_once(world: "SampleLedger", run: Callab
     code, password, said = run("first-administrator")
 
     assert (code, said) == (0, "ledger: created the administrator admin; this password is shown once\n")
-    assert world.browser_of("admin", password.strip()).get("/admin/users").status_code == 200
+    assert world.browser_of_new("admin", password.strip()).get("/admin/users").status_code == 200
     assert run("first-administrator")[:2] == (0, "")
     assert password.strip() not in str(world.log())
 
@@ -47,20 +47,22 @@ def test_a_former_administrator_becomes_one_again(world: "SampleLedger", run: Ca
     world.add("admin")
     password = run("first-administrator")[1].strip()
 
-    assert world.browser_of("admin", password).get("/admin/users").status_code == 200
+    assert world.browser_of_new("admin", password).get("/admin/users").status_code == 200
 
 
 def test_a_user_is_added_with_readable_projects(world: "SampleLedger", run: Callable[..., Said]) -> None:
     code, password, said = run("add-user", "nora", "--project", "ours")
 
     assert (code, said) == (0, "ledger: added nora; this password is shown once\n")
-    assert world.browser_of("nora", password.strip()).get("/account").status_code == 200
+    assert world.browser_of_new("nora", password.strip()).get("/projects/ours").status_code == 200
     assert world.do(lambda c: users.get_account(c, "nora")).reads == ("ours",)
     assert world.log()[0] == ("command line", "added account", "nora, reader, reads ours")
 
 
 def test_a_forgotten_password_is_replaced(world: "SampleLedger", run: Callable[..., Said]) -> None:
-    assert world.browser_of("rita", run("reset-password", "rita")[1].strip()).get("/account").status_code == 200
+    password = run("reset-password", "rita")[1].strip()
+
+    assert world.browser_of_new("rita", password).get("/projects/ours").status_code == 200
 
 
 def test_a_project_is_there_afterwards(world: "SampleLedger", run: Callable[..., Said]) -> None:
@@ -104,6 +106,9 @@ def test_a_token_is_checked_for_what_it_is_needed_for(  # noqa: PLR0913, PLR0917
         (("add-user", "No!"), "A name has 1 to 63 lower-case letters"),
         (("add-user", "x", "--project", "nowhere"), "There is no project nowhere."),
         (("reset-password", "nobody"), "There is no account nobody."),
+        (("reset-second-factor", "rita"), "rita has no second factor."),
+        (("reset-second-factor", "nobody"), "There is no account nobody."),
+        (("unlock", "nobody"), "There is no account nobody."),
         (("add-project", "No!"), "A project's name is the one that Compose gives it"),
         (("new-token", "nowhere", "x", "--read"), "There is no project nowhere."),
         (("new-token", "ours", "x"), "choose one or both"),

@@ -6,10 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import func, select, update
+from tests.ledger.mariadb.accounts.conftest import CHOSEN
 
 from ledger import clock as ledger_clock
 from ledger.accounts import rate_limit
-from ledger.accounts.rate_limit import FREE_FAILURES, FREE_FAILURES_OF_ADDRESS, MAX_PAUSE
+from ledger.accounts.rate_limit import (
+    ATTACK_FAILURES,
+    FREE_FAILURES,
+    FREE_FAILURES_OF_ADDRESS,
+    FREE_FAILURES_UNDER_ATTACK,
+    MAX_PAUSE,
+)
 from ledger.accounts.tables import ATTEMPT
 
 if TYPE_CHECKING:
@@ -28,11 +35,47 @@ def pass_time(world: "SampleLedger", seconds: float) -> None:
     world.do(lambda c: c.execute(update(ATTEMPT).values(last=ago)))
 
 
-def test_guesses_at_an_account_are_throttled_for_all_addresses(world: "SampleLedger") -> None:
-    statuses = [fail(world, "rita", 1, address=f"192.0.2.{n}")[0] for n in range(1, FREE_FAILURES + 7)]
+def test_guesses_at_an_account_are_throttled_in_their_network(world: "SampleLedger") -> None:
+    statuses = fail(world, "rita", FREE_FAILURES + 6)
 
     assert [422] * FREE_FAILURES == statuses[:FREE_FAILURES]
     assert 429 in statuses
+
+
+@pytest.mark.parametrize(
+    ("guessers", "failures"),
+    [
+        (["203.0.113.66"], FREE_FAILURES + 4),
+        ([f"203.0.113.{n}" for n in range(30)], FREE_FAILURES),
+        ([f"2001:db8:bad:{n:x}::1" for n in range(9)], 3),
+    ],
+)
+def test_guesses_from_elsewhere_never_keep_the_owner_out_of_a_new_browser(
+    world: "SampleLedger", guessers: list[str], failures: int
+) -> None:
+    for guesser in guessers:
+        fail(world, "rita", failures, address=guesser)
+
+    assert world.browser("192.0.2.77").log_in("rita", "mistyped once").status_code == 422
+    assert world.browser("192.0.2.77").log_in("rita").status_code == 303
+
+
+def test_one_site_of_ipv6_has_the_guesses_of_one_network(world: "SampleLedger") -> None:
+    statuses = [fail(world, "rita", 1, address=f"2001:db8:bad:{n:x}::1")[0] for n in range(FREE_FAILURES + 6)]
+
+    assert [422] * FREE_FAILURES == statuses[:FREE_FAILURES]
+    assert 429 in statuses
+
+
+def test_many_networks_that_guess_at_one_account_have_fewer_guesses_each(world: "SampleLedger") -> None:
+    networks = ATTACK_FAILURES // FREE_FAILURES
+    for n in range(networks):
+        assert fail(world, "rita", FREE_FAILURES, address=f"203.0.113.{n}") == [422] * FREE_FAILURES
+    statuses = fail(world, "rita", FREE_FAILURES_UNDER_ATTACK + 4, address="203.0.113.200")
+
+    assert statuses[:FREE_FAILURES_UNDER_ATTACK] == [422] * FREE_FAILURES_UNDER_ATTACK
+    assert 429 in statuses
+    assert fail(world, "theo", FREE_FAILURES, address="203.0.113.201") == [422] * FREE_FAILURES
 
 
 def test_a_missing_account_is_throttled_like_any_other(world: "SampleLedger") -> None:
@@ -81,13 +124,13 @@ def test_a_neighbour_of_the_same_64_is_the_same(one: str, other: str | None, sam
 
 def test_the_pause_is_reported_and_ends(world: "SampleLedger") -> None:
     fail(world, "rita", FREE_FAILURES)
-    answer = world.browser("192.0.2.9").log_in("rita")
+    answer = world.browser().log_in("rita")
     assert answer.status_code == 429
     assert answer.headers["Retry-After"] == "1"
     assert "The next one is possible in 1 second." in answer.text
     pass_time(world, 2)
 
-    assert world.browser("192.0.2.9").log_in("rita").status_code == 303
+    assert world.browser().log_in("rita").status_code == 303
 
 
 @pytest.mark.parametrize(
@@ -121,8 +164,8 @@ def test_an_attempt_during_the_pause_does_not_extend_it(world: "SampleLedger") -
 def test_an_attacker_cannot_lock_the_owner_out_of_a_known_browser(world: "SampleLedger") -> None:
     browser = world.browser_of("rita")
     browser.send("/logout", page="/account")
-    fail(world, "rita", FREE_FAILURES + 2, address="203.0.113.66")
-    assert world.browser("192.0.2.77").log_in("rita").status_code == 429
+    fail(world, "rita", FREE_FAILURES + 2)
+    assert world.browser().log_in("rita").status_code == 429
 
     assert browser.log_in("rita").status_code == 303
 
@@ -139,7 +182,7 @@ def test_a_known_browser_is_throttled_too(world: "SampleLedger") -> None:
 def test_a_device_token_is_valid_for_its_own_account_only(world: "SampleLedger") -> None:
     browser = world.browser_of("theo")
     browser.send("/logout", page="/account")
-    fail(world, "rita", FREE_FAILURES + 4, address="203.0.113.66")
+    fail(world, "rita", FREE_FAILURES + 4)
 
     assert browser.log_in("rita", "wrong").status_code == 429
 
@@ -167,7 +210,8 @@ def test_old_failures_are_not_counted(world: "SampleLedger") -> None:
     assert fail(world, "rita", 1) == [422]
     world.browser_of("theo")
 
-    assert world.do(lambda c: c.scalar(select(func.count()).select_from(ATTEMPT))) == 2
+    # The address, rita in this network, and rita and theo in all networks; nothing of before.
+    assert world.do(lambda c: c.scalar(select(func.count()).select_from(ATTEMPT))) == 4
 
 
 def test_concurrent_attempts_do_not_exceed_the_limit(world: "SampleLedger") -> None:
@@ -181,7 +225,7 @@ def test_concurrent_attempts_do_not_exceed_the_limit(world: "SampleLedger") -> N
 
 def test_the_own_password_cannot_be_guessed_with_a_session(world: "SampleLedger") -> None:
     browser = world.browser_of("rita")
-    fields = {"password": "wrong", "new": "another four words", "again": "another four words"}
+    fields = {"password": "wrong", "new": CHOSEN, "again": CHOSEN}
     statuses = [browser.send("/account", **fields).status_code for _ in range(FREE_FAILURES + 1)]
 
     assert statuses == [422] * FREE_FAILURES + [429]

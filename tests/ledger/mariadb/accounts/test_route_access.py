@@ -10,19 +10,20 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from tests.ledger.sample_proofs import CLOSED_PORT, body, document
 
 from ledger import clock as ledger_clock
 from ledger.accounts import tokens
-from ledger.accounts.tables import PROJECT
+from ledger.accounts.tables import ACCOUNT, PROJECT
 
 if TYPE_CHECKING:
     from tests.ledger.mariadb.accounts.conftest import Browser, SampleLedger
 
 PEOPLE: Final = ("reader", "reader of another", "administrator")
+LOGGED_IN: Final = ("in setup", *PEOPLE)
 TOKENS: Final = ("read token", "write token", "revoked token", "token of another")
-ROLES: Final = ("nobody", *TOKENS, *PEOPLE)  # the administrator last: what he does may be seen by the others
+ROLES: Final = ("nobody", *TOKENS, *LOGGED_IN)  # the administrator last: what he does may be seen by the others
 Expected = Mapping[str, int]
 DIGEST: Final = "<string(length=64):digest>"
 
@@ -37,6 +38,11 @@ def people(status: int) -> Expected:
     return {**everybody(303), **dict.fromkeys(PEOPLE, status)}
 
 
+def people_in_setup(status: int) -> Expected:
+    """Whoever has logged in gets this, also before the own password is chosen."""
+    return {**people(status), "in setup": status}
+
+
 def readers(status: int) -> Expected:
     """Whoever may read `ours` gets this; to others it does not exist."""
     return {**people(status), "reader of another": 404}
@@ -44,7 +50,8 @@ def readers(status: int) -> Expected:
 
 def to_programs(expected: Expected) -> Expected:
     """What asks for JSON, by the end of its address, is not led to a login."""
-    return {role: 401 if status == 303 else status for role, status in expected.items()}
+    told = {role: 401 if status == 303 else status for role, status in expected.items()}
+    return {**told, "in setup": 403}
 
 
 def administrators(status: int) -> Expected:
@@ -90,13 +97,34 @@ ROUTES: Final = (
     Route("GET", "/healthz", everybody(200)),
     Route("GET", "/metrics", everybody(200)),  # the proxy lets nobody through to it
     Route("GET", "/readyz", everybody(200)),
-    Route("GET", "/", {**everybody(200), **dict.fromkeys(PEOPLE, 302)}),
-    Route("GET", "/login", {**everybody(200), **dict.fromkeys(PEOPLE, 302)}),
+    Route("GET", "/", {**everybody(200), **dict.fromkeys(LOGGED_IN, 302)}),
+    Route("GET", "/login", {**everybody(200), **dict.fromkeys(LOGGED_IN, 302)}),
     # Who has logged in meanwhile has no login's form any more.
-    Route("POST", "/login", {**everybody(422), **dict.fromkeys(PEOPLE, 403)}, form={"name": "ada", "password": "no"}),
-    Route("POST", "/logout", people(303)),
-    Route("GET", "/account", people(200)),
-    Route("POST", "/account", people(422), form={"password": "wrong", "new": "", "again": ""}),
+    Route(
+        "POST",
+        "/login",
+        {**everybody(422), **dict.fromkeys(LOGGED_IN, 403)},
+        form={"name": "ada", "password": "no"},
+    ),
+    Route("POST", "/logout", people_in_setup(303)),
+    Route("GET", "/account", people_in_setup(200)),
+    Route("POST", "/account", people_in_setup(422), form={"password": "wrong", "new": "", "again": ""}),
+    Route("GET", "/login/code", everybody(303)),  # nobody has done the first step
+    Route("POST", "/login/code", {**everybody(422), **dict.fromkeys(LOGGED_IN, 403)}, form={"code": "000000"}),
+    Route("GET", "/login/oidc", everybody(404)),  # this ledger has no OpenID provider
+    Route("GET", "/login/oidc/callback", everybody(400)),
+    Route("POST", "/account/oidc/link", people(404)),
+    Route("GET", "/account/oidc/confirm", people_in_setup(404)),
+    Route("POST", "/account/oidc/unlink", people(404)),
+    Route("GET", "/account/second-factor", people_in_setup(200)),
+    Route("POST", "/account/second-factor/begin", people_in_setup(303)),
+    Route("POST", "/account/second-factor/confirm", people_in_setup(422), form={"code": "000000"}),
+    Route("POST", "/account/second-factor/recovery-codes", people(422)),
+    Route("POST", "/account/second-factor/remove", people(303)),
+    Route("GET", "/account/sessions", people(200)),
+    Route("POST", "/account/sessions/end", people(422), form={"session": "none"}),
+    Route("POST", "/account/sessions/end-others", people(303)),
+    Route("POST", "/account/sessions/end-all", people_in_setup(303)),
     Route("GET", "/admin/projects", administrators(200)),
     Route("POST", "/admin/projects", administrators(303), form={"name": "another"}),
     Route("GET", "/admin/projects/<project>/remove", administrators(200), "/admin/projects/ours/remove"),
@@ -129,6 +157,7 @@ ROUTES: Final = (
     Route("POST", "/admin/tokens", administrators(200), form={"project": "ours", "name": "new", "may_read": "1"}),
     Route("POST", "/admin/tokens/<int:number>/revoke", administrators(422), "/admin/tokens/4294967295/revoke"),
     Route("GET", "/admin/audit", administrators(200)),
+    Route("GET", "/admin/audit.<any(csv, jsonl):kind>", administrators(200), "/admin/audit.csv"),
     Route("GET", "/projects", people(200)),
     Route("GET", "/projects/<project>", readers(200), "/projects/ours"),
     Route("GET", "/projects/<project>/proofs", readers(200), "/projects/ours/proofs"),
@@ -222,7 +251,9 @@ def asking(world: "SampleLedger") -> dict[str, Callable[[Route], int]]:
         "revoked token": revoked,
         "token of another": world.token("theirs", "both", may_read=True, may_write=True),
     }
-    names = {"reader": "rita", "reader of another": "theo", "administrator": "ada"}
+    nora = world.add("nora")
+    world.do(lambda c: c.execute(update(ACCOUNT).where(ACCOUNT.c.id == nora).values(must_change_password=True)))
+    names = {"in setup": "nora", "reader": "rita", "reader of another": "theo", "administrator": "ada"}
     asked = {"nobody": by_browser(world.browser(), "/login")}
     asked |= {role: by_browser(world.browser_of(name), "/account") for role, name in names.items()}
     return asked | {role: by_token(world, token) for role, token in bearers.items()}

@@ -9,7 +9,7 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 from tests.ledger.unit.conftest import QUICK
 
-from ledger.accounts import passwords, secret_tokens
+from ledger.accounts import common_passwords, passwords, secret_tokens
 from ledger.accounts.errors import BusyError, InputError
 from ledger.accounts.passwords import PASSWORD_HASHER, Passwords, check_new_password
 
@@ -104,7 +104,7 @@ def test_a_password_that_we_make_may_be_one() -> None:
 
     assert len(made) == 100
     for password in made:
-        check_new_password(password, password, "admin")
+        check_new_password(password, password, "admin", current="")
 
 
 @pytest.mark.parametrize(
@@ -113,10 +113,49 @@ def test_a_password_that_we_make_may_be_one() -> None:
         ("a" * 11, "a" * 11, "new"),
         ("four unrelated words it has", "four unrelated words", "again"),
         ("rita has a sister", "rita has a sister", "new"),
+        ("the password of before", "the password of before", "new"),
     ],
 )
 def test_an_unacceptable_password_is_reported_at_its_field(password: str, again: str, field: str) -> None:
     with pytest.raises(InputError) as refused:
-        check_new_password(password, again, "rita")
+        check_new_password(password, again, "rita", current="the password of before")
 
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "unbelievable1",
+        "1qaz2wsx3edc",
+        "P@ssw0rd1234",
+        "Password2024!!",
+        "Sommer2024!!",
+        "administrator",
+        "letmeinletmein",
+        "passwordpassword" * 16,
+        "correct horse battery staple",
+        "CorrectHorseBatteryStaple1",
+        "let me in please",
+        "abcdefghijkl",
+        "cloison ledger",
+    ],
+)
+def test_a_common_password_is_refused_and_so_is_what_resembles_one(password: str) -> None:
+    with pytest.raises(InputError, match="This password is easy to guess"):
+        check_new_password(password, password, "rita", current="")
+
+
+@pytest.mark.parametrize(
+    "password", ["four words without sense", "vexing-otter-plinth", "Zürich außer Betrieb", "päßwörtér-猫猫犬鳥"]
+)
+def test_a_password_that_nobody_has_is_accepted(password: str) -> None:
+    check_new_password(password, password, "rita", current="")
+
+
+def test_the_check_of_a_long_password_takes_less_than_a_login_may() -> None:
+    awkward = "({[4@<i1!|l0$5+7%2" * 14
+    before = time.process_time()
+    common_passwords.is_common(awkward, "rita")
+
+    assert time.process_time() - before < 2
