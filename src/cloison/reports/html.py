@@ -9,8 +9,8 @@ from __future__ import annotations
 import msgspec
 
 from cloison.proof.schema import Proof, digest
-from cloison.reports.advice import proof_advice
 from cloison_view import page as cloison_view_page
+from cloison_view.advice import proof_advice
 
 
 def render(proof: Proof) -> str:

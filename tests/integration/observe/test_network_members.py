@@ -17,7 +17,7 @@ from tests.integration.observe.test_fault_injection import said, sentences
 
 from cloison.engine.labels import AGENT_LABEL, AGENT_NAME, REHEARSAL_LABEL
 from cloison.linux import processes
-from cloison.reports.advice import proof_advice
+from cloison_view.advice import proof_advice
 from cloison.verdict.judge import Judgement
 
 pytestmark = pytest.mark.engine
