@@ -36,7 +36,7 @@ def show(project: str) -> ResponseReturnValue:
             "project.html",
             record=record,
             now=now,
-            **proof_fragments.page_fragments(project, record.last.digest),
+            fragments=proof_fragments.page_fragments(project, record.last.digest),
             changes=proof_fragments.difference(project, before, record.changed.digest)
             if before and record.changed
             else None,

@@ -12,7 +12,6 @@ from flask import Blueprint, current_app, g, render_template
 from markupsafe import Markup
 
 import cloison_view
-from cloison_view import action_items as view_action_items
 from cloison_view.action_list import action_list
 from cloison_view.connections import WORST_FIRST, Document, ProofConnection, connections
 from cloison_view.diagram import diagram
@@ -20,6 +19,7 @@ from cloison_view.difference import ConnectionChange, compare_connections
 from cloison_view.evidence import evidence
 from cloison_view.labels import ACTIONABLE, to_act_on
 from cloison_view.matrix import matrix
+from cloison_view.policy_section import policy_section, risk_section
 from cloison_view.summary import Summary, summarize
 from ledger.views.fragment_cache import FragmentCache
 from ledger.views.queries import document
@@ -50,7 +50,7 @@ def page_fragments(project: str, digest: str) -> dict[str, Markup]:
 
     return {
         fragment.__name__: rendered(fragment)
-        for fragment in (counts_by_judgement, action_items, diagram, matrix, evidence)
+        for fragment in (counts_by_judgement, diagram, action_items, policy, risks, matrix, evidence)
     }
 
 
@@ -61,11 +61,20 @@ def counts_by_judgement(_proof: Document, summary: Summary) -> Markup:
 
 def action_items(proof: Document, summary: Summary) -> Markup:
     """Return the entries that need action; empty where there are none."""
-    items = view_action_items.action_items(summary)
-    if not items:
+    entries = action_list(proof, summary, most=MAX_ACTION_ITEMS)
+    if not entries:
         return Markup()
-    entries = action_list(proof, items, most=MAX_ACTION_ITEMS)
     return _render("action_items.html", heading=to_act_on(summary.counts_of(*ACTIONABLE)), entries=entries)
+
+
+def policy(proof: Document, summary: Summary) -> Markup:
+    """Return the lines of the policy with their reasons and their use; empty where the file has none."""
+    return policy_section(proof, summary)
+
+
+def risks(proof: Document, _summary: Summary) -> Markup:
+    """Return the security risks; empty where there are none."""
+    return risk_section(proof)
 
 
 def difference(project: str, old: str, new: str) -> Markup:

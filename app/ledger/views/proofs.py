@@ -48,7 +48,7 @@ def show(project: str, digest: str) -> ResponseReturnValue:
             older=older,
             newer=newer,
             now=now,
-            **proof_fragments.page_fragments(project, digest),
+            fragments=proof_fragments.page_fragments(project, digest),
             changes=proof_fragments.difference(project, older, digest) if older else None,
             facts=proof_fragments.facts(project, digest),
         ),
