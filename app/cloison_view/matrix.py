@@ -27,7 +27,7 @@ MAX_CELLS: Final = 16_000
 """The most cells of a table: about a hundred services; a larger table has only rows and columns that need action."""
 MAX_SIDE: Final = 120
 """The most rows and the most columns of a table that is cut."""
-KINDS: Final = {"needed": "●", "allowed": "◇", "closed": "·", "tolerated": "◐", "unjudged": "–"}
+KINDS: Final = {"needed": "●", "allowed": "◇", "closed": "·", "tolerated": "◐", "unjudged": "-"}
 """The kinds of a cell that needs no action, and their shapes."""
 KIND_WORDS: Final = {"closed": "closed", "unjudged": "not judged"}
 

@@ -1,8 +1,8 @@
 """Says which lines of the policy would allow or accept the connections of an action group, ready to paste.
 
 Input: an `ActionGroup` and its `Summary`. Output: `PolicyLine`.
-Rule: only a breach that the file opens has lines: a policy settles nothing that differs from the file. For a network the
-lines allow its listeners, and one line accepts all of it; a toleration needs a reason, so its line has a blank for it.
+Rule: only a breach that the file opens has lines: a policy settles nothing that differs from the file. For a network
+the lines allow its listeners, and one line accepts all of it; a toleration needs a reason besides.
 """
 
 from __future__ import annotations

