@@ -56,18 +56,18 @@ class ListEntry:
     advices: tuple[Advice, ...]
     policy: tuple[PolicyLine, ...]
     links: tuple[tuple[str, str], ...]
-    """A text and an anchor of evidence for each pair of places."""
+    """A text and the address of the evidence for each pair of places."""
 
 
-def action_list(proof: Document, summary: Summary, *, most: int = MAX_ITEMS_ABOVE) -> Markup:
+def action_list(proof: Document, summary: Summary, *, most: int = MAX_ITEMS_ABOVE, elsewhere: str = "") -> Markup:
     """Return the list, empty where nothing needs action; entries beyond `most` are collapsed."""
-    entries = list_entries(proof, summary)
+    entries = list_entries(proof, summary, elsewhere)
     return render_template("action_list.html", entries=entries, first=most, few=MAX_SENTENCES) if entries else Markup()
 
 
-def list_entries(proof: Document, summary: Summary) -> list[ListEntry]:
+def list_entries(proof: Document, summary: Summary, elsewhere: str = "") -> list[ListEntry]:
     """Return the entries of the list, the worst first."""
-    anchors = Anchors(proof)
+    anchors = Anchors(proof, elsewhere)
     return [_entry(group, summary, anchors) for group in action_groups(summary, proof_advice(proof))]
 
 
@@ -110,5 +110,5 @@ def _links(targets: dict[str, list[ReportedConnection]], anchors: Anchors) -> It
     for target, connections in targets.items():
         for source in sort_places(connection.source for connection in connections)[:left]:
             name = display_name(source)
-            yield name if len(targets) == 1 else f"{name} → {display_name(target)}", anchors.pair(source, target)
+            yield name if len(targets) == 1 else f"{name} → {display_name(target)}", anchors.pair_link(source, target)
             left -= 1

@@ -42,8 +42,9 @@ def fold(summary: Summary) -> Summary:
 def merged(summary: Summary, labels: Mapping[str, str], ranges: Mapping[TargetPort, TargetPort]) -> Summary:
     """Return the summary of the same flows between other places and ports."""
     states: dict[Pair, StatePositions] = {}
+    ends = {end: _labelled(ranges.get(end, end), labels) for held in summary.ports.values() for end in held}
     for (source, end), found in summary.states.items():
-        held = states.setdefault((labels.get(source, source), _labelled(ranges.get(end, end), labels)), {})
+        held = states.setdefault((labels.get(source, source), ends[end]), {})
         for state, flows in found.items():
             held.setdefault(state, []).extend(flows)
     return Summary(summary.records, states, connections_of(summary.records, states))

@@ -52,7 +52,7 @@ SENTENCES: Final = {
 }
 
 
-def diagram(proof: Document, summary: Summary | None = None) -> Markup:
+def diagram(proof: Document, summary: Summary | None = None, elsewhere: str = "") -> Markup:
     """Return the diagram as SVG in a figure; the summary is made from the proof where none is given."""
     networks, attachments = _declared(proof)
     if networks > MAX_NETWORKS or attachments > MAX_DECLARED:
@@ -72,7 +72,7 @@ def diagram(proof: Document, summary: Summary | None = None) -> Markup:
         ends=partial(arrow_ends, {place.name: str(at) for at, place in enumerate(topology.places)}),
         name=proof["project"]["name"],
         drawn=drawn,
-        anchors=Anchors(proof),
+        anchors=Anchors(proof, elsewhere),
         legend=_legend(drawn, has_policy=proof["policy"] is not None),
         undrawn=[f"{pluralize(number, 'connection')} {word}" for word, number in sorted(found.undrawn.items())],
         summary=_summary(found),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from cloison_view.connections import OPEN, Document
 from cloison_view.labels import ACTIONABLE, SYMBOLS, display_name
@@ -23,7 +23,7 @@ from cloison_view.summary import Connection, Summary, summarize
 
 MAX_WIDE_COLUMNS: Final = 24
 """In a table of more columns a cell shows its judgement in words only where it needs action."""
-MAX_CELLS: Final = 16_000
+MAX_CELLS: Final = 30_000
 """The most cells of a table: about a hundred services; a larger table has only rows and columns that need action."""
 MAX_SIDE: Final = 120
 """The most rows and the most columns of a table that is cut."""
@@ -36,7 +36,7 @@ KIND_WORDS: Final = {"closed": "closed", "unjudged": "not judged"}
 class TableCell:
     """The text of one connection."""
 
-    anchor: str
+    link: str
     symbols: str
     judgement: str
     kind: str
@@ -104,9 +104,9 @@ def _groups(columns: Sequence[TargetPort]) -> tuple[tuple[str, int], ...]:
     return tuple((place, len(list(held))) for place, held in groupby(columns, key=lambda column: column.place))
 
 
-def build_table(proof: Document, summary: Summary) -> ConnectionTable:
+def build_table(proof: Document, summary: Summary, elsewhere: str = "") -> ConnectionTable:
     """Return the table of a proof, cut where it would have too many cells."""
-    anchors = Anchors(proof)
+    anchors = Anchors(proof, elsewhere)
     columns, sources, left_out = _sides(summary)
     rows = (
         TableRow(
@@ -132,21 +132,47 @@ def _sides(summary: Summary) -> tuple[tuple[TargetPort, ...], tuple[str, ...], i
     return columns, sources, len(summary.connections) - shown
 
 
-def matrix(proof: Document, summary: Summary | None = None) -> Markup:
+def matrix(proof: Document, summary: Summary | None = None, elsewhere: str = "") -> Markup:
     """Return the table as markup; the summary is made from the proof where none is given."""
-    found = build_table(proof, summary or summarize(proof))
+    found = build_table(proof, summary or summarize(proof), elsewhere)
     cells = [cell for row in found.rows for cell in row.cells if cell]
     used = {cell.kind for cell in cells}
     return render_template(
         "matrix.html",
         found=found,
-        columns=list(_headers(found)),
+        columns=(columns := list(_headers(found))),
+        rows=_rows(found, columns),
         dense=len(found.columns) > MAX_WIDE_COLUMNS,
         acted_on=sum(cell.needs_action for cell in cells),
         drift=any(cell.drift for cell in cells),
         key=[(kind, mark, KIND_WORDS.get(kind, kind)) for kind, mark in KINDS.items() if kind in used],
         needs_action=not used.isdisjoint(ACTIONABLE),
     )
+
+
+def _rows(found: ConnectionTable, columns: Sequence[tuple[TargetPort, str]]) -> Iterator[tuple[TableRow, Markup]]:
+    """Yield each row with the markup of its cells: tens of thousands, for which a template takes a second."""
+    known: dict[tuple[str, str, str, bool, str], tuple[str, str]] = {}
+    for row in found.rows:
+        parts = []
+        for cell, (_, place) in zip(row.cells, columns, strict=True):
+            if cell is None:
+                parts.append(_opening("pv-not-asked", place))
+                continue
+            key = (cell.kind, cell.mark, cell.words, cell.drift, place)
+            if key not in known:
+                drift = Markup("<b>≠</b>") if cell.drift else ""
+                known[key] = (
+                    _opening(cell.kind, place) + '<a href="',
+                    Markup('">{}{}<i>{}</i></a>').format(cell.mark, drift, cell.words),
+                )
+            before, after = known[key]
+            parts.append(f"{before}{escape(cell.link)}{after}")
+        yield row, Markup("".join(parts))  # noqa: S704  # every part is escaped, or made of this module's words
+
+
+def _opening(*words: str) -> str:
+    return f'<td class="{" ".join(filter(None, words))}">'
 
 
 def _headers(found: ConnectionTable) -> Iterator[tuple[TargetPort, str]]:
@@ -162,9 +188,9 @@ def _cell(connection: Connection | None, anchors: Anchors) -> TableCell | None:
     if connection is None:
         return None
     symbols = "".join(SYMBOLS[word] for word in (connection.intended, connection.predicted, connection.observed))
-    anchor = anchors.pair(connection.source, connection.target)
+    link = anchors.pair_link(connection.source, connection.target)
     kind = _kind(connection)
-    return TableCell(anchor, symbols, connection.judgement, kind, connection.scope.words.strip(), connection.drift)
+    return TableCell(link, symbols, connection.judgement, kind, connection.scope.words.strip(), connection.drift)
 
 
 def _kind(connection: Connection) -> str:
