@@ -43,7 +43,6 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(display_name)
     app.add_template_filter(value_word)
     app.add_template_filter(seen, "shown")
-    app.add_template_test(proof_fragments.is_urgent, "urgent")
     app.jinja_env.globals.update(
         asset=http_cache.asset,
         counts=views_labels.counts,

@@ -41,6 +41,9 @@ def show(project: str) -> ResponseReturnValue:
             if before and record.changed
             else None,
             before=before,
+            since=proof_fragments.change_summary(project, before, record.changed.digest)
+            if before and record.changed
+            else None,
             badge=url_for("badge.show", key=record.badge_key),
         )
 

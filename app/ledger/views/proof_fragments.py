@@ -15,9 +15,10 @@ from markupsafe import Markup
 import cloison_view
 from cloison_view import evidence as cloison_view_evidence
 from cloison_view.action_list import action_list
-from cloison_view.connections import WORST_FIRST, Document, ProofConnection, connections
+from cloison_view.change_groups import ChangeGroup, change_groups
+from cloison_view.connections import Document, ProofConnection, connections
 from cloison_view.diagram import diagram
-from cloison_view.difference import ConnectionChange, compare_connections
+from cloison_view.difference import compare_connections
 from cloison_view.labels import ACTIONABLE, to_act_on
 from cloison_view.markup import Anchors
 from cloison_view.matrix import matrix
@@ -105,12 +106,24 @@ def difference(project: str, old: str, new: str) -> Markup:
     """Return the changes from one proof to another."""
 
     def render() -> Markup:
-        found = compare_connections(_connections(project, old), _connections(project, new))
-        lists = {"opened": found.opened, "closed": found.closed, "others": found.changed}
-        ordered = {name: sorted(changes, key=_rank) for name, changes in lists.items()}
-        return _render("changes.html", **ordered, rows=MAX_TABLE_ROWS)
+        return _render("changes.html", groups=_change_groups(project, old, new), rows=MAX_TABLE_ROWS)
 
     return fragment_cache().get(("difference", old, new), render)
+
+
+def change_summary(project: str, old: str, new: str) -> Markup:
+    """Return the changes from one proof to another in one line: their numbers, the worst first."""
+    return fragment_cache().get(
+        ("changes", old, new), lambda: _render("change_summary.html", groups=_change_groups(project, old, new))
+    )
+
+
+def _change_groups(project: str, old: str, new: str) -> list[ChangeGroup]:
+    """Return the changes from one proof to another, folded once in a request."""
+    known: dict[tuple[str, str], list[ChangeGroup]] = g.setdefault("changes", {})
+    if (old, new) not in known:
+        known[old, new] = change_groups(compare_connections(_connections(project, old), _connections(project, new)))
+    return known[old, new]
 
 
 def facts(project: str, digest: str) -> Markup:
@@ -148,13 +161,3 @@ def _summary(project: str, digest: str) -> Summary:
     if digest not in summaries:
         summaries[digest] = summarize(document(project, digest))
     return summaries[digest]
-
-
-def is_urgent(change: ConnectionChange) -> bool:
-    """Whether the connection needs action now."""
-    return change.new is not None and change.new.judgement in ACTIONABLE
-
-
-def _rank(change: ConnectionChange) -> int:
-    """Return a sort key: the worst judgement of now first, connections that are gone last."""
-    return WORST_FIRST.index(change.new.judgement) if change.new else len(WORST_FIRST)
