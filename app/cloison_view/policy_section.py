@@ -6,12 +6,13 @@ Rule: every reason of the policy is on the page, whether anything is open becaus
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
 from markupsafe import Markup
 
-from cloison_view.action_items import tolerations
+from cloison_view.action_items import TOLERATE_LINE, TOLERATED
 from cloison_view.connections import Document
 from cloison_view.labels import join_names, pluralize
 from cloison_view.markup import render_template
@@ -46,11 +47,25 @@ def policy_rows(proof: Document, summary: Summary) -> list[PolicyRow]:
     policy = proof["policy"]
     used = [line.used_by for line in policy_use(proof)] or [()] * (len(policy["allow"]) + len(policy["tolerate"]))
     allowed = [PolicyRow("allow", text, "", "", use) for text, use in zip(policy["allow"], used, strict=False)]
+    covered = _covered(summary)
     tolerated = [
-        PolicyRow("tolerate", found.what, found.why, _covers(sum(len(c.ends) for c in found.connections)), use)
-        for found, use in zip(tolerations(summary), used[len(allowed) :], strict=True)
+        PolicyRow("tolerate", part["what"], part["why"], _covers(covered[TOLERATE_LINE.format(at)]), use)
+        for at, (part, use) in enumerate(zip(policy["tolerate"], used[len(allowed) :], strict=True))
     ]
     return allowed + tolerated
+
+
+def _covered(summary: Summary) -> Counter[str]:
+    """Return the number of connections that are open because of each toleration."""
+    records = summary.records
+    found = {
+        (records.value(position, "intended_by"), pair)
+        for pair, states in summary.states.items()
+        for state, held in states.items()
+        if state.judgement == TOLERATED
+        for position in held
+    }
+    return Counter(line for line, _ in found)
 
 
 def _covers(number: int) -> str:
