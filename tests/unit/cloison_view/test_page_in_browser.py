@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Dialog, Page, ViewportSize, expect
+from tests.pictures import keep_pictures
 
 pytestmark = pytest.mark.browser
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -287,3 +289,11 @@ def test_the_filter_keeps_each_name_above_its_own_columns(browser: Browser, stor
             text = page.locator(f"[id='{evidence[1:]}'] th").text_content() or ""
             assert text.strip().endswith(f"→ {name.text_content()}")
     page.context.close()
+
+
+def test_a_picture_of_every_open_page_is_kept_when_a_test_fails(browser: Browser, desk: Page, tmp_path: Path) -> None:
+    kept = keep_pictures("a test[with / odd name]", {"browser": browser, "number": 1}, tmp_path)
+
+    assert {file.read_bytes()[:8] for file in kept} == {b"\x89PNG\r\n\x1a\n"}
+    assert all(file.parent == tmp_path for file in kept)
+    assert desk.url.startswith("file:")
