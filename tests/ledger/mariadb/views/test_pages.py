@@ -1,9 +1,11 @@
 """The responses of the pages, and their number of database statements."""
 
+import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from time import process_time
 
 import pytest
 from flask import Flask
@@ -11,9 +13,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, event
 from tests.ledger.mariadb.accounts.conftest import SampleLedger
 from tests.ledger.mariadb.views.sample_history import digest, proof
-from tests.ledger.sample_proofs import add_project
+from tests.ledger.sample_proofs import add_project, body
 
 from ledger.archive.store import Archive
+from ledger.archive.validate import InvalidProofError
 from ledger.views.fragment_cache import BusyError
 
 
@@ -283,6 +286,23 @@ def test_the_evidence_of_many_connections_has_pages_of_its_own(
     for address, anchor in links:
         assert f'id="{anchor}"' in client.get(address).text
     assert 404 == client.get(f"{page}/evidence/999").status_code
+
+
+def test_a_file_of_600_services_on_600_networks_costs_less_than_two_seconds(
+    client: FlaskClient, archive: Archive
+) -> None:
+    found = json.loads(proof("holds", datetime.now(UTC)))
+    service, network = found["project"]["services"][0], found["project"]["networks"][0]
+    names = [f"n{i}" for i in range(600)]
+    found["project"]["networks"] = [{**network, "name": name, "key": name} for name in names]
+    found["project"]["services"] += [{**service, "name": f"s{i}", "networks": names} for i in range(600)]
+    with suppress(InvalidProofError):  # a ledger may refuse it at the door
+        archive.save("new", body(found))
+    start = process_time()
+    response = client.get("/projects/new")
+
+    assert 200 == response.status_code
+    assert process_time() - start < 2
 
 
 def test_a_page_that_takes_too_long_asks_to_come_back(
