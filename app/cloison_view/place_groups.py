@@ -7,6 +7,7 @@ otherwise than the file declares, is never part of a group, because it needs a l
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -27,11 +28,18 @@ def group_places(summary: Summary, topology: Topology) -> tuple[Summary, Topolog
     for place in topology.places:
         is_plain = not place.is_foreign and set(place.attachments.values()) <= {ATTACHED_AS_DECLARED}
         alike.setdefault(tuple(place.attachments) if is_plain else (place.name, ""), []).append(place)
-    places = [_group(held) for held in alike.values()]
+    rank = {network.name: position for position, network in enumerate(topology.networks)}
+    places = sorted(map(_group, alike.values()), key=lambda place: _order(place, rank))
     labels = {name: place.name for place in places for name in place.members}
     if not labels:
         return summary, topology
     return merged(summary, labels, {}), replace(topology, places=tuple(places))
+
+
+def _order(place: Place, rank: Mapping[str, int]) -> tuple[bool, int, int]:
+    """Return the sort key of a box: by its last network, so that boxes of one network stand together."""
+    attached = [rank[name] for name in place.attachments] or [len(rank)]
+    return place.is_foreign, max(attached), min(attached)
 
 
 def _group(places: list[Place]) -> Place:
