@@ -273,6 +273,20 @@ def test_the_project_page_opens_with_what_changed_and_the_picture(client: FlaskC
     assert "Docker has no policy inside a network" in text
 
 
+def test_the_changes_of_a_large_proof_are_counted_and_linked(
+    client: FlaskClient, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.views.project.MAX_COMPARED_FLOWS", 10)
+    newest, older, *_ = of(archive)
+    text = client.get("/projects/shop").text
+    record = archive.record("shop", newest)
+
+    assert record
+    assert f"{record.changes} changed connections" in text
+    assert f"/projects/shop/diff/{older}/{newest}" in text
+    assert "became a breach" not in text
+
+
 def test_the_evidence_of_many_connections_has_pages_of_its_own(
     client: FlaskClient, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
