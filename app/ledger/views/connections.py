@@ -1,6 +1,7 @@
 """The page of connections over time: the intervals in which each kept its state, and the proofs that changed it.
 
-Rule: without a choice it shows only connections that changed: they are what a reader looks for among thousands.
+Rule: without a filter it shows only connections that changed: they are what a reader looks for among thousands. Who
+filters asks for connections, such as everything that can reach a database, and gets those that never changed, too.
 """
 
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ bp = Blueprint("connections", __name__)
 PAGE_INTERVALS: Final = 200  # of one page
 PORTS: Final = 65535
 MAX_OFFSET: Final = 10**7
+WHICH: Final = ("changed", "all")
 FILTER_VALUES: Final = {"protocol": ("tcp", "udp"), "observed": ("open", "shut", "unknown")}
 
 
@@ -42,7 +44,8 @@ class ConnectionHistory:
 @requires(Access.READER)
 def index(project: str) -> ResponseReturnValue:
     """Show the connections that match the filters, each with its timeline."""
-    filters, span, changed = _filters(), _range(), request.args.get("which") != "all"
+    filters, span = _filters(), _range()
+    changed = _is_changed_only(filters)
     record, now = project_or_404(project), http_cache.this_minute()
     skip, chosen = _number("skip", MAX_OFFSET) or 0, _chosen(filters, changed=changed)
     intervals = (
@@ -98,10 +101,18 @@ def _day(name: str) -> datetime | None:
         abort(400, f"{name}={value[:80]!r} is not a day such as {datetime.now(UTC):%Y-%m-%d}.")
 
 
+def _is_changed_only(filters: dict[str, Any]) -> bool:
+    """Return whether only connections that changed are wanted: by choice, or because nothing is chosen."""
+    which = request.args.get("which", "")
+    if which not in ("", *WHICH):
+        abort(400, f"which={which[:80]!r} is not one of {', '.join(WHICH)}.")
+    return which == "changed" if which else not any(value is not None for value in filters.values())
+
+
 def _chosen(filters: dict[str, Any], *, changed: bool) -> dict[str, Any]:
     """Return the choices of the form as parts of an address."""
     days = {name: request.args.get(name, "").strip() or None for name in ("from", "until")}
-    return {**filters, **days, "which": None if changed else "all"}
+    return {**filters, **days, "which": "changed" if changed else "all"}
 
 
 def _number(name: str, most: int) -> int | None:

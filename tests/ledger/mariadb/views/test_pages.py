@@ -366,6 +366,13 @@ def test_only_connections_that_changed_are_listed_without_a_choice(client: Flask
     assert changed < listed(client, "which=all")
 
 
+def test_who_filters_gets_connections_that_never_changed_too(client: FlaskClient, archive: Archive) -> None:
+    found = {f"{s.source} to db" for s in archive.intervals("shop", target="db", limit=500)}
+
+    assert found == listed(client, "target=db")
+    assert found >= listed(client, "target=db&which=changed")
+
+
 def test_a_range_of_time_lists_what_changed_in_it(client: FlaskClient, archive: Archive) -> None:
     today = datetime.now(UTC).date()
 
