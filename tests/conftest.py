@@ -1,4 +1,4 @@
-"""Signals and Hypothesis profiles for every test.
+"""Signals, Hypothesis profiles and pictures of failures for every test.
 
 Rules: a property is tried on the same examples in every run, and no database of examples is kept between runs. The
 unit tests alone cover branches, because measuring takes longer than the tests; their properties do not, unless the
@@ -7,11 +7,12 @@ module is marked with `covers`.
 """
 
 import signal
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from tests.pictures import keep_pictures
 
 UNIT_TESTS = Path(__file__).parent / "unit"
 UNMEASURED = (UNIT_TESTS / "cloison_view",)
@@ -32,6 +33,18 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
         is_property = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
         if (is_property or not _is_measured(item.path)) and not item.get_closest_marker("covers"):
             item.add_marker(pytest.mark.no_cover)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep a picture of what the browser shows when a test fails."""
+    report = yield
+    if call.when == "call" and report.failed and item.get_closest_marker("browser"):
+        kept = keep_pictures(item.name, getattr(item, "funcargs", {}))
+        report.sections.append(("pictures", "\n".join(map(str, kept))))
+    return report
 
 
 def _is_measured(file: Path) -> bool:

@@ -1,8 +1,7 @@
-"""Groups the flows that need action: flows with one judgement, one cause and one remedy are one entry.
+"""The parts of an action group: its connections with their scope and addresses, its reasons; and the tolerations.
 
-Input: a `Summary`, and a function that says what to do about a flow, where the caller has one.
-Output: `ActionItem` and `TolerationSummary`; every connection of an entry has its scope and its addresses.
-Rule: an entry lists each connection once. Many ports of the host that differ in nothing else share one line.
+Input: a `Summary` and positions of flows. Output: `ReportedConnection`, `TolerationSummary`, sentences.
+Rule: a connection is listed once. Many ports of the host that differ in nothing else share one line.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
-from cloison_view.connections import WORST_FIRST
 from cloison_view.labels import ACTIONABLE, HOST, MAX_NAMED, display_name
 from cloison_view.locations import where
 from cloison_view.ports import ScopedPort, TargetPort, named_ports
@@ -64,59 +62,12 @@ class ReportedConnection:
 
 
 @dataclass(frozen=True, slots=True)
-class ActionItem:
-    """One entry that needs action."""
-
-    judgement: str
-    cause: str
-    """Of a breach: `file` or `drift`; else empty."""
-    reasons: tuple[str, ...]
-    """The reason of the first flow of each rule and outcome."""
-    advice: Advice
-    """`NO_ADVICE` where the caller has none."""
-    connections: tuple[ReportedConnection, ...]
-
-    @property
-    def targets(self) -> dict[str, list[ReportedConnection]]:
-        """Its connections by target."""
-        found: dict[str, list[ReportedConnection]] = {}
-        for connection in self.connections:
-            found.setdefault(connection.target, []).append(connection)
-        return found
-
-
-@dataclass(frozen=True, slots=True)
 class TolerationSummary:
     """A toleration, and the connections that are open because of it."""
 
     what: str
     why: str
     connections: tuple[ReportedConnection, ...]
-
-
-def action_items(summary: Summary, *, strict: bool = False, advise: Advise | None = None) -> list[ActionItem]:
-    """Return the entries that need action, the worst first. With `strict` tolerated flows are among them.
-
-    Without `advise` the flows to one target are one entry.
-    """
-    judgements = (*ACTIONABLE, TOLERATED) if strict else ACTIONABLE
-    records = summary.records
-    groups: dict[tuple[str, str, Advice | str], list[int]] = {}
-    for position in summary.positions_where(*judgements):
-        remedy = advise(position) if advise else records.target(position).place
-        key = (records.value(position, "judgement"), records.cause(position) or "", remedy)
-        groups.setdefault(key, []).append(position)
-    items = [
-        ActionItem(
-            judgement,
-            cause,
-            reasons(summary, judgement, group),
-            remedy if isinstance(remedy, Advice) else NO_ADVICE,
-            tuple(reported_connections(summary, judgement, group)),
-        )
-        for (judgement, cause, remedy), group in groups.items()
-    ]
-    return sorted(items, key=lambda item: (WORST_FIRST.index(item.judgement), item.cause != "drift"))
 
 
 def tolerations(summary: Summary) -> list[TolerationSummary]:

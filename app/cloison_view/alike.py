@@ -31,19 +31,20 @@ Cells = dict[str, dict[str, list[Hashable]]]
 def fold(summary: Summary) -> Summary:
     """Return the summary with one place for all services that are alike, and one port for a range of ports."""
     ranges = _ranges(summary)
-    ranged = replace(_merged(summary, {}, ranges), whole=summary, ranges=ranges) if ranges else summary
+    ranged = replace(merged(summary, {}, ranges), whole=summary, ranges=ranges) if ranges else summary
     members = {folded_name(names): tuple(names) for names in _groups(ranged)}
     labels = {place: label for label, names in members.items() for place in names}
     if not labels:
         return ranged
-    return replace(_merged(ranged, labels, {}), whole=summary, labels=labels, members=members, ranges=ranges)
+    return replace(merged(ranged, labels, {}), whole=summary, labels=labels, members=members, ranges=ranges)
 
 
-def _merged(summary: Summary, labels: Mapping[str, str], ranges: Mapping[TargetPort, TargetPort]) -> Summary:
+def merged(summary: Summary, labels: Mapping[str, str], ranges: Mapping[TargetPort, TargetPort]) -> Summary:
     """Return the summary of the same flows between other places and ports."""
     states: dict[Pair, StatePositions] = {}
+    ends = {end: _labelled(ranges.get(end, end), labels) for held in summary.ports.values() for end in held}
     for (source, end), found in summary.states.items():
-        held = states.setdefault((labels.get(source, source), _labelled(ranges.get(end, end), labels)), {})
+        held = states.setdefault((labels.get(source, source), ends[end]), {})
         for state, flows in found.items():
             held.setdefault(state, []).extend(flows)
     return Summary(summary.records, states, connections_of(summary.records, states))

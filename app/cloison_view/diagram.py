@@ -7,6 +7,7 @@ its evidence.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -17,6 +18,7 @@ from cloison_view.edges import ALLOWED, CATEGORIES, NEEDED, TOLERATED, EdgeSet, 
 from cloison_view.labels import display_name, intention_words, join_names, pluralize, shown
 from cloison_view.layout import arrow_label, layout
 from cloison_view.markup import Anchors, render_template
+from cloison_view.place_groups import group_places
 from cloison_view.summary import Summary, summarize
 from cloison_view.svg_shapes import Arrow, Layout, Point
 from cloison_view.topology import read_topology
@@ -27,6 +29,11 @@ COLOR_COUNT: Final = 6
 """The number of colours of the lines of networks."""
 SIZES: Final = {"small": 680, "middle": 1000}
 """The widest diagrams that are enlarged, in pixels."""
+MAX_NETWORKS: Final = 80
+MAX_ATTACHMENTS: Final = 3000
+MAX_DECLARED: Final = 30_000
+"""A diagram of more lines, more dots on them, or of a file with more attachments is not drawn: it would take seconds,
+and nobody could read it."""
 LEGEND: Final = {
     "breach": "open, intended to be closed",
     "broken": "closed, intended to be open",
@@ -45,16 +52,27 @@ SENTENCES: Final = {
 }
 
 
-def diagram(proof: Document, summary: Summary | None = None) -> Markup:
+def diagram(proof: Document, summary: Summary | None = None, elsewhere: str = "") -> Markup:
     """Return the diagram as SVG in a figure; the summary is made from the proof where none is given."""
-    topology = read_topology(proof)
-    found = edges(proof, (summary or summarize(proof)).connections, topology)
+    networks, attachments = _declared(proof)
+    if networks > MAX_NETWORKS or attachments > MAX_DECLARED:
+        return _not_drawn(networks, attachments)
+    whole = read_topology(proof)
+    summary, topology = group_places(summary or summarize(proof), whole)
+    if len(topology.networks) > MAX_NETWORKS or topology.attachment_count > MAX_ATTACHMENTS:
+        return _not_drawn(len(whole.networks), whole.attachment_count)
+    found = edges(proof, summary.connections, topology)
     drawn = layout(topology, found)
+    groups = [place for place in topology.places if place.members]
     return render_template(
         "diagram.html",
+        groups=len(groups),
+        grouped=sum(len(place.members) for place in groups),
+        names_end=max((box.rect.right for box in drawn.boxes), default=drawn.width),
+        ends=partial(arrow_ends, {place.name: str(at) for at, place in enumerate(topology.places)}),
         name=proof["project"]["name"],
         drawn=drawn,
-        anchors=Anchors(proof),
+        anchors=Anchors(proof, elsewhere),
         legend=_legend(drawn, has_policy=proof["policy"] is not None),
         undrawn=[f"{pluralize(number, 'connection')} {word}" for word, number in sorted(found.undrawn.items())],
         summary=_summary(found),
@@ -64,6 +82,22 @@ def diagram(proof: Document, summary: Summary | None = None) -> Markup:
         hues=COLOR_COUNT,
         size=next((name for name, most in SIZES.items() if drawn.width <= most), "large"),
     )
+
+
+def _declared(proof: Document) -> tuple[int, int]:
+    """Return the number of networks of the file and of attachments to them."""
+    project = proof["project"]
+    return len(project["networks"]), sum(len(service["networks"]) for service in project["services"])
+
+
+def _not_drawn(networks: int, attachments: int) -> Markup:
+    return render_template("diagram.html", drawn=None, networks=networks, attachments=attachments)
+
+
+def arrow_ends(positions: Mapping[str, str], arrow: Arrow) -> str:
+    """Return the positions of the boxes that an arrow connects, by which a script isolates one of them."""
+    names = dict.fromkeys(name for edge in arrow.edges for name in (edge.source, edge.target))
+    return " ".join(positions.get(name, name) for name in names)
 
 
 def path(points: tuple[Point, ...]) -> str:

@@ -14,20 +14,20 @@ from typing import Final
 from cloison_view.edges import BORDERS, CATEGORIES, Edge
 
 MAX_FOLLOWABLE: Final = 30
-"""The most edges of one category between services that a reader can follow."""
+"""The most edges between services that a reader can follow: the worst categories are drawn up to this many."""
 MIN_LANE_GAP: Final = 6
 """The distance of two bundles in one lane, in pixels."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class EdgeBundle:
-    """The edges of one category to one place."""
+    """The edges of one category to one place; a bundle is equal to itself alone."""
 
     target: str
     category: str
     edges: tuple[Edge, ...]
     is_crowded: bool = False
-    """Whether its category has too many edges to follow: then only its end is drawn, with a label."""
+    """Whether its edges are too many to follow: then only its end is drawn, with a label."""
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -41,9 +41,20 @@ def edge_bundles(drawn: Iterable[Edge]) -> list[EdgeBundle]:
     for edge in drawn:
         if not BORDERS & {edge.source, edge.target}:
             gathered.setdefault((edge.target, edge.category), []).append(edge)
-    number = Counter(category for (_, category), group in gathered.items() for _ in group)
+    crowded = _crowded(Counter(category for (_, category), group in gathered.items() for _ in group))
     keys = sorted(gathered, key=lambda key: (CATEGORIES.index(key[1]), key[0]))
-    return [EdgeBundle(*key, tuple(gathered[key]), number[key[1]] > MAX_FOLLOWABLE) for key in keys]
+    return [EdgeBundle(*key, tuple(gathered[key]), key[1] in crowded) for key in keys]
+
+
+def _crowded(number: Mapping[str, int]) -> frozenset[str]:
+    """Return the categories whose edges no eye can follow beside those of the worse ones."""
+    found, left = set(), MAX_FOLLOWABLE
+    for category in filter(number.__contains__, CATEGORIES):
+        if number[category] > left:
+            found.add(category)
+        else:
+            left -= number[category]
+    return frozenset(found)
 
 
 def lanes(found: Sequence[EdgeBundle], spans: Mapping[EdgeBundle, tuple[float, float]]) -> dict[EdgeBundle, int]:

@@ -27,14 +27,16 @@ MAX_DRAWN_EDGES: Final = 12
 """The diagram draws this many edges between the members of a network one by one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Edge:
-    """The connections from one place to another that have one category."""
+    """The connections from one place to another that have one category; an edge is equal to itself alone."""
 
     source: str
     target: str
     category: str
     connections: tuple[Connection, ...]
+    pairs: tuple[tuple[str, str], ...]
+    """The places of the document between which it leads; several where places are grouped."""
 
     @property
     def drift(self) -> bool:
@@ -81,10 +83,18 @@ def edges(proof: Document, connections: Iterable[Connection], topology: Topology
             gathered.setdefault((connection.source, connection.target, category_of), []).append(connection)
         else:
             undrawn[_counted(connection)] += 1
-    all_edges = [Edge(*key, tuple(group)) for key, group in gathered.items()]
+    all_edges = [Edge(*key, tuple(group), _pairs(proof, group)) for key, group in gathered.items()]
     collapsed_edges = _collapse(proof, all_edges, topology)
     hidden = {edge for collapsed in collapsed_edges for edge in collapsed.edges}
     return EdgeSet(tuple(edge for edge in all_edges if edge not in hidden), collapsed_edges, undrawn)
+
+
+def _pairs(proof: Document, connections: Iterable[Connection]) -> tuple[tuple[str, str], ...]:
+    """Return the places between which the flows of connections lead."""
+    flows = (proof["flows"][position] for connection in connections for position in connection.flows)
+    ends = dict.fromkeys((flow["vantage"], flow["endpoint"]) for flow in flows)
+    found = ((proof["vantages"][start]["place"], proof["endpoints"][end]["place"]) for start, end in ends)
+    return tuple(dict.fromkeys(found))
 
 
 def _is_drawn(connection: Connection, category_of: str, topology: Topology, *, has_policy: bool) -> bool:
@@ -113,7 +123,7 @@ def _collapse(proof: Document, all_edges: list[Edge], topology: Topology) -> tup
     return tuple(
         CollapsedEdges(*key, tuple(group))
         for key, group in sorted(edges_by_network.items())
-        if len(group) > MAX_DRAWN_EDGES
+        if sum(len(edge.pairs) for edge in group) > MAX_DRAWN_EDGES
     )
 
 

@@ -7,6 +7,7 @@ are shown once.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -86,12 +87,26 @@ def evidence(proof: Document, summary: Summary | None = None) -> Markup:
     return render_template(
         "evidence.html",
         evidence_by_source=evidence_by_source(proof, (summary or summarize(proof)).connections),
+        is_open=False,
     )
+
+
+def evidence_from(proof: Document, number: int) -> tuple[str, Markup]:
+    """Return a source and its evidence as markup, without a look at the flows of the others.
+
+    `number` is the position of the source in `Anchors`; a LookupError where there is none.
+    """
+    source = Anchors(proof).places[number] if number >= 0 else ""
+    starts = {position for position, start in enumerate(proof["vantages"]) if start["place"] == source}
+    part = {**proof, "flows": [flow for flow in proof["flows"] if flow["vantage"] in starts]}
+    found = evidence_by_source(part, summarize(part).connections)
+    return source, render_template("evidence.html", evidence_by_source=[found[number]], is_open=True)
 
 
 def evidence_by_source(proof: Document, gathered: Iterable[Connection]) -> list[SourceEvidence]:
     """Return the evidence of every place of the proof, in the order of places."""
     anchors = Anchors(proof)
+    rank = {place: position for position, place in enumerate(anchors.places)}
     multi_container_places = _replicated(proof)
     pairs: dict[str, list[PlacePair]] = {place: [] for place in anchors.places}
     for (source, target), group in groupby(gathered, key=attrgetter("source", "target")):
@@ -101,7 +116,7 @@ def evidence_by_source(proof: Document, gathered: Iterable[Connection]) -> list[
         SourceEvidence(
             anchors.place(place),
             place,
-            tuple(sorted(found, key=lambda pair: (not pair.needs_action, anchors.places.index(pair.target)))),
+            tuple(sorted(found, key=lambda pair: (not pair.needs_action, rank[pair.target]))),
             tuple(_controls(proof, place)),
         )
         for place, found in pairs.items()
@@ -110,8 +125,8 @@ def evidence_by_source(proof: Document, gathered: Iterable[Connection]) -> list[
 
 def _replicated(proof: Document) -> frozenset[str]:
     """Return the places with several vantages."""
-    names = [part["place"] for part in proof["vantages"]]
-    return frozenset(name for name in names if names.count(name) > 1)
+    names = Counter(part["place"] for part in proof["vantages"])
+    return frozenset(name for name, number in names.items() if number > 1)
 
 
 def _controls(proof: Document, place: str) -> Iterable[str]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from cloison_view.edge_bundling import EdgeBundle, edge_bundles, lanes
-from cloison_view.edges import CATEGORIES, Edge, EdgeSet
+from cloison_view.edges import CATEGORIES, CollapsedEdges, Edge, EdgeSet
 from cloison_view.labels import (
     ACTIONABLE,
     HOST,
@@ -31,11 +31,12 @@ from cloison_view.topology import Network, Place, Topology
 NAME_COLUMN: Final = 8.1
 LABEL_COLUMN: Final = 6.9
 """The most that a column of the two monospaced fonts is wide, in pixels: 0.6 of their sizes, 13 and 11."""
-BORDER_WIDTH: Final = 84.0
-ARROW_ROOM: Final = 24
+BORDER_WIDTH: Final = 40.0
+"""The bars of the outside and of the host; their names are upright."""
+ARROW_ROOM: Final = 18
 """Room for the head of an arrow beside a label."""
-LANE_WIDTH: Final = 15
-HEADLINE_HEIGHT: Final = 26
+LANE_WIDTH: Final = 13
+HEADLINE_HEIGHT: Final = 22
 EXTENSION_HEIGHT: Final = 16
 """The height of a box where it covers many lines."""
 LABEL_HEIGHT: Final = 18
@@ -45,7 +46,7 @@ MAX_LABEL_PORTS: Final = 3
 MARGIN: Final = 10.0
 FEW_NETWORKS: Final = 4
 """Up to this many lines have the wide spacing."""
-LINE_SPACING: Final = {True: 54, False: 30}
+LINE_SPACING: Final = {True: 38, False: 22}
 
 
 def layout(topology: Topology, found: EdgeSet) -> Layout:
@@ -70,19 +71,15 @@ def bundle_label(edge_bundle: EdgeBundle) -> str:
     text = arrow_label(edge_bundle.category, edge_bundle.edges)
     if not edge_bundle.is_crowded:
         return text
-    origin = (
-        display_name(edge_bundle.sources[0])
-        if len(edge_bundle.sources) == 1
-        else pluralize(len(edge_bundle.sources), "service")
-    )
+    origins = {source for edge in edge_bundle.edges for source, _ in edge.pairs}
+    origin = display_name(*origins) if len(origins) == 1 else pluralize(len(origins), "service")
     return f"{text} from {truncate(origin, MAX_NAME_COLUMNS)}"
 
 
-def headline(network: Network, found: EdgeSet) -> str:
+def headline(network: Network, collapsed_edges: Iterable[CollapsedEdges]) -> str:
     """Return the text at the head of the line of a network."""
-    collapsed_edges = [collapsed for collapsed in found.collapsed_edges if collapsed.network == network.name]
     counted = [
-        f"{collapsed.category.upper()}: {pluralize(len(collapsed.edges), 'pair')} of its members"
+        f"{collapsed.category.upper()}: {pluralize(sum(len(edge.pairs) for edge in collapsed.edges), 'pair')}"
         for collapsed in collapsed_edges
     ]
     return " · ".join(
@@ -96,9 +93,16 @@ class _DiagramLayout:
     def __init__(self, topology: Topology, found: EdgeSet) -> None:
         self.topology, self.found = topology, found
         self.edge_bundles = edge_bundles(found.drawn)
+        self.positions = {network.name: position for position, network in enumerate(topology.networks)}
+        self.collapsed: dict[str, list[CollapsedEdges]] = {name: [] for name in self.positions}
+        for collapsed in found.collapsed_edges:
+            self.collapsed[collapsed.network].append(collapsed)
         self.top = MARGIN + HEADLINE_HEIGHT * (len(topology.networks) + 1)
         self.rows = rows(topology, found.drawn, self.edge_bundles, self.top)
         drawn = [edge_bundle for edge_bundle in self.edge_bundles if not edge_bundle.is_crowded]
+        self.lowest: dict[str, PlaceRow] = {}
+        for place in topology.places:
+            self.lowest.update(dict.fromkeys(place.attachments, self.rows[place.name]))
         self.lanes = lanes(drawn, {edge_bundle: self.span(edge_bundle) for edge_bundle in drawn})
         self.strips()
 
@@ -124,13 +128,14 @@ class _DiagramLayout:
         self.lane_at = {edge_bundle: first_lane + LANE_WIDTH * lane for edge_bundle, lane in self.lanes.items()}
         self.labels_right = first_lane + LANE_WIDTH * used + PADDING if used else first_lane
         end = self.labels_right + _widest(_edge_label(edge) for row in found for edge in row.right) + ARROW_ROOM
-        heads = (self.line_x(network) + 2 * PADDING + _width(headline(network, self.found)) for network in networks)
+        heads = (self.line_x(network.name) + 2 * PADDING + _width(self.headline(network)) for network in networks)
         self.host = max(end, *heads, self.boxes_end + ARROW_ROOM)
 
     def build(self) -> Layout:
         """Return every shape."""
         bottom = max((row.y + row.height for row in self.rows.values()), default=self.top)
         above = self.top - HEADLINE_HEIGHT
+        boxes = tuple(self.box(place) for place in self.topology.places)
         return Layout(
             width=self.host + BORDER_WIDTH + MARGIN,
             height=bottom + GAP + MARGIN,
@@ -139,33 +144,30 @@ class _DiagramLayout:
             network_lines=tuple(
                 self.network_line(position, network) for position, network in enumerate(self.topology.networks)
             ),
-            boxes=tuple(self.box(place) for place in self.topology.places),
-            arrows=tuple(sorted(self.arrows(), key=lambda arrow: -CATEGORIES.index(arrow.category))),
+            boxes=boxes,
+            arrows=tuple(sorted(self.arrows(boxes), key=lambda arrow: -CATEGORIES.index(arrow.category))),
         )
 
-    def line_x(self, network: Network) -> float:
+    def headline(self, network: Network) -> str:
+        """Return the text at the head of the line of a network."""
+        return headline(network, self.collapsed[network.name])
+
+    def line_x(self, name: str) -> float:
         """Return where a network's line is."""
-        return self.network_lines + self.apart * self.topology.networks.index(network)
+        return self.network_lines + self.apart * self.positions[name]
 
     def network_line(self, position: int, network: Network) -> NetworkLine:
         """Return the line of a network; the names are staggered, so that no line crosses one."""
-        x, y = self.line_x(network), MARGIN + HEADLINE_HEIGHT * position
-        members = [self.rows[place.name].middle for place in self.topology.places if network.name in place.attachments]
-        text = headline(network, self.found)
+        x, y = self.line_x(network.name), MARGIN + HEADLINE_HEIGHT * position
+        text = self.headline(network)
         label = Label(text, Rect(x + PADDING, y, _width(text), LABEL_HEIGHT))
-        collapsed_edges = tuple(
-            collapsed for collapsed in self.found.collapsed_edges if collapsed.network == network.name
-        )
-        return NetworkLine(network, x, y + LABEL_HEIGHT / 2, max(members, default=self.top), label, collapsed_edges)
+        bottom = self.lowest[network.name].middle if network.name in self.lowest else self.top
+        return NetworkLine(network, x, y + LABEL_HEIGHT / 2, bottom, label, tuple(self.collapsed[network.name]))
 
     def box(self, place: Place) -> Box:
         """Return a place's box: it covers the lines from its first network on."""
         row = self.rows[place.name]
-        attachments = tuple(
-            self.attachment(network, place, row)
-            for network in self.topology.networks
-            if network.name in place.attachments
-        )
+        attachments = tuple(self.attachment(name, place, row) for name in place.attachments)
         plate = self.names - PADDING
         left = min((attachment.x - 1.5 * PADDING for attachment in attachments), default=plate)
         text = truncate(place.label, MAX_NAME_COLUMNS)
@@ -176,17 +178,14 @@ class _DiagramLayout:
         extension = Rect(left, row.middle - height / 2, self.boxes_end - left, height)
         return Box(place, label, Rect(plate, row.y, self.boxes_end - plate, row.height), extension, attachments)
 
-    def attachment(self, network: Network, place: Place, row: PlaceRow) -> Attachment:
+    def attachment(self, name: str, place: Place, row: PlaceRow) -> Attachment:
         """Return where a place is attached to a network's line."""
-        continues_below = any(
-            network.name in other.attachments and self.rows[other.name].y > row.y for other in self.topology.places
-        )
-        hue = self.topology.networks.index(network)
-        return Attachment(self.line_x(network), place.attachments[network.name], hue, continues_below)
+        continues_below = self.lowest[name].y > row.y
+        return Attachment(self.line_x(name), place.attachments[name], self.positions[name], continues_below)
 
-    def arrows(self) -> Iterator[Arrow]:
+    def arrows(self, drawn: Iterable[Box]) -> Iterator[Arrow]:
         """Yield every arrow."""
-        boxes = {place.name: self.box(place) for place in self.topology.places}
+        boxes = {box.place.name: box for box in drawn}
         for name, row in self.rows.items():
             for edge in row.left:
                 box_left = boxes[name].left_at(row.left_at(edge)) if name in boxes else self.host

@@ -44,9 +44,14 @@ def px(value: float) -> str:
 
 
 class Anchors:
-    """The anchors of a page, made of numbers only."""
+    """The anchors of the evidence, made of numbers only, and the addresses of them.
 
-    def __init__(self, proof: Document) -> None:
+    The evidence is on the same page, or on a page of its own for each source: `elsewhere` is then the address of these
+    pages, to which the number of a source is added.
+    """
+
+    def __init__(self, proof: Document, elsewhere: str = "") -> None:
+        self._elsewhere = elsewhere
         known = [part["place"] for part in (*proof["vantages"], *proof["endpoints"])]
         services = [part["name"] for part in proof["project"]["services"]]
         self.places = sort_places([*known, *services])
@@ -59,3 +64,14 @@ class Anchors:
     def pair(self, source: str, target: str) -> str:
         """Return the anchor of the evidence from one place to another."""
         return f"e{self._number[source]}-{self._number[target]}"
+
+    def place_link(self, name: str) -> str:
+        """Return the address of the evidence from a place."""
+        return f"{self._page(name)}#{self.place(name)}"
+
+    def pair_link(self, source: str, target: str) -> str:
+        """Return the address of the evidence from one place to another."""
+        return f"{self._page(source)}#{self.pair(source, target)}"
+
+    def _page(self, source: str) -> str:
+        return f"{self._elsewhere}/{self._number[source]}" if self._elsewhere else ""

@@ -1,7 +1,6 @@
 """Renders a whole proof: as the body of a page, and as a self-contained page.
 
-Input: a proof document and its digest, and a function that says what to do about a flow, where the caller has one.
-Output: HTML. The verdict on it is derived, whatever the document states.
+Input: a proof document and its digest. Output: HTML. The verdict on it is derived, whatever the document states.
 Rule: the self-contained page loads nothing and runs only the script in it. Its Content-Security-Policy names style and
 script by their checksums.
 Source: https://www.w3.org/TR/CSP3/#meta-element
@@ -18,7 +17,6 @@ from typing import Final
 
 from markupsafe import Markup
 
-from cloison_view.action_items import Advise, action_items
 from cloison_view.action_list import action_list
 from cloison_view.connections import Document
 from cloison_view.diagram import diagram
@@ -26,6 +24,7 @@ from cloison_view.evidence import evidence
 from cloison_view.labels import ACTIONABLE, COUNTED, nothing_to_act_on, to_act_on
 from cloison_view.markup import render_template
 from cloison_view.matrix import matrix
+from cloison_view.policy_section import policy_section, risk_section
 from cloison_view.summary import summarize
 from cloison_view.verdict import derive_verdict
 
@@ -34,7 +33,7 @@ STYLE: Final = "view.css"
 SCRIPT: Final = "view.js"
 
 
-def render_page(proof: Document, digest: str, advise: Advise | None = None) -> str:
+def render_page(proof: Document, digest: str) -> str:
     """Return a self-contained HTML page of a proof; `digest` is its SHA-256 in hexadecimal."""
     style, script = static(STYLE), static(SCRIPT)
     policy = (
@@ -49,15 +48,15 @@ def render_page(proof: Document, digest: str, advise: Advise | None = None) -> s
             word=VERDICTS[derive_verdict(proof).word],
             style=Markup(style),  # noqa: S704  # a file of this package
             script=Markup(script),  # noqa: S704  # same
-            body=body(proof, digest, advise),
+            body=body(proof, digest),
         )
     )
 
 
-def body(proof: Document, digest: str, advise: Advise | None = None) -> Markup:
+def body(proof: Document, digest: str) -> Markup:
     """Return the report of a proof, from its verdict to its evidence, as part of a page."""
     summary = summarize(proof)
-    items, verdict = action_items(summary, advise=advise), derive_verdict(proof).word
+    verdict = derive_verdict(proof).word
     return render_template(
         "body.html",
         proof=proof,
@@ -69,7 +68,9 @@ def body(proof: Document, digest: str, advise: Advise | None = None) -> Markup:
         counts=[("flow", summary.flow_counts), ("connection", summary.connection_counts)],
         words=COUNTED,
         to_act_on=to_act_on(summary.counts_of(*ACTIONABLE)),
-        action_list=action_list(proof, items) if items else "",
+        action_list=action_list(proof, summary),
+        policy=policy_section(proof, summary),
+        risks=risk_section(proof),
         absent=sorted(Counter(proof["coverage"]["absent"]).items()),
         failed=[part for part in proof["vantages"] if part["positive_control"] or part["negative_control"]],
         diagram=diagram(proof, summary),

@@ -15,9 +15,9 @@ from cloison_view.edges import BORDERS, CATEGORIES, Edge
 from cloison_view.labels import OUTSIDE
 from cloison_view.topology import Topology
 
-SLOT_HEIGHT: Final = 24
-MIN_BOX_HEIGHT: Final = 36
-GAP: Final = 14
+SLOT_HEIGHT: Final = 21
+MIN_BOX_HEIGHT: Final = 32
+GAP: Final = 11
 """The space between two boxes."""
 PADDING: Final = 10
 NO_PLACE: Final = ""

@@ -201,8 +201,8 @@ def _connection(records: Records, pair: Pair, states: StatePositions) -> Connect
     source, end = pair
     if len(states) == 1:
         ((state, flows),) = states.items()
-        is_open = state.observed == OPEN
-        return Connection(source, end, **state._asdict(), is_open=is_open, scope=FULL_SCOPE, flows=tuple(sorted(flows)))
+        # By position, because a document has tens of thousands: the members of `State` are those of `Connection`.
+        return Connection(source, end, *state, state.observed == OPEN, FULL_SCOPE, tuple(sorted(flows)))
     state = worst_state(states)
     worst = [own for own in states if own.judgement == state.judgement]
     return Connection(

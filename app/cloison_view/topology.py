@@ -7,6 +7,7 @@ Rule: an attachment is declared by the file, found at the engine, or both; where
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from cloison_view.connections import Document
@@ -36,6 +37,13 @@ class Place:
     label: str
     replicas: int
     attachments: dict[str, str]
+    members: tuple[str, ...] = ()
+    """The places for which it stands, where several are drawn as one."""
+
+    @property
+    def first(self) -> str:
+        """The place of the document whose evidence it links to."""
+        return self.members[0] if self.members else self.name
 
     @property
     def is_foreign(self) -> bool:
@@ -43,7 +51,7 @@ class Place:
         return self.name.startswith(FOREIGN_PREFIX)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Topology:
     """Networks and places in the order in which they are drawn."""
 
@@ -52,8 +60,16 @@ class Topology:
 
     def shared(self, one: str, other: str) -> frozenset[str]:
         """Return the networks that two places share."""
-        attachments = {place.name: place.attachments.keys() for place in self.places}
-        return frozenset(attachments.get(one, ())) & frozenset(attachments.get(other, ()))
+        return self._attached.get(one, frozenset()) & self._attached.get(other, frozenset())
+
+    @cached_property
+    def _attached(self) -> dict[str, frozenset[str]]:
+        return {place.name: frozenset(place.attachments) for place in self.places}
+
+    @property
+    def attachment_count(self) -> int:
+        """The number of attachments of all places."""
+        return sum(len(place.attachments) for place in self.places)
 
 
 def read_topology(proof: Document) -> Topology:
@@ -113,20 +129,24 @@ def _networks(proof: Document, attachments: dict[str, dict[str, str]]) -> tuple[
     found = [
         Network(name, network_label(parts.get(name), name), bool(parts.get(name, {}).get("internal"))) for name in names
     ]
-    neighbours: dict[str, set[str]] = {name: set() for name in names}
-    for attached in attachments.values():
+    known = {network.name: network for network in found}
+    members: dict[str, list[str]] = {name: [] for name in names}
+    for place, attached in attachments.items():
         for name in attached:
-            neighbours[name] |= attached.keys()
+            members[name].append(place)
     ordered: dict[str, Network] = {}
     pending = sorted(
         found, key=lambda network: (network.internal, natural_key(network.label), network.name), reverse=True
     )
-    known = {network.name: network for network in pending}
+    visited: set[str] = set()
     while pending:
         network = pending.pop()
-        if network.name not in ordered:
-            ordered[network.name] = network
-            pending += [
-                known[name] for name in sorted(neighbours[network.name] - ordered.keys(), key=natural_key, reverse=True)
-            ]
+        if network.name in ordered:
+            continue
+        ordered[network.name] = network
+        # Each place is asked for its networks once, so the time grows with the number of attachments.
+        places = [place for place in members[network.name] if place not in visited]
+        visited.update(places)
+        neighbours = {name for place in places for name in attachments[place]} - ordered.keys()
+        pending += [known[name] for name in sorted(neighbours, key=natural_key, reverse=True)]
     return tuple(ordered.values())

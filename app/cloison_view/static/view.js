@@ -1,6 +1,136 @@
 "use strict";
-/* What the page does more with a script: evidence opens where you are, and arrows walk through the matrix.
+/* What the page does more with a script: evidence opens where you are, arrows walk through the matrix, the picture can
+   be zoomed, moved and looked at in parts, and lines of policy can be copied.
    Rule: without it everything is there and readable; it makes no markup but of what the page already holds. */
+
+/* A button that copies a text. Outside of a secure context, such as plain HTTP, a browser has no clipboard object:
+   there the text is selected and copied as if by hand. */
+const copyButton = (code) => {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "pv-copy";
+  button.textContent = "Copy";
+  button.setAttribute("aria-label", `Copy ${code.textContent}`);
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+    } catch {
+      getSelection().selectAllChildren(code);
+      document.execCommand("copy");
+    }
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+  code.after(button);
+};
+
+/* Fit, zoom and pan of the picture; a service, a network or a border that has the pointer or the focus is isolated. */
+const picture = (figure) => {
+  const view = figure.querySelector(".pv-picture");
+  const svg = view && view.querySelector("svg");
+  if (!svg) return;
+  const { width, height } = svg.viewBox.baseVal;
+  const room = () => view.clientWidth - 2;
+  const whole = () => Math.min(room() / width, (innerHeight * 0.9) / height);
+  let scale = 1;
+
+  const zoom = (wanted, x = view.clientWidth / 2, y = view.clientHeight / 2) => {
+    const next = Math.min(Math.max(wanted, 0.1), 4);
+    const [left, top] = [(view.scrollLeft + x) / scale, (view.scrollTop + y) / scale];
+    scale = next;
+    svg.classList.add("pv-zoomed");
+    svg.setAttribute("width", Math.round(width * scale));
+    svg.setAttribute("height", Math.round(height * scale));
+    view.scrollTo(left * scale - x, top * scale - y);
+  };
+  const readable = () => {
+    zoom(Math.min(Math.max(room() / width, 0.72), 1.1), 0, 0);
+    view.scrollTo(svg.dataset.namesEnd * scale + 60 - room(), 0); /* names in sight, even where all does not fit */
+  };
+
+  const tools = document.createElement("div");
+  tools.className = "pv-tools";
+  const tool = (text, name, act) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = text;
+    button.setAttribute("aria-label", name);
+    button.addEventListener("click", act);
+    tools.append(button);
+  };
+  tool("\u2212", "Zoom out", () => zoom(scale / 1.25));
+  tool("+", "Zoom in", () => zoom(scale * 1.25));
+  tool("Fit", "Fit the whole picture", () => zoom(whole()));
+  tool("Readable", "Readable size", readable);
+  const hint = document.createElement("span");
+  hint.textContent = "Drag to move. Point at a service or a network to see it alone.";
+  tools.append(hint);
+  view.before(tools);
+  readable();
+
+  view.addEventListener("wheel", (event) => {
+    if (!event.ctrlKey) return;
+    event.preventDefault();
+    const box = view.getBoundingClientRect();
+    zoom(scale * Math.exp(-event.deltaY / 300), event.clientX - box.left, event.clientY - box.top);
+  }, { passive: false });
+  view.addEventListener("keydown", (event) => {
+    const act = { "+": () => zoom(scale * 1.25), "-": () => zoom(scale / 1.25), 0: readable }[event.key];
+    if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    act();
+  });
+
+  let from = null;
+  let moved = false;
+  view.addEventListener("pointerdown", (event) => {
+    if (event.button || event.pointerType === "touch") return; /* a finger scrolls natively */
+    from = [event.clientX, event.clientY, view.scrollLeft, view.scrollTop];
+    moved = false;
+  });
+  addEventListener("pointermove", (event) => {
+    if (!from) return;
+    const [x, y] = [event.clientX - from[0], event.clientY - from[1]];
+    if (!moved && Math.hypot(x, y) < 5) return;
+    moved = true;
+    view.classList.add("pv-dragged");
+    view.scrollTo(from[2] - x, from[3] - y);
+  });
+  addEventListener("pointerup", () => { from = null; view.classList.remove("pv-dragged"); });
+  view.addEventListener("dragstart", (event) => event.preventDefault());
+  view.addEventListener("click", (event) => {
+    if (moved) { event.preventDefault(); event.stopImmediatePropagation(); }
+    moved = false;
+  }, true);
+
+  const isolate = (element) => {
+    for (const lit of svg.querySelectorAll(".pv-lit")) lit.classList.remove("pv-lit");
+    svg.classList.toggle("pv-isolated", Boolean(element));
+    if (!element) return;
+    const light = (selector) => { for (const found of svg.querySelectorAll(selector)) found.classList.add("pv-lit"); };
+    const { place, network, ends } = element.dataset;
+    if (ends) element.classList.add("pv-lit");
+    for (const name of ends ? ends.split(" ") : []) light(`:is(.pv-box, .pv-border)[data-place="${name}"]`);
+    if (network && !place) {
+      light(`[data-network="${network}"]`);
+      light(`.pv-box[data-networks~="${network}"]`);
+    }
+    if (!place) return;
+    light(`[data-place="${place}"]`);
+    for (const name of (element.dataset.networks || "").trim().split(/\s+/)) light(`.pv-network[data-network="${name}"]`);
+    for (const arrow of svg.querySelectorAll(`.pv-arrow[data-ends~="${place}"]`)) {
+      arrow.classList.add("pv-lit");
+      for (const name of arrow.dataset.ends.split(" ")) light(`:is(.pv-box, .pv-border)[data-place="${name}"]`);
+    }
+  };
+  const part = (target) => target.closest && target.closest(".pv-box, .pv-border, .pv-network, .pv-arrow");
+  const within = (event) => { if (!from) isolate(part(event.target)); };
+  svg.addEventListener("pointerover", within);
+  svg.addEventListener("pointerleave", () => isolate(part(document.activeElement)));
+  svg.addEventListener("focusin", within);
+  svg.addEventListener("focusout", () => isolate(null));
+};
+
 (() => {
   const root = document.querySelector(".cloison-view");
   if (!root || !window.HTMLDialogElement) return;
@@ -42,6 +172,9 @@
   };
   addEventListener("hashchange", opened);
   opened();
+
+  for (const figure of root.querySelectorAll(".pv-diagram")) picture(figure);
+  for (const code of root.querySelectorAll(".pv-copied")) copyButton(code);
 
   const body = root.querySelector(".pv-matrix tbody");
   if (!body) return;

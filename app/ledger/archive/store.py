@@ -22,6 +22,7 @@ from ledger.archive import insert_proof as archive_insert
 from ledger.archive import interval_rows, staged_intervals
 from ledger.archive import validate as archive_validate
 from ledger.archive.insert_proof import Arrival, Plan
+from ledger.archive.interval_filters import IntervalFilter
 from ledger.archive.quota import Quota
 from ledger.archive.records import Interval, ProjectRecord, ProofPage, ProofRecord, StoredProof
 from ledger.database import transaction
@@ -41,13 +42,6 @@ SELECT_INTERVALS: Final = (
     " s.since, b.digest AS since_digest, s.until, e.digest AS until_digest"
     " FROM door d JOIN spell s ON s.door_id = d.id"
     " LEFT JOIN proof b ON b.id = s.since_proof LEFT JOIN proof e ON e.id = s.until_proof"
-)
-
-# A connection has one interval at a time, so only the last one that began before `at` matters. The subquery reads the
-# index backwards from there; a condition on `since` and `until` alone would read every interval of the connection.
-CURRENT_AT: Final = (
-    " AND s.id = (SELECT n.id FROM spell n WHERE n.door_id = d.id AND n.since <= :at"
-    " ORDER BY n.since DESC, n.since_proof DESC LIMIT 1) AND (s.until IS NULL OR s.until > :at)"
 )
 
 
@@ -183,16 +177,19 @@ class Archive:
         port: int | None = None,
         observed: str | None = None,
         at: datetime | None = None,
+        begin: datetime | None = None,
+        end: datetime | None = None,
+        changed: bool = False,
         offset: int = 0,
         limit: int = MAX_ROWS,
     ) -> list[Interval]:
-        """Return intervals of connections, ordered by connection and time; with `at`, only those at that time."""
+        """Return intervals of connections, ordered by connection and time.
+
+        With `at` only those at that time, with `begin` and `end` those that overlap the range, with `changed` those of
+        connections that changed in it.
+        """
         given = {"source": source, "target": target, "protocol": protocol, "port": port, "observed": observed}
-        wanted: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        where = "".join(f" AND {'s' if name == 'observed' else 'd'}.{name} = :{name}" for name in wanted)
-        if at is not None:
-            where += CURRENT_AT
-            wanted["at"] = at
+        where, wanted = IntervalFilter(given, at, begin, end, changed).condition()
         with self._engine.connect() as connection:
             wanted |= {
                 "project": _project_id(connection, project),
@@ -207,6 +204,20 @@ class Archive:
                 wanted,
             ).mappings()
             return [_interval(row) for row in rows]
+
+    def digests(self, project: str, prefix: str) -> list[str]:
+        """Return the digests of at most two proofs that begin with these hexadecimal digits."""
+        if not re.fullmatch(r"[0-9a-f]{1,64}", prefix):
+            return []
+        first, last = bytes.fromhex(prefix.ljust(64, "0")), bytes.fromhex(prefix.ljust(64, "f"))
+        with self._engine.connect() as connection:
+            found = connection.scalars(
+                text(
+                    "SELECT digest FROM proof WHERE project_id = :project AND digest BETWEEN :first AND :last LIMIT 2"
+                ),
+                {"project": _project_id(connection, project), "first": first, "last": last},
+            )
+            return [digest.hex() for digest in found]
 
     def badge(self, key: str) -> tuple[str, ProofRecord | None] | None:
         """Return the name and the last proof of the project with this badge key, or None."""

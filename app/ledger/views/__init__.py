@@ -4,10 +4,12 @@ Rule: a page needs a few indexed queries and cached fragments; a document is rea
 in the cache.
 """
 
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
-from flask import Flask
+from flask import Flask, render_template
+from flask.typing import ResponseReturnValue
 
 import cloison_view
 from cloison_view.labels import display_name, total, value_word
@@ -27,12 +29,13 @@ from ledger.views import (
 from ledger.views import connections as connections_view
 from ledger.views import labels as views_labels
 from ledger.views import projects as _projects  # noqa: F401 - it adds its route to the blueprint of one project
-from ledger.views.fragment_cache import FragmentCache
+from ledger.views.fragment_cache import BusyError, FragmentCache
 
 # For each process: five proofs of sixty services, or five hundred of three.
 FRAGMENT_CACHE_BYTES: Final = 32 * 2**20
 # Whole pages are valid for a minute; a cache of their own, so that they do not evict fragments.
 PAGE_CACHE_BYTES: Final = 4 * 2**20
+RETRY_AFTER: Final = "5"  # seconds
 
 
 def init_app(app: Flask) -> None:
@@ -62,7 +65,6 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(display_name)
     app.add_template_filter(value_word)
     app.add_template_filter(seen, "shown")
-    app.add_template_test(proof_fragments.is_urgent, "urgent")
     app.jinja_env.globals.update(
         asset=http_cache.asset,
         counts=views_labels.counts,
@@ -70,4 +72,11 @@ def init_app(app: Flask) -> None:
         sentence=views_labels.sentence,
         trend=trend.trend,
     )
+    app.register_error_handler(BusyError, _busy)
     http_cache.init_app(app)
+
+
+def _busy(_error: BusyError) -> ResponseReturnValue:
+    """Ask to come back: another request renders the page, and takes long."""
+    status, detail = HTTPStatus.SERVICE_UNAVAILABLE, "The page is being made for the first time. Try again in a moment."
+    return render_template("error.html", status=status, detail=detail), status, {"Retry-After": RETRY_AFTER}

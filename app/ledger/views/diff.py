@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from ledger.authorization import Access, requires
 from ledger.views import http_cache, proof_fragments
-from ledger.views.queries import archive, project_or_404, proof_or_404
+from ledger.views.queries import archive, project_or_404, proof_by_prefix, proof_or_404
 
 bp = Blueprint("diff", __name__, url_prefix="/projects/<project>/diff")
 
@@ -23,11 +23,13 @@ def choose(project: str) -> ResponseReturnValue:
     return redirect(url_for(".show", project=project, old=first.digest, new=second.digest))
 
 
-@bp.get("/<string(length=64):old>/<string(length=64):new>")
+@bp.get("/<string(minlength=8, maxlength=64):old>/<string(minlength=8, maxlength=64):new>")
 @requires(Access.READER)
 def show(project: str, old: str, new: str) -> ResponseReturnValue:
-    """Show the changes from one proof to the other."""
-    before, after, now = proof_or_404(project, old), proof_or_404(project, new), http_cache.this_minute()
+    """Show the changes from one proof to the other; the beginning of a digest leads to its whole address."""
+    before, after, now = proof_by_prefix(project, old), proof_by_prefix(project, new), http_cache.this_minute()
+    if (before.digest, after.digest) != (old, new):
+        return redirect(url_for(".show", project=project, old=before.digest, new=after.digest))
     return http_cache.respond(
         (now, before, after),
         lambda: render_template(

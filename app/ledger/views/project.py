@@ -1,5 +1,7 @@
 """The page of one project."""
 
+from typing import Final
+
 from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 
@@ -13,6 +15,8 @@ from ledger.views.queries import archive, project_or_404
 
 bp = Blueprint("project", __name__)
 
+MAX_COMPARED_FLOWS: Final = 20_000  # of a proof whose changes are on the project's page; else they are on Compare
+
 
 @bp.get("/projects/<project>")
 @requires(Access.READER)
@@ -25,20 +29,29 @@ def show(project: str) -> ResponseReturnValue:
         if record.last is None:
             return render_template("project_empty.html", record=record)
         before = _before(record)
+        has_list = bool(before) and record.changed is not None and not _is_large(record)
         return render_template(
             "project.html",
             record=record,
             now=now,
             notices=notices,
-            **proof_fragments.page_fragments(project, record.last.digest),
+            fragments=proof_fragments.page_fragments(project, record.last.digest),
             changes=proof_fragments.difference(project, before, record.changed.digest)
-            if before and record.changed
+            if has_list and record.changed
             else None,
             before=before,
+            since=proof_fragments.change_summary(project, before, record.changed.digest)
+            if has_list and record.changed
+            else None,
             badge=url_for("badge.show", key=record.badge_key),
         )
 
     return http_cache.respond((now, record, notices), render)
+
+
+def _is_large(record: ProjectRecord) -> bool:
+    """Whether a comparison of the last two proofs would take longer than the rest of the page together."""
+    return record.changed is not None and record.changed.totals.get("flows", 0) > MAX_COMPARED_FLOWS
 
 
 def _before(record: ProjectRecord) -> str:

@@ -48,11 +48,27 @@ def show(project: str, digest: str) -> ResponseReturnValue:
             older=older,
             newer=newer,
             now=now,
-            **proof_fragments.page_fragments(project, digest),
+            fragments=proof_fragments.page_fragments(project, digest),
             changes=proof_fragments.difference(project, older, digest) if older else None,
             facts=proof_fragments.facts(project, digest),
         ),
     )
+
+
+@bp.get("/<string(length=64):digest>/evidence/<int:source>")
+@requires(Access.READER)
+def evidence(project: str, digest: str, source: int) -> ResponseReturnValue:
+    """Show the evidence from one place."""
+    proof = proof_or_404(project, digest)
+
+    def render() -> str:
+        try:
+            name, found = proof_fragments.evidence_page(project, digest, source)
+        except LookupError:
+            abort(404, f"The proof has no place {source}.")
+        return render_template("evidence.html", project=project, proof=proof, source=name, evidence=found)
+
+    return http_cache.respond((proof,), render)
 
 
 @bp.get("/<string(length=64):digest>.json")

@@ -30,6 +30,14 @@ def proof_or_404(project: str, digest: str) -> ProofRecord:
     return _or_404(archive().record, project, digest)
 
 
+def proof_by_prefix(project: str, prefix: str) -> ProofRecord:
+    """Return the record of the one proof whose digest begins so; abort with 404 when there is none, or several."""
+    found = _or_404(archive().digests, project, prefix)
+    if len(found) > 1:
+        abort(404, f"{project} has several proofs {prefix}…; add more of the digest.")
+    return proof_or_404(project, found[0] if found else prefix)
+
+
 def body_or_404(project: str, digest: str) -> bytes:
     """Return the bytes of a proof; abort with 404 when there is none."""
     return _or_404(archive().body, project, digest)

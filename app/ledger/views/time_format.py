@@ -37,12 +37,12 @@ def day(moment: datetime) -> str:
 
 
 def time_of_day(moment: datetime) -> str:
-    """Return the time of the day alone: `12:11`."""
-    return f"{utc(moment):%H:%M}"
+    """Return the time of the day alone, with seconds, because two proofs may be of one minute: `12:11:09`."""
+    return f"{utc(moment):%H:%M:%S}"
 
 
 def clock(moment: datetime) -> str:
-    """Return day and time: `24 Nov 2026, 12:11 UTC`."""
+    """Return day and time: `24 Nov 2026, 12:11:09 UTC`."""
     return f"{day(moment)}, {time_of_day(moment)} UTC"
 
 

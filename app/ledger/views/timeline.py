@@ -61,6 +61,11 @@ class TimeScale:
         starts = [time_format.utc(interval.since) for interval in intervals]
         return cls(min(starts, default=time_format.utc(now)), max([*starts, time_format.utc(now)]))
 
+    def within(self, begin: datetime | None, end: datetime | None) -> "TimeScale":
+        """Return the part of it from `begin` to `end`, where they are given."""
+        start = max(self.start, time_format.utc(begin)) if begin else self.start
+        return TimeScale(start, max(start, min(self.end, time_format.utc(end)) if end else self.end))
+
     def at(self, moment: datetime) -> float:
         """Return the x coordinate of a time."""
         whole = (self.end - self.start).total_seconds() or 1

@@ -2,7 +2,7 @@
 
 Input: a `Project`, the version of the engine, and the judged flows of a proof. Output: `AdvicePart` values.
 Rule: only flows whose state the file predicts have such advice; where the running project differs from its file,
-`reports.advice` reads the difference from the document.
+`cloison_view.advice` reads the difference from the document.
 """
 
 from __future__ import annotations

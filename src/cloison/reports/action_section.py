@@ -17,16 +17,15 @@ from cloison.reports.limits import MAX_NAMES, Limits, more
 from cloison.reports.limits import names as names_of
 from cloison.reports.symbols import SYMBOLS
 from cloison.reports.text import paragraph, styled_line
-from cloison.verdict.judge import Judgement
 from cloison_view.action_items import Advice, ReportedConnection
-from cloison_view.cause_groups import ANY_SERVICE, ActionGroup, CauseKind, policy_flows
+from cloison_view.cause_groups import ActionGroup, CauseKind
 from cloison_view.labels import ACTIONABLE, OUTSIDE, display_name, join_names, pluralize, sort_places, to_act_on
+from cloison_view.policy_lines import ACCEPT, ALLOW, policy_lines
 from cloison_view.ports import TargetPort, group_by_ports, sorted_ports
 from cloison_view.summary import Summary
 
 EntryTemplates = Mapping[str, tuple[str, str, str]]
 """The label of an entry, and the sentence of a connection from one source and from several."""
-ACCEPT: Final = "accept"
 WHOLE_PLACES: Final = (CauseKind.EGRESS, CauseKind.HOST)
 """Kinds in which a place by its name alone stands for all of its ports; others name listeners."""
 PLACED: Final = (CauseKind.OTHER, CauseKind.PUBLISHED, CauseKind.FOREIGN)
@@ -196,11 +195,8 @@ def _policy(groups: Sequence[ActionGroup], summary: Summary, width: int, limits:
 
 
 def _policy_lines(group: ActionGroup, summary: Summary, limits: Limits) -> list[Mark]:
-    """Return lines of policy with their marks: for a network its listeners to allow, and all of it to accept."""
-    if group.judgement != Judgement.BREACH or group.kind is CauseKind.OTHER:
-        return []
-    flows = policy_flows(group, summary, only_listeners=group.kind is CauseKind.NETWORK)
-    flows = [flow for flow in flows if limits.is_spaced or flow.count(",") < MAX_NAMES]
-    quoted = [f'- "{flow}"' if flow.startswith(ANY_SERVICE) else f"- {flow}" for flow in flows[: limits.policy]]
-    lines = list(zip(("allow", *[""] * len(quoted)), quoted, strict=False))
-    return [*lines, (ACCEPT, f"- network: {group.network}")] if group.kind is CauseKind.NETWORK else lines
+    """Return lines of policy with their marks, as many as a report shows; the mark stands once before equal ones."""
+    found = policy_lines(group, summary, max_names=None if limits.is_spaced else MAX_NAMES)
+    allowed = [line.text for line in found if line.kind == ALLOW][: limits.policy]
+    lines = list(zip((ALLOW, *[""] * len(allowed)), allowed, strict=False))
+    return [*lines, *((ACCEPT, line.text) for line in found if line.kind == ACCEPT)]

@@ -16,6 +16,7 @@ from cloison.plan.schema import Plan
 from cloison.proof.schema import Proof, digest
 from cloison.reports import verdict_line
 from cloison_view.action_items import TOLERATE_LINE, TOLERATED, Advise
+from cloison_view.folded_advice import folded_advice
 from cloison_view.labels import ACTIONABLE, display_name
 from cloison_view.summary import Connection, Summary, summarize
 from cloison_view.verdict import covers_everything
@@ -128,11 +129,11 @@ class Content:
 
     def advise(self, summary: Summary) -> Advise:
         """Return a function that returns what to do about the flow at a position."""
-        from cloison.reports import folded_advice, plan_terminal  # noqa: PLC0415  # rich is slow, and not always needed
+        from cloison.reports import plan_terminal  # noqa: PLC0415  # rich is slow, and not always needed
 
         if isinstance(self.document, Plan):
             return plan_terminal.plan_advice(self.document, summary)
-        return folded_advice.folded_advice(self.document, summary)
+        return folded_advice(self.document, summary)
 
     def entries(self) -> Iterator[Entry]:
         """Yield every connection that needs action or is tolerated, the worst first."""

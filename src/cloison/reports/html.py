@@ -1,7 +1,7 @@
 """The HTML report: one self-contained page with the diagram, the matrix and the evidence.
 
 Input: a proof. Output: HTML.
-Rule: the page is that of the ledger (`cloison_view.page`) with the prober's advice.
+Rule: the page is that of the ledger (`cloison_view.page`).
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 import msgspec
 
 from cloison.proof.schema import Proof, digest
-from cloison.reports.advice import proof_advice
 from cloison_view import page as cloison_view_page
 
 
 def render(proof: Proof) -> str:
     """Return the page."""
-    return cloison_view_page.render_page(msgspec.to_builtins(proof), digest(proof), proof_advice(proof))
+    return cloison_view_page.render_page(msgspec.to_builtins(proof), digest(proof))

@@ -16,20 +16,20 @@ from cloison.model.outcome import Outcome, Reach
 from cloison.model.text import joined
 from cloison.plan.schema import FirstStepPart, Plan, PlannedFlow, ProposalPart
 from cloison.proof.schema import FlowPart, VantagePart, digest
-from cloison.reports import advice as proof_advice
 from cloison.reports.action_section import EntryTemplates, action_section
 from cloison.reports.findings_section import findings_section
-from cloison.reports.folded_advice import folded_changes
 from cloison.reports.limits import FULL, Limits, limits_for, more
 from cloison.reports.sections import join_sections, matrix_section, toleration_section
 from cloison.reports.terminal import MIN_WIDTH
 from cloison.reports.text import paragraph, render_lines, styled_line
-from cloison.reports.topology import ResolvedFlow, Topology, topology_of
 from cloison.reports.verdict_line import last_words, strict_note, verdict_mark
 from cloison.verdict.judge import Cause, Judgement
 from cloison_view.action_items import Advice, Advise, tolerations
+from cloison_view.advice import advice
 from cloison_view.alike import fold
+from cloison_view.attachments import Attachments, ResolvedFlow, attachments_of
 from cloison_view.cause_groups import action_groups
+from cloison_view.folded_advice import folded_changes
 from cloison_view.labels import MAX_NAMED, counted, join_names, pluralize
 from cloison_view.overview import overview
 from cloison_view.summary import Summary, summarize
@@ -90,22 +90,22 @@ def render(plan: Plan, *, color: bool, width: int, strict: bool, full: bool = Fa
 
 def plan_advice(plan: Plan, summary: Summary) -> Advise:
     """Return a function that returns what to do about the flow at a position; an undecided flow needs a proof."""
-    topology, tried = topology_of(plan.project, plan.endpoints), folded_changes(plan, summary)
+    attachments, tried = attachments_of(plan.project, plan.endpoints), folded_changes(plan, summary)
 
     def advise(position: int) -> Advice:
         item = _resolve(plan, plan.flows[position])
         if item.flow.judgement is Judgement.UNKNOWN:
-            return _undecided(plan, topology, item)
+            return _undecided(plan, attachments, item)
         if item.flow.judgement is Judgement.TOLERATED:
-            return proof_advice.advice(topology, item)
+            return advice(attachments, item)
         return tried.get(position, NOT_TRIED)
 
     return advise
 
 
-def _undecided(plan: Plan, topology: Topology, item: ResolvedFlow) -> Advice:
+def _undecided(plan: Plan, attachments: Attachments, item: ResolvedFlow) -> Advice:
     """Return what decides a flow: the kind of its external networks, or a proof."""
-    declared = (topology.declared.get(end.place, frozenset()) for end in (item.source, item.target))
+    declared = (attachments.declared.get(end.place, frozenset()) for end in (item.source, item.target))
     names = frozenset({item.target.network}).union(*declared)
     external = [known.key for known in plan.project.networks if known.external and known.name in names]
     if plan.assumed.external or not external:

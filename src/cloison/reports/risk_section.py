@@ -6,39 +6,30 @@ Rule: a risk does not change the verdict. A risk of every container says little 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from rich.text import Text
 
 from cloison.model.text import listed
-from cloison.proof.schema import FindingPart, Proof
+from cloison.proof.schema import Proof
 from cloison.reports.limits import Limits, more
 from cloison.reports.text import paragraph
+from cloison_view.risks import risks
 
 MAX_NAMED_CONTAINERS: Final = 6
 """An entry names this many containers; the rest is counted."""
-FEW: Final = 2
-"""A risk of every one of so few containers is shown like any other."""
 
 
 def risk_section(proof: Proof, width: int, limits: Limits) -> list[Text]:
     """Return the risks, each with the evidence of its first container."""
-    kinds: dict[tuple[str, str], list[FindingPart]] = {}
-    for item in proof.findings:
-        kinds.setdefault((item.what, item.sentence), []).append(item)
-    every = {start.container for start in proof.vantages if start.container}
-    found = sorted(kinds.items(), key=lambda kind: len(_names(kind[1])))
+    found = risks(proof)
     lines = paragraph("Security risks (they do not change the verdict)", width, style="bold") if found else []
-    for (what, sentence), items in found[: limits.findings]:
-        if len(every) > FEW and every.issubset(_names(items)):
-            everyone = f"every container ({len(_names(items))})"
-            lines += paragraph(f"{everyone}: {sentence} [{what}]", width, first=("  - ", ""))
+    for risk in found[: limits.findings]:
+        if risk.is_everywhere:
+            everyone = f"every container ({len(risk.containers)})"
+            lines += paragraph(f"{everyone}: {risk.sentence} [{risk.what}]", width, first=("  - ", ""))
             continue
-        lines += paragraph(f"{listed(_names(items), MAX_NAMED_CONTAINERS)}: {sentence}", width, first=("  - ", ""))
-        lines += paragraph(f"{what}: {items[0].evidence}", width, first=("    evidence  ", "dim"), style="dim")
+        names = listed(risk.containers, MAX_NAMED_CONTAINERS)
+        lines += paragraph(f"{names}: {risk.sentence}", width, first=("  - ", ""))
+        lines += paragraph(f"{risk.what}: {risk.evidence}", width, first=("    evidence  ", "dim"), style="dim")
     return lines + more(len(found) - limits.findings, "risk")
-
-
-def _names(items: Sequence[FindingPart]) -> list[str]:
-    return list(dict.fromkeys(item.where for item in items))

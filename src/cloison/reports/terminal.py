@@ -14,7 +14,6 @@ from rich.text import Text
 
 from cloison.proof.schema import Proof, digest
 from cloison.reports.action_section import EntryTemplates, action_section
-from cloison.reports.folded_advice import folded_advice
 from cloison.reports.limits import FULL, MAX_NAMES, Limits, limits_for, more, names
 from cloison.reports.risk_section import risk_section
 from cloison.reports.sections import connection_lines, join_sections, matrix_section, toleration_section
@@ -25,6 +24,7 @@ from cloison.verdict.judge import Judgement
 from cloison_view.action_items import drifted_flows, scoped_ports, tolerations
 from cloison_view.alike import fold
 from cloison_view.cause_groups import action_groups
+from cloison_view.folded_advice import folded_advice
 from cloison_view.labels import MAX_NAMED, counted, display_name, nothing_to_act_on, pluralize, value_word
 from cloison_view.overview import overview
 from cloison_view.summary import Summary, summarize

@@ -17,8 +17,8 @@ from tests.integration.observe.test_fault_injection import said, sentences
 
 from cloison.engine.labels import AGENT_LABEL, AGENT_NAME, REHEARSAL_LABEL
 from cloison.linux import processes
-from cloison.reports.advice import proof_advice
 from cloison.verdict.judge import Judgement
+from cloison_view.advice import proof_advice
 
 pytestmark = pytest.mark.engine
 TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 0x0002, 0x1000

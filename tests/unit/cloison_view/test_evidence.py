@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.cloison_view.sample_documents import SAMPLE_NAMES, document, endpoint, flow, small
+from tests.unit.cloison_view.sample_documents import SAMPLE_NAMES, document, endpoint, flow, large_document, small
 
-from cloison_view.action_items import action_items
 from cloison_view.action_list import ListEntry, list_entries
 from cloison_view.evidence import EvidenceEntry, SourceEvidence, evidence_by_source
 from cloison_view.summary import summarize
@@ -27,7 +26,7 @@ def of(proof: dict[str, Any]) -> list[SourceEvidence]:
 
 
 def listed(proof: dict[str, Any]) -> list[ListEntry]:
-    return list_entries(proof, action_items(summarize(proof)))
+    return list_entries(proof, summarize(proof))
 
 
 def test_flows_that_differ_in_their_address_alone_are_one_entry() -> None:
@@ -104,15 +103,16 @@ def test_every_connection_that_needs_action_is_in_the_action_list(scene: str) ->
 
     found = listed(proof)
     assert {(word, source.removeprefix("stranger:")) for word, source in wanted} == {
-        (item.judgement, source) for item in found for source, _ in item.links
+        (item.judgement, source.partition(" → ")[0]) for item in found for source, _ in item.links
     }
 
 
 def test_an_action_item_names_sources_target_and_reason() -> None:
     proof = document("breach")
-    found = {item.sentences: item for item in listed(proof)}
+    found = {item.heading: item for item in listed(proof)}
 
-    item = found["app and db reach outside (any port)",]
+    item = found["egress to other machines: 2 connections"]
+    assert ("app and db reach outside (any port)",) == item.sentences
     assert ("breach", "file") == (item.judgement, item.cause)
     assert ("should be closed, but the Compose file opens it: back is not internal, so app has egress",) == item.reasons
 
@@ -121,4 +121,24 @@ def test_reasons_beyond_a_few_are_counted() -> None:
     proof = whole(*(flow(judgement="breach", rule=f"rule {i}", reason=f"reason {i}") for i in range(5)))
 
     (item,) = listed(proof)
-    assert (3, "and 2 reasons of the same kind") == (len(item.reasons), item.more)
+    assert (2, "and 3 reasons of the same kind") == (len(item.reasons), item.more)
+
+
+def test_an_action_item_says_what_to_do_and_which_line_of_policy_allows_it() -> None:
+    (item,) = (item for item in listed(document("breach")) if item.heading.startswith("egress"))
+
+    assert ("cloison plan",) == item.advices[0].commands
+    assert [("x-cloison.allow", "- app, db -> outside")] == [(line.section, line.text) for line in item.policy]
+
+
+def test_a_network_may_be_accepted_as_a_whole() -> None:
+    lines = [line for item in listed(large_document(60)) for line in item.policy if line.kind == "accept"]
+
+    assert [("x-cloison.tolerate", "- network: n9")] == [(line.section, line.text) for line in lines]
+
+
+def test_drift_has_no_line_of_policy() -> None:
+    found = listed(document("stranger"))
+
+    assert [] == [line for item in found if item.cause == "drift" for line in item.policy]
+    assert all(item.advices for item in found)

@@ -87,6 +87,39 @@ def test_there_is_no_filter_where_nothing_needs_action() -> None:
     assert "checkbox" in matrix(document("breach"))
 
 
+def test_every_name_stands_above_its_own_columns_with_the_filter_and_without_it() -> None:
+    for scene in SAMPLE_NAMES:
+        found = made(scene)
+        busy = [
+            column.place for column, is_busy in zip(found.columns, found.actionable_columns, strict=True) if is_busy
+        ]
+
+        assert [column.place for column in found.columns] == [name for name, n in found.groups for _ in range(n)]
+        assert busy == [name for name, width in found.actionable_groups for _ in range(width)]
+
+
+def test_a_cell_has_the_shape_and_the_word_of_its_judgement() -> None:
+    shapes = {
+        (cell.mark, cell.words)
+        for scene in ("breach", "holds")
+        for row in made(scene).rows
+        for cell in row.cells
+        if cell
+    }
+
+    assert {("●", "needed"), ("◐", "tolerated"), ("·", "closed"), ("-", "not judged"), ("○●●", "breach")} <= shapes
+
+
+def test_a_table_of_too_many_cells_has_what_needs_action(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloison_view.matrix.MAX_CELLS", 10)
+    found = made("breach")
+
+    assert all(row.needs_action for row in found.rows)
+    assert all(found.actionable_columns)
+    assert found.left_out
+    assert f"{found.left_out} connections left out" in matrix(document("breach"))
+
+
 def test_many_columns_are_dense() -> None:
     assert "pv-dense" in matrix(large_document(20))
     assert "pv-dense" not in matrix(document("holds"))

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 from tests.unit.cloison_view.sample_documents import HOSTILE, SAMPLE_NAMES, document, large_document, renamed
 
+from cloison_view.action_list import action_list
 from cloison_view.page import body, render_page
+from cloison_view.policy_section import policy_rows, risk_section
+from cloison_view.summary import summarize
 
 NAME = "ab" * 32
 
@@ -108,11 +111,38 @@ def test_it_tells_what_the_document_tells(scene: str) -> None:
     assert [] == [word for word in words if word not in text]
 
 
-def test_many_entries_leave_the_picture_in_sight() -> None:
-    text = render_page(large_document(60), NAME)
+@pytest.mark.parametrize("scene", SAMPLE_NAMES)
+def test_the_picture_comes_before_what_to_act_on(scene: str) -> None:
+    text = render_page(document(scene), NAME)
 
-    assert 10 == text[: text.index('pv-rest"')].count('pv-links"')
-    assert 'pv-rest"' not in render_page(document("breach"), NAME)
+    assert text.index('<h2 id="diagram">') < text.index('<h2 id="to-act-on">') < text.index('<h2 id="matrix">')
+
+
+def test_entries_beyond_a_few_are_collapsed() -> None:
+    proof = document("breach")
+
+    assert "and 2 entries more" in action_list(proof, summarize(proof), most=1)
+    assert "pv-more-items" not in action_list(proof, summarize(proof))
+
+
+def test_the_tolerations_stand_with_their_reasons_and_their_use() -> None:
+    proof = {**document("tolerated"), "in_use": []}
+    proof["in_use"] = [{"source": "proxy", "target": "app", "protocol": "tcp", "port": 5000, "connections": 3}]
+    rows = {row.text: row for row in policy_rows(proof, summarize(proof))}
+
+    assert ("proxy -> app:5000: 3 connections",) == rows["proxy -> app:5000"].used_by
+    assert "front must not be internal, or nothing could be published" == rows["proxy -> outside"].why
+    assert "open because of it" in rows["network back"].covers
+    assert "In use when the proof began" in render_page(proof, NAME)
+    assert "In use when the proof began" not in render_page(document("tolerated"), NAME)
+
+
+def test_a_risk_of_every_container_is_one_line() -> None:
+    text = risk_section(document("misused"))
+
+    every = [line for line in text.splitlines() if "every container (3)" in line]
+    assert len(every) == len(set(every)) < len(document("misused")["findings"]) / 3 + 1
+    assert not risk_section({**document("misused"), "findings": []})
 
 
 def test_a_proof_without_a_policy_says_so() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Dialog, Page, ViewportSize, expect
+from tests.pictures import keep_pictures
 
 pytestmark = pytest.mark.browser
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -179,3 +181,119 @@ def test_sixty_services_open_in_a_browser(browser: Browser, stored: Callable[[st
 
     expect(page.locator("dialog")).to_be_visible()
     page.close()
+
+
+def lit(page: Page) -> set[str]:
+    """Return the names of the boxes that are not faded."""
+    return {text.strip() for text in page.locator(".pv-box.pv-lit > text").all_text_contents()}
+
+
+def scene_page(browser: Browser, address: str, viewport: ViewportSize) -> Page:
+    page = browser.new_context(viewport=viewport).new_page()
+    page.goto(address)
+    return page
+
+
+def test_a_service_under_the_pointer_is_isolated_with_what_it_reaches(desk: Page) -> None:
+    desk.locator("a.pv-box text", has_text="app").hover()
+
+    assert {"app", "db", "proxy"} == lit(desk)
+    assert 0 < desk.locator(".pv-arrow.pv-lit").count() < desk.locator("svg.pv-svg .pv-arrow").count()
+    desk.locator("h1").hover()
+    assert 0 == desk.locator(".pv-isolated").count()
+
+
+def test_a_service_with_the_focus_is_isolated(desk: Page) -> None:
+    desk.locator("a.pv-box", has_text="db").focus()
+
+    assert "db" in lit(desk)
+    assert 1 == desk.locator(".pv-isolated").count()
+
+
+def test_a_network_under_the_pointer_shows_its_members(browser: Browser, stored: Callable[[str], str]) -> None:
+    page = scene_page(browser, stored("twelve"), DESK)
+    page.locator(".pv-network text", has_text="edge").hover()
+
+    assert {"gateway", "storefront", "admin-console"} == lit(page)
+    page.context.close()
+
+
+def test_the_picture_fits_zooms_and_moves(browser: Browser, stored: Callable[[str], str]) -> None:
+    page = scene_page(browser, stored("twelve"), {"width": 1280, "height": 500})
+    picture, view = page.locator(".pv-svg"), page.locator(".pv-picture")
+    page.get_by_role("button", name="Fit the whole picture").click()
+    fitted, seen = picture.bounding_box(), view.bounding_box()
+    assert fitted
+    assert seen
+    assert fitted["height"] <= seen["height"]
+    for _ in range(6):
+        page.get_by_role("button", name="Zoom in").click()
+    zoomed = picture.bounding_box()
+    assert zoomed
+    assert zoomed["width"] > 3 * fitted["width"]
+
+    before = view.evaluate("view => [view.scrollLeft, view.scrollTop]")
+    page.mouse.move(600, 400)
+    page.mouse.down()
+    page.mouse.move(500, 350, steps=4)
+    page.mouse.up()
+    assert [before[0] + 100, before[1] + 50] == pytest.approx(
+        view.evaluate("view => [view.scrollLeft, view.scrollTop]"), abs=2
+    )
+    assert 0 == page.locator("dialog[open]").count()
+    page.context.close()
+
+
+@pytest.mark.parametrize("scene", ["breach", "twelve", "crowded"])
+def test_the_names_of_the_services_are_in_sight_on_a_phone(
+    browser: Browser, stored: Callable[[str], str], scene: str
+) -> None:
+    page = scene_page(browser, stored(scene), PHONE)
+
+    for name in page.locator("a.pv-box > text").all():
+        box = name.bounding_box()
+        assert box
+        assert 0 <= box["x"]
+        assert box["x"] + box["width"] <= PHONE["width"]
+        assert box["height"] >= 9
+    page.context.close()
+
+
+def test_a_line_of_policy_is_copied(browser: Browser, stored: Callable[[str], str]) -> None:
+    context = browser.new_context(viewport=DESK, permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(stored("breach"))
+    page.get_by_role("button", name="Copy - app, db -> outside").click()
+
+    expect(page.get_by_role("button", name="Copy - app, db -> outside")).to_have_text("Copied")
+    assert "- app, db -> outside" == page.evaluate("navigator.clipboard.readText()")
+    context.close()
+
+
+def test_the_filter_keeps_each_name_above_its_own_columns(browser: Browser, stored: Callable[[str], str]) -> None:
+    page = scene_page(browser, stored("crowded"), DESK)
+    page.locator(".pv-only").check()
+    names = page.locator(".pv-targets-acted-on th[scope=colgroup]")
+    spans = [int(name.get_attribute("colspan") or 1) for name in names.all()]
+
+    assert sum(spans) == page.locator(".pv-ports th:visible").count()
+    for at, name in enumerate(names.all()[:5]):
+        column = page.locator(".pv-ports th:visible").nth(sum(spans[:at]))
+        left, below = name.bounding_box(), column.bounding_box()
+        assert left
+        assert below
+        assert below["x"] == pytest.approx(left["x"], abs=2)
+        first = page.locator("tbody tr:visible").first.locator("td:visible").nth(sum(spans[:at]))
+        evidence = (first.locator("a").get_attribute("href") or "#") if first.locator("a").count() else ""
+        if evidence:
+            text = page.locator(f"[id='{evidence[1:]}'] th").text_content() or ""
+            assert text.strip().endswith(f"→ {name.text_content()}")
+    page.context.close()
+
+
+def test_a_picture_of_every_open_page_is_kept_when_a_test_fails(browser: Browser, desk: Page, tmp_path: Path) -> None:
+    kept = keep_pictures("a test[with / odd name]", {"browser": browser, "number": 1}, tmp_path)
+
+    assert {file.read_bytes()[:8] for file in kept} == {b"\x89PNG\r\n\x1a\n"}
+    assert all(file.parent == tmp_path for file in kept)
+    assert desk.url.startswith("file:")

@@ -13,7 +13,8 @@ from cloison.model.flow import OUTSIDE, Flow, Protocol, ip_version
 from cloison.model.outcome import Observation, Outcome
 from cloison.proof.schema import Proof
 from cloison.reports import terminal
-from cloison_view.action_items import action_items
+from cloison_view.action_items import NO_ADVICE
+from cloison_view.cause_groups import action_groups
 from cloison_view.ports import TargetPort, named_ports
 from cloison_view.summary import summarize
 
@@ -104,7 +105,7 @@ def test_many_ports_of_the_host_are_one_finding_and_one_column() -> None:
     proof = PROOFS["host"]()
     ports = [
         connection
-        for item in action_items(summarize(proof))
+        for item in action_groups(summarize(proof), lambda _: NO_ADVICE)
         for connection in item.connections
         if len(connection.ends) > 1
     ]

@@ -165,10 +165,16 @@ ROUTES: Final = (
     Route(
         "GET", f"/projects/<project>/proofs/{DIGEST}.json", to_programs(readers(200)), "/projects/ours/proofs/NEW.json"
     ),
+    Route(
+        "GET",
+        f"/projects/<project>/proofs/{DIGEST}/evidence/<int:source>",
+        readers(200),
+        "/projects/ours/proofs/NEW/evidence/0",
+    ),
     Route("GET", "/projects/<project>/diff", readers(302), "/projects/ours/diff"),
     Route(
         "GET",
-        "/projects/<project>/diff/<string(length=64):old>/<string(length=64):new>",
+        "/projects/<project>/diff/<string(minlength=8, maxlength=64):old>/<string(minlength=8, maxlength=64):new>",
         readers(200),
         "/projects/ours/diff/OLD/NEW",
     ),

@@ -1,9 +1,11 @@
 """The responses of the pages, and their number of database statements."""
 
+import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from time import process_time
 
 import pytest
 from flask import Flask
@@ -11,9 +13,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, event
 from tests.ledger.mariadb.accounts.conftest import SampleLedger
 from tests.ledger.mariadb.views.sample_history import digest, proof
-from tests.ledger.sample_proofs import add_project
+from tests.ledger.sample_proofs import add_project, body
 
 from ledger.archive.store import Archive
+from ledger.archive.validate import InvalidProofError
+from ledger.views.fragment_cache import BusyError
 
 NOTIFICATIONS = ["/projects/shop/notifications", "/projects/new/notifications"]
 """Pages that are rendered at each request, because they show what is happening."""
@@ -52,7 +56,10 @@ def paths(archive: Archive) -> list[str]:
         "/projects/shop/proofs?only=changes",
         f"/projects/shop/proofs/{newest}",
         f"/projects/shop/diff/{older}/{newest}",
+        f"/projects/shop/proofs/{newest}/evidence/0",
         "/projects/shop/doors",
+        "/projects/shop/doors?which=all",
+        "/projects/shop/doors?from=2026-01-01&until=2099-12-31",
         "/projects/shop/doors?target=db&port=3306&protocol=tcp",
         "/projects/new/doors",
     ]
@@ -151,7 +158,7 @@ def test_an_unchanged_page_is_not_sent_again(client: FlaskClient, archive: Archi
 
 
 def test_a_new_proof_makes_a_new_page(client: FlaskClient, archive: Archive) -> None:
-    listed = [path for path in paths(archive) if "/shop" in path and "/diff/" not in path]
+    listed = [path for path in paths(archive) if "/shop" in path and "/diff/" not in path and "/evidence/" not in path]
     tags = {path: client.get(path).headers["ETag"] for path in listed}
     archive.save("shop", proof("tolerated", datetime.now(UTC) + timedelta(seconds=1)))
 
@@ -244,9 +251,89 @@ def test_the_difference_lists_opened_connections(client: FlaskClient, archive: A
     text = re.sub(r"<[^>]+>|\s+", " ", client.get(f"/projects/shop/diff/{older}/{newest}").text)
     text = re.sub(r"\s+", " ", text)
 
-    assert "Opened 5 changes" in text
+    assert "Became a breach" in text
+    assert text.index("Became a breach") < text.index("Closed")
     assert "outside → to db 3306/tcp closed" in text
     assert "proxy → to app 5000/tcp open as predicted open not as predicted" in text
+
+
+def test_the_beginning_of_a_digest_leads_to_the_comparison(client: FlaskClient, archive: Archive) -> None:
+    newest, older, *_ = of(archive)
+    response = client.get(f"/projects/shop/diff/{older[:12]}/{newest[:12]}")
+
+    assert (302, f"/projects/shop/diff/{older}/{newest}") == (response.status_code, response.location)
+    assert 404 == client.get(f"/projects/shop/diff/{'0' * 12}/{newest[:12]}").status_code
+    assert 404 == client.get(f"/projects/shop/diff/{'x' * 12}/{newest[:12]}").status_code
+
+
+def test_the_project_page_opens_with_what_changed_and_the_picture(client: FlaskClient, archive: Archive) -> None:
+    text = client.get("/projects/shop").text
+    places = [text.index(word) for word in ('id="verdict"', "became a breach", 'id="diagram"', 'id="to-act-on"')]
+    places += [text.index(word) for word in ('id="policy"', 'id="matrix"', 'id="evidence"')]
+
+    assert sorted(places) == places
+    assert "What to do" in text
+    assert "x-cloison.allow" in text
+    assert "Docker has no policy inside a network" in text
+
+
+def test_the_changes_of_a_large_proof_are_counted_and_linked(
+    client: FlaskClient, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.views.project.MAX_COMPARED_FLOWS", 10)
+    newest, older, *_ = of(archive)
+    text = client.get("/projects/shop").text
+    record = archive.record("shop", newest)
+
+    assert record
+    assert f"{record.changes} changed connections" in text
+    assert f"/projects/shop/diff/{older}/{newest}" in text
+    assert "became a breach" not in text
+
+
+def test_the_evidence_of_many_connections_has_pages_of_its_own(
+    client: FlaskClient, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.views.proof_fragments.MAX_INLINE", 10)
+    page = f"/projects/shop/proofs/{of(archive)[0]}"
+    text = client.get(page).text
+    links = set(re.findall(rf'href="({page}/evidence/\d+)#(e\d+-\d+)"', text))
+
+    assert len(links) > 5
+    assert not re.search('href="#e\\d', text)
+    for address, anchor in links:
+        assert f'id="{anchor}"' in client.get(address).text
+    assert 404 == client.get(f"{page}/evidence/999").status_code
+
+
+def test_a_file_of_600_services_on_600_networks_costs_less_than_two_seconds(
+    client: FlaskClient, archive: Archive
+) -> None:
+    found = json.loads(proof("holds", datetime.now(UTC)))
+    service, network = found["project"]["services"][0], found["project"]["networks"][0]
+    names = [f"n{i}" for i in range(600)]
+    found["project"]["networks"] = [{**network, "name": name, "key": name} for name in names]
+    found["project"]["services"] += [{**service, "name": f"s{i}", "networks": names} for i in range(600)]
+    with suppress(InvalidProofError):  # a ledger may refuse it at the door
+        archive.save("new", body(found))
+    start = process_time()
+    response = client.get("/projects/new")
+
+    assert 200 == response.status_code
+    assert process_time() - start < 2
+
+
+def test_a_page_that_takes_too_long_asks_to_come_back(
+    client: FlaskClient, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object, **__: object) -> str:
+        raise BusyError
+
+    monkeypatch.setattr("ledger.views.proof_fragments.page_fragments", busy)
+    response = client.get(f"/projects/shop/proofs/{of(archive)[0]}")
+
+    assert (503, "5") == (response.status_code, response.headers["Retry-After"])
+    assert "Try again in a moment" in response.text
 
 
 def test_neighbours_lead_through_the_history(client: FlaskClient, archive: Archive) -> None:
@@ -269,11 +356,40 @@ def test_connections_show_since_when_and_by_which_proof(client: FlaskClient, arc
         assert f'class="band {interval.judgement}"' in text
 
 
+def listed(client: FlaskClient, query: str) -> set[str]:
+    """Return the connections that the page over time lists."""
+    text = client.get(f"/projects/shop/doors?{query}").text
+    return set(re.findall(r'<table>\s*<caption class="visually-hidden">([^<]+),', text))
+
+
+def test_only_connections_that_changed_are_listed_without_a_choice(client: FlaskClient, archive: Archive) -> None:
+    first = min(record.started for record in archive.proofs("shop", limit=500).records)
+    changed = {f"{s.source} to {s.target}" for s in archive.intervals("shop", limit=500) if s.until or s.since > first}
+
+    assert changed == listed(client, "")
+    assert changed < listed(client, "which=all")
+
+
+def test_who_filters_gets_connections_that_never_changed_too(client: FlaskClient, archive: Archive) -> None:
+    found = {f"{s.source} to db" for s in archive.intervals("shop", target="db", limit=500)}
+
+    assert found == listed(client, "target=db")
+    assert found >= listed(client, "target=db&which=changed")
+
+
+def test_a_range_of_time_lists_what_changed_in_it(client: FlaskClient, archive: Archive) -> None:
+    today = datetime.now(UTC).date()
+
+    assert listed(client, "") == listed(client, f"from={today - timedelta(days=3)}&until={today + timedelta(days=1)}")
+    assert set() == listed(client, "until=2020-01-01")
+    assert set() == listed(client, f"which=all&from={today + timedelta(days=2)}&until=2020-01-01")
+
+
 def test_every_connection_is_on_one_of_the_pages(
     client: FlaskClient, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ledger.views.connections.PAGE_INTERVALS", 20)
-    path, seen = "/projects/shop/doors", []
+    path, seen = "/projects/shop/doors?which=all", []
     while path:
         text = client.get(path).text
         seen += re.findall(r'<table>\s*<caption class="visually-hidden">([^<]+),', text)

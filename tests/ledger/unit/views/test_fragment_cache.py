@@ -3,7 +3,7 @@
 import threading
 from sys import getsizeof
 
-from ledger.views.fragment_cache import ENTRY_OVERHEAD, FragmentCache
+from ledger.views.fragment_cache import ENTRY_OVERHEAD, BusyError, FragmentCache
 
 SMALL = getsizeof("x" * 100) + ENTRY_OVERHEAD
 
@@ -85,3 +85,72 @@ def test_a_fragment_rendered_twice_is_counted_once() -> None:
     fragment_cache.get("same", nested)
 
     assert fragment_cache.used == getsizeof("x") + ENTRY_OVERHEAD
+
+
+def in_flight(fragment_cache: FragmentCache, callers: int) -> tuple[list[object], Maker]:
+    """Return what so many callers get that ask while the first still renders."""
+    go, entered, maker, got = threading.Event(), threading.Event(), Maker(), list[object]()
+
+    def slow() -> str:
+        entered.set()
+        go.wait(5)
+        return maker()
+
+    def ask() -> None:
+        try:
+            got.append(fragment_cache.get("page", slow))
+        except (BusyError, ValueError) as error:
+            got.append(type(error))
+
+    threads = [threading.Thread(target=ask) for _ in range(callers)]
+    threads[0].start()
+    entered.wait(5)
+    for thread in threads[1:]:
+        thread.start()
+    for thread in threads[1:]:
+        thread.join(0.2)
+    go.set()
+    for thread in threads:
+        thread.join()
+    return got, maker
+
+
+def test_callers_at_one_time_share_one_rendering() -> None:
+    got, maker = in_flight(FragmentCache(10_000), callers=8)
+
+    assert ["x" * 100] * 8 == got
+    assert 1 == maker.made
+
+
+def test_a_caller_does_not_wait_longer_than_the_deadline() -> None:
+    got, maker = in_flight(FragmentCache(10_000, deadline=0.05), callers=3)
+
+    assert [BusyError, BusyError, "x" * 100] == got
+    assert 1 == maker.made
+
+
+def test_a_rendering_that_fails_fails_for_all_who_wait_and_is_tried_again() -> None:
+    fragment_cache, entered, go, raised = FragmentCache(10_000), threading.Event(), threading.Event(), list[str]()
+
+    def broken() -> str:
+        entered.set()
+        go.wait(5)
+        raise ValueError("no such place")
+
+    def ask() -> None:
+        try:
+            fragment_cache.get("page", broken)
+        except ValueError as error:
+            raised.append(str(error))
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    threads[0].start()
+    entered.wait(5)
+    threads[1].start()
+    threads[1].join(0.2)
+    go.set()
+    for thread in threads:
+        thread.join()
+
+    assert ["no such place"] * 2 == raised
+    assert "y" == fragment_cache.get("page", lambda: "y")

@@ -35,7 +35,7 @@ def test_a_time_in_the_future_is_reported() -> None:
 
 def test_a_moment_of_the_database_is_utc() -> None:
     assert time_format.iso(datetime(2026, 1, 2, 3, 4, 5)) == "2026-01-02T03:04:05Z"  # noqa: DTZ001 - as the database gives it
-    assert time_format.clock(NOW) == "24 Nov 2026, 12:00 UTC"
+    assert time_format.clock(NOW) == "24 Nov 2026, 12:00:00 UTC"
     assert time_format.day(NOW) == "24 Nov 2026"
 
 

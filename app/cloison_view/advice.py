@@ -8,13 +8,12 @@ members of the document, never its prose.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
-from cloison.model.flow import HOST, OUTSIDE
-from cloison.model.outcome import Outcome, Reach
-from cloison.plan.schema import Plan
-from cloison.proof.schema import Proof
-from cloison.reports.breach_advice import (
+from cloison_view.action_items import TOLERATED as TOLERATED_FLOW
+from cloison_view.action_items import Advice, Advise
+from cloison_view.attachments import Attachments, ResolvedFlow, member, over_ipv6, part, read_attachments, resolve
+from cloison_view.breach_advice import (
     BREACH_ADVICE,
     FIREWALL,
     FIREWALL_V6,
@@ -26,40 +25,42 @@ from cloison.reports.breach_advice import (
     explain_device,
     is_device,
 )
-from cloison.reports.topology import ResolvedFlow, Topology, over_ipv6, read_topology, resolve
-from cloison.verdict.judge import Judgement
-from cloison_view.action_items import Advice, Advise
+from cloison_view.connections import SHUT, UNKNOWN
+from cloison_view.labels import HOST, OUTSIDE
 
+ARRIVED: Final = "arrived"
+"""The outcome of a probe whose packets arrived and got no answer."""
 RECREATE: Final = "docker compose up -d --force-recreate {}"
 
 
-def proof_advice(proof: Proof) -> Advise:
+def proof_advice(proof: Any) -> Advise:
     """Return a function that returns what to do about the flow at a position of a proof."""
-    topology, tried = read_topology(proof), tried_advice(proof)
-    return lambda position: tried.get(position) or advice(topology, resolve(proof, position))
+    attachments, tried = read_attachments(proof), tried_advice(proof)
+    return lambda position: tried.get(position) or advice(attachments, resolve(proof, position))
 
 
-def tried_advice(document: Proof | Plan) -> dict[int, Advice]:
+def tried_advice(document: Any) -> dict[int, Advice]:
     """Return the advice that the document has about its flows, by their positions: changes that were tried."""
+    flows = member(document, "flows")
     return {
-        position: Advice(part.sentence, policy=document.flows[position].judgement is Judgement.BREACH)
-        for part in document.advice
-        for position in part.flows
+        position: Advice(found.sentence, policy=part(flows[position]).judgement == "breach")
+        for found in map(part, member(document, "advice"))
+        for position in found.flows
     }
 
 
-def advice(topology: Topology, item: ResolvedFlow) -> Advice:
+def advice(attachments: Attachments, item: ResolvedFlow) -> Advice:
     """Return what to do about a flow."""
-    return next(build(topology, item) for matches, build in _rows(item) if matches(topology, item))
+    return next(build(attachments, item) for matches, build in _rows(item) if matches(attachments, item))
 
 
 def _rows(item: ResolvedFlow) -> Sequence[AdviceRule]:
     flow = item.flow
-    if flow.judgement is Judgement.BREACH:
+    if flow.judgement == "breach":
         return BREACH_ADVICE[flow.cause]
-    if flow.judgement is Judgement.BROKEN:
-        return SHUT_BY_FILE if flow.predicted is Reach.SHUT else SHUT_BY_DRIFT
-    return TOLERATED if flow.judgement is Judgement.TOLERATED else NOT_KNOWN
+    if flow.judgement == "broken":
+        return SHUT_BY_FILE if flow.predicted == SHUT else SHUT_BY_DRIFT
+    return TOLERATED if flow.judgement == TOLERATED_FLOW else NOT_KNOWN
 
 
 SHUT_BY_FILE: Final[Sequence[AdviceRule]] = (
@@ -67,17 +68,17 @@ SHUT_BY_FILE: Final[Sequence[AdviceRule]] = (
 )
 
 
-def _no_address(_topology: Topology, item: ResolvedFlow) -> bool:
+def _no_address(_attachments: Attachments, item: ResolvedFlow) -> bool:
     return not item.target.address
 
 
-def _arrived(_topology: Topology, item: ResolvedFlow) -> bool:
-    return item.flow.outcome is Outcome.ARRIVED
+def _arrived(_attachments: Attachments, item: ResolvedFlow) -> bool:
+    return bool(item.flow.outcome == ARRIVED)
 
 
-def _has_source_lost_network(topology: Topology, item: ResolvedFlow) -> bool:
-    attached = topology.attached.get(item.source.container, frozenset())
-    return topology.is_declared(item.source.place, item.target.network) and item.target.network not in attached
+def _has_source_lost_network(attachments: Attachments, item: ResolvedFlow) -> bool:
+    attached = attachments.attached.get(item.source.container, frozenset())
+    return attachments.is_declared(item.source.place, item.target.network) and item.target.network not in attached
 
 
 DROPPED: Final = "the packets are dropped on the way: look for a change of the host's firewall"
@@ -113,14 +114,14 @@ def _missing_place(item: ResolvedFlow) -> str:
     return next((end.place for end in ends if not end.container and end.place not in (HOST, OUTSIDE)), "")
 
 
-def _start_service(_topology: Topology, item: ResolvedFlow) -> Advice:
+def _start_service(_attachments: Attachments, item: ResolvedFlow) -> Advice:
     name = _missing_place(item)
     return Advice(f"start {name} and prove again", (f"docker compose up -d {name}", f"docker compose logs {name}"))
 
 
-def _is_redirected(_topology: Topology, item: ResolvedFlow) -> bool:
+def _is_redirected(_attachments: Attachments, item: ResolvedFlow) -> bool:
     """Whether the probe arrived, and not at its endpoint."""
-    return item.flow.outcome is Outcome.ARRIVED and item.flow.observed is Reach.UNKNOWN
+    return bool(item.flow.outcome == ARRIVED and item.flow.observed == UNKNOWN)
 
 
 NOT_KNOWN: Final[Sequence[AdviceRule]] = (
@@ -143,7 +144,7 @@ NOT_KNOWN: Final[Sequence[AdviceRule]] = (
         advise("find the proxy that answers {source} for every address (a transparent proxy does), and prove again"),
     ),
     (
-        lambda _, item: item.flow.observed is not Reach.UNKNOWN,
+        lambda _, item: item.flow.observed != UNKNOWN,
         advise("the file does not say what is intended here: add a policy under x-cloison"),
     ),
     (always, advise("prove again when no container is starting or stopping")),

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
-from cloison.plan.schema import Plan
-from cloison.proof.schema import Proof
-from cloison.reports.advice import advice, tried_advice
-from cloison.reports.topology import read_topology, resolve
 from cloison_view.action_items import Advice, Advise
+from cloison_view.advice import advice, tried_advice
+from cloison_view.attachments import read_attachments, resolve
 from cloison_view.summary import Pair, Summary
 
 MAX_CHANGES: Final = 2
@@ -22,13 +20,13 @@ MAX_CHANGES: Final = 2
 OTHERS: Final = "and the same for the services that are alike"
 
 
-def folded_advice(proof: Proof, summary: Summary) -> Advise:
+def folded_advice(proof: Any, summary: Summary) -> Advise:
     """Return a function that returns what to do about the flow at a position of a proof."""
-    topology, tried = read_topology(proof), folded_changes(proof, summary)
-    return lambda position: tried.get(position) or advice(topology, resolve(proof, position))
+    attachments, tried = read_attachments(proof), folded_changes(proof, summary)
+    return lambda position: tried.get(position) or advice(attachments, resolve(proof, position))
 
 
-def folded_changes(document: Proof | Plan, summary: Summary) -> Mapping[int, Advice]:
+def folded_changes(document: Any, summary: Summary) -> Mapping[int, Advice]:
     """Return the changes that were tried, by position; the flows of one folded connection have the same advice."""
     found = tried_advice(document)
     by_pair: dict[Pair, list[int]] = {}

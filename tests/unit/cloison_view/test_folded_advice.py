@@ -7,8 +7,8 @@ from tests.unit.plan.sample_documents import planned, service
 
 from cloison.plan.schema import Plan
 from cloison.proof.schema import AdvicePart
-from cloison.reports.folded_advice import OTHERS, folded_changes
 from cloison_view.alike import fold
+from cloison_view.folded_advice import OTHERS, folded_changes
 from cloison_view.summary import summarize
 
 

@@ -11,11 +11,11 @@ from cloison.model.facts import Origin
 from cloison.model.flow import HOST, OUTSIDE, EndpointKind
 from cloison.model.outcome import Outcome, Reach
 from cloison.proof.schema import AdvicePart, EndpointPart, FlowPart, NetworkPart, VantagePart
-from cloison.reports.advice import advice, proof_advice
-from cloison.reports.topology import ResolvedFlow, Topology
 from cloison.verdict.intent import Intent
 from cloison.verdict.judge import Cause, Judgement
 from cloison_view.action_items import Advice
+from cloison_view.advice import advice, proof_advice
+from cloison_view.attachments import Attachments, ResolvedFlow
 
 NETWORKS = {
     name: NetworkPart(name=name, key=name.removeprefix("shop_"), driver="bridge", internal=internal, external=False)
@@ -25,7 +25,7 @@ BACK = frozenset({"shop_back"})
 DECLARED = {"db": BACK, "app": BACK, "proxy": BACK | {"shop_front"}}
 HELD = {"db-1": BACK, "app-1": BACK, "proxy-1": BACK | {"shop_front"}}
 SPEAKING = {"shop_back": frozenset({4, 6}), "shop_front": frozenset({4})}
-SCENE = Topology(NETWORKS, DECLARED, HELD, SPEAKING)
+SCENE = Attachments(NETWORKS, DECLARED, HELD, SPEAKING)
 OVER_V6 = "2001:db8:f000:1::2"
 FLOW = FlowPart(
     vantage=0,
@@ -131,9 +131,9 @@ def test_a_breach_by_drift_names_the_difference(seen: ResolvedFlow, words: str, 
 
 
 def test_a_foreign_container_is_disconnected_from_every_network() -> None:
-    topology = replace(SCENE, attached={**HELD, "cron": frozenset({"shop_back", "shop_front"})})
+    attachments = replace(SCENE, attached={**HELD, "cron": frozenset({"shop_back", "shop_front"})})
 
-    assert advice(topology, drift("stranger:cron", end("db"))) == Advice(
+    assert advice(attachments, drift("stranger:cron", end("db"))) == Advice(
         "cron, which is not in the file, is attached to back and front: disconnect it",
         ("docker network disconnect shop_back cron", "docker network disconnect shop_front cron"),
     )
@@ -145,9 +145,9 @@ def test_a_foreign_container_is_disconnected_from_every_network() -> None:
     ids=["a member of the network", "the outside", "a published port"],
 )
 def test_a_source_that_was_connected_while_it_ran_is_disconnected(target: EndpointPart) -> None:
-    topology = replace(SCENE, attached={**HELD, "app-1": BACK | {"shop_front"}})
+    attachments = replace(SCENE, attached={**HELD, "app-1": BACK | {"shop_front"}})
 
-    assert advice(topology, drift("app", target)) == Advice(
+    assert advice(attachments, drift("app", target)) == Advice(
         "app was connected to front while it ran: disconnect it, or add the network to the file",
         ("docker network disconnect shop_front app-1",),
     )
@@ -176,9 +176,9 @@ def test_a_broken_connection_names_a_remedy(seen: ResolvedFlow, words: str) -> N
 
 
 def test_a_source_that_lost_its_network_is_recreated() -> None:
-    topology = replace(SCENE, attached={**HELD, "app-1": frozenset()})
+    attachments = replace(SCENE, attached={**HELD, "app-1": frozenset()})
 
-    assert advice(topology, broken("app", end("db"), Reach.OPEN)) == Advice(
+    assert advice(attachments, broken("app", end("db"), Reach.OPEN)) == Advice(
         "app is not attached to back any more: recreate it", ("docker compose up -d --force-recreate app",)
     )
 
