@@ -100,13 +100,13 @@ def _log_in(port: int) -> str:
     name = f"bench-{int(time.time())}"
     password = run(*ledger, "add-user", name, "--project", PROJECT).strip()
     status, page, headers = _request_with_headers(port, "GET", "/login", None, {})
-    visitor = _cookie(headers, "visitor")
+    visitor = _cookie(headers, "cloison_visitor")
     token = re.search(r'name="csrf" value="(\w+)"', page.decode())
     assert token, (status, page[:500])  # noqa: S101  # the form has it or the figure is worthless
     form = urlencode({"csrf": token[1], "name": name, "password": password, "next": "/"}, quote_via=quote).encode()
     given = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": visitor}
     status, page, headers = _request_with_headers(port, "POST", "/login", form, given)
-    return _cookie(headers, "session")
+    return _cookie(headers, "cloison_session")
 
 
 def _cookie(headers: list[tuple[str, str]], name: str) -> str:

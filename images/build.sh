@@ -23,9 +23,9 @@ readonly label=org.cloison.inputs
 # name, image, Debian suite, packages. bookworm still has Python 3.11, trixie has MariaDB 11, and only forky has an
 # nginx (1.27.3 or later) that resolves the application's address again (`resolve` in an upstream).
 readonly table="
-python   cloison/airgap-python:3.11    bookworm  ca-certificates,python3,python3-pip,python3-venv
-nginx    cloison/airgap-nginx:latest   forky     nginx,wget
-mariadb  cloison/airgap-mariadb:11     trixie    mariadb-server-core,mariadb-client-core,mariadb-common,mariadb-backup
+python   localhost/cloison/airgap-python:3.11    bookworm  ca-certificates,python3,python3-pip,python3-venv
+nginx    localhost/cloison/airgap-nginx:latest   forky     nginx,wget
+mariadb  localhost/cloison/airgap-mariadb:11     trixie    mariadb-server-core,mariadb-client-core,mariadb-common,mariadb-backup
 "
 
 rows() { grep -v '^$' <<< "$table"; }
@@ -81,7 +81,7 @@ make_root_even_if_expired() { # suite, packages, tarball, log
 }
 
 build_one() { # name, image, suite, packages, directory for its work
-  local inputs root=cloison/airgap-root:$1 log=$5/$1.log tarball=$5/$1.tar
+  local inputs root=localhost/cloison/airgap-root:$1 log=$5/$1.log tarball=$5/$1.tar
   inputs=$(inputs_of "$1" "$3" "$4")
   if is_current "$2" "$inputs"; then
     say "$2 is up to date"

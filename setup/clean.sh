@@ -30,7 +30,7 @@ confirm() {
   [[ $answer == [yY]* ]]
 }
 
-our_images() { docker image ls --format '{{.Repository}}:{{.Tag}}' | grep '^cloison/' || true; }
+our_images() { docker image ls --format '{{.Repository}}:{{.Tag}}' | grep -E '^(localhost/)?cloison/' || true; }
 
 # An image that another clone's containers use stays; the script names it at the end.
 remove_from_engine() {

@@ -1,7 +1,8 @@
 """The cookies of a browser: names, lifetimes and attributes.
 
 Over HTTPS each has the prefix `__Host-`: a browser accepts it only from this host, over HTTPS, for all paths
-(https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Set-Cookie#cookie_prefixes).
+(https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Set-Cookie#cookie_prefixes). Over plain HTTP a browser sends a
+cookie to every port of a host (RFC 6265, section 8.5), so the names are the ledger's own.
 """
 
 from collections.abc import Mapping
@@ -18,9 +19,9 @@ from ledger.accounts.sessions import DEVICE_LIFETIME, SESSION_LIFETIME
 class Cookie(StrEnum):
     """A cookie, by its name."""
 
-    SESSION = "session"
-    DEVICE = "device"  # a device token from an earlier login
-    VISITOR = "visitor"  # before the login; its form is bound to it
+    SESSION = "cloison_session"
+    DEVICE = "cloison_device"  # a device token from an earlier login
+    VISITOR = "cloison_visitor"  # before the login; its form is bound to it
 
 
 LIFETIMES: Final[Mapping[Cookie, timedelta | None]] = {

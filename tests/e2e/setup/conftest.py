@@ -98,7 +98,7 @@ class FakeMachine:
             '    printf "#!/bin/bash\\n" >"$4/bin/cloison" && chmod +x "$4/bin/cloison" ;;\n'
             '  "-m pip --disable-pip-version-check --no-input --version") [[ $0 == */.venv/* ]] ;;\n'
             f'  "-m pip"*) {pip} ;;\n'
-            "  *agent_image*) echo cloison/agent:1 ;;\n"
+            "  *agent_image*) echo localhost/cloison/agent:1 ;;\n"
             f'  *) exec {shlex.quote(sys.executable)} "$@" ;;\n'
             "esac",
         )

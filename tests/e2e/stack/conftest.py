@@ -18,7 +18,7 @@ from tests.ledger import sample_proofs
 
 ROOT = Path(__file__).parents[3]
 SERVICES = ("db", "app", "proxy")
-STAND_IN = "cloison/airgap-mariadb:11"
+STAND_IN = "localhost/cloison/airgap-mariadb:11"
 PROJECT = "cloison-stack-tests"
 """Begins the name of each project here: setup/test.sh removes what a killed run left of them."""
 

@@ -143,7 +143,7 @@ def everything_with_secrets(shop: LedgerProject, name: str, password: str) -> di
 def in_the_wrong_places(stack: Stack, secret: str) -> None:
     """Send a secret where none belongs: query, path (a token), headers, half a request, too much of one."""
     for path in (f"/login?password={secret}", f"/projects?next={secret}", f"/api/v1/proofs?before={secret}"):
-        stack.get(path, Authorization=f"Bearer {secret}", Cookie=f"session={secret}", X_Request_ID=secret)
+        stack.get(path, Authorization=f"Bearer {secret}", Cookie=f"cloison_session={secret}", X_Request_ID=secret)
     stack.get("/", Referer=f"http://x/?{secret}", User_Agent=secret, Authorization=f"Basic {secret}")
     stack.ask("POST", "/api/v1/proofs", b"{", Authorization=f"bearer  {secret}", Content_Type="application/json")
     stack.ask("POST", f"/login?{secret}", b"x" * 1_100_000)
