@@ -130,7 +130,7 @@ class Stack:
 
     def as_root(self, sql: str) -> str:
         """Ask the database as its root, from inside."""
-        return self.inside("db", "sh", "-c", 'exec mariadb -uroot -p"$(cat /run/mysqld/root_password)" -N', input=sql)
+        return self.inside("db", "as-root", "-N", input=sql)
 
 
 @dataclass

@@ -103,7 +103,7 @@ def test_what_is_too_large_is_refused_in_words(stack: "Stack") -> None:
         head = b"".join(iter(lambda: line.recv(4096), b""))
 
     assert b" 413 " in head.splitlines()[0]
-    assert b"at most one megabyte" in head
+    assert b"at most eight megabytes" in head
     assert b"X-Content-Type-Options: nosniff" in head
 
 
