@@ -26,7 +26,7 @@ matches() { printf '%s' "$1" | grep -Eqx "$2"; }
   die "CLOISON_PUBLIC_URL is \"$url\"; it is a scheme and a host, such as https://ledger.example.org, without a path"
 
 # The host as nginx has it in $host: lower case, without port. Its special characters for a regular expression are escaped.
-host=$(printf '%s' "$url" | tr 'A-Z' 'a-z' | sed -E 's,^https?://,,; s,:[0-9]+$,,; s,[].[],\\&,g')
+host=$(printf '%s' "$url" | tr '[:upper:]' '[:lower:]' | sed -E 's,^https?://,,; s,:[0-9]+$,,; s,[].[],\\&,g')
 
 http_lines() {
   echo "geo \$realip_remote_addr \$from_a_trusted_proxy {"

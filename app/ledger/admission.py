@@ -1,7 +1,7 @@
 """The proxy asks here whether a token may add a proof, before it receives the body of the request.
 
-Rule: the answer is in the status alone: 204, or what adding a proof would answer to these headers. The proxy answers 404
-to clients that ask.
+Rule: the answer is in the status alone: 204, or what adding a proof would answer to these headers. The proxy answers
+404 to clients that ask.
 """
 
 from flask import Blueprint

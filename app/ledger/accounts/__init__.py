@@ -2,7 +2,7 @@
 
 from flask import Flask, g
 
-from ledger.accounts import admin, admin_tokens, admin_users, forms, login_views
+from ledger.accounts import admin, admin_tokens, admin_users, forms, login_views, transport
 from ledger.accounts.passwords import Passwords
 
 
@@ -12,6 +12,7 @@ def init_app(app: Flask) -> None:
     for bp in (login_views.bp, admin.bp, admin_users.bp, admin_tokens.bp):
         app.register_blueprint(bp)
     app.context_processor(_user_context)
+    app.jinja_env.globals.update(is_in_clear=transport.is_in_clear, https_command=transport.https_command)
     forms.init_app(app)
 
 

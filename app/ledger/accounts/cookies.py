@@ -1,8 +1,8 @@
 """The cookies of a browser: names, lifetimes and attributes.
 
 Over HTTPS each has the prefix `__Host-`: a browser accepts it only from this host, over HTTPS, for all paths
-(https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Set-Cookie#cookie_prefixes). Over plain HTTP a browser sends a
-cookie to every port of a host (RFC 6265, section 8.5), so the names are the ledger's own.
+(https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Set-Cookie#cookie_prefixes).
+Over plain HTTP a browser sends a cookie to every port of a host (RFC 6265, section 8.5), hence the names.
 """
 
 from collections.abc import Mapping

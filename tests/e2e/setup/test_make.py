@@ -244,7 +244,7 @@ def used(fake_machine: FakeMachine) -> FakeMachine:
         {
             '"ps --all"*': "echo container world-db-1",
             '"volume ls"*': "echo volume world_db_data, with its data",
-            '"image ls"*': f"[[ -e {fake_machine.home}/removed ]] || printf '%s\\n' localhost/cloison/ledger:latest other:1",
+            '"image ls"*': f"[[ -e {fake_machine.home}/removed ]] || echo {LEDGER}; echo other:1",
             '"image rm"*': f"touch {fake_machine.home}/removed",
         }
     )

@@ -38,7 +38,7 @@ def address_of_proxy(stack: Stack) -> str:
 
 @contextmanager
 def holding(stack: Stack, start: bytes, many: int, *, room: int = 0) -> Iterator[Held]:
-    """Hold connections that have sent `start`, as much of it as the proxy takes; `room` is what each is ready to receive."""
+    """Hold connections that sent as much of `start` as the proxy takes; `room` is what each is ready to receive."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, hard), hard))
     address, ended = address_of_proxy(stack), threading.Event()
@@ -50,7 +50,7 @@ def holding(stack: Stack, start: bytes, many: int, *, room: int = 0) -> Iterator
                 line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
             line.settimeout(5)
             line.connect((address, 80))
-            line.setblocking(False)
+            line.settimeout(0)
             with contextlib.suppress(OSError):  # it was refused meanwhile, or has taken what it can
                 line.send(start)
 

@@ -1,11 +1,10 @@
 """Real SQL on the real database: narrow rights, migrations that meet."""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.stack.conftest import run, soon
+from tests.e2e.stack.conftest import ROOT, run, soon
 
 if TYPE_CHECKING:
     from tests.e2e.stack.conftest import Stack
@@ -67,7 +66,8 @@ WHERE COALESCE(JSON_VALUE(Priv, '$.authentication_string'), '') IN ('', 'invalid
   AND NOT COALESCE(JSON_VALUE(Priv, '$.account_locked'), FALSE) AND NOT COALESCE(JSON_VALUE(Priv, '$.is_role'), FALSE)
 """
 OF_BEFORE = """
-CREATE USER 'root'@'127.0.0.1'; GRANT ALL ON *.* TO 'root'@'127.0.0.1'; CREATE USER 'root'@'::1'; CREATE USER ''@'localhost';
+CREATE USER 'root'@'127.0.0.1'; GRANT ALL ON *.* TO 'root'@'127.0.0.1'; CREATE USER 'root'@'::1';
+CREATE USER ''@'localhost';
 CREATE USER 'mysql'@'localhost' IDENTIFIED VIA mysql_native_password USING 'invalid' OR unix_socket;
 CREATE USER 'it''s "me"'@'%'; CREATE USER 'kept'@'localhost' IDENTIFIED BY 'of-the-tests'; CREATE ROLE a_role;
 """
@@ -90,7 +90,7 @@ def test_a_volume_of_before_loses_its_accounts_without_a_password(stack: "Stack"
 
 
 def test_a_process_beside_the_database_is_not_root(stack: "Stack") -> None:
-    words = ["--network", f"container:{stack.name('db')}", "--cap-drop", "ALL", "--user", "65534", "--entrypoint", "mariadb"]
+    words = ["--network", f"container:{stack.name('db')}", "--cap-drop=ALL", "--user=65534", "--entrypoint=mariadb"]
     for address in ("127.0.0.1", "::1"):
         done = run(
             "docker", "run", "--rm", *words, stack.image("db"),
@@ -102,12 +102,8 @@ def test_a_process_beside_the_database_is_not_root(stack: "Stack") -> None:
 
 @pytest.mark.parametrize("reserve", ["abc", "-1", "1.5", "1 2"])
 def test_a_reserve_that_is_no_number_is_an_error(stack: "Stack", reserve: str) -> None:
-    start = f"{Path(__file__).parents[3]}/db/start.sh:/start.sh:ro"
-    environment = ["--env", f"LEDGER_DB_RESERVE={reserve}"]
-    done = run(
-        "docker", "run", "--rm", "--volume", start, *environment, "--entrypoint", "bash", stack.image("db"), "/start.sh",
-        check=False,
-    )  # fmt: skip
+    given = ["--volume", f"{ROOT}/db/start.sh:/start.sh:ro", "--env", f"LEDGER_DB_RESERVE={reserve}"]
+    done = run("docker", "run", "--rm", *given, "--entrypoint=bash", stack.image("db"), "/start.sh", check=False)
 
     assert done.returncode == 1
     assert f'LEDGER_DB_RESERVE is "{reserve}"' in done.stderr
@@ -123,7 +119,11 @@ def test_a_guard_that_has_ended_is_noticed(stack: "Stack") -> None:
     soon(stack.is_whole, "a restart starts it again", 60)
 
 
-GUARD = "for one in /proc/[0-9]*; do grep -qs start.sh $one/cmdline && [[ $one != /proc/1 ]] && echo ${one#/proc/}; done; true"
+GUARD = """
+for process in /proc/[0-9]*; do
+  ! grep -qs start.sh $process/cmdline || echo ${process#/proc/}
+done
+"""
 
 
 def test_replicas_that_start_together_migrate_once(stack: "Stack") -> None:

@@ -1,4 +1,4 @@
-"""What a proof of each size is answered when something is away or taken: later (503), in time, and 413 only for never."""
+"""What a proof of each size is answered when something is away or taken: later (503), and 413 only for never."""
 
 from __future__ import annotations
 
@@ -60,8 +60,7 @@ def stopped(shop: LedgerProject, service: str) -> Iterator[None]:
         soon(lambda: shop.stack.get("/readyz").status == 200, "the application answers again", 60)
 
 
-State = "Callable[[LedgerProject], AbstractContextManager[None]]"
-STATES: dict[str, State] = {
+STATES: dict[str, Callable[[LedgerProject], AbstractContextManager[None]]] = {
     "whole": lambda _: nullcontext(),
     "large places taken": lambda shop: taken(shop, SIZES[1], LARGE_PLACES),
     "medium places taken": lambda shop: taken(shop, SIZES[0], MEDIUM_PLACES),

@@ -1,4 +1,4 @@
-"""Clients without a token hold what they can get while a proof is sent each second: none is lost, none waits for long."""
+"""Clients without a token hold what they can while a proof is sent each second: none is lost, none waits for long."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ SMALL = b"Content-Length: 16000\r\n\r\n" + b"x" * 15_900
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n3fff\r\n" + b"x" * 15_900
 TO_PROOFS = b"POST /api/v1/proofs HTTP/1.1\r\n" + HOST
 TO_LOGIN = b"POST /login HTTP/1.1\r\n" + HOST
+TO_PAGE = b"GET / HTTP/1.1\r\n" + HOST
 FALSE_TOKEN = b"Authorization: Bearer clo_" + b"0" * 43 + b"\r\n"
 HOSTILE = {
     "bodies of a megabyte, nowhere": (b"POST /nowhere HTTP/1.1\r\n" + HOST + BIG, 180),
@@ -36,9 +37,9 @@ HOSTILE = {
     "bodies of a megabyte of a GET": (b"GET /api/v1/proofs HTTP/1.1\r\n" + HOST + BIG, 180),
     "bodies of a form": (TO_LOGIN + SMALL, 250),
     "bodies of a form in chunks": (TO_LOGIN + CHUNKED, 250),
-    "headers without end": (b"GET / HTTP/1.1\r\n" + HOST + b"X-A: " + b"a" * 31_000, 7500),
-    "headers of the largest size": (b"GET / HTTP/1.1\r\n" + HOST + b"X-A: " + b"a" * 7_000 + b"\r\nX-B: " + b"b" * 7_000, 7500),
-    "as many headers as there may be": (b"GET / HTTP/1.1\r\n" + HOST + b"a:b\r\n" * 98, 7500),
+    "headers without end": (TO_PAGE + b"X-A: " + b"a" * 31_000, 7500),
+    "headers of the largest size": (TO_PAGE + b"X-A: " + b"a" * 7_000 + b"\r\nX-B: " + b"b" * 7_000, 7500),
+    "as many headers as there may be": (TO_PAGE + b"a:b\r\n" * 98, 7500),
     "a request that has only begun": (b"GET / HT", 1500),
     "no request": (b"", 7500),
     "requests that nobody reads": (b"GET /static/ledger.css HTTP/1.1\r\n" + HOST + b"\r\n", 1500),
