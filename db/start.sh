@@ -81,10 +81,10 @@ guard() {
   while sleep 1; do
     remove_init_file || true
     set_read_only_when_full || true
-    touch /run/mysqld/guard
+    echo "$BASHPID" > /run/mysqld/guard
   done
 }
-touch /run/mysqld/guard
+: > /run/mysqld/guard
 guard &
 
 exec docker-entrypoint.sh "$@"

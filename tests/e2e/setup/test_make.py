@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 UP = {'"compose up"*': "echo compose-up"}
 PORT = "18499"
+LEDGER = "localhost/cloison/ledger:latest"
 
 
 def command(fake_machine: FakeMachine, script: str) -> None:
@@ -244,7 +245,7 @@ def used(fake_machine: FakeMachine) -> FakeMachine:
         {
             '"ps --all"*': "echo container world-db-1",
             '"volume ls"*': "echo volume world_db_data, with its data",
-            '"image ls"*': f"[[ -e {fake_machine.home}/removed ]] || echo {LEDGER}; echo other:1",
+            '"image ls"*': f"[[ -e {fake_machine.home}/removed ]] || printf '%s\\n' {LEDGER} other:1",
             '"image rm"*': f"touch {fake_machine.home}/removed",
         }
     )

@@ -24,7 +24,12 @@ for word in "$@"; do [[ $word != *.tar || -n ${simulated:-} ]] || echo root > "$
 """
 DOCKER = """
 case "$1 $2" in
-  "image inspect") case "$4" in *Created*) date -d '-40 days' --iso-8601=seconds ;; *) cat "$HOME/label.${5##*/}" ;; esac ;;
+  "image inspect")
+    case "$4" in
+      *Created*) date -d '-40 days' --iso-8601=seconds ;;
+      *) cat "$HOME/label.${5##*/}" ;;
+    esac
+    ;;
   "build --label") echo "${3#*=}" > "$HOME/label.${7##*/}"; echo "docker build $7" >> "$HOME/calls" ;;
   "run --rm") cat "$HOME/installed" ;;
 esac
@@ -46,7 +51,8 @@ class Machine:
         """Run the script; return what it printed, and the images that it built."""
         (self.home / "calls").write_text("", encoding="utf-8")
         set_up = {**os.environ, "HOME": str(self.home), "PATH": f"{self.home}:{os.environ['PATH']}", **environment}
-        done = subprocess.run(["images/build.sh", *options], cwd=ROOT, env=set_up, capture_output=True, text=True, check=False)  # fmt: skip
+        words = ["images/build.sh", *options]
+        done = subprocess.run(words, cwd=ROOT, env=set_up, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         calls = (self.home / "calls").read_text(encoding="utf-8").splitlines()
         return done.stdout, sorted(call.split("/")[-1] for call in calls if call.startswith("docker build"))

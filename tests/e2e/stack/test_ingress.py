@@ -118,6 +118,13 @@ def test_the_client_cannot_choose_its_address(stack: "Stack") -> None:
     assert "f" * 32 not in logged[0]
 
 
+def test_the_client_cannot_claim_https(stack: "Stack") -> None:
+    answer = stack.get("/login", X_Forwarded_Proto="https")
+
+    assert answer.headers["Set-Cookie"].startswith("cloison_visitor=")
+    assert "Strict-Transport-Security" not in answer.headers
+
+
 def test_a_flood_is_slowed_and_a_person_is_not(stack: "Stack") -> None:
     with ThreadPoolExecutor(16) as crowd:
         answers = list(crowd.map(lambda _: stack.get("/healthz"), range(900)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -107,6 +108,28 @@ def test_a_proof_waits_for_an_application_that_is_being_replaced(shop: LedgerPro
     took = time.monotonic() - begin
 
     assert (answer.status, took < 8) == (201, True), (answer.text, took)
+
+
+def test_after_a_time_out_nothing_is_repeated(shop: LedgerProject) -> None:
+    """An application that accepts requests and does not answer may be working on them."""
+    stack = shop.stack
+    run("docker", "pause", stack.name("app"))
+    try:
+        with ThreadPoolExecutor(3) as clients:
+            page, form, proof = (
+                clients.submit(stack.get, "/login"),
+                clients.submit(stack.ask, "POST", "/login", b"name=a"),
+                clients.submit(shop.send, shop.body()),
+            )
+            answers = [page.result(), form.result(), proof.result()]
+    finally:
+        run("docker", "unpause", stack.name("app"))
+    wanted = {answer.headers["X-Request-ID"] for answer in answers}
+    lines = [json.loads(line) for line in stack.compose("logs", "--no-log-prefix", "proxy").splitlines()[-50:]]
+    soon(lambda: stack.get("/readyz").status == 200, "the application answers again")
+
+    assert [answer.status for answer in answers] == [504] * 3
+    assert {line["app_status"] for line in lines if line["request_id"] in wanted} == {"504", ""}  # once, or never
 
 
 def test_a_token_is_asked_for_before_a_body(shop: LedgerProject) -> None:

@@ -74,7 +74,7 @@ def test_a_number_leads_from_the_answer_to_the_statements(shop: LedgerProject) -
     assert lines["proxy"]["path"] == "/api/v1/proofs"
     assert (lines["proxy"]["method"], lines["proxy"]["status"]) == ("POST", 201)
     assert (lines["ledger.requests"]["route"], lines["ledger.requests"]["status"]) == ("/api/v1/proofs", 201)
-    assert statements == lines["ledger.requests"]["statements"]
+    assert statements - 1 == lines["ledger.requests"]["statements"]  # the proxy asked for the token first
     assert statements > 3
 
 
@@ -130,7 +130,7 @@ def everything_with_secrets(shop: LedgerProject, name: str, password: str) -> di
         log_in(wrong)
         log_in(password)
         cookies = {f"cookie {cookie.name}": str(cookie.value) for cookie in browser.cookies}
-        assert "cookie session" in cookies
+        assert "cookie cloison_session" in cookies
         for path in ("/projects", f"/projects/{shop.name}", "/account", "/projects/none", "/admin/users"):
             browser.get(root + path, timeout=10)
         browser.post(f"{root}/account", data={"password": password, "new": wrong, "again": wrong}, timeout=10)
