@@ -26,9 +26,9 @@ warn_of_clear_text() {
 print_addresses() {
   local url
   url=$(setting CLOISON_PUBLIC_URL)
-  print_success "The stack runs: ${url:-$address}"
-  [[ -z $url ]] || say "On this machine also: $address"
   warn_of_clear_text
+  [[ -z $url ]] || say "Its public address is $url."
+  print_success "The stack runs: $address"
 }
 
 running() { docker compose ps --quiet --status running proxy 2>/dev/null; }

@@ -55,6 +55,25 @@ def test_make_up_ends_with_the_address_of_the_stack(fake_machine: FakeMachine) -
     assert result.said.splitlines()[-1] == f"✓ The stack runs: http://localhost:{PORT}"
 
 
+@pytest.mark.parametrize(
+    ("settings", "warned"),
+    [
+        ({}, True),
+        ({"CLOISON_BIND": "127.0.0.1"}, False),
+        ({"CLOISON_PUBLIC_URL": "http://ledger.example.org"}, True),
+        ({"CLOISON_PUBLIC_URL": "https://ledger.example.org", "CLOISON_TRUSTED_PROXIES": "192.0.2.1"}, False),
+    ],
+)
+def test_make_up_says_when_a_password_would_cross_a_network_in_clear(
+    fake_machine: FakeMachine, settings: dict[str, str], *, warned: bool
+) -> None:
+    fake_machine.docker(UP)
+    said = fake_machine.run("make", "up", CLOISON_PORT=PORT, **settings).said
+
+    assert ("On other machines a password would cross the network in clear. One command gives HTTPS:" in said) == warned
+    assert ("CLOISON_PUBLIC_URL=https://" in said) == warned
+
+
 def test_a_second_make_up_creates_nothing(fake_machine: FakeMachine) -> None:
     fake_machine.run("make", "up", CLOISON_PORT=PORT)
     fake_machine.docker({'"image inspect"*': "exit 0"})

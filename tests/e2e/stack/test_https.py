@@ -54,12 +54,15 @@ def tls(session_stack: Stack, authority: Path) -> Iterator[Stack]:
 def over_tls(authority: Path, path: str, host: str = NAME, method: str = "GET") -> Answer:
     """Ask over HTTPS, with a client that trusts the authority of the tests alone."""
     context = ssl.create_default_context(cafile=str(authority / "ca.pem"))
-    with socket.create_connection(("127.0.0.1", int(HTTPS_PORT)), 20) as line:
-        connection = http.client.HTTPSConnection(NAME, int(HTTPS_PORT), timeout=20)
-        connection.sock = context.wrap_socket(line, server_hostname=NAME)
-        connection.request(method, path, headers={"Host": host})
+    connection = http.client.HTTPSConnection(NAME, int(HTTPS_PORT), timeout=20, context=context)
+    line = socket.create_connection(("127.0.0.1", int(HTTPS_PORT)), 20)
+    connection.sock = context.wrap_socket(line, server_hostname=NAME)
+    try:
+        connection.request(method, path, headers={"Host": host, "Connection": "close"})
         answer = connection.getresponse()
         return Answer(answer.status, dict(answer.getheaders()), answer.read().decode())
+    finally:
+        connection.close()
 
 
 def test_cookies_are_secure_and_of_this_host(tls: Stack, authority: Path) -> None:
