@@ -24,7 +24,7 @@ def machine(fake_machine: FakeMachine) -> FakeMachine:
 
 
 def https(machine: FakeMachine, **settings: str) -> str:
-    result = machine.run("setup/https.sh", **settings)
+    result = machine.run("env", *(f"{name}={value}" for name, value in settings.items()), "setup/https.sh")
     assert result.code == 0, result.said
     return result.said
 

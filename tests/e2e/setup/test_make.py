@@ -68,7 +68,8 @@ def test_make_up_says_when_a_password_would_cross_a_network_in_clear(
     fake_machine: FakeMachine, settings: dict[str, str], *, warned: bool
 ) -> None:
     fake_machine.docker(UP)
-    said = fake_machine.run("make", "up", CLOISON_PORT=PORT, **settings).said
+    words = [f"{name}={value}" for name, value in settings.items()]
+    said = fake_machine.run("env", *words, "make", "up", CLOISON_PORT=PORT).said
 
     assert ("On other machines a password would cross the network in clear. One command gives HTTPS:" in said) == warned
     assert ("CLOISON_PUBLIC_URL=https://" in said) == warned
