@@ -24,7 +24,7 @@ SECONDS = 14
 """Longer than the proxy's time-outs of ten seconds."""
 HOST = b"Host: x\r\n"
 BIG = b"Content-Length: 999999\r\n\r\n" + b"x" * 999_899
-SMALL = b"Content-Length: 16000\r\n\r\n" + b"x" * 15_900
+SMALL = b"Content-Length: 15999\r\n\r\n" + b"x" * 15_900
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n3fff\r\n" + b"x" * 15_900
 TO_PROOFS = b"POST /api/v1/proofs HTTP/1.1\r\n" + HOST
 TO_LOGIN = b"POST /login HTTP/1.1\r\n" + HOST
@@ -35,6 +35,7 @@ HOSTILE = {
     "bodies of a megabyte, where proofs go": (TO_PROOFS + BIG, 180),
     "bodies of a megabyte with a false token": (TO_PROOFS + FALSE_TOKEN + BIG, 180),
     "bodies of a megabyte of a GET": (b"GET /api/v1/proofs HTTP/1.1\r\n" + HOST + BIG, 180),
+    "bodies of a small proof": (TO_PROOFS + SMALL, 250),
     "bodies of a form": (TO_LOGIN + SMALL, 250),
     "bodies of a form in chunks": (TO_LOGIN + CHUNKED, 250),
     "headers without end": (TO_PAGE + b"X-A: " + b"a" * 31_000, 7500),
