@@ -111,10 +111,10 @@ def _send_form(port: int, path: str, session: str, **fields: str) -> str:
     token = re.search(r'name="csrf" value="(\w+)"', page.decode())
     assert token, (status, page[:500])  # noqa: S101  # the form has it or the figure is worthless
     form = urlencode({"csrf": token[1], **fields}, quote_via=quote).encode()
-    cookie = session or _cookie(headers, "visitor")
+    cookie = session or _cookie(headers, "cloison_visitor")
     given = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookie}
     _, _, headers = _request_with_headers(port, "POST", path, form, given)
-    return _cookie(headers, "session")
+    return _cookie(headers, "cloison_session")
 
 
 def _cookie(headers: list[tuple[str, str]], name: str) -> str:

@@ -2,6 +2,7 @@
 # Builds stand-ins for the three base images from Debian packages, for a machine without access to a registry.
 #
 #   images/build.sh              builds the images that are missing or have changed inputs
+#   images/build.sh --refresh    also those whose Debian packages have newer versions, such as security updates
 #   images/build.sh --list       prints the names of the images
 #   images/build.sh --root DIRECTORY SUITE PACKAGES
 #                             makes only a root file system, in a new directory
@@ -23,10 +24,12 @@ readonly label=org.cloison.inputs
 # name, image, Debian suite, packages. bookworm still has Python 3.11, trixie has MariaDB 11, and only forky has an
 # nginx (1.27.3 or later) that resolves the application's address again (`resolve` in an upstream).
 readonly table="
-python   cloison/airgap-python:3.11    bookworm  ca-certificates,python3,python3-pip,python3-venv
-nginx    cloison/airgap-nginx:latest   forky     nginx,wget
-mariadb  cloison/airgap-mariadb:11     trixie    mariadb-server-core,mariadb-client-core,mariadb-common,mariadb-backup
+python   localhost/cloison/airgap-python:3.11    bookworm  ca-certificates,python3,python3-pip,python3-venv
+nginx    localhost/cloison/airgap-nginx:latest   forky     nginx,wget
+mariadb  localhost/cloison/airgap-mariadb:11     trixie    mariadb-server-core,mariadb-client-core,mariadb-common,mariadb-backup
 "
+
+refresh=""
 
 rows() { grep -v '^$' <<< "$table"; }
 say() { printf '%simages: %s\n' "$carriage_return" "$*"; }
@@ -73,18 +76,52 @@ make_root() { # suite, packages, tarball, further options
 
 # The signature of a testing suite is valid for a week, and apt refuses a mirror that was not updated for longer. The
 # signature is still checked; only its expiry is ignored, with a message.
-make_root_even_if_expired() { # suite, packages, tarball, log
-  ! make_root "${@:1:3}" > "$4" 2>&1 || return 0
+make_root_even_if_expired() { # suite, packages, tarball, log, further options
+  ! make_root "${@:1:3}" "${@:5}" > "$4" 2>&1 || return 0
   grep -q 'is expired' "$4" || return 1
   say "the mirror's $1 was signed more than a week ago; its signature is valid, so it is used"
-  make_root "${@:1:3}" --aptopt='Acquire::Check-Valid-Until "false"' > "$4" 2>&1
+  make_root "${@:1:3}" --aptopt='Acquire::Check-Valid-Until "false"' "${@:5}" > "$4" 2>&1
+}
+
+# "package version", one a line: what the image would have if it were built now, and what it has.
+offered_packages() { # suite, packages, log
+  make_root_even_if_expired "$1" "$2" "$3.tar" "$3" --simulate --verbose >&2 || return 1
+  sed -nE 's/^Inst (\S+) \((\S+) .*/\1 \2/p' "$3" | sort -u
+}
+
+installed_packages() { # image
+  # shellcheck disable=SC2016  # for dpkg-query
+  "$docker" run --rm --network none --entrypoint dpkg-query "$1" --show --showformat '${Package} ${Version}\n' | sort -u
+}
+
+# Prints the packages of an image that have a newer version, separated by commas.
+outdated_packages() { # image, suite, packages, log
+  local offered installed
+  offered=$(offered_packages "${@:2}") && installed=$(installed_packages "$1") || return 1
+  comm -23 <(echo "$offered") <(echo "$installed") | paste -sd, | sed 's/,/, /g'
+}
+
+age_in_days() { # image
+  echo $(((EPOCHSECONDS - $(date -d "$("$docker" image inspect --format '{{.Created}}' "$1")" +%s)) / 86400))
+}
+
+# Debian is asked only with --refresh; when it cannot be asked, the image stays as it is.
+is_outdated() { # image, suite, packages, log
+  local newer
+  [[ -n $refresh ]] || return 1
+  if ! newer=$(outdated_packages "$@"); then
+    say "$1: Debian's packages cannot be asked for; the image stays as it is"
+    return 1
+  fi
+  [[ -z $newer ]] || say "$1: newer packages: $newer"
+  [[ -n $newer ]]
 }
 
 build_one() { # name, image, suite, packages, directory for its work
-  local inputs root=cloison/airgap-root:$1 log=$5/$1.log tarball=$5/$1.tar
+  local inputs root=localhost/cloison/airgap-root:$1 log=$5/$1.log tarball=$5/$1.tar
   inputs=$(inputs_of "$1" "$3" "$4")
-  if is_current "$2" "$inputs"; then
-    say "$2 is up to date"
+  if is_current "$2" "$inputs" && ! is_outdated "$2" "$3" "$4" "$log"; then
+    say "$2 is up to date; it was built $(age_in_days "$2") days ago"
     return
   fi
   say "$2: downloading Debian $3 packages"
@@ -154,7 +191,9 @@ main() {
     rows | awk '{ print $2 }'
     return
   fi
-  [[ $# == 0 || ${1:-} == --root && $# == 4 ]] || die "usage: images/build.sh [--list | --root DIRECTORY SUITE PACKAGES]"
+  [[ $# == 0 || $* == --refresh || ${1:-} == --root && $# == 4 ]] ||
+    die "usage: images/build.sh [--refresh | --list | --root DIRECTORY SUITE PACKAGES]"
+  [[ ${1:-} != --refresh ]] || refresh=1
   [[ $(id -u) == 0 ]] || die "run as root: only root may unpack a Debian system"
   need mmdebstrap "apt-get install mmdebstrap"
   if [[ ${1:-} == --root ]]; then

@@ -20,6 +20,7 @@ inventory() {
   ! grep -qsxF "clone=$ROOT" /run/cloison/engine || echo "the engine that was started here (dockerd, its route and its firewall rules)"
   [[ -z $(managed_env_lines) ]] || echo ".env, the lines that make has written"
   for name in .venv .cache site app/ca/given.crt; do [[ ! -e $name ]] || echo "$name"; done
+  [[ ! -e tls/ca.key ]] || echo "tls, with the certificate authority"
 }
 
 confirm() {
@@ -30,7 +31,7 @@ confirm() {
   [[ $answer == [yY]* ]]
 }
 
-our_images() { docker image ls --format '{{.Repository}}:{{.Tag}}' | grep '^cloison/' || true; }
+our_images() { docker image ls --format '{{.Repository}}:{{.Tag}}' | grep -E '^(localhost/)?cloison/' || true; }
 
 # An image that another clone's containers use stays; the script names it at the end.
 remove_from_engine() {
@@ -60,6 +61,7 @@ for state in .cache/second-engine/*/state; do
 done
 remove_managed_settings
 rm -rf .venv .cache site app/ca/given.crt
+[[ ! -e tls/ca.key ]] || rm -rf tls # else the certificate in it was not made here
 print_success "Everything was removed."
 [[ -z $used_images ]] || say "Not removed, because other containers use them: $used_images"
 [[ -z ${installed_packages:-} ]] || say "Not removed, because other programs may use them: $installed_packages"

@@ -29,7 +29,7 @@ is_here() { docker image inspect --format ok "$1" >/dev/null 2>&1; }
 
 python_image() {
   local name
-  for name in python:3.11-slim cloison/airgap-python:3.11; do
+  for name in python:3.11-slim localhost/cloison/airgap-python:3.11; do
     ! is_here "$name" || { printf '%s' "$name" && return 0; }
   done
   printf 'python:3.11-slim'

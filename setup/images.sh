@@ -48,6 +48,19 @@ pull_missing() { # IMAGE...
   done
 }
 
+# ── the age ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+readonly OLD=30 # days; Debian publishes security updates every few days
+
+tell_old_images() {
+  local image created days
+  for image in $(required_images "$(setting COMPOSE_FILE compose.yml)"); do
+    created=$(docker image inspect --format '{{.Created}}' "$image" 2>/dev/null) || continue
+    days=$(((EPOCHSECONDS - $(date -d "$created" +%s 2>/dev/null || echo "$EPOCHSECONDS")) / 86400))
+    ((days < OLD)) || say "The base image $image is $days days old. make up REFRESH=1 gets its security updates."
+  done
+}
+
 # ── the choice ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 record_choice() { # COMPOSE_FILES REASON
@@ -63,18 +76,22 @@ from_packages() {
     title="Building the base images from Debian packages (about two minutes)"
     check_space
     need_root "Building the base images from Debian packages"
-    has_command mmdebstrap || apt_install "mmdebstrap, which makes images from Debian packages," mmdebstrap
+  elif [[ ${REFRESH:-} == 1 ]]; then
+    title="Asking Debian for newer packages of the base images (about a minute)"
+    need_root "Building the base images from Debian packages"
   elif ((EUID != 0)) || ! has_command mmdebstrap; then
     return 0
   fi
-  step images "$title" images/build.sh || fail \
+  has_command mmdebstrap || apt_install "mmdebstrap, which makes images from Debian packages," mmdebstrap
+  step images "$title" images/build.sh ${REFRESH:+--refresh} || fail \
     "The base images could not be built from Debian packages." \
     "See the lines above; check the package sources and their certificate (CLOISON_CA_BUNDLE), then run make $GOAL again."
 }
 
+# An image with a digest is always the same; setup/pin-images.sh chooses another one.
 from_registry() { # returns 1 when an image cannot be pulled
   local absent
-  mapfile -t absent < <(absent_images compose.yml)
+  if [[ ${REFRESH:-} == 1 ]]; then mapfile -t absent < <(required_images compose.yml); else mapfile -t absent < <(absent_images compose.yml); fi
   ((${#absent[@]})) || return 0
   check_space
   pull_missing "${absent[@]}"
@@ -153,3 +170,4 @@ elif [[ -n $files ]]; then
 else
   detect
 fi
+tell_old_images

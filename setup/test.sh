@@ -25,7 +25,7 @@ declare -rA TESTS=(
   [elsewhere]="tests/integration/engine tests/integration/podman tests/property/engine/test_second_engines.py"
 )
 readonly ENGINES=(installed installed-2) # of the lanes `apart` and `beside`
-readonly TEST_IMAGE=cloison/ledger:latest # tests/integration/compose_project.py
+readonly TEST_IMAGE=localhost/cloison/ledger:latest # tests/integration/compose_project.py
 
 # The files whose branches are covered to the last one: the modules that import-linter keeps pure, so the list is one.
 core() {

@@ -14,6 +14,23 @@ start_stack() {
   run_and_send_proof up "$address"
 }
 
+# Others reach the port, and a password that they send to it can be read on the way.
+warn_of_clear_text() {
+  local bind url
+  bind=$(setting CLOISON_BIND 0.0.0.0) url=$(setting CLOISON_PUBLIC_URL)
+  [[ $bind != 127.* && $bind != ::1 && $url != https://* ]] || return 0
+  say "On other machines a password would cross the network in clear. One command gives HTTPS:"
+  say "  CLOISON_PUBLIC_URL=https://${HOSTNAME:-HOST}:8443 make up"
+}
+
+print_addresses() {
+  local url
+  url=$(setting CLOISON_PUBLIC_URL)
+  warn_of_clear_text
+  [[ -z $url ]] || say "Its public address is $url."
+  print_success "The stack runs: $address"
+}
+
 running() { docker compose ps --quiet --status running proxy 2>/dev/null; }
 
 lock_clone
@@ -22,10 +39,11 @@ run_in_foreground setup/engine.sh start
 run_in_foreground setup/compose.sh
 address=$(setup/check-port.sh)
 run_in_foreground setup/images.sh
+run_in_foreground setup/https.sh
 code=0
 start_stack || code=$?
 case $code in
-  0) print_success "The stack runs: $address" ;;
+  0) print_addresses ;;
   1 | 3) [[ -n $(running) ]] && say "The stack runs at $address; see the result of its proof above." ;;
 esac
 exit "$code"

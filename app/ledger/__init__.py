@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from ledger import accounts, api, authorization, errors, health, observability, views
+from ledger import accounts, admission, api, authorization, errors, health, observability, views
 from ledger.accounts import authentication, csrf, reauthentication
 from ledger.archive.store import Archive
 from ledger.database import engine_for, ping
@@ -32,6 +32,7 @@ def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
     observability.init_app(app)  # first, so that it sees every request and every response
     app.register_blueprint(health.bp)
     app.register_blueprint(api.bp)
+    app.register_blueprint(admission.bp)
     accounts.init_app(app)
     views.init_app(app)
     errors.init_app(app)

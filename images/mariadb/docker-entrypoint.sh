@@ -57,7 +57,8 @@ stop_temporary_server() {
 
 accounts() {
   echo "SET sql_log_bin = 0;"
-  echo "DROP USER IF EXISTS ''@'localhost', ''@$(sql_quote "$(hostname)");"
+  # mariadb-install-db makes these, without a password, beside root@localhost.
+  echo "DROP USER IF EXISTS ''@'localhost', ''@$(sql_quote "$(hostname)"), 'root'@'127.0.0.1', 'root'@'::1', 'root'@$(sql_quote "$(hostname)");"
   local host
   for host in localhost 127.0.0.1 ::1; do
     echo "CREATE USER 'healthcheck'@'$host' IDENTIFIED BY '$health_password';"

@@ -16,7 +16,7 @@ from cloison.verdict.judge import Judgement
 from cloison.workflow.prove import prove
 from cloison.workflow.request import Request
 
-IMAGE = "cloison/ledger:latest"
+IMAGE = "localhost/cloison/ledger:latest"
 """An image with Python that the stack has built already."""
 DEFAULT_TIMEOUT = 0.4
 WORST = (Judgement.BREACH, Judgement.BROKEN, Judgement.UNKNOWN, Judgement.TOLERATED, Judgement.UNJUDGED)

@@ -12,6 +12,7 @@ from ledger.accounts import (
     login_views,
     oidc_views,
     second_factor_views,
+    transport,
 )
 from ledger.accounts.authentication import CHANGE_PASSWORD, tell_expiry
 from ledger.accounts.passwords import Passwords
@@ -33,6 +34,7 @@ def init_app(app: Flask) -> None:
         app.register_blueprint(bp)
     app.after_request(tell_expiry)
     app.context_processor(_user_context)
+    app.jinja_env.globals.update(is_in_clear=transport.is_in_clear, https_command=transport.https_command)
     forms.init_app(app)
 
 

@@ -2,6 +2,7 @@
 
 Over HTTPS each has the prefix `__Host-`: a browser accepts it only from this host, over HTTPS, for all paths
 (https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Set-Cookie#cookie_prefixes).
+Over plain HTTP a browser sends a cookie to every port of a host (RFC 6265, section 8.5), hence the names.
 """
 
 from collections.abc import Mapping
@@ -18,11 +19,11 @@ from ledger.accounts.sessions import DEVICE_LIFETIME, SESSION_LIFETIME
 class Cookie(StrEnum):
     """A cookie, by its name."""
 
-    SESSION = "session"
-    DEVICE = "device"  # a device token from an earlier login
+    SESSION = "cloison_session"
+    DEVICE = "cloison_device"  # a device token from an earlier login
     LOGIN = "cloison_login"  # a login that waits for a code of the second factor
     PROVIDER = "cloison_provider"  # a login that waits for the answer of the OpenID provider
-    VISITOR = "visitor"  # before the login; its form is bound to it
+    VISITOR = "cloison_visitor"  # before the login; its form is bound to it
 
 
 LIFETIMES: Final[Mapping[Cookie, timedelta | None]] = {

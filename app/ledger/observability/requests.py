@@ -17,7 +17,7 @@ from ledger.observability.logs import EXTRA_FIELDS
 
 HEADER: Final = "X-Request-ID"
 REQUEST_ID: Final = re.compile(r"[0-9a-f]{32}")
-UNLOGGED_ROUTES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+UNLOGGED_ROUTES: Final = frozenset({"/healthz", "/readyz", "/metrics", "/internal/may-add"})
 """Requested every few seconds by programs; their lines would hide the others."""
 
 LOG: Final = logging.getLogger("ledger.requests")

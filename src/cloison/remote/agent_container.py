@@ -44,6 +44,9 @@ LOCK_FOLDER: Final = "/run/cloison"
 DESKTOP: Final = "Docker Desktop"
 LIFTED_SECURITY_OPTIONS: Final = {"apparmor": "apparmor=unconfined", "selinux": "label=disable"}
 """Security options of an engine that hide other containers' processes, and how one container is exempted."""
+MEMORY: Final = "2g"
+PROCESSES: Final = 4096
+"""More than the proof of a large project takes; an agent that errs cannot exhaust the engine's machine."""
 MAX_AGE_UNSTARTED: Final = 60
 """Seconds after which an agent of another machine that never started counts as left over."""
 MAX_AGE: Final = 3600
@@ -216,6 +219,8 @@ def _host_config(api: docker.APIClient, facts: Mapping[str, Any], path: str) -> 
         cap_add=list(netns.CAPABILITIES),
         security_opt=["no-new-privileges", *lifted],
         read_only=True,
+        mem_limit=MEMORY,
+        pids_limit=PROCESSES,
         # The engine creates the missing source folder of a bind, and not that of a mount.
         binds=[f"{LOCK_FOLDER}:{LOCK_FOLDER}", f"{CGROUP_ROOT}:{CGROUP_ROOT}:ro"],
         mounts=[Mount(SOCKET, path, type="bind")],

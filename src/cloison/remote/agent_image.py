@@ -25,10 +25,10 @@ from cloison.errors import NotProven
 from cloison.remote import image_context
 from cloison.remote.image_context import Interpreter
 
-REPOSITORY: Final = "cloison/agent"
+REPOSITORY: Final = "localhost/cloison/agent"
 BASE_IMAGE_VARIABLE: Final = "CLOISON_PYTHON_IMAGE"
 """The environment variable with the Python image to build on; the ledger's image uses the same variable."""
-FALLBACK_BASE: Final = "cloison/airgap-python:3.11"
+FALLBACK_BASE: Final = "localhost/cloison/airgap-python:3.11"
 """The image that images/build.sh makes from Debian packages if no registry can be reached."""
 BUILD_TIMEOUT: Final = 300
 """Seconds to wait for the engine's next event while it builds or pulls."""

@@ -17,7 +17,8 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).resolve().parents[3]
-PARTS: Final = ("Makefile", "setup", "requirements", "compose.yml", "compose.airgap.yml", "pyproject.toml")
+COMPOSE_FILES: Final = ("compose.yml", "compose.airgap.yml", "compose.tls.yml")
+PARTS: Final = ("Makefile", "setup", "requirements", *COMPOSE_FILES, "pyproject.toml")
 # All that setup/ may use of a machine besides docker, apt and Python: Debian's essential packages, make, iproute2.
 TOOLS: Final = (
     "awk basename bash cat chmod chown cksum cmp cp cut date df dirname env expand false find flock grep head id",
@@ -98,7 +99,7 @@ class FakeMachine:
             '    printf "#!/bin/bash\\n" >"$4/bin/cloison" && chmod +x "$4/bin/cloison" ;;\n'
             '  "-m pip --disable-pip-version-check --no-input --version") [[ $0 == */.venv/* ]] ;;\n'
             f'  "-m pip"*) {pip} ;;\n'
-            "  *agent_image*) echo cloison/agent:1 ;;\n"
+            "  *agent_image*) echo localhost/cloison/agent:1 ;;\n"
             f'  *) exec {shlex.quote(sys.executable)} "$@" ;;\n'
             "esac",
         )

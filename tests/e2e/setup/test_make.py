@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 UP = {'"compose up"*': "echo compose-up"}
 PORT = "18499"
+LEDGER = "localhost/cloison/ledger:latest"
 
 
 def command(fake_machine: FakeMachine, script: str) -> None:
@@ -52,6 +53,26 @@ def test_make_up_ends_with_the_address_of_the_stack(fake_machine: FakeMachine) -
 
     assert result.code == 0
     assert result.said.splitlines()[-1] == f"✓ The stack runs: http://localhost:{PORT}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "warned"),
+    [
+        ({}, True),
+        ({"CLOISON_BIND": "127.0.0.1"}, False),
+        ({"CLOISON_PUBLIC_URL": "http://ledger.example.org"}, True),
+        ({"CLOISON_PUBLIC_URL": "https://ledger.example.org", "CLOISON_TRUSTED_PROXIES": "192.0.2.1"}, False),
+    ],
+)
+def test_make_up_says_when_a_password_would_cross_a_network_in_clear(
+    fake_machine: FakeMachine, settings: dict[str, str], *, warned: bool
+) -> None:
+    fake_machine.docker(UP)
+    words = [f"{name}={value}" for name, value in settings.items()]
+    said = fake_machine.run("env", *words, "make", "up", CLOISON_PORT=PORT).said
+
+    assert ("On other machines a password would cross the network in clear. One command gives HTTPS:" in said) == warned
+    assert ("CLOISON_PUBLIC_URL=https://" in said) == warned
 
 
 def test_a_second_make_up_creates_nothing(fake_machine: FakeMachine) -> None:
@@ -244,7 +265,7 @@ def used(fake_machine: FakeMachine) -> FakeMachine:
         {
             '"ps --all"*': "echo container world-db-1",
             '"volume ls"*': "echo volume world_db_data, with its data",
-            '"image ls"*': f"[[ -e {fake_machine.home}/removed ]] || printf '%s\\n' cloison/ledger:latest other:1",
+            '"image ls"*': f"[[ -e {fake_machine.home}/removed ]] || printf '%s\\n' {LEDGER} other:1",
             '"image rm"*': f"touch {fake_machine.home}/removed",
         }
     )
@@ -269,7 +290,7 @@ def test_make_clean_lists_its_targets_and_accepts_a_no(used: FakeMachine) -> Non
     assert listed == [
         "container world-db-1",
         "volume world_db_data, with its data",
-        "image cloison/ledger:latest",
+        "image localhost/cloison/ledger:latest",
         ".env, the lines that make has written",
         ".venv",
         ".cache",
@@ -283,19 +304,19 @@ def test_make_clean_removes_all_of_it_and_nothing_else(used: FakeMachine) -> Non
 
     assert result.code == 0
     assert "docker compose down --volumes --remove-orphans --timeout 5" in used.calls()
-    assert [call for call in used.calls() if "image rm" in call] == ["docker image rm cloison/ledger:latest"]
+    assert [call for call in used.calls() if "image rm" in call] == ["docker image rm localhost/cloison/ledger:latest"]
     assert used.dotenv.read_text() == "MINE=1\n"
     assert not (used.clone / ".venv").exists()
     assert not (used.clone / ".cache").exists()
 
 
 def test_make_clean_names_an_image_that_others_use(used: FakeMachine) -> None:
-    used.docker({'"image ls"*': "echo cloison/ledger:latest", '"image rm"*': "echo conflict >&2; exit 1"})
+    used.docker({'"image ls"*': "echo localhost/cloison/ledger:latest", '"image rm"*': "echo conflict >&2; exit 1"})
 
     result = used.run("make", "clean", YES="1")
 
     assert result.code == 0
-    assert "Not removed, because other containers use them: cloison/ledger:latest" in result.said
+    assert "Not removed, because other containers use them: localhost/cloison/ledger:latest" in result.said
 
 
 def test_make_clean_without_an_engine_says_what_stays(used: FakeMachine) -> None:

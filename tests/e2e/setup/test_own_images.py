@@ -1,4 +1,4 @@
-"""Images that are built here are never pulled: their names belong to whoever registers them on a registry."""
+"""Images that are built here are never pulled: and no registry can answer for their names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[3]
-OWN = "cloison/"
+OWN = "localhost/cloison/"
 
 
 def services(*files: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tests.ledger import sample_proofs
 
 ROOT = Path(__file__).parents[3]
 SERVICES = ("db", "app", "proxy")
-STAND_IN = "cloison/airgap-mariadb:11"
+STAND_IN = "localhost/cloison/airgap-mariadb:11"
 PROJECT = "cloison-stack-tests"
 """Begins the name of each project here: setup/test.sh removes what a killed run left of them."""
 
@@ -109,7 +109,7 @@ class Stack:
 
     def ask(self, method: str, path: str, body: bytes | None, **headers: str) -> Answer:
         """Ask the way in, with a body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=40)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, body, named)
@@ -130,7 +130,7 @@ class Stack:
 
     def as_root(self, sql: str) -> str:
         """Ask the database as its root, from inside."""
-        return self.inside("db", "sh", "-c", 'exec mariadb -uroot -p"$(cat /run/mysqld/root_password)" -N', input=sql)
+        return self.inside("db", "as-root", "-N", input=sql)
 
 
 @dataclass
@@ -183,6 +183,17 @@ def soon(wish: Callable[[], bool], what: str, seconds: float = 30) -> float:
                 return time.monotonic() - begin
         time.sleep(0.1)
     pytest.fail(f"not within {seconds} s: {what}")
+
+
+def with_settings(stack: Stack, **settings: str) -> Iterator[Stack]:
+    """Have the proxy with other settings; for a fixture."""
+    before = dict(stack.environment)
+    stack.environment.update(settings)
+    stack.compose("up", "-d", "--wait", "--no-deps", "proxy")
+    yield stack
+    stack.environment.clear()
+    stack.environment.update(before)
+    stack.compose("up", "-d", "--wait", "--no-deps", "proxy")
 
 
 def compose_files() -> str:

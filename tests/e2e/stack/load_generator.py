@@ -62,7 +62,7 @@ class Load:
 
 
 @contextmanager
-def writing(shop: LedgerProject, pause: float = PAUSE) -> Iterator[Load]:
+def writing(shop: LedgerProject, pause: float = PAUSE, writers: int = WRITERS) -> Iterator[Load]:
     """Have proofs sent all the time."""
 
     def once() -> RequestRecord:
@@ -73,7 +73,7 @@ def writing(shop: LedgerProject, pause: float = PAUSE) -> Iterator[Load]:
             status = NO_ANSWER
         return RequestRecord(sent, time.monotonic(), status, hashlib.sha256(body).hexdigest())
 
-    with _repeatedly(once, WRITERS, pause) as load:
+    with _repeatedly(once, writers, pause) as load:
         yield load
 
 

@@ -103,7 +103,7 @@ def test_what_is_too_large_is_refused_in_words(stack: "Stack") -> None:
         head = b"".join(iter(lambda: line.recv(4096), b""))
 
     assert b" 413 " in head.splitlines()[0]
-    assert b"at most one megabyte" in head
+    assert b"at most eight megabytes" in head
     assert b"X-Content-Type-Options: nosniff" in head
 
 
@@ -116,6 +116,13 @@ def test_the_client_cannot_choose_its_address(stack: "Stack") -> None:
     assert len(logged) == 1
     assert "192.0.2.77" not in logged[0]
     assert "f" * 32 not in logged[0]
+
+
+def test_the_client_cannot_claim_https(stack: "Stack") -> None:
+    answer = stack.get("/login", X_Forwarded_Proto="https")
+
+    assert answer.headers["Set-Cookie"].startswith("cloison_visitor=")
+    assert "Strict-Transport-Security" not in answer.headers
 
 
 def test_a_flood_is_slowed_and_a_person_is_not(stack: "Stack") -> None:

@@ -45,6 +45,10 @@ MALFORMED = {
     "a coding that nobody knows": (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n" + END + b"\r\n", 501),
     "a path out of the root": (b"GET /../../etc/passwd HTTP/1.1\r\n" + END + b"\r\n", 400),
     "an address that is too long": (b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\n" + END + b"\r\n", 414),
+    "a coding that is misspelt": (b"GET / HTTP/1.1\r\nTransfer-Encoding: xchunked\r\n" + END + b"\r\n", 501),
+    "a version that there is not": (b"GET / HTTP/3.1\r\n" + END + b"\r\n", 505),
+    "a method that is not answered": (b"TRACE / HTTP/1.1\r\n" + END + b"\r\n", 405),
+    "too many headers": (b"GET / HTTP/1.1\r\n" + b"a:b\r\n" * 200 + END + b"\r\n", 400),
     "headers that are too long": (b"GET / HTTP/1.1\r\nX-A: " + b"a" * 40_000 + b"\r\n" + END + b"\r\n", 400),
     "a body that is too large": (b"POST /api/v1/proofs HTTP/1.1\r\nContent-Length: 99999999\r\n" + END + b"\r\n", 413),
     "a form that is too large": (b"POST /login HTTP/1.1\r\nContent-Length: 2000000\r\n" + END + b"\r\n", 413),
@@ -65,6 +69,18 @@ def test_what_is_malformed_is_refused_by_the_proxy(stack: Stack, kind: str) -> N
 
     assert f" {status} ".encode() in head.splitlines()[0]
     assert b"X-Request-ID: " in head
+    assert b"X-Content-Type-Options: nosniff" in head
+
+
+@pytest.mark.parametrize("kind", MALFORMED)
+def test_what_is_malformed_is_answered_in_the_ledger_s_own_words(stack: Stack, kind: str) -> None:
+    sent, status = MALFORMED[kind]
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=15) as line:
+        line.sendall(sent)
+        answer = b"".join(iter(lambda: line.recv(65536), b""))
+
+    assert b"<center>" not in answer  # nginx's own page
+    assert str(status).encode() in answer.partition(b"\r\n\r\n")[2]
 
 
 def test_who_goes_away_in_the_middle_costs_nothing(shop: LedgerProject) -> None:
@@ -187,7 +203,7 @@ def served(stack: Stack, lines: list[socket.socket]) -> int:
 
 def test_slow_clients_hold_nobody_up_and_are_dropped(shop: LedgerProject, large: tuple[bytes, bytes]) -> None:
     stack, name = shop.stack, hashlib.sha256(large[0]).hexdigest()
-    post = b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nname="
+    post = b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\r\nname="
     read = f"GET /api/v1/proofs/{name} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {shop.token}\r\n\r\n".encode()
     with (
         slow_ones(stack, b"GET / HTTP/1.1\r\nX-", 100) as in_headers,

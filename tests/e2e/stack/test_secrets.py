@@ -1,6 +1,10 @@
 """Where the passwords are, and everywhere they are not."""
 
+import contextlib
 import json
+import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,6 +49,39 @@ def test_no_process_has_them_in_its_environment(stack: "Stack") -> None:
         environment = run("cat", f"/proc/{pid}/environ").stdout
 
         assert not any(secret in environment for secret in passwords(stack))
+
+
+def test_no_process_has_one_in_its_arguments(stack: "Stack") -> None:
+    """The guard of the free space asks as root at each start, and again when the space becomes little."""
+    seen, done = set[bytes](), threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                with contextlib.suppress(OSError):
+                    seen.add(path.read_bytes())
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        run("docker", "restart", stack.name("db"))
+        soon(lambda: stack.get("/readyz").status == 200, "the application reaches the database again")
+        stack.as_root("SELECT SLEEP(1)")
+        time.sleep(2)
+    finally:
+        done.set()
+        looking.join()
+    arguments = b"\0".join(seen).decode(errors="replace")
+
+    assert "mariadb" in arguments
+    assert [secret for secret in passwords(stack) if secret in arguments] == []
+
+
+def test_the_statements_that_set_them_do_not_stay(stack: "Stack") -> None:
+    soon(lambda: stack.inside("db", "ls", "/run/mysqld").split() == FILES, "the file is removed")
+
+
+FILES = ["guard", "mysqld.pid", "mysqld.sock", "root_password"]
 
 
 def test_none_is_on_the_disk(stack: "Stack") -> None:

@@ -17,7 +17,7 @@ from cloison.engine.connection import local_client
 from cloison.rehearse import idle_image
 
 NUMBERS = itertools.count()
-IMAGE_REPOSITORY = "cloison/powers"
+IMAGE_REPOSITORY = "localhost/cloison/powers"
 
 
 @pytest.fixture(scope="session")

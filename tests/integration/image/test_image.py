@@ -40,7 +40,9 @@ def image() -> Iterator[str]:
     finally:
         digest = docker("run", "--rm", "--network=none", "--entrypoint=python", NAME, "-c", AGENT_TAG)
         subprocess.run(
-            ["docker", "rmi", f"cloison/agent:{version('cloison')}-{digest}"], check=False, capture_output=True
+            ["docker", "rmi", f"localhost/cloison/agent:{version('cloison')}-{digest}"],
+            check=False,
+            capture_output=True,
         )
         docker("rmi", NAME)
 

@@ -102,7 +102,7 @@ def test_a_path_without_a_return_path_is_open(tiers: Lab) -> None:
 def test_a_foreign_container_on_the_network_is_named(tiers: Lab) -> None:
     name = f"{tiers.name}-stranger"
     docker("run", "-d", "--rm", "--name", name, "--network", f"{tiers.name}_back", "--entrypoint", "sleep",
-           "--label", "com.docker.compose.project=another", "cloison/ledger:latest", "600")  # fmt: skip
+           "--label", "com.docker.compose.project=another", "localhost/cloison/ledger:latest", "600")  # fmt: skip
     try:
         proof = tiers.prove()
     finally:

@@ -88,6 +88,7 @@ def test_an_agent_has_four_capabilities_and_a_read_only_root(tiers: Lab, user: O
         host["AutoRemove"],
     )
     assert "no-new-privileges" in host["SecurityOpt"]
+    assert (2 * 2**30, 4096) == (host["Memory"], host["PidsLimit"])
     assert ("host", "host") == (host["PidMode"], host["NetworkMode"])
     assert {"/run/cloison", SOCKET, "/sys/fs/cgroup"} == {mount["Destination"] for mount in document["Mounts"]}
 

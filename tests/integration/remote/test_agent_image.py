@@ -167,8 +167,8 @@ def import_nothing(tag: str) -> None:
 
 
 def test_a_base_image_without_python_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(agent_image.BASE_IMAGE_VARIABLE, "cloison/without:python")
-    import_nothing("cloison/without:python")
+    monkeypatch.setenv(agent_image.BASE_IMAGE_VARIABLE, "localhost/cloison/without:python")
+    import_nothing("localhost/cloison/without:python")
     try:
         with (
             connection.engine_connection() as engine,
@@ -176,4 +176,4 @@ def test_a_base_image_without_python_is_an_error(monkeypatch: pytest.MonkeyPatch
         ):
             agent_image.image(engine.api, lambda _: None)
     finally:
-        docker("image", "rm", "cloison/without:python")
+        docker("image", "rm", "localhost/cloison/without:python")

@@ -58,7 +58,7 @@ def test_proxies_may_not_cache_a_page(client: "FlaskClient") -> None:
 def test_without_a_database_the_page_says_so(
     client: "FlaskClient", database: "FakeDatabase", trouble: Exception
 ) -> None:
-    client.set_cookie("session", "of somebody")
+    client.set_cookie("cloison_session", "of somebody")
     database.trouble = trouble
 
     answer = client.get("/account")
@@ -68,7 +68,7 @@ def test_without_a_database_the_page_says_so(
 
 
 def test_a_program_gets_the_failure_as_a_document(client: "FlaskClient", database: "FakeDatabase") -> None:
-    client.set_cookie("session", "of somebody")
+    client.set_cookie("cloison_session", "of somebody")
     database.trouble = AWAY
 
     answer = client.get("/account", headers={"Accept": "application/json"})
@@ -93,7 +93,7 @@ def test_a_wrong_method_names_the_right_ones(client: "FlaskClient") -> None:
 
 
 def test_an_internal_error_shows_no_traceback(client: "FlaskClient", database: "FakeDatabase") -> None:
-    client.set_cookie("session", "of somebody")
+    client.set_cookie("cloison_session", "of somebody")
     database.trouble = ZeroDivisionError("secret detail")
 
     answer = client.get("/account")

@@ -15,7 +15,7 @@ HOST: dict[str, Any] = {"NetworkMode": "host", "PidMode": "host", "AutoRemove": 
 AGENT: dict[str, Any] = {
     "Name": f"/cloison-agent-{TOKEN}",
     "HostConfig": HOST,
-    "Config": {"Image": "cloison/agent:0.1.0-abc", "Entrypoint": ["python"]},
+    "Config": {"Image": "localhost/cloison/agent:0.1.0-abc", "Entrypoint": ["python"]},
 }
 READER: dict[str, Any] = {
     "Name": f"/cloison-agent-{TOKEN}",

@@ -78,7 +78,7 @@ def test_a_foreign_site_is_refused_whatever_it_carries(
 def test_a_form_whose_session_has_ended_leads_to_the_login(world: "SampleLedger") -> None:
     browser = world.browser_of("ada")
     token = browser.form_token("/account")
-    browser.client.delete_cookie("session")
+    browser.client.delete_cookie("cloison_session")
     answer = browser.client.post("/admin/projects", data={"csrf": token, "name": "x"}, headers={"Accept": "text/html"})
 
     assert answer.status_code == 303

@@ -25,7 +25,7 @@ def is_in(browser: "Browser") -> bool:
     return browser.get("/account").status_code == 200
 
 
-def cookie(browser: "Browser", name: str = "session") -> str:
+def cookie(browser: "Browser", name: str = "cloison_session") -> str:
     """Return what the browser keeps."""
     found = browser.client.get_cookie(name)
     return found.value if found else ""
@@ -121,8 +121,8 @@ def test_a_page_leads_to_the_login_and_back(world: "SampleLedger") -> None:
 def test_scripts_and_other_sites_cannot_use_the_cookies(world: "SampleLedger") -> None:
     given = world.browser().log_in("rita").headers.getlist("Set-Cookie")
 
-    kept = [line for line in given if not line.startswith("visitor=;")]
-    assert [line.partition("=")[0] for line in kept] == ["session", "device"]
+    kept = [line for line in given if not line.startswith("cloison_visitor=;")]
+    assert [line.partition("=")[0] for line in kept] == ["cloison_session", "cloison_device"]
     assert all("HttpOnly; Path=/; SameSite=Lax" in line and "Secure" not in line for line in kept)
 
 
@@ -133,21 +133,21 @@ def test_over_https_the_cookies_are_bound_to_this_host(world: "SampleLedger") ->
     page = browser.client.get("/login", headers=browser.headers, base_url="https://localhost")
 
     (line,) = page.headers.getlist("Set-Cookie")
-    assert line.startswith("__Host-visitor=")
+    assert line.startswith("__Host-cloison_visitor=")
     assert "Secure" in line
     assert "Domain" not in line
 
 
 def test_a_login_makes_a_new_session_and_ends_the_old_one(world: "SampleLedger") -> None:
     browser = world.browser()
-    browser.client.set_cookie("session", "chosen by somebody else")
+    browser.client.set_cookie("cloison_session", "chosen by somebody else")
     browser.log_in("rita")
     first = cookie(browser)
     assert first != "chosen by somebody else"
 
-    browser.client.delete_cookie("session")
+    browser.client.delete_cookie("cloison_session")
     page = browser.form_token("/login")
-    browser.client.set_cookie("session", first)
+    browser.client.set_cookie("cloison_session", first)
     browser.client.post("/login", data={"csrf": page, "name": "rita", "password": PASSWORD})
 
     assert cookie(browser) != first
@@ -167,7 +167,7 @@ def test_a_logout_ends_the_session_and_not_only_the_cookie(world: "SampleLedger"
     browser.send("/logout", page="/account")
     assert not cookie(browser)
 
-    browser.client.set_cookie("session", value)
+    browser.client.set_cookie("cloison_session", value)
     assert not is_in(browser)
 
 

@@ -27,11 +27,11 @@ LOOKS: dict[str, dict[str, Any]] = {
 @contextmanager
 def opened(browser: Browser, address: str, client: FlaskClient, **look: Any) -> Iterator[Page]:
     """Open a browser in which the client's person has logged in."""
-    session = client.get_cookie("session")
+    session = client.get_cookie("cloison_session")
     assert session is not None
     context = browser.new_context(base_url=address, **look)
     try:
-        context.add_cookies([{"name": "session", "value": session.value, "url": address, "httpOnly": True}])
+        context.add_cookies([{"name": "cloison_session", "value": session.value, "url": address, "httpOnly": True}])
         yield context.new_page()
     finally:
         context.close()
