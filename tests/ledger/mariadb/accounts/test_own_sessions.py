@@ -127,5 +127,5 @@ def test_a_logout_everywhere_ends_this_session_too(world: "SampleLedger") -> Non
     assert answer.headers["Location"] == "/"
     assert [is_in(browser) for browser in browsers] == [False, False]
     assert world.do(lambda c: len(c.execute(select(DEVICE)).all())) == 0
-    assert browsers[1].client.get_cookie("session") is None
+    assert browsers[1].client.get_cookie("cloison_session") is None
     assert browsers[1].log_in("rita", PASSWORD).status_code == 303

@@ -128,11 +128,11 @@ def test_the_password_alone_opens_nothing(world: "SampleLedger", codes: list[str
     browser = world.browser()
     answer = browser.log_in("rita", way="/projects/ours")
     assert answer.headers["Location"] == "/login/code?next=/projects/ours"
-    assert browser.client.get_cookie("session") is None
+    assert browser.client.get_cookie("cloison_session") is None
 
     kept = browser.client.get_cookie("cloison_login")
     assert kept is not None
-    for cookie in ("none", "session"):
+    for cookie in ("none", "cloison_session"):
         browser.client.set_cookie(cookie, kept.value)
         assert {path: browser.get(path).status_code for path in PAGES} == dict.fromkeys(PAGES, 303)
 
@@ -256,7 +256,7 @@ def test_a_login_that_waits_ends_with_a_change_of_the_account(
     answer = browser.client.post("/login/code", data={"csrf": form, "code": code(device_of(world))})
 
     assert answer.status_code == 422
-    assert browser.client.get_cookie("session") is None
+    assert browser.client.get_cookie("cloison_session") is None
 
 
 def test_a_waiting_login_is_used_once(world: "SampleLedger", codes: list[str]) -> None:

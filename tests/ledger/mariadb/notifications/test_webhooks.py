@@ -15,7 +15,7 @@ from tests.ledger.mariadb.notifications.conftest import Shop
 from tests.ledger.mariadb.notifications.receivers import DRIP, HANG, NONSENSE, RESET, Receiver, certificate, receiver
 
 from ledger import clock as ledger_clock
-from ledger.archive import backup
+from ledger.archive import backup, restore
 from ledger.notifications import channels, deliveries, formats, notifier, watches
 from ledger.notifications.deliveries import DeliveryRecord
 
@@ -225,7 +225,7 @@ def test_a_restored_ledger_tells_nothing_twice(shop: Shop, hook: Receiver) -> No
         for table in own_tables(shop.engine):
             connection.execute(text(f"DELETE FROM `{table}`"))  # noqa: S608 - the name is the database's own
         connection.execute(text("SET FOREIGN_KEY_CHECKS = 1"))
-    backup.read(shop.engine, io.BytesIO(stored.getvalue()))
+    restore.read(shop.engine, io.BytesIO(stored.getvalue()))
     shop.prove(web="open")
     shop.send()
     assert ["breach"] == titles(hook)
