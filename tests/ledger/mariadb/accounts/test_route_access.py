@@ -200,7 +200,7 @@ ROUTES: Final = (
     Route("GET", "/feed/<key>.atom", everybody(404), "/feed/none.atom"),
     Route("GET", "/badge/<key>.svg", everybody(200), "/badge/KEY.svg"),
     Route("GET", "/api/v1/openapi.json", everybody(200)),
-    Route("GET", "/internal/may-add", to_programs(writing_tokens(204))),  # the proxy lets nobody through to it
+    Route("GET", "/internal/may-add", writing_tokens(204)),  # the proxy lets nobody through to it
     Route("GET", "/api/v1/proofs", reading_tokens(200)),
     Route("GET", f"/api/v1/proofs/{DIGEST}", reading_tokens(200, other=404), "/api/v1/proofs/NEW"),
     Route(

@@ -23,7 +23,7 @@ NOW = datetime(2026, 5, 4, 12)  # noqa: DTZ001 - as the tables store it
 
 def post(world: "SampleLedger", token: str) -> "TestResponse":
     """Add a proof with a token."""
-    proof = body(document({("app", "db", 3306): CLOSED_PORT}))
+    proof = body(document({("app", "db", 3306): CLOSED_PORT}, project="ours"))
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     return world.app.test_client().post("/api/v1/proofs", data=proof, headers=headers)
 
