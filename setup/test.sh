@@ -39,7 +39,14 @@ paths = ["src/" + m.replace(".", "/") for m in modules]
 print(",".join(f"{p}.py,{p}/*" for p in paths))'
 }
 
-packages() { sed 's/[[:space:]]*#.*//; /^$/d' setup/packages.test; }
+# The package nodejs of other sources than Debian's brings npm along and conflicts with the package npm.
+packages() {
+  local name
+  while read -r name; do
+    [[ $name == npm ]] && has_command npm && continue
+    printf '%s\n' "$name"
+  done < <(sed 's/[[:space:]]*#.*//; /^$/d' setup/packages.test)
+}
 
 fail_if_stack_runs() {
   local name

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
+import pytest
 import requests
 from flask import Flask
 from tests.ledger.mariadb.accounts.conftest import Browser
@@ -49,6 +50,9 @@ def use(app: Flask, settings: OidcSettings) -> None:
     app.extensions.pop("oidc_provider", None)
 
 
+OLDEST_NODE: Final = 20
+
+
 def free_port() -> int:
     """Return a port of this machine that nothing listens on."""
     with socket.socket() as probe:
@@ -82,6 +86,9 @@ def certificate(folder: Path) -> tuple[str, str]:
 @contextmanager
 def running(folder: Path, *tls: str) -> Iterator[OpenIdProvider]:
     """Have a provider running, with the files of `certificate` over HTTPS; it ends with the pipe to it."""
+    version = subprocess.run(("node", "--version"), check=True, capture_output=True, text=True, timeout=60).stdout
+    if int(version.lstrip("v").partition(".")[0]) < OLDEST_NODE:
+        pytest.skip(f"the OpenID provider needs Node.js {OLDEST_NODE}, and this is {version.strip()}")
     install()
     shutil.copy(SOURCE / "provider.mjs", INSTALLED)
     secret_file = folder / "client_secret"
