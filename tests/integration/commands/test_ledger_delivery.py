@@ -46,14 +46,14 @@ def test_a_ledger_that_is_away_changes_neither_report_nor_verdict(tiers: Lab, se
     server.always = status(503)
     away = cloison(tiers, "prove", *tiers.selection.options, **environment(tiers, server))
     asked = cloison(tiers, "prove", "--ledger-required", *tiers.selection.options, **environment(tiers, server))
-    first, second = server.posted
+    first, second, _ = server.posted
     server.always = None
     back = cloison(tiers, "prove", *tiers.selection.options, **environment(tiers, server))
 
     assert (0, True) == (away.returncode, away.stdout.startswith("PROVEN"))
     assert "1 proof remains in" in away.stderr
     assert (3, True) == (asked.returncode, asked.stdout.startswith("PROVEN"))
-    assert first == second, "the first in the spool is tried first"
+    assert first == second, "the first in the spool is tried first, and then the latest"
     assert 0 == back.returncode
     assert ", and 2 proofs from the spool" in back.stderr
     assert (3, first) == (len(server.stored), server.stored[0])
