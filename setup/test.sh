@@ -11,7 +11,7 @@ export PYTHONFAULTHANDLER=1 # a child that crashes prints where
 # firewall, so no other test can run there meanwhile. `here` has this engine, `apart` one of the same version in namespaces
 # of its own (without egress from the machine), and `elsewhere` engines of other versions and Podman; `beside` begins when
 # `elsewhere` ends, and has one more like `apart`. `processor` needs no engine; it keeps one core busy, and a second such
-# lane would make others late, so `database`, which is like it, begins when `here` ends. A test runs in the last lane that
+# lane would make others late, so `database`, which is like it, begins when `beside` ends. A test runs in the last lane that
 # names it; tests/unit/test_lanes.py checks that there is one.
 readonly LANES=(apart processor beside here elsewhere database)
 declare -rA TESTS=(
@@ -123,27 +123,21 @@ all_lanes() {
   local code=0 name number lanes=()
   lane processor >.cache/log/processor.log &
   lanes+=($!)
-  elsewhere_then_beside >.cache/log/elsewhere.log &
+  elsewhere_then_others >.cache/log/elsewhere.log &
   lanes+=($!)
   lane apart setup/second-engine.sh enter "${ENGINES[0]}" >.cache/log/apart.log &
   lanes+=($!)
-  here_then_database | tee_log here || code=$?
+  lane here | tee_log here || code=$?
   for number in "${lanes[@]}"; do wait "$number" || code=$?; done
   cat .cache/log/{apart,beside,elsewhere,processor,database}.log
   ((code == 0)) || list_failures
 }
 
-here_then_database() {
-  local code=0
-  lane here || code=$?
-  lane database >.cache/log/database.log || code=$?
-  return "$code"
-}
-
-elsewhere_then_beside() {
+elsewhere_then_others() {
   local code=0
   lane elsewhere || code=$?
   lane beside setup/second-engine.sh enter "${ENGINES[1]}" >.cache/log/beside.log || code=$?
+  lane database >.cache/log/database.log || code=$?
   return "$code"
 }
 
