@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -104,6 +104,6 @@ def summary(done: Enforcement) -> list[str]:
     return found + [f"not covered: {what}: {why}" for what, why in layout.uncovered]
 
 
-def _say(sentences: list[Any]) -> None:
+def _say(sentences: list[str]) -> None:
     for sentence in sentences:
         click.echo(sentence, err=True)

@@ -120,6 +120,7 @@ class _Watcher:
 
         try:
             if self._keeper:
+                self._keeper.check()
                 self._reread_policy(self._keeper)
             proof = prove(self._request)
         except CloisonError as error:

@@ -118,6 +118,8 @@ class Enforcer:
     _facts: Facts | None = field(default=None, repr=False)
     text: str = ""
     """The rules that this object loaded last, empty before."""
+    loaded: str = field(default="", repr=False)
+    """The whole of that transaction, which also remembers the bridges whose filtering was switched on."""
 
     def plan(self, *, again: bool = True) -> Enforcement:
         """Return what would stand; without `again` the networks are the known ones, as far as they are enough."""
@@ -153,7 +155,7 @@ class Enforcer:
             libnftables.run(text)
         except OSError as error:
             raise NotProven(f"the kernel refused the rules of {self.project.name}: {error}") from error
-        is_first, self.text = not self.text, wanted.text
+        is_first, self.text, self.loaded = not self.text, wanted.text, text
         if not is_first:
             return wanted  # what was allowed before is still, so nothing has to be cut
         return replace(wanted, cut=conntrack.cut(AllowedConnections(wanted.layout, wanted.openings).has))
@@ -165,6 +167,16 @@ class Enforcer:
         bridge_filtering.switch(changed, on=True)
         names = {bridge.name for bridge in layout.bridges}
         return sorted((before & names) | {*changed})
+
+    def reload(self) -> None:
+        """Load the rules of the last time again, without the engine: it may be away when somebody removes them.
+
+        Raises NotProven if the kernel refuses them.
+        """
+        try:
+            libnftables.run(self.loaded)
+        except OSError as error:
+            raise NotProven(f"the kernel refused the rules of {self.project.name}: {error}") from error
 
     def forget(self) -> None:
         """Load the rules at the next `apply` whatever stands."""

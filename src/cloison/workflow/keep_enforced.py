@@ -49,6 +49,7 @@ class Keeper:
 
     def __init__(self, enforcer: Enforcer, report: Callable[[Change], None]) -> None:
         self.stopped = Event()
+        self.failure: Exception | None = None
         self._enforcer, self._report = enforcer, report
         self._name = table_name(enforcer.project.name)
         self._lock = Lock()
@@ -61,7 +62,20 @@ class Keeper:
                 self._enforcer.forget()
                 self._bring_in_line(again=True)
 
+    def check(self) -> None:
+        """Raise what ended the loop, if an error that nobody expected did."""
+        if self.failure is not None:
+            raise self.failure
+
     def run(self) -> None:
+        """Run the loop; an error that nobody expected is told, and kept for `check`."""
+        try:
+            self._follow()
+        except Exception as error:  # noqa: BLE001  # `check` raises it in the thread that waits
+            self.failure = error
+            self._report(Change(f"the rules are not kept any more: {error!r}", 0))
+
+    def _follow(self) -> None:
         """Bring the rules in line until `stopped` is set."""
         compared = time.monotonic()
         with event_stream() as events, link_notices() as links, rule_notices() as rules:
@@ -76,40 +90,41 @@ class Keeper:
                 network_changed = events.drained()
                 is_due = time.monotonic() - compared > RECONCILE_SECONDS
                 is_linked, is_touched = drained(links), drained(rules, self._name.encode())
-                if events.is_away or not (network_changed is not None or is_due or is_linked or is_touched):
-                    continue
                 with self._lock:
                     if is_touched or is_due:
-                        self._compare(compared if is_due and not is_touched else noticed_at)
+                        self._restore(compared if is_due and not is_touched else noticed_at)
                         compared = time.monotonic()
-                    self._bring_in_line(again=bool(network_changed) or is_due)
+                    if not events.is_away and (network_changed is not None or is_due or is_linked or is_touched):
+                        self._bring_in_line(again=bool(network_changed) or is_due)
                     drained(rules)  # the notices of our own change
 
-    def _compare(self, since: float) -> None:
-        """Load the rules again if those of the kernel are not the ones of the last time."""
-        enforcer = self._enforcer
+    def _restore(self, since: float) -> None:
+        """Load the rules of the last time again if those of the kernel differ; the engine is not asked."""
+        began, name = time.monotonic(), self._enforcer.project.name
         try:
-            if enforcer.text and enforcement.standing_differs(enforcer.project.name, enforcer.text):
-                enforcer.forget()
-                self._bring_in_line(again=False, since=since)
-        except NotProven as error:
+            if not self._enforcer.text or not enforcement.standing_differs(name, self._enforcer.text):
+                return
+            self._enforcer.reload()
+        except (NotProven, OSError) as error:
             self._report(Change(str(error), 0))
+            return
+        now = time.monotonic()
+        says = f"somebody changed the rules; they stand again after at most {(now - since) * 1000:.0f} ms"
+        self._report(Change(f"{name}: {says}", now - began, now - since))
 
-    def _bring_in_line(self, *, again: bool, since: float = 0) -> None:
+    def _bring_in_line(self, *, again: bool) -> None:
         began, before = time.monotonic(), self._enforcer.text
         try:
             done = self._enforcer.apply(again=again)
-        except NotProven as error:  # the engine went away meanwhile; its return is a notice
+        except (
+            NotProven,
+            OSError,
+        ) as error:  # the engine or a container went away meanwhile; the next notice tries again
             self._report(Change(str(error), 0))
             return
-        if self._enforcer.text == before:
-            return
-        now = time.monotonic()
-        gap = now - since if since else 0.0
-        what = f"{len(done.openings)} connections open between {len(done.layout.ports)} ports"
-        if gap:
-            what = f"somebody changed the rules; they stand again after at most {gap * 1000:.0f} ms: {what}"
-        self._report(Change(f"{self._enforcer.project.name}: {what}", now - began, gap))
+        if self._enforcer.text != before:
+            what = f"{len(done.openings)} connections open between {len(done.layout.ports)} ports"
+            self._report(Change(f"{self._enforcer.project.name}: {what}", time.monotonic() - began))
 
 
 @contextmanager
@@ -123,3 +138,4 @@ def kept_enforced(enforcer: Enforcer, report: Callable[[Change], None]) -> Itera
     finally:
         keeper.stopped.set()
         thread.join()
+    keeper.check()

@@ -19,6 +19,7 @@ from tests.integration.enforce.forbidden_probes import forbidden_probes
 
 from cloison.compose import project as compose_project
 from cloison.engine import compose_cli
+from cloison.errors import NotProven
 from cloison.linux import bridge_filtering
 from cloison.verdict.judge import Judgement
 from cloison.workflow import enforcement
@@ -255,6 +256,23 @@ def test_rules_that_somebody_removes_are_back_at_once_and_the_gap_is_told(tiers:
         assert [] == enforcement.standing_differs(tiers.name, text(tiers))
     assert any("somebody changed the rules" in change.sentence for change in changes)
     assert all(change.gap < 2 for change in changes), changes
+
+
+def test_rules_that_are_removed_are_back_although_the_engine_is_away(
+    tiers: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise NotProven("the engine stopped answering")
+
+    with watched(tiers):
+        monkeypatch.setattr(enforcement.Enforcer, "_read", away)
+        for family in ("inet", "bridge"):
+            subprocess.run(["nft", "delete", "table", family, f"cloison_{tiers.name}"], check=True)
+        time.sleep(1.5)
+        assert {"inet", "bridge"} == enforcement.standing(tiers.name).keys()
+        back = f"{tiers.name}_back"
+        assert not reaches(tiers.container("proxy"), address(tiers.container("db"), back), 3306)
+        assert reaches(tiers.container("app"), address(tiers.container("db"), back), 3306)
 
 
 def text(lab: Lab) -> str:
