@@ -18,25 +18,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from cloison.commands.baseline import Baseline
 from cloison.commands.options import OutputOptions, ProofOptions
 from cloison.commands.progress import is_terminal, status
 from cloison.commands.report_paths import TERMINAL, report_paths
 from cloison.engine.compose_cli import Selection
 from cloison.errors import OutputError, UsageError
-from cloison.proof.schema import Proof
 from cloison.reports import REPORTS, RenderOptions
 
 if TYPE_CHECKING:
+    from cloison.commands.baseline import Baseline
     from cloison.commands.ledger_delivery import LedgerClient
     from cloison.plan.schema import Plan
+    from cloison.proof.schema import Proof
     from cloison.workflow.request import Request
 
 SARIF: Final = "sarif"
 PIPED_WIDTH: Final = 100
 MAX_PREFIX: Final = 50
 """Characters of a report's name in that of its temporary file, which must not be longer than a name can be."""
-LATE_MODULES: Final = ("cloison.plan.proof_advice", "cloison.reports.verdict_line")
+LATE_MODULES: Final = ("cloison.proof.build", "cloison.plan.proof_advice", "cloison.reports.verdict_line")
 """Modules that are needed after the probes of a proof."""
 TERMINAL_MODULES: Final = ("cloison.reports.terminal",)
 """Those of its report in the terminal."""

@@ -11,6 +11,7 @@ import click
 
 from cloison.commands import options
 from cloison.commands.options import OutputOptions
+from cloison.engine import compose_cli
 from cloison.engine.compose_cli import Selection
 from cloison.model.defaults import DEFAULT_ENGINE_VERSION
 from cloison.reports import PLAN_REPORTS
@@ -51,7 +52,7 @@ def command(
     paths = report_paths(output_options.formats, output_options.output, stem="plan")
     earlier = _baseline(output_options)
     reports = TERMINAL_MODULES if TERMINAL in paths and not output_options.quiet else ()
-    with paused_collector():
+    with paused_collector(), compose_cli.started_ahead(selection):
         with status(quiet=output_options.quiet) as progress:
             result = planned(selection, engine, external or "", policy_source, progress, modules=MODULES + reports)
         from cloison.commands import output as commands_output
