@@ -24,6 +24,7 @@ from cloison.commands.report_paths import TERMINAL, report_paths
 from cloison.engine.compose_cli import Selection
 from cloison.errors import OutputError, UsageError
 from cloison.reports import REPORTS, RenderOptions
+from cloison.workflow.collector import paused_collector
 
 if TYPE_CHECKING:
     from cloison.commands.baseline import Baseline
@@ -50,10 +51,11 @@ def prove_and_report(
     from cloison.workflow.prove import prove  # has parts that only Linux has, and `plan` runs everywhere
 
     imports.LATE[:] = LATE_MODULES + (TERMINAL_MODULES if TERMINAL in proof_options.formats else ())
-    with status(quiet=proof_options.quiet) as progress:
-        proof = prove(request, progress)
-    delivery = ledger_client.enqueue(proof) if ledger_client else None
-    code = write_reports(proof, proof_options, request.selection, baseline)
+    with paused_collector():
+        with status(quiet=proof_options.quiet) as progress:
+            proof = prove(request, progress)
+        delivery = ledger_client.enqueue(proof) if ledger_client else None
+        code = write_reports(proof, proof_options, request.selection, baseline)
     return delivery.send(code) if delivery else code
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -15,6 +13,7 @@ from cloison.engine import compose_cli
 from cloison.engine.compose_cli import Selection
 from cloison.model.defaults import DEFAULT_ENGINE_VERSION
 from cloison.reports import PLAN_REPORTS
+from cloison.workflow.collector import paused_collector
 from cloison.workflow.request import IN_THE_COMPOSE_FILES, PolicySource
 
 if TYPE_CHECKING:
@@ -100,13 +99,3 @@ def planned(  # noqa: PLR0913  # all but one are optional
     progress(f"predicting the flows of {len(project.services)} services")
     compose_policy.check_publications(project)
     return planner.plan(project, Assumptions(engine, external), Tool("cloison", version("cloison")))
-
-
-@contextmanager
-def paused_collector() -> Iterator[None]:
-    """Pause the collector of reference cycles: flows have none, and it takes a third of the time of a large plan."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()

@@ -35,6 +35,7 @@ from cloison.verdict import judge as verdict_judge
 from cloison.verdict.intent import Intention
 from cloison.verdict.reasons import ProofInputs, pings
 from cloison.workflow import background, imports
+from cloison.workflow.collector import paused_collector
 from cloison.workflow.request import default_deadline
 
 if TYPE_CHECKING:
@@ -89,10 +90,11 @@ def prove_project(  # noqa: PLR0913  # all but two are optional and given by nam
     """
     # The flows' predictions and observations are released before the document is built, which needs as much memory.
     waits = Waits(timeout, deadline)
-    inputs, judged, controls, run_context = _observe_and_judge(project, waits, progress, rehearsal, external)
-    from cloison.proof import build as proof_build  # import_late() has imported it
+    with paused_collector():
+        inputs, judged, controls, run_context = _observe_and_judge(project, waits, progress, rehearsal, external)
+        from cloison.proof import build as proof_build  # import_late() has imported it
 
-    return proof_build.build_proof(inputs, judged, controls, run_context)
+        return proof_build.build_proof(inputs, judged, controls, run_context)
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ import pytest
 
 from cloison.engine import compose_cli
 from cloison.engine.compose_cli import Selection
+from cloison.errors import NotProven
 
 PROGRAM = """#!/bin/sh
 echo "started $$ ${SECRET-none}" >> "$LOG"
@@ -79,6 +80,6 @@ def test_a_program_that_is_missing_is_an_error_where_it_is_asked_for(monkeypatch
 
     with (
         compose_cli.started_ahead(SELECTION),
-        pytest.raises(compose_cli.NotProven, match="Docker Compose v2 is not installed"),
+        pytest.raises(NotProven, match="Docker Compose v2 is not installed"),
     ):
         resolved()
