@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from cloison.cli import run
 from cloison.engine import compose_cli
 from cloison.engine.compose_cli import Selection
 from cloison.errors import NotProven
+from cloison.ledger_client.config import TOKEN_VARIABLE
 
 PROGRAM = """#!/bin/sh
 echo "started $$ ${SECRET-none}" >> "$LOG"
@@ -43,6 +45,17 @@ def test_it_runs_once_and_without_the_secrets(log: Path) -> None:
 
     (line,) = log.read_text().splitlines()
     assert line.endswith(" none")
+
+
+def test_a_proof_hides_the_token_of_the_ledger_from_compose(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = log.parent / "docker"
+    program.write_text(PROGRAM.replace("SECRET", TOKEN_VARIABLE))
+    monkeypatch.setenv(TOKEN_VARIABLE, "token")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{log.parent}/no-engine")
+    monkeypatch.chdir(log.parent)
+
+    assert 3 == run(["prove", "-f", "compose.yml"])
+    assert [" none"] == [line[-5:] for line in log.read_text().splitlines()]
 
 
 def test_a_second_resolution_runs_it_again(log: Path) -> None:
