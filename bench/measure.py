@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 COMMAND: Final = str(Path(sys.executable).parent / "cloison")
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed command has its bytecode, and compiles nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,15 @@ class PolicyError(CloisonError):
     exit_code = USAGE_ERROR
 
 
+class UnknownServiceError(PolicyError):
+    """The policy names a service that the resolved file does not have; `service` is its name, `where` the line."""
+
+    def __init__(self, sentence: str, service: str, where: str) -> None:
+        super().__init__(sentence)
+        self.service = service
+        self.where = where
+
+
 class PublishError(CloisonError):
     """An image was not pushed, or the registry has a different image."""
 

@@ -9,8 +9,6 @@ inspected; whether DNS queries leak is tested, not derived from the engine's ver
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
-from threading import Thread
 from typing import Final
 
 from cloison.audit import (
@@ -23,7 +21,7 @@ from cloison.audit import (
 )
 from cloison.audit.loopback_exposure_check import check_loopback_exposure
 from cloison.engine.connection import socket_path
-from cloison.errors import CloisonError, NotProven, printable
+from cloison.errors import CloisonError, printable
 from cloison.findings import container_risks, container_states, engine_cves
 from cloison.findings.container_privileges import forwarding_paths
 from cloison.findings.container_risks import Risk
@@ -111,25 +109,3 @@ def unchecked(subject: str, error: BaseException) -> Risk:
     """Return the risk that a check has failed, with its reason."""
     why = str(error) if isinstance(error, CloisonError) else ": ".join(filter(None, (type(error).__name__, str(error))))
     return Risk(UNCHECKED, subject, "could not be checked", printable(why), SOURCE)
-
-
-def in_background(work: Callable[[], list[Risk]]) -> Future[list[Risk]]:
-    """Start `work` in a thread that does not outlive the command, and return its result to come."""
-    future: Future[list[Risk]] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:  # noqa: BLE001  # the thread that asks for the result gets it
-            future.set_exception(error)
-
-    Thread(target=run, daemon=True).start()
-    return future
-
-
-def result_within(future: Future[list[Risk]], seconds: float, reason: str) -> list[Risk]:
-    """Return a result. Raises NotProven with `reason` if it takes longer than `seconds`."""
-    try:
-        return future.result(timeout=seconds)
-    except TimeoutError as error:
-        raise NotProven(reason) from error

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cloison.commands import options
-from cloison.commands.plan import paused_collector
 from cloison.engine.compose_cli import Selection
+from cloison.workflow.collector import paused_collector
 
 if TYPE_CHECKING:
     from cloison.compose.project import Project

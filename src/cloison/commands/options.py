@@ -17,14 +17,13 @@ import click
 from click.shell_completion import CompletionItem
 
 from cloison.engine.compose_cli import Selection
-from cloison.model.defaults import DEFAULT_ENGINE_VERSION
+from cloison.model.defaults import DEFAULT_ENGINE_VERSION, DEFAULT_FAIL_ON
 from cloison.reports import REPORTS
 from cloison.workflow.request import DEFAULT_TIMEOUT, PolicySource
 
 R = TypeVar("R")
 FAIL_ON: Final = ("breach", "drift", "unknown", "tolerated", "none")
 """What can make a command fail; `breach` also means a needed flow that is closed."""
-DEFAULT_FAIL_ON: Final = frozenset({"breach", "unknown"})
 
 
 def complete_file(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:

@@ -11,33 +11,33 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from cloison.commands.baseline import Baseline
 from cloison.commands.options import OutputOptions, ProofOptions
 from cloison.commands.progress import is_terminal, status
 from cloison.commands.report_paths import TERMINAL, report_paths
 from cloison.engine.compose_cli import Selection
-from cloison.errors import BREACHED, PROVEN, UNPROVEN, OutputError, UsageError
-from cloison.proof.schema import Proof
+from cloison.errors import OutputError, UsageError
 from cloison.reports import REPORTS, RenderOptions
-from cloison.verdict.judge import Judgement
-from cloison_view.verdict import has_gaps
+from cloison.workflow.collector import paused_collector
 
 if TYPE_CHECKING:
+    from cloison.commands.baseline import Baseline
     from cloison.commands.ledger_delivery import LedgerClient
     from cloison.plan.schema import Plan
+    from cloison.proof.schema import Proof
     from cloison.workflow.request import Request
 
 SARIF: Final = "sarif"
 PIPED_WIDTH: Final = 100
 MAX_PREFIX: Final = 50
 """Characters of a report's name in that of its temporary file, which must not be longer than a name can be."""
-LATE_MODULES: Final = ("cloison.plan.proof_advice", "cloison.reports.verdict_line")
+LATE_MODULES: Final = ("cloison.proof.build", "cloison.plan.proof_advice", "cloison.reports.verdict_line")
 """Modules that are needed after the probes of a proof."""
 TERMINAL_MODULES: Final = ("cloison.reports.terminal",)
 """Those of its report in the terminal."""
@@ -51,10 +51,11 @@ def prove_and_report(
     from cloison.workflow.prove import prove  # has parts that only Linux has, and `plan` runs everywhere
 
     imports.LATE[:] = LATE_MODULES + (TERMINAL_MODULES if TERMINAL in proof_options.formats else ())
-    with status(quiet=proof_options.quiet) as progress:
-        proof = prove(request, progress)
-    delivery = ledger_client.enqueue(proof) if ledger_client else None
-    code = write_reports(proof, proof_options, request.selection, baseline)
+    with paused_collector():
+        with status(quiet=proof_options.quiet) as progress:
+            proof = prove(request, progress)
+        delivery = ledger_client.enqueue(proof) if ledger_client else None
+        code = write_reports(proof, proof_options, request.selection, baseline)
     return delivery.send(code) if delivery else code
 
 
@@ -94,28 +95,22 @@ def write_documents(
 
 def exit_code(document: Proof | Plan, output_options: OutputOptions) -> int:
     """Return the exit code: that of the verdict, as far as `--fail-on` and `--strict` say what fails."""
-    totals, fail_on = document.totals, output_options.fail_on
-    failing = {
-        "breach": totals.get(Judgement.BREACH, 0) + totals.get(Judgement.BROKEN, 0),
-        "tolerated": totals.get(Judgement.TOLERATED, 0),
-        "drift": totals.get("drift", 0),
-    }
-    if any(failing[name] for name in fail_on & failing.keys()) or (output_options.strict and failing["tolerated"]):
-        return BREACHED
-    return UNPROVEN if "unknown" in fail_on and has_gaps(document) else PROVEN
+    from cloison.reports import failing
+
+    return failing.exit_code(document, failing.failing_words(output_options.fail_on, strict=output_options.strict))
 
 
 def render_options(name: str, output_options: OutputOptions, selection: Selection | None) -> RenderOptions:
     """Return the colour and width for a report on this stdout (https://no-color.org), and the lines that it names."""
-    strict, full = output_options.strict, output_options.full
+    shared = RenderOptions(strict=output_options.strict, full=output_options.full, fail_on=output_options.fail_on)
     if name == SARIF and selection:
         from cloison.commands import source_files
 
-        return RenderOptions(strict=strict, positions=source_files.positions(selection))
+        return replace(shared, positions=source_files.positions(selection))
     if not is_terminal(sys.stdout):
-        return RenderOptions(color=False, width=PIPED_WIDTH, strict=strict, full=full)
+        return replace(shared, width=PIPED_WIDTH)
     color = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return RenderOptions(color=color, width=shutil.get_terminal_size().columns, strict=strict, full=full)
+    return replace(shared, color=color, width=shutil.get_terminal_size().columns)
 
 
 def write_report(path: Path | None, text: str | Iterator[str], *, is_document: bool = False) -> None:

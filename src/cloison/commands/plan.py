@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from cloison.commands import options
 from cloison.commands.options import OutputOptions
+from cloison.engine import compose_cli
 from cloison.engine.compose_cli import Selection
 from cloison.model.defaults import DEFAULT_ENGINE_VERSION
 from cloison.reports import PLAN_REPORTS
+from cloison.workflow.collector import paused_collector
 from cloison.workflow.request import IN_THE_COMPOSE_FILES, PolicySource
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def command(
     paths = report_paths(output_options.formats, output_options.output, stem="plan")
     earlier = _baseline(output_options)
     reports = TERMINAL_MODULES if TERMINAL in paths and not output_options.quiet else ()
-    with paused_collector():
+    with paused_collector(), compose_cli.started_ahead(selection):
         with status(quiet=output_options.quiet) as progress:
             result = planned(selection, engine, external or "", policy_source, progress, modules=MODULES + reports)
         from cloison.commands import output as commands_output
@@ -99,13 +99,3 @@ def planned(  # noqa: PLR0913  # all but one are optional
     progress(f"predicting the flows of {len(project.services)} services")
     compose_policy.check_publications(project)
     return planner.plan(project, Assumptions(engine, external), Tool("cloison", version("cloison")))
-
-
-@contextmanager
-def paused_collector() -> Iterator[None]:
-    """Pause the collector of reference cycles: flows have none, and it takes a third of the time of a large plan."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()

@@ -6,6 +6,7 @@ import click
 
 from cloison.commands import options
 from cloison.commands.options import LedgerOptions, ProofOptions
+from cloison.engine import compose_cli
 from cloison.engine.compose_cli import Selection
 from cloison.errors import UsageError
 from cloison.workflow.request import PolicySource, Request
@@ -35,23 +36,31 @@ def command(
     from cloison.commands import operating_system
 
     operating_system.check("prove")
-    from cloison.commands import baseline, ledger_delivery
-    from cloison.commands import output as commands_output
-    from cloison.commands.report_paths import report_paths
-
     if every:
-        if selection != Selection() or proof_options.baseline:
-            raise UsageError(
-                "--all proves every project, so it goes with no option that selects one, nor with --baseline"
-            )
-        from cloison.commands.prove_all import prove_all
+        return _prove_all(selection, policy_source, proof_options, ledger_options)
+    from cloison.ledger_client.config import TOKEN_VARIABLE
 
+    with compose_cli.started_ahead(selection, TOKEN_VARIABLE):
+        from cloison.commands import baseline, ledger_delivery
+        from cloison.commands import output as commands_output
+        from cloison.commands.report_paths import report_paths
+
+        report_paths(proof_options.formats, proof_options.output)
+        earlier = baseline.load(proof_options, "proof")
         ledger_client = ledger_delivery.ledger_client(ledger_options)
         baseline.forget_token()
-        return prove_all(policy_source, proof_options, ledger_client)
-    report_paths(proof_options.formats, proof_options.output)
-    earlier = baseline.load(proof_options, "proof")
+        request = Request(selection, proof_options.timeout, proof_options.deadline, policy_source)
+        return commands_output.prove_and_report(request, proof_options, ledger_client, earlier)
+
+
+def _prove_all(
+    selection: Selection, policy_source: PolicySource, proof_options: ProofOptions, ledger_options: LedgerOptions
+) -> int:
+    from cloison.commands import baseline, ledger_delivery
+    from cloison.commands.prove_all import prove_all
+
+    if selection != Selection() or proof_options.baseline:
+        raise UsageError("--all proves every project, so it goes with no option that selects one, nor with --baseline")
     ledger_client = ledger_delivery.ledger_client(ledger_options)
     baseline.forget_token()
-    request = Request(selection, proof_options.timeout, proof_options.deadline, policy_source)
-    return commands_output.prove_and_report(request, proof_options, ledger_client, earlier)
+    return prove_all(policy_source, proof_options, ledger_client)

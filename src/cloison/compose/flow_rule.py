@@ -23,7 +23,7 @@ from typing import Any, Final
 from cloison.compose.project import Project
 from cloison.compose.schema import MAX_PORT
 from cloison.compose.suggest import suggestion
-from cloison.errors import PolicyError
+from cloison.errors import PolicyError, UnknownServiceError
 from cloison.model.flow import (
     FOREIGN,
     HOST,
@@ -163,7 +163,7 @@ class Names:
             return (name.removeprefix(SERVICE_PREFIX),)
         if name in self.groups:
             return self.groups[name]
-        raise PolicyError(f"{where}: {self._unknown(name)}")
+        raise UnknownServiceError(f"{where}: {self._unknown(name)}", name.removeprefix(SERVICE_PREFIX), where)
 
     def _unknown(self, name: str) -> str:
         if word := WORDS.get(name.casefold()):

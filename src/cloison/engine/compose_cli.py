@@ -12,7 +12,8 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any, Final
 from cloison.compose.normalize import normalized
 from cloison.engine import compose_messages, default_files
 from cloison.errors import FileError, NotProven, UsageError, printable
-from cloison.linux.subprocesses import CommandResult, run, run_attached, run_in_session
+from cloison.linux.subprocesses import CommandResult, run, run_attached, run_in_session, running
 from cloison.model.text import listed
 
 PLUGIN: Final = ("docker", "compose")
@@ -74,6 +75,10 @@ class Selection:
         return stdin_text() if STDIN in self.files else None
 
 
+_AHEAD: Final[dict[tuple[str, ...], Callable[[], CommandResult]]] = {}
+"""The resolutions that were started ahead, by their words."""
+
+
 @cache
 def stdin_text() -> str:
     """Return the text of stdin, which can be read once.
@@ -83,6 +88,26 @@ def stdin_text() -> str:
     if sys.stdin is None:
         raise UsageError("stdin is closed, and --file - reads the Compose file from it")
     return sys.stdin.read()
+
+
+@contextmanager
+def started_ahead(selection: Selection, *secrets: str) -> Iterator[None]:
+    """Start Compose's resolution of a selection, whose result `resolved` then takes during the block.
+
+    Compose takes as long as a verb's imports, and with two processors both are done at once. A selection that has to
+    be located, or that reads stdin, is not started ahead. Compose does not inherit the variables `secrets`.
+    """
+    if selection.stdin is not None or (selection.project and not selection.files):
+        yield
+        return
+    words = (*PLUGIN, *selection.options, *CONFIG)
+    env = {name: value for name, value in os.environ.items() if name not in secrets}
+    with running(words, env=env) as result:
+        _AHEAD[words] = result
+        try:
+            yield
+        finally:
+            _AHEAD.pop(words, None)
 
 
 def resolved(selection: Selection, *, strict: bool = False) -> Mapping[str, Any]:
@@ -147,7 +172,9 @@ def profiles(selection: Selection) -> dict[str, tuple[str, ...]]:
 
 
 def _config(program: tuple[str, ...], selection: Selection) -> tuple[tuple[str, ...], CommandResult]:
-    return program, run([*program, *selection.options, *CONFIG], text=selection.stdin)
+    words = (*program, *selection.options, *CONFIG)
+    ahead = _AHEAD.pop(words, None)
+    return program, ahead() if ahead else run(words, text=selection.stdin)
 
 
 def _config_without_environment(program: tuple[str, ...], selection: Selection) -> CommandResult | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,8 +56,50 @@ def run(
     except OSError as error:
         return _not_started(argv, error)
     except subprocess.TimeoutExpired as error:
-        raise NotProven(f"`{' '.join(argv)}` did not end within {seconds:.0f} s; is the engine stuck?") from error
+        raise _stuck(argv, seconds) from error
     return CommandResult(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def running(
+    argv: Sequence[str], *, seconds: float = 60, env: Mapping[str, str] | None = None
+) -> Iterator[Callable[[], CommandResult]]:
+    """Run a program without input during the block; yield the function that waits for its end, as `run` does.
+
+    A program whose end was not waited for is killed.
+    """
+    try:
+        process = subprocess.Popen(  # noqa: S603  # as above
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            env=env,
+        )
+    except OSError as error:
+        not_started = _not_started(argv, error)
+        yield lambda: not_started
+        return
+    with process:
+        try:
+            yield lambda: _result(process, argv, seconds)
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def _result(process: subprocess.Popen[str], argv: Sequence[str], seconds: float) -> CommandResult:
+    try:
+        out, err = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired as error:
+        raise _stuck(argv, seconds) from error
+    return CommandResult(process.returncode, out, err)
+
+
+def _stuck(argv: Sequence[str], seconds: float) -> NotProven:
+    return NotProven(f"`{' '.join(argv)}` did not end within {seconds:.0f} s; is the engine stuck?")
 
 
 def run_in_session(
@@ -86,7 +129,7 @@ def run_in_session(
         try:
             out, err = process.communicate(text, timeout=seconds)
         except subprocess.TimeoutExpired as error:
-            raise NotProven(f"`{' '.join(argv)}` did not end within {seconds:.0f} s; is the engine stuck?") from error
+            raise _stuck(argv, seconds) from error
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

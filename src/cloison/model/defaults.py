@@ -9,3 +9,5 @@ from typing import Final
 
 DEFAULT_ENGINE_VERSION: Final = "20.10"
 """The version that a plan assumes: the one that isolates least of those that are predicted."""
+DEFAULT_FAIL_ON: Final = frozenset({"breach", "unknown"})
+"""What makes a command fail: see `reports.failing`."""

@@ -42,7 +42,9 @@ class Interpreter:
     probe_sockets: Mapping[VantageKey, ProbeSockets]
     proxies: frozenset[Listener]
     _cache: dict[tuple[Hashable, ...], Observation] = field(default_factory=dict)
-    """Observations by the result of the probe, so that a hundred thousand flows share few objects."""
+    """Observations by the result of the probe."""
+    _equal: dict[Observation, Observation] = field(default_factory=dict)
+    """One observation of those that are equal, so that a hundred thousand flows share few objects."""
 
     @cached_property
     def _attached(self) -> dict[str, tuple[str, ...]]:
@@ -74,7 +76,10 @@ class Interpreter:
         if vantage.failure and not (is_reached and not vantage.negative):
             return unknown(vantage.failure)  # a packet that reached its target did so whatever else is lost
         cache_key = (end, probe.outcome, probe.reply, probe.detail, probe.arrived)
-        seen = self._cache.get(cache_key) or self._cache.setdefault(cache_key, self._observation(end, probe, target))
+        seen = self._cache.get(cache_key)
+        if seen is None:
+            found = self._observation(end, probe, target)
+            seen = self._cache[cache_key] = self._equal.setdefault(found, found)
         unobservable = self._unobservable(flow, probe) if seen.reach is Reach.SHUT else ""
         return unknown(unobservable) if unobservable else seen
 

@@ -29,6 +29,9 @@ RULES: Final[Mapping[str, Mapping[int, PredictionRules]]] = {
 """By the engine's name in its facts, and the version of IP."""
 
 
+NO_RULE: Final = unknown("no rule matches this flow")
+
+
 def _rules_of(engine: str) -> Mapping[int, PredictionRules]:
     """Return an engine's rules; those of an engine without a table predict that nothing is known."""
     missing = unknown(f'the rules of the engine "{engine}" are not known to this version of cloison')
@@ -41,13 +44,15 @@ def predict(project: Project, facts: Facts, flows: Iterable[Flow]) -> dict[Flow,
     context, tables = PredictionContext(project, facts), _rules_of(facts.engine.name)
     keys: dict[Endpoint, Hashable] = {}
     by_key: dict[tuple[str, Hashable], Prediction] = {}
+    equal: dict[Prediction, Prediction] = {}  # what follows from predictions is computed once for each object
     predicted: dict[Flow, Prediction] = {}
     for flow in flows:
         place, end = flow.vantage.place, flow.endpoint
         key = keys.get(end) or keys.setdefault(end, _visible_properties(context, end))
         known = by_key.get((place, key))
         if known is None:
-            known = by_key[place, key] = _first_match(context, flow, tables[ip_version(end.address)])
+            found = _first_match(context, flow, tables[ip_version(end.address)])
+            known = by_key[place, key] = equal.setdefault(found, found)
         predicted[flow] = known
     return predicted
 
@@ -60,7 +65,10 @@ def _visible_properties(context: PredictionContext, end: Endpoint) -> Hashable:
 
 
 def _first_match(context: PredictionContext, flow: Flow, rules: PredictionRules) -> Prediction:
-    predictions = (rule(context, flow) for rule in rules)
-    found = next(filter(None, predictions), unknown("no rule matches this flow"))
+    for rule in rules:
+        if found := rule(context, flow):
+            break
+    else:
+        found = NO_RULE
     # A sentence names a container that is in no file as the engine does.
     return replace(found, rule=found.rule.replace(FOREIGN, "")) if FOREIGN in found.rule else found

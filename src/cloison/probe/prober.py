@@ -19,7 +19,7 @@ import select
 import socket
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Final, Self
@@ -115,7 +115,7 @@ class Prober:
         """Send all probes and set the outcome of each; `timeout` is the time to wait for answers in all, in seconds."""
         _resolve_routes(probes)
         lost, conntrack_drops = self._losses()
-        probes_by_id = dict(zip(_probe_ids(), probes, strict=False))
+        probes_by_id = _numbered(probes)
         with NeighborTables(self.probe_sockets) as neighbor_tables:
             first = [item for item in probes_by_id.items() if not item[1].is_supplementary]
             self._send_round(first, probes_by_id, timeout / 2, neighbor_tables, keep_entries=False)
@@ -291,12 +291,12 @@ def _resolve_routes(probes: Iterable[Probe]) -> None:
         sockets.resolve_routes(addresses)
 
 
-def _probe_ids() -> Iterator[int]:
-    """Yield random 32-bit numbers, each once."""
+def _numbered(probes: Iterable[Probe]) -> dict[int, Probe]:
+    """Return the probes by random 32-bit numbers."""
     generator = random.Random(secrets.randbits(128))  # noqa: S311  # the seed is secret
-    seen: set[int] = set()
-    while True:
-        probe_id = generator.getrandbits(32)
-        if probe_id not in seen:
-            seen.add(probe_id)
-            yield probe_id
+    numbered: dict[int, Probe] = {}
+    for probe in probes:
+        while (probe_id := generator.getrandbits(32)) in numbered:
+            pass
+        numbered[probe_id] = probe
+    return numbered

@@ -17,6 +17,7 @@ import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -150,14 +151,27 @@ def _source_routes(
 
 
 def _source_route(source: str, address: str, scope: int) -> SourceRoute:
+    address_block = _target_block(address, scope) + _source_block(source, scope)
+    return SourceRoute(source, ip_version(address), packets.pseudo_sum(source, address), address_block)
+
+
+@lru_cache(packets.CACHE_SIZE)
+def _target_block(address: str, scope: int) -> bytes:
+    """Return the sockaddr of a destination, filled up to the ancillary data; sin6_scope_id names the interface."""
     version = ip_version(address)
+    packed = socket.inet_pton(FAMILIES[version], address)
+    target = SOCKADDR[version].pack(FAMILIES[version], packed, *([scope] if version == 6 else []))  # noqa: PLR2004  # of IP
+    return target.ljust(mmsg.CONTROL_OFFSET, b"\0")
+
+
+@lru_cache(packets.CACHE_SIZE)
+def _source_block(source: str, scope: int) -> bytes:
+    """Return the ancillary data of a source: ipi_spec_dst and ipi6_addr; ipi6_ifindex names the interface."""
+    version = ip_version(source)
     layout, level, kind = PKTINFO[version]
-    packed_source, packed_address = (socket.inet_pton(FAMILIES[version], text) for text in (source, address))
-    # ipi_spec_dst and ipi6_addr are the source address; sin6_scope_id and ipi6_ifindex name the interface.
-    pktinfo = layout.pack(0, packed_source) if version == 4 else layout.pack(packed_source, scope)  # noqa: PLR2004  # of IP
-    target = SOCKADDR[version].pack(FAMILIES[version], packed_address, *([scope] if version == 6 else []))  # noqa: PLR2004  # of IP
-    address_block = target.ljust(mmsg.CONTROL_OFFSET, b"\0") + mmsg.control_message(level, kind, pktinfo)
-    return SourceRoute(source, version, packets.pseudo_sum(source, address), address_block)
+    packed = socket.inet_pton(FAMILIES[version], source)
+    pktinfo = layout.pack(0, packed) if version == 4 else layout.pack(packed, scope)  # noqa: PLR2004  # of IP
+    return mmsg.control_message(level, kind, pktinfo)
 
 
 def open_probe_sockets(

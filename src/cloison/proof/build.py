@@ -129,36 +129,31 @@ def _flows(
 ) -> list[FlowPart]:
     vantage_at = {vantage: position for position, vantage in enumerate(vantages)}
     end_at = {end: position for position, end in enumerate(ends)}
-    reasons = _reasons(judged, has_policy=has_policy)
-    return [
-        FlowPart(
-            vantage=vantage_at[item.flow.vantage],
-            endpoint=end_at[item.flow.endpoint],
-            intended=item.intention.intent,
-            intended_by=item.intention.where,
-            predicted=item.prediction.reach,
-            rule=item.prediction.rule,
-            observed=item.observation.reach,
-            outcome=item.observation.outcome,
-            evidence=item.observation.evidence,
-            judgement=item.judgement,
-            cause=item.cause,
-            drift=item.drift,
-            reason=reasons[_reason_key(item)],
+    reasons: dict[tuple[int, int, int], str] = {}  # flows with the same answers share one string
+    parts = []
+    for item in judged:
+        key = (id(item.intention), id(item.prediction), id(item.observation))
+        text = reasons.get(key)
+        if text is None:
+            text = reasons[key] = reason(item, has_policy=has_policy)
+        parts.append(
+            FlowPart(
+                vantage=vantage_at[item.flow.vantage],
+                endpoint=end_at[item.flow.endpoint],
+                intended=item.intention.intent,
+                intended_by=item.intention.where,
+                predicted=item.prediction.reach,
+                rule=item.prediction.rule,
+                observed=item.observation.reach,
+                outcome=item.observation.outcome,
+                evidence=item.observation.evidence,
+                judgement=item.judgement,
+                cause=item.cause,
+                drift=item.drift,
+                reason=text,
+            )
         )
-        for item in judged
-    ]
-
-
-def _reasons(judged: Iterable[JudgedFlow], *, has_policy: bool) -> dict[tuple[int, int, int], str]:
-    """Return the reason of every triple of answers: flows with the same answers share one string."""
-    return {
-        key: reason(item, has_policy=has_policy) for key, item in {_reason_key(item): item for item in judged}.items()
-    }
-
-
-def _reason_key(item: JudgedFlow) -> tuple[int, int, int]:
-    return id(item.intention), id(item.prediction), id(item.observation)
+    return parts
 
 
 def _totals(judged: Iterable[JudgedFlow]) -> dict[str, int]:

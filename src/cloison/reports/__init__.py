@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from cloison.compose.positions import Positions
+from cloison.model.defaults import DEFAULT_FAIL_ON
 
 if TYPE_CHECKING:
     from cloison.plan.schema import Plan
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 class RenderOptions:
     """Colour and width (in columns) of the terminal report, strictness, and the positions that SARIF names.
 
-    A `full` terminal report leaves nothing out.
+    A `full` terminal report leaves nothing out. `fail_on` is what fails in the reports for programs: see `failing`.
     """
 
     color: bool = False
@@ -30,6 +31,7 @@ class RenderOptions:
     strict: bool = False
     full: bool = False
     positions: Positions = field(default_factory=Positions)
+    fail_on: frozenset[str] = DEFAULT_FAIL_ON
 
 
 def _terminal(proof: Proof, render_options: RenderOptions) -> str:
@@ -77,13 +79,14 @@ def _markdown(document: Proof | Plan, render_options: RenderOptions) -> str:
 def _sarif(document: Proof | Plan, render_options: RenderOptions) -> str:
     from cloison.reports import content, sarif  # noqa: PLC0415  # same
 
-    return sarif.render(content.Content(document, strict=render_options.strict), render_options.positions)
+    shown = content.Content(document, render_options.strict, render_options.fail_on)
+    return sarif.render(shown, render_options.positions)
 
 
 def _junit(document: Proof | Plan, render_options: RenderOptions) -> str:
     from cloison.reports import content, junit  # noqa: PLC0415  # same
 
-    return junit.render(content.Content(document, strict=render_options.strict))
+    return junit.render(content.Content(document, render_options.strict, render_options.fail_on))
 
 
 Renderer = Callable[["Proof", RenderOptions], "str | Iterator[str]"]

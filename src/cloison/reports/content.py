@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from cloison.errors import BREACHED
+from cloison.model.defaults import DEFAULT_FAIL_ON
 from cloison.plan.schema import Plan
 from cloison.proof.schema import Proof, digest
-from cloison.reports import verdict_line
+from cloison.reports import failing, verdict_line
 from cloison_view.action_items import TOLERATE_LINE, TOLERATED, Advise
 from cloison_view.folded_advice import folded_advice
 from cloison_view.labels import ACTIONABLE, display_name
@@ -51,14 +51,17 @@ class Entry:
     """The path of the line of the policy that decides, empty for none."""
     toleration: str
     """The reason of the toleration, empty where none is."""
+    is_failing: bool
+    """Whether the connection makes the command fail."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """A document as a report shows it. With `strict` a tolerated flow counts as a breach."""
+    """A document as a report shows it. With `strict` a tolerated flow counts as a breach; `fail_on` says what fails."""
 
     document: Document
     strict: bool = False
+    fail_on: frozenset[str] = DEFAULT_FAIL_ON
 
     @property
     def is_plan(self) -> bool:
@@ -100,7 +103,18 @@ class Content:
     @property
     def exit_code(self) -> int:
         """The exit code of the command that shows it."""
-        return BREACHED if self.strict_note else int(self.document.verdict.exit_code)
+        return failing.exit_code(self.document, self.failing_words)
+
+    @property
+    def failing_words(self) -> frozenset[str]:
+        """What fails, in the words of `failing`."""
+        return failing.failing_words(self.fail_on, strict=self.strict)
+
+    def fails(self, position: int) -> bool:
+        """Whether the flow at a position makes the command fail."""
+        records = self.summary.records
+        drift = not self.is_plan and records.value(position, "drift")
+        return failing.fails(records.value(position, "judgement"), self.failing_words, drift=drift)
 
     @cached_property
     def digest(self) -> str:
@@ -159,6 +173,7 @@ class Content:
             records.value(position, "reason"),
             line,
             self._tolerations.get(line, "") if judgement == TOLERATED else "",
+            any(map(self.fails, flows)),
         )
 
     @cached_property

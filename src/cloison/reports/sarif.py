@@ -19,6 +19,7 @@ from cloison.model.flow import HOST, OUTSIDE, SERVICE_PREFIX, EndpointKind
 from cloison.plan.schema import Plan
 from cloison.reports.content import Content, Entry
 from cloison.reports.sarif_rules import descriptor, rule_text
+from cloison.verdict.judge import Judgement
 from cloison_view.action_items import TOLERATED, Advise
 
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -62,17 +63,22 @@ def _connections(content: Content, positions: Positions) -> Iterator[Result]:
     for entry in content.entries():
         connection = entry.connection
         rule = f"breach/{entry.cause or 'other'}" if entry.judgement == "breach" else entry.judgement
-        is_suppressed = entry.judgement == TOLERATED and not content.strict
-        level = "error" if entry.judgement == TOLERATED and content.strict else rule_text(rule).level
         name = f"{connection.source} -> {connection.target}:{connection.end.port_label}"
         yield {
             "ruleId": rule,
-            "level": level,
+            "level": _level(entry, rule_text(rule).level),
             "message": {"text": _message(entry, advise)},
             "locations": [_location(positions.find(*_paths(content, entry)), name)],
             "partialFingerprints": _fingerprints(rule, connection.source, *_port_words(entry)),
-            "suppressions": [_suppression(entry)] if is_suppressed else [],
+            "suppressions": [_suppression(entry)] if entry.judgement == TOLERATED and not entry.is_failing else [],
         }
+
+
+def _level(entry: Entry, usual: str) -> str:
+    """Return the level of a result: one for which the command exits with 1 is an error, and no other result is."""
+    if entry.is_failing:
+        return usual if entry.judgement == Judgement.UNKNOWN else "error"
+    return "warning" if usual == "error" else "note"
 
 
 def _port_words(entry: Entry) -> tuple[str, ...]:

@@ -75,7 +75,8 @@ def compare(
     """
     known: dict[tuple[int, int, int], FlowVerdict] = {}  # many flows share the same three answers
     judged = []
-    for flow in _in_order({**intended, **predicted, **observed}):
+    has_equal_sizes = len(intended) == len(predicted) == len(observed)  # then a flow that is missing is in none of all
+    for flow in _in_order(intended if has_equal_sizes else {**intended, **predicted, **observed}):
         answers = intended[flow], predicted[flow], observed[flow]
         key = (id(answers[0]), id(answers[1]), id(answers[2]))
         flow_verdict = known.get(key) or known.setdefault(key, _verdict(*answers))
@@ -87,7 +88,8 @@ def _in_order(flows: Collection[Flow]) -> list[Flow]:
     """Sort flows by the ranks of their vantages and endpoints, which is faster than by their fields."""
     vantages = {vantage: place for place, vantage in enumerate(sorted({flow.vantage for flow in flows}))}
     ends = {end: place for place, end in enumerate(sorted({flow.endpoint for flow in flows}))}
-    return sorted(flows, key=lambda flow: (vantages[flow.vantage], ends[flow.endpoint]))
+    count = len(ends)  # one number a flow: a hundred thousand tuples take as much memory as the judgements
+    return sorted(flows, key=lambda flow: vantages[flow.vantage] * count + ends[flow.endpoint])
 
 
 FlowVerdict = tuple[Judgement, Cause | None, bool]

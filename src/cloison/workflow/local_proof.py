@@ -14,7 +14,6 @@ from concurrent.futures import wait
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -29,21 +28,24 @@ from cloison.model.outcome import Observation, Reach
 from cloison.predict import predictor
 from cloison.predict.context import Prediction
 from cloison.predict.egress_networks import predicted_egress
-from cloison.proof import build as proof_build
-from cloison.proof.schema import FindingPart, Machine, Proof, RunContext, SkippedPart, Tool
-from cloison.rehearse.compose_file import Rehearsal
 from cloison.remote.protocol import AgentRequest
 from cloison.verdict import egress_networks, flow_enumeration
 from cloison.verdict import intent as verdict_intent
 from cloison.verdict import judge as verdict_judge
 from cloison.verdict.intent import Intention
 from cloison.verdict.reasons import ProofInputs, pings
-from cloison.workflow import imports
+from cloison.workflow import background, imports
+from cloison.workflow.collector import paused_collector
 from cloison.workflow.request import default_deadline
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from cloison.findings.container_risks import Risk
     from cloison.observe.external_host import ExternalHost
-    from cloison.observe.observer import Observations
+    from cloison.observe.observer import Observations, ProbeSession
+    from cloison.proof.schema import FindingPart, Proof, RunContext
+    from cloison.rehearse.compose_file import Rehearsal
     from cloison.rehearse.environment import ComposeStarter
 
 
@@ -88,8 +90,11 @@ def prove_project(  # noqa: PLR0913  # all but two are optional and given by nam
     """
     # The flows' predictions and observations are released before the document is built, which needs as much memory.
     waits = Waits(timeout, deadline)
-    inputs, judged, controls, run_context = _observe_and_judge(project, waits, progress, rehearsal, external)
-    return proof_build.build_proof(inputs, judged, controls, run_context)
+    with paused_collector():
+        inputs, judged, controls, run_context = _observe_and_judge(project, waits, progress, rehearsal, external)
+        from cloison.proof import build as proof_build  # import_late() has imported it
+
+        return proof_build.build_proof(inputs, judged, controls, run_context)
 
 
 @dataclass(slots=True)
@@ -118,7 +123,6 @@ def _observe_and_judge(
     external: ExternalHost | None,
 ) -> tuple[ProofInputs, list[verdict_judge.JudgedFlow], dict[Vantage, tuple[str, str]], RunContext]:
     """Probe the flows of a project, and judge them by their intended, predicted and observed reach."""
-    from cloison.audit.run import audit, checked, in_background, result_within
     from cloison.engine import select as engine_select
     from cloison.observe import dropped_packets  # resolved() has imported these modules
     from cloison.observe import session as observe_session
@@ -152,7 +156,7 @@ def _observe_and_judge(
         session.prober.deadline, session.prober.deadline_reason = waits.started + waits.deadline, waits.reason
         # setns(2) moves one thread only, so audit and prober do not interfere.
         imports.import_late()
-        risks = in_background(lambda: audit(session, waits.timeout, is_rehearsal=rehearsal is not None))
+        risks = background.started(lambda: _risks(session, waits, is_rehearsal=rehearsal is not None))
         try:
             observations = session.observe(probed_flows, waits.timeout)
             lost = [
@@ -163,10 +167,7 @@ def _observe_and_judge(
             dropping = [*dropped_packets.dropping_chains(session, lost), *(_dropping_chains() if lost else ())]
         finally:
             wait([risks], waits.left())  # its sockets must not be closed while it uses them
-        findings = tuple(
-            FindingPart(r.what, r.where, r.sentence, r.evidence, r.source)
-            for r in checked("the security audit", lambda: result_within(risks, waits.left(), waits.reason))
-        )
+        findings = _findings(risks, waits)
     judged = _judged(inputs, intended, predicted, observations.observed)
     controls = {vantage: (c.positive, c.negative) for vantage, c in observations.controls.items()}
     run_context = _circumstances(started, waits, observations, rehearsal)
@@ -181,6 +182,20 @@ def _observe_and_judge(
         advice=proof_advice(project, engine_facts.name, engine_facts.version, judged),
     )
     return inputs, judged, controls, run_context
+
+
+def _risks(session: ProbeSession, waits: Waits, *, is_rehearsal: bool) -> list[Risk]:
+    from cloison.audit.run import audit  # while the prober waits for replies
+
+    return audit(session, waits.timeout, is_rehearsal=is_rehearsal)
+
+
+def _findings(risks: Future[list[Risk]], waits: Waits) -> tuple[FindingPart, ...]:
+    from cloison.audit.run import checked
+    from cloison.proof.schema import FindingPart
+
+    found = checked("the security audit", lambda: background.result_within(risks, waits.left(), waits.reason))
+    return tuple(FindingPart(r.what, r.where, r.sentence, r.evidence, r.source) for r in found)
 
 
 def _judged(
@@ -247,6 +262,10 @@ def _flows_to_probe(inputs: ProofInputs, unseen: Collection[str]) -> list[Flow]:
 def _circumstances(
     started: datetime, waits: Waits, observations: Observations, rehearsal: Rehearsal | None
 ) -> RunContext:
+    from importlib.metadata import version
+
+    from cloison.proof.schema import Machine, RunContext, SkippedPart, Tool
+
     system = os.uname()
     not_probed = [*(rehearsal.left_out if rehearsal else ())]
     not_probed += observations.not_probed

@@ -19,7 +19,7 @@ from cloison.compose import project as compose_project
 from cloison.compose.policy_key import MISPLACED, POLICY_KEY, misplaced_policies, without_policy
 from cloison.engine import compose_cli
 from cloison.engine.compose_cli import Selection
-from cloison.errors import PolicyError, printable
+from cloison.errors import PolicyError, UnknownServiceError, printable
 from cloison.model.text import listed
 from cloison.workflow import source_texts
 from cloison.workflow.request import PolicySource
@@ -36,14 +36,30 @@ def with_policy(document: Mapping[str, Any], selection: Selection, source: Polic
     if source.file or source.is_required:
         _tell_left_out(document, selection)
     if source.file:
-        return _replaced(document, source.file)
+        return _replaced(document, source.file, selection)
     for file in source_texts.source_texts(selection):
         _check_dropped(file, has_policy=document.get(POLICY_KEY) is not None)
     if source.is_required and document.get(POLICY_KEY) is None:
         raise PolicyError(
             f"the Compose file has no policy ({POLICY_KEY}), and --require-policy needs one; `cloison init` drafts it"
         )
+    _check_services(document, selection)
     return document
+
+
+def _check_services(document: Mapping[str, Any], selection: Selection) -> None:
+    """Raise PolicyError for a policy that names a service whose profile is not active: such a line has no flows."""
+    if document.get(POLICY_KEY) is None:
+        return
+    try:
+        policy.policy(compose_project.project(document))
+    except UnknownServiceError as error:
+        if names := compose_cli.profiles(selection).get(error.service):
+            raise PolicyError(
+                f'{error.where}: service "{error.service}" has a profile that is not active; add '
+                f"{' or '.join(f'--profile {name}' for name in sorted(names))}, or --profile '*' for every service"
+            ) from error
+        raise
 
 
 def _check_dropped(file: source_texts.SourceText, *, has_policy: bool) -> None:
@@ -80,7 +96,7 @@ def warn(sentence: str) -> None:
     print(f"cloison: warning: {printable(sentence)}", file=sys.stderr)  # noqa: T201  # a message for the user
 
 
-def _replaced(document: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
+def _replaced(document: Mapping[str, Any], file: Path, selection: Selection) -> Mapping[str, Any]:
     content = source_texts.yaml_of(source_texts.text_of(file), str(file))
     if isinstance(content, Mapping) and POLICY_KEY not in content and content.keys() & policy.POLICY_KEYS:
         content = {POLICY_KEY: content}
@@ -90,6 +106,7 @@ def _replaced(document: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
         )
     changed = {**without_policy(document), POLICY_KEY: content[POLICY_KEY]}
     try:
+        _check_services(changed, selection)
         policy.check_publications(compose_project.project(changed))
     except PolicyError as error:
         raise PolicyError(f"{file}: {error}") from error

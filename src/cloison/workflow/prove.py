@@ -18,10 +18,7 @@ from cloison.compose import policy
 from cloison.compose import project as compose_project
 from cloison.engine import compose_cli
 from cloison.errors import NotProven
-from cloison.findings.container_states import ORPHAN, behind_profile, orphan_evidence
 from cloison.linux import netns
-from cloison.proof import schema as proof_schema
-from cloison.proof.schema import Proof
 from cloison.remote import protocol as remote_protocol
 from cloison.remote.protocol import (
     AgentMessage,
@@ -36,6 +33,7 @@ from cloison.workflow.policy_source import with_policy
 from cloison.workflow.request import PolicySource, Request
 
 if TYPE_CHECKING:
+    from cloison.proof.schema import Proof
     from cloison.remote.agent_container import Agent
 
 INVALID_ANSWER: Final = "the agent on the engine's machine sent an invalid message"
@@ -44,12 +42,12 @@ MAX_DEADLINE: Final = 3600
 AGENT_SECONDS: Final = 600
 """Seconds that the agent may take beside its proof: to start, and to make and remove the project of a rehearsal."""
 PROBE_MODULES: Final = (
-    "cloison.remote.agent_container",
-    "cloison.observe.session",
-    "cloison.audit.run",
+    "cloison.engine.connection",
     "cloison.engine.select",
+    "cloison.observe.session",
+    "cloison.workflow.standing",
 )
-"""Modules that a proof needs; importing them takes as long as Compose takes to start."""
+"""Modules that a proof needs before its probes; importing them takes longer than Compose takes to resolve a file."""
 AGENT_MODULES: Final = ("cloison.remote.agent_container",)
 """Those that a proof through an agent needs; the others use interfaces of Linux."""
 
@@ -64,6 +62,8 @@ def prove(request: Request, progress: Callable[[str], None] = lambda _: None) ->
     proof = run_request(
         AgentRequest(dict(document), request.timeout, is_rehearsal=False, deadline=request.deadline), progress
     )
+    from cloison.findings.container_states import ORPHAN  # the audit has imported it
+
     if not any(finding.what == ORPHAN for finding in proof.findings):
         return proof
     return with_profiles(proof, compose_cli.profiles(request.selection))
@@ -71,7 +71,9 @@ def prove(request: Request, progress: Callable[[str], None] = lambda _: None) ->
 
 def probe_modules(*local: str) -> tuple[str, ...]:
     """Return the modules that a proof needs on this system; `local` are further ones where probes can be sent."""
-    return (*local, *PROBE_MODULES) if sys.platform == "linux" else AGENT_MODULES
+    if sys.platform != "linux":
+        return AGENT_MODULES
+    return (*local, *PROBE_MODULES, *(() if netns.can_enter() else AGENT_MODULES))
 
 
 def with_profiles(proof: Proof, profiles: Mapping[str, Collection[str]]) -> Proof:
@@ -79,6 +81,8 @@ def with_profiles(proof: Proof, profiles: Mapping[str, Collection[str]]) -> Proo
 
     The agent has no Compose files, so the profiles of the services that are not active are asked for here.
     """
+    from cloison.findings.container_states import ORPHAN, behind_profile, orphan_evidence
+
     known = {orphan_evidence(service): names for service, names in profiles.items()}
     findings = [
         msgspec.structs.replace(finding, sentence=behind_profile(known[finding.evidence]))
@@ -99,12 +103,13 @@ def run_request(request: AgentRequest, progress: Callable[[str], None]) -> Proof
 
     Raises a CloisonError if there is nothing to judge: see `errors`.
     """
-    from cloison.engine import connection  # resolved() has imported these modules
-    from cloison.remote import agent_container
+    from cloison.engine import connection  # resolved() has imported this module
 
     policy.policy(compose_project.project(request.document))  # an invalid policy is an error before anything is made
     with connection.engine_connection() as engine:
         if not (netns.can_enter() and engine.is_local()):
+            from cloison.remote import agent_container
+
             with agent_container.running_agent(engine, progress) as (agent, lock):
                 return _prove_by_agent(agent, lock, request, progress)
     return local_proof.prove_locally(request, progress)
@@ -139,6 +144,8 @@ def _decode_message(line: bytes) -> AgentMessage:
 
 
 def _parse_proof(document: bytes) -> Proof:
+    from cloison.proof import schema as proof_schema
+
     try:
         return proof_schema.parse(document)
     except msgspec.DecodeError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any, cast
 
 import pytest
@@ -70,26 +69,3 @@ def test_every_part_of_the_audit_may_fail(monkeypatch: pytest.MonkeyPatch) -> No
         "a port published on loopback",
         "DNS queries from internal networks",
     ] == [risk.where for risk in run.audit(SESSION, 0.1, is_rehearsal=True)]
-
-
-def test_a_failure_in_the_thread_is_a_failure_of_the_check() -> None:
-    with pytest.raises(KeyError):
-        run.result_within(run.in_background(fail), 10, "late")
-
-
-def test_a_result_of_the_thread_is_returned() -> None:
-    assert [RISK] == run.result_within(run.in_background(lambda: [RISK]), 10, "late")
-
-
-def test_an_audit_that_does_not_end_is_given_up() -> None:
-    ended = threading.Event()
-
-    def hang() -> list[Risk]:
-        ended.wait(10)
-        return []
-
-    try:
-        with pytest.raises(NotProven, match="the proof's deadline of 1 s passed"):
-            run.result_within(run.in_background(hang), 0.01, "the proof's deadline of 1 s passed")
-    finally:
-        ended.set()

@@ -104,6 +104,25 @@ def test_what_cannot_fail_is_a_usage_error(words: str, project: Path, capsys: py
     assert "--fail-on" in capsys.readouterr().err
 
 
+PROFILED = COMPOSE.replace("db: {", "db: {profiles: [dev], ")
+NAMES_DB = "allow: [web -> db:3306]\n"
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+def test_a_policy_that_names_a_service_without_its_profile_says_which_to_add(
+    project: Path, capsys: pytest.CaptureFixture[str], *, is_file: bool
+) -> None:
+    (project / "compose.yml").write_text(PROFILED + ("" if is_file else f"x-cloison: {{{NAMES_DB.strip()}}}\n"))
+    (project / "policy.yml").write_text(NAMES_DB)
+    words = ["plan", "--quiet", *(["--policy", "policy.yml"] if is_file else [])]
+
+    assert 2 == run(words)
+    said = capsys.readouterr().err
+    assert """x-cloison.allow[0]: service "db" has a profile that is not active; add --profile dev, or""" in said
+    assert is_file == ("policy.yml: " in said)
+    assert 2 != run([*words, "--profile", "dev"])
+
+
 def test_help_names_everything_to_fail_on(capsys: pytest.CaptureFixture[str]) -> None:
     code_of("plan", "--help")
 

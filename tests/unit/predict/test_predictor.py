@@ -35,3 +35,9 @@ def test_every_flow_of_an_unknown_engine_is_unknown_in_a_plan(monkeypatch: pytes
 
 def test_every_engine_has_rules_for_both_versions_of_ip() -> None:
     assert {frozenset(rules) for rules in RULES.values()} == {frozenset({4, 6})}
+
+
+def test_equal_predictions_are_one_object() -> None:
+    predicted = STACK.dual_stack("backend_net").predicted().values()
+
+    assert len({*predicted}) == len({id(prediction) for prediction in predicted}) < len(predicted)

@@ -15,7 +15,7 @@ from cloison.proof import schema as proof_schema
 from cloison.proof.build import build_proof
 from cloison.proof.schema import EndpointPart, EnginePart, NetworkPart, ServicePart, SkippedPart, VantagePart, Verdict
 from cloison.verdict.judge import Judgement
-from cloison.verdict.reasons import ProofInputs
+from cloison.verdict.reasons import ProofInputs, reason
 
 SPY = foreign_container("spy", (BACK, "172.30.1.66"), project="other")
 BROKEN = "proxy-1 -> app-1:5000 on backend_net"
@@ -175,6 +175,15 @@ def test_a_flow_is_written_with_its_three_matrices_and_its_reason() -> None:
     assert ("open", "accepted", "the probe: accepted") == (flow.observed, flow.outcome, flow.evidence)
     assert ("breach", "drift", True) == (flow.judgement, flow.cause, flow.drift)
     assert flow.reason.startswith("should be closed but is open, and the Compose file does not explain it")
+
+
+def test_flows_with_the_same_answers_have_one_reason_and_the_reason_of_each() -> None:
+    judged = STACK.with_policy().judged()
+    proof = STACK.with_policy().proof()
+    answers = {(id(item.intention), id(item.prediction), id(item.observation)) for item in judged}
+
+    assert [reason(item, has_policy=True) for item in judged] == [flow.reason for flow in proof.flows]
+    assert len({id(flow.reason) for flow in proof.flows}) <= len(answers)
 
 
 def test_a_failed_control_is_part_of_the_document() -> None:

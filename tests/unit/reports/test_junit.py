@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from itertools import combinations
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -9,9 +11,11 @@ from msgspec.structs import replace
 from tests.unit.reports.sample_contents import CONTENTS, PLANS
 from tests.unit.reports.sample_proofs import PROOFS
 
-from cloison.proof.schema import TolerationPart
+from cloison.proof.schema import Proof, TolerationPart
 from cloison.reports import junit
 from cloison.reports.content import Content
+
+WORDS = {"breach", "drift", "unknown", "tolerated"}
 
 
 def cases(content: Content) -> dict[str, ET.Element]:
@@ -27,10 +31,46 @@ def broken(content: Content) -> dict[str, str]:
 
 @pytest.mark.parametrize("content", CONTENTS)
 def test_it_fails_whenever_the_command_does(content: Content) -> None:
+    assert_agrees(content)
+
+
+@pytest.mark.parametrize("fail_on", [names for size in range(5) for names in combinations(sorted(WORDS), size)])
+def test_it_fails_as_far_as_fail_on_says(fail_on: tuple[str, ...]) -> None:
+    for parameters in CONTENTS:
+        (content,) = parameters.values
+        assert isinstance(content, Content)
+        assert_agrees(dataclasses.replace(content, fail_on=frozenset(fail_on)))
+
+
+def assert_agrees(content: Content) -> None:
+    """Exit code 1 is a failure at least, 3 is errors alone, and 0 is neither."""
     kinds = set(broken(content).values())
 
     expected = {0: set(), 1: {"failure"}, 3: {"error"}}[content.exit_code]
     assert expected == (kinds if content.exit_code != 1 else kinds & {"failure"})
+
+
+def test_what_does_not_fail_is_still_said() -> None:
+    content = Content(PROOFS["breach"](), fail_on=frozenset({"unknown"}))
+
+    assert {} == broken(content)
+    assert "does not fail: app reaches proxy:80: " in (cases(content)["front"][0].text or "")
+
+
+def test_what_is_not_as_predicted_is_a_failure_where_drift_fails() -> None:
+    proof = PROOFS["holds"]()
+    flows = [replace(proof.flows[0], drift=True), *proof.flows[1:]]
+    content = Content(replace(proof, flows=flows, totals=proof.totals | {"drift": 1}), fail_on=frozenset({"drift"}))
+
+    assert 1 == content.exit_code
+    assert ["failure"] == [*broken(content).values()]
+
+
+def test_a_gap_is_said_where_it_does_not_fail() -> None:
+    content = Content(unjudged(), fail_on=frozenset({"breach"}))
+
+    assert {} == broken(content)
+    assert "does not fail: no flow was judged" == cases(content)["everything was probed"][0].text
 
 
 @pytest.mark.parametrize("content", CONTENTS)
@@ -78,12 +118,13 @@ def test_a_published_port_is_a_failure_without_a_network() -> None:
     assert "failure" == broken(Content(PLANS["breached"]()))[junit.ELSEWHERE]
 
 
-def test_a_document_without_flows_is_an_error() -> None:
+def unjudged() -> Proof:
     proof = PROOFS["holds"]()
-    coverage = replace(proof.coverage, flows=0, complete=False)
-    empty = replace(proof, flows=[], totals={}, coverage=coverage)
+    return replace(proof, flows=[], totals={}, coverage=replace(proof.coverage, flows=0, complete=False))
 
-    assert {"everything was probed": "error"} == broken(Content(empty))
+
+def test_a_document_without_flows_is_an_error() -> None:
+    assert {"everything was probed": "error"} == broken(Content(unjudged()))
 
 
 def test_a_long_case_counts_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,23 @@ def test_strictly_a_toleration_is_an_error_that_nothing_suppresses() -> None:
     assert {"error"} == {result["level"] for result in results}
 
 
+@pytest.mark.parametrize(
+    ("name", "fail_on", "levels"),
+    [
+        ("breach", {"breach"}, {"error"}),
+        ("breach", {"unknown"}, {"warning"}),
+        ("unknown", {"unknown"}, {"warning"}),
+        ("unknown", {"breach"}, {"note"}),
+        ("tolerated", {"tolerated"}, {"error"}),
+    ],
+)
+def test_an_error_is_what_makes_the_command_exit_with_1(name: str, fail_on: set[str], levels: set[str]) -> None:
+    rule = {"breach": "breach/"}.get(name, name)
+    results = of_connections(run(Content(PROOFS[name](), fail_on=frozenset(fail_on))))
+
+    assert levels == {result["level"] for result in results if result["ruleId"].startswith(rule)}
+
+
 COMPOSE = """\
 services:
   app:
