@@ -36,10 +36,25 @@ SELECT_ADJACENT: Final = {
     "after": "SELECT id, started, state FROM proof WHERE project_id = :project AND started > :started"
     " ORDER BY started, id LIMIT 1",
 }
+COLUMNS: Final = (
+    "project_id",
+    "digest",
+    "word",
+    "exit_code",
+    "started",
+    "received",
+    "duration_ms",
+    "tool",
+    "engine",
+    "machine",
+    "compose_project",
+    "totals",
+    "state",
+    "repeats",
+    "changes",
+)
 INSERT_PROOF: Final = text(
-    "INSERT INTO proof (project_id, digest, word, exit_code, started, received, duration_ms, tool, engine, machine,"
-    " compose_project, totals, state, repeats, changes) VALUES (:project, :digest, :word, :exit_code, :started,"
-    " :received, :duration_ms, :tool, :engine, :machine, :compose_project, :totals, :state, :repeats, :changes)"
+    f"INSERT INTO proof ({', '.join(COLUMNS)}) VALUES ({', '.join(f':{name}' for name in COLUMNS)})"  # noqa: S608 - constants alone
 )
 
 
@@ -180,6 +195,11 @@ def columns(document: Document) -> dict[str, Any]:
     }
 
 
+def place(project: int, new: Arrival) -> dict[str, Any]:
+    """Return the columns of a proof's row that follow from its arrival."""
+    return {"project_id": project, "digest": new.document.digest, "started": new.started, "received": new.received}
+
+
 def update_project_summary(connection: Connection, project: int, *, added: int) -> None:
     """Update the columns of a project that its list shows; `added` is the change of its number of proofs."""
     rows = connection.execute(
@@ -207,6 +227,5 @@ def _adjacent(connection: Connection, project: int, new: Arrival, side: str) -> 
 
 
 def _insert(connection: Connection, project: int, new: Arrival, planned: Plan) -> int:
-    given = {"project": project, "digest": new.document.digest, "started": new.started, "received": new.received}
-    place = {"repeats": planned.repeats, "changes": len(planned.changes)}
-    return int(connection.execute(INSERT_PROOF, columns(new.document) | given | place).lastrowid)
+    found = {"repeats": planned.repeats, "changes": len(planned.changes)}
+    return int(connection.execute(INSERT_PROOF, columns(new.document) | place(project, new) | found).lastrowid)
