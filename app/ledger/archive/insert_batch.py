@@ -15,14 +15,18 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, bindparam, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from ledger.archive import insert_proof, quota
 from ledger.archive.insert_proof import COLUMNS, TREND_LENGTH, VERDICT_LETTERS, Arrival
+from ledger.database import CONNECTION_LOST, DISK_FULL_CODES, RETRYABLE, code
 from ledger.notifications import record as notifications
 
 T = TypeVar("T")
 Outcome = bool | Exception
+
+# Errors of the whole transaction: a deadlock, which ends savepoints as well, a lost connection, a full disk.
+OF_ALL: Final = RETRYABLE | CONNECTION_LOST | DISK_FULL_CODES
 
 # Its last proof as well: what a locking read finds is what was committed when it got the lock.
 SELECT_LOCKED: Final = text(
@@ -121,9 +125,9 @@ class _Batch:
         self.connection.exec_driver_sql("SAVEPOINT before_proof")  # replaces the one before
         try:
             work()
-        except OperationalError:  # a deadlock, which has ended the savepoint as well, a lost connection, a full disk
-            raise
-        except Exception as error:  # noqa: BLE001 - raised again by the client that sent this proof
+        except Exception as error:
+            if isinstance(error, DBAPIError) and (error.connection_invalidated or code(error) in OF_ALL):
+                raise
             self.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT before_proof")
             return error
         return None

@@ -320,7 +320,7 @@ def _project_record(row: Sequence[Any]) -> ProjectRecord:
 def _proof_record(row: Sequence[Any]) -> ProofRecord:
     """Return a proof from PROOF_COLUMNS."""
     digest, plain, (totals, repeats, changes) = row[1], row[2:11], row[11:]
-    return ProofRecord(digest.hex(), *plain, json.loads(totals), bool(repeats), changes)
+    return ProofRecord(*(digest.hex(), *plain, json.loads(totals), bool(repeats), changes))
 
 
 def _interval(row: RowMapping) -> Interval:
