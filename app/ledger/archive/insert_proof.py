@@ -93,8 +93,8 @@ class Plan:
     changes: list[IntervalChange]
     next_changes: int
     """The number of connections that differ between this proof and the next one."""
-    is_staged: bool = False
-    """Whether the changes are in the table of `staged_intervals`."""
+    staged: int | None = None
+    """The number of the rows with the changes in the table of `staged_intervals`; None when they are not there."""
 
 
 def plan(connection: Connection, project: int, new: Arrival) -> Plan:
@@ -132,8 +132,8 @@ def add(connection: Connection, project: int, new: Arrival, planned: Plan) -> No
     if planned.changes:
         times = {"now": new.started, "now_proof": proof}
         times |= {"next": after and after.started, "next_proof": after and after.id}
-        if planned.is_staged:
-            staged_intervals.apply(connection, planned.changes, times)
+        if planned.staged is not None:
+            staged_intervals.apply(connection, planned.changes, times | {"client": planned.staged})
         else:
             ids = interval_rows.connection_ids(connection, project, (change.key for change in planned.changes))
             interval_rows.apply(connection, planned.changes, ids, times)

@@ -66,7 +66,7 @@ class Archive:
         if not other_name:
             archive_validate.check_project(document, project)
         new = Arrival(document, received, archive_insert.pack(body), quota)
-        archive_insert.columns(document)  # what is computed once is computed here, before the project is locked
+        _ = document.state, document.problems  # computed here, because the project will be locked
         return StoredProof(document.digest.hex(), self._add(project, new))
 
     def _add(self, project: str, new: Arrival) -> bool:
@@ -76,7 +76,7 @@ class Archive:
                 ahead = self._plan_ahead(project, new)
                 if ahead is None:
                     return False
-                is_new = transaction(self._engine, partial(_add_staged, project=project, new=new, ahead=ahead))
+                is_new = self._add_staged(project, new, ahead)
                 if is_new is not None:
                     return is_new
             return self._add_batch(project, lambda: [new])[0] is True
@@ -85,6 +85,12 @@ class Archive:
     def _add_batch(self, project: str, take: Callable[[], Sequence[Arrival]]) -> list[bool | Exception]:
         """Add what `take` returns, and return for each proof whether it is new, or its error."""
         return transaction(self._engine, partial(insert_batch.add_all, name=project, take=take))
+
+    def _add_staged(self, project: str, new: Arrival, ahead: "_Ahead") -> bool | None:
+        """Add a proof as planned and return whether it is new; None when the plan is out of date."""
+        is_new, client = transaction(self._engine, partial(_add_planned, project=project, new=new, ahead=ahead))
+        transaction(self._engine, partial(staged_intervals.drop, client=client))
+        return is_new
 
     def _plan_ahead(self, project: str, new: Arrival) -> "_Ahead | None":
         """Return what a large proof changes, with its connections inserted; None when the project has the proof."""
@@ -95,7 +101,7 @@ class Archive:
             planned = archive_insert.plan(connection, number, new)
         keys = [change.key for change in planned.changes]
         ids = transaction(self._engine, lambda connection: interval_rows.connection_ids(connection, number, keys))
-        return _Ahead(replace(planned, is_staged=True), ids)
+        return _Ahead(planned, ids)
 
     def projects(self, names: frozenset[str] | None) -> list[ProjectRecord]:
         """Return the projects with these names, or all for None, sorted by name."""
@@ -237,17 +243,16 @@ class _Ahead:
     ids: Mapping[Key, int]
 
 
-def _add_staged(connection: Connection, *, project: str, new: Arrival, ahead: _Ahead) -> bool | None:
-    """Add a proof as planned and return whether it is new; None when the plan is out of date."""
-    staged_intervals.stage(connection, ahead.planned.changes, ahead.ids)
+def _add_planned(connection: Connection, *, project: str, new: Arrival, ahead: _Ahead) -> tuple[bool | None, int]:
+    """Add a proof as planned; return whether it is new, None for a plan out of date, and the number of its rows."""
+    client = staged_intervals.stage(connection, ahead.planned.changes, ahead.ids)
     number = _project_id(connection, project, lock=True)
     is_new: bool | None = _proof_id(connection, number, new.document.digest) is None
     if is_new and not archive_insert.is_current(connection, number, new, ahead.planned):
         is_new = None
     if is_new:
-        archive_insert.add(connection, number, new, ahead.planned)
-    staged_intervals.drop(connection)
-    return is_new
+        archive_insert.add(connection, number, new, replace(ahead.planned, staged=client))
+    return is_new, client
 
 
 BEFORE: Final = (
