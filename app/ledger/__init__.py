@@ -13,7 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from ledger import accounts, admission, api, authorization, errors, health, observability, views
 from ledger.accounts import authentication, csrf, reauthentication
 from ledger.archive.store import Archive
-from ledger.database import engine_for, ping
+from ledger.database import engine_for, ping, reader
 from ledger.settings import Settings
 from ledger.single_flight import SingleFlight
 
@@ -26,6 +26,7 @@ def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
     app.config.from_mapping(test_config or {})
     settings = app.config.setdefault("SETTINGS", Settings.from_environment())
     engine = app.extensions["engine"] = app.config.get("ENGINE") or engine_for(settings)
+    app.extensions["reader"] = reader(engine)
     app.extensions["archive"] = Archive(engine)
     app.extensions["readiness"] = SingleFlight(lambda: ping(engine), timeout=settings.ready_timeout)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # members in the order of the code

@@ -1,9 +1,11 @@
 """Connections to MariaDB, transactions, and the errors after which a transaction is retried.
 
 Rules:
-- A connection from the pool is tested before it is used, and every wait has a time-out.
+- A connection that was unused for a second is tested before it is used, and every wait has a time-out.
 - The password is read again for every new connection, because the database gets a new one at each start.
 - READ COMMITTED: since 11.6, InnoDB under REPEATABLE READ reports a row that changed since the snapshot (error 1020).
+- A query of `reader` is one statement sent to the server and nothing else: no BEGIN, no ROLLBACK. Any other connection
+  begins a transaction with its first statement.
 - A transaction is retried as a whole or not at all. After a connection that was lost before COMMIT the server rolls
   back, so the work can be repeated. After one that was lost during COMMIT the result is unknown, so it is not repeated.
 - No TLS: the connection stays on backend_net, which is internal, and the password is never sent in clear text. A
@@ -16,9 +18,10 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from pymysql.constants import CR, ER
+import pymysql
+from pymysql.constants import CR, ER, SERVER_STATUS
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 
 from ledger.settings import Settings
 
@@ -32,6 +35,21 @@ CONNECTION_LOST: Final = frozenset({CR.CR_SERVER_LOST, CR.CR_SERVER_GONE_ERROR, 
 DISK_FULL_CODES: Final = frozenset({ER.DISK_FULL, ER.RECORD_FILE_FULL, ER.OPTION_PREVENTS_STATEMENT})
 TRIES: Final = 4
 FIRST_BACKOFF: Final = 0.02  # seconds; doubles with every try
+TESTED_AFTER: Final = 1.0  # seconds without use, after which a connection is tested
+LAST_USE: Final = "last_use"  # of a connection of the pool: time.monotonic()
+READER: Final = "reader"
+
+
+class DatabaseConnection(pymysql.Connection):
+    """A connection that sends ROLLBACK only while the server has a transaction open, as its last response says.
+
+    https://mariadb.com/docs/server/reference/clientserver-protocol/4-server-response-packets/ok_packet
+    """
+
+    def rollback(self) -> None:
+        """Roll back the transaction, if there is one."""
+        if self.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS:  # type: ignore[attr-defined]  # the stubs lack it
+            super().rollback()
 
 
 def engine_for(settings: Settings) -> Engine:
@@ -50,20 +68,49 @@ def engine_for(settings: Settings) -> Engine:
             "connect_timeout": min(settings.db_timeout, 3),
             "read_timeout": settings.db_timeout,
             "write_timeout": settings.db_timeout,
+            "autocommit": True,  # see _begin
+            "init_command": "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
         },
-        isolation_level="READ COMMITTED",
         hide_parameters=True,  # an error may be logged, and a parameter may be a secret
-        pool_pre_ping=True,
         pool_size=settings.threads,
         max_overflow=0,
         pool_timeout=settings.db_timeout,
     )
 
     @event.listens_for(engine, "do_connect")
-    def _read_password(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> None:
-        parameters["password"] = settings.db_password_file.read_text(encoding="utf-8").rstrip("\n")
+    def _connect(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> DatabaseConnection:
+        password = settings.db_password_file.read_text(encoding="utf-8").rstrip("\n")
+        return DatabaseConnection(**parameters, password=password)
 
+    event.listen(engine, "begin", _begin)
+    event.listen(engine, "checkout", _test_if_unused)
+    event.listen(engine, "checkin", _note_use)
     return engine
+
+
+def reader(engine: Engine) -> Engine:
+    """Return the same pool for queries that need no transaction: each sees what is committed when it is sent."""
+    return engine.execution_options(**{READER: True})
+
+
+def _begin(connection: Connection) -> None:
+    """Begin a transaction on the server, unless the connection is one of `reader`."""
+    if not connection.get_execution_options().get(READER):
+        connection.exec_driver_sql("BEGIN")
+
+
+def _note_use(_connection: Any, record: Any) -> None:
+    record.info[LAST_USE] = time.monotonic()
+
+
+def _test_if_unused(connection: DatabaseConnection, record: Any, _proxy: Any) -> None:
+    """Test a connection that the server may have closed meanwhile; if it has, the pool opens new ones."""
+    if time.monotonic() - record.info.get(LAST_USE, float("inf")) < TESTED_AFTER:
+        return
+    try:
+        connection.ping(reconnect=False)
+    except pymysql.err.Error as error:
+        raise InvalidatePoolError from error
 
 
 def transaction(engine: Engine, work: Callable[[Connection], T], *, pause: Callable[[float], None] = time.sleep) -> T:

@@ -54,8 +54,14 @@ def engine() -> Engine:
     return found
 
 
+def reader() -> Engine:
+    """Return the pool of database connections, for queries that need no transaction."""
+    found: Engine = current_app.extensions["reader"]
+    return found
+
+
 def _from_token(given: str) -> Principal | None:
-    with engine().connect() as connection:
+    with reader().connect() as connection:
         token = tokens.find(connection, given)
     if token is None:
         return None
@@ -84,7 +90,7 @@ def _record_token_use(connection: Connection, token: Token, who: Actor, now: dat
 
 def _from_session(given: str) -> Principal | None:
     now = ledger_clock.now()
-    with engine().connect() as connection:
+    with reader().connect() as connection:
         session = sessions.find(connection, given, now)
     if session is None:
         return None

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from ledger import clock as ledger_clock
 from ledger.accounts import audit
 from ledger.accounts.audit import AuditEvent
-from ledger.accounts.authentication import current_actor, engine
+from ledger.accounts.authentication import current_actor, engine, reader
 from ledger.accounts.errors import BusyError, InputError, RateLimitedError
 from ledger.accounts.passwords import Passwords
 from ledger.database import transaction
@@ -42,7 +42,7 @@ def passwords() -> Passwords:
 
 def query(select: Callable[[Connection], T]) -> T:
     """Return the result of a query on a connection of the pool."""
-    with engine().connect() as connection:
+    with reader().connect() as connection:
         return select(connection)
 
 

@@ -36,10 +36,25 @@ SELECT_ADJACENT: Final = {
     "after": "SELECT id, started, state FROM proof WHERE project_id = :project AND started > :started"
     " ORDER BY started, id LIMIT 1",
 }
+COLUMNS: Final = (
+    "project_id",
+    "digest",
+    "word",
+    "exit_code",
+    "started",
+    "received",
+    "duration_ms",
+    "tool",
+    "engine",
+    "machine",
+    "compose_project",
+    "totals",
+    "state",
+    "repeats",
+    "changes",
+)
 INSERT_PROOF: Final = text(
-    "INSERT INTO proof (project_id, digest, word, exit_code, started, received, duration_ms, tool, engine, machine,"
-    " compose_project, totals, state, repeats, changes) VALUES (:project, :digest, :word, :exit_code, :started,"
-    " :received, :duration_ms, :tool, :engine, :machine, :compose_project, :totals, :state, :repeats, :changes)"
+    f"INSERT INTO proof ({', '.join(COLUMNS)}) VALUES ({', '.join(f':{name}' for name in COLUMNS)})"  # noqa: S608 - constants alone
 )
 
 
@@ -78,8 +93,8 @@ class Plan:
     changes: list[IntervalChange]
     next_changes: int
     """The number of connections that differ between this proof and the next one."""
-    is_staged: bool = False
-    """Whether the changes are in the table of `staged_intervals`."""
+    staged: int | None = None
+    """The number of the rows with the changes in the table of `staged_intervals`; None when they are not there."""
 
 
 def plan(connection: Connection, project: int, new: Arrival) -> Plan:
@@ -117,8 +132,8 @@ def add(connection: Connection, project: int, new: Arrival, planned: Plan) -> No
     if planned.changes:
         times = {"now": new.started, "now_proof": proof}
         times |= {"next": after and after.started, "next_proof": after and after.id}
-        if planned.is_staged:
-            staged_intervals.apply(connection, planned.changes, times)
+        if planned.staged is not None:
+            staged_intervals.apply(connection, planned.changes, times | {"client": planned.staged})
         else:
             ids = interval_rows.connection_ids(connection, project, (change.key for change in planned.changes))
             interval_rows.apply(connection, planned.changes, ids, times)
@@ -180,6 +195,11 @@ def columns(document: Document) -> dict[str, Any]:
     }
 
 
+def place(project: int, new: Arrival) -> dict[str, Any]:
+    """Return the columns of a proof's row that follow from its arrival."""
+    return {"project_id": project, "digest": new.document.digest, "started": new.started, "received": new.received}
+
+
 def update_project_summary(connection: Connection, project: int, *, added: int) -> None:
     """Update the columns of a project that its list shows; `added` is the change of its number of proofs."""
     rows = connection.execute(
@@ -207,6 +227,5 @@ def _adjacent(connection: Connection, project: int, new: Arrival, side: str) -> 
 
 
 def _insert(connection: Connection, project: int, new: Arrival, planned: Plan) -> int:
-    given = {"project": project, "digest": new.document.digest, "started": new.started, "received": new.received}
-    place = {"repeats": planned.repeats, "changes": len(planned.changes)}
-    return int(connection.execute(INSERT_PROOF, columns(new.document) | given | place).lastrowid)
+    found = {"repeats": planned.repeats, "changes": len(planned.changes)}
+    return int(connection.execute(INSERT_PROOF, columns(new.document) | place(project, new) | found).lastrowid)

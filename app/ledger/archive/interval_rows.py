@@ -21,9 +21,10 @@ INSERT_INTERVAL: Final = text(
     f"INSERT INTO spell ({COLUMNS}) VALUES (:connection_id, :intended, :predicted, :observed, :judgement, :drift,"  # noqa: S608 - constants alone
     " :since, :since_proof, :until, :until_proof)"
 )
+# Two large proofs may insert the same connection at the same time, before either has locked the project.
 INSERT_CONNECTION: Final = text(
     "INSERT INTO door (project_id, source, target, protocol, port)"
-    " VALUES (:project, :source, :target, :protocol, :port)"
+    " VALUES (:project, :source, :target, :protocol, :port) ON DUPLICATE KEY UPDATE id = id"
 )
 
 

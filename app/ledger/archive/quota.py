@@ -11,9 +11,10 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 COUNT: Final = text(
-    "INSERT INTO token_usage (token_id, day, proofs, changes) VALUES (:token, :day, 1, :changes)"
-    " ON DUPLICATE KEY UPDATE proofs = IF(day = VALUES(day), proofs + 1, 1),"
+    "INSERT INTO token_usage (token_id, day, proofs, changes) VALUES (:token, :day, :proofs, :changes)"
+    " ON DUPLICATE KEY UPDATE proofs = IF(day = VALUES(day), proofs + VALUES(proofs), VALUES(proofs)),"
     " changes = IF(day = VALUES(day), changes + VALUES(changes), VALUES(changes)), day = VALUES(day)"
+    " RETURNING proofs, changes"
 )
 
 
@@ -34,11 +35,10 @@ class QuotaExceededError(Exception):
         self.seconds = seconds
 
 
-def spend(connection: Connection, quota: Quota, changes: int, now: datetime) -> None:
-    """Count a proof with this number of changed connections; QuotaExceededError when it is one too many."""
-    connection.execute(COUNT, {"token": quota.token, "day": now.date(), "changes": changes})
+def spend(connection: Connection, quota: Quota, changes: int, now: datetime, *, proofs: int = 1) -> None:
+    """Count proofs with this number of changed connections; QuotaExceededError when it is one too many."""
     used = connection.execute(
-        text("SELECT proofs, changes FROM token_usage WHERE token_id = :token"), {"token": quota.token}
+        COUNT, {"token": quota.token, "day": now.date(), "proofs": proofs, "changes": changes}
     ).one()
     if used.proofs > quota.proofs:
         raise _exceeded(f"{quota.proofs:,} proofs", now)

@@ -30,6 +30,12 @@ SELECT_STILL_EXPIRED: Final = text(
     " AND id <> (SELECT last_proof FROM project WHERE id = :project)"
 ).bindparams(bindparam("some", expanding=True))
 
+# One statement for all: while they run, the project is locked.
+DELETE_DOCUMENTS: Final = text("DELETE FROM document WHERE proof_id IN :some").bindparams(
+    bindparam("some", expanding=True)
+)
+DELETE_PROOFS: Final = text("DELETE FROM proof WHERE id IN :some").bindparams(bindparam("some", expanding=True))
+
 
 @dataclass(frozen=True, slots=True)
 class RetentionResult:
@@ -82,11 +88,9 @@ def set_retention(engine: Engine, project: str, *, all_days: int, daily_days: in
 
 def _delete_expired(connection: Connection, *, project: int, some: Sequence[int]) -> int:
     connection.execute(text("SELECT id FROM project WHERE id = :id FOR UPDATE"), {"id": project})
-    expired = [
-        {"id": number} for number in connection.scalars(SELECT_STILL_EXPIRED, {"some": list(some), "project": project})
-    ]
+    expired = list(connection.scalars(SELECT_STILL_EXPIRED, {"some": list(some), "project": project}))
     if expired:
-        connection.execute(text("DELETE FROM document WHERE proof_id = :id"), expired)
-        connection.execute(text("DELETE FROM proof WHERE id = :id"), expired)
+        for delete in (DELETE_DOCUMENTS, DELETE_PROOFS):
+            connection.execute(delete, {"some": expired})
         archive_insert.update_project_summary(connection, project, added=-len(expired))
     return len(expired)

@@ -8,7 +8,7 @@ Rules:
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -18,14 +18,15 @@ from sqlalchemy import Connection, Engine, Row, RowMapping, text
 
 from cloison_view.connections import Key
 from ledger import clock as ledger_clock
+from ledger.archive import insert_batch, interval_rows, staged_intervals
 from ledger.archive import insert_proof as archive_insert
-from ledger.archive import interval_rows, staged_intervals
 from ledger.archive import validate as archive_validate
+from ledger.archive.group_commit import GroupCommit
 from ledger.archive.insert_proof import Arrival, Plan
 from ledger.archive.interval_filters import IntervalFilter
 from ledger.archive.quota import Quota
 from ledger.archive.records import Interval, ProjectRecord, ProofPage, ProofRecord, StoredProof
-from ledger.database import transaction
+from ledger.database import reader, transaction
 
 VERDICTS: Final = {letter: word for word, letter in archive_insert.VERDICT_LETTERS.items()}
 LARGE_FLOWS: Final = 2000  # of a proof that is planned before the project is locked
@@ -35,6 +36,7 @@ PROOF_COLUMNS: Final = (
     "{0}.id, {0}.digest, {0}.word, {0}.exit_code, {0}.started, {0}.received, {0}.duration_ms, {0}.tool, {0}.engine,"
     " {0}.machine, {0}.compose_project, {0}.totals, {0}.repeats, {0}.changes"
 )
+PROJECT_COLUMNS: Final = "p.name, p.badge_key, p.proofs, p.trend"
 SELECT_PROJECT: Final = "SELECT id FROM project WHERE name = :name"
 SELECT_PROJECT_LOCKED: Final = f"{SELECT_PROJECT} FOR UPDATE"
 SELECT_INTERVALS: Final = (
@@ -50,6 +52,8 @@ class Archive:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._reader = reader(engine)
+        self._group: GroupCommit[Arrival, bool] = GroupCommit(self._add_batch)
 
     def save(self, project: str, body: bytes, *, other_name: bool = False, quota: Quota | None = None) -> StoredProof:
         """Store a proof, committed when this returns; InvalidProofError when it is not a valid proof of the project.
@@ -62,6 +66,7 @@ class Archive:
         if not other_name:
             archive_validate.check_project(document, project)
         new = Arrival(document, received, archive_insert.pack(body), quota)
+        _ = document.state, document.problems  # computed here, because the project will be locked
         return StoredProof(document.digest.hex(), self._add(project, new))
 
     def _add(self, project: str, new: Arrival) -> bool:
@@ -71,21 +76,32 @@ class Archive:
                 ahead = self._plan_ahead(project, new)
                 if ahead is None:
                     return False
-                is_new = transaction(self._engine, partial(_add_staged, project=project, new=new, ahead=ahead))
+                is_new = self._add_staged(project, new, ahead)
                 if is_new is not None:
                     return is_new
-        return transaction(self._engine, partial(_add_locked, project=project, new=new))
+            return self._add_batch(project, lambda: [new])[0] is True
+        return self._group.submit(project, new)
+
+    def _add_batch(self, project: str, take: Callable[[], Sequence[Arrival]]) -> list[bool | Exception]:
+        """Add what `take` returns, and return for each proof whether it is new, or its error."""
+        return transaction(self._engine, partial(insert_batch.add_all, name=project, take=take))
+
+    def _add_staged(self, project: str, new: Arrival, ahead: "_Ahead") -> bool | None:
+        """Add a proof as planned and return whether it is new; None when the plan is out of date."""
+        is_new, client = transaction(self._engine, partial(_add_planned, project=project, new=new, ahead=ahead))
+        transaction(self._engine, partial(staged_intervals.drop, client=client))
+        return is_new
 
     def _plan_ahead(self, project: str, new: Arrival) -> "_Ahead | None":
         """Return what a large proof changes, with its connections inserted; None when the project has the proof."""
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             number = _project_id(connection, project)
             if _proof_id(connection, number, new.document.digest) is not None:
                 return None
             planned = archive_insert.plan(connection, number, new)
         keys = [change.key for change in planned.changes]
         ids = transaction(self._engine, lambda connection: interval_rows.connection_ids(connection, number, keys))
-        return _Ahead(replace(planned, is_staged=True), ids)
+        return _Ahead(planned, ids)
 
     def projects(self, names: frozenset[str] | None) -> list[ProjectRecord]:
         """Return the projects with these names, or all for None, sorted by name."""
@@ -94,24 +110,12 @@ class Archive:
         some = "" if names is None else f"WHERE p.name IN ({', '.join(f':n{i}' for i in range(len(names)))})"
         values = {f"n{i}": name for i, name in enumerate(sorted(names or ()))}
         query = text(
-            "SELECT p.name AS project_name, p.badge_key, p.proofs, p.trend, p.last_proof, p.changed_proof"  # noqa: S608
-            f" FROM project p {some} ORDER BY p.name"
+            f"SELECT {PROJECT_COLUMNS}, {PROOF_COLUMNS.format('l')}, {PROOF_COLUMNS.format('c')} FROM project p"  # noqa: S608
+            f" LEFT JOIN proof l ON l.id = p.last_proof LEFT JOIN proof c ON c.id = p.changed_proof {some}"
+            " ORDER BY p.name"
         )
-        with self._engine.connect() as connection:
-            rows = connection.execute(query, values).all()
-            wanted = {number for row in rows for number in (row.last_proof, row.changed_proof) if number is not None}
-            records = _records_by_id(connection, wanted)
-        return [
-            ProjectRecord(
-                row.project_name,
-                row.badge_key,
-                row.proofs,
-                records.get(row.last_proof),
-                records.get(row.changed_proof),
-                tuple(VERDICTS[letter] for letter in row.trend),
-            )
-            for row in rows
-        ]
+        with self._reader.connect() as connection:
+            return [_project_record(row) for row in connection.execute(query, values)]
 
     def proofs(
         self, project: str, *, before: str | None = None, limit: int = 50, only_changes: bool = False
@@ -121,7 +125,7 @@ class Archive:
         where, values = _cursor_condition(before)
         if only_changes:
             where += " AND p.repeats = 0"
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             values |= {"project": _project_id(connection, project), "most": limit + 1}
             rows = connection.execute(
                 text(
@@ -135,13 +139,13 @@ class Archive:
 
     def record(self, project: str, digest: str) -> ProofRecord | None:
         """Return the record of a proof, or None."""
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             number = _proof_id(connection, _project_id(connection, project), archive_insert.digest_bytes(digest))
             return None if number is None else _records_by_id(connection, {number})[number]
 
     def body(self, project: str, digest: str) -> bytes | None:
         """Return the bytes of a proof as they were sent, or None."""
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             row = connection.execute(
                 text(
                     "SELECT d.body FROM proof p JOIN document d ON d.proof_id = p.id"
@@ -153,7 +157,7 @@ class Archive:
 
     def adjacent_proofs(self, project: str, digest: str) -> tuple[str | None, str | None]:
         """Return the digests of the previous and the next proof, or None."""
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             number = _project_id(connection, project)
             row = connection.execute(
                 text("SELECT id, started FROM proof WHERE project_id = :project AND digest = :digest"),
@@ -190,7 +194,7 @@ class Archive:
         """
         given = {"source": source, "target": target, "protocol": protocol, "port": port, "observed": observed}
         where, wanted = IntervalFilter(given, at, begin, end, changed).condition()
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             wanted |= {
                 "project": _project_id(connection, project),
                 "most": max(1, min(limit, MAX_ROWS)),
@@ -210,7 +214,7 @@ class Archive:
         if not re.fullmatch(r"[0-9a-f]{1,64}", prefix):
             return []
         first, last = bytes.fromhex(prefix.ljust(64, "0")), bytes.fromhex(prefix.ljust(64, "f"))
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             found = connection.scalars(
                 text(
                     "SELECT digest FROM proof WHERE project_id = :project AND digest BETWEEN :first AND :last LIMIT 2"
@@ -221,7 +225,7 @@ class Archive:
 
     def badge(self, key: str) -> tuple[str, ProofRecord | None] | None:
         """Return the name and the last proof of the project with this badge key, or None."""
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             row = connection.execute(
                 text("SELECT name, last_proof FROM project WHERE badge_key = :key"), {"key": key}
             ).one_or_none()
@@ -239,26 +243,16 @@ class _Ahead:
     ids: Mapping[Key, int]
 
 
-def _add_locked(connection: Connection, *, project: str, new: Arrival) -> bool:
-    """Add a proof and return whether it is new."""
-    number = _project_id(connection, project, lock=True)
-    if _proof_id(connection, number, new.document.digest) is not None:
-        return False
-    archive_insert.add(connection, number, new, archive_insert.plan(connection, number, new))
-    return True
-
-
-def _add_staged(connection: Connection, *, project: str, new: Arrival, ahead: _Ahead) -> bool | None:
-    """Add a proof as planned and return whether it is new; None when the plan is out of date."""
-    staged_intervals.stage(connection, ahead.planned.changes, ahead.ids)
+def _add_planned(connection: Connection, *, project: str, new: Arrival, ahead: _Ahead) -> tuple[bool | None, int]:
+    """Add a proof as planned; return whether it is new, None for a plan out of date, and the number of its rows."""
+    client = staged_intervals.stage(connection, ahead.planned.changes, ahead.ids)
     number = _project_id(connection, project, lock=True)
     is_new: bool | None = _proof_id(connection, number, new.document.digest) is None
     if is_new and not archive_insert.is_current(connection, number, new, ahead.planned):
         is_new = None
     if is_new:
-        archive_insert.add(connection, number, new, ahead.planned)
-    staged_intervals.drop(connection)
-    return is_new
+        archive_insert.add(connection, number, new, replace(ahead.planned, staged=client))
+    return is_new, client
 
 
 BEFORE: Final = (
@@ -314,22 +308,24 @@ def _records_by_id(connection: Connection, numbers: set[Any]) -> dict[int, Proof
     return {row.id: _proof_record(row) for row in connection.execute(text(query), names)}
 
 
-def _proof_record(row: Row[Any]) -> ProofRecord:
-    return ProofRecord(
-        digest=row.digest.hex(),
-        word=row.word,
-        exit_code=row.exit_code,
-        started=row.started,
-        received=row.received,
-        duration_ms=row.duration_ms,
-        tool=row.tool,
-        engine=row.engine,
-        machine=row.machine,
-        compose_project=row.compose_project,
-        totals=json.loads(row.totals),
-        repeats=bool(row.repeats),
-        changes=row.changes,
+def _project_record(row: Sequence[Any]) -> ProjectRecord:
+    """Return a project from PROJECT_COLUMNS, and PROOF_COLUMNS of its last and of its changed proof."""
+    (name, badge_key, proofs, trend), records = row[:4], row[4:]
+    last, changed = records[: len(records) // 2], records[len(records) // 2 :]
+    return ProjectRecord(
+        name,
+        badge_key,
+        proofs,
+        None if last[0] is None else _proof_record(last),
+        None if changed[0] is None else _proof_record(changed),
+        tuple(VERDICTS[letter] for letter in trend),
     )
+
+
+def _proof_record(row: Sequence[Any]) -> ProofRecord:
+    """Return a proof from PROOF_COLUMNS."""
+    digest, plain, (totals, repeats, changes) = row[1], row[2:11], row[11:]
+    return ProofRecord(*(digest.hex(), *plain, json.loads(totals), bool(repeats), changes))
 
 
 def _interval(row: RowMapping) -> Interval:

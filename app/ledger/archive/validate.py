@@ -20,6 +20,7 @@ import msgspec
 
 from cloison_view import verdict
 from cloison_view.connections import ProofConnection, connections
+from ledger.notifications import events
 
 PROOF_SCHEMA: Final = jsonschema_rs.validator_for(
     msgspec.json.decode((Path(__file__).parent / "proof.schema.json").read_bytes()),
@@ -74,6 +75,11 @@ class Document:
     def connections(self) -> tuple[ProofConnection, ...]:
         """The connections of the proof."""
         return connections(self.proof)
+
+    @cached_property
+    def problems(self) -> dict[bytes, ProofConnection]:
+        """The connections that are wrong, by their hash in the notifications."""
+        return events.problems(self.connections)
 
     @cached_property
     def state(self) -> bytes:

@@ -66,9 +66,13 @@ class Decision:
     gained: tuple[ProofConnection, ...] = ()
 
 
-def decide(before: Recorded, word: str, found: Iterable[ProofConnection], *, is_overdue: bool) -> Decision:
-    """Return what a proof with this verdict and these connections changes."""
-    wrong = {_hash(connection): connection for connection in found if connection.judgement in WRONG}
+def problems(found: Iterable[ProofConnection]) -> dict[bytes, ProofConnection]:
+    """Return the connections that are wrong by their hash."""
+    return {_hash(connection): connection for connection in found if connection.judgement in WRONG}
+
+
+def decide(before: Recorded, word: str, wrong: Mapping[bytes, ProofConnection], *, is_overdue: bool) -> Decision:
+    """Return what a proof with this verdict and these `problems` changes."""
     gained = tuple(connection for key, connection in wrong.items() if key not in before.problems)
     state = _state(word, wrong.values())
     if is_overdue and before.state == Kind.OVERDUE and not gained:

@@ -65,7 +65,7 @@ def record_proof(connection: Connection, project: int, new: Document, now: datet
     before = Recorded(row.state, events.unpack(row.problems))
     is_overdue = project_list.is_overdue(row.moment, row.overdue_hours, now)
     word = new.proof["verdict"]["word"]
-    decision = events.decide(before, word, new.connections, is_overdue=is_overdue)
+    decision = events.decide(before, word, new.problems, is_overdue=is_overdue)
     if decision.recorded != before:
         _update(connection, project, decision.recorded)
     if decision.kind is not None:

@@ -1,7 +1,7 @@
 """The table in which a transaction lays out the changes of a large proof, before it locks the project.
 
-No temporary table, because the account of the application has no right to make one. Rows belong to the connection that
-inserts them, and are deleted before its commit, so that none is ever committed.
+No temporary table, because the account of the application has no right to make one. Rows belong to the proof that
+inserts them, and are deleted when it is stored.
 """
 
 import sqlalchemy as sa

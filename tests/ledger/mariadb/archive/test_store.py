@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from tests.ledger import sample_proofs
 from tests.ledger.sample_proofs import proof
 
@@ -288,6 +288,42 @@ def test_a_large_proof_is_stored_once(archive: Archive, monkeypatch: pytest.Monk
     monkeypatch.setattr(store, "LARGE_FLOWS", 0)
 
     assert [True, False] == [archive.save("shop", proof(app="open")).is_new for _ in range(2)]
+
+
+def statements_under_the_lock(engine: Engine, save: Callable[[], object]) -> list[str]:
+    """Return the statements from the lock of the project to the commit, each by its first words."""
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        sent.append("lock" if "FOR UPDATE" in statement else " ".join(statement.split()[:3]))
+
+    def note_commit(_connection: object) -> None:
+        sent.append("commit")
+
+    event.listen(engine, "before_cursor_execute", note)
+    event.listen(engine, "commit", note_commit)
+    save()
+    event.remove(engine, "before_cursor_execute", note)
+    event.remove(engine, "commit", note_commit)
+    locked = sent[sent.index("lock") + 1 :]
+    return locked[: locked.index("commit")]
+
+
+def test_while_a_large_proof_has_the_lock_no_row_of_its_changes_is_sent_or_deleted(
+    archive: Archive, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "LARGE_FLOWS", 0)
+    sources = [f"s{number}" for number in range(1500)]  # more than one statement of `interval_rows` takes
+    archive.save("shop", proof(0, **dict.fromkeys(sources, "open")))
+    archive.save("shop", proof(1, **dict.fromkeys(sources, "shut")))  # makes the row for notifications
+    few = statements_under_the_lock(engine, lambda: archive.save("shop", proof(2, s0="shut")))
+    many = statements_under_the_lock(engine, lambda: archive.save("shop", proof(3, **dict.fromkeys(sources, "shut"))))
+
+    assert len(many) <= len(few) + 1 <= 14
+    assert not [statement for statement in many if statement.startswith("DELETE") or "staged_interval (" in statement]
+    assert 1 == many.count("INSERT INTO spell")
+    with engine.connect() as connection:
+        assert 0 == connection.scalar(text("SELECT COUNT(*) FROM staged_interval"))
 
 
 def test_a_large_proof_changes_what_it_must_when_another_arrives_meanwhile(

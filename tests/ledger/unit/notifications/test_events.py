@@ -23,11 +23,15 @@ def breached(*connections: ProofConnection) -> tuple[str, tuple[ProofConnection,
     return ("breached", (FINE, *connections))
 
 
+def decide(before: Recorded, sent: tuple[str, tuple[ProofConnection, ...]], *, is_overdue: bool) -> events.Decision:
+    return events.decide(before, sent[0], events.problems(sent[1]), is_overdue=is_overdue)
+
+
 def kinds(*proofs: tuple[str, tuple[ProofConnection, ...]], state: str = "") -> list[str | None]:
     """Return the event of each proof, one after the other."""
     recorded, told = Recorded(state), []
     for word, found in proofs:
-        decision = events.decide(recorded, word, found, is_overdue=False)
+        decision = events.decide(recorded, word, events.problems(found), is_overdue=False)
         recorded = decision.recorded
         told.append(decision.kind and decision.kind.value)
     return told
@@ -59,8 +63,8 @@ def test_each_change_is_told_once(
 
 
 def test_only_those_that_became_wrong_are_named() -> None:
-    first = events.decide(Recorded(""), *breached(A), is_overdue=False)
-    second = events.decide(first.recorded, *breached(A, B, CLOSED), is_overdue=False)
+    first = decide(Recorded(""), breached(A), is_overdue=False)
+    second = decide(first.recorded, breached(A, B, CLOSED), is_overdue=False)
 
     assert (A,) == first.gained
     assert (B,) == second.gained
@@ -76,9 +80,9 @@ def test_a_proof_ends_the_time_without_one() -> None:
 def test_an_old_proof_does_not_end_it_unless_it_has_a_new_breach() -> None:
     before = Recorded("overdue")
 
-    assert events.decide(before, *NORMAL, is_overdue=True).kind is None
-    assert before == events.decide(before, *NORMAL, is_overdue=True).recorded
-    assert events.decide(before, *breached(A), is_overdue=True).kind is Kind.BREACH
+    assert decide(before, NORMAL, is_overdue=True).kind is None
+    assert before == decide(before, NORMAL, is_overdue=True).recorded
+    assert decide(before, breached(A), is_overdue=True).kind is Kind.BREACH
 
 
 def test_a_summary_names_three_and_fits() -> None:
@@ -98,7 +102,7 @@ def test_no_name_of_a_service_breaks_a_line() -> None:
 
 
 def test_hashes_are_stored_and_read_again() -> None:
-    recorded = events.decide(Recorded(""), *breached(A, B), is_overdue=False).recorded
+    recorded = decide(Recorded(""), breached(A, B), is_overdue=False).recorded
 
     assert recorded.problems == events.unpack(events.pack(recorded.problems))
     assert len(recorded.problems) == 2
