@@ -56,7 +56,7 @@ def _views_of_few(topology: Topology) -> list[FoldedView]:
     members = Counter(name for place in topology.places if _is_plain(place) for name in place.attachments)
     every = frozenset(name for name, number in members.items() if number > 1)
     sets = dict.fromkeys([frozenset[str](), *_singles(every), every])
-    titles = {(network.name,): network.label for network in topology.networks}
+    titles: dict[Key, str] = {(network.name,): network.label for network in topology.networks}
     return [_fold(topology, folded, _first_in(folded), titles) for folded in sets]
 
 
