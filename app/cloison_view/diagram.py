@@ -1,26 +1,27 @@
 """Draws a proof: networks as lines, services as boxes on them, host and outside at the borders, connections as arrows.
 
-Input: a proof document and its `Summary`. Output: SVG markup.
+Input: a proof document and its `Summary`. Output: SVG markup, one picture for each view of `folded_views`; links lead
+from one to another, so a network is folded without a script, too.
 Rule: the colour of an arrow is never the only sign of its category: stroke and label differ too. Every shape links to
 its evidence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from markupsafe import Markup
 
 from cloison_view.connections import Document
-from cloison_view.edges import ALLOWED, CATEGORIES, NEEDED, TOLERATED, EdgeSet, edges
+from cloison_view.edges import ALLOWED, CATEGORIES, NEEDED, TOLERATED, Edge, EdgeSet, FoundEdges, edge_set, find_edges
+from cloison_view.folded_views import FoldedView, folded_views
 from cloison_view.labels import display_name, intention_words, join_names, pluralize, shown
 from cloison_view.layout import arrow_label, layout
 from cloison_view.markup import Anchors, render_template
-from cloison_view.place_groups import group_places
 from cloison_view.summary import Summary, summarize
-from cloison_view.svg_shapes import Arrow, Layout, Point
+from cloison_view.svg_shapes import Arrow, Point
 from cloison_view.topology import read_topology
 
 HEAD: Final = {"breach": 15, "broken": 13}
@@ -34,6 +35,8 @@ MAX_ATTACHMENTS: Final = 3000
 MAX_DECLARED: Final = 30_000
 """A diagram of more lines, more dots on them, or of a file with more attachments is not drawn: it would take seconds,
 and nobody could read it."""
+OTHER_VIEW: Final = {True: "Fold every network", False: "Unfold every network"}
+"""The control of all networks, by whether it leads to a view with folded networks."""
 LEGEND: Final = {
     "breach": "open, intended to be closed",
     "broken": "closed, intended to be open",
@@ -57,31 +60,40 @@ def diagram(proof: Document, summary: Summary | None = None, elsewhere: str = ""
     networks, attachments = _declared(proof)
     if networks > MAX_NETWORKS or attachments > MAX_DECLARED:
         return _not_drawn(networks, attachments)
-    whole = read_topology(proof)
-    summary, topology = group_places(summary or summarize(proof), whole)
-    if len(topology.networks) > MAX_NETWORKS or topology.attachment_count > MAX_ATTACHMENTS:
-        return _not_drawn(len(whole.networks), whole.attachment_count)
-    found = edges(proof, summary.connections, topology)
-    drawn = layout(topology, found)
-    groups = [place for place in topology.places if place.members]
+    topology = read_topology(proof)
+    views = folded_views(topology)
+    if len(topology.networks) > MAX_NETWORKS or views[0].topology.attachment_count > MAX_ATTACHMENTS:
+        return _not_drawn(len(topology.networks), topology.attachment_count)
+    found = find_edges(proof, (summary or summarize(proof)).connections, topology)
     return render_template(
         "diagram.html",
-        groups=len(groups),
-        grouped=sum(len(place.members) for place in groups),
-        names_end=max((box.rect.right for box in drawn.boxes), default=drawn.width),
-        ends=partial(arrow_ends, {place.name: str(at) for at, place in enumerate(topology.places)}),
         name=proof["project"]["name"],
-        drawn=drawn,
+        views=[_view(view, views, found) for view in views],
         anchors=Anchors(proof, elsewhere),
-        legend=_legend(drawn, has_policy=proof["policy"] is not None),
+        legend=_legend(found.edges, has_policy=proof["policy"] is not None),
         undrawn=[f"{pluralize(number, 'connection')} {word}" for word, number in sorted(found.undrawn.items())],
-        summary=_summary(found),
         path=path,
         head=head,
         sentence=partial(sentence, has_policy=proof["policy"] is not None),
         hues=COLOR_COUNT,
-        size=next((name for name, most in SIZES.items() if drawn.width <= most), "large"),
     )
+
+
+def _view(view: FoldedView, views: list[FoldedView], found: FoundEdges) -> dict[str, Any]:
+    """Return the values of one picture."""
+    edges = edge_set(found, view.topology, view.labels)
+    drawn = layout(view.topology, edges)
+    return {
+        "folded_view": view,
+        "other": "" if view.other is None else OTHER_VIEW[bool(views[view.other].folded)],
+        "groups": sum(bool(place.members) for place in view.topology.places),
+        "grouped": len(view.labels),
+        "names_end": max((box.rect.right for box in drawn.boxes), default=drawn.width),
+        "ends": partial(arrow_ends, {place.name: str(at) for at, place in enumerate(view.topology.places)}),
+        "drawn": drawn,
+        "summary": _summary(edges),
+        "size": next((name for name, most in SIZES.items() if drawn.width <= most), "large"),
+    }
 
 
 def _declared(proof: Document) -> tuple[int, int]:
@@ -91,7 +103,7 @@ def _declared(proof: Document) -> tuple[int, int]:
 
 
 def _not_drawn(networks: int, attachments: int) -> Markup:
-    return render_template("diagram.html", drawn=None, networks=networks, attachments=attachments)
+    return render_template("diagram.html", views=(), networks=networks, attachments=attachments)
 
 
 def arrow_ends(positions: Mapping[str, str], arrow: Arrow) -> str:
@@ -123,11 +135,9 @@ def sentence(arrow: Arrow, *, has_policy: bool = True) -> str:
     return f"{said}; not as predicted" if arrow.drift else said
 
 
-def _legend(drawn: Layout, *, has_policy: bool) -> list[tuple[str, str]]:
+def _legend(edges: Iterable[Edge], *, has_policy: bool) -> list[tuple[str, str]]:
     """Return the categories in use with their meanings."""
-    used = {arrow.category for arrow in drawn.arrows} | {
-        collapsed.category for network_line in drawn.network_lines for collapsed in network_line.collapsed_edges
-    }
+    used = {edge.category for edge in edges}
     return [
         (category, intention_words(LEGEND[category], has_policy=has_policy))
         for category in CATEGORIES

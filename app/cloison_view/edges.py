@@ -1,6 +1,7 @@
 """Chooses which connections of a proof the diagram draws as arrows, and which it only counts.
 
-Input: the connections of a `Summary` and the topology. Output: `EdgeSet`.
+Input: the connections of a `Summary` and the topology. Output: `FoundEdges` between the places of the document, and the
+`EdgeSet` of a picture, in which several places may be one box.
 Rule: a connection that needs action is always in the diagram. Where the members of one network have more than
 `MAX_DRAWN_EDGES` of these to each other, the line of the network carries the judgement and their number.
 """
@@ -8,7 +9,7 @@ Rule: a connection that needs action is always in the diagram. Where the members
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,7 +37,9 @@ class Edge:
     category: str
     connections: tuple[Connection, ...]
     pairs: tuple[tuple[str, str], ...]
-    """The places of the document between which it leads; several where places are grouped."""
+    """The places of the document between which it leads; several where places are one box."""
+    networks: frozenset[str]
+    """The networks over which it is open, or may be."""
 
     @property
     def drift(self) -> bool:
@@ -51,6 +54,14 @@ class CollapsedEdges:
     network: str
     category: str
     edges: tuple[Edge, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundEdges:
+    """The edges between the places of the document, and counts of the connections that are no edge."""
+
+    edges: tuple[Edge, ...]
+    undrawn: Counter[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +84,8 @@ def category(connection: Connection) -> str | None:
     return NEEDED if connection.intended == OPEN else ALLOWED
 
 
-def edges(proof: Document, connections: Iterable[Connection], topology: Topology) -> EdgeSet:
-    """Return the connections that are drawn and the number of those that are not."""
+def find_edges(proof: Document, connections: Iterable[Connection], topology: Topology) -> FoundEdges:
+    """Return the connections that are drawn, and the number of those that are not."""
     gathered: dict[tuple[str, str, str], list[Connection]] = {}
     undrawn: Counter[str] = Counter()
     for connection in connections:
@@ -83,18 +94,40 @@ def edges(proof: Document, connections: Iterable[Connection], topology: Topology
             gathered.setdefault((connection.source, connection.target, category_of), []).append(connection)
         else:
             undrawn[_counted(connection)] += 1
-    all_edges = [Edge(*key, tuple(group), _pairs(proof, group)) for key, group in gathered.items()]
-    collapsed_edges = _collapse(proof, all_edges, topology)
+    found = [Edge(*key, tuple(group), (key[:2],), _networks(proof, group)) for key, group in gathered.items()]
+    return FoundEdges(tuple(found), undrawn)
+
+
+def edge_set(found: FoundEdges, topology: Topology, labels: Mapping[str, str] | None = None) -> EdgeSet:
+    """Return the edges of a picture; `labels` are the boxes of the places that share one."""
+    boxed = _between_boxes(found.edges, labels) if labels else found.edges
+    collapsed_edges = _collapse(boxed, topology)
     hidden = {edge for collapsed in collapsed_edges for edge in collapsed.edges}
-    return EdgeSet(tuple(edge for edge in all_edges if edge not in hidden), collapsed_edges, undrawn)
+    return EdgeSet(tuple(edge for edge in boxed if edge not in hidden), collapsed_edges, found.undrawn)
 
 
-def _pairs(proof: Document, connections: Iterable[Connection]) -> tuple[tuple[str, str], ...]:
-    """Return the places between which the flows of connections lead."""
+def _networks(proof: Document, connections: Iterable[Connection]) -> frozenset[str]:
+    """Return the networks of the flows that are open, or of which it is not known."""
     flows = (proof["flows"][position] for connection in connections for position in connection.flows)
-    ends = dict.fromkeys((flow["vantage"], flow["endpoint"]) for flow in flows)
-    found = ((proof["vantages"][start]["place"], proof["endpoints"][end]["place"]) for start, end in ends)
-    return tuple(dict.fromkeys(found))
+    ends = {flow["endpoint"] for flow in flows if flow["observed"] in (OPEN, UNKNOWN)}
+    return frozenset(proof["endpoints"][end]["network"] for end in ends)
+
+
+def _between_boxes(edges: Iterable[Edge], labels: Mapping[str, str]) -> tuple[Edge, ...]:
+    """Return the edges between boxes: those of one category from one box to another are one edge."""
+    gathered: dict[tuple[str, str, str], list[Edge]] = {}
+    for edge in edges:
+        key = labels.get(edge.source, edge.source), labels.get(edge.target, edge.target), edge.category
+        gathered.setdefault(key, []).append(edge)
+    return tuple(
+        Edge(
+            *key,
+            tuple(connection for edge in group for connection in edge.connections),
+            tuple(pair for edge in group for pair in edge.pairs),
+            frozenset().union(*(edge.networks for edge in group)),
+        )
+        for key, group in gathered.items()
+    )
 
 
 def _is_drawn(connection: Connection, category_of: str, topology: Topology, *, has_policy: bool) -> bool:
@@ -114,10 +147,10 @@ def _counted(connection: Connection) -> str:
     return "open as allowed" if connection.observed == OPEN else "closed as intended"
 
 
-def _collapse(proof: Document, all_edges: list[Edge], topology: Topology) -> tuple[CollapsedEdges, ...]:
+def _collapse(edges: Iterable[Edge], topology: Topology) -> tuple[CollapsedEdges, ...]:
     edges_by_network: dict[tuple[str, str], list[Edge]] = {}
-    for edge in all_edges:
-        network = _common_network(proof, edge, topology)
+    for edge in edges:
+        network = _common_network(edge, topology)
         if network:
             edges_by_network.setdefault((network, edge.category), []).append(edge)
     return tuple(
@@ -127,12 +160,8 @@ def _collapse(proof: Document, all_edges: list[Edge], topology: Topology) -> tup
     )
 
 
-def _common_network(proof: Document, edge: Edge, topology: Topology) -> str:
+def _common_network(edge: Edge, topology: Topology) -> str:
     """Return a network of both ends that an edge uses; empty for an edge from or to the host or the outside."""
     if BORDERS & {edge.source, edge.target}:
         return ""
-    flows = [proof["flows"][position] for connection in edge.connections for position in connection.flows]
-    flow_networks = {
-        proof["endpoints"][flow["endpoint"]]["network"] for flow in flows if flow["observed"] in (OPEN, UNKNOWN)
-    }
-    return min(flow_networks & topology.shared(edge.source, edge.target), default="")
+    return min(edge.networks & topology.shared(edge.source, edge.target), default="")

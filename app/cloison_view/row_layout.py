@@ -84,7 +84,7 @@ def rows(topology: Topology, drawn: Iterable[Edge], bundled: Iterable[EdgeBundle
 
 def _assign_slot(found: dict[str, PlaceRow], edge: Edge) -> None:
     """Give an arrow to or from a border its slot."""
-    inner = {edge.source, edge.target} - BORDERS
-    row = found.setdefault(next(iter(inner), NO_PLACE), PlaceRow()) if len(inner) < 2 else None  # noqa: PLR2004  # an edge has two ends
-    if row is not None:
-        (row.left if OUTSIDE in (edge.source, edge.target) else row.right).append(edge)
+    ends = {edge.source, edge.target}
+    if BORDERS & ends:
+        row = found.setdefault(next(iter(ends - BORDERS), NO_PLACE), PlaceRow())
+        (row.left if OUTSIDE in ends else row.right).append(edge)

@@ -24,11 +24,41 @@ const copyButton = (code) => {
   code.after(button);
 };
 
+/* The views of a picture, of which one is shown. A link to another shows it in place, and the focus stays at the network
+   that was folded or unfolded; without a script the browser follows the link, and the style sheet shows its target. */
+const views = (figure) => {
+  const all = [...figure.querySelectorAll(".pv-view")];
+  if (!all.length) return;
+  const prepared = new Set();
+  const show = (view) => {
+    for (const other of all) other.hidden = other !== view;
+    if (!prepared.has(view)) picture(view);
+    prepared.add(view);
+  };
+  const target = (link) => all.find((view) => `#${view.id}` === link.getAttribute("href"));
+  figure.addEventListener("click", (event) => {
+    const link = event.target.closest("a");
+    const view = link && target(link);
+    if (!view || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    show(view);
+    const same = link.dataset.fold ? `.pv-fold[data-fold="${link.dataset.fold}"]` : ".pv-fold-all a";
+    (view.querySelector(same) || view.querySelector("a")).focus({ preventScroll: true });
+  });
+  figure.addEventListener("keydown", (event) => {
+    const link = event.target.closest(".pv-fold, .pv-fold-all a");
+    if (event.key !== " " || !link) return;
+    event.preventDefault();
+    link.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true }));
+  });
+  figure.querySelector(".pv-views").classList.add("pv-scripted");
+  show(all.find((view) => `#${view.id}` === location.hash) || all[0]);
+};
+
 /* Fit, zoom and pan of the picture; a service, a network or a border that has the pointer or the focus is isolated. */
 const picture = (figure) => {
   const view = figure.querySelector(".pv-picture");
-  const svg = view && view.querySelector("svg");
-  if (!svg) return;
+  const svg = view.querySelector("svg");
   const { width, height } = svg.viewBox.baseVal;
   const room = () => view.clientWidth - 2;
   const whole = () => Math.min(room() / width, (innerHeight * 0.9) / height);
@@ -64,6 +94,8 @@ const picture = (figure) => {
   tool("Readable", "Readable size", readable);
   const hint = document.createElement("span");
   hint.textContent = "Drag to move. Point at a service or a network to see it alone.";
+  const all = figure.querySelector(".pv-fold-all");
+  if (all) tools.append(all);
   tools.append(hint);
   view.before(tools);
   readable();
@@ -127,7 +159,7 @@ const picture = (figure) => {
   const within = (event) => { if (!from) isolate(part(event.target)); };
   svg.addEventListener("pointerover", within);
   svg.addEventListener("pointerleave", () => isolate(part(document.activeElement)));
-  svg.addEventListener("focusin", within);
+  svg.addEventListener("focusin", (event) => { if (!event.target.closest(".pv-fold")) within(event); });
   svg.addEventListener("focusout", () => isolate(null));
 };
 
@@ -173,7 +205,7 @@ const picture = (figure) => {
   addEventListener("hashchange", opened);
   opened();
 
-  for (const figure of root.querySelectorAll(".pv-diagram")) picture(figure);
+  for (const figure of root.querySelectorAll(".pv-diagram")) views(figure);
   for (const code of root.querySelectorAll(".pv-copied")) copyButton(code);
 
   const body = root.querySelector(".pv-matrix tbody");

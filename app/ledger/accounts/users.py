@@ -6,15 +6,25 @@ last administrator who can log in cannot be disabled or lose the role.
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from ledger.accounts.audit import AuditEvent
 from ledger.accounts.errors import InputError
-from ledger.accounts.tables import ACCOUNT, DEVICE, MEMBERSHIP, PENDING_LOGIN, PROJECT, SESSION
+from ledger.accounts.tables import (
+    ACCOUNT,
+    AUDIT,
+    DEVICE,
+    MEMBERSHIP,
+    PENDING_LOGIN,
+    PROJECT,
+    SECOND_FACTOR,
+    SESSION,
+)
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.@-]{0,62}")
 NAME_RULE: Final = (
@@ -34,6 +44,8 @@ class Account:
     disabled: datetime | None
     must_change_password: bool
     reads: tuple[str, ...] = ()
+    has_second_factor: bool = False
+    last_login: datetime | None = None
 
 
 def normalize_name(name: str) -> str:
@@ -62,8 +74,22 @@ def all_accounts(connection: Connection) -> list[Account]:
     reads: dict[int, list[str]] = {}
     for account, project in connection.execute(pairs.order_by(PROJECT.c.name)):
         reads.setdefault(account, []).append(project)
-    rows = connection.execute(select(ACCOUNT).order_by(ACCOUNT.c.name))
-    return [_account(row, tuple(reads.get(row.id, ()))) for row in rows]
+    confirmed = select(SECOND_FACTOR.c.account_id).where(SECOND_FACTOR.c.confirmed.is_not(None))
+    with_second_factor, logins = set(connection.scalars(confirmed)), _last_logins(connection)
+    return [
+        replace(
+            _account(row, tuple(reads.get(row.id, ()))),
+            has_second_factor=row.id in with_second_factor,
+            last_login=logins.get(row.name),
+        )
+        for row in connection.execute(select(ACCOUNT).order_by(ACCOUNT.c.name))
+    ]
+
+
+def _last_logins(connection: Connection) -> dict[str, datetime]:
+    """Return when each user last logged in: the audit log keeps every login for ever, while sessions are deleted."""
+    found = select(AUDIT.c.who, func.max(AUDIT.c.at)).where(AUDIT.c.what == AuditEvent.LOGIN.value)
+    return {row[0]: row[1] for row in connection.execute(found.group_by(AUDIT.c.who))}
 
 
 def get_account(connection: Connection, name: str) -> Account:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.unit.cloison_view.sample_documents import SAMPLE_NAMES, document, large_document
 
-from cloison_view.edges import EdgeSet, category, edges
+from cloison_view.edges import EdgeSet, category, edge_set, find_edges
 from cloison_view.labels import ACTIONABLE
 from cloison_view.ports import TargetPort
 from cloison_view.scope import FULL_SCOPE
@@ -15,7 +15,8 @@ from cloison_view.topology import read_topology
 
 def chosen(scene: str) -> EdgeSet:
     proof = document(scene)
-    return edges(proof, summarize(proof).connections, read_topology(proof))
+    topology = read_topology(proof)
+    return edge_set(find_edges(proof, summarize(proof).connections, topology), topology)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,8 @@ def test_without_a_policy_members_of_one_network_have_no_arrows() -> None:
 
 def test_the_edges_of_a_network_are_collapsed_when_there_are_too_many() -> None:
     proof = large_document(60)
-    found = edges(proof, summarize(proof).connections, read_topology(proof))
+    topology = read_topology(proof)
+    found = edge_set(find_edges(proof, summarize(proof).connections, topology), topology)
 
     (collapsed,) = [collapsed for collapsed in found.collapsed_edges if collapsed.network.endswith("n9")]
     assert "breach" == collapsed.category

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from tests.unit.cloison_view.sample_documents import HOSTILE, SAMPLE_NAMES, document, large_document, renamed
 
-from cloison_view.edges import edges
+from cloison_view.edges import edge_set, find_edges
+from cloison_view.folded_views import folded_views
 from cloison_view.layout import layout
 from cloison_view.summary import summarize
 from cloison_view.svg_shapes import Layout, Rect
@@ -17,11 +18,15 @@ from cloison_view.topology import read_topology
 
 
 @cache
-def drawn(name: str) -> Layout:
-    """Lay a document out."""
+def drawn(name: str, number: int | None = None) -> Layout:
+    """Lay a document out: whole, or a view of it by its number from the last."""
     proof = PROOFS[name]
     topology = read_topology(proof)
-    return layout(topology, edges(proof, summarize(proof).connections, topology))
+    found = find_edges(proof, summarize(proof).connections, topology)
+    if number is None:
+        return layout(topology, edge_set(found, topology))
+    view = folded_views(topology)[number]
+    return layout(view.topology, edge_set(found, view.topology, view.labels))
 
 
 def solids(diagram: Layout) -> list[tuple[str, Rect]]:
@@ -48,8 +53,9 @@ PROOFS = proofs()
 
 
 @pytest.mark.parametrize("name", PROOFS)
-def test_nothing_lies_on_anything_else(name: str) -> None:
-    found = solids(drawn(name))
+@pytest.mark.parametrize("number", [None, 0, -1])
+def test_nothing_lies_on_anything_else(name: str, number: int | None) -> None:
+    found = solids(drawn(name, number))
 
     assert [] == [(one, other) for (one, a), (other, b) in combinations(found, 2) if a.overlaps(b)]
 

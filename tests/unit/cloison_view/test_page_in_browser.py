@@ -24,6 +24,8 @@ LOOKS: dict[str, dict[str, Any]] = {
 SEVERE = {"serious", "critical"}
 BREACH = "tr:last-child td.breach a"
 """The breach of the port that the file publishes; the last row has the flows from outside."""
+VIEW = ".pv-view:visible"
+"""The view of the picture that is shown."""
 
 
 @pytest.fixture
@@ -111,7 +113,7 @@ def test_a_cell_opens_its_evidence_and_gives_the_keyboard_back(desk: Page) -> No
 
 
 def test_an_arrow_of_the_picture_opens_its_evidence(desk: Page) -> None:
-    desk.locator("a.pv-breach .head").first.click()
+    desk.locator(f"{VIEW} a.pv-breach .head").first.click()
 
     expect(desk.locator("dialog")).to_contain_text("breach")
     desk.get_by_role("button", name="Close").click()
@@ -119,7 +121,7 @@ def test_an_arrow_of_the_picture_opens_its_evidence(desk: Page) -> None:
 
 
 def test_a_box_leads_to_what_its_place_can_reach(desk: Page) -> None:
-    desk.locator("a.pv-box text", has_text="app").click()
+    desk.locator(f"{VIEW} a.pv-box text", has_text="app").click()
 
     expect(desk.locator("details[open] summary")).to_contain_text("from app")
 
@@ -168,7 +170,7 @@ def test_it_prints(browser: Browser, stored: Callable[[str], str], scene: str) -
     page.emulate_media(media="print")
 
     assert printed.startswith(b"%PDF")
-    width = page.locator(".pv-svg").bounding_box()
+    width = page.locator(f"{VIEW} .pv-svg").bounding_box()
     assert width
     assert width["width"] <= page.evaluate("document.documentElement.clientWidth")
     page.close()
@@ -195,16 +197,16 @@ def scene_page(browser: Browser, address: str, viewport: ViewportSize) -> Page:
 
 
 def test_a_service_under_the_pointer_is_isolated_with_what_it_reaches(desk: Page) -> None:
-    desk.locator("a.pv-box text", has_text="app").hover()
+    desk.locator(f"{VIEW} a.pv-box text", has_text="app").hover()
 
     assert {"app", "db", "proxy"} == lit(desk)
-    assert 0 < desk.locator(".pv-arrow.pv-lit").count() < desk.locator("svg.pv-svg .pv-arrow").count()
+    assert 0 < desk.locator(".pv-arrow.pv-lit").count() < desk.locator(f"{VIEW} .pv-arrow").count()
     desk.locator("h1").hover()
     assert 0 == desk.locator(".pv-isolated").count()
 
 
 def test_a_service_with_the_focus_is_isolated(desk: Page) -> None:
-    desk.locator("a.pv-box", has_text="db").focus()
+    desk.locator(f"{VIEW} a.pv-box", has_text="db").focus()
 
     assert "db" in lit(desk)
     assert 1 == desk.locator(".pv-isolated").count()
@@ -212,15 +214,61 @@ def test_a_service_with_the_focus_is_isolated(desk: Page) -> None:
 
 def test_a_network_under_the_pointer_shows_its_members(browser: Browser, stored: Callable[[str], str]) -> None:
     page = scene_page(browser, stored("twelve"), DESK)
-    page.locator(".pv-network text", has_text="edge").hover()
+    page.locator(f"{VIEW} .pv-network text", has_text="edge").hover()
 
     assert {"gateway", "storefront", "admin-console"} == lit(page)
     page.context.close()
 
 
+def folded(page: Page) -> tuple[str, int]:
+    """Return what the focused control says of its network, and the number of boxes that are seen."""
+    said = page.evaluate("document.activeElement.getAttribute('aria-expanded')")
+    return said, page.locator(f"{VIEW} .pv-box").count()
+
+
+@pytest.mark.parametrize("key", ["Enter", " "])
+def test_a_network_folds_and_unfolds_by_keyboard(browser: Browser, stored: Callable[[str], str], key: str) -> None:
+    page = scene_page(browser, stored("twelve"), DESK)
+    page.locator(f"{VIEW} .pv-fold", has_text="edge").focus()
+    assert ("true", 13) == folded(page)
+
+    page.keyboard.press(key)
+    assert ("false", 11) == folded(page)
+    expect(page.locator(f"{VIEW} .pv-group")).to_have_text("admin-console, gateway, storefront 3 services of edge")
+    assert 0 == page.locator(".pv-isolated").count()
+
+    page.keyboard.press(key)
+    assert ("true", 13) == folded(page)
+    page.context.close()
+
+
+def test_every_network_folds_and_unfolds_by_a_click(browser: Browser, stored: Callable[[str], str]) -> None:
+    page = scene_page(browser, stored("twelve"), PHONE)
+    page.get_by_role("link", name="Fold every network").click()
+    assert 4 == page.locator(f"{VIEW} .pv-box").count()
+
+    page.get_by_role("button", name="Zoom in").click()
+    page.locator(f"{VIEW} .pv-fold", has_text="jobs").click()
+    assert 13 == page.locator(f"{VIEW} .pv-box").count()
+    page.context.close()
+
+
+def test_a_network_folds_without_a_script(browser: Browser, stored: Callable[[str], str]) -> None:
+    context = browser.new_context(viewport=PHONE, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(stored("crowded"))
+    before = page.locator(f"{VIEW} .pv-box").count()
+    page.locator(f"{VIEW} .pv-fold").first.click()
+    assert before < page.locator(f"{VIEW} .pv-box").count()
+
+    page.locator(f"{VIEW} .pv-fold-all a").click()
+    assert before == page.locator(f"{VIEW} .pv-box").count()
+    context.close()
+
+
 def test_the_picture_fits_zooms_and_moves(browser: Browser, stored: Callable[[str], str]) -> None:
     page = scene_page(browser, stored("twelve"), {"width": 1280, "height": 500})
-    picture, view = page.locator(".pv-svg"), page.locator(".pv-picture")
+    picture, view = page.locator(f"{VIEW} .pv-svg"), page.locator(f"{VIEW} .pv-picture")
     page.get_by_role("button", name="Fit the whole picture").click()
     fitted, seen = picture.bounding_box(), view.bounding_box()
     assert fitted
@@ -250,7 +298,7 @@ def test_the_names_of_the_services_are_in_sight_on_a_phone(
 ) -> None:
     page = scene_page(browser, stored(scene), PHONE)
 
-    for name in page.locator("a.pv-box > text").all():
+    for name in page.locator(f"{VIEW} a.pv-box > text").all():
         box = name.bounding_box()
         assert box
         assert 0 <= box["x"]

@@ -1,12 +1,15 @@
 """The pages for administrators, and the entries in the audit log."""
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
 
 from ledger import clock as ledger_clock
-from ledger.accounts import audit, users
+from ledger.accounts import audit, second_factor, users
 from ledger.accounts.audit import Actor, AuditEvent
+from ledger.accounts.tables import SECOND_FACTOR
 
 if TYPE_CHECKING:
     from tests.ledger.mariadb.accounts.conftest import Browser, SampleLedger
@@ -31,6 +34,23 @@ def test_a_new_account_s_password_is_shown_once(world: "SampleLedger", ada: "Bro
     assert ("ada", "added account", "nora, reader, reads ours, theirs") in world.log()
     assert shown(answer) not in str(world.log())
     assert shown(answer) not in ada.get("/admin/users/nora").text
+
+
+def test_the_list_shows_who_has_a_second_factor_and_who_logged_in_when(world: "SampleLedger", ada: "Browser") -> None:
+    def cells(name: str) -> list[str]:
+        row = ada.get("/admin/users").text.partition(f">{name}</a></th>")[2].partition("</tr>")[0]
+        return [re.sub(r"<[^>]+>", "", cell).strip() for cell in row.split("<td>")[1:]]
+
+    today = f"{ledger_clock.now():%Y-%m-%d}"
+    assert ["administrator", "all projects", "off"] == cells("ada")[:3]
+    assert cells("ada")[3].startswith(today)
+    assert "never" == cells("rita")[3]
+
+    rita, now = world.do(lambda c: users.get_account(c, "rita")), ledger_clock.now()
+    world.do(lambda c: second_factor.begin(c, rita.id, now))
+    assert "off" == cells("rita")[2]  # no code has shown yet that her device has the secret
+    world.do(lambda c: c.execute(update(SECOND_FACTOR).values(confirmed=now)))
+    assert "on" == cells("rita")[2]
 
 
 @pytest.mark.parametrize(

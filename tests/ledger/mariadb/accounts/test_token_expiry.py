@@ -70,6 +70,22 @@ def test_the_program_is_told_until_when_its_token_is_valid(world: "SampleLedger"
     assert "Cloison-Token-Expires" not in post(world, endless).headers
 
 
+def test_every_answer_to_a_known_token_documents_the_header(world: "SampleLedger") -> None:
+    client = world.app.test_client()
+    described = client.get("/api/v1/openapi.json").get_json()
+    (header,) = described["components"]["headers"].values()
+    assert {"type": "string", "format": "date-time"} == header["schema"]
+
+    token = world.token("ours", "reader", may_read=True, expires=ledger_clock.now() + timedelta(days=1))
+    for path in ("/proofs", "/doors", "/proofs?limit=x", f"/proofs/{'0' * 64}"):
+        answer = client.get(f"/api/v1{path}", headers={"Authorization": f"Bearer {token}"})
+        template = path.partition("?")[0].replace("0" * 64, "{digest}")
+        documented = described["paths"][f"/api/v1{template}"]["get"]["responses"][str(answer.status_code)]
+
+        assert "Cloison-Token-Expires" in documented["headers"]
+        assert datetime.fromisoformat(answer.headers["Cloison-Token-Expires"]).tzinfo
+
+
 def test_the_page_makes_and_shows_an_end(world: "SampleLedger") -> None:
     ada = world.browser_of("ada")
     fields = {"project": "ours", "may_write": "1"}
