@@ -20,6 +20,7 @@ from pymysql.constants import CR, ER
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from ledger.encryption.keys import OPTION, Keys
 from ledger.settings import Settings
 
 T = TypeVar("T")
@@ -52,6 +53,7 @@ def engine_for(settings: Settings) -> Engine:
             "write_timeout": settings.db_timeout,
         },
         isolation_level="READ COMMITTED",
+        execution_options={OPTION: Keys(settings.key_file)},
         hide_parameters=True,  # an error may be logged, and a parameter may be a secret
         pool_pre_ping=True,
         pool_size=settings.threads,

@@ -17,6 +17,7 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "LEDGER_DB_NAME": "ledger",
     "LEDGER_DB_USER": "ledger",
     "LEDGER_DB_PASSWORD_FILE": "/run/ledger/db_password",
+    "LEDGER_KEY_FILE": "/var/lib/ledger/keys",  # of stored secrets; created at the first start: ledger.encryption
     "LEDGER_DB_TIMEOUT": "5",  # seconds for one response of the database
     "LEDGER_READY_PATIENCE": "1.5",  # seconds that /readyz waits for the database before it answers 503
     "LEDGER_START_PATIENCE": "120",  # seconds to wait for the database at the start, before the container exits
@@ -48,6 +49,7 @@ class Settings:
     db_name: str
     db_user: str
     db_password_file: Path
+    key_file: Path
     db_timeout: int
     ready_timeout: float
     start_timeout: float
@@ -70,6 +72,7 @@ class Settings:
             db_name=value["LEDGER_DB_NAME"],
             db_user=value["LEDGER_DB_USER"],
             db_password_file=Path(value["LEDGER_DB_PASSWORD_FILE"]),
+            key_file=Path(value["LEDGER_KEY_FILE"]),
             db_timeout=_number("LEDGER_DB_TIMEOUT", value, int),
             ready_timeout=_number("LEDGER_READY_PATIENCE", value, float),
             start_timeout=_number("LEDGER_START_PATIENCE", value, float),

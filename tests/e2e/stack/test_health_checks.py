@@ -22,8 +22,8 @@ pytestmark = pytest.mark.stack
 def servers_of_the_port(stack: Stack) -> list[int]:
     """Return the engine's own processes for the published port (docker-proxy), one for each family of addresses."""
     ends = f"-host-port\0{stack.port}\0".encode()
-    command_lines = {path: path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")}
-    return [int(path.parent.name) for path, words in command_lines.items() if b"docker-proxy" in words and ends in words]
+    found = {int(path.parent.name): path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")}
+    return [process for process, words in found.items() if b"docker-proxy" in words and ends in words]
 
 
 @contextmanager
