@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from ledger import oidc_settings
+from ledger import oidc_settings, public_address
 from ledger.oidc_settings import OidcSettings
 
 N = TypeVar("N", int, float)
@@ -24,6 +24,7 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "LEDGER_WORKERS": "2",  # processes
     "LEDGER_THREADS": "16",  # threads of each process
     "LEDGER_BIND": "0.0.0.0:5000",
+    "LEDGER_PUBLIC_URL": "",  # such as https://ledger.example; without it, the address of each request
     "LEDGER_PROOFS_PER_DAY": "20000",  # of one token; one every five seconds
     "LEDGER_CHANGES_PER_DAY": "250000",  # connections that the proofs of one token may change; about 100 MB
     "LEDGER_REQUIRE_TOTP": "none",  # who must have a second factor: none, administrators or all
@@ -56,6 +57,7 @@ class Settings:
     workers: int
     threads: int
     bind: str
+    public_url: str
     require_totp: str
     proof_limit: int
     proofs_per_day: int
@@ -79,6 +81,7 @@ class Settings:
             workers=_number("LEDGER_WORKERS", value, int),
             threads=_number("LEDGER_THREADS", value, int),
             bind=value["LEDGER_BIND"],
+            public_url=public_address.checked(value["LEDGER_PUBLIC_URL"]),
             require_totp=_choice("LEDGER_REQUIRE_TOTP", value, REQUIRE_TOTP),
             proof_limit=_number("LEDGER_PROOF_LIMIT", value, int),
             proofs_per_day=_number("LEDGER_PROOFS_PER_DAY", value, int),

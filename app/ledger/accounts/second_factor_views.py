@@ -1,6 +1,7 @@
 """The second step of a login, and the page on which a user sets up and removes the second factor."""
 
 from typing import Final
+from urllib.parse import urlsplit
 
 import segno
 from flask import Blueprint, Response, g, redirect, request, url_for
@@ -22,6 +23,7 @@ from ledger.accounts.users import Account
 from ledger.authorization import Access, principal, requires
 from ledger.database import transaction
 from ledger.encryption.keys import UnreadableError
+from ledger.public_address import public_address
 
 bp = Blueprint("second_factor", __name__, template_folder="templates")
 
@@ -162,7 +164,7 @@ def _show(refused: InputError | None = None) -> Response:
         except UnreadableError:
             found = None  # it was never in use: a new one is set up in its place
     if secret:
-        address = second_factor.provisioning_uri(secret, principal().name, request.host)
+        address = second_factor.provisioning_uri(secret, principal().name, urlsplit(public_address()).netloc)
         # Light in both colour schemes: a camera needs dark modules on a light ground.
         code = Markup(segno.make(address, error="m").svg_inline(scale=5, light="#fff", dark="#000"))  # noqa: S704
     return render_page(
