@@ -7,7 +7,9 @@
 set -eu
 
 readonly answered=/tmp/published-port-answered
-ask() { wget -q -T 1 -O /dev/null "http://$1/-/alive"; }
+# Both requests end before the health check's own time-out, so that its message is seen: GNU's wget would repeat a request
+# twenty times.
+ask() { timeout 2 wget -q -T 1 -O /dev/null "http://$1/-/alive"; }
 
 # /proc/net/route has the gateway as a hexadecimal number, least significant byte first (fib_trie.c).
 gateway() {

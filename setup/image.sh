@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # make image: builds the command as an image: setup/image.sh [NAME]; NAME is localhost/cloison:latest unless it is given.
 #
-#   CLOISON_PYTHON_IMAGE   the Python image to build on; default: python:3.11-slim, or its stand-in of images/build.sh
-#   CLOISON_DOCKER_IMAGE   an image with the programs of docker and Compose; default: docker:28-cli if the engine has it, else
+#   CLOISON_PYTHON_IMAGE   the Python image to build on; default: that of images/cloison/Dockerfile, or its stand-in
+#                          of images/build.sh if the engine has that alone
+#   CLOISON_DOCKER_IMAGE   an image with the programs of docker and Compose; default: that of the Dockerfile if the engine has it, else
 #                          one of this machine's own static programs
 #   CLOISON_CA_BUNDLE      certificates to trust while pip downloads inside the build
 #
@@ -27,12 +28,13 @@ remove_work() {
 
 is_here() { docker image inspect --format ok "$1" >/dev/null 2>&1; }
 
+default_of() { sed -n "s/^ARG $1=//p" images/cloison/Dockerfile; } # ARGUMENT
+
 python_image() {
-  local name
-  for name in python:3.11-slim localhost/cloison/airgap-python:3.11; do
-    ! is_here "$name" || { printf '%s' "$name" && return 0; }
-  done
-  printf 'python:3.11-slim'
+  local default stand_in=localhost/cloison/airgap-python:3.11
+  default=$(default_of PYTHON_IMAGE)
+  if ! is_here "$default" && is_here "$stand_in"; then default=$stand_in; fi
+  printf '%s' "$default"
 }
 
 compose_program() {
@@ -47,10 +49,11 @@ is_static() { ! ldd "$1" >/dev/null 2>&1; }
 
 # The image that `make image` takes the programs of docker and Compose from.
 docker_image() {
-  local client compose
-  if is_here docker:28-cli || ! client=$(command -v docker) || ! compose=$(compose_program) ||
+  local client compose default
+  default=$(default_of DOCKER_IMAGE)
+  if is_here "$default" || ! client=$(command -v docker) || ! compose=$(compose_program) ||
     ! is_static "$client" || ! is_static "$compose"; then
-    printf 'docker:28-cli'
+    printf '%s' "$default"
     return
   fi
   install -D -m 755 "$client" "$WORK/tools/usr/local/bin/docker"

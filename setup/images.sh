@@ -57,7 +57,12 @@ tell_old_images() {
   for image in $(required_images "$(setting COMPOSE_FILE compose.yml)"); do
     created=$(docker image inspect --format '{{.Created}}' "$image" 2>/dev/null) || continue
     days=$(((EPOCHSECONDS - $(date -d "$created" +%s 2>/dev/null || echo "$EPOCHSECONDS")) / 86400))
-    ((days < OLD)) || say "The base image $image is $days days old. make up REFRESH=1 gets its security updates."
+    ((days >= OLD)) || continue
+    if [[ $image == *@sha256:* ]]; then
+      say "The base image $image is $days days old. setup/pin-images.sh names the one that its tag has now."
+    else
+      say "The base image $image is $days days old. make up REFRESH=1 gets its security updates."
+    fi
   done
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from ledger import accounts, admission, api, authorization, errors, health, observability, views
+from ledger import accounts, admission, api, authorization, errors, health, observability, public_address, views
 from ledger.accounts import authentication, csrf, reauthentication
 from ledger.archive.store import Archive
 from ledger.database import engine_for, ping, reader
@@ -30,6 +30,7 @@ def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
     app.extensions["archive"] = Archive(engine)
     app.extensions["readiness"] = SingleFlight(lambda: ping(engine), timeout=settings.ready_timeout)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # members in the order of the code
+    public_address.init_app(app)
     observability.init_app(app)  # first, so that it sees every request and every response
     app.register_blueprint(health.bp)
     app.register_blueprint(api.bp)

@@ -14,8 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ledger import egress_proxy
 from ledger.accounts import cli as accounts_cli
+from ledger.accounts.errors import InputError
 from ledger.archive import cli as archive_cli
 from ledger.database import engine_for
+from ledger.encryption import cli as encryption_cli
 from ledger.migrate import migrate_when_reachable
 from ledger.notifications import cli as notifications_cli
 from ledger.observability import metrics
@@ -35,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     accounts_cli.add_subcommands(subparsers)
     archive_cli.add_subcommands(subparsers)
     notifications_cli.add_subcommands(subparsers)
+    encryption_cli.add_subcommands(subparsers)
     return top
 
 
@@ -42,8 +45,10 @@ def migrate(settings: Settings, _arguments: argparse.Namespace) -> int:
     """Bring the tables up to date."""
     # The kernel drops a signal to process 1 that has no handler (pid_namespaces(7)); Docker would then send SIGKILL.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    encryption_cli.prepare(settings)
     engine = engine_for(settings)
     migrate_when_reachable(engine, settings.start_timeout, log=_say)
+    encryption_cli.tell_unreadable(settings, engine)
     engine.dispose()
     return 0
 
@@ -60,6 +65,9 @@ def main(argv: list[str]) -> int:
     arguments = parser().parse_args(argv)
     try:
         return int(arguments.run(Settings.from_environment(), arguments))
+    except InputError as refused:
+        _say(str(refused))
+        return 1
     except (SQLAlchemyError, OSError) as error:
         _say(f"the database does not answer: {getattr(error, 'orig', None) or error}")
         return 1

@@ -23,6 +23,7 @@ from pymysql.constants import CR, ER, SERVER_STATUS
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 
+from ledger.encryption.keys import OPTION, Keys
 from ledger.settings import Settings
 
 T = TypeVar("T")
@@ -71,6 +72,7 @@ def engine_for(settings: Settings) -> Engine:
             "autocommit": True,  # see _begin
             "init_command": "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
         },
+        execution_options={OPTION: Keys(settings.key_file)},
         hide_parameters=True,  # an error may be logged, and a parameter may be a secret
         pool_size=settings.threads,
         max_overflow=0,

@@ -24,6 +24,7 @@ from ledger.accounts.users import Account
 from ledger.authorization import Access, principal, requires
 from ledger.database import transaction
 from ledger.oidc_settings import OidcSettings
+from ledger.public_address import public_address
 
 bp = Blueprint("oidc", __name__, template_folder="templates")
 
@@ -188,4 +189,4 @@ def _provider() -> Provider:
 
 
 def _redirect_uri() -> str:
-    return url_for("oidc.callback", _external=True)
+    return public_address(url_for("oidc.callback"))

@@ -3,8 +3,9 @@
 Rules:
 - A code is accepted once: the step of the last accepted one is stored, and only a later step counts (RFC 6238, 5.2).
 - A code counts in its own step of 30 seconds and in the one before and after it, because clocks differ.
-- The secret is stored as it is, because it is needed to compute codes. A recovery code has 80 random bits, and only its
-  SHA-256 is stored (`ledger.accounts.secret_tokens`). Each is accepted once.
+- The secret is needed to compute codes, so it is stored encrypted (`ledger.encryption`). A recovery code has 80 random
+  bits, and only its SHA-256 is stored (`ledger.accounts.secret_tokens`). Each is accepted once, also where the key
+  of the secret is lost.
 - A secret counts only after a first code has shown that the owner's device has it.
 """
 
@@ -21,6 +22,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from ledger.accounts import secret_tokens
 from ledger.accounts.errors import InputError
 from ledger.accounts.tables import RECOVERY_CODE, SECOND_FACTOR
+from ledger.encryption.keys import UnreadableError, keys_of, place_of_factor
 
 STEP: Final = 30  # seconds
 TOLERATED_STEPS: Final = (-1, 0, 1)
@@ -28,6 +30,10 @@ RECOVERY_CODES: Final = 10
 RECOVERY_GROUPS: Final = 4  # of four characters, five bits each
 TOTP_CODE: Final = re.compile(r"[0-9]{6}", re.ASCII)
 SEPARATORS: Final = re.compile(r"[\s-]+")
+KEY_IS_LOST: Final = (
+    "The ledger cannot check codes of this device: the key of its secret is lost. Enter a recovery code, or ask the"
+    " operator to reset the second factor."
+)
 WRONG_CODE: Final = "This code is not right, or it was used already. Wait for the next one."
 
 
@@ -35,7 +41,6 @@ WRONG_CODE: Final = "This code is not right, or it was used already. Wait for th
 class SecondFactor:
     """The second factor of an account; `confirmed` is None until its owner has entered a first code."""
 
-    secret: str
     confirmed: datetime | None
     recovery_codes_left: int
 
@@ -47,7 +52,13 @@ def of_account(connection: Connection, account: int) -> SecondFactor | None:
         return None
     unused = (RECOVERY_CODE.c.account_id == account) & RECOVERY_CODE.c.used.is_(None)
     left = connection.scalar(select(func.count()).select_from(RECOVERY_CODE).where(unused))
-    return SecondFactor(row.secret, row.confirmed, left or 0)
+    return SecondFactor(row.confirmed, left or 0)
+
+
+def secret_of(connection: Connection, account: int) -> str:
+    """Return the TOTP secret of an account that has one; UnreadableError when its key is lost."""
+    stored = connection.scalar(select(SECOND_FACTOR.c.secret).where(SECOND_FACTOR.c.account_id == account))
+    return keys_of(connection).decrypt(str(stored), place_of_factor(account))
 
 
 def is_on(connection: Connection, account: int) -> bool:
@@ -61,7 +72,8 @@ def begin(connection: Connection, account: int, now: datetime) -> None:
     if is_on(connection, account):
         raise InputError("The second factor is set up already: remove it first.")
     remove(connection, account)
-    values = {"account_id": account, "secret": pyotp.random_base32(), "created": now}
+    secret = keys_of(connection).encrypt(pyotp.random_base32(), place_of_factor(account))
+    values = {"account_id": account, "secret": secret, "created": now}
     connection.execute(insert(SECOND_FACTOR).values(values))
 
 
@@ -121,9 +133,12 @@ def normalize(code: str) -> str:
 
 
 def _is_new_totp_code(connection: Connection, account: int, given: str, now: datetime) -> bool:
-    secret = connection.scalar(select(SECOND_FACTOR.c.secret).where(SECOND_FACTOR.c.account_id == account))
-    if secret is None or not TOTP_CODE.fullmatch(given):
+    if not TOTP_CODE.fullmatch(given) or of_account(connection, account) is None:
         return False
+    try:
+        secret = secret_of(connection, account)
+    except UnreadableError as error:
+        raise InputError(KEY_IS_LOST, "code") from error
     current = int(now.replace(tzinfo=UTC).timestamp()) // STEP
     device = pyotp.TOTP(secret, interval=STEP)
     steps = [current + more for more in TOLERATED_STEPS]

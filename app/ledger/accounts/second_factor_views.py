@@ -1,6 +1,7 @@
 """The second step of a login, and the page on which a user sets up and removes the second factor."""
 
 from typing import Final
+from urllib.parse import urlsplit
 
 import segno
 from flask import Blueprint, Response, g, redirect, request, url_for
@@ -21,6 +22,8 @@ from ledger.accounts.safe_redirect import safe_path
 from ledger.accounts.users import Account
 from ledger.authorization import Access, principal, requires
 from ledger.database import transaction
+from ledger.encryption.keys import UnreadableError
+from ledger.public_address import public_address
 
 bp = Blueprint("second_factor", __name__, template_folder="templates")
 
@@ -154,9 +157,16 @@ def _finish(account: Account, code: str, counted: tuple[Bucket, ...], next_path:
 def _show(refused: InputError | None = None) -> Response:
     found = query(lambda c: second_factor.of_account(c, g.session.account))
     is_required = needs_second_factor(is_administrator=principal().is_administrator)
-    code = None
+    secret = code = None
     if found and not found.confirmed:
-        address = second_factor.provisioning_uri(found.secret, principal().name, request.host)
+        try:
+            secret = query(lambda c: second_factor.secret_of(c, g.session.account))
+        except UnreadableError:
+            found = None  # it was never in use: a new one is set up in its place
+    if secret:
+        address = second_factor.provisioning_uri(secret, principal().name, urlsplit(public_address()).netloc)
         # Light in both colour schemes: a camera needs dark modules on a light ground.
         code = Markup(segno.make(address, error="m").svg_inline(scale=5, light="#fff", dark="#000"))  # noqa: S704
-    return render_page("second_factor.html", refused, factor=found, qr_code=code, is_required=is_required)
+    return render_page(
+        "second_factor.html", refused, factor=found, secret=secret, qr_code=code, is_required=is_required
+    )

@@ -12,6 +12,7 @@ from ledger.accounts.cli import OPERATOR
 from ledger.archive import backup, rebuild, removal, restore, retention
 from ledger.archive.restore import RestoreError
 from ledger.database import engine_for, transaction
+from ledger.encryption import cli as encryption_cli
 from ledger.settings import Settings
 
 Arguments = argparse.Namespace
@@ -128,6 +129,7 @@ def read(settings: Settings, arguments: Arguments) -> int:
     except RestoreError as error:
         return _fail(str(error))
     _say(f"{row_counts['proof']} proofs of {row_counts['project']} projects restored")
+    encryption_cli.tell_unreadable(settings, engine_for(settings))
     return 0
 
 

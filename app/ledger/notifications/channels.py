@@ -1,10 +1,12 @@
 """Channels: where the events of a project are sent. A channel is a webhook in one of the formats, or a mailbox.
 
 Rule: an address and a secret are never shown again and never logged; a page, a verb and the audit log show what
-`Channel.shown` has. The one secret that the ledger makes, for signatures, is shown when the channel is added.
+`Channel.shown` has. In the database both are encrypted. The one secret that the ledger makes, for signatures, is shown
+when the channel is added.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -13,6 +15,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ledger.accounts.errors import InputError
+from ledger.encryption.keys import UnreadableError, keys_of, place_of_channel
 from ledger.notifications import formats, mail, web_address
 from ledger.notifications.tables import CHANNEL, DELIVERY
 
@@ -20,6 +23,7 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.@-]{0,62}")
 NAME_RULE: Final = "A channel's name has 1 to 63 letters, digits, spaces, dots, dashes, @ or underscores."
 SECRET: Final = re.compile(r"[\x21-\x7e]{0,255}")
 MAX_CHANNELS: Final = 20  # of one project
+UNREADABLE: Final = "cannot be read: its key is lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,8 @@ def add(  # noqa: PLR0913 - each is a property of the channel
     if len(of_project(connection, project)) >= MAX_CHANNELS:
         raise InputError(f"A project has at most {MAX_CHANNELS} channels: remove one first.", "name")
     made = formats.new_secret() if kind == "json" and not secret else ""
-    values = {"project_id": project, "name": name, "format": kind, "target": target, "secret": secret or made}
+    values = {"project_id": project, "name": name, "format": kind}
+    values |= _encrypted(connection, project, {"target": target, "secret": secret or made})
     try:
         connection.execute(insert(CHANNEL).values(**values, created=now))
     except IntegrityError as error:
@@ -59,11 +64,22 @@ def add(  # noqa: PLR0913 - each is a property of the channel
 def change(  # noqa: PLR0913 - each is a property of the channel
     connection: Connection, project: int, channel: int, *, target: str, secret: str, now: datetime
 ) -> Channel:
-    """Change the address or the secret of a channel; an empty one stays. What waits is tried again at once."""
-    found = by_id(connection, project, channel)
-    check(found.format, target or _target(connection, channel), secret or "unchanged", is_new=bool(secret))
-    values = {name: given for name, given in (("target", target), ("secret", secret)) if given}
-    if values:
+    """Change the address or the secret of a channel; an empty one stays. What waits is tried again at once.
+
+    Where the key of both is lost, none can stay, and they are checked like those of a new channel.
+    """
+    found, given = by_id(connection, project, channel), {"target": target, "secret": secret}
+    try:
+        kept = _decrypted(connection, project, channel)
+    except UnreadableError as error:
+        if found.format == "json" and not secret:
+            raise InputError("The key of its secret is lost: enter the secret again, too.", "secret") from error
+        check(found.format, target, secret)
+    else:
+        check(found.format, target or kept, secret or "unchanged", is_new=bool(secret))
+        given = {name: value for name, value in given.items() if value}
+    if given:
+        values = _encrypted(connection, project, given)
         connection.execute(update(CHANNEL).where(CHANNEL.c.id == channel).values(**values))
         waits = (DELIVERY.c.channel_id == channel) & DELIVERY.c.sent.is_(None) & DELIVERY.c.given_up.is_(None)
         connection.execute(update(DELIVERY).where(waits).values(due=now))
@@ -80,7 +96,10 @@ def remove(connection: Connection, project: int, channel: int) -> Channel:
 def of_project(connection: Connection, project: int) -> list[Channel]:
     """Return the channels of a project by their names."""
     rows = connection.execute(select(CHANNEL).where(CHANNEL.c.project_id == project).order_by(CHANNEL.c.name))
-    return [Channel(row.id, row.name, row.format, _shown(row.format, row.target), row.created) for row in rows]
+    return [
+        Channel(row.id, row.name, row.format, _shown(connection, project, row.format, row.target), row.created)
+        for row in rows
+    ]
 
 
 def by_id(connection: Connection, project: int, channel: int) -> Channel:
@@ -121,9 +140,22 @@ def check(kind: str, target: str, secret: str, *, is_new: bool = True) -> None:
         raise InputError("A secret of Standard Webhooks is whsec_ and 24 to 64 bytes in base64.", "secret")
 
 
-def _target(connection: Connection, channel: int) -> str:
-    return str(connection.scalar(select(CHANNEL.c.target).where(CHANNEL.c.id == channel)))
+def _encrypted(connection: Connection, project: int, values: Mapping[str, str]) -> dict[str, str]:
+    keys, place = keys_of(connection), place_of_channel(project)
+    return {name: keys.encrypt(value, place) for name, value in values.items()}
 
 
-def _shown(kind: str, target: str) -> str:
+def _decrypted(connection: Connection, project: int, channel: int) -> str:
+    """Return the address of a channel whose address and secret can be read; else UnreadableError."""
+    keys, place = keys_of(connection), place_of_channel(project)
+    row = connection.execute(select(CHANNEL.c.target, CHANNEL.c.secret).where(CHANNEL.c.id == channel)).one()
+    keys.decrypt(row.secret, place)
+    return keys.decrypt(row.target, place)
+
+
+def _shown(connection: Connection, project: int, kind: str, stored: str) -> str:
+    try:
+        target = keys_of(connection).decrypt(stored, place_of_channel(project))
+    except UnreadableError:
+        return UNREADABLE
     return target if kind == formats.EMAIL else web_address.shown(target)

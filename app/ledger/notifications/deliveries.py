@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, text
 
+from ledger.encryption.keys import UnreadableError, keys_of, place_of_channel
 from ledger.notifications import events
 from ledger.notifications.events import Kind
 from ledger.notifications.formats import Message
@@ -39,7 +40,7 @@ TAKE: Final = text(
 LEASE_ONE: Final = text("UPDATE delivery SET due = :until, attempts = attempts + 1 WHERE id = :id")
 SELECT_TAKEN: Final = text(
     "SELECT d.id, d.attempts, d.message_id, d.created, p.name AS project, e.kind, e.at, e.summary, e.digest, e.details,"
-    " c.name AS channel, c.format, c.target, c.secret"
+    " c.name AS channel, c.format, c.project_id, c.target, c.secret"
     " FROM delivery d JOIN event e ON e.id = d.event_id JOIN channel c ON c.id = d.channel_id"
     " JOIN project p ON p.id = e.project_id WHERE d.id = :id"
 )
@@ -69,7 +70,10 @@ FORGET: Final = text("DELETE FROM event WHERE at < :oldest LIMIT 1000")
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message that was taken, with its channel's address and secret, which nothing shows."""
+    """A message that was taken, with its channel's address and secret, which nothing shows.
+
+    `unreadable` says why there are none, "" when there are.
+    """
 
     id: int
     attempts: int
@@ -79,6 +83,7 @@ class Delivery:
     target: str
     secret: str
     message: Message
+    unreadable: str = ""
 
     def __repr__(self) -> str:
         """Return a text without address and secret, for a log or a traceback."""
@@ -121,7 +126,7 @@ def take(connection: Connection, now: datetime, public_url: str) -> Delivery | N
     if number is None:
         return None
     connection.execute(LEASE_ONE, {"id": number, "until": now + LEASE})
-    return _delivery(connection.execute(SELECT_TAKEN, {"id": number}).one(), public_url)
+    return _delivery(connection, connection.execute(SELECT_TAKEN, {"id": number}).one(), public_url)
 
 
 def set_sent(connection: Connection, delivery: Delivery, now: datetime) -> None:
@@ -188,9 +193,15 @@ def forget_old(connection: Connection, now: datetime) -> None:
     connection.execute(FORGET, {"oldest": now - KEEP_EVENTS})
 
 
-def _delivery(row: Row[Any], public_url: str) -> Delivery:
+def _delivery(connection: Connection, row: Row[Any], public_url: str) -> Delivery:
     details: Mapping[str, Any] = json.loads(row.details)
     digest = row.digest.hex() if row.digest else ""
     link = f"{public_url}/projects/{row.project}" if public_url else ""
     message = Message(f"msg_{row.message_id}", row.project, Kind(row.kind), row.at, row.summary, digest, details, link)
-    return Delivery(row.id, row.attempts, row.created, row.channel, row.format, row.target, row.secret, message)
+    keys, place = keys_of(connection), place_of_channel(row.project_id)
+    target, secret, unreadable = "", "", ""
+    try:
+        target, secret = keys.decrypt(row.target, place), keys.decrypt(row.secret, place)
+    except UnreadableError as error:
+        unreadable = str(error)
+    return Delivery(row.id, row.attempts, row.created, row.channel, row.format, target, secret, message, unreadable)

@@ -143,6 +143,8 @@ class Notifier:
 
 def deliver(taken: Delivery, settings: NotifierSettings) -> None:
     """Send one message to its channel; DeliveryError when it was not accepted."""
+    if taken.unreadable:
+        raise DeliveryError(taken.unreadable, is_final=True)
     if taken.format == formats.EMAIL:
         mail.send(taken.message, taken.target, settings)
     else:

@@ -7,6 +7,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final
 
+from ledger import public_address
+
 Network = IPv4Network | IPv6Network
 
 DEFAULTS: Final[Mapping[str, str]] = {
@@ -54,18 +56,12 @@ class NotifierSettings:
         """Return the settings of the environment; an empty variable counts as unset."""
         value = {name: environment.get(name) or default for name, default in DEFAULTS.items()}
         return cls(
-            public_url=_public_url(value["LEDGER_PUBLIC_URL"]),
+            public_url=public_address.checked(value["LEDGER_PUBLIC_URL"]),
             networks=tuple(_network(name) for name in value["LEDGER_NOTIFY_NETWORKS"].replace(",", " ").split()),
             database_host=value["LEDGER_DB_HOST"],
             timeout=_timeout(value["LEDGER_NOTIFY_TIMEOUT"]),
             mail_server=_mail_server(value) if value["LEDGER_SMTP_HOST"] else None,
         )
-
-
-def _public_url(given: str) -> str:
-    if given and not given.startswith(("http://", "https://")):
-        raise SystemExit(f"LEDGER_PUBLIC_URL={given!r}: expected an address that begins with https:// or http://")
-    return given.rstrip("/")
 
 
 def _network(given: str) -> Network:

@@ -15,6 +15,7 @@ from ledger.authorization import Access, requires
 from ledger.notifications import deliveries, record, watches
 from ledger.notifications.deliveries import EventRecord
 from ledger.notifications.watches import WatchedProject
+from ledger.public_address import public_address
 from ledger.views import time_format
 
 bp = Blueprint("feed", __name__)
@@ -54,8 +55,8 @@ def _feed(project: WatchedProject, events: list[EventRecord]) -> bytes:
     _element(root, "title", f"Isolation of {project.name}")
     _element(root, "updated", time_format.iso(events[0].at if events else project.created))
     _element(_element(root, "author"), "name", "Cloison ledger")
-    _element(root, "link", rel="self", type="application/atom+xml", href=request.base_url)
-    page = url_for("project.show", project=project.name, _external=True)
+    _element(root, "link", rel="self", type="application/atom+xml", href=public_address(request.path))
+    page = public_address(url_for("project.show", project=project.name))
     _element(root, "link", rel="alternate", type="text/html", href=page)
     for event in events:
         _add_entry(root, project.name, event, page)
@@ -70,7 +71,7 @@ def _add_entry(root: ET.Element, project: str, event: EventRecord, page: str) ->
     _element(entry, "updated", time_format.iso(event.at))
     _element(entry, "summary", shown(event.summary), type="text")
     _element(entry, "category", term=event.kind)
-    address = url_for("proofs.show", project=project, digest=event.digest, _external=True) if event.digest else page
+    address = public_address(url_for("proofs.show", project=project, digest=event.digest)) if event.digest else page
     _element(entry, "link", rel="alternate", type="text/html", href=address)
 
 

@@ -23,8 +23,9 @@ REPORTS: Final = ("terminal", "markdown", "json")
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
 @options.ledger_token_file
+@options.ledger_ca
 @options.output_options(REPORTS, has_verdict=False)
-def command(old: str, new: str, token_file: Path | None, output_options: OutputOptions) -> int:
+def command(old: str, new: str, token_file: Path | None, ca_file: Path | None, output_options: OutputOptions) -> int:
     """Show what changed between two proofs or two plans.
 
     OLD and NEW are documents that were saved with --format json, - for stdin, or the address of a
@@ -40,7 +41,7 @@ def command(old: str, new: str, token_file: Path | None, output_options: OutputO
     paths = report_paths(output_options.formats, output_options.output, stem="diff")
     if old == new == documents.STDIN:
         raise UsageError("OLD and NEW cannot both be stdin; save one in a file")
-    found = [documents.document(name, token_file) for name in (old, new)]
+    found = [documents.document(name, token_file, ca_file) for name in (old, new)]
     result = compared(found[0], found[1], old, new, strict=output_options.strict)
     for name, path in paths.items():
         text = _report(name, result, output_options)

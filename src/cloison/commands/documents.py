@@ -36,7 +36,7 @@ def proof(name: str) -> Proof:
         return parse(content)
 
 
-def document(name: str, token_file: Path | None = None) -> Proof | Plan:
+def document(name: str, token_file: Path | None = None, ca_file: Path | None = None) -> Proof | Plan:
     """Return the proof or the plan in a file, on stdin for `-`, or at its address in a ledger.
 
     Raises UsageError when it is neither, NotProven when the ledger does not answer.
@@ -47,7 +47,8 @@ def document(name: str, token_file: Path | None = None) -> Proof | Plan:
     if name.startswith(IN_A_LEDGER):
         from cloison.ledger_client.fetch import fetch_proof
 
-        content = fetch_proof(name, token_file, dict(os.environ))  # both documents may be in a ledger
+        # Both documents may be in a ledger, so the token stays in the environment.
+        content = fetch_proof(name, token_file, dict(os.environ), ca_file)
     else:
         content = _read(name, "document")
     with _refusal(name, "proof or a plan"):

@@ -87,7 +87,8 @@ def ledger_client(ledger_options: LedgerOptions) -> LedgerClient | None:
         if ledger_options.required:
             raise UsageError("--ledger-required needs a ledger: add --ledger URL, or set CLOISON_LEDGER")
         return None
-    to = replace(ledger(ledger_options.url, ledger_options.token_file, os.environ), project=ledger_options.sent_as)
+    to = ledger(ledger_options.url, ledger_options.token_file, os.environ, ca_file=ledger_options.ca_file)
+    to = replace(to, project=ledger_options.sent_as)
     if to.warning:
         _print_message(to.warning)
     return LedgerClient(to, spool.spool_root(os.environ), ledger_options.required)

@@ -173,6 +173,7 @@ class LedgerOptions:
 
     url: str = ""
     token_file: Path | None = None
+    ca_file: Path | None = None
     required: bool = False
     sent_as: str = ""
     """The project of the token, where the proof is one of another Compose project."""
@@ -189,6 +190,16 @@ ledger_token_file = click.option(
 )
 
 
+ledger_ca = click.option(
+    "--ledger-ca",
+    "ca_file",
+    envvar="CLOISON_LEDGER_CA",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Certificates (PEM) to check that of the ledger against.  [env: CLOISON_LEDGER_CA]",
+)
+
+
 def ledger_options(function: Callable[..., R]) -> Callable[..., R]:
     """Add the options that name the ledger, and pass them on as one `ledger_options`."""
 
@@ -201,6 +212,7 @@ def ledger_options(function: Callable[..., R]) -> Callable[..., R]:
         help="Send the proof to this ledger; if it is away, with the next proof.  [env: CLOISON_LEDGER]",
     )
     @ledger_token_file
+    @ledger_ca
     @click.option("--ledger-required", "required", is_flag=True, help="Exit 3 if the ledger did not accept the proof.")
     @click.option(
         "--as",
@@ -212,8 +224,9 @@ def ledger_options(function: Callable[..., R]) -> Callable[..., R]:
         "[env: CLOISON_LEDGER_AS]",
     )
     @wraps(function)
-    def wrapper(url: str, token_file: Path | None, required: bool, sent_as: str, **others: Any) -> R:  # noqa: FBT001  # click passes by name
-        return function(ledger_options=LedgerOptions(url, token_file, required, sent_as), **others)
+    def wrapper(url: str, token_file: Path | None, ca_file: Path | None, sent_as: str, **others: Any) -> R:
+        given = LedgerOptions(url, token_file, ca_file, others.pop("required"), sent_as)
+        return function(ledger_options=given, **others)
 
     return wrapper
 

@@ -1,6 +1,7 @@
 """The address of a ledger and the token of a project in it.
 
-Inputs: the options `--ledger` and `--ledger-token-file`, the variable `CLOISON_LEDGER_TOKEN`. Output: a `Ledger`.
+Inputs: the options `--ledger`, `--ledger-token-file` and `--ledger-ca`, the variable `CLOISON_LEDGER_TOKEN`. Output:
+a `Ledger`.
 Rule: a token comes from the environment or from a file, goes into one header (RFC 6750), and is never printed.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import ssl
 from collections.abc import MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ from urllib.parse import SplitResult, urlsplit
 from cloison.errors import UsageError
 
 TOKEN_VARIABLE: Final = "CLOISON_LEDGER_TOKEN"  # noqa: S105  # the variable's name
+CA_VARIABLE: Final = "CLOISON_LEDGER_CA"
 TOKEN_PATTERN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 """The syntax of a bearer token: https://www.rfc-editor.org/rfc/rfc6750#section-2.1"""
 MAX_TOKEN_FILE_BYTES: Final = 4096
@@ -35,6 +38,8 @@ class Ledger:
     token_source: str
     project: str = ""
     """The project of the token, to send proofs that name another Compose project; empty for those that do not."""
+    ca_file: str = ""
+    """A file with the authorities that the ledger's certificate is checked against; empty for those of Python."""
 
     @property
     def is_loopback(self) -> bool:
@@ -53,20 +58,28 @@ class Ledger:
 
 
 def ledger(
-    address: str, token_file: Path | None, environment: MutableMapping[str, str], *, option: str = "--ledger"
+    address: str,
+    token_file: Path | None,
+    environment: MutableMapping[str, str],
+    *,
+    ca_file: Path | None = None,
+    option: str = "--ledger",
 ) -> Ledger:
     """Return the ledger at an address, and remove its token from the environment; errors begin with `option`.
 
-    So no child process inherits the token. Raises UsageError when the address or the token is not valid.
+    So no child process inherits the token. Raises UsageError when the address, the token or a file is not valid.
     """
+    authorities = _authorities(ca_file) if ca_file else ""
     url, token = _url(address, option), environment.pop(TOKEN_VARIABLE, "").strip()
     if token_file:
-        return Ledger(url, _checked(_read(token_file), f"the token in {token_file}"), f"the token in {token_file}")
+        source = f"the token in {token_file}"
+        return Ledger(url, _checked(_read(token_file), source), source, ca_file=authorities)
     if not token:
         raise UsageError(
             f"{option} needs a token of the project: set {TOKEN_VARIABLE}, or name a file with --ledger-token-file"
         )
-    return Ledger(url, _checked(token, f"the token of {TOKEN_VARIABLE}"), f"the token of {TOKEN_VARIABLE}")
+    source = f"the token of {TOKEN_VARIABLE}"
+    return Ledger(url, _checked(token, source), source, ca_file=authorities)
 
 
 def _url(address: str, option: str) -> str:
@@ -85,6 +98,16 @@ def _url(address: str, option: str) -> str:
     if parts.query or parts.fragment:
         raise UsageError(f'{option}: "{address}" has a query or a fragment; remove the part from ? or # on')
     return SplitResult(parts.scheme, parts.netloc.lower(), parts.path.rstrip("/"), "", "").geturl()
+
+
+def _authorities(path: Path) -> str:
+    try:
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError as error:  # an OSError, too
+        raise UsageError(f"--ledger-ca {path} has no certificate in PEM") from error
+    except OSError as error:
+        raise UsageError(f"--ledger-ca {path} cannot be read: {os.strerror(error.errno or 0)}") from error
+    return str(path)
 
 
 def _read(path: Path) -> str:

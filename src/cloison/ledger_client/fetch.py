@@ -20,7 +20,7 @@ import urllib3
 
 from cloison.errors import NotProven, UsageError
 from cloison.ledger_client import http
-from cloison.ledger_client.config import Ledger, ledger
+from cloison.ledger_client.config import CA_VARIABLE, Ledger, ledger
 from cloison.model.text import printable_line
 
 PROOF_ADDRESS: Final = re.compile(
@@ -32,7 +32,9 @@ MAX_BYTES: Final = 1 << 30
 ADVICE: Final = "an address ends in /api/v1/proofs/ and the 64 hexadecimal digits of the proof"
 
 
-def fetch_proof(address: str, token_file: Path | None, environment: MutableMapping[str, str]) -> bytes:
+def fetch_proof(
+    address: str, token_file: Path | None, environment: MutableMapping[str, str], ca_file: Path | None = None
+) -> bytes:
     """Return the bytes of the proof at an address, and remove the token from the environment.
 
     Raises UsageError when the address or the token is not valid or there is no such proof, NotProven when the ledger
@@ -41,7 +43,9 @@ def fetch_proof(address: str, token_file: Path | None, environment: MutableMappi
     found = PROOF_ADDRESS.fullmatch(address)
     if not found:
         raise UsageError(f"{address}: it is not the address of a proof in a ledger; {ADVICE}")
-    to = ledger(found["base"], token_file, environment, option=address)
+    if ca_file is None and environment.get(CA_VARIABLE):  # a baseline has no option for it
+        ca_file = Path(environment[CA_VARIABLE])
+    to = ledger(found["base"], token_file, environment, ca_file=ca_file, option=address)
     content = _get(to, found["digest"])
     if hashlib.sha256(content).hexdigest() != found["digest"]:
         raise UsageError(f"{address}: the answer is not the proof of this digest; is it the address of a ledger?")

@@ -103,6 +103,7 @@ def get(session: requests.Session, ledger: Ledger, url: str, seconds: float = TO
         timeout=(min(CONNECT_TIMEOUT, seconds), seconds),
         allow_redirects=False,
         proxies=_proxies(ledger),
+        verify=ledger.ca_file or True,
         stream=True,
     )
 
@@ -133,6 +134,7 @@ def _post(ledger: Ledger, digest: str, body: bytes, seconds: float) -> DeliveryR
                 timeout=(min(CONNECT_TIMEOUT, seconds), seconds),
                 allow_redirects=False,
                 proxies=_proxies(ledger),
+                verify=ledger.ca_file or True,
                 stream=True,
             )
             return _read(response, digest, is_too_large=is_too_large(body))

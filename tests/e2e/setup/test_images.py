@@ -229,3 +229,51 @@ def test_a_bundle_without_certificates_is_refused(prepared: FakeMachine) -> None
 
 def test_a_machine_whose_own_bundle_is_missing_is_not_stopped_by_that(prepared: FakeMachine) -> None:
     assert prepared.run("setup/images.sh", SSL_CERT_FILE="/nowhere.pem").code == 0
+
+
+# ── the age ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+PINNED = f"nginx:alpine@sha256:{'0' * 64}"
+CONFIG = f'{{"name": "world", "services": {{"db": {{"image": "db:1"}}, "proxy": {{"image": "{PINNED}"}}}}}}'
+
+
+def created(prepared: FakeMachine, **days: int) -> str:
+    """Have the two images made so many days ago, and return what the step says."""
+    names = {"db": "db:1", "proxy": PINNED}
+    prepared.docker(
+        {
+            '"compose "*"config --format json"': f"echo '{CONFIG}'",
+            **{
+                f'"image inspect"*Created*{names[name]}': f"date -d '-{age} days' +%FT%TZ" for name, age in days.items()
+            },
+            '"image inspect"*': "exit 0",
+        }
+    )
+    return prepared.run("setup/images.sh").said
+
+
+def test_an_old_image_is_told_with_what_renews_it(prepared: FakeMachine) -> None:
+    said = created(prepared, db=31, proxy=29)
+    assert "The base image db:1 is 31 days old. make up REFRESH=1 gets its security updates." in said
+    assert PINNED not in said
+    said = created(prepared, db=29, proxy=31)
+    assert f"The base image {PINNED} is 31 days old. setup/pin-images.sh names the one that its tag has now." in said
+    assert "db:1" not in said
+
+
+def test_a_refresh_pulls_what_is_here_already(prepared: FakeMachine) -> None:
+    prepared.dotenv.write_text(f"{REGISTRY}\n")
+    prepared.docker({'"image inspect"*': "exit 0"})
+    prepared.run("setup/images.sh")
+    assert pulled(prepared) == []
+
+    prepared.run("setup/images.sh", REFRESH="1")
+    assert pulled(prepared) == ["base:1", "db:1", "proxy:1"]
+
+
+def test_a_refresh_asks_debian_for_newer_packages_of_the_stand_ins(prepared: FakeMachine) -> None:
+    recipe(prepared, f"echo arguments=$* >>{prepared.home}/calls")
+    prepared.docker({'"image inspect"*': "exit 0"})
+    prepared.run("setup/images.sh", CLOISON_AIRGAP="1", REFRESH="1")
+
+    assert "arguments=--refresh" in prepared.calls()

@@ -16,6 +16,7 @@ from tests.e2e.stack.conftest import LedgerProject, Stack
 WRITERS = 4
 PAUSE = 0.1  # seconds between two proofs of a writer: below what the proxy allows a client
 NO_ANSWER = 0  # the status of a request that nobody answered
+LONGEST_WAIT = 5.0  # seconds, for a proof under attack
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,18 @@ def writing(shop: LedgerProject, pause: float = PAUSE, writers: int = WRITERS) -
 
     with _repeatedly(once, writers, pause) as load:
         yield load
+
+
+@contextmanager
+def a_proof_each_second(shop: LedgerProject) -> Iterator[Load]:
+    """Send proofs during the block; each is answered 201 in time, and is there afterwards."""
+    with writing(shop, pause=1.0, writers=1) as written:
+        yield written
+    waits = [one.answered - one.sent for one in written.asked]
+
+    assert dict(written.statuses) == {201: len(written.asked)}
+    assert max(waits) < LONGEST_WAIT
+    assert written.acknowledged - shop.kept() == set()
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import secrets
 import socket
 import ssl
 from typing import TYPE_CHECKING
@@ -121,3 +122,22 @@ def test_old_versions_of_tls_are_not_spoken() -> None:
     context.set_ciphers("DEFAULT@SECLEVEL=0")
     with socket.create_connection(("127.0.0.1", int(HTTPS_PORT)), 20) as line, pytest.raises(ssl.SSLError):
         context.wrap_socket(line, server_hostname=NAME)
+
+
+@pytest.fixture
+def public(tls: Stack) -> Iterator[Stack]:
+    """Have the application with the public URL, too."""
+    tls.compose("up", "-d", "--wait", "--no-deps", "app")
+    yield tls
+    tls.environment["CLOISON_PUBLIC_URL"] = ""
+    tls.compose("up", "-d", "--wait", "--no-deps", "app")
+    tls.environment["CLOISON_PUBLIC_URL"] = URL
+
+
+def test_feeds_have_the_public_address(public: Stack) -> None:
+    name = f"linked-{secrets.token_hex(4)}"
+    public.ledger("add-project", name)
+    sent = public.get(public.ledger("feed", name), Host="localhost:8080").text
+
+    assert f'href="{URL}/projects/{name}"' in sent
+    assert "localhost" not in sent

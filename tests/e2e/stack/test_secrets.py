@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.stack.conftest import SERVICES, run, soon
 
 if TYPE_CHECKING:
-    from tests.e2e.stack.conftest import Stack
+    from tests.e2e.stack.conftest import LedgerProject, Stack
 
 pytestmark = pytest.mark.stack
 
@@ -124,3 +124,30 @@ def test_a_restart_of_the_database_makes_new_ones_and_nobody_notices(stack: "Sta
     assert set(passwords(stack)).isdisjoint(old)
     assert stack.inspect("app")["State"]["StartedAt"] == started
     assert stack.as_root("SELECT 1") == "1\n"
+
+
+KEYS = "/var/lib/ledger/keys"
+HOOK = "https://hooks.example/secret-path-of-the-tests"
+
+
+def test_a_stored_secret_is_not_on_the_disk_of_the_database(shop: "LedgerProject") -> None:
+    stack = shop.stack
+    words = ("python", "-m", "ledger", "add-channel", shop.name, "ops", "--format", "slack")
+    stack.inside("app", *words, input=f"{HOOK}\n")
+    stack.as_root("SET GLOBAL innodb_max_dirty_pages_pct = 0, innodb_max_dirty_pages_pct_lwm = 0")
+    (key,) = stack.ledger("keys").split()
+
+    assert "https://hooks.example/…" in stack.ledger("channels", shop.name)
+    for secret in (HOOK, "secret-path-of-the-tests", key):
+        assert stack.inside("db", "grep", "-rlF", secret, "/var/lib/mysql", check=False) == ""
+
+
+def test_the_keys_are_with_the_application_alone_and_outlive_its_container(stack: "Stack") -> None:
+    before = stack.ledger("keys")
+    stack.compose("up", "-d", "--wait", "--no-deps", "--force-recreate", "app")
+    shown = stack.inside("app", "stat", "-c", "%a %u:%g %n", "/var/lib/ledger", KEYS)
+
+    assert shown.splitlines() == ["700 10001:10001 /var/lib/ledger", f"600 10001:10001 {KEYS}"]
+    assert stack.ledger("keys") == before
+    for service in ("db", "proxy"):
+        assert "/var/lib/ledger" not in {mount["Destination"] for mount in stack.inspect(service)["Mounts"]}

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.database import engine_for
+from ledger.encryption.keys import Keys
 from ledger.migrate import migrate
 from ledger.settings import Settings
 
@@ -59,7 +60,11 @@ def database_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sett
         secret = tmp_path_factory.mktemp("secret") / "password"
         secret.write_text(PASSWORD, encoding="utf-8")
         address = docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", container).strip()
-        settings = Settings.from_environment({"LEDGER_DB_HOST": address, "LEDGER_DB_PASSWORD_FILE": str(secret)})
+        keys = secret.with_name("keys")
+        Keys(keys).create()
+        settings = Settings.from_environment(
+            {"LEDGER_DB_HOST": address, "LEDGER_DB_PASSWORD_FILE": str(secret), "LEDGER_KEY_FILE": str(keys)}
+        )
         wait_for(settings)
         yield settings
     finally:

@@ -25,7 +25,7 @@ def made(server: fake_ledger.Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("CLOISON_LEDGER_TOKEN", TOKEN_VARIABLE)
 
     def made(url: str = "", *, required: bool = False) -> LedgerClient:
-        ledger_client = ledger_delivery.ledger_client(LedgerOptions(url or server.url, None, required))
+        ledger_client = ledger_delivery.ledger_client(LedgerOptions(url or server.url, required=required))
         assert ledger_client
         return ledger_client
 
@@ -120,4 +120,4 @@ def test_no_option_takes_a_token() -> None:
     def nothing(ledger_options: LedgerOptions) -> None: ...
 
     names = {name for option in nothing.__click_params__ for name in option.opts}  # type: ignore[attr-defined]
-    assert {"--ledger", "--ledger-token-file", "--ledger-required", "--as"} == names
+    assert {"--ledger", "--ledger-token-file", "--ledger-ca", "--ledger-required", "--as"} == names

@@ -89,6 +89,14 @@ def test_a_missing_token_is_told(tmp_path: Path) -> None:
         ledger("https://ledger.example", tmp_path / "none", {})
 
 
+def test_authorities_that_cannot_be_used_are_told(tmp_path: Path) -> None:
+    (tmp_path / "key.pem").write_text("-----BEGIN PRIVATE KEY-----\n")
+
+    for name, sentence in (("none", "cannot be read: No such file"), ("key.pem", "has no certificate in PEM")):
+        with pytest.raises(UsageError, match=f"--ledger-ca {tmp_path / name} {sentence}"):
+            ledger("https://ledger.example", None, {TOKEN_VARIABLE: SECRET}, ca_file=tmp_path / name)
+
+
 @pytest.mark.parametrize(
     ("address", "warned"),
     [

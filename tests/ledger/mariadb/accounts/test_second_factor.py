@@ -17,7 +17,7 @@ from ledger import clock as ledger_clock
 from ledger.__main__ import parser
 from ledger.accounts import cli, second_factor, users
 from ledger.accounts.rate_limit import FREE_FAILURES
-from ledger.accounts.tables import ATTEMPT, PENDING_LOGIN, RECOVERY_CODE, SECOND_FACTOR, SESSION
+from ledger.accounts.tables import ATTEMPT, PENDING_LOGIN, RECOVERY_CODE, SESSION
 
 if TYPE_CHECKING:
     from tests.ledger.mariadb.accounts.conftest import Browser, SampleLedger
@@ -49,8 +49,7 @@ def code(secret: str, *, later: int = 0) -> str:
 def device_of(world: "SampleLedger", name: str = "rita") -> str:
     """Return the secret that the account's device has."""
     account = world.do(lambda c: users.get_account(c, name)).id
-    mine = select(SECOND_FACTOR.c.secret).where(SECOND_FACTOR.c.account_id == account)
-    found: str = world.do(lambda c: c.scalar(mine))
+    found: str = world.do(lambda c: second_factor.secret_of(c, account))
     return found
 
 

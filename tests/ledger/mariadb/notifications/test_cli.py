@@ -28,6 +28,7 @@ def environment(database_settings: Settings, monkeypatch: pytest.MonkeyPatch) ->
     given = {
         "LEDGER_DB_HOST": database_settings.db_host,
         "LEDGER_DB_PASSWORD_FILE": str(database_settings.db_password_file),
+        "LEDGER_KEY_FILE": str(database_settings.key_file),
         "LEDGER_NOTIFY_NETWORKS": "127.0.0.0/8",
         "LEDGER_NOTIFY_TIMEOUT": "2",
     }
