@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from cloison.commands import options
+from cloison.commands import duration, options
 from cloison.commands.plan import paused_collector
 from cloison.engine.compose_cli import Selection
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from cloison.draft.draft import Draft
     from cloison.workflow.learn import Learned
 
-DURATION: Final = re.compile(r"(?P<number>[0-9]{1,5})(?P<unit>[smh]?)")
-SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
 MODULES: Final = (
     "cloison.commands.output",
     "cloison.draft.draft",
@@ -31,11 +28,7 @@ MAX_LEARN: Final = 24 * 3600
 
 def _seconds(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int:
     """Return the seconds of `60s`, `5m` or `1h`, 0 without the option."""
-    match = DURATION.fullmatch(value or "0")
-    seconds = int(match["number"]) * SECONDS[match["unit"]] if match else -1
-    if (value is not None and seconds < 1) or seconds > MAX_LEARN:
-        raise click.BadParameter(f'"{value}" is not a duration; write it like 60s, 5m or 1h, at most 24h')
-    return seconds
+    return 0 if value is None else duration.seconds(value, MAX_LEARN, "write it like 60s, 5m or 1h, at most 24h")
 
 
 @click.command()
