@@ -2,7 +2,7 @@
 
 Input: the project, the text of the file, the positions of the lines, the assumptions about the engine. Output: the new
 text, its diff, and sentences about what the plan says of it.
-Rule: a policy that breaks a connection which the old one did not break is refused.
+Rule: what the file itself leaves open after that is said, because only the policy became tighter.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any, Final
 from cloison.compose import policy
 from cloison.compose.project import Project
 from cloison.compose.removed_lines import WHERE, without_lines
-from cloison.errors import UsageError
 from cloison.plan.scenario import build_scenario
 from cloison.plan.synthetic_facts import Assumptions, modelled_project
 from cloison.usage.record import Usage
@@ -47,7 +46,7 @@ def nothing(usage: Usage, unused_for: int) -> str:
 def tightened(project: Project, text: str, file: str, unused: Sequence[str], assumed: Assumptions) -> Tightened:
     """Return the file without the unused lines.
 
-    Raises UsageError for a file that cannot be edited, and for a result that breaks a connection.
+    Raises UsageError for a file that cannot be edited, PolicyError for a result that is no policy.
     """
     raw: dict[str, Any] = dict(project.policy or {})
     written = without_lines(text, unused, file, {key: len(raw.get(key) or ()) for key in LISTS})
@@ -67,18 +66,16 @@ def _ended(line: str) -> str:
 
 
 def _newly_open(before: Project, after: Project, assumed: Assumptions) -> set[tuple[str, str]]:
-    """Return the pairs of places between which the new policy is breached, and the old one is not."""
-    old, new = (_judged(project, assumed) for project in (before, after))
-    if broken := new[Judgement.BROKEN] - old[Judgement.BROKEN]:
-        source, target = min(broken)
-        raise UsageError(f"the policy without its unused lines would break {source} -> {target}; it was not written")
-    return new[Judgement.BREACH] - old[Judgement.BREACH]
+    """Return the pairs of places between which the new policy is breached, and the old one is not.
+
+    A connection that the old policy needs is needed less by the new one, or no more, so nothing else can be worse.
+    """
+    return _breached(after, assumed) - _breached(before, assumed)
 
 
-def _judged(project: Project, assumed: Assumptions) -> dict[Judgement, set[tuple[str, str]]]:
+def _breached(project: Project, assumed: Assumptions) -> set[tuple[str, str]]:
     whole = modelled_project(project, assumed)
-    found: dict[Judgement, set[tuple[str, str]]] = {Judgement.BROKEN: set(), Judgement.BREACH: set()}
-    for item in build_scenario(whole, policy.policy(whole), assumed).judged():
-        if item.judgement in found:
-            found[item.judgement].add((item.flow.vantage.place, item.flow.endpoint.place))
-    return found
+    judged = build_scenario(whole, policy.policy(whole), assumed).judged()
+    return {
+        (item.flow.vantage.place, item.flow.endpoint.place) for item in judged if item.judgement is Judgement.BREACH
+    }

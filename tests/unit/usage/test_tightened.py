@@ -96,6 +96,7 @@ def test_a_policy_of_several_files_is_refused() -> None:
         without_lines("services: {}\n", ONE, "f", {"allow": 4})
 
 
+@pytest.mark.filterwarnings("ignore::ruamel.yaml.error.ReusedAnchorWarning")
 def test_a_line_that_cannot_go_alone_is_refused() -> None:
     text = "services: {}\nx-cloison:\n  allow:\n    - &a web -> db\n    - *a\n"
 
