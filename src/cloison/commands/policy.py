@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloison.commands import options, policy_usage
+from cloison.commands import options, policy_export, policy_usage
 from cloison.engine.compose_cli import Selection
 from cloison.errors import USAGE_ERROR
 
@@ -24,6 +24,7 @@ def command() -> None:
 
 command.add_command(policy_usage.usage)
 command.add_command(policy_usage.tighten)
+command.add_command(policy_export.export)
 
 
 @command.command()

@@ -47,7 +47,7 @@ def usage(selection: Selection, unused_for: int, form: str) -> int:
     from cloison.commands import output as commands_output
     from cloison.usage import text as usage_text
 
-    project, rules = _policy(selection)
+    project, rules = project_with_policy(selection)
     record, found = _line_uses(project, rules, unused_for)
     if form == "json":
         document = usage_text.usage_document(record, found, unused_for)
@@ -76,7 +76,7 @@ def tighten(selection: Selection, unused_for: int, *, write: bool, engine: str, 
     from cloison.usage.line_use import State
 
     path = compose_file.first_file(selection)
-    project, rules = _policy(selection)
+    project, rules = project_with_policy(selection)
     record, found = _line_uses(project, rules, unused_for)
     unused = [one.line.where for one in found if one.state is State.UNUSED]
     if not unused:
@@ -94,7 +94,11 @@ def tighten(selection: Selection, unused_for: int, *, write: bool, engine: str, 
     return 0
 
 
-def _policy(selection: Selection) -> tuple[Project, Policy]:
+def project_with_policy(selection: Selection) -> tuple[Project, Policy]:
+    """Return the project of a selection and its policy.
+
+    Raises PolicyError for one without a policy.
+    """
     from cloison.compose import policy as compose_policy
     from cloison.compose import project as compose_project
     from cloison.compose.policy_key import POLICY_KEY

@@ -60,6 +60,6 @@ def test_a_record_that_another_process_holds_is_waited_for_and_then_an_error(
     path.parent.mkdir(parents=True)
     with (path.parent / ".shop.lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(UsageError, match="another process holds the record; try again"):
-            with usage_store.changed("shop"):
-                pass
+        held = pytest.raises(UsageError, match="another process holds the record; try again")
+        with held, usage_store.changed("shop"):
+            pass
