@@ -41,9 +41,31 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: str | 
     metavar="DURATION",
     help="Watch the connections of the running project for so long, e.g. 60s; Ctrl-C ends it early.",
 )
+@click.option(
+    "--from",
+    "tool",
+    type=click.Choice(["whalewall", "ufw-docker"]),
+    help="Take what another tool allows: labels of whalewall, or rules of ufw-docker.",
+)
+@click.option(
+    "--ufw-rules",
+    type=click.Path(dir_okay=False),
+    default="/etc/ufw/user.rules",
+    show_default=True,
+    metavar="FILE",
+    help="The rules of ufw for --from ufw-docker.",
+)
 @options.assumptions("; a policy for the default holds on later ones", ". Without it, flows over them are tolerated")
 def command(  # noqa: PLR0913  # click passes by name
-    selection: Selection, *, write: bool, force: bool, learn: int, engine: str, external: str | None
+    selection: Selection,
+    *,
+    write: bool,
+    force: bool,
+    learn: int,
+    tool: str | None,
+    ufw_rules: str,
+    engine: str,
+    external: str | None,
 ) -> int:
     """Draft a policy for a project from its Compose file.
 
@@ -70,8 +92,14 @@ def command(  # noqa: PLR0913  # click passes by name
     project = compose_project.project(document)
     if path:
         compose_file.check_writable(path, has_policy=project.policy is not None, force=force)
+    needs = declared_needs(project, document)
+    sentences: tuple[str, ...] = ()
+    if tool:
+        from cloison.workflow.imported_rules import with_imported
+
+        needs, sentences = with_imported(project, document, needs, tool, ufw_rules)
     with commands_progress.status() as progress:
-        known = learned(project, declared_needs(project, document), learn, progress)
+        known = learned(project, needs, learn, progress)
     with paused_collector():
         found = draft(project, known.needs, Assumptions(engine, external or ""), known.more)
     block = draft_text.block(found, f"Drafted by cloison init for Docker Engine {engine} and later; edit it freely.")
@@ -83,6 +111,8 @@ def command(  # noqa: PLR0913  # click passes by name
     if project.policy is not None and not write:
         click.echo("The file has a policy already; this draft does not look at it.", err=True)
     _tell(project, found, known)
+    for sentence in sentences:
+        click.echo(f"Imported: {sentence}.", err=True)
     if named := _behind_profiles(document):
         click.echo(
             f"The policy names services with profiles ({named}); plan and prove it with the same profiles.", err=True
