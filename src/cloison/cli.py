@@ -23,7 +23,7 @@ VERBS: Final = {
     "enforce": "Close every connection that the policy does not allow, and prove it.",
     "watch": "Follow a project: prove it after each change, and keep its policy enforced.",
     "init": "Draft a policy for a project from its Compose file.",
-    "policy": "Show, check or explain the policy of a Compose file.",
+    "policy": "Show, check, explain or tighten the policy of a Compose file.",
     "plan": "Check a Compose file against its policy.",
     "ls": "List the Compose projects of the engine.",
     "rehearse": "Prove the isolation that a Compose file describes, without its images.",

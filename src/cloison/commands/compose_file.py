@@ -33,7 +33,7 @@ def first_file(selection: Selection) -> Path:
 
 def check_writable(path: Path, *, has_policy: bool, force: bool) -> None:
     """Raise UsageError unless a policy may be written into a file; `has_policy` is about the resolved project."""
-    is_here = file_text.has_policy(_read(path), str(path))
+    is_here = file_text.has_policy(text_of(path), str(path))
     if is_here and not force:
         raise UsageError(f"{path}: the file has a policy already; --force replaces it")
     if has_policy and not is_here:
@@ -47,7 +47,14 @@ def write_policy(path: Path, block: str, *, force: bool) -> None:
 
     Raises UsageError and FileError: see `file_text.with_policy`.
     """
-    text = file_text.with_policy(_read(path), block, str(path), replaces=force)
+    replace_text(path, file_text.with_policy(text_of(path), block, str(path), replaces=force))
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Replace the text of a Compose file.
+
+    Raises UsageError where it cannot be written.
+    """
     target = path.resolve()
     try:
         held = target.stat()
@@ -67,7 +74,11 @@ def write_policy(path: Path, block: str, *, force: bool) -> None:
         raise UsageError(f"{path}: the policy could not be written: {error.strerror}") from error
 
 
-def _read(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Return the text of a Compose file.
+
+    Raises FileError for one that cannot be read, and one that is not UTF-8.
+    """
     try:
         return path.read_bytes().decode()
     except OSError as error:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from cloison.commands import options
+from cloison.commands import duration, options
 from cloison.engine.compose_cli import Selection
 from cloison.workflow.collector import paused_collector
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from cloison.draft.draft import Draft
     from cloison.workflow.learn import Learned
 
-DURATION: Final = re.compile(r"(?P<number>[0-9]{1,5})(?P<unit>[smh]?)")
-SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
 MODULES: Final = (
     "cloison.commands.output",
     "cloison.draft.draft",
@@ -31,11 +28,7 @@ MAX_LEARN: Final = 24 * 3600
 
 def _seconds(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int:
     """Return the seconds of `60s`, `5m` or `1h`, 0 without the option."""
-    match = DURATION.fullmatch(value or "0")
-    seconds = int(match["number"]) * SECONDS[match["unit"]] if match else -1
-    if (value is not None and seconds < 1) or seconds > MAX_LEARN:
-        raise click.BadParameter(f'"{value}" is not a duration; write it like 60s, 5m or 1h, at most 24h')
-    return seconds
+    return 0 if value is None else duration.seconds(value, MAX_LEARN, "write it like 60s, 5m or 1h, at most 24h")
 
 
 @click.command()
@@ -48,9 +41,31 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: str | 
     metavar="DURATION",
     help="Watch the connections of the running project for so long, e.g. 60s; Ctrl-C ends it early.",
 )
+@click.option(
+    "--from",
+    "tool",
+    type=click.Choice(["whalewall", "ufw-docker"]),
+    help="Take what another tool allows: labels of whalewall, or rules of ufw-docker.",
+)
+@click.option(
+    "--ufw-rules",
+    type=click.Path(dir_okay=False),
+    default="/etc/ufw/user.rules",
+    show_default=True,
+    metavar="FILE",
+    help="The rules of ufw for --from ufw-docker.",
+)
 @options.assumptions("; a policy for the default holds on later ones", ". Without it, flows over them are tolerated")
 def command(  # noqa: PLR0913  # click passes by name
-    selection: Selection, *, write: bool, force: bool, learn: int, engine: str, external: str | None
+    selection: Selection,
+    *,
+    write: bool,
+    force: bool,
+    learn: int,
+    tool: str | None,
+    ufw_rules: str,
+    engine: str,
+    external: str | None,
 ) -> int:
     """Draft a policy for a project from its Compose file.
 
@@ -77,8 +92,14 @@ def command(  # noqa: PLR0913  # click passes by name
     project = compose_project.project(document)
     if path:
         compose_file.check_writable(path, has_policy=project.policy is not None, force=force)
+    needs = declared_needs(project, document)
+    sentences: tuple[str, ...] = ()
+    if tool:
+        from cloison.workflow.imported_rules import with_imported
+
+        needs, sentences = with_imported(project, document, needs, tool, ufw_rules)
     with commands_progress.status() as progress:
-        known = learned(project, declared_needs(project, document), learn, progress)
+        known = learned(project, needs, learn, progress)
     with paused_collector():
         found = draft(project, known.needs, Assumptions(engine, external or ""), known.more)
     block = draft_text.block(found, f"Drafted by cloison init for Docker Engine {engine} and later; edit it freely.")
@@ -90,6 +111,8 @@ def command(  # noqa: PLR0913  # click passes by name
     if project.policy is not None and not write:
         click.echo("The file has a policy already; this draft does not look at it.", err=True)
     _tell(project, found, known)
+    for sentence in sentences:
+        click.echo(f"Imported: {sentence}.", err=True)
     if named := _behind_profiles(document):
         click.echo(
             f"The policy names services with profiles ({named}); plan and prove it with the same profiles.", err=True

@@ -1,4 +1,4 @@
-"""`cloison policy`: shows, checks and explains the policy of a Compose file, without an engine."""
+"""`cloison policy`: shows, checks and explains the policy of a Compose file, and says which of its lines are used."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloison.commands import options
+from cloison.commands import options, policy_export, policy_usage
 from cloison.engine.compose_cli import Selection
 from cloison.errors import USAGE_ERROR
 
@@ -16,10 +16,15 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """Show, check or explain the policy of a Compose file.
+    """Show, check, explain or tighten the policy of a Compose file.
 
-    Needs no engine and no root.
+    Needs no engine and no root, apart from `usage` and `tighten`, which read what was learned.
     """
+
+
+command.add_command(policy_usage.usage)
+command.add_command(policy_usage.tighten)
+command.add_command(policy_export.export)
 
 
 @command.command()

@@ -16,6 +16,7 @@ from cloison.workflow.request import PolicySource, Request
 
 if TYPE_CHECKING:
     from cloison.commands.ledger_delivery import LedgerClient
+    from cloison.compose.project import Project
     from cloison.engine.event_stream import EventStream
     from cloison.proof.schema import Proof
     from cloison.workflow.keep_enforced import Change, Keeper
@@ -48,6 +49,9 @@ MOST_LINES: Final = 12
     metavar="SECONDS",
     help="Prove at least this often.",
 )
+@click.option(
+    "--learn", "learns", is_flag=True, help="Record the connections that are used, for `cloison policy usage`."
+)
 @click.option("--once", is_flag=True, help="End after the first proof, with its exit code.")
 def command(  # noqa: PLR0913  # each is an option of the command line
     selection: Selection,
@@ -57,6 +61,7 @@ def command(  # noqa: PLR0913  # each is an option of the command line
     *,
     enforces: bool | None,
     interval: float,
+    learns: bool,
     once: bool,
 ) -> int:
     """Follow a project: prove it after each change, and keep its policy enforced.
@@ -89,6 +94,8 @@ def command(  # noqa: PLR0913  # each is an option of the command line
             enforcer = stack.enter_context(enforcement.enforcer(project))
             enforcer.apply()
             keeper = stack.enter_context(kept_enforced(enforcer, _tell_change))
+        if learns:
+            _learn(stack, project, request)
         watcher = _Watcher(request, proof_options, ledger_client, keeper)
         if once:
             return watcher.prove()
@@ -172,6 +179,23 @@ def _wait(events: EventStream, interval: float) -> None:
         events.drained()
         if not happened:
             happened, ends = True, min(ends, time.monotonic() + LONGEST_UNREST)
+
+
+def _learn(stack: ExitStack, project: Project, request: Request) -> None:
+    """Record the used connections of a project to the end of a context."""
+    from contextlib import closing
+
+    from cloison.compose import project as compose_project
+    from cloison.engine import select as engine_select
+    from cloison.workflow import learn_usage
+    from cloison.workflow.prove import resolved
+
+    def reread() -> Project:
+        return compose_project.project(resolved(request.selection, request.policy_source))
+
+    learn_usage.require_access()
+    engine = stack.enter_context(closing(engine_select.engine()))
+    stack.enter_context(learn_usage.learning(learn_usage.Learner(engine, project, reread), _tell))
 
 
 def _tell_change(change: Change) -> None:

@@ -28,7 +28,7 @@ def with_policy(text: str, block: str, where: str, *, replaces: bool = False) ->
 
     Raises FileError for a text that is no YAML, UsageError for a file with a policy and one that cannot be edited.
     """
-    root = _root(text, where)
+    root = root_of(text, where)
     line_end = "\r\n" if "\r\n" in text else "\n"
     written = block.replace("\n", line_end)
     span = _span(root, text)
@@ -36,7 +36,7 @@ def with_policy(text: str, block: str, where: str, *, replaces: bool = False) ->
         raise UsageError(f"{where}: the file has a policy already; --force replaces it")
     for edited in _edited(text, written, span or (root.end_mark.index,) * 2, line_end):
         with suppress(FileError):  # such as an alias whose anchor was in the old policy
-            if _others(_root(edited, where)) == _others(root):
+            if others(root_of(edited, where)) == others(root):
                 return edited
     raise UsageError(f"{where}: the policy cannot be put into this file without changing the rest; {PASTE}")
 
@@ -46,7 +46,7 @@ def has_policy(text: str, where: str) -> bool:
 
     Raises FileError for a text that is no YAML, UsageError for one that cannot be edited.
     """
-    return POLICY_KEY in _keys(_root(text, where))
+    return POLICY_KEY in _keys(root_of(text, where))
 
 
 def _edited(text: str, block: str, span: tuple[int, int], line_end: str) -> Iterator[str]:
@@ -60,7 +60,7 @@ def _edited(text: str, block: str, span: tuple[int, int], line_end: str) -> Iter
         yield f"{start}{block}{after}"
 
 
-def _root(text: str, where: str) -> Any:
+def root_of(text: str, where: str) -> Any:
     """Return the node of the mapping at the top of a file.
 
     Raises FileError for a text that is no YAML, UsageError for a mapping in braces or for several documents.
@@ -97,19 +97,19 @@ def _span(root: Any, text: str) -> tuple[int, int] | None:
     return start, rest.start() if rest else end
 
 
-def _others(root: Any) -> list[Any]:
+def others(root: Any) -> list[Any]:
     """Return everything but the policy, without positions and styles."""
-    return [(_plain(key, ()), _plain(value, ())) for key, value in root.value if str(key.value) != POLICY_KEY]
+    return [(plain(key, ()), plain(value, ())) for key, value in root.value if str(key.value) != POLICY_KEY]
 
 
-def _plain(node: Any, inside: tuple[int, ...]) -> Any:
+def plain(node: Any, inside: tuple[int, ...]) -> Any:
     """Return a node as tag and value; a node inside itself, which an alias can make, as nothing."""
     if id(node) in inside:
         return None
     within = (*inside, id(node))
     if isinstance(node.value, list):
         parts = [
-            tuple(_plain(part, within) for part in item) if isinstance(item, tuple) else _plain(item, within)
+            tuple(plain(part, within) for part in item) if isinstance(item, tuple) else plain(item, within)
             for item in node.value
         ]
         return (str(node.tag), parts)

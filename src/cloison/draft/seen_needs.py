@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol as Interface
+from typing import TypeVar
 
 from cloison.compose.project import Project
 from cloison.draft.need import Need
@@ -90,7 +91,12 @@ class Places:
         return (place(self.project, owner) if owner else HOST), port
 
 
-Counted = Counter[tuple[str, str, Protocol, int]]
+Beginning = tuple[Protocol, str, int]
+"""The protocol, the address and the port of the end that began a connection."""
+AnyConnection = TypeVar("AnyConnection", bound=Connection)
+Key = tuple[str, str, Protocol, int]
+"""The source, the target, the protocol and the port of a connection; to the outside, the port is 0."""
+Counted = Counter[Key]
 """The number of connections by source, target, protocol and port; to the outside, the port is 0."""
 
 
@@ -115,6 +121,37 @@ def counted_connections(
     )
 
 
+def named_connections(
+    project: Project,
+    facts: Facts,
+    connections: Iterable[AnyConnection],
+    host_owners: Mapping[tuple[Protocol, int], str],
+) -> dict[AnyConnection, tuple[Key, Beginning]]:
+    """Return the connections that a line of a policy can name, each with its key and its beginning.
+
+    A connection has entries in the tables of both its ends, and before and after a translation: their values are equal.
+    """
+    places = Places(project, facts, host_owners)
+    # The probes of a proof go to UDP ports at which nothing listens, and their entries outlive it for half a minute.
+    receiving = {
+        (target, port)
+        for target, ports in known_ports(project, facts).items()
+        for p, port in ports
+        if p is Protocol.UDP
+    }
+    found: dict[AnyConnection, tuple[Key, Beginning]] = {}
+    for item in connections:
+        source, (target, port) = places.source(item.source), places.target(item.protocol, item.target, item.port)
+        if not _is_need(project, source, target):
+            continue
+        begin = item.protocol, item.source, item.source_port
+        if target == OUTSIDE:  # where a policy has no ports
+            found[item] = (source, target, Protocol.TCP, 0), begin
+        elif item.protocol is not Protocol.UDP or (target, port) in receiving:
+            found[item] = (source, target, item.protocol, port), begin
+    return found
+
+
 def seen_needs(
     project: Project,
     facts: Facts,
@@ -123,21 +160,8 @@ def seen_needs(
     when: str,
 ) -> list[Need]:
     """Return the needs that connections show, sorted; `when` says when they were seen, as `at 14:02`."""
-    # The probes of a proof go to UDP ports at which nothing listens, and their entries outlive it for half a minute.
-    receiving = {
-        (target, port)
-        for target, ports in known_ports(project, facts).items()
-        for p, port in ports
-        if p is Protocol.UDP
-    }
-    found: Counted = Counter()
-    for (source, target, protocol, port), number in counted_connections(
-        project, facts, connections, host_owners
-    ).items():
-        if target == OUTSIDE:  # where a policy has no ports
-            found[source, target, Protocol.TCP, 0] += number
-        elif protocol is not Protocol.UDP or (target, port) in receiving:
-            found[source, target, protocol, port] += number
+    named = named_connections(project, facts, connections, host_owners)
+    found = Counter(key for key, _ in set(named.values()))
     return sorted(
         Need(source, target, protocol, port, origin=_seen(number, when))
         for (source, target, protocol, port), number in found.items()

@@ -20,6 +20,8 @@ class Features:
     """NFT_BRIDGE_META: a rule can name the bridge of a packet (`ibrname`)."""
     bridge_filtering: bool
     """br_netfilter: packets inside a bridge can pass the chains of the IP families, with connection tracking."""
+    set_counters: bool = False
+    """Each element of a set can count its packets (kernel 5.7), which tells the connections that are used."""
 
     @property
     def can_enforce(self) -> bool:

@@ -11,8 +11,9 @@ Input: the bridges, the openings, what the kernel can do. Output: one transactio
       chain routed, to_host, from_host
 
 Rules: what is closed is closed by place (a bridge, a subnet), and needs nobody to be in time; what is open is an
-element of a set. A drop is final wherever it stands, and an accept never is, so nothing here opens what the engine's
-rules close. Each element and each rule has the policy's rule that it comes from as its comment.
+element of a set, which counts its packets where the kernel can. A drop is final wherever it stands, and an accept never
+is, so nothing here opens what the engine's rules close. Each element and each rule has the policy's rule that it comes
+from as its comment.
 Source: nft(8), https://wiki.nftables.org/wiki-nftables/index.php/Netfilter_hooks; the priorities of the engine's own
 chains are 0 (filter) and -100 (DNAT), so the chains here see a published port's own address and come first.
 """
@@ -56,7 +57,7 @@ def remove(project: str, families: Iterable[str] = FAMILIES) -> str:
 
 def ruleset(layout: Layout, openings: Sequence[Opening], features: Features) -> str:
     """Return the transaction that replaces the project's tables by those of the policy."""
-    tables = [_inet(layout, openings)]
+    tables = [_inet(layout, openings, counts=features.set_counters)]
     if features.bridge_family:
         tables.insert(0, _bridge(layout, openings, features))
     return remove(layout.project) + "".join(tables)
@@ -71,9 +72,9 @@ class _Table:
     sets: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
     chains: list[str] = field(default_factory=list)
 
-    def declare(self, name: str, kind: str, flags: str = "") -> None:
-        """Declare a set; a set without elements is written, too, because a rule names it."""
-        self.sets[name] = (f"type {kind};{f' flags {flags};' if flags else ''}", {})
+    def declare(self, name: str, kind: str, flags: str = "", *, counts: bool = False) -> None:
+        """Declare a set; a set without elements is written, too, because a rule names it. It may count by element."""
+        self.sets[name] = (f"type {kind};{f' flags {flags};' if flags else ''}{' counter;' if counts else ''}", {})
 
     def add(self, name: str, element: str, comment: str) -> None:
         """Add an element to a set, with its comment; the first comment of several stays."""
@@ -106,7 +107,7 @@ def _comment(text: str) -> str:
 
 def _bridge(layout: Layout, openings: Sequence[Opening], features: Features) -> str:
     """Return the table for packets inside a bridge."""
-    table = _Table("bridge", layout.project)
+    table, counts = _Table("bridge", layout.project), features.set_counters
     _declare_places(table, layout)
     table.declare("ports", "ifname")
     table.declare("hosts", "ether_addr")
@@ -115,10 +116,10 @@ def _bridge(layout: Layout, openings: Sequence[Opening], features: Features) -> 
     table.declare("arp4", "ifname . ipv4_addr")
     for version, kind in ADDRESS.items():
         table.declare(f"own{version}", f"ifname . ether_addr . {kind}")
-        table.declare(f"allow{version}", f"ifname . ifname . {kind} . inet_proto . inet_service")
-        table.declare(f"whole{version}", f"ifname . ifname . {kind}")
-        table.declare(f"reply{version}", f"ifname . ifname . {kind} . inet_proto . inet_service")
-        table.declare(f"whole_reply{version}", f"ifname . ifname . {kind}")
+        for prefix in ("allow", "reply"):
+            table.declare(f"{prefix}{version}", f"ifname . ifname . {kind} . inet_proto . inet_service", counts=counts)
+        for prefix in ("whole", "whole_reply"):
+            table.declare(f"{prefix}{version}", f"ifname . ifname . {kind}", counts=counts)
     table.declare("known", "ifname . ifname")
     for port in layout.ports:
         table.add("ports", quoted(port.name), port.container)
@@ -222,7 +223,7 @@ def _declare_places(table: _Table, layout: Layout) -> None:
             table.add(f"nets{ip_version(subnet)}", subnet, f"network {bridge.network}")
 
 
-def _inet(layout: Layout, openings: Sequence[Opening]) -> str:
+def _inet(layout: Layout, openings: Sequence[Opening], *, counts: bool) -> str:
     """Return the table for packets that are routed, and for those to and from the host.
 
     Where the kernel filters bridges (`bridge-nf-call-iptables`), packets inside a bridge pass it, too.
@@ -232,14 +233,13 @@ def _inet(layout: Layout, openings: Sequence[Opening]) -> str:
     ranges: dict[str, list[str]] = {"routed": [], "to_host": [], "from_host": []}
     for version, kind in ADDRESS.items():
         end = f"{kind} . inet_proto . inet_service"
-        table.declare(f"allow{version}", f"ifname . {kind} . {end}")
-        table.declare(f"whole{version}", f"ifname . {kind} . {kind}")
+        types = {"allow": f"ifname . {kind} . {end}", "whole": f"ifname . {kind} . {kind}"}
         for name in ("inbound", "from_host"):
-            table.declare(f"{name}{version}", end)
-            table.declare(f"{name}_whole{version}", kind)
-        table.declare(f"to_host{version}", f"ifname . {kind} . inet_proto . inet_service")
-        table.declare(f"to_host_whole{version}", f"ifname . {kind}")
-        table.declare(f"outbound{version}", f"ifname . {kind}")
+            types |= {name: end, f"{name}_whole": kind}
+        types["to_host"] = f"ifname . {kind} . inet_proto . inet_service"
+        types |= dict.fromkeys(("to_host_whole", "outbound"), f"ifname . {kind}")
+        for name, members in types.items():
+            table.declare(f"{name}{version}", members, counts=counts)
     for opening in openings:
         _add_inet(table, opening, ranges)
     table.chain("routed", "forward", -10, [

@@ -42,18 +42,31 @@ CTA_PROTO_NUM, CTA_PROTO_SRC_PORT = 1, 2
 IPS_SEEN_REPLY, IPS_ASSURED = 1 << 1, 1 << 2
 ANSWERED: Final = {Protocol.TCP: IPS_ASSURED, Protocol.UDP: IPS_SEEN_REPLY}
 """The bit of the status that a connection of a protocol needs to count."""
+CTA_COUNTERS: Final = (9, 10)
+"""CTA_COUNTERS_ORIG and CTA_COUNTERS_REPLY, which an entry has where net.netfilter.nf_conntrack_acct is on."""
+CTA_COUNTERS_BYTES: Final = 2
 PROTOCOLS: Final = {socket.IPPROTO_TCP: Protocol.TCP, socket.IPPROTO_UDP: Protocol.UDP}
 
 
-def tracked() -> set[Connection]:
-    """Return the answered connections of this thread's namespace, apart from local ones; empty without conntrack."""
-    found: set[Connection] = set()
+def tracked() -> dict[Connection, int | None]:
+    """Return the answered connections of this thread's namespace, apart from local ones; empty without conntrack.
+
+    Each has its bytes in both directions, None where the kernel does not count them (nf_conntrack_acct).
+    """
+    found: dict[Connection, int | None] = {}
     with suppress(OSError), netlink.nl_socket(NETLINK_NETFILTER) as sock:
         for family in (socket.AF_INET, socket.AF_INET6):
             request = NFGENMSG.pack(family, 0, 0)
             for _, body in netlink.dump(sock, CTNETLINK | IPCTNL_MSG_CT_GET, request):
-                found.update(answered(body))
+                found.update((connection, volume(body)) for connection in answered(body))
     return found
+
+
+def volume(body: memoryview) -> int | None:
+    """Return the bytes of an entry in both directions, None where the kernel does not count them."""
+    attrs = dict(netlink.attributes(body, NFGENMSG.size))
+    counters = [dict(netlink.attributes(attrs[kind], 0)) for kind in CTA_COUNTERS if kind in attrs]
+    return sum(int.from_bytes(held[CTA_COUNTERS_BYTES], "big") for held in counters) if counters else None
 
 
 def cut(may_go_on: Callable[[str, str, str, int], bool]) -> int:

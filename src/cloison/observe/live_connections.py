@@ -36,6 +36,8 @@ class LiveConnections:
     facts: Facts
     host_owners: Mapping[tuple[Protocol, int], str] = field(default_factory=dict)
     connections: set[Connection] = field(default_factory=set)
+    bytes: dict[Connection, int] = field(default_factory=dict)
+    """The bytes of connections in both directions, as far as the kernel counts them (nf_conntrack_acct)."""
     failures: list[str] = field(default_factory=list)
     seconds: float = 0
     """How long was watched, 0 for one sample."""
@@ -43,10 +45,20 @@ class LiveConnections:
     """Whether the kernel reported connections that began and ended between two samples."""
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """For how long connections are watched, in seconds, and how often they are sampled meanwhile."""
+
+    seconds: float
+    interval: float = SAMPLE_INTERVAL
+    is_over: Callable[[], bool] = lambda: False
+    """Whether to end early, asked after each sample."""
+
+
 def live_connections(
-    engine: Engine, project: Project, learn: float = 0, progress: Callable[[str], None] = lambda _: None
+    engine: Engine, project: Project, watch: Watch | None = None, progress: Callable[[str], None] = lambda _: None
 ) -> LiveConnections:
-    """Return the connections of a running project; those of `learn` seconds, or fewer after SIGINT.
+    """Return the connections of a running project: those of now, or of some time, or of less after SIGINT.
 
     Raises NotProven if the engine does not answer.
     """
@@ -58,8 +70,8 @@ def live_connections(
         _add_facts(found, namespaces, listening)
         ports = {name: {(item.protocol, item.port) for item in held} for name, held in listening.items()}
         _sample(found, namespaces, ports)
-        if learn:
-            _learn(found, namespaces, ports, learn, progress)
+        if watch:
+            _learn(found, namespaces, ports, watch, progress)
     found.connections = {item for item in found.connections if not _is_probe(item)}
     return found
 
@@ -122,14 +134,18 @@ def _sample(
     for name, descriptor in namespaces.items():
         with netns.inside(descriptor):
             found.connections |= linux_connections.connections(ports[name])
-            found.connections |= conntrack.tracked()
+            tracked = conntrack.tracked()
+            found.connections |= tracked.keys()
+            for item, size in tracked.items():
+                if size is not None:
+                    found.bytes[item] = max(size, found.bytes.get(item, 0))
 
 
 def _learn(
     found: LiveConnections,
     namespaces: Mapping[str, int],
     ports: Mapping[str, set[tuple[Protocol, int]]],
-    seconds: float,
+    watch: Watch,
     progress: Callable[[str], None],
 ) -> None:
     """Add the connections of some seconds; SIGINT ends them early."""
@@ -138,10 +154,10 @@ def _learn(
         events = [sock for sock in _event_sockets(stack, namespaces) if sock]
         found.has_events = len(events) == len(namespaces)
         try:
-            while (left := began + seconds - time.monotonic()) > 0:
+            while (left := began + watch.seconds - time.monotonic()) > 0 and not watch.is_over():
                 number = len(found.connections)
                 progress(f"learning for {left:.0f} s more, {number} connections so far; Ctrl-C ends it")
-                for sock in select.select(events, [], [], min(left, SAMPLE_INTERVAL))[0]:
+                for sock in select.select(events, [], [], min(left, watch.interval))[0]:
                     found.connections |= conntrack.received(sock)
                 _sample(found, namespaces, ports)
         except KeyboardInterrupt:

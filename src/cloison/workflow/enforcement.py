@@ -31,6 +31,8 @@ from cloison.observe import bridge_ports
 
 PROBE: Final = "table bridge cloison-probe { chain probe { type filter hook forward priority 0; %s; }; }"
 """A table that the kernel is asked about, and never gets."""
+SET_PROBE: Final = "table inet cloison-probe { set probe { type ipv4_addr; counter; }; }"
+"""The same about sets whose elements count."""
 FILTERED: Final = "filtered"
 """A set of the table: the bridges whose filtering enforcement switched on, so that `off` undoes it."""
 NON_NETWORKS: Final = frozenset({"host", "none"})
@@ -60,6 +62,7 @@ def features() -> Features:
         bridge_conntrack=libnftables.is_accepted(PROBE % "ct state established accept"),
         bridge_name=libnftables.is_accepted(PROBE % 'meta ibrname "lo" drop'),
         bridge_filtering=bridge_filtering.is_available(),
+        set_counters=libnftables.is_accepted(SET_PROBE),
     )
     if not found.can_enforce:
         raise NotProven(

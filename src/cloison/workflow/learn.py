@@ -54,7 +54,8 @@ def _learned(project: Project, needs: Sequence[Need], seconds: float, progress: 
         if not found.is_local():
             return elsewhere
     with closing(select.engine()) as engine:
-        live = live_connections.live_connections(engine, project, seconds, progress)
+        watch = live_connections.Watch(seconds) if seconds else None
+        live = live_connections.live_connections(engine, project, watch, progress)
     if not live_connections.running(project, live.facts):
         return Learned(needs, notes=[f"No container of the project runs, so {FILE_ALONE}."])
     when = f"within {live.seconds:.0f} s" if seconds else f"at {datetime.now().astimezone():%H:%M}"

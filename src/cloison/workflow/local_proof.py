@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import wait
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -156,6 +156,7 @@ def _observe_and_judge(
         session.prober.deadline, session.prober.deadline_reason = waits.started + waits.deadline, waits.reason
         # setns(2) moves one thread only, so audit and prober do not interfere.
         imports.import_late()
+        own = _own_probes(project, session.facts)
         risks = background.started(lambda: _risks(session, waits, is_rehearsal=rehearsal is not None))
         try:
             observations = session.observe(probed_flows, waits.timeout)
@@ -167,6 +168,7 @@ def _observe_and_judge(
             dropping = [*dropped_packets.dropping_chains(session, lost), *(_dropping_chains() if lost else ())]
         finally:
             wait([risks], waits.left())  # its sockets must not be closed while it uses them
+            own.close()
         findings = _findings(risks, waits)
     judged = _judged(inputs, intended, predicted, observations.observed)
     controls = {vantage: (c.positive, c.negative) for vantage, c in observations.controls.items()}
@@ -210,6 +212,16 @@ def _judged(
     predicted = egress_networks.predictions_by_egress(intended, predicted, seen, by_file)
     needed = egress_networks.needed_egress(intended, lambda flow: observed[flow].reach is Reach.SHUT)
     return verdict_judge.compare(needed, predicted, egress_networks.certain(observed, needed, seen))
+
+
+def _own_probes(project: compose_project.Project, facts: Facts) -> ExitStack:
+    """Return a context that lasts until `close`: what is counted in it is no use of the policy's lines."""
+    stack = ExitStack()
+    if facts.is_enforced:
+        from cloison.workflow.learn_usage import own_probes  # slow, and few need it
+
+        stack.enter_context(own_probes(project, facts))
+    return stack
 
 
 def _dropping_chains() -> list[str]:

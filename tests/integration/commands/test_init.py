@@ -15,7 +15,7 @@ from tests.integration.compose_project import IMAGE, Lab, docker, service
 from cloison import cli
 from cloison.compose import project as compose_project
 from cloison.engine import compose_cli, select
-from cloison.observe.live_connections import live_connections
+from cloison.observe.live_connections import Watch, live_connections
 from cloison.reports.terminal import render
 
 pytestmark = pytest.mark.engine
@@ -143,7 +143,7 @@ def test_an_interrupt_ends_the_learning_and_keeps_what_was_learned(running: Lab)
 
     document = compose_project.project(compose_cli.resolved(running.selection))
     with closing(select.engine()) as engine:
-        found = live_connections(engine, document, 600, interrupting)
+        found = live_connections(engine, document, Watch(600), interrupting)
 
     assert "learning ended early" == said[-1]
     assert 0 < found.seconds < 60

@@ -10,7 +10,7 @@ from tests.unit.plan.sample_documents import service
 from cloison.compose import project as compose_project
 from cloison.compose.project import Project
 from cloison.draft.need import Need
-from cloison.draft.seen_needs import foreign_tolerations, seen_needs, without_listener
+from cloison.draft.seen_needs import counted_connections, foreign_tolerations, seen_needs, without_listener
 from cloison.linux.connections import Connection
 from cloison.model.facts import Attachment, Container, EngineFacts, Facts, Listener, NetworkFacts, PublishedPort
 from cloison.model.flow import HOST, Protocol
@@ -65,6 +65,14 @@ def seen(*connections: Connection) -> dict[str, str]:
 )
 def test_a_connection_shows_a_need(connection: Connection, expected: str) -> None:
     assert {expected: "seen: 1 connection at 14:02"} == seen(connection)
+
+
+def test_connections_that_stand_are_counted_with_their_protocol() -> None:
+    ends = [Connection(TCP, WEB, 1, DB, 5432), Connection(TCP, WEB, 2, DB, 5432), Connection(UDP, WEB, 1, OUTSIDE, 53)]
+
+    assert {("web", "db", TCP, 5432): 2, ("web", "outside", UDP, 0): 1} == counted_connections(
+        shop(), facts(), [*ends, Connection(TCP, GATEWAY, 1, DB, 5432)], {}
+    )
 
 
 def test_connections_of_one_kind_are_counted_and_their_two_ends_are_one() -> None:

@@ -1,0 +1,1 @@
+"""How the connections of a project were used over days, and which lines of its policy nothing used (pure)."""

@@ -1,0 +1,65 @@
+"""The file of a record: whole or untouched, locked while it changes, and errors as one sentence."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+
+import pytest
+
+from cloison.errors import FileError, UsageError
+from cloison.usage.record import Usage
+from cloison.workflow import usage_store
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the file of a project's record, which does not exist yet."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return tmp_path / "cloison/usage/shop.json"
+
+
+def test_a_change_is_written_and_read_again(path: Path) -> None:
+    assert Usage("shop") == usage_store.read("shop")
+    with usage_store.changed("shop") as usage:
+        usage.lines["key"] = 5
+
+    assert {"key": 5} == usage_store.read("shop").lines
+    assert path == usage_store.path_of("shop")
+    assert {"shop.json", ".shop.lock"} == {file.name for file in path.parent.iterdir()}
+
+
+def test_a_change_that_fails_leaves_the_file_as_it_was(path: Path) -> None:
+    with usage_store.changed("shop"):
+        pass
+    before = path.read_bytes()
+    with pytest.raises(ZeroDivisionError), usage_store.changed("shop") as usage:
+        usage.lines["key"] = 1 // 0
+
+    assert before == path.read_bytes()
+
+
+def test_a_record_that_cannot_be_kept_is_one_sentence(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.parent.mkdir(parents=True)
+    path.mkdir()
+    with pytest.raises(UsageError, match="the record of used connections could not be read: Is a directory"):
+        usage_store.read("shop")
+    path.rmdir()
+    path.write_bytes(b"no")
+    with pytest.raises(FileError, match="this is no record"), usage_store.changed("shop"):
+        pass
+    monkeypatch.setenv("XDG_STATE_HOME", str(path))
+    with pytest.raises(UsageError, match="could not be written: Not a directory"), usage_store.changed("shop"):
+        pass
+
+
+def test_a_record_that_another_process_holds_is_waited_for_and_then_an_error(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage_store, "LOCK_TIMEOUT", 0.1)
+    path.parent.mkdir(parents=True)
+    with (path.parent / ".shop.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        held = pytest.raises(UsageError, match="another process holds the record; try again")
+        with held, usage_store.changed("shop"):
+            pass
