@@ -16,7 +16,7 @@ from cloison.workflow.request import PolicySource, Request
 
 if TYPE_CHECKING:
     from cloison.commands.ledger_delivery import LedgerClient
-    from cloison.engine.event_stream import EventStream
+    from cloison.engine.event_stream import Subscription
     from cloison.proof.schema import Proof
     from cloison.workflow.keep_enforced import Change, Keeper
 
@@ -92,7 +92,7 @@ def command(  # noqa: PLR0913  # each is an option of the command line
         watcher = _Watcher(request, proof_options, ledger_client, keeper)
         if once:
             return watcher.prove()
-        events = stack.enter_context(event_stream())
+        events = stack.enter_context(event_stream()).subscribe()
         while True:
             watcher.prove()
             _wait(events, interval)
@@ -156,7 +156,7 @@ class _Watcher:
             _tell(f"  … and {len(lines) - MOST_LINES} more changes")
 
 
-def _wait(events: EventStream, interval: float) -> None:
+def _wait(events: Subscription, interval: float) -> None:
     """Wait until something happened and nothing more does, or until the interval has passed."""
     import select
 

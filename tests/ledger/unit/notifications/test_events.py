@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import pytest
 
+from cloison_view import project_events
 from cloison_view.connections import ProofConnection
-from ledger.notifications import events
-from ledger.notifications.events import Kind, Recorded
+from cloison_view.project_events import Kind, Recorded
 
 
 def wrong(judgement: str, source: str) -> ProofConnection:
@@ -27,7 +27,7 @@ def kinds(*proofs: tuple[str, tuple[ProofConnection, ...]], state: str = "") -> 
     """Return the event of each proof, one after the other."""
     recorded, told = Recorded(state), []
     for word, found in proofs:
-        decision = events.decide(recorded, word, found, is_overdue=False)
+        decision = project_events.decide(recorded, word, found, is_overdue=False)
         recorded = decision.recorded
         told.append(decision.kind and decision.kind.value)
     return told
@@ -59,12 +59,12 @@ def test_each_change_is_told_once(
 
 
 def test_only_those_that_became_wrong_are_named() -> None:
-    first = events.decide(Recorded(""), *breached(A), is_overdue=False)
-    second = events.decide(first.recorded, *breached(A, B, CLOSED), is_overdue=False)
+    first = project_events.decide(Recorded(""), *breached(A), is_overdue=False)
+    second = project_events.decide(first.recorded, *breached(A, B, CLOSED), is_overdue=False)
 
     assert (A,) == first.gained
     assert (B,) == second.gained
-    assert "cache → db 3306/tcp" in events.summary(Kind.BREACH, second.gained)
+    assert "cache → db 3306/tcp" in project_events.summary(Kind.BREACH, second.gained)
 
 
 def test_a_proof_ends_the_time_without_one() -> None:
@@ -76,36 +76,36 @@ def test_a_proof_ends_the_time_without_one() -> None:
 def test_an_old_proof_does_not_end_it_unless_it_has_a_new_breach() -> None:
     before = Recorded("overdue")
 
-    assert events.decide(before, *NORMAL, is_overdue=True).kind is None
-    assert before == events.decide(before, *NORMAL, is_overdue=True).recorded
-    assert events.decide(before, *breached(A), is_overdue=True).kind is Kind.BREACH
+    assert project_events.decide(before, *NORMAL, is_overdue=True).kind is None
+    assert before == project_events.decide(before, *NORMAL, is_overdue=True).recorded
+    assert project_events.decide(before, *breached(A), is_overdue=True).kind is Kind.BREACH
 
 
 def test_a_summary_names_three_and_fits() -> None:
     many = [wrong("breach", f"{'x' * 200}-{number}") for number in range(30)]
     few = [wrong("breach", f"s{number}") for number in range(4)]
 
-    assert len(events.summary(Kind.BREACH, many)) <= events.MAX_SUMMARY
-    assert events.summary(Kind.BREACH, few).startswith("4 connections are open and must be closed: s0 → db")
-    assert events.summary(Kind.BREACH, few).endswith("and 1 more.")
-    assert events.MAX_NAMED == len(events.details(many)["connections"])
-    assert 30 == events.details(many)["total"]
+    assert len(project_events.summary(Kind.BREACH, many)) <= project_events.MAX_SUMMARY
+    assert project_events.summary(Kind.BREACH, few).startswith("4 connections are open and must be closed: s0 → db")
+    assert project_events.summary(Kind.BREACH, few).endswith("and 1 more.")
+    assert project_events.MAX_NAMED == len(project_events.details(many)["connections"])
+    assert 30 == project_events.details(many)["total"]
 
 
 def test_no_name_of_a_service_breaks_a_line() -> None:
-    assert "\n" not in events.summary(Kind.BREACH, [wrong("breach", "a\nb\x1b[31m")])
-    assert "\x1b" not in events.summary(Kind.BREACH, [wrong("breach", "a\nb\x1b[31m")])
+    assert "\n" not in project_events.summary(Kind.BREACH, [wrong("breach", "a\nb\x1b[31m")])
+    assert "\x1b" not in project_events.summary(Kind.BREACH, [wrong("breach", "a\nb\x1b[31m")])
 
 
 def test_hashes_are_stored_and_read_again() -> None:
-    recorded = events.decide(Recorded(""), *breached(A, B), is_overdue=False).recorded
+    recorded = project_events.decide(Recorded(""), *breached(A, B), is_overdue=False).recorded
 
-    assert recorded.problems == events.unpack(events.pack(recorded.problems))
+    assert recorded.problems == project_events.unpack(project_events.pack(recorded.problems))
     assert len(recorded.problems) == 2
 
 
 def test_every_kind_has_its_words() -> None:
-    sentences = [events.summary(kind, hours=3) for kind in Kind]
+    sentences = [project_events.summary(kind, hours=3) for kind in Kind]
 
-    assert set(Kind) == set(events.TITLES)
+    assert set(Kind) == set(project_events.TITLES)
     assert all(first != second for first, second in pairwise(sorted(sentences)))
