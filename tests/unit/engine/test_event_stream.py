@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.unit.engine.fake_event_engine import FakeEngine, fake_engine, until
 
+from cloison.engine import connection
 from cloison.engine.event_stream import ANYTHING, MOST_KEYS, Changes, EventStream, Subscription, event_stream
 
 KEEP_ALIVE = 0.3
@@ -18,6 +19,7 @@ KEEP_ALIVE = 0.3
 @pytest.fixture
 def socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    monkeypatch.setattr(connection, "API_TIMEOUT", 1)
     return tmp_path / "docker.sock"
 
 
