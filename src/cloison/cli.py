@@ -21,7 +21,7 @@ VERBS: Final = {
     "down": "Stop the project and remove its containers and networks.",
     "prove": "Prove which services of a running project can reach each other.",
     "enforce": "Close every connection that the policy does not allow, and prove it.",
-    "watch": "Follow a project: prove it after each change, and keep its policy enforced.",
+    "watch": "Follow projects: prove them after each change, and keep their policies enforced.",
     "init": "Draft a policy for a project from its Compose file.",
     "policy": "Show, check, explain or tighten the policy of a Compose file.",
     "plan": "Check a Compose file against its policy.",

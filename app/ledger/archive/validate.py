@@ -18,9 +18,8 @@ from typing import Any, Final
 import jsonschema_rs
 import msgspec
 
-from cloison_view import verdict
+from cloison_view import project_events, verdict
 from cloison_view.connections import ProofConnection, connections
-from ledger.notifications import events
 
 PROOF_SCHEMA: Final = jsonschema_rs.validator_for(
     msgspec.json.decode((Path(__file__).parent / "proof.schema.json").read_bytes()),
@@ -79,7 +78,7 @@ class Document:
     @cached_property
     def problems(self) -> dict[bytes, ProofConnection]:
         """The connections that are wrong, by their hash in the notifications."""
-        return events.problems(self.connections)
+        return project_events.problems(self.connections)
 
     @cached_property
     def state(self) -> bytes:

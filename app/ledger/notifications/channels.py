@@ -14,6 +14,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from cloison_view import webhook_signature
 from ledger.accounts.errors import InputError
 from ledger.encryption.keys import UnreadableError, keys_of, place_of_channel
 from ledger.notifications import formats, mail, web_address
@@ -136,7 +137,7 @@ def check(kind: str, target: str, secret: str, *, is_new: bool = True) -> None:
         raise InputError("A secret has at most 255 printable ASCII characters, without spaces.", "secret")
     if kind == "gotify" and not secret:
         raise InputError("Gotify needs the token of an application.", "secret")
-    if kind == "json" and secret and not formats.is_signing_secret(secret):
+    if kind == "json" and secret and not webhook_signature.is_signing_secret(secret):
         raise InputError("A secret of Standard Webhooks is whsec_ and 24 to 64 bytes in base64.", "secret")
 
 

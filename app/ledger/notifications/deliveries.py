@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, text
 
+from cloison_view import project_events
+from cloison_view.project_events import Kind
 from ledger.encryption.keys import UnreadableError, keys_of, place_of_channel
-from ledger.notifications import events
-from ledger.notifications.events import Kind
 from ledger.notifications.formats import Message
 
 LEASE: Final = timedelta(
@@ -117,7 +117,7 @@ class EventRecord:
     @property
     def title(self) -> str:
         """The kind in a few words."""
-        return events.TITLES[Kind(self.kind)]
+        return project_events.TITLES[Kind(self.kind)]
 
 
 def take(connection: Connection, now: datetime, public_url: str) -> Delivery | None:

@@ -1,10 +1,9 @@
-"""The bodies of webhooks: a table of formats, and the signature of the generic one.
+"""The bodies of webhooks: a table of formats.
 
 Input: a message. Output: what is posted. No input or output of its own.
 
-The format `json` is signed as the Standard Webhooks specification has it: `webhook-signature` is HMAC-SHA256 of
-`webhook-id.webhook-timestamp.body`, in base64, after `v1,`. The others are the formats of their services, which have no
-signature: the address or the token is their secret.
+The format `json` is signed: see `cloison_view.webhook_signature`. The others are the formats of their services, which
+have no signature: the address or the token is their secret.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 https://docs.ntfy.sh/publish/ https://gotify.net/docs/pushmsg https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks/
@@ -12,9 +11,6 @@ https://developers.mattermost.com/integrate/webhooks/incoming/
 """
 
 import base64
-import binascii
-import hashlib
-import hmac
 import json
 import secrets
 from collections.abc import Callable, Mapping
@@ -22,9 +18,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from ledger.notifications.events import TITLES, Kind
+from cloison_view.project_events import TITLES, Kind
+from cloison_view.webhook_signature import SECRET_PREFIX, signed_headers
 
-SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the specification's prefix of a secret
 SECRET_BYTES: Final = 32  # the specification asks for 24 to 64
 
 NTFY_PRIORITIES: Final[Mapping[str, str]] = {Kind.BREACH: "urgent", Kind.NORMAL: "default", Kind.TEST: "default"}
@@ -65,22 +61,6 @@ def new_secret() -> str:
     return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
-def is_signing_secret(given: str) -> bool:
-    """Return whether this is a secret of the specification's form and length."""
-    try:
-        key = base64.b64decode(given.removeprefix(SECRET_PREFIX), validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return given.startswith(SECRET_PREFIX) and 24 <= len(key) <= 64  # noqa: PLR2004 - of the specification
-
-
-def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """Return the value of `webhook-signature`."""
-    key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
-    signed = f"{message_id}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
-
-
 def document(message: Message) -> dict[str, Any]:
     """Return a message as the document of the generic format; docs/notifications.md describes its members."""
     return {
@@ -104,13 +84,7 @@ def post(name: str, message: Message, secret: str, timestamp: int) -> Post:
 
 def _generic(message: Message, secret: str, timestamp: int) -> Post:
     body = _json(document(message))
-    headers = {
-        "Content-Type": "application/json",
-        "webhook-id": message.id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": signature(secret, message.id, timestamp, body),
-    }
-    return Post(headers, body)
+    return Post(signed_headers(secret, message.id, timestamp, body), body)
 
 
 def _chat(message: Message, _secret: str, _timestamp: int) -> Post:

@@ -15,11 +15,11 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
 
+from cloison_view import project_events
+from cloison_view.project_events import Kind, Recorded
 from ledger.archive import project_list
 from ledger.archive.validate import Document
 from ledger.database import transaction
-from ledger.notifications import events
-from ledger.notifications.events import Kind, Recorded
 
 SELECT_WATCHED: Final = text(
     "SELECT l.digest, LEAST(l.started, l.received) AS moment, p.created, w.state, w.problems, w.overdue_hours"
@@ -62,10 +62,10 @@ def record_proof(connection: Connection, project: int, new: Document, now: datet
         row = connection.execute(SELECT_WATCHED, {"project": project}).one()
     if row.digest != new.digest:
         return
-    before = Recorded(row.state, events.unpack(row.problems))
+    before = Recorded(row.state, project_events.unpack(row.problems))
     is_overdue = project_list.is_overdue(row.moment, row.overdue_hours, now)
     word = new.proof["verdict"]["word"]
-    decision = events.decide(before, word, new.problems, is_overdue=is_overdue)
+    decision = project_events.decide(before, word, new.problems, is_overdue=is_overdue)
     if decision.recorded != before:
         _update(connection, project, decision.recorded)
     if decision.kind is not None:
@@ -76,8 +76,8 @@ def record_proof(connection: Connection, project: int, new: Document, now: datet
             cause=new.digest.hex(),
             now=now,
             digest=new.digest,
-            summary=events.summary(decision.kind, decision.gained),
-            details={"verdict": word, **events.details(decision.gained)},
+            summary=project_events.summary(decision.kind, decision.gained),
+            details={"verdict": word, **project_events.details(decision.gained)},
         )
 
 
@@ -114,7 +114,9 @@ def add_event(  # noqa: PLR0913 - each is a column of the event
 def add_test(connection: Connection, project: int, channel: int, now: datetime) -> None:
     """Add a test message for one channel."""
     cause = secrets.token_hex(16)
-    add_event(connection, project, Kind.TEST, cause=cause, now=now, summary=events.summary(Kind.TEST), channel=channel)
+    add_event(
+        connection, project, Kind.TEST, cause=cause, now=now, summary=project_events.summary(Kind.TEST), channel=channel
+    )
 
 
 def _record_one_overdue(connection: Connection, project: int, now: datetime) -> bool:
@@ -125,13 +127,13 @@ def _record_one_overdue(connection: Connection, project: int, now: datetime) -> 
     last = row.moment or row.created
     if row.state == Kind.OVERDUE or not project_list.is_overdue(last, row.overdue_hours, now):
         return False
-    _update(connection, project, Recorded(Kind.OVERDUE, events.unpack(row.problems)))
-    summary = events.summary(Kind.OVERDUE, hours=int((now - last).total_seconds() // 3600))
+    _update(connection, project, Recorded(Kind.OVERDUE, project_events.unpack(row.problems)))
+    summary = project_events.summary(Kind.OVERDUE, hours=int((now - last).total_seconds() // 3600))
     cause = row.digest.hex() if row.digest else "none"
     add_event(connection, project, Kind.OVERDUE, cause=cause, now=now, summary=summary, digest=row.digest)
     return True
 
 
 def _update(connection: Connection, project: int, recorded: Recorded) -> None:
-    values = {"state": str(recorded.state), "problems": events.pack(recorded.problems), "project": project}
+    values = {"state": str(recorded.state), "problems": project_events.pack(recorded.problems), "project": project}
     connection.execute(UPDATE_WATCH, values)

@@ -7,10 +7,11 @@ from typing import Final
 
 from sqlalchemy import Connection, select, text, update
 
+from cloison_view import project_events
+from cloison_view.project_events import Kind
 from ledger.accounts.errors import InputError
 from ledger.archive import project_list
-from ledger.notifications import events, record
-from ledger.notifications.events import Kind
+from ledger.notifications import record
 from ledger.notifications.tables import PROJECT, WATCH
 
 MAX_HOURS: Final = 24 * 365
@@ -67,7 +68,7 @@ def set_overdue_hours(connection: Connection, project: int, hours: int) -> None:
     if not 0 <= hours <= MAX_HOURS:
         raise InputError(f"The hours are a number from 0, which is never, to {MAX_HOURS:,}.", "hours")
     before = of_project(connection, project)
-    state = events.NO_STATE if before.state == Kind.OVERDUE else before.state
+    state = project_events.NO_STATE if before.state == Kind.OVERDUE else before.state
     connection.execute(update(WATCH).where(WATCH.c.project_id == project).values(overdue_hours=hours, state=state))
 
 

@@ -11,7 +11,7 @@ Source: https://github.com/docker/compose/blob/v2.40.3/pkg/api/labels.go
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -55,6 +55,20 @@ class RunningProject:
 
     other_files: tuple[str, ...] = ()
     """Files of other containers, where these are of another version of the project, or of another project."""
+    ids: frozenset[str] = frozenset()
+    networks: frozenset[str] = frozenset()
+    """The networks on which its containers are."""
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The keys of the events that concern it: see `event_stream.Changes`."""
+        return frozenset(
+            {
+                f"project:{self.name}",
+                *(f"container:{found}" for found in self.ids),
+                *(f"network:{found}" for found in self.networks),
+            }
+        )
 
     def selection(self, profiles: tuple[str, ...] = ()) -> Selection:
         """Return the options that select the project by its files; without profiles, with those of what runs.
@@ -113,7 +127,14 @@ def _project(name: str, containers: list[Mapping[str, object]]) -> RunningProjec
         len(running),
         len(containers),
         next((other for other in files if not {*other} <= {*files[0]}), ()),
+        frozenset(str(item["Id"]) for item in containers if "Id" in item),
+        frozenset(name for item in containers for name in _networks(item)),
     )
+
+
+def _networks(container: Mapping[str, object]) -> Iterable[str]:
+    settings = container.get("NetworkSettings")
+    return (settings.get("Networks") or ()) if isinstance(settings, Mapping) else ()
 
 
 def _paths(labels: Mapping[str, object], label: str) -> tuple[str, ...]:

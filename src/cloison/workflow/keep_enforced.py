@@ -5,7 +5,8 @@ within milliseconds after a container has started, a network was made, or somebo
 Rules:
   - What comes is closed by place, by the rules that stand already; this loop opens it. So being late costs time and no
     secret.
-  - Any number of notices that wait are one change.
+  - Any number of notices that wait are one change, and the next one waits longer while they go on: a machine on which
+    a hundred containers start in a second is busy enough.
   - An engine that is away changes nothing: the rules stay as they are.
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 import select
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from threading import Event, Lock, Thread
 from typing import Final
@@ -22,7 +23,7 @@ from typing import Final
 from cloison.compose.policy import Policy
 from cloison.compose.project import Project
 from cloison.enforce.layout import table_name
-from cloison.engine.event_stream import event_stream
+from cloison.engine.event_stream import ANYTHING, Changes, EventStream, Subscription, event_stream
 from cloison.errors import NotProven
 from cloison.linux.change_notices import drained, link_notices, rule_notices
 from cloison.workflow import enforcement
@@ -33,6 +34,10 @@ RECONCILE_SECONDS: Final = 30.0
 SETTLE_SECONDS: Final = 0.005
 """How long notices are collected: the engine makes an interface, attaches it and tells about it one after the other."""
 POLL_SECONDS: Final = 0.5
+BUSY_SHARE: Final = 4
+"""How much longer than the last change the loop rests while notices go on: a fifth of one processor at most."""
+LONGEST_REST: Final = 1.0
+"""Seconds for which a container that has started may stay closed because of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +52,10 @@ class Change:
 class Keeper:
     """The loop about one project; `replace_policy` gives it another policy while it runs."""
 
-    def __init__(self, enforcer: Enforcer, report: Callable[[Change], None]) -> None:
+    def __init__(self, enforcer: Enforcer, report: Callable[[Change], None], events: EventStream | None = None) -> None:
         self.stopped = Event()
         self.failure: Exception | None = None
-        self._enforcer, self._report = enforcer, report
+        self._enforcer, self._report, self._events = enforcer, report, events
         self._name = table_name(enforcer.project.name)
         self._lock = Lock()
 
@@ -77,26 +82,43 @@ class Keeper:
 
     def _follow(self) -> None:
         """Bring the rules in line until `stopped` is set."""
-        compared = time.monotonic()
-        with event_stream() as events, link_notices() as links, rule_notices() as rules:
+        compared, rest = time.monotonic(), 0.0
+        with ExitStack() as stack:
+            stream = self._events or stack.enter_context(event_stream())
+            events = stream.subscribe()
+            stack.callback(events.close)
+            links, rules = stack.enter_context(link_notices()), stack.enter_context(rule_notices())
             poller = select.poll()
             for descriptor in (events.descriptor, links.fileno(), rules.fileno()):
                 poller.register(descriptor, select.POLLIN)
-            while not self.stopped.is_set():
+            while not self.stopped.wait(rest):
                 noticed_at = time.monotonic()
                 if poller.poll(int(POLL_SECONDS * 1000)):
                     noticed_at = time.monotonic()
                     time.sleep(SETTLE_SECONDS)
-                network_changed = events.drained()
                 is_due = time.monotonic() - compared > RECONCILE_SECONDS
                 is_linked, is_touched = drained(links), drained(rules, self._name.encode())
+                began = time.thread_time()
                 with self._lock:
                     if is_touched or is_due:
                         self._restore(compared if is_due and not is_touched else noticed_at)
                         compared = time.monotonic()
-                    if not events.is_away and (network_changed is not None or is_due or is_linked or is_touched):
-                        self._bring_in_line(again=bool(network_changed) or is_due)
+                    is_read = self._follow_engine(events, is_due=is_due, is_noticed=is_linked or is_touched)
                     drained(rules)  # the notices of our own change
+                rest = min(max(rest, time.thread_time() - began) * BUSY_SHARE, LONGEST_REST) if is_read else 0.0
+
+    def _follow_engine(self, events: Subscription, *, is_due: bool, is_noticed: bool) -> bool:
+        """Bring the rules in line if something of the project changed; return whether the engine was asked."""
+        changes = events.drained()
+        if events.is_away or not (is_due or is_noticed or (changes and self._concern(changes))):
+            return False
+        self._bring_in_line(again=is_due or bool(changes and changes.networks))
+        return True
+
+    def _concern(self, changes: Changes) -> bool:
+        """Whether something of the project may have changed: any network counts, a container may be new on it."""
+        own = f"project:{self._enforcer.project.name}"
+        return any(key in {ANYTHING, own} or key.startswith("network:") for key in changes.keys)
 
     def _restore(self, since: float) -> None:
         """Load the rules of the last time again if those of the kernel differ; the engine is not asked."""
@@ -128,9 +150,11 @@ class Keeper:
 
 
 @contextmanager
-def kept_enforced(enforcer: Enforcer, report: Callable[[Change], None]) -> Iterator[Keeper]:
-    """Keep the policy enforced in another thread, to the end of this context."""
-    keeper = Keeper(enforcer, report)
+def kept_enforced(
+    enforcer: Enforcer, report: Callable[[Change], None], events: EventStream | None = None
+) -> Iterator[Keeper]:
+    """Keep the policy enforced in another thread, to the end of this context; several may share a stream of events."""
+    keeper = Keeper(enforcer, report, events)
     thread = Thread(target=keeper.run, daemon=True)
     thread.start()
     try:

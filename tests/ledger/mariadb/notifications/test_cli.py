@@ -14,8 +14,8 @@ import pytest
 from tests.ledger.mariadb.notifications.conftest import Shop
 from tests.ledger.mariadb.notifications.receivers import Receiver
 
+from cloison_view import webhook_signature
 from ledger.__main__ import main
-from ledger.notifications import formats
 from ledger.settings import Settings
 
 Said = tuple[int, str, str]
@@ -54,7 +54,7 @@ def run(
 def test_a_channel_is_added_tried_changed_and_removed(run: Callable[..., Said], shop: Shop, hook: Receiver) -> None:
     code, secret, said = run("add-channel", "shop", "ops", stdin=f"{hook.url()}\n")
     assert (code, said) == (0, "ledger: added the channel ops; the secret of its signatures is shown once\n")
-    assert formats.is_signing_secret(secret.strip())
+    assert webhook_signature.is_signing_secret(secret.strip())
     assert (0, f"ops\tjson\thttp://127.0.0.1:{hook.port}/…\n", "") == run("channels", "shop")
 
     assert 0 == run("try-channel", "shop", "ops")[0]

@@ -14,9 +14,10 @@ from tests.ledger.mariadb.conftest import own_tables
 from tests.ledger.mariadb.notifications.conftest import Shop
 from tests.ledger.mariadb.notifications.receivers import DRIP, HANG, NONSENSE, RESET, Receiver, certificate, receiver
 
+from cloison_view import webhook_signature
 from ledger import clock as ledger_clock
 from ledger.archive import backup, restore
-from ledger.notifications import channels, deliveries, formats, notifier, watches
+from ledger.notifications import channels, deliveries, notifier, watches
 from ledger.notifications.deliveries import DeliveryRecord
 
 
@@ -44,7 +45,7 @@ def test_a_breach_and_its_end_arrive_once_each_and_signed(shop: Shop, hook: Rece
     assert first.headers["webhook-id"] != second.headers["webhook-id"]
     timestamp = int(first.headers["webhook-timestamp"])
     assert abs(timestamp - time.time()) < 60
-    assert first.headers["webhook-signature"] == formats.signature(
+    assert first.headers["webhook-signature"] == webhook_signature.signature(
         secret, first.headers["webhook-id"], timestamp, first.body
     )
     data = json.loads(first.body)["data"]

@@ -16,9 +16,10 @@ from tests.ledger.mariadb.notifications.receivers import Receiver, receiver
 from tests.ledger.mariadb.views.sample_history import proof
 from tests.ledger.mariadb.views.test_pages_in_browser import DESK, PHONE, SEVERE, opened
 
+from cloison_view import webhook_signature
 from ledger import clock as ledger_clock
 from ledger.archive.store import Archive
-from ledger.notifications import formats, record
+from ledger.notifications import record
 from ledger.notifications.notifier import Notifier
 from ledger.notifications.settings import NotifierSettings
 
@@ -64,7 +65,7 @@ def test_a_secret_that_the_ledger_makes_is_shown_once(world: SampleLedger) -> No
     found = re.search(r"whsec_[A-Za-z0-9+/=]+", answer.text)
 
     assert found
-    assert formats.is_signing_secret(found[0])
+    assert webhook_signature.is_signing_secret(found[0])
     assert "whsec_" not in root.get(PAGE).text
     assert found[0] not in root.get("/admin/audit").text
 

@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import pytest
 
+from cloison_view import project_events
 from cloison_view.connections import ProofConnection
-from ledger.notifications import events
-from ledger.notifications.events import Kind, Recorded
+from cloison_view.project_events import Decision, Kind, Recorded
 
 
 def wrong(judgement: str, source: str) -> ProofConnection:
@@ -23,15 +23,15 @@ def breached(*connections: ProofConnection) -> tuple[str, tuple[ProofConnection,
     return ("breached", (FINE, *connections))
 
 
-def decide(before: Recorded, sent: tuple[str, tuple[ProofConnection, ...]], *, is_overdue: bool) -> events.Decision:
-    return events.decide(before, sent[0], events.problems(sent[1]), is_overdue=is_overdue)
+def decide(before: Recorded, sent: tuple[str, tuple[ProofConnection, ...]], *, is_overdue: bool) -> Decision:
+    return project_events.decide(before, sent[0], project_events.problems(sent[1]), is_overdue=is_overdue)
 
 
 def kinds(*proofs: tuple[str, tuple[ProofConnection, ...]], state: str = "") -> list[str | None]:
     """Return the event of each proof, one after the other."""
     recorded, told = Recorded(state), []
     for word, found in proofs:
-        decision = events.decide(recorded, word, events.problems(found), is_overdue=False)
+        decision = project_events.decide(recorded, word, project_events.problems(found), is_overdue=False)
         recorded = decision.recorded
         told.append(decision.kind and decision.kind.value)
     return told
@@ -68,7 +68,7 @@ def test_only_those_that_became_wrong_are_named() -> None:
 
     assert (A,) == first.gained
     assert (B,) == second.gained
-    assert "cache → db 3306/tcp" in events.summary(Kind.BREACH, second.gained)
+    assert "cache → db 3306/tcp" in project_events.summary(Kind.BREACH, second.gained)
 
 
 def test_a_proof_ends_the_time_without_one() -> None:
@@ -89,27 +89,27 @@ def test_a_summary_names_three_and_fits() -> None:
     many = [wrong("breach", f"{'x' * 200}-{number}") for number in range(30)]
     few = [wrong("breach", f"s{number}") for number in range(4)]
 
-    assert len(events.summary(Kind.BREACH, many)) <= events.MAX_SUMMARY
-    assert events.summary(Kind.BREACH, few).startswith("4 connections are open and must be closed: s0 → db")
-    assert events.summary(Kind.BREACH, few).endswith("and 1 more.")
-    assert events.MAX_NAMED == len(events.details(many)["connections"])
-    assert 30 == events.details(many)["total"]
+    assert len(project_events.summary(Kind.BREACH, many)) <= project_events.MAX_SUMMARY
+    assert project_events.summary(Kind.BREACH, few).startswith("4 connections are open and must be closed: s0 → db")
+    assert project_events.summary(Kind.BREACH, few).endswith("and 1 more.")
+    assert project_events.MAX_NAMED == len(project_events.details(many)["connections"])
+    assert 30 == project_events.details(many)["total"]
 
 
 def test_no_name_of_a_service_breaks_a_line() -> None:
-    assert "\n" not in events.summary(Kind.BREACH, [wrong("breach", "a\nb\x1b[31m")])
-    assert "\x1b" not in events.summary(Kind.BREACH, [wrong("breach", "a\nb\x1b[31m")])
+    assert "\n" not in project_events.summary(Kind.BREACH, [wrong("breach", "a\nb\x1b[31m")])
+    assert "\x1b" not in project_events.summary(Kind.BREACH, [wrong("breach", "a\nb\x1b[31m")])
 
 
 def test_hashes_are_stored_and_read_again() -> None:
     recorded = decide(Recorded(""), breached(A, B), is_overdue=False).recorded
 
-    assert recorded.problems == events.unpack(events.pack(recorded.problems))
+    assert recorded.problems == project_events.unpack(project_events.pack(recorded.problems))
     assert len(recorded.problems) == 2
 
 
 def test_every_kind_has_its_words() -> None:
-    sentences = [events.summary(kind, hours=3) for kind in Kind]
+    sentences = [project_events.summary(kind, hours=3) for kind in Kind]
 
-    assert set(Kind) == set(events.TITLES)
+    assert set(Kind) == set(project_events.TITLES)
     assert all(first != second for first, second in pairwise(sorted(sentences)))

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from cloison_view import webhook_signature
+from cloison_view.project_events import Kind
 from ledger.notifications import formats
-from ledger.notifications.events import Kind
 from ledger.notifications.formats import Message
 
 MESSAGE = Message(
@@ -34,7 +35,7 @@ def test_the_signature_is_that_of_the_specification_s_example() -> None:
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     body = b'{"test": 2432232314}'
 
-    assert "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=" == formats.signature(
+    assert "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=" == webhook_signature.signature(
         secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body
     )
 
@@ -82,8 +83,8 @@ def test_the_receiver_of_the_documentation_knows_a_genuine_message_from_others()
 
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_c2hvcnQ=", "whsec_!!", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
 def test_a_short_or_strange_secret_is_none(secret: str) -> None:
-    assert not formats.is_signing_secret(secret)
-    assert formats.is_signing_secret(formats.new_secret())
+    assert not webhook_signature.is_signing_secret(secret)
+    assert webhook_signature.is_signing_secret(formats.new_secret())
 
 
 @pytest.mark.parametrize("name", ["slack", "mattermost"])
