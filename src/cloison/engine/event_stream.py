@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import random
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
@@ -20,8 +21,11 @@ from cloison.errors import NotProven
 
 ACTIONS: Final = frozenset({"start", "die", "pause", "unpause", "connect", "disconnect", "create", "destroy"})
 """Actions of containers and networks after which ports or addresses may differ; a health check is none."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
-"""Seconds between two attempts to reach an engine that does not answer; each pause is twice the one before."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
+"""Seconds between two attempts to reach an engine that does not answer, at first and at most."""
+PART_OF_ABSENCE: Final = 1 / 20
+"""A pause grows by this part of the time that the engine has been away: one that restarts is noticed at once, because
+containers that came back with it are closed until then, and one that stays away is seldom asked."""
 NETWORK: Final = b"n"
 OTHER: Final = b"c"
 
@@ -51,13 +55,13 @@ class EventStream:
 
     def follow(self) -> None:
         """Read events until `stop`."""
-        pause = FIRST_PAUSE
+        away_since = time.monotonic()
         while not self._stopped.is_set():
             try:
                 api = local_client()
                 try:
                     stream = api.events(decode=True, filters={"type": ["container", "network"]})
-                    self.is_away, pause = False, FIRST_PAUSE
+                    self.is_away = False
                     self._wake(NETWORK)  # whatever happened before
                     for event in stream:
                         self._on_event(event)
@@ -65,10 +69,12 @@ class EventStream:
                     api.close()
             except (*FAILURES, NotProven, OSError, ValueError):
                 pass  # the engine restarts or hangs; what it says then is not JSON
+            if not self.is_away:
+                away_since = time.monotonic()
             self.is_away = True
             self._wake(NETWORK)
+            pause = min(FIRST_PAUSE + PART_OF_ABSENCE * (time.monotonic() - away_since), LONGEST_PAUSE)
             self._stopped.wait(pause * random.uniform(0.5, 1))  # noqa: S311  # jitter, not a secret
-            pause = min(pause * 2, LONGEST_PAUSE)
 
     def _on_event(self, event: Any) -> None:
         action = str(event.get("Action", "")).partition(":")[0]

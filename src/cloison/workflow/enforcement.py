@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from threading import Lock
 from typing import Any, Final
 
 from cloison.compose.policy import Policy
@@ -121,6 +122,8 @@ class Enforcer:
     """The rules that this object loaded last, empty before."""
     loaded: str = field(default="", repr=False)
     """The whole of that transaction, which also remembers the bridges whose filtering was switched on."""
+    _loading: Lock = field(default_factory=Lock, repr=False)
+    """Held while rules are loaded, so that `text` is what stands for whoever holds it."""
 
     def plan(self, *, again: bool = True) -> Enforcement:
         """Return what would stand; without `again` the networks are the known ones, as far as they are enough."""
@@ -152,11 +155,9 @@ class Enforcer:
         if self.features.bridge_filtering:
             switched = self._switch_filtering(wanted.layout)
             text += _remember(self.project.name, switched)
-        try:
-            libnftables.run(text)
-        except OSError as error:
-            raise NotProven(f"the kernel refused the rules of {self.project.name}: {error}") from error
-        is_first, self.text, self.loaded = not self.text, wanted.text, text
+        with self._loading:
+            self._load(text)
+            is_first, self.text, self.loaded = not self.text, wanted.text, text
         if not is_first:
             return wanted  # what was allowed before is still, so nothing has to be cut
         return replace(wanted, cut=conntrack.cut(AllowedConnections(wanted.layout, wanted.openings).has))
@@ -169,13 +170,21 @@ class Enforcer:
         names = {bridge.name for bridge in layout.bridges}
         return sorted((before & names) | {*changed})
 
-    def reload(self) -> None:
+    def reload(self, text: str) -> bool:
         """Load the rules of the last time again, without the engine: it may be away when somebody removes them.
 
+        Return whether it was done: not if other rules than `text` have been loaded meanwhile.
         Raises NotProven if the kernel refuses them.
         """
+        with self._loading:
+            if text != self.text:
+                return False
+            self._load(self.loaded)
+            return True
+
+    def _load(self, text: str) -> None:
         try:
-            libnftables.run(self.loaded)
+            libnftables.run(text)
         except OSError as error:
             raise NotProven(f"the kernel refused the rules of {self.project.name}: {error}") from error
 

@@ -7,16 +7,20 @@ Rules:
     secret.
   - Any number of notices that wait are one change.
   - An engine that is away changes nothing: the rules stay as they are.
+  - Rules that somebody removes are loaded again by a thread of their own, which never waits for the engine.
+  - Both threads go before other work of the machine: being late is a gap, or a service that does not answer.
 """
 
 from __future__ import annotations
 
+import os
 import select
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from threading import Event, Lock, Thread
+from threading import Barrier, BrokenBarrierError, Event, Lock, Thread
 from typing import Final
 
 from cloison.compose.policy import Policy
@@ -33,6 +37,8 @@ RECONCILE_SECONDS: Final = 30.0
 SETTLE_SECONDS: Final = 0.005
 """How long notices are collected: the engine makes an interface, attaches it and tells about it one after the other."""
 POLL_SECONDS: Final = 0.5
+NICENESS: Final = -10
+"""The priority of both threads (setpriority(2)), where this process may raise it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class Keeper:
     """The loop about one project; `replace_policy` gives it another policy while it runs."""
 
     def __init__(self, enforcer: Enforcer, report: Callable[[Change], None]) -> None:
-        self.stopped = Event()
+        self.stopped, self._ready = Event(), Barrier(3)
         self.failure: Exception | None = None
         self._enforcer, self._report = enforcer, report
         self._name = table_name(enforcer.project.name)
@@ -67,44 +73,60 @@ class Keeper:
         if self.failure is not None:
             raise self.failure
 
-    def run(self) -> None:
-        """Run the loop; an error that nobody expected is told, and kept for `check`."""
+    def run(self, loop: Callable[[], None]) -> None:
+        """Run one of the loops; an error that nobody expected is told, and kept for `check`."""
+        with suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         try:
-            self._follow()
+            loop()
         except Exception as error:  # noqa: BLE001  # `check` raises it in the thread that waits
             self.failure = error
             self._report(Change(f"the rules are not kept any more: {error!r}", 0))
+            self._ready.abort()
 
-    def _follow(self) -> None:
-        """Bring the rules in line until `stopped` is set."""
+    def wait_until_ready(self) -> None:
+        """Wait until both loops hear of every change; an error of one ends the wait."""
+        with suppress(BrokenBarrierError):
+            self._ready.wait()
+
+    def follow(self) -> None:
+        """Bring the rules in line with the containers until `stopped` is set."""
         compared = time.monotonic()
-        with event_stream() as events, link_notices() as links, rule_notices() as rules:
+        with event_stream() as events, link_notices() as links:
             poller = select.poll()
-            for descriptor in (events.descriptor, links.fileno(), rules.fileno()):
+            for descriptor in (events.descriptor, links.fileno()):
                 poller.register(descriptor, select.POLLIN)
+            self.wait_until_ready()
             while not self.stopped.is_set():
-                noticed_at = time.monotonic()
+                if poller.poll(int(POLL_SECONDS * 1000)):
+                    time.sleep(SETTLE_SECONDS)
+                network_changed, is_linked = events.drained(), drained(links)
+                is_due = time.monotonic() - compared > RECONCILE_SECONDS
+                with self._lock:
+                    if is_due:
+                        self._restore(compared)
+                        compared = time.monotonic()
+                    if not events.is_away and (network_changed is not None or is_due or is_linked):
+                        self._bring_in_line(again=bool(network_changed) or is_due)
+
+    def guard(self) -> None:
+        """Load the rules again when somebody changes them, until `stopped` is set."""
+        with rule_notices() as rules:
+            poller = select.poll()
+            poller.register(rules, select.POLLIN)
+            self.wait_until_ready()
+            while not self.stopped.is_set():
                 if poller.poll(int(POLL_SECONDS * 1000)):
                     noticed_at = time.monotonic()
-                    time.sleep(SETTLE_SECONDS)
-                network_changed = events.drained()
-                is_due = time.monotonic() - compared > RECONCILE_SECONDS
-                is_linked, is_touched = drained(links), drained(rules, self._name.encode())
-                with self._lock:
-                    if is_touched or is_due:
-                        self._restore(compared if is_due and not is_touched else noticed_at)
-                        compared = time.monotonic()
-                    if not events.is_away and (network_changed is not None or is_due or is_linked or is_touched):
-                        self._bring_in_line(again=bool(network_changed) or is_due)
-                    drained(rules)  # the notices of our own change
+                    if drained(rules, self._name.encode()):
+                        self._restore(noticed_at)
 
     def _restore(self, since: float) -> None:
         """Load the rules of the last time again if those of the kernel differ; the engine is not asked."""
-        began, name = time.monotonic(), self._enforcer.project.name
+        began, name, text = time.monotonic(), self._enforcer.project.name, self._enforcer.text
         try:
-            if not self._enforcer.text or not enforcement.standing_differs(name, self._enforcer.text):
+            if not text or not enforcement.standing_differs(name, text) or not self._enforcer.reload(text):
                 return
-            self._enforcer.reload()
         except (NotProven, OSError) as error:
             self._report(Change(str(error), 0))
             return
@@ -129,13 +151,17 @@ class Keeper:
 
 @contextmanager
 def kept_enforced(enforcer: Enforcer, report: Callable[[Change], None]) -> Iterator[Keeper]:
-    """Keep the policy enforced in another thread, to the end of this context."""
+    """Keep the policy enforced in two threads, to the end of this context."""
     keeper = Keeper(enforcer, report)
-    thread = Thread(target=keeper.run, daemon=True)
-    thread.start()
+    loops = (keeper.follow, keeper.guard)
+    threads = [Thread(target=keeper.run, args=(loop,), daemon=True) for loop in loops]
+    for thread in threads:
+        thread.start()
+    keeper.wait_until_ready()
     try:
         yield keeper
     finally:
         keeper.stopped.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
     keeper.check()

@@ -22,7 +22,8 @@ def test_an_error_that_nobody_expected_is_told_and_ends_whoever_waits(monkeypatc
     def broken(_: Keeper) -> None:
         raise ZeroDivisionError("no such thing")
 
-    monkeypatch.setattr(Keeper, "_follow", broken)
+    monkeypatch.setattr(Keeper, "follow", broken)
+    monkeypatch.setattr(Keeper, "guard", Keeper.wait_until_ready)
     told: list[Change] = []
 
     with pytest.raises(ZeroDivisionError), kept_enforced(enforcer(), told.append):
@@ -32,7 +33,7 @@ def test_an_error_that_nobody_expected_is_told_and_ends_whoever_waits(monkeypatc
 
 
 def test_rules_that_the_kernel_refuses_are_told_and_the_loop_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused() -> None:
+    def refused(_: str) -> bool:
         raise NotProven("the kernel refused the rules of shop: no memory")
 
     monkeypatch.setattr(enforcement, "standing_differs", lambda *_: ["the table for inet is missing"])
