@@ -23,7 +23,7 @@ from cloison.enforce import openings as enforce_openings
 from cloison.enforce import ruleset as enforce_ruleset
 from cloison.enforce.connections import AllowedConnections
 from cloison.enforce.features import Features
-from cloison.enforce.layout import Layout, table_name
+from cloison.enforce.layout import BridgePort, Layout, table_name
 from cloison.enforce.openings import Opening
 from cloison.engine import Engine
 from cloison.errors import NotProven, PolicyError
@@ -125,6 +125,9 @@ class Enforcer:
     _loading: Lock = field(default_factory=Lock, repr=False)
     """Held while rules are loaded, so that `text` is what stands for whoever holds it."""
 
+    _known: frozenset[BridgePort] = field(default=frozenset(), repr=False)
+    """The ports that the rules of the last time know."""
+
     def plan(self, *, again: bool = True) -> Enforcement:
         """Return what would stand; without `again` the networks are the known ones, as far as they are enough."""
         self._facts = facts = self._read(again=again)
@@ -158,6 +161,9 @@ class Enforcer:
         with self._loading:
             self._load(text)
             is_first, self.text, self.loaded = not self.text, wanted.text, text
+        if self._facts:
+            bridge_ports.announce(self._facts, set(wanted.layout.ports) - self._known)
+            self._known = frozenset(wanted.layout.ports)
         if not is_first:
             return wanted  # what was allowed before is still, so nothing has to be cut
         return replace(wanted, cut=conntrack.cut(AllowedConnections(wanted.layout, wanted.openings).has))
