@@ -31,6 +31,7 @@ readonly CGROUP
 readonly PACKAGES=(docker.io docker-cli containerd tini tini-static) # a suite has some of these
 # The address pool and the blackhole route of setup/engine.sh: no probe reaches a real machine.
 readonly POOL=198.18.0.0/15 BRIDGE=198.19.255.1/24
+readonly RESTART=/run/restart-engine
 # Addresses on a simulated LAN, from the ranges for documentation (RFC 5737) and for local use (RFC 4193).
 readonly LAN=(192.0.2.2/24 fd5c:c105:0::2/64) ROUTERS=(192.0.2.1 fd5c:c105:0::1)
 
@@ -114,9 +115,21 @@ run_as_init() {
   ip route add blackhole "$POOL"
   echo 0 >/proc/sys/net/ipv4/ip_forward # dockerd turns it on and then sets FORWARD to DROP
   echo '{}' >/run/daemon.json # not the configuration of the machine's own engine
-  PATH=$path exec docker-init -- dockerd --config-file /run/daemon.json --data-root "$DATA" --log-opt max-size=10m \
-    --default-address-pool "base=$POOL,size=24" --bip "$BRIDGE" --exec-opt native.cgroupdriver=cgroupfs \
-    --cgroup-parent "$CGROUP" "${FLAGS[@]}"
+  PATH=$path exec docker-init -- "$BASH" "${BASH_SOURCE[0]}" run-engine "$SUITE" "${FLAGS[@]}"
+}
+
+# dockerd, and once more if it ended after somebody made $RESTART: touch it, then end the process of /run/docker.pid.
+run_engine() {
+  local process
+  trap 'rm -f "$RESTART"; kill -TERM "$process" 2>/dev/null' TERM
+  while :; do
+    dockerd --config-file /run/daemon.json --data-root "$DATA" --log-opt max-size=10m \
+      --default-address-pool "base=$POOL,size=24" --bip "$BRIDGE" --exec-opt native.cgroupdriver=cgroupfs \
+      --cgroup-parent "$CGROUP" "${FLAGS[@]}" &
+    process=$!
+    while kill -0 "$process" 2>/dev/null; do wait "$process" || true; done # a signal interrupts `wait`
+    rm "$RESTART" 2>/dev/null || break
+  done
 }
 
 start_time() { awk '{ print $22 }' "/proc/$1/stat" 2>/dev/null || true; } # a process id can be reused; id and start time cannot
@@ -228,5 +241,6 @@ case ${1:-} in
   enter) enter "${@:3}" ;;
   download) download ;;
   run-as-init) run_as_init ;;
+  run-engine) run_engine ;;
   *) fail "setup/second-engine.sh has no verb \"${1:-}\"." "Its verbs are start, enter and stop." ;;
 esac

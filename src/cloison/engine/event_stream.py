@@ -36,8 +36,11 @@ ACTIONS: Final = frozenset(
 
 `died` and `remove` are Podman's words: https://docs.podman.io/en/latest/markdown/podman-events.1.html
 """
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
-"""Seconds between two attempts to reach an engine that does not answer; each pause is twice the one before."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
+"""Seconds between two attempts to reach an engine that does not answer, at first and at most."""
+PART_OF_ABSENCE: Final = 1 / 20
+"""A pause grows by this part of the time that the engine has been away: one that restarts is noticed at once, because
+containers that came back with it are closed until then, and one that stays away is seldom asked."""
 KEEP_ALIVE: Final = 15.0
 """Seconds without an event after which the engine is asked again whether it is there."""
 MOST_KEYS: Final = 1000
@@ -134,21 +137,22 @@ class EventStream:
 
     def follow(self) -> None:
         """Read events until `stop`."""
-        pause = FIRST_PAUSE
+        away_since = time.monotonic()
         while not self._stopped.is_set():
             try:
                 with closing(local_client()) as api:  # a new one each time: it finds out whether the engine answers
                     self._read(api)
             except _QuietError:
-                pause = FIRST_PAUSE
                 continue
             except (*FAILURES, urllib3.exceptions.HTTPError, NotProven, OSError, ValueError):
                 pass  # the engine restarts or hangs; what it says then is not JSON
             self._since = 0
+            if not self.is_away:
+                away_since = time.monotonic()
             self.is_away = True
             self._tell(frozenset({ANYTHING}), networks=True)
+            pause = min(FIRST_PAUSE + PART_OF_ABSENCE * (time.monotonic() - away_since), LONGEST_PAUSE)
             self._stopped.wait(pause * random.uniform(0.5, 1))  # noqa: S311  # jitter, not a secret
-            pause = min(pause * 2, LONGEST_PAUSE)
 
     def _read(self, api: Any) -> None:
         """Read events until the engine ends the stream; _QuietError if it sent none for the time of a keep-alive."""

@@ -2,7 +2,8 @@
 
 Input: the text that `nft -f` reads. Output: what it prints, as JSON where that is wanted.
 Rule: one text is one transaction; the kernel takes all of it or nothing. A program started for each change would take
-longer than the change.
+longer than the change. The library keeps the names of interfaces in one list for the whole process, without a lock,
+so one thread at a time is in it.
 
     struct nft_ctx *nft_ctx_new(uint32_t flags);                     /* opens netlink in the namespace of the thread */
     int nft_run_cmd_from_buffer(struct nft_ctx *nft, const char *buf);        /* 0, or see the error buffer */
@@ -15,6 +16,7 @@ from __future__ import annotations
 import ctypes
 import json
 from functools import cache
+from threading import Lock
 from typing import Any, Final
 
 from cloison.errors import NotProven
@@ -22,6 +24,7 @@ from cloison.errors import NotProven
 LIBRARY: Final = "libnftables.so.1"
 NFT_CTX_OUTPUT_JSON: Final = 1 << 4
 """NFT_CTX_OUTPUT_JSON of nftables/libnftables.h."""
+IN_USE: Final = Lock()
 
 
 def run(commands: str) -> None:
@@ -55,7 +58,11 @@ def table(family: str, name: str) -> list[dict[str, Any]] | None:
 
 
 def _run(commands: str, *, flags: int, dry_run: bool) -> str:
-    library = _library()
+    with IN_USE:
+        return _run_alone(_library(), commands, flags=flags, dry_run=dry_run)
+
+
+def _run_alone(library: ctypes.CDLL, commands: str, *, flags: int, dry_run: bool) -> str:
     context = library.nft_ctx_new(0)
     try:
         library.nft_ctx_buffer_output(context)

@@ -9,12 +9,13 @@ Source: IFLA_LINK and IFLA_MASTER, see `linux.interfaces`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from cloison.compose.project import Project
 from cloison.enforce.layout import Bridge, BridgePort, Layout
-from cloison.linux import interfaces, netns
+from cloison.linux import announcement, interfaces, netns
 from cloison.linux.interfaces import VETH, Interface
 from cloison.model.facts import Container, Facts, NetworkFacts
 from cloison.model.flow import HOST
@@ -77,13 +78,10 @@ def _ports(
 ) -> tuple[list[BridgePort], str]:
     """Return the ports of a container on the bridges, and why one is missing, empty if none is."""
     try:
-        descriptor = netns.of_container(container.pid, container.identity)
+        with _namespace(container) as descriptor:
+            inside = interfaces.of(descriptor)
     except OSError as error:
         return [], f"its network namespace could not be opened: {error.strerror or error}"
-    try:
-        inside = interfaces.of(descriptor)
-    finally:
-        os.close(descriptor)
     wanted = {a.network: a.addresses for a in container.attachments}
     found = []
     for link in inside.values():
@@ -95,6 +93,34 @@ def _ports(
     carried = {network.name for network in bridges.values()}
     missing = sorted(wanted.keys() & carried)
     return found, f"its port on {', '.join(missing)} was not found" if missing else ""
+
+
+def announce(facts: Facts, ports: Iterable[BridgePort]) -> None:
+    """Let the neighbours of ports that were closed so far know them; a container that is gone has none."""
+    by_container: dict[str, list[BridgePort]] = {}
+    for port in ports:
+        by_container.setdefault(port.container, []).append(port)
+    for container in facts.containers:
+        found = by_container.get(container.name, [])
+        with suppress(OSError):
+            _announce(container, {port.mac_address: port.addresses for port in found})
+
+
+def _announce(container: Container, addresses: Mapping[str, tuple[str, ...]]) -> None:
+    if not addresses:
+        return
+    with _namespace(container) as descriptor, netns.inside(descriptor):
+        for link in interfaces.of_this_namespace():
+            announcement.announce(link, addresses.get(_mac_address(link), ()))
+
+
+@contextmanager
+def _namespace(container: Container) -> Iterator[int]:
+    descriptor = netns.of_container(container.pid, container.identity)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _mac_address(link: Interface) -> str:

@@ -12,6 +12,8 @@ import os
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from threading import Lock
 from typing import Any, Final
 
 from cloison.compose.policy import Policy
@@ -21,7 +23,7 @@ from cloison.enforce import openings as enforce_openings
 from cloison.enforce import ruleset as enforce_ruleset
 from cloison.enforce.connections import AllowedConnections
 from cloison.enforce.features import Features
-from cloison.enforce.layout import Layout, table_name
+from cloison.enforce.layout import BridgePort, Layout, table_name
 from cloison.enforce.openings import Opening
 from cloison.engine import Engine
 from cloison.errors import NotProven, PolicyError
@@ -123,6 +125,11 @@ class Enforcer:
     """The rules that this object loaded last, empty before."""
     loaded: str = field(default="", repr=False)
     """The whole of that transaction, which also remembers the bridges whose filtering was switched on."""
+    _loading: Lock = field(default_factory=Lock, repr=False)
+    """Held while rules are loaded, so that `text` is what stands for whoever holds it."""
+
+    _known: frozenset[BridgePort] = field(default=frozenset(), repr=False)
+    """The ports that the rules of the last time know."""
 
     def plan(self, *, again: bool = True) -> Enforcement:
         """Return what would stand; without `again` the networks are the known ones, as far as they are enough."""
@@ -154,11 +161,12 @@ class Enforcer:
         if self.features.bridge_filtering:
             switched = self._switch_filtering(wanted.layout)
             text += _remember(self.project.name, switched)
-        try:
-            libnftables.run(text)
-        except OSError as error:
-            raise NotProven(f"the kernel refused the rules of {self.project.name}: {error}") from error
-        is_first, self.text, self.loaded = not self.text, wanted.text, text
+        with self._loading:
+            self._load(text)
+            is_first, self.text, self.loaded = not self.text, wanted.text, text
+        if self._facts:
+            bridge_ports.announce(self._facts, set(wanted.layout.ports) - self._known)
+            self._known = frozenset(wanted.layout.ports)
         if not is_first:
             return wanted  # what was allowed before is still, so nothing has to be cut
         return replace(wanted, cut=conntrack.cut(AllowedConnections(wanted.layout, wanted.openings).has))
@@ -171,13 +179,21 @@ class Enforcer:
         names = {bridge.name for bridge in layout.bridges}
         return sorted((before & names) | {*changed})
 
-    def reload(self) -> None:
+    def reload(self, text: str) -> bool:
         """Load the rules of the last time again, without the engine: it may be away when somebody removes them.
 
+        Return whether it was done: not if other rules than `text` have been loaded meanwhile.
         Raises NotProven if the kernel refuses them.
         """
+        with self._loading:
+            if text != self.text:
+                return False
+            self._load(self.loaded)
+            return True
+
+    def _load(self, text: str) -> None:
         try:
-            libnftables.run(self.loaded)
+            libnftables.run(text)
         except OSError as error:
             raise NotProven(f"the kernel refused the rules of {self.project.name}: {error}") from error
 
@@ -193,7 +209,7 @@ class Enforcer:
 def standing_differs(project: str, text: str) -> list[str]:
     """Return what differs between the tables that stand and those of a text, as sentences; none if nothing."""
     stands = standing(project)
-    if not stands:
+    if not stands:  # known at once, and after a flush every millisecond counts
         return [f"nothing is enforced: the tables {table_name(project)} do not exist"]
     return [*_differences(_loaded_apart(text), stands)]
 
@@ -236,8 +252,12 @@ def standing(project: str) -> dict[str, list[dict[str, Any]]]:
     return {family: objects for family, objects in tables.items() if objects is not None}
 
 
+@lru_cache(maxsize=4)
 def _loaded_apart(text: str) -> dict[str, list[dict[str, Any]]]:
-    """Return the objects of a text as the kernel lists them: it is loaded into an empty namespace of its own."""
+    """Return the objects of a text as the kernel lists them: it is loaded into an empty namespace of its own.
+
+    They are kept, because the end of a namespace takes the kernel longer than all else that a comparison needs.
+    """
     descriptor = netns.new()
     try:
         with netns.inside(descriptor):

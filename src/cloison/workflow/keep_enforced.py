@@ -8,16 +8,20 @@ Rules:
   - Any number of notices that wait are one change, and the next one waits longer while they go on: a machine on which
     a hundred containers start in a second is busy enough.
   - An engine that is away changes nothing: the rules stay as they are.
+  - Rules that somebody removes are loaded again by a thread of their own, which never waits for the engine.
+  - Both threads go before other work of the machine: being late is a gap, or a service that does not answer.
 """
 
 from __future__ import annotations
 
+import os
 import select
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from threading import Event, Lock, Thread
+from threading import Barrier, BrokenBarrierError, Event, Lock, Thread
 from typing import Final
 
 from cloison.compose.policy import Policy
@@ -38,6 +42,8 @@ BUSY_SHARE: Final = 4
 """How much longer than the last change the loop rests while notices go on: a fifth of one processor at most."""
 LONGEST_REST: Final = 1.0
 """Seconds for which a container that has started may stay closed because of that."""
+NICENESS: Final = -10
+"""The priority of both threads (setpriority(2)), where this process may raise it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,7 @@ class Keeper:
     """The loop about one project; `replace_policy` gives it another policy while it runs."""
 
     def __init__(self, enforcer: Enforcer, report: Callable[[Change], None], events: EventStream | None = None) -> None:
-        self.stopped = Event()
+        self.stopped, self._ready = Event(), Barrier(3)
         self.failure: Exception | None = None
         self._enforcer, self._report, self._events = enforcer, report, events
         self._name = table_name(enforcer.project.name)
@@ -72,39 +78,44 @@ class Keeper:
         if self.failure is not None:
             raise self.failure
 
-    def run(self) -> None:
-        """Run the loop; an error that nobody expected is told, and kept for `check`."""
+    def run(self, loop: Callable[[], None]) -> None:
+        """Run one of the loops; an error that nobody expected is told, and kept for `check`."""
+        with suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         try:
-            self._follow()
+            loop()
         except Exception as error:  # noqa: BLE001  # `check` raises it in the thread that waits
             self.failure = error
             self._report(Change(f"the rules are not kept any more: {error!r}", 0))
+            self._ready.abort()
 
-    def _follow(self) -> None:
-        """Bring the rules in line until `stopped` is set."""
+    def wait_until_ready(self) -> None:
+        """Wait until both loops hear of every change; an error of one ends the wait."""
+        with suppress(BrokenBarrierError):
+            self._ready.wait()
+
+    def follow(self) -> None:
+        """Bring the rules in line with the containers until `stopped` is set."""
         compared, rest = time.monotonic(), 0.0
         with ExitStack() as stack:
             stream = self._events or stack.enter_context(event_stream())
             events = stream.subscribe()
             stack.callback(events.close)
-            links, rules = stack.enter_context(link_notices()), stack.enter_context(rule_notices())
+            links = stack.enter_context(link_notices())
             poller = select.poll()
-            for descriptor in (events.descriptor, links.fileno(), rules.fileno()):
+            for descriptor in (events.descriptor, links.fileno()):
                 poller.register(descriptor, select.POLLIN)
+            self.wait_until_ready()
             while not self.stopped.wait(rest):
-                noticed_at = time.monotonic()
                 if poller.poll(int(POLL_SECONDS * 1000)):
-                    noticed_at = time.monotonic()
                     time.sleep(SETTLE_SECONDS)
-                is_due = time.monotonic() - compared > RECONCILE_SECONDS
-                is_linked, is_touched = drained(links), drained(rules, self._name.encode())
+                is_due, is_linked = time.monotonic() - compared > RECONCILE_SECONDS, drained(links)
                 began = time.thread_time()
                 with self._lock:
-                    if is_touched or is_due:
-                        self._restore(compared if is_due and not is_touched else noticed_at)
+                    if is_due:
+                        self._restore(compared)
                         compared = time.monotonic()
-                    is_read = self._follow_engine(events, is_due=is_due, is_noticed=is_linked or is_touched)
-                    drained(rules)  # the notices of our own change
+                    is_read = self._follow_engine(events, is_due=is_due, is_noticed=is_linked)
                 rest = min(max(rest, time.thread_time() - began) * BUSY_SHARE, LONGEST_REST) if is_read else 0.0
 
     def _follow_engine(self, events: Subscription, *, is_due: bool, is_noticed: bool) -> bool:
@@ -120,13 +131,24 @@ class Keeper:
         own = f"project:{self._enforcer.project.name}"
         return any(key in {ANYTHING, own} or key.startswith("network:") for key in changes.keys)
 
+    def guard(self) -> None:
+        """Load the rules again when somebody changes them, until `stopped` is set."""
+        with rule_notices() as rules:
+            poller = select.poll()
+            poller.register(rules, select.POLLIN)
+            self.wait_until_ready()
+            while not self.stopped.is_set():
+                if poller.poll(int(POLL_SECONDS * 1000)):
+                    noticed_at = time.monotonic()
+                    if drained(rules, self._name.encode()):
+                        self._restore(noticed_at)
+
     def _restore(self, since: float) -> None:
         """Load the rules of the last time again if those of the kernel differ; the engine is not asked."""
-        began, name = time.monotonic(), self._enforcer.project.name
+        began, name, text = time.monotonic(), self._enforcer.project.name, self._enforcer.text
         try:
-            if not self._enforcer.text or not enforcement.standing_differs(name, self._enforcer.text):
+            if not text or not enforcement.standing_differs(name, text) or not self._enforcer.reload(text):
                 return
-            self._enforcer.reload()
         except (NotProven, OSError) as error:
             self._report(Change(str(error), 0))
             return
@@ -153,13 +175,17 @@ class Keeper:
 def kept_enforced(
     enforcer: Enforcer, report: Callable[[Change], None], events: EventStream | None = None
 ) -> Iterator[Keeper]:
-    """Keep the policy enforced in another thread, to the end of this context; several may share a stream of events."""
+    """Keep the policy enforced in two threads, to the end of this context; several may share a stream of events."""
     keeper = Keeper(enforcer, report, events)
-    thread = Thread(target=keeper.run, daemon=True)
-    thread.start()
+    loops = (keeper.follow, keeper.guard)
+    threads = [Thread(target=keeper.run, args=(loop,), daemon=True) for loop in loops]
+    for thread in threads:
+        thread.start()
+    keeper.wait_until_ready()
     try:
         yield keeper
     finally:
         keeper.stopped.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
     keeper.check()

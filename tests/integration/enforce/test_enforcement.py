@@ -78,7 +78,6 @@ def watched(lab: Lab) -> Iterator[list[Change]]:
     with enforcement.enforcer(project) as enforcer:
         enforcer.apply()
         with kept_enforced(enforcer, changes.append):
-            time.sleep(0.3)  # until the thread listens
             yield changes
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import docker
 import pytest
-from tests.integration.podman.podman_tiers import IMAGE
+from tests.integration.enforce.link_image import IMAGE, archive
 
 from cloison.linux import netns
 
 PODMAN_SCRIPT = Path(__file__).parents[3] / "setup" / "podman.sh"
-LINKS = {"bin": "usr/bin", "lib": "usr/lib", "lib64": "usr/lib64", "sbin/python": "/usr/bin/python3"}
-"""The image: what a program of Debian looks for, all of it in the room's own /usr."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +39,7 @@ def podman() -> Iterator[PodmanService]:
         made = PodmanService(said["socket"], int(said["process"]))
         client = docker.APIClient(base_url=f"unix://{made.socket}", version="auto")
         try:
-            client.import_image_from_data(_links(), repository=IMAGE)
+            client.import_image_from_data(archive(), repository=IMAGE)
         finally:
             client.close()
         yield made
@@ -60,13 +56,3 @@ def on_podman_host(podman: PodmanService, monkeypatch: pytest.MonkeyPatch) -> It
 
         here = Path(netns.OWN_NETNS).stat().st_ino
         assert netns.identity(namespace.fileno()) == here, "something led this thread to another machine"
-
-
-def _links() -> bytes:
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        for name, target in LINKS.items():
-            entry = tarfile.TarInfo(name)
-            entry.type, entry.linkname = tarfile.SYMTYPE, target
-            tar.addfile(entry)
-    return archive.getvalue()

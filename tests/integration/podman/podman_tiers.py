@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tests.integration.compose_project import POLICY, service, three_tiers
+from tests.integration.enforce.link_image import IMAGE
 
-IMAGE = "localhost/cloison/links"
 ROUTED = {"flow": "outside -> proxy", "why": "Podman keeps nobody out who routes to its networks through the host"}
 
 
