@@ -33,6 +33,7 @@ def test_few_services_have_a_box_each() -> None:
     assert all(not place.members for place in grouped(document("twelve"))[1].places)
 
 
+@pytest.mark.slow
 def test_many_services_on_the_same_networks_are_one_box() -> None:
     _, topology = grouped(large_document(60))
 
