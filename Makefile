@@ -23,7 +23,7 @@ prove: ## prove the running stack again
 test: ## run every check and every test, from a fresh clone
 	@setup/test.sh $(ARGS)
 
-test-fast: ## run every check, and every test that needs neither engine nor browser
+test-fast: ## run every check, and the quick tests, which need no engine
 	@setup/test-fast.sh $(ARGS)
 
 soak: ## run the property tests for longer: make soak SEED=1000 DOCUMENTS=100000 COUNT=300

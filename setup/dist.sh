@@ -26,10 +26,10 @@ copy_sources() {
   done | tar --create --null --files-from=- | tar --extract --directory="$WORK/source"
 }
 
-# From the help, so it is not in git.
+# From the help, so it is not in git. Lanes of make test build at the same time: the page in man/ is never a part of one.
 make_man_page() {
   mkdir -p man "$WORK/source/man" && .venv/bin/python setup/man.py >"$WORK/cloison.1" &&
-    install -m 644 "$WORK/cloison.1" man/cloison.1 && mv "$WORK/cloison.1" "$WORK/source/man/"
+    install -m 644 "$WORK/cloison.1" "man/.$$" && mv "man/.$$" man/cloison.1 && mv "$WORK/cloison.1" "$WORK/source/man/"
 }
 
 tree_state() { if [[ -z $(git status --porcelain) ]]; then echo clean; else echo modified; fi; }

@@ -7,22 +7,28 @@ source setup/settings.sh
 
 unset PYTHONDONTWRITEBYTECODE # to compile every module for every process takes longer than many a test
 export PYTHONFAULTHANDLER=1 # a child that crashes prints where
-# Four lanes run at the same time. Three of them wait most of the time: a test of theirs changes an engine and its host's
-# firewall, so no other test can run there meanwhile. `here` has this engine, `apart` one of the same version in namespaces
-# of its own (without egress from the machine), and `elsewhere` engines of other versions and Podman; `beside` begins when
-# `elsewhere` ends, and has one more like `apart`. `processor` needs no engine; it keeps one core busy, and a second such
-# lane would make others late, so `database`, which is like it, begins when `beside` ends. A test runs in the last lane that
-# names it; tests/unit/test_lanes.py checks that there is one.
-readonly LANES=(apart processor beside here elsewhere database)
+# Lanes run side by side, started in this order. An engine's lane waits most of the time: a test of it changes an engine
+# and its host's firewall, so no other test can run there meanwhile. `here` has this engine, `apart` and `beside` one each
+# of the same version in namespaces of its own (without egress from the machine), and `elsewhere` engines of other versions
+# and Podman. The others need no engine and compute; at a lower priority they take what the first leave of two cores, and
+# make none of them late. A test runs in the lane that names it or its folder most closely; tests/unit/test_lanes.py
+# checks that there is one.
+readonly LANES=(here apart processor beside elsewhere database packages)
+readonly AT_ONCE=5
 declare -rA TESTS=(
   [apart]="tests/integration"
   [processor]="tests/unit tests/property"
   [database]="tests/ledger tests/e2e/setup"
-  # Both folders that build the wheel are in one lane. The stack stays up to the end.
-  [here]="tests/property/engine tests/integration/remote/test_agent_image.py tests/integration/image \
-    tests/e2e/docs tests/e2e/distribution tests/e2e/people tests/e2e/stack"
-  [beside]="tests/integration/rehearse tests/integration/remote tests/integration/enforce"
+  [packages]="tests/e2e/docs tests/e2e/distribution"
+  # The stack stays up to the end.
+  [here]="tests/integration/remote/test_agent_image.py tests/integration/image tests/e2e/people tests/e2e/stack"
+  [beside]="tests/integration/rehearse tests/integration/remote tests/integration/enforce tests/property/engine"
   [elsewhere]="tests/integration/engine tests/integration/podman tests/property/engine/test_second_engines.py"
+)
+declare -rA COMMANDS=(
+  [apart]="setup/second-engine.sh enter installed"
+  [beside]="setup/second-engine.sh enter installed-2"
+  [processor]=nice [database]=nice [packages]=nice
 )
 readonly ENGINES=(installed installed-2) # of the lanes `apart` and `beside`
 readonly TEST_IMAGE=localhost/cloison/ledger:latest # tests/integration/compose_project.py
@@ -64,18 +70,25 @@ remove_stacks_of_tests() {
   done
 }
 
-# lane NAME [COMMAND...]: runs its tests, by a command that takes one; its times are in .cache/log/NAME.xml. The core has no
-# socket and no file, so `processor` covers all of it, and the others are not slowed down by the measurement.
+# lane NAME: runs its tests, by its command; its times are in .cache/log/NAME.xml. The core has no socket and no file, so
+# `processor` covers all of it, and the others are not slowed down by the measurement.
 lane() {
   local -r name=$1
-  local later=${LANES[*]} tests ignored coverage=()
+  local tests command ignored coverage=()
   [[ $name != processor ]] || coverage=(--cov=src/cloison --cov-branch --cov-report=)
-  later=${later#*"$name"}
   read -ra tests <<<"${TESTS[$name]}"
-  # shellcheck disable=SC2086  # a lane has several paths
-  mapfile -t ignored < <(for later in $later; do printf -- '--ignore=%s\n' ${TESTS[$later]}; done)
-  "${@:2}" .venv/bin/pytest "${coverage[@]}" --durations=20 --junit-xml=".cache/log/$name.xml" \
+  read -ra command <<<"${COMMANDS[$name]:-}"
+  mapfile -t ignored < <(named_more_closely "${tests[@]}")
+  "${command[@]}" .venv/bin/pytest "${coverage[@]}" --durations=20 --junit-xml=".cache/log/$name.xml" \
     "${tests[@]}" "${ignored[@]}" 2>&1
+}
+
+named_more_closely() { # PATH...: prints options that leave out what a lane names below these
+  local own path
+  for own; do
+    # shellcheck disable=SC2048  # a lane has several paths
+    for path in ${TESTS[*]}; do [[ $path != "$own"/* ]] || printf -- '--ignore=%s\n' "$path"; done
+  done
 }
 
 # Without egress nothing can be pulled there, so they get the images of their tests from this engine.
@@ -120,25 +133,14 @@ checks_pass() {
 }
 
 all_lanes() {
-  local code=0 name number lanes=()
-  lane processor >.cache/log/processor.log &
-  lanes+=($!)
-  elsewhere_then_others >.cache/log/elsewhere.log &
-  lanes+=($!)
-  lane apart setup/second-engine.sh enter "${ENGINES[0]}" >.cache/log/apart.log &
-  lanes+=($!)
-  lane here | tee_log here || code=$?
-  for number in "${lanes[@]}"; do wait "$number" || code=$?; done
-  cat .cache/log/{apart,beside,elsewhere,processor,database}.log
+  local code=0 name running=0
+  for name in "${LANES[@]}"; do
+    if ((running == AT_ONCE)); then wait -n || code=$?; else running=$((running + 1)); fi
+    if [[ $name == here ]]; then lane here | tee_log here & else lane "$name" >".cache/log/$name.log" & fi
+  done
+  while ((running--)); do wait -n || code=$?; done
+  for name in "${LANES[@]}"; do [[ $name == here ]] || cat ".cache/log/$name.log"; done
   ((code == 0)) || list_failures
-}
-
-elsewhere_then_others() {
-  local code=0
-  lane elsewhere || code=$?
-  lane beside setup/second-engine.sh enter "${ENGINES[1]}" >.cache/log/beside.log || code=$?
-  lane database >.cache/log/database.log || code=$?
-  return "$code"
 }
 
 # tee_log NAME: pass on what comes and keep it, to its end: a signal that ends the others would cut off their last words.

@@ -3,12 +3,17 @@
 Rules: a property is tried on the same examples in every run, and no database of examples is kept between runs. The
 unit tests alone cover branches, because measuring takes longer than the tests; their properties do not, unless the
 module is marked with `covers`.
-`make test` uses the profile `full`, which is loaded here; `make test-fast` passes --hypothesis-profile=fast.
+A test is `slow` if it needs a browser, if its file starts programs (Compose and git among them) or runs a verb of the
+command, if it is too large to be measured (`no_cover`), or if it is marked so. `make test-fast` leaves these out and
+passes --hypothesis-profile=fast; `make test` takes all of them, with the profile `full`, which is loaded here.
 """
 
+import functools
 import signal
-from collections.abc import Generator, Iterable
+import subprocess
+from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
+from types import FunctionType, ModuleType
 
 import pytest
 from hypothesis import settings
@@ -17,6 +22,10 @@ from tests.pictures import keep_pictures
 UNIT_TESTS = Path(__file__).parent / "unit"
 UNMEASURED = (UNIT_TESTS / "cloison_view",)
 """Tests of what is not in src/cloison."""
+SLOW = ("browser", "no_cover")
+"""Markers of tests that are slow as well: what is too large to be measured takes seconds without it too."""
+COMMAND_LINE = "cloison.cli"
+"""What is of this module runs verbs, and most of them run Compose."""
 
 # A shell starts a background job with SIGINT ignored, and children inherit that: a Ctrl-C that a test sends would reach
 # none of them.
@@ -28,11 +37,23 @@ settings.load_profile("full")
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
-    """Leave properties, and what is no unit test of src/cloison, out of the measurement of branches."""
+    """Mark slow tests, and leave properties and what is no unit test of src/cloison out of the measurement."""
+    of_module = functools.cache(starts_programs)
     for item in items:
+        if any(map(item.get_closest_marker, SLOW)) or of_module(getattr(item, "module", None)):
+            item.add_marker(pytest.mark.slow)
         is_property = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
         if (is_property or not _is_measured(item.path)) and not item.get_closest_marker("covers"):
             item.add_marker(pytest.mark.no_cover)
+
+
+def starts_programs(module: ModuleType | None) -> bool:
+    """Tell whether a test's module, or a module that it has a name of, imports subprocess or the command line."""
+    return any(
+        COMMAND_LINE in (getattr(name, "__module__", None), getattr(name, "__name__", None))
+        or any(value is subprocess for value in (name, *_namespace(name).values()))
+        for name in _namespace(module).values()
+    )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -49,3 +70,12 @@ def pytest_runtest_makereport(
 
 def _is_measured(file: Path) -> bool:
     return file.is_relative_to(UNIT_TESTS) and not any(map(file.is_relative_to, UNMEASURED))
+
+
+def _namespace(name: object) -> Mapping[str, object]:
+    match name:
+        case FunctionType():
+            return name.__globals__
+        case ModuleType():
+            return vars(name)
+    return {}

@@ -1,9 +1,18 @@
-"""Every test of the repository is in exactly one lane of `make test`."""
+"""Every test of the repository is in exactly one lane of `make test`; `make test-fast` leaves slow ones out."""
 
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
+from types import ModuleType
+
+import pytest
+from tests.conftest import starts_programs
+
+import cloison
+from cloison import cli
+from cloison.linux import subprocesses
 
 ROOT = Path(__file__).parents[2]
 LANE = re.compile(r'^  \[([a-z]+)\]="(tests/[^"]*)"', re.MULTILINE)
@@ -29,9 +38,28 @@ def test_every_test_is_in_a_lane() -> None:
 
 
 def test_every_test_runs_once() -> None:
-    """A lane leaves out the paths that a later one names; pytest runs a path that is given although it is left out."""
-    paths = list(lanes().values())
+    """A lane leaves out the paths below its own that another one names."""
+    named = [path for paths in lanes().values() for path in paths]
 
-    for number, own in enumerate(paths):
-        later = [path for others in paths[number + 1 :] for path in others]
-        assert [] == [path for path in own if any(path.is_relative_to(other) for other in later)]
+    assert len(set(named)) == len(named)
+    for paths in lanes().values():
+        assert [] == [path for path in paths if any(path.is_relative_to(other) for other in paths if other != path)]
+
+
+@pytest.mark.parametrize(
+    ("name", "slow"),
+    [
+        (subprocess, True),
+        (subprocesses, True),  # a module, and below a function of it
+        (subprocesses.run, True),
+        (cli, True),
+        (cli.cloison, True),
+        (cloison, False),
+        (re.compile, False),
+    ],
+)
+def test_a_test_whose_file_starts_programs_or_runs_a_verb_is_slow(name: object, *, slow: bool) -> None:
+    module = ModuleType("test_sample")
+    vars(module)["name"] = name
+
+    assert slow is starts_programs(module)

@@ -23,8 +23,8 @@ PARTS: Final = ("Makefile", "setup", "requirements", *COMPOSE_FILES, "pyproject.
 TOOLS: Final = (
     "awk basename bash cat chmod chown cksum cmp cp cut date df dirname env expand false find flock grep head id",
     "install ip iptables iptables-restore iptables-save ip6tables ip6tables-restore ip6tables-save ln ls make mkdir",
-    "mktemp mv paste readlink rm sed setpriv setsid sh sha256sum sleep sort ss stat tail tar tee test timeout touch tr",
-    "true uname wc xargs",
+    "mktemp mv nice paste readlink rm sed setpriv setsid sh sha256sum sleep sort ss stat tail tar tee test timeout",
+    "touch tr true uname wc xargs",
 )
 
 # What a Compose file says, and no more than the setup asks for.

@@ -49,7 +49,7 @@ def test_every_check_and_every_test_is_run(ready_machine: FakeMachine) -> None:
 
     assert result.code == 0, result.said
     assert list(dict.fromkeys(steps(ready_machine))) == [step.strip() for step in STEPS]
-    assert 6 == steps(ready_machine).count("pytest")  # one for each lane
+    assert 7 == steps(ready_machine).count("pytest")  # one for each lane
     assert "src/cloison/predict.py,src/cloison/predict/*" in ready_machine.calls()[-1]
 
 
@@ -77,7 +77,7 @@ def test_failed_tests_are_named_in_the_last_lines(ready_machine: FakeMachine) ->
     result = ready_machine.run("make", "test")
 
     *_, last, _ = lines = result.said.splitlines()
-    assert ["FAILED tests/unit/test_"] * 6 == [line[:23] for line in lines[-8:-2]]
+    assert ["FAILED tests/unit/test_"] * 7 == [line[:23] for line in lines[-9:-2]]
     assert "Tests failed. The lines above name them" in last
 
 

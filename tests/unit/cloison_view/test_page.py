@@ -165,5 +165,6 @@ def test_the_same_proof_gives_the_same_bytes() -> None:
     assert render_page(document("twelve"), NAME) == render_page(document("twelve"), NAME)
 
 
+@pytest.mark.slow
 def test_sixty_services_stay_below_six_megabytes() -> None:
     assert len(render_page(large_document(60), NAME).encode()) < 6_000_000

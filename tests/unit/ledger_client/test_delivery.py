@@ -143,6 +143,7 @@ def test_413_for_a_proof_within_the_limits_means_later(
 
 
 @pytest.mark.parametrize("document", [noise(17 << 20), b" " * ((32 << 20) + 1)], ids=["compressed", "uncompressed"])
+@pytest.mark.slow
 def test_413_for_a_proof_beyond_the_limits_means_never(
     sender: Sender, server: fake_ledger.Ledger, document: bytes
 ) -> None:

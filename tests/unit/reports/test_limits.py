@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from tests.unit.plan.sample_documents import planned, service
 
 from cloison.reports import plan_terminal
@@ -40,6 +41,7 @@ def test_many_names_are_shortened() -> None:
     assert "0, 1, 2, 3, 4, 5, 6, 7 and 4 more" == names([str(number) for number in range(12)])
 
 
+@pytest.mark.slow
 def test_a_report_of_many_places_is_short_and_names_what_it_leaves_out() -> None:
     tolerations = [{"flow": f"s{number:02} -> host", "why": "x"} for number in range(5)]
     text = places(45, {"tolerate": tolerations})
