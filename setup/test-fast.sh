@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every check and every quick test that needs no engine, in a minute: setup/test-fast.sh [PYTEST_ARGUMENT...].
+# Every check and every quick test that needs no engine: setup/test-fast.sh [PYTEST_ARGUMENT...].
 #
 # Rules:
 #   - It installs no package of the distribution and starts no engine. A tool that is missing is named.

@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
 def starts_programs(module: ModuleType | None) -> bool:
     """Tell whether a test's module, or a module that it has a name of, imports subprocess or the command line."""
     return any(
-        COMMAND_LINE in (getattr(name, "__module__", None), getattr(name, "__name__", None))
+        COMMAND_LINE in (type(name).__module__, _namespace(name).get("__name__"))
         or any(value is subprocess for value in (name, *_namespace(name).values()))
         for name in _namespace(module).values()
     )

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from types import ModuleType
 
+import flask
 import pytest
 from tests.conftest import starts_programs
 
@@ -63,3 +64,11 @@ def test_a_test_whose_file_starts_programs_or_runs_a_verb_is_slow(name: object, 
     vars(module)["name"] = name
 
     assert slow is starts_programs(module)
+
+
+def test_nothing_is_asked_of_what_a_test_imports() -> None:
+    """Flask's proxies raise an error whatever one asks of them outside of an application."""
+    module = ModuleType("test_sample")
+    vars(module)["name"] = flask.g
+
+    assert not starts_programs(module)
