@@ -1,7 +1,7 @@
 """Pauses the collector of reference cycles while flows are made: they have none, and it looks at each of them again.
 
-Rule: the collector is afterwards as it was before, so blocks may be nested. Without it a large plan takes a third less
-time, and a proof a tenth (measured).
+Rule: the collector is afterwards as it was before, so blocks may be nested. It takes a third of the time of a large
+plan; in a large proof its functions had two to three percent of the samples of a profile.
 """
 
 from __future__ import annotations

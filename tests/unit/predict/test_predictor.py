@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 from tests.unit.fake_engine import STACK
 
@@ -41,3 +43,10 @@ def test_equal_predictions_are_one_object() -> None:
     predicted = STACK.dual_stack("backend_net").predicted().values()
 
     assert len({*predicted}) == len({id(prediction) for prediction in predicted}) < len(predicted)
+
+
+def test_a_flow_that_no_rule_decides_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = (lambda _context, _flow: None,)
+    monkeypatch.setitem(cast("dict[str, Any]", RULES), "docker", {4: silent, 6: silent})
+
+    assert {(Reach.UNKNOWN, "no rule matches this flow")} == {(p.reach, p.rule) for p in STACK.predicted().values()}
