@@ -20,6 +20,7 @@ from tests.unit.cloison_view.sample_documents import large_document
 from ledger import server
 from ledger.archive.store import Archive
 from ledger.archive.validate import InvalidProofError
+from ledger.views import FRAGMENT_CACHE_BYTES, PAGE_CACHE_BYTES
 from ledger.views.fragment_cache import BusyError, FragmentCache
 
 DECODING = 0.12
@@ -351,8 +352,8 @@ def test_the_page_of_100_services_takes_a_second_at_first_and_less_than_300_mill
         assert "100 services in" in answer.text
 
     def uncached() -> float:
-        for cache in ("fragment_cache", "pages"):
-            app.extensions[cache] = FragmentCache(50_000_000)
+        app.extensions["fragment_cache"] = FragmentCache(FRAGMENT_CACHE_BYTES)
+        app.extensions["pages"] = FragmentCache(PAGE_CACHE_BYTES)
         slowdown = max(1.0, seconds(lambda: json.loads(made)) / DECODING)
         return seconds(lambda: page(client)) / slowdown
 
