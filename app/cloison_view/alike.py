@@ -59,16 +59,16 @@ def _ranges(summary: Summary) -> dict[TargetPort, TargetPort]:
     runs: list[list[TargetPort]] = []
     for end in sorted(end for end in columns if end.port and not end.last_port and end.place != HOST):
         last = runs[-1][-1] if runs else None
-        if last and end == replace(last, port=last.port + 1) and columns[end] == columns[last]:
+        if last and end == last._replace(port=last.port + 1) and columns[end] == columns[last]:
             runs[-1].append(end)
         else:
             runs.append([end])
     long_runs = [run for run in runs if len(run) >= MIN_FOLDED]
-    return {end: replace(run[0], last_port=run[-1].port) for run in long_runs for end in run}
+    return {end: run[0]._replace(last_port=run[-1].port) for run in long_runs for end in run}
 
 
 def _labelled(end: TargetPort, labels: Mapping[str, str]) -> TargetPort:
-    return replace(end, place=labels[end.place]) if end.place in labels else end
+    return end._replace(place=labels[end.place]) if end.place in labels else end
 
 
 def folded_name(names: Iterable[str]) -> str:

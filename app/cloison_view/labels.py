@@ -70,6 +70,8 @@ def shown(text: str) -> str:
 
 def text_columns(text: str) -> int:
     """Return how many columns of a monospaced font a text takes at most."""
+    if text.isascii():
+        return len(text)
     return sum(2 if unicodedata.east_asian_width(c) in WIDE or ord(c) >= IDEOGRAPHIC else 1 for c in text)
 
 

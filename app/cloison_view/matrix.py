@@ -159,7 +159,7 @@ def _rows(found: ConnectionTable, columns: Sequence[tuple[TargetPort, str]]) -> 
             if cell is None:
                 parts.append(_opening("pv-not-asked", place))
                 continue
-            key = (cell.kind, cell.mark, cell.words, cell.drift, place)
+            key = (cell.kind, cell.symbols, cell.scope, cell.drift, place)
             if key not in known:
                 drift = Markup("<b>≠</b>") if cell.drift else ""
                 known[key] = (
@@ -187,10 +187,10 @@ def _headers(found: ConnectionTable) -> Iterator[tuple[TargetPort, str]]:
 def _cell(connection: Connection | None, anchors: Anchors) -> TableCell | None:
     if connection is None:
         return None
-    symbols = "".join(SYMBOLS[word] for word in (connection.intended, connection.predicted, connection.observed))
-    link = anchors.pair_link(connection.source, connection.target)
-    kind = _kind(connection)
-    return TableCell(link, symbols, connection.judgement, kind, connection.scope.words.strip(), connection.drift)
+    symbols = SYMBOLS[connection.intended] + SYMBOLS[connection.predicted] + SYMBOLS[connection.observed]
+    link = anchors.pair_link(connection.source, connection.end.place)
+    scope = connection.scope.words.strip()
+    return TableCell(link, symbols, connection.judgement, _kind(connection), scope, connection.drift)
 
 
 def _kind(connection: Connection) -> str:

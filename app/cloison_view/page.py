@@ -27,6 +27,7 @@ from cloison_view.matrix import matrix
 from cloison_view.policy_section import policy_section, risk_section
 from cloison_view.summary import summarize
 from cloison_view.verdict import derive_verdict
+from cloison_view.words import words
 
 VERDICTS: Final = {"proven": "Proven", "drawn": "As drawn", "breached": "Breached", "unproven": "Not proven"}
 STYLE: Final = "view.css"
@@ -76,6 +77,7 @@ def body(proof: Document, digest: str) -> Markup:
         diagram=diagram(proof, summary),
         matrix=matrix(proof, summary),
         evidence=evidence(proof, summary),
+        explained=words(),
     )
 
 

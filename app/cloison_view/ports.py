@@ -8,9 +8,8 @@ here, never escaped: that is the renderer's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
-from typing import Final
+from typing import Final, NamedTuple
 
 from cloison_view.labels import ANY_OTHER_PORT, HOST, MAX_NAMED, display_name, join_names
 
@@ -18,9 +17,11 @@ MAX_LISTED: Final = 12
 """A line names this many sources, and this many ports."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TargetPort:
-    """A port of a place; port 0, of no protocol, stands for every port that has no entry of its own."""
+class TargetPort(NamedTuple):
+    """A port of a place; port 0, of no protocol, stands for every port that has no entry of its own.
+
+    It is a tuple, because a large document looks hundreds of thousands of them up in mappings.
+    """
 
     place: str
     protocol: str

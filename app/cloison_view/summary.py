@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from typing import Any, Final
 
-from cloison_view.connections import OPEN, WORST_FIRST, StatePositions, gather, positions, worst_state
+from cloison_view.connections import OPEN, WORST_FIRST, StatePositions, positions, worst_state
 from cloison_view.labels import sort_places
 from cloison_view.ports import TargetPort
 from cloison_view.records import Records, State, read_records
@@ -124,7 +124,7 @@ class Summary:
         if not self.labels:
             return source, end
         place = self.labels.get(end.place, end.place)
-        return self.labels.get(source, source), end if place == end.place else replace(end, place=place)
+        return self.labels.get(source, source), end if place == end.place else end._replace(place=place)
 
     def grouped(self, flows: Iterable[int]) -> dict[Pair, list[int]]:
         """Return flows by their connection, in the order of connections."""
@@ -169,11 +169,11 @@ def _states(records: Records) -> dict[Pair, StatePositions]:
         (end.place, end.protocol, end.service_port): port
         for end, port in zip(records.endpoints, records.target_ports, strict=True)
     }
+    ports = [ends[end.place, end.protocol, end.service_port] for end in records.endpoints]
+    sources = [start.place for start in records.vantages]
     states: dict[Pair, StatePositions] = {}
-    for (source, place, protocol, port), found in gather(records).items():
-        held = states.setdefault((source, ends[place, protocol, port]), {})
-        for state, flows in found.items():
-            held.setdefault(state, []).extend(flows)
+    for position, (vantage, endpoint, state) in enumerate(records.states()):
+        states.setdefault((sources[vantage], ports[endpoint]), {}).setdefault(state, []).append(position)
     return states
 
 

@@ -94,6 +94,7 @@ const picture = (figure) => {
   tool("Readable", "Readable size", readable);
   const hint = document.createElement("span");
   hint.textContent = "Drag to move. Point at a service or a network to see it alone.";
+  if (svg.querySelector(".pv-fold")) hint.textContent += " \u2212 and + at its name fold and unfold a network.";
   const all = figure.querySelector(".pv-fold-all");
   if (all) tools.append(all);
   tools.append(hint);

@@ -14,6 +14,7 @@ from flask.typing import ResponseReturnValue
 import cloison_view
 from cloison_view.labels import display_name, total, value_word
 from cloison_view.labels import shown as seen
+from cloison_view.words import words
 from ledger.views import (
     badge,
     diff,
@@ -71,6 +72,7 @@ def init_app(app: Flask) -> None:
         total=total,
         sentence=views_labels.sentence,
         trend=trend.trend,
+        words=words,
     )
     app.register_error_handler(BusyError, _busy)
     http_cache.init_app(app)

@@ -1,9 +1,9 @@
 """Queries of the pages to the archive; an unknown project or proof becomes a 404."""
 
-import json
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+import msgspec
 from flask import abort, current_app, g
 
 from ledger.archive.records import ProjectRecord, ProofRecord
@@ -57,5 +57,5 @@ def document(project: str, digest: str) -> dict[str, Any]:
     """Return the decoded document of a proof, decoded once for each request."""
     read: dict[str, dict[str, Any]] = g.setdefault("documents", {})
     if digest not in read:
-        read[digest] = json.loads(body_or_404(project, digest))
+        read[digest] = msgspec.json.decode(body_or_404(project, digest))
     return read[digest]
