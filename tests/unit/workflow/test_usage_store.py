@@ -6,10 +6,12 @@ import fcntl
 from pathlib import Path
 
 import pytest
+from tests.unit.usage.sample_usage import DB, START, shop, used
 
 from cloison.errors import FileError, UsageError
-from cloison.usage.record import Usage
-from cloison.workflow import usage_store
+from cloison.proof.schema import LearnedPart
+from cloison.usage.record import DAY, Period, Usage
+from cloison.workflow import standing, usage_store
 
 
 @pytest.fixture
@@ -63,3 +65,17 @@ def test_a_record_that_another_process_holds_is_waited_for_and_then_an_error(
         held = pytest.raises(UsageError, match="another process holds the record; try again")
         with held, usage_store.changed("shop"):
             pass
+
+
+def test_a_proof_has_the_last_use_of_each_line_where_a_record_is_kept(path: Path) -> None:
+    project, rules = shop(allow=["app -> db:3306", "app -> proxy"])
+    assert standing.learned(project, rules) is None
+    with usage_store.changed("shop") as usage:
+        usage.uses = [used(DB, START + DAY)]
+        usage.periods = [Period(START, START + 2 * DAY)]
+
+    expected = {"allow[0]": "2027-01-16T08:00:00.000Z"}
+    assert LearnedPart("2027-01-15T08:00:00.000Z", 2 * DAY, expected) == standing.learned(project, rules)
+    assert standing.learned(project, None) is None
+    path.write_bytes(b"no")
+    assert standing.learned(project, rules) is None
