@@ -67,6 +67,22 @@ def test_a_record_that_another_process_holds_is_waited_for_and_then_an_error(
             pass
 
 
+def test_while_probes_are_sent_nobody_counts_and_while_somebody_counts_none_are_sent(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage_store, "LOCK_TIMEOUT", 0.1)
+    path.parent.mkdir(parents=True)
+    with usage_store.probing("shop"), usage_store.unless_probing("shop") as is_quiet:
+        assert not is_quiet
+    with usage_store.unless_probing("shop") as is_quiet:
+        assert is_quiet
+        with pytest.raises(UsageError, match="another process holds the record"), usage_store.probing("shop"):
+            pass
+    monkeypatch.setenv("XDG_STATE_HOME", str(path))
+    with pytest.raises(UsageError, match="could not be locked: No such file"), usage_store.probing("shop"):
+        pass
+
+
 def test_a_proof_has_the_last_use_of_each_line_where_a_record_is_kept(path: Path) -> None:
     project, rules = shop(allow=["app -> db:3306", "app -> proxy"])
     assert standing.learned(project, rules) is None
