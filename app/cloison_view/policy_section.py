@@ -16,7 +16,7 @@ from cloison_view.action_items import TOLERATE_LINE, TOLERATED
 from cloison_view.connections import Document
 from cloison_view.labels import join_names, pluralize
 from cloison_view.markup import render_template
-from cloison_view.policy_use import policy_use
+from cloison_view.policy_use import last_used, learned_since, policy_use
 from cloison_view.risks import risks
 from cloison_view.summary import Summary
 
@@ -33,23 +33,38 @@ class PolicyRow:
     why: str
     covers: str
     used_by: tuple[str, ...]
+    last_used: str = ""
+    """The day of the last use, where that is recorded; empty for none."""
 
 
 def policy_section(proof: Document, summary: Summary) -> Markup:
     """Return the policy as a table; empty where the file has none."""
     if proof["policy"] is None:
         return Markup()
-    return render_template("policy.html", rows=policy_rows(proof, summary), knows_use=proof.get("in_use") is not None)
+    learned = learned_since(proof) if proof.get("learned") else None
+    knows_use = proof.get("in_use") is not None
+    return render_template("policy.html", rows=policy_rows(proof, summary), knows_use=knows_use, learned=learned)
 
 
 def policy_rows(proof: Document, summary: Summary) -> list[PolicyRow]:
     """Return a row for each line of the policy: those that allow, then the tolerations."""
     policy = proof["policy"]
     used = [line.used_by for line in policy_use(proof)] or [()] * (len(policy["allow"]) + len(policy["tolerate"]))
-    allowed = [PolicyRow("allow", text, "", "", use) for text, use in zip(policy["allow"], used, strict=False)]
+    last = last_used(proof) or {}
+    allowed = [
+        PolicyRow("allow", text, "", "", use, last.get(f"allow[{at}]", ""))
+        for at, (text, use) in enumerate(zip(policy["allow"], used, strict=False))
+    ]
     covered = _covered(summary)
     tolerated = [
-        PolicyRow("tolerate", part["what"], part["why"], _covers(covered[TOLERATE_LINE.format(at)]), use)
+        PolicyRow(
+            "tolerate",
+            part["what"],
+            part["why"],
+            _covers(covered[TOLERATE_LINE.format(at)]),
+            use,
+            last.get(f"tolerate[{at}]", ""),
+        )
         for at, (part, use) in enumerate(zip(policy["tolerate"], used[len(allowed) :], strict=True))
     ]
     return allowed + tolerated

@@ -16,6 +16,8 @@ from cloison_view.attachments import part
 from cloison_view.labels import display_name, pluralize
 from cloison_view.records import Records, read_records
 
+DAY: Final = len("2026-01-31")
+SECONDS: Final = 24 * 3600
 LINE: Final = re.compile(r"x-cloison\.(allow|tolerate)\[([0-9]+)\]")
 """How a flow names the line of the policy that covers it, in `intended_by`."""
 
@@ -44,6 +46,21 @@ def policy_use(proof: Any) -> list[LineUse]:
         for i, found in enumerate(map(part, policy.tolerate))
     ]
     return allowed + tolerated
+
+
+def last_used(proof: Any) -> Mapping[str, str] | None:
+    """Return the day on which each line of the policy was used last, by list and position; None without a record.
+
+    A line that is missing was not used while it was watched.
+    """
+    learned = getattr(part(proof), "learned", None)
+    return None if learned is None else {name: time[:DAY] for name, time in part(learned).last_used.items()}
+
+
+def learned_since(proof: Any) -> tuple[str, int]:
+    """Return the day since which the use of the lines is recorded, and the whole days that were watched."""
+    learned = part(part(proof).learned)
+    return learned.since[:DAY], learned.watched_s // SECONDS
 
 
 def _used(records: Records, stood: Any) -> Mapping[tuple[str, int], list[str]]:

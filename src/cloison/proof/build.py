@@ -72,6 +72,7 @@ def build_proof(
         deadline_ms=run_context.deadline_ms,
         advice=list(run_context.advice),
         in_use=None if run_context.in_use is None else list(run_context.in_use),
+        learned=run_context.learned,
     )
 
 

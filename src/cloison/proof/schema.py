@@ -247,6 +247,21 @@ class UsePart(Part, frozen=True):
     connections: Count
 
 
+LineName = Annotated[str, msgspec.Meta(pattern=r"^(allow|tolerate)\[[0-9]{1,6}\]$")]
+"""A line of the policy by its list and its position there."""
+
+
+class LearnedPart(Part, frozen=True):
+    """What was learned of the policy's lines before the proof: since when, for how many seconds, and their last uses.
+
+    A line without a last use was not used in that time.
+    """
+
+    since: Started
+    watched_s: SafeInteger
+    last_used: Annotated[dict[LineName, Started], MANY]
+
+
 class Proof(Part, frozen=True):
     """The proof document; times are UTC in RFC 3339 format, durations are milliseconds."""
 
@@ -273,6 +288,8 @@ class Proof(Part, frozen=True):
     """About flows that the file decides: breaches by the file, and needed connections that it closes."""
     in_use: Annotated[list[UsePart], MANY] | None = None
     """The connections of the services that stood when the proof began; None where they were not read."""
+    learned: LearnedPart | None = None
+    """When the policy's lines were used last; None where that is not recorded."""
 
     def __post_init__(self) -> None:
         if any(f.vantage >= len(self.vantages) or f.endpoint >= len(self.endpoints) for f in self.flows):
@@ -299,6 +316,8 @@ class RunContext(Part, frozen=True):
     """What to do about flows that the file decides."""
     in_use: tuple[UsePart, ...] | None = None
     """The connections that stood when the proof began, None where they were not read."""
+    learned: LearnedPart | None = None
+    """When the policy's lines were used last, None where that is not recorded."""
 
 
 def canonical(document: Part) -> bytes:

@@ -17,6 +17,7 @@ from typing import Final
 
 from cloison.compose.flow_rule import PolicyRule
 from cloison.compose.policy import Policy
+from cloison.compose.policy_key import POLICY_KEY
 from cloison.compose.project import Project
 from cloison.model.flow import HOST, Protocol
 from cloison.plan.policy_view import members
@@ -47,6 +48,11 @@ class Line:
     is_toleration: bool
     rules: tuple[PolicyRule, ...] = ()
     members: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The line by its list and its position there: allow[0]."""
+        return self.where.removeprefix(f"{POLICY_KEY}.").removesuffix(".flow")
 
     @property
     def key(self) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import Final
@@ -66,7 +66,8 @@ class Learner:
         live = live_connections.live_connections(self.engine, self.project, watch)
         rules = policy(self.project)
         with usage_store.changed(self.project.name) as usage:
-            by_packets = _by_counters(usage, self.project, live.facts)
+            with usage_store.unless_probing(self.project.name) as is_quiet:
+                by_packets = _by_counters(usage, self.project, live.facts) if is_quiet else Seen({})
             seen = self._seen(live, by_packets)
             record.add(usage, seen, int(time.time()), LONGEST_GAP, _keys(self.project, rules))
             return usage
@@ -111,24 +112,16 @@ def own_probes(project: Project, facts: Facts) -> Iterator[None]:
 
     A record that cannot be kept is no reason not to prove: then the probes count as use.
     """
-    is_kept = bool(facts.is_enforced) and _is_kept(project)
-    _read_counters(project, facts, is_kept=is_kept, is_use=True)
-    try:
+    with ExitStack() as stack:
+        with suppress(CloisonError, OSError):
+            if usage_store.path_of(project.name).exists():
+                stack.enter_context(usage_store.probing(project.name))
+                _read_counters(project, facts, is_use=True)
+                stack.callback(_read_counters, project, facts, is_use=False)
         yield
-    finally:
-        _read_counters(project, facts, is_kept=is_kept, is_use=False)
 
 
-def _is_kept(project: Project) -> bool:
-    try:
-        return usage_store.path_of(project.name).exists()
-    except (CloisonError, OSError):
-        return False
-
-
-def _read_counters(project: Project, facts: Facts, *, is_kept: bool, is_use: bool) -> None:
-    if not is_kept:
-        return
+def _read_counters(project: Project, facts: Facts, *, is_use: bool) -> None:
     with suppress(CloisonError, OSError), usage_store.changed(project.name) as usage:
         seen = _by_counters(usage, project, facts)
         if is_use and usage.periods:

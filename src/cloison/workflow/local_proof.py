@@ -180,6 +180,7 @@ def _observe_and_judge(
         run_context,
         findings=findings,
         in_use=in_use,
+        learned=None if rehearsal else standing.learned(project, policy_rules),
         notes=(*run_context.notes, *dropping),
         advice=proof_advice(project, engine_facts.name, engine_facts.version, judged),
     )

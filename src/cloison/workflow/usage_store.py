@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from cloison.errors import UsageError
 from cloison.ledger_client.spool import spool_root
@@ -66,6 +66,37 @@ def changed(project: str) -> Iterator[Usage]:
             _replace(path, record.encoded(usage))
     except OSError as error:
         raise UsageError(f"{path}: the record of used connections could not be written: {error.strerror}") from error
+
+
+@contextmanager
+def probing(project: str) -> Iterator[None]:
+    """Say to the end of the context that Cloison's own probes are sent; waits for other probes to end.
+
+    Raises UsageError where it cannot be said.
+    """
+    path = path_of(project)
+    try:
+        with _probes_lock(path) as lock:
+            _acquire(lock.fileno(), path)
+            yield
+    except OSError as error:
+        raise UsageError(f"{path}: the record of used connections could not be locked: {error.strerror}") from error
+
+
+@contextmanager
+def unless_probing(project: str) -> Iterator[bool]:
+    """Yield whether nobody sends probes of a proof, and to the end of the context let nobody begin to."""
+    with _probes_lock(path_of(project)) as lock:
+        try:
+            fcntl.flock(lock.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def _probes_lock(path: Path) -> BinaryIO:
+    return (path.parent / f".{path.stem}.probes").open("ab")
 
 
 def _acquire(descriptor: int, path: Path) -> None:

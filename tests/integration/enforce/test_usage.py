@@ -64,7 +64,7 @@ def test_what_is_used_is_recorded_and_probes_are_not(
     send(lab, "SOCK_STREAM", 3306)
     send(lab, "SOCK_DGRAM", 9999)
     learner.learn()
-    assert 0 == cli.run(["prove", "--quiet", *options]), capsys.readouterr()
+    assert 0 == cli.run(["watch", "--once", "--learn", *options]), capsys.readouterr()
     learner.learn()
     found = uses(lab)
     assert {"app -> db:3306/tcp", "app -> db:9999/udp"} == found.keys(), "the probes of two proofs were allowed, too"
@@ -80,6 +80,7 @@ def test_what_is_used_is_recorded_and_probes_are_not(
     assert 0 == cli.run(["policy", "usage", "--format", "json", "--unused-for", "9d", *options])
     states = {line["text"]: line["state"] for line in json.loads(capsys.readouterr().out)["lines"]}
     assert {"used", "too soon", "cannot be seen"} == {*states.values()}
+    send(lab, "SOCK_STREAM", 3306)
     assert 0 == cli.run(["policy", "tighten", "--write", "--unused-for", "2s", *options])
     assert "-  - proxy -> app:5000\n" in capsys.readouterr().out
     assert ["app -> db:3306"] == yaml.safe_load((lab.folder / "compose.json").read_text())["x-cloison"]["allow"]

@@ -44,6 +44,7 @@ def sample() -> dict[str, Any]:
     found["notes"] = ["a note"]
     found["advice"] = [{"sentence": "close it", "flows": [0]}]
     found["in_use"] = [{"source": "app", "target": "db", "protocol": "tcp", "port": 3306, "connections": 1}]
+    found["learned"] = {"since": found["started"], "watched_s": 60, "last_used": {"allow[0]": found["started"]}}
     found["deadline_ms"] = 5000
     return found
 

@@ -137,6 +137,18 @@ def test_the_tolerations_stand_with_their_reasons_and_their_use() -> None:
     assert "In use when the proof began" not in render_page(document("tolerated"), NAME)
 
 
+def test_the_last_use_of_each_line_is_shown_where_it_is_recorded() -> None:
+    proof = document("tolerated")
+    last = {"allow[0]": "2026-01-31T10:00:00.000Z"}
+    learned = {"since": "2026-01-01T00:00:00.000Z", "watched_s": 30 * 24 * 3600 + 5, "last_used": last}
+    page = render_page({**proof, "learned": learned}, NAME)
+
+    assert 1 == page.count("<td>2026-01-31")
+    assert "<td>never" in page
+    assert "The last use is recorded since 2026-01-01; 30 whole days of it were watched." in page
+    assert "Last used" not in render_page(proof, NAME)
+
+
 def test_a_risk_of_every_container_is_one_line() -> None:
     text = risk_section(document("misused"))
 

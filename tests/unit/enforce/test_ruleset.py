@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from tests.unit.enforce.sample_layouts import layout, opened
 
 from cloison.enforce.features import Features
 from cloison.enforce.ruleset import MAX_COMMENT, remove, ruleset
+from cloison.usage.counters import FORMS
 
 STATELESS = Features(bridge_family=True, bridge_conntrack=False, bridge_name=False, bridge_filtering=True)
 FULL = Features(bridge_family=True, bridge_conntrack=True, bridge_name=True, bridge_filtering=True)
@@ -139,3 +141,11 @@ def test_what_the_kernel_can_do_is_said() -> None:
     assert "NF_TABLES_BRIDGE" in FILTERING.sentences[0]
     no_tracking = Features(bridge_family=True, bridge_conntrack=False, bridge_name=False, bridge_filtering=False)
     assert "replies over UDP" in no_tracking.sentences[1]
+
+
+def test_the_elements_of_sets_about_connections_count_where_the_kernel_can() -> None:
+    counting = text("app -> db:3306", features=replace(STATELESS, set_counters=True))
+    counted = re.findall(r"  set (\w+)[46] \{\n    type [^;]*; counter;\n", counting)
+
+    assert " counter;" not in text("app -> db:3306")
+    assert {name for _, name in FORMS} == {*counted}

@@ -56,6 +56,15 @@ def test_an_entry_without_an_answer_or_without_ports_or_on_loopback_is_none(body
     assert [] == [*conntrack.answered(body)]
 
 
+def test_an_entry_has_its_bytes_in_both_directions_where_the_kernel_counts_them() -> None:
+    counters = [
+        attribute(kind, attribute(1, struct.pack(">Q", 3)) + attribute(2, struct.pack(">Q", 700))) for kind in (9, 10)
+    ]
+
+    assert None is conntrack.volume(entry(FORTH, BACK))
+    assert 1400 == conntrack.volume(memoryview(bytes(entry(FORTH, BACK)) + b"".join(counters)))
+
+
 def test_an_answer_is_enough_over_udp() -> None:
     ends = ("192.0.2.1", "192.0.2.2"), ("192.0.2.2", "192.0.2.1")
     forth, back = (tuple_of(*pair, (53, 53), socket.IPPROTO_UDP) for pair in ends)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from tests.unit.reports import sample_proofs
 from tests.unit.reports.sample_project import world
 
-from cloison.proof.schema import Proof, UsePart, canonical, parse
+from cloison.proof.schema import LearnedPart, Proof, UsePart, canonical, parse
 from cloison.reports.limits import limits_for
 from cloison.reports.terminal import render
 from cloison.reports.use_section import use_section
@@ -65,6 +65,16 @@ def test_a_proof_keeps_its_connections_and_one_without_them_its_bytes() -> None:
     assert [] == parse(canonical(used())).in_use
     assert b"in_use" not in canonical(plain)
     assert parse(canonical(plain)).in_use is None
+
+
+def test_a_proof_keeps_what_was_learned_and_refuses_another_name_of_a_line() -> None:
+    learned = LearnedPart("2026-01-01T00:00:00.000Z", 60, {"allow[0]": "2026-01-01T00:01:00.000Z"})
+    proof = replace(sample_proofs.stack().proof(), learned=learned)
+
+    assert proof == parse(canonical(proof))
+    assert b"learned" not in canonical(sample_proofs.stack().proof())
+    with pytest.raises(msgspec.ValidationError, match="learned"):
+        parse(canonical(proof).replace(b"allow[0]", b"deny[0]"))
 
 
 def test_connections_of_another_protocol_are_no_part_of_a_proof() -> None:
