@@ -70,8 +70,8 @@ which change something. A time is the median of five, from the request of the ap
 
 ## EXPLAIN
 
-The rows are MariaDB's estimates. No query reads the rows of all proofs: each begins at one end of an index. What changed
-in a range of time reads every interval of the project, and has no goal.
+The rows are MariaDB's estimates. No query reads the rows of all proofs: each begins at one end of an index.
+What changed in a range of time reads every interval of the project, and has no goal.
 
 {explained}
 """

@@ -1,8 +1,8 @@
 """Group commit: what several threads want to store under one key is stored by one of them, in one transaction.
 
-The first thread that comes is the leader: its work takes the items of all threads that have come until then, and returns an
-outcome for each. Threads that come while it works wait, and one of them is the next leader. So one client never waits, and with
-many a transaction, its lock and its wait for the disk serve several.
+The first thread that comes is the leader: its work takes the items of all threads that have come until then, and
+returns an outcome for each. Threads that come while it works wait, and one of them is the next leader. So one client
+never waits, and with many a transaction, its lock and its wait for the disk serve several.
 
 Rule: every thread returns when its own item is stored, and raises what its own item raised. An error of the work
 itself, such as a database that does not answer, is raised by every thread whose item was taken.
