@@ -60,7 +60,8 @@ QUERIES: Final[Mapping[str, Callable[[Archive, Engine], object]]] = {
 TEXT: Final = """# The ledger's database
 
 Written by `python -m bench.ledger_database`: {proofs:,} proofs of {services} services in one project, {changed:,} of
-which change something. A time is the median of five, from the request of the application to its last row.
+which change something. A time is the median of five, from the request of the application to its last row. The
+[glossary](glossary.md) explains the words.
 
 {table}
 
