@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 
 from ledger.accounts import secret_tokens
 from ledger.accounts.tables import ACCOUNT, DEVICE, MEMBERSHIP, PROJECT, SECOND_FACTOR, SESSION
@@ -19,6 +19,32 @@ SESSION_LIFETIME: Final = timedelta(days=7)
 DEVICE_LIFETIME: Final = timedelta(days=180)
 LAST_USE_INTERVAL: Final = timedelta(minutes=1)
 RECENT: Final = timedelta(minutes=30)  # an administrative change needs a password that was entered since
+
+# Made once: to make this query takes longer than to send it, and every page needs it.
+SELECT_BY_SECRET: Final = (
+    select(
+        SESSION.c.hash,
+        SESSION.c.last_seen,
+        SESSION.c.authenticated,
+        ACCOUNT.c.id,
+        ACCOUNT.c.name,
+        ACCOUNT.c.is_administrator,
+        (ACCOUNT.c.must_change_password & ~SESSION.c.is_by_provider).label("must_change_password"),
+        SECOND_FACTOR.c.confirmed,
+        PROJECT.c.name.label("project"),
+    )
+    .select_from(SESSION)
+    .join(ACCOUNT, ACCOUNT.c.id == SESSION.c.account_id)
+    .outerjoin(SECOND_FACTOR, SECOND_FACTOR.c.account_id == ACCOUNT.c.id)
+    .outerjoin(MEMBERSHIP, MEMBERSHIP.c.account_id == ACCOUNT.c.id)
+    .outerjoin(PROJECT, PROJECT.c.id == MEMBERSHIP.c.project_id)
+    .where(
+        SESSION.c.hash == bindparam("digest"),
+        SESSION.c.ends > bindparam("now"),
+        SESSION.c.last_seen > bindparam("seen_after"),
+        ACCOUNT.c.disabled.is_(None),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,25 +110,8 @@ def find_device(connection: Connection, name: str, given: str | None, now: datet
 
 def find(connection: Connection, given: str, now: datetime) -> Session | None:
     """Return a valid session with one query, or None."""
-    columns = (
-        SESSION.c.hash,
-        SESSION.c.last_seen,
-        SESSION.c.authenticated,
-        ACCOUNT.c.id,
-        ACCOUNT.c.name,
-        ACCOUNT.c.is_administrator,
-        (ACCOUNT.c.must_change_password & ~SESSION.c.is_by_provider).label("must_change_password"),
-        SECOND_FACTOR.c.confirmed,
-    )
-    rows = connection.execute(
-        select(*columns, PROJECT.c.name.label("project"))
-        .select_from(SESSION)
-        .join(ACCOUNT, ACCOUNT.c.id == SESSION.c.account_id)
-        .outerjoin(SECOND_FACTOR, SECOND_FACTOR.c.account_id == ACCOUNT.c.id)
-        .outerjoin(MEMBERSHIP, MEMBERSHIP.c.account_id == ACCOUNT.c.id)
-        .outerjoin(PROJECT, PROJECT.c.id == MEMBERSHIP.c.project_id)
-        .where(SESSION.c.hash == secret_tokens.digest(given), *_is_valid(now), ACCOUNT.c.disabled.is_(None))
-    ).all()
+    values = {"digest": secret_tokens.digest(given), "now": now, "seen_after": now - IDLE_TIMEOUT}
+    rows = connection.execute(SELECT_BY_SECRET, values).all()
     if not rows:
         return None
     first, reads = rows[0], frozenset(row.project for row in rows if row.project is not None)

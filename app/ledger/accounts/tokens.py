@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, insert, select, update
 
 from ledger.accounts import projects, secret_tokens
 from ledger.accounts.errors import InputError
@@ -17,6 +17,20 @@ NAME_RULE: Final = (
     "A token's name has 1 to 63 letters, digits, spaces, dots, dashes, @ or underscores: choose the name of its owner."
 )
 LAST_USE_INTERVAL: Final = timedelta(minutes=1)
+
+# Made once: to make a query takes longer than to send it, and every request of a program needs this one.
+TOKENS: Final[Select[Any]] = select(
+    TOKEN.c.id,
+    PROJECT.c.name.label("project"),
+    TOKEN.c.name,
+    TOKEN.c.may_read,
+    TOKEN.c.may_write,
+    TOKEN.c.created,
+    TOKEN.c.last_used,
+    TOKEN.c.revoked,
+    TOKEN.c.expires,
+).join_from(TOKEN, PROJECT, PROJECT.c.id == TOKEN.c.project_id)
+SELECT_BY_SECRET: Final = TOKENS.where(TOKEN.c.hash == bindparam("digest"), TOKEN.c.revoked.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +87,19 @@ def find(connection: Connection, given: str) -> Token | None:
     """Return the token with this secret unless it is revoked, or None; it may be expired."""
     if not given.startswith(PREFIX):
         return None
-    query = _tokens().where(TOKEN.c.hash == secret_tokens.digest(given), TOKEN.c.revoked.is_(None))
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(SELECT_BY_SECRET, {"digest": secret_tokens.digest(given)}).one_or_none()
     return Token(**row._asdict()) if row else None
 
 
 def of_project(connection: Connection, project: str) -> list[Token]:
     """Return a project's tokens, the newest first."""
-    rows = connection.execute(_tokens().where(PROJECT.c.name == project).order_by(TOKEN.c.id.desc()))
+    rows = connection.execute(TOKENS.where(PROJECT.c.name == project).order_by(TOKEN.c.id.desc()))
     return [Token(**row._asdict()) for row in rows]
 
 
 def revoke(connection: Connection, token: int, now: datetime) -> Token:
     """Revoke a token from the next request on, and return it."""
-    row = connection.execute(_tokens().where(TOKEN.c.id == token)).one_or_none()
+    row = connection.execute(TOKENS.where(TOKEN.c.id == token)).one_or_none()
     if row is None:
         raise InputError("There is no such token.")
     connection.execute(update(TOKEN).where(TOKEN.c.id == token, TOKEN.c.revoked.is_(None)).values(revoked=now))
@@ -111,17 +124,3 @@ def describe(project: str, name: str, *, may_read: bool, may_write: bool, expire
     scopes = [scope for scope, has in (("read", may_read), ("write", may_write)) if has]
     end = f", expires {expires:%Y-%m-%d}" if expires else ""
     return f"{project}/{name}, {' and '.join(scopes)}{end}"
-
-
-def _tokens() -> Select[Any]:
-    return select(
-        TOKEN.c.id,
-        PROJECT.c.name.label("project"),
-        TOKEN.c.name,
-        TOKEN.c.may_read,
-        TOKEN.c.may_write,
-        TOKEN.c.created,
-        TOKEN.c.last_used,
-        TOKEN.c.revoked,
-        TOKEN.c.expires,
-    ).join_from(TOKEN, PROJECT, PROJECT.c.id == TOKEN.c.project_id)

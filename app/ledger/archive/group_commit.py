@@ -1,8 +1,8 @@
 """Group commit: what several threads want to store under one key is stored by one of them, in one transaction.
 
-The first thread that comes leads: its work takes the items of all threads that have come until then, and returns an
-outcome for each. Threads that come while it works wait, and one of them leads next. So one client never waits, and with
-many a transaction, its lock and its wait for the disk serve several.
+The first thread that comes is the leader: its work takes the items of all threads that have come until then, and
+returns an outcome for each. Threads that come while it works wait, and one of them is the next leader. So one client
+never waits, and with many a transaction, its lock and its wait for the disk serve several.
 
 Rule: every thread returns when its own item is stored, and raises what its own item raised. An error of the work
 itself, such as a database that does not answer, is raised by every thread whose item was taken.
@@ -23,11 +23,11 @@ MAX_ITEMS: Final = 32  # of one transaction: the memory of a statement, and the 
 
 @dataclass(slots=True)
 class _Waiting(Generic[Item, Result]):
-    """An item, and what became of it; `leads` when its thread has to lead."""
+    """An item, and what became of it; `is_leader` when its thread has to store."""
 
     item: Item
     woken: Event = field(default_factory=Event)
-    leads: bool = False
+    is_leader: bool = False
     outcome: Result | BaseException | None = None
 
 
@@ -43,11 +43,11 @@ class GroupCommit(Generic[Item, Result]):
         """Store an item, and return its result."""
         mine: _Waiting[Item, Result] = _Waiting(item)
         with self._lock:
-            mine.leads = key not in self._waiting
+            mine.is_leader = key not in self._waiting
             self._waiting.setdefault(key, []).append(mine)
-        if not mine.leads:
+        if not mine.is_leader:
             mine.woken.wait()
-        if mine.leads:
+        if mine.is_leader:
             self._lead(key, mine)
         if isinstance(mine.outcome, BaseException):
             raise mine.outcome
@@ -74,13 +74,13 @@ class GroupCommit(Generic[Item, Result]):
             one.woken.set()
 
     def _hand_over(self, key: str, mine: _Waiting[Item, Result], taken: Sequence[_Waiting[Item, Result]]) -> None:
-        """Wake the thread that leads next, if one waits."""
+        """Wake the next leader, if one waits."""
         with self._lock:
             left = self._waiting[key]
             if not taken:  # the work failed before it took anything
                 left.remove(mine)
             if left:
-                left[0].leads = True
+                left[0].is_leader = True
                 left[0].woken.set()
             else:
                 del self._waiting[key]
