@@ -104,7 +104,7 @@ class Keeper:
                 is_due = time.monotonic() - compared > RECONCILE_SECONDS
                 with self._lock:
                     if is_due:
-                        self._restore(compared)
+                        self.restore(compared)
                         compared = time.monotonic()
                     if not events.is_away and (network_changed is not None or is_due or is_linked):
                         self._bring_in_line(again=bool(network_changed) or is_due)
@@ -119,9 +119,9 @@ class Keeper:
                 if poller.poll(int(POLL_SECONDS * 1000)):
                     noticed_at = time.monotonic()
                     if drained(rules, self._name.encode()):
-                        self._restore(noticed_at)
+                        self.restore(noticed_at)
 
-    def _restore(self, since: float) -> None:
+    def restore(self, since: float) -> None:
         """Load the rules of the last time again if those of the kernel differ; the engine is not asked."""
         began, name, text = time.monotonic(), self._enforcer.project.name, self._enforcer.text
         try:

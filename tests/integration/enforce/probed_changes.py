@@ -1,6 +1,6 @@
-"""Counts what comes through while containers and the engine of an enforced project restart, and how long the allowed waits.
+r"""Counts what comes through while containers and the engine restart, and how long the allowed connection waits.
 
-    setup/second-engine.sh enter forky .venv/bin/python -m tests.integration.enforce.probed_changes \\
+    setup/second-engine.sh enter forky .venv/bin/python -m tests.integration.enforce.probed_changes \
         --restarts 200 --recreates 50 --connects 50 --engine-restarts 20
 
 Output: one JSON object: the attempts of the service that may not, what it reached, and for each kind of change the
@@ -313,7 +313,7 @@ def main() -> int:
     counts = vars(parser.parse_args())
     import_image()
     with tempfile.TemporaryDirectory(prefix="probed") as folder:
-        print(json.dumps(measured(Lab(Path(folder)), counts)))
+        sys.stdout.write(json.dumps(measured(Lab(Path(folder)), counts)))
     return 0
 
 

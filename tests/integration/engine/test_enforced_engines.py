@@ -1,4 +1,4 @@
-"""A policy is enforced on several engines, whatever happens to the packet filter, the containers and the engine itself."""
+"""A policy stays enforced on several engines while containers, the engine and the packet filter change."""
 
 from __future__ import annotations
 
