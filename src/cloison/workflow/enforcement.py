@@ -135,6 +135,11 @@ class Enforcer:
         found = enforce_openings.openings(self.project, self.policy, layout)
         return Enforcement(layout, found, self.features, enforce_ruleset.ruleset(layout, found, self.features))
 
+    def plan_closed(self) -> Enforcement:
+        """Return what closes the networks and opens nothing: no port of now exists after the machine has started."""
+        layout = replace(self.plan().layout, ports=())
+        return Enforcement(layout, [], self.features, enforce_ruleset.ruleset(layout, [], self.features))
+
     def _read(self, *, again: bool) -> Facts:
         names = frozenset(network.name for network in self.project.networks.values())
         if self._facts and not again:
