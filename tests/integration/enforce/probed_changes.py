@@ -119,7 +119,7 @@ def service(code: str, network: str = "back") -> dict[str, Any]:
     }
 
 
-FILE: Final = {
+FILE: Final[dict[str, Any]] = {
     "services": {
         "db": service(SERVER),
         "spare": service(SERVER, "other"),
