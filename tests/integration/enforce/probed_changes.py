@@ -132,11 +132,11 @@ FILE: Final[dict[str, Any]] = {
 
 
 class ProbedProject:
-    """The project while it is enforced; `waits` are the milliseconds of each change, `strangers` who came through."""
+    """The project while it is enforced; `waits` are the milliseconds of each change, `senders` who came through."""
 
     def __init__(self, lab: Lab, changes: list[Change]) -> None:
         self.lab, self.changes = lab, changes
-        self.strangers: set[str] = set()
+        self.senders: set[str] = set()
 
     def wait(self, name: str, change: Callable[[], int | None]) -> float:
         """Make a change, and return how many milliseconds after readiness the first allowed connection came.
@@ -160,7 +160,7 @@ class ProbedProject:
                 if kind == "ready":
                     ready, heard = int(at), 0
                 elif what != allowed:
-                    self.strangers.add(what)
+                    self.senders.add(what)
                 elif not heard:
                     heard = int(at)
             if ready and heard:
@@ -295,7 +295,7 @@ def measured(lab: Lab, counts: dict[str, int]) -> dict[str, Any]:
             return {
                 "tried": probed.tried(),
                 "reached": probed.reached(),
-                "strangers": sorted(probed.strangers),
+                "senders": sorted(probed.senders),
                 "first": first,
                 "waits": {kind: distribution(found) for kind, found in waits.items()},
                 "each": waits,
