@@ -167,7 +167,7 @@ class Enforcer:
             self._load(text)
             is_first, self.text, self.loaded = not self.text, wanted.text, text
         if self._facts:
-            bridge_ports.announce(self._facts, set(wanted.layout.ports) - self._known)
+            bridge_ports.send_announcements(self._facts, set(wanted.layout.ports) - self._known)
             self._known = frozenset(wanted.layout.ports)
         if not is_first:
             return wanted  # what was allowed before is still, so nothing has to be cut
