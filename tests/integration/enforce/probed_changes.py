@@ -43,7 +43,7 @@ from cloison.workflow import enforcement
 from cloison.workflow.keep_enforced import Change, kept_enforced
 
 PORT: Final = 3306
-PATIENCE: Final = 0.3
+TIMEOUT: Final = 0.3
 """Seconds that an attempt may take; the kernel sends a SYN again after one second."""
 RESTART: Final = Path("/run/restart-engine")
 """setup/second-engine.sh starts dockerd again if this exists when it ends."""
@@ -91,7 +91,7 @@ while True:
         probe = socket.socket(); probe.setblocking(False)
         tried += 1
         if probe.connect_ex((address, {PORT})) in (0, 115):
-            pool.register(probe, selectors.EVENT_WRITE, address); waiting.append((began + {PATIENCE}, probe))
+            pool.register(probe, selectors.EVENT_WRITE, address); waiting.append((began + {TIMEOUT}, probe))
         else: probe.close()
     while (left := began + PACE - time.monotonic()) > 0:
         for key, _ in pool.select(left):
