@@ -94,7 +94,7 @@ def _container_risks(session: ProbeSession, timeout: float) -> list[Risk]:
     privileges = container_inspect.read(running, [socket_path()])
     paths = forwarding_paths(session.facts, container_risks.routers(privileges))
     forwarded = forwarding_check.check_forwarding(paths, session.facts.containers, timeout)
-    return container_risks.risks(privileges, forwarded)
+    return container_risks.risks(privileges, forwarded, is_enforced=session.facts.is_enforced)
 
 
 def checked(subject: str, check: Callable[[], list[Risk]], instead: Iterable[Risk] = ()) -> list[Risk]:

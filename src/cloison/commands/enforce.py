@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from cloison.compose.project import Project
     from cloison.workflow.enforcement import Enforcement
 
+NAME: Final = re.compile("[a-z0-9][a-z0-9_-]*")
+"""What Compose accepts: https://docs.docker.com/compose/how-tos/project-name/"""
+
 
 @click.command()
 @options.selection
@@ -23,6 +27,9 @@ if TYPE_CHECKING:
 @options.proof_options
 @options.ledger_options
 @click.option("--dry-run", is_flag=True, help="Print the rules with their reasons, and change nothing.")
+@click.option(
+    "--closed", is_flag=True, help="With --dry-run: the rules that open nothing, for the start of the machine."
+)
 @click.option("--status", "asks_status", is_flag=True, help="Say whether the rules stand as the policy needs them.")
 @click.option("--off", is_flag=True, help="Remove the rules, and leave no trace.")
 def command(  # noqa: PLR0913  # each is an option of the command line
@@ -32,6 +39,7 @@ def command(  # noqa: PLR0913  # each is an option of the command line
     ledger_options: LedgerOptions,
     *,
     dry_run: bool,
+    closed: bool,
     asks_status: bool,
     off: bool,
 ) -> int:
@@ -46,6 +54,8 @@ def command(  # noqa: PLR0913  # each is an option of the command line
     operating_system.check("enforce")
     if dry_run + asks_status + off > 1:
         raise UsageError("--dry-run, --status and --off each do another thing; give one of them")
+    if closed and not dry_run:
+        raise UsageError("--closed chooses what --dry-run prints; give both")
     from cloison.commands import baseline, ledger_delivery
     from cloison.commands import output as commands_output
     from cloison.commands.report_paths import report_paths
@@ -54,14 +64,16 @@ def command(  # noqa: PLR0913  # each is an option of the command line
     from cloison.workflow.prove import resolved
 
     report_paths(proof_options.formats, proof_options.output)
+    if off and selection.project:
+        return _off(_checked_name(selection.project))  # the file may be gone, and the tables have the name
     project = compose_project.project(resolved(selection, policy_source))
     if off:
-        return _off(project)
+        return _off(project.name)
     with enforcement.enforcer(project) as enforcer:
         if asks_status:
             return _status(project, enforcer.differences())
         if dry_run:
-            planned = enforcer.plan()
+            planned = enforcer.plan_closed() if closed else enforcer.plan()
             commands_output.write_report(None, planned.text)
             _say(summary(planned))
             return PROVEN
@@ -75,12 +87,25 @@ def command(  # noqa: PLR0913  # each is an option of the command line
     return commands_output.prove_and_report(request, proof_options, ledger_client, earlier)
 
 
-def _off(project: Project) -> int:
+def _checked_name(name: str) -> str:
+    """Return the name of a project; it becomes a part of commands of nftables.
+
+    Raises UsageError if Compose would not accept it either.
+    """
+    if not NAME.fullmatch(name):
+        raise UsageError(
+            f"--project-name {name!r}: a project's name has lower-case letters, digits, - and _, and begins with a "
+            "letter or a digit; `docker compose ls` shows the names"
+        )
+    return name
+
+
+def _off(name: str) -> int:
     from cloison.workflow import enforcement
 
     enforcement.require_access()
-    was_there = enforcement.off(project.name)
-    _say([f"{project.name}: {'nothing is enforced any more' if was_there else 'nothing was enforced'}"])
+    was_there = enforcement.off(name)
+    _say([f"{name}: {'nothing is enforced any more' if was_there else 'nothing was enforced'}"])
     return PROVEN
 
 

@@ -8,7 +8,7 @@ Sources: the manual pages and the Docker documentation that each risk names.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cloison.findings.container_privileges import (
@@ -49,6 +49,8 @@ class CapabilityUse:
     affects_host: bool = True
 
 
+FORGES: Final = "forge packets and ARP replies, and so impersonate other containers on its networks"
+FORGES_WHILE_ENFORCED: Final = "forge packets and ARP replies, which enforcement drops on the bridges of this project"
 CAPABILITY_USES: Final[Mapping[Capability, CapabilityUse]] = {
     Capability.SYS_ADMIN: CapabilityUse("sys-admin", "mount file systems and reconfigure the host's kernel"),
     Capability.SYS_MODULE: CapabilityUse("sys-module", "load modules into the host's kernel"),
@@ -61,7 +63,7 @@ CAPABILITY_USES: Final[Mapping[Capability, CapabilityUse]] = {
     ),
     Capability.NET_RAW: CapabilityUse(
         "net-raw",
-        "forge packets and ARP replies, and so impersonate other containers on its networks",
+        FORGES,
         "https://docs.docker.com/engine/security/#linux-kernel-capabilities",
         affects_host=False,
     ),
@@ -109,17 +111,28 @@ WORST_FIRST: Final = (
 
 
 def risks(
-    privileges: Iterable[ContainerPrivileges], forwarding_results: Mapping[ForwardingPath, str] | None = None
+    privileges: Iterable[ContainerPrivileges],
+    forwarding_results: Mapping[ForwardingPath, str] | None = None,
+    *,
+    is_enforced: bool = False,
 ) -> list[Risk]:
     """Return the risks by kind, the worst kind first.
 
     `forwarding_results` maps each tested forwarding path to its result: empty when the packet arrived,
-    otherwise the reason why no arrival is known.
+    otherwise the reason why no arrival is known. With `is_enforced` a port sends with its own addresses only; the
+    host's namespace has no port.
     """
     held = list(privileges)
     found = [risk for rule in RULES for item in held for risk in rule(item)]
     found += [risk for item in held for risk in _forwarding(item, forwarding_results or {})]
+    if is_enforced:
+        on_bridges = {item.container for item in held if item.networks}
+        found = [_while_enforced(risk) if risk.where in on_bridges else risk for risk in found]
     return sorted(found, key=lambda risk: (WORST_FIRST.index(risk.what), risk))
+
+
+def _while_enforced(risk: Risk) -> Risk:
+    return replace(risk, sentence=risk.sentence.replace(FORGES, FORGES_WHILE_ENFORCED))
 
 
 def _unread(privileges: ContainerPrivileges) -> Iterator[Risk]:

@@ -26,11 +26,11 @@ ADVERTISEMENT: Final = struct.Struct("!BBHI16sBB6s")
 """Type, code, checksum, flags, the address; then the option: its type, its length in 8 bytes, the hardware address."""
 NEIGHBOR_ADVERTISEMENT, OVERRIDE, TARGET_LINK_LAYER_ADDRESS = 136, 0x20000000, 2
 ALL_NODES: Final = "ff02::1"
-HOP_LIMIT: Final = 255
+UNROUTED: Final = 255
 """A receiver ignores an advertisement with another one: RFC 4861 section 7.1.2."""
 
 
-def announce(interface: Interface, addresses: Iterable[str]) -> None:
+def send_announcements(interface: Interface, addresses: Iterable[str]) -> None:
     """Send an announcement for each address that the interface has.
 
     Raises OSError if the interface or an address is gone.
@@ -62,6 +62,6 @@ def _by_arp(interface: Interface, address: IPv4Address) -> None:
 
 def _by_advertisement(interface: Interface, address: IPv6Address) -> None:
     with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as sender:
-        sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, HOP_LIMIT)
+        sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, UNROUTED)
         sender.bind((str(address), 0, 0, interface.index))
         sender.sendto(advertisement(interface.mac_address, address), (ALL_NODES, 0, 0, interface.index))

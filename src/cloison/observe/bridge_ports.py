@@ -95,7 +95,7 @@ def _ports(
     return found, f"its port on {', '.join(missing)} was not found" if missing else ""
 
 
-def announce(facts: Facts, ports: Iterable[BridgePort]) -> None:
+def send_announcements(facts: Facts, ports: Iterable[BridgePort]) -> None:
     """Let the neighbours of ports that were closed so far know them; a container that is gone has none."""
     by_container: dict[str, list[BridgePort]] = {}
     for port in ports:
@@ -103,15 +103,15 @@ def announce(facts: Facts, ports: Iterable[BridgePort]) -> None:
     for container in facts.containers:
         found = by_container.get(container.name, [])
         with suppress(OSError):
-            _announce(container, {port.mac_address: port.addresses for port in found})
+            _send_announcements(container, {port.mac_address: port.addresses for port in found})
 
 
-def _announce(container: Container, addresses: Mapping[str, tuple[str, ...]]) -> None:
+def _send_announcements(container: Container, addresses: Mapping[str, tuple[str, ...]]) -> None:
     if not addresses:
         return
     with _namespace(container) as descriptor, netns.inside(descriptor):
         for link in interfaces.of_this_namespace():
-            announcement.announce(link, addresses.get(_mac_address(link), ()))
+            announcement.send_announcements(link, addresses.get(_mac_address(link), ()))
 
 
 @contextmanager

@@ -138,6 +138,11 @@ class Enforcer:
         found = enforce_openings.openings(self.project, self.policy, layout)
         return Enforcement(layout, found, self.features, enforce_ruleset.ruleset(layout, found, self.features))
 
+    def plan_closed(self) -> Enforcement:
+        """Return what closes the networks and opens nothing: no port of now exists after the machine has started."""
+        layout = replace(self.plan().layout, ports=())
+        return Enforcement(layout, [], self.features, enforce_ruleset.ruleset(layout, [], self.features))
+
     def _read(self, *, again: bool) -> Facts:
         names = frozenset(network.name for network in self.project.networks.values())
         if self._facts and not again:
@@ -165,7 +170,7 @@ class Enforcer:
             self._load(text)
             is_first, self.text, self.loaded = not self.text, wanted.text, text
         if self._facts:
-            bridge_ports.announce(self._facts, set(wanted.layout.ports) - self._known)
+            bridge_ports.send_announcements(self._facts, set(wanted.layout.ports) - self._known)
             self._known = frozenset(wanted.layout.ports)
         if not is_first:
             return wanted  # what was allowed before is still, so nothing has to be cut

@@ -113,7 +113,7 @@ class Keeper:
                 began = time.thread_time()
                 with self._lock:
                     if is_due:
-                        self._restore(compared)
+                        self.restore(compared)
                         compared = time.monotonic()
                     is_read = self._follow_engine(events, is_due=is_due, is_noticed=is_linked)
                 rest = min(max(rest, time.thread_time() - began) * BUSY_SHARE, LONGEST_REST) if is_read else 0.0
@@ -141,9 +141,9 @@ class Keeper:
                 if poller.poll(int(POLL_SECONDS * 1000)):
                     noticed_at = time.monotonic()
                     if drained(rules, self._name.encode()):
-                        self._restore(noticed_at)
+                        self.restore(noticed_at)
 
-    def _restore(self, since: float) -> None:
+    def restore(self, since: float) -> None:
         """Load the rules of the last time again if those of the kernel differ; the engine is not asked."""
         began, name, text = time.monotonic(), self._enforcer.project.name, self._enforcer.text
         try:

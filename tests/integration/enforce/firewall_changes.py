@@ -124,7 +124,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="changed") as folder:
         lab = Lab(Path(folder))
         try:
-            print(json.dumps(observed(lab)))
+            sys.stdout.write(json.dumps(observed(lab)))
         finally:
             lab.compose("down", "--timeout", "0")
     return 0

@@ -1,6 +1,6 @@
-"""Counts what comes through while containers and the engine of an enforced project restart, and how long the allowed waits.
+r"""Counts what comes through while containers and the engine restart, and how long the allowed connection waits.
 
-    setup/second-engine.sh enter forky .venv/bin/python -m tests.integration.enforce.probed_changes \\
+    setup/second-engine.sh enter forky .venv/bin/python -m tests.integration.enforce.probed_changes \
         --restarts 200 --recreates 50 --connects 50 --engine-restarts 20
 
 Output: one JSON object: the attempts of the service that may not, what it reached, and for each kind of change the
@@ -43,7 +43,7 @@ from cloison.workflow import enforcement
 from cloison.workflow.keep_enforced import Change, kept_enforced
 
 PORT: Final = 3306
-PATIENCE: Final = 0.3
+TIMEOUT: Final = 0.3
 """Seconds that an attempt may take; the kernel sends a SYN again after one second."""
 RESTART: Final = Path("/run/restart-engine")
 """setup/second-engine.sh starts dockerd again if this exists when it ends."""
@@ -91,7 +91,7 @@ while True:
         probe = socket.socket(); probe.setblocking(False)
         tried += 1
         if probe.connect_ex((address, {PORT})) in (0, 115):
-            pool.register(probe, selectors.EVENT_WRITE, address); waiting.append((began + {PATIENCE}, probe))
+            pool.register(probe, selectors.EVENT_WRITE, address); waiting.append((began + {TIMEOUT}, probe))
         else: probe.close()
     while (left := began + PACE - time.monotonic()) > 0:
         for key, _ in pool.select(left):
@@ -119,7 +119,7 @@ def service(code: str, network: str = "back") -> dict[str, Any]:
     }
 
 
-FILE: Final = {
+FILE: Final[dict[str, Any]] = {
     "services": {
         "db": service(SERVER),
         "spare": service(SERVER, "other"),
@@ -132,11 +132,11 @@ FILE: Final = {
 
 
 class ProbedProject:
-    """The project while it is enforced; `waits` are the milliseconds of each change, `strangers` who came through."""
+    """The project while it is enforced; `waits` are the milliseconds of each change, `senders` who came through."""
 
     def __init__(self, lab: Lab, changes: list[Change]) -> None:
         self.lab, self.changes = lab, changes
-        self.strangers: set[str] = set()
+        self.senders: set[str] = set()
 
     def wait(self, name: str, change: Callable[[], int | None]) -> float:
         """Make a change, and return how many milliseconds after readiness the first allowed connection came.
@@ -160,7 +160,7 @@ class ProbedProject:
                 if kind == "ready":
                     ready, heard = int(at), 0
                 elif what != allowed:
-                    self.strangers.add(what)
+                    self.senders.add(what)
                 elif not heard:
                     heard = int(at)
             if ready and heard:
@@ -295,7 +295,7 @@ def measured(lab: Lab, counts: dict[str, int]) -> dict[str, Any]:
             return {
                 "tried": probed.tried(),
                 "reached": probed.reached(),
-                "strangers": sorted(probed.strangers),
+                "senders": sorted(probed.senders),
                 "first": first,
                 "waits": {kind: distribution(found) for kind, found in waits.items()},
                 "each": waits,
@@ -313,7 +313,7 @@ def main() -> int:
     counts = vars(parser.parse_args())
     import_image()
     with tempfile.TemporaryDirectory(prefix="probed") as folder:
-        print(json.dumps(measured(Lab(Path(folder)), counts)))
+        sys.stdout.write(json.dumps(measured(Lab(Path(folder)), counts)))
     return 0
 
 

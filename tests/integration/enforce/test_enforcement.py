@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -26,6 +27,7 @@ from cloison.workflow import enforcement
 from cloison.workflow.keep_enforced import Change, kept_enforced
 
 pytestmark = pytest.mark.engine
+ROOT = Path(__file__).parents[3]
 COMMAND = str(Path(sys.executable).parent / "cloison")
 RESTARTS = int(os.environ.get("CLOISON_RESTARTS", "20"))
 """How often a container restarts under probes. Two hundred take about five minutes."""
@@ -101,7 +103,10 @@ def soon_reaches(container: str, target: str, port: int, seconds: float = 5) -> 
     raise AssertionError(f"{container} did not reach {target}:{port} within {seconds} s")
 
 
-def test_without_it_the_policy_is_breached_and_with_it_proven(tiers: Lab) -> None:
+def test_without_it_the_policy_is_breached_and_with_it_proven(
+    tiers: Lab, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """It is taken away by the project's name, in a folder that has no Compose file."""
     before = tables()
     breached = judgements(tiers.prove())
     assert Judgement.BREACH is breached["proxy", "db:3306"]
@@ -110,8 +115,10 @@ def test_without_it_the_policy_is_breached_and_with_it_proven(tiers: Lab) -> Non
     proven = cloison(tiers, "enforce", "--strict", "--format", "json")
     totals = json.loads(proven.stdout)["totals"]
     status = cloison(tiers, "enforce", "--status")
-    cloison(tiers, "enforce", "--off")
+    argv = [COMMAND, "enforce", "--off", "--project-name", tiers.name]
+    off = subprocess.run(argv, check=True, capture_output=True, text=True, cwd=tmp_path_factory.mktemp("elsewhere"))
 
+    assert f"{tiers.name}: nothing is enforced any more" in off.stderr
     assert ("proven", 0, 0) == (json.loads(proven.stdout)["verdict"]["word"], totals["tolerated"], totals["drift"])
     assert f"{tiers.name} is enforced" in status.stdout
     assert before == tables()
@@ -132,6 +139,9 @@ def test_a_network_has_no_policy_without_a_file_that_says_one(lab: Lab) -> None:
     lab.up({"services": {"app": service(80)}})
 
     assert "the file has no policy to enforce" in cloison(lab, "enforce", code=2).stderr
+    argv = [COMMAND, "enforce", "--off", "--project-name", "x; flush ruleset"]
+    refused = subprocess.run(argv, check=False, capture_output=True, text=True)
+    assert (2, True) == (refused.returncode, "a project's name has" in refused.stderr)
     assert "give one of them" in cloison(lab, "enforce", "--off", "--status", code=2).stderr
 
 
@@ -165,6 +175,23 @@ def test_a_container_that_starts_later_is_closed_without_anybody_who_watches(tie
     assert "is not what the policy" in cloison(tiers, "enforce", "--status", code=1).stdout
     cloison(tiers, "enforce", "--quiet")
     assert reaches(tiers.container("app"), database, 3306)
+
+
+def test_networks_are_closed_from_the_start_of_the_machine_on(tiers: Lab, tmp_path: Path) -> None:
+    """The command of the unit, which runs before the engine, loads what the containers find when they start."""
+    tiers.compose("stop", "--timeout", "0")
+    (tmp_path / "shop.nft").write_text(cloison(tiers, "enforce", "--dry-run", "--closed").stdout)
+    unit = (ROOT / "contrib/systemd/cloison-closed.service").read_text()
+    command = next(line for line in unit.splitlines() if line.startswith("ExecStart=")).partition("=")[2]
+    subprocess.run(shlex.split(command.replace("/etc/cloison/closed", str(tmp_path))), check=True)
+    tiers.compose("start")
+    database = address(tiers.container("db"), f"{tiers.name}_back")
+
+    assert not reaches(tiers.container("app"), database, 3306)
+    assert not reaches(tiers.container("proxy"), database, 3306)
+    cloison(tiers, "enforce", "--quiet", "--strict")
+    assert reaches(tiers.container("app"), database, 3306)
+    assert not reaches(tiers.container("proxy"), database, 3306)
 
 
 def test_a_foreign_container_is_closed_in_both_directions(tiers: Lab) -> None:

@@ -1,4 +1,4 @@
-"""A policy is enforced on several engines, whatever happens to the packet filter, the containers and the engine itself."""
+"""A policy stays enforced on several engines while containers, the engine and the packet filter change."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_nothing_forbidden_passes_while_containers_and_the_engine_restart(machin
     words = [word for kind, count in CHANGES.items() for word in (f"--{kind}", str(count))]
     found = report(machine, "probed_changes", *words)
 
-    assert ([], [], []) == (found["reached"], found["strangers"], found["gaps"])
+    assert ([], [], []) == (found["reached"], found["senders"], found["gaps"])
     assert found["tried"] > 100
     assert {kind.replace("-", "_"): count for kind, count in CHANGES.items()} == {
         kind: told["count"] for kind, told in found["waits"].items()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from tests.integration.compose_project import docker as command
+from tests.integration.enforce.link_image import IMAGE
 from tests.integration.podman.conftest import PodmanService, podman_script
-from tests.integration.podman.podman_tiers import IMAGE
 
 pytestmark = pytest.mark.engine
 

@@ -112,6 +112,16 @@ def test_ptrace_affects_the_host_in_its_pid_namespace() -> None:
     assert what(replace(tracer, shared=tracer.shared | {"pid"})) == ["host-pid", "sys-ptrace"]
 
 
+def test_enforcement_drops_what_a_container_forges_but_for_the_hosts_network() -> None:
+    forger = replace(BARE, processes=(holding(Capability.NET_RAW),))
+    on_host = replace(forger, container="h", networks=(), shared=forger.shared | {"net"})
+
+    said = {risk.where: risk.sentence for risk in risks([forger, on_host], is_enforced=True) if risk.what == "net-raw"}
+
+    assert said["c"] == "can forge packets and ARP replies, which enforcement drops on the bridges of this project"
+    assert said["h"] == "can forge packets and ARP replies, and so impersonate other containers on its networks"
+
+
 def test_net_raw_without_a_network_is_a_risk_only_on_the_hosts_network() -> None:
     forger = replace(BARE, processes=(holding(Capability.NET_RAW),), networks=())
 

@@ -40,7 +40,7 @@ def test_rules_that_the_kernel_refuses_are_told_and_the_loop_goes_on(monkeypatch
     told: list[Change] = []
     keeper = Keeper(enforcer(reload=refused), told.append)
 
-    keeper._restore(0)
+    keeper.restore(0)
 
     assert [Change("the kernel refused the rules of shop: no memory", 0)] == told
     keeper.check()
