@@ -77,6 +77,8 @@ class Watch:
         self.process.send_signal(number)
         code = self.process.wait(30)
         self._reader.join()
+        if self.process.stdout:
+            self.process.stdout.close()
         return code
 
 

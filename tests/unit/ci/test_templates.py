@@ -98,4 +98,5 @@ def test_the_units_are_valid(tmp_path: Path) -> None:
 
 
 def test_the_timer_starts_the_service_of_the_same_instance() -> None:
-    assert ["cloison-prove@.service", "cloison-prove@.timer", "cloison-watch@.service"] == [unit.name for unit in UNITS]
+    expected = ["cloison-prove@.service", "cloison-prove@.timer", "cloison-watch.service", "cloison-watch@.service"]
+    assert expected == [unit.name for unit in UNITS]
