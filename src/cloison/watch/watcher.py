@@ -209,7 +209,7 @@ class Watcher:
                 raise
             self.outlets.metrics.add("cloison_errors_total", "enforcement")
             self.outlets.tell(f"{project.name}: not enforced: {error}")
-            project.problem = str(error)
+            project.is_unenforced = True
 
     def _end(self, project: WatchedProject) -> None:
         self.outlets.tell(f"{project.name}: runs no more; it is watched again when it does")
@@ -273,6 +273,9 @@ class Watcher:
     def _proof(self, project: WatchedProject) -> Proof:
 
         settings = self.settings
+        if project.is_unenforced:
+            self._enforce(project)
+            project.is_unenforced = False
         if project.keeper:
             project.keeper.check()
             found = compose_project.project(resolved(project.selection, settings.policy_source))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -53,7 +54,7 @@ class Watch:
     def __init__(self, folder: Path, *words: str, **variables: str) -> None:
         self.port = free_port()
         argv = [COMMAND, "watch", "--metrics", str(self.port), "--timeout", "0.3", *words]
-        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(folder), **variables}
+        environment = {**os.environ, "XDG_STATE_HOME": str(folder), **variables}
         self.process = subprocess.Popen(
             argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
         )
@@ -106,6 +107,7 @@ def other(tmp_path: Path) -> Iterator[Lab]:
     """A second project."""
     found = Lab(tmp_path / "cloisonwatchother")
     found.folder.mkdir()
+    found.write(UNPOLICED)
     yield found
     found.compose("down", "--timeout", "0")
 

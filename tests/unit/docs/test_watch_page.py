@@ -33,7 +33,7 @@ def named(text: str) -> set[str]:
 
 def test_the_page_has_a_row_for_each_metric() -> None:
     expected = [
-        f"| `{name}` | {row.kind.__name__.lower()} | {', '.join(f'`{label}`' for label in row.labels) or '–'} "
+        f"| `{name}` | {row.kind.__name__.lower()} | {', '.join(f'`{label}`' for label in row.labels) or 'none'} "
         f"| {row.help} |"
         for name, row in METRICS.items()
     ]
