@@ -169,7 +169,8 @@ class Watcher:
             return
         wanted = {name for name, found in running.items() if found.running}
         wanted &= self.targets.names or wanted
-        for name in sorted(self.projects.keys() - wanted):
+        ended = self.projects.keys() - wanted
+        for name in sorted(ended):
             self._end(self.projects.pop(name))
         for name in sorted(wanted - self.projects.keys()):
             try:
@@ -179,7 +180,7 @@ class Watcher:
         for name, project in self.projects.items():
             project.keys = running[name].keys
         missing = frozenset((self.targets.names or wanted) - self.projects.keys())
-        for name in sorted(missing & self.targets.names - self._missing - wanted):
+        for name in sorted(missing & self.targets.names - self._missing - wanted - ended):
             self.outlets.tell(f"{name}: does not run; it is watched when it does")
         self._missing = missing
         self.outlets.metrics.set("cloison_watched_projects", len(self.projects))

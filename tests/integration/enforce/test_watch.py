@@ -37,7 +37,7 @@ DOCUMENT: dict[str, Any] = {
     "x-cloison": {"allow": ["app -> db:3306"]},
 }
 UNPOLICED: dict[str, Any] = {
-    "services": {"web": service(80, networks=["net"])},
+    "services": {"web": service(80, networks=["net"]), "job": service(81, networks=["net"])},
     "networks": {"net": {"internal": True}},
 }
 
@@ -170,23 +170,20 @@ def test_projects_that_appear_and_go_are_watched_while_a_ledger_and_a_disk_fail(
         assert 0 == watch.metric("cloison_project_policy", project=other.name)
         assert 1 == watch.metric("cloison_project_enforced", project=pair.name)
         assert 0 < (watch.metric("cloison_ledger_proofs_total", result="waiting") or 0)
+
+        other.write(UNPOLICED | {"x-cloison": {"allow": []}})
+        docker("restart", "--time", "0", other.container("web"))
+        watch.says("BREACHED", other.name)
+        until(lambda: taken)
+        data = taken[0]["data"]
+        assert ("project.breach", other.name, "breached") == (taken[0]["type"], data["project"], data["verdict"])
+        assert {"job", "web"} & {connection["target"] for connection in data["connections"]}
+        other.write(UNPOLICED)
+        docker("restart", "--time", "0", other.container("web"))
+        until(lambda: [message["type"] for message in taken] == ["project.breach", "project.normal"], watch=watch)
         other.compose("down", "--timeout", "0")
         watch.says(f"{other.name}: runs no more")
         until(lambda: watch.metric("cloison_proof_timestamp_seconds", project=other.name) is None)
-
-        pair.write({**DOCUMENT, "x-cloison": {"allow": ["app -> db:3306", "app -> db:3307"]}})
-        docker("restart", "--time", "0", pair.container("db"))
-        watch.says("BREACHED", pair.name)
-        until(lambda: taken)
-        data = taken[0]["data"]
-        assert ("project.broken", pair.name, 3307) == (
-            taken[0]["type"],
-            data["project"],
-            data["connections"][0]["port"],
-        )
-        pair.write(DOCUMENT)
-        docker("restart", "--time", "0", pair.container("db"))
-        until(lambda: [message["type"] for message in taken] == ["project.broken", "project.normal"], watch=watch)
         assert 143 == watch.end()
 
 
