@@ -118,11 +118,11 @@ def command(  # noqa: PLR0913  # each is an option of the command line
         if sender:
             outlets = replace(outlets, deliver=sender.send)
         if receiver:
-            posts = watch_webhook.Webhook(
+            messages = watch_webhook.Webhook(
                 receiver, lines.tell, lambda result: metrics.add("cloison_webhook_messages_total", result)
             )
-            stack.callback(posts.close)
-            outlets = replace(outlets, notify=posts.send)
+            stack.callback(messages.close)
+            outlets = replace(outlets, notify=messages.send)
         if served_at:
             stack.enter_context(watch_metrics.served(metrics, *served_at))
         watcher = Watcher(targets, settings, outlets)

@@ -30,7 +30,9 @@ class WatchedProject:
     """The keys of the events that concern it."""
     proof: Proof | None = None
     problem: str = ""
-    """Why it was not proven or not enforced the last time."""
+    """Why it was not proven the last time."""
+    is_unenforced: bool = False
+    """Whether enforcing it failed, so that it is tried again before the next proof."""
     recorded: Recorded = field(default_factory=lambda: Recorded(NO_STATE))
     keeper: Keeper | None = None
     stack: ExitStack = field(default_factory=ExitStack)

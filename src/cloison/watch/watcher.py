@@ -174,7 +174,8 @@ class Watcher:
             return
         wanted = {name for name, found in running.items() if found.running}
         wanted &= self.targets.names or wanted
-        for name in sorted(self.projects.keys() - wanted):
+        ended = self.projects.keys() - wanted
+        for name in sorted(ended):
             self._end(self.projects.pop(name))
         for name in sorted(wanted - self.projects.keys()):
             try:
@@ -184,7 +185,7 @@ class Watcher:
         for name, project in self.projects.items():
             project.keys = running[name].keys
         missing = frozenset((self.targets.names or wanted) - self.projects.keys())
-        for name in sorted(missing & self.targets.names - self._missing - wanted):
+        for name in sorted(missing & self.targets.names - self._missing - wanted - ended):
             self.outlets.tell(f"{name}: does not run; it is watched when it does")
         self._missing = missing
         self.outlets.metrics.set("cloison_watched_projects", len(self.projects))
@@ -216,7 +217,7 @@ class Watcher:
                     raise
                 self.outlets.metrics.add("cloison_errors_total", "enforcement" if what == "enforced" else "learning")
                 self._tell_about(project.name, f"not {what}: {error}")
-                project.problem = str(error)
+                project.is_unenforced |= what == "enforced"
 
     def _end(self, project: WatchedProject) -> None:
         self.outlets.tell(f"{project.name}: runs no more; it is watched again when it does")
@@ -295,6 +296,9 @@ class Watcher:
     def _proof(self, project: WatchedProject) -> Proof:
 
         settings = self.settings
+        if project.is_unenforced:
+            self._enforce(project)
+            project.is_unenforced = False
         if project.keeper:
             project.keeper.check()
             found = compose_project.project(resolved(project.selection, settings.policy_source))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -36,7 +37,7 @@ DOCUMENT: dict[str, Any] = {
     "x-cloison": {"allow": ["app -> db:3306"]},
 }
 UNPOLICED: dict[str, Any] = {
-    "services": {"web": service(80, networks=["net"])},
+    "services": {"web": service(80, networks=["net"]), "job": service(81, networks=["net"])},
     "networks": {"net": {"internal": True}},
 }
 
@@ -53,7 +54,7 @@ class Watch:
     def __init__(self, folder: Path, *words: str, **variables: str) -> None:
         self.port = free_port()
         argv = [COMMAND, "watch", "--metrics", str(self.port), "--timeout", "0.3", *words]
-        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(folder), **variables}
+        environment = {**os.environ, "XDG_STATE_HOME": str(folder), **variables}
         self.process = subprocess.Popen(
             argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
         )
@@ -77,6 +78,8 @@ class Watch:
         self.process.send_signal(number)
         code = self.process.wait(30)
         self._reader.join()
+        if self.process.stdout:
+            self.process.stdout.close()
         return code
 
 
@@ -104,6 +107,7 @@ def other(tmp_path: Path) -> Iterator[Lab]:
     """A second project."""
     found = Lab(tmp_path / "cloisonwatchother")
     found.folder.mkdir()
+    found.write(UNPOLICED)
     yield found
     found.compose("down", "--timeout", "0")
 
@@ -166,23 +170,20 @@ def test_projects_that_appear_and_go_are_watched_while_a_ledger_and_a_disk_fail(
         assert 0 == watch.metric("cloison_project_policy", project=other.name)
         assert 1 == watch.metric("cloison_project_enforced", project=pair.name)
         assert 0 < (watch.metric("cloison_ledger_proofs_total", result="waiting") or 0)
+
+        other.write(UNPOLICED | {"x-cloison": {"allow": []}})
+        docker("restart", "--time", "0", other.container("web"))
+        watch.says("BREACHED", other.name)
+        until(lambda: taken)
+        data = taken[0]["data"]
+        assert ("project.breach", other.name, "breached") == (taken[0]["type"], data["project"], data["verdict"])
+        assert {"job", "web"} & {connection["target"] for connection in data["connections"]}
+        other.write(UNPOLICED)
+        docker("restart", "--time", "0", other.container("web"))
+        until(lambda: [message["type"] for message in taken] == ["project.breach", "project.normal"], watch=watch)
         other.compose("down", "--timeout", "0")
         watch.says(f"{other.name}: runs no more")
         until(lambda: watch.metric("cloison_proof_timestamp_seconds", project=other.name) is None)
-
-        pair.write({**DOCUMENT, "x-cloison": {"allow": ["app -> db:3306", "app -> db:3307"]}})
-        docker("restart", "--time", "0", pair.container("db"))
-        watch.says("BREACHED", pair.name)
-        until(lambda: taken)
-        data = taken[0]["data"]
-        assert ("project.broken", pair.name, 3307) == (
-            taken[0]["type"],
-            data["project"],
-            data["connections"][0]["port"],
-        )
-        pair.write(DOCUMENT)
-        docker("restart", "--time", "0", pair.container("db"))
-        until(lambda: [message["type"] for message in taken] == ["project.broken", "project.normal"], watch=watch)
         assert 143 == watch.end()
 
 

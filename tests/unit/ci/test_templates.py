@@ -98,6 +98,5 @@ def test_the_units_are_valid(tmp_path: Path) -> None:
 
 
 def test_the_timer_starts_the_service_of_the_same_instance() -> None:
-    assert ["cloison-closed.service", "cloison-prove@.service", "cloison-prove@.timer", "cloison-watch@.service"] == [
-        unit.name for unit in UNITS
-    ]
+    names = ["closed.service", "prove@.service", "prove@.timer", "watch.service", "watch@.service"]
+    assert [f"cloison-{name}" for name in names] == [unit.name for unit in UNITS]
