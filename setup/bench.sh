@@ -5,7 +5,7 @@
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 lock_clone
-apt_install "A tool of the benchmarks" wrk nmap gcc libc6-dev
+apt_install "A tool of the benchmarks" wrk nmap gcc iperf3 libc6-dev
 run_in_foreground setup/python.sh dev
 run_in_foreground setup/engine.sh start
 run_in_foreground setup/compose.sh

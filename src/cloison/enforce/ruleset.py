@@ -140,17 +140,21 @@ def _bridge(layout: Layout, openings: Sequence[Opening], features: Features) -> 
     delivered = _per_version(
         "{ip} daddr @nets{version} oifname . ether daddr . {ip} daddr != @own{version} counter drop"
     )
-    table.chain("delivered", "output", -200, [f"oifname @ports ether saddr != @hosts {DROP}", *delivered])
+    known = _per_version("ether saddr @hosts oifname . ether daddr . {ip} daddr @own{version} accept")
+    table.chain("delivered", "output", -200, [*known, f"oifname @ports ether saddr != @hosts {DROP}", *delivered])
     received = f"iifname @ports ether daddr != @hosts ether daddr & {GROUP} == {NO_GROUP} {DROP}"
-    table.chain("received", "input", -200, [received])
+    table.chain("received", "input", -200, ["ether daddr @hosts accept", received])
     return table.text()
 
 
 def _source_rules() -> Iterator[str]:
     """Yield the rules about the addresses that a port sends with.
 
-    A port that nobody knows yet has none of the addresses of the project's networks, whatever it claims.
+    A port that nobody knows yet has none of the addresses of the project's networks, whatever it claims. The first
+    rules say nothing that the others do not: a packet of a known port, which is nearly every packet, needs one lookup.
     """
+    for version, ip in IP.items():
+        yield f"iifname . ether saddr . {ip} saddr @own{version} accept"
     yield f"ether type arp arp saddr ip @nets4 iifname . arp saddr ip != @arp4 {DROP}"
     for version, ip in IP.items():
         yield f"{ip} saddr @nets{version} iifname . ether saddr . {ip} saddr != @own{version} {DROP}"
@@ -170,16 +174,23 @@ def _allowed_inside(table: _Table, openings: Sequence[Opening], features: Featur
         if opening.way is Way.BETWEEN and ends[0] and ends[1] and ends[0].bridge == ends[1].bridge:
             ranges += _add_inside(table, opening, ends[0], ends[1], stateless=not features.bridge_conntrack)
     for version, ip in IP.items():
-        yield f"iifname . oifname . {ip} daddr . meta l4proto . th dport @allow{version} counter accept"
-        yield f"iifname . oifname . {ip} daddr @whole{version} counter accept"
-        if not features.bridge_conntrack:
-            sender = f"iifname . oifname . {ip} saddr . meta l4proto . th sport @reply{version}"
-            yield f"{sender} {NOT_FIRST} counter accept"
-            yield f"{sender} meta l4proto != tcp counter accept"
-            yield f"iifname . oifname . {ip} saddr @whole_reply{version} {NOT_FIRST} counter accept"
-            yield f"iifname . oifname . {ip} saddr @whole_reply{version} meta l4proto != tcp counter accept"
-            yield f"iifname . oifname @known {ERRORS[version]} counter accept"
+        for name, rules in _lookups(version, ip).items():
+            if table.sets[name][1]:  # a lookup in an empty set costs as much
+                yield from rules
     yield from ranges
+
+
+def _lookups(version: int, ip: str) -> dict[str, list[str]]:
+    """Return the rules that accept a packet by each set, those first that most packets need."""
+    sender = f"iifname . oifname . {ip} saddr . meta l4proto . th sport @reply{version}"
+    whole = f"iifname . oifname . {ip} saddr @whole_reply{version}"
+    return {
+        f"allow{version}": [f"iifname . oifname . {ip} daddr . meta l4proto . th dport @allow{version} counter accept"],
+        f"reply{version}": [f"{sender} {NOT_FIRST} counter accept", f"{sender} meta l4proto != tcp counter accept"],
+        f"whole{version}": [f"iifname . oifname . {ip} daddr @whole{version} counter accept"],
+        f"whole_reply{version}": [f"{whole} {NOT_FIRST} counter accept", f"{whole} meta l4proto != tcp counter accept"],
+        "known": [f"iifname . oifname @known {ERRORS[version]} counter accept"],
+    }
 
 
 def _add_inside(
