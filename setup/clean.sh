@@ -47,6 +47,7 @@ found=$(inventory)
 say "make clean removes:"
 printf '    %s\n' "${found//$'\n'/$'\n    '}" >&2
 confirm || { say "Nothing was removed." && exit 0; }
+run_in_foreground setup/watch.sh stop
 used_images=''
 if has_engine_and_compose; then
   step clean "Removing containers, networks, volumes and images" remove_from_engine || fail \

@@ -5,6 +5,7 @@
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 lock_clone
+run_in_foreground setup/watch.sh stop
 if ! engine_answers; then
   print_success "The stack does not run: no engine answers."
   exit 0

@@ -36,12 +36,12 @@ new_ledger_token() { # PROJECT
   (umask 077 && printf '%s\n' "$token" >"$LEDGER_TOKEN.new") && mv -f "$LEDGER_TOKEN.new" "$LEDGER_TOKEN"
 }
 
-# run_and_send_proof VERB ADDRESS: runs the verb and sends its proof to the ledger at ADDRESS, if there is a token.
+# run_and_send_proof VERB ADDRESS OPTIONS...: runs the verb and sends its proof to the ledger at ADDRESS, if there is a token.
 run_and_send_proof() {
   if ledger_token; then
-    run_in_foreground .venv/bin/cloison "$1" --ledger "$2"
+    run_in_foreground .venv/bin/cloison "$1" --ledger "${@:2}"
   else
     say "The ledger did not create a token for this project, so the proof is not sent to it; run make up again."
-    run_in_foreground .venv/bin/cloison "$1"
+    run_in_foreground .venv/bin/cloison "$1" "${@:3}"
   fi
 }

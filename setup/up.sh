@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make up: installs what is missing, starts the stack, proves it, and prints its address.
+# make up: installs what is missing, starts the stack, proves it, and prints its address. With ENFORCE=1 it is enforced, too.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh source=settings.sh source=ledger.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -11,7 +11,12 @@ start_stack() {
   step stack "Starting the stack" docker compose up -d --build --wait || fail "The stack did not become healthy." \
     "See the lines above and docker compose logs, then run make up again."
   first_administrator
-  run_and_send_proof up "$address"
+  if [[ -n ${ENFORCE:-} ]]; then
+    run_in_foreground setup/watch.sh start || exit 3
+    run_and_send_proof prove "$address" --strict
+  else
+    run_and_send_proof up "$address"
+  fi
 }
 
 # Others reach the port, and a password that they send to it can be read on the way.

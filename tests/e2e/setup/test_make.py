@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -73,6 +74,41 @@ def test_make_up_says_when_a_password_would_cross_a_network_in_clear(
 
     assert ("On other machines a password would cross the network in clear. One command gives HTTPS:" in said) == warned
     assert ("CLOISON_PUBLIC_URL=https://" in said) == warned
+
+
+RECORDED = """echo "$*" >>"$HOME/verbs"
+[[ $1 != watch ]] || while :; do sleep 0.1; done"""
+
+
+def test_make_up_enforces_if_asked_and_make_down_takes_the_rules_away(fake_machine: FakeMachine) -> None:
+    fake_machine.docker(UP)
+    command(fake_machine, RECORDED)
+    result = fake_machine.run("make", "up", "ENFORCE=1", CLOISON_PORT=PORT)
+    watcher = Path("/proc", (fake_machine.clone / ".cache/watch.pid").read_text().strip(), "cmdline")
+    assert "watch" in watcher.read_text(), "it outlives make"
+
+    assert result.code == 0, result.said
+    assert fake_machine.run("make", "down").code == 0
+    assert not (fake_machine.clone / ".cache/watch.pid").exists()
+    assert not watcher.exists() or not watcher.read_text()
+    verbs = (fake_machine.home / "user/verbs").read_text().splitlines()
+    address = f"http://localhost:{PORT}"
+    assert sorted(verbs[:2]) == ["enforce --status", "watch --enforce"]
+    assert verbs[2:] == [f"prove --ledger {address} --strict", "enforce --off --project-name world"]
+
+
+def test_make_up_says_why_nothing_is_enforced_and_leaves_no_rules(fake_machine: FakeMachine) -> None:
+    fake_machine.docker(UP)
+    command(
+        fake_machine, 'echo "$1 $2" >>"$HOME/verbs"\n[[ $2 != --status ]] && echo no kernel for it && [[ $2 == --off ]]'
+    )
+    result = fake_machine.run("make", "up", "ENFORCE=1", CLOISON_PORT=PORT)
+
+    assert "no kernel for it" in result.said
+    assert "The policy is not enforced; the stack runs as its file says." in result.said
+    assert result.code == 2, "make's own code for a script that failed"
+    assert "enforce --off" in (fake_machine.home / "user/verbs").read_text()
+    assert not (fake_machine.clone / ".cache/watch.pid").exists()
 
 
 def test_a_second_make_up_creates_nothing(fake_machine: FakeMachine) -> None:
