@@ -75,10 +75,11 @@ def _connections(content: Content, positions: Positions) -> Iterator[Result]:
 
 
 def _level(entry: Entry, usual: str) -> str:
-    """Return the level of a result: one for which the command exits with 1 is an error, and no other result is."""
-    if entry.is_failing:
-        return usual if entry.judgement == Judgement.UNKNOWN else "error"
-    return "warning" if usual == "error" else "note"
+    """Return the level of a result: an error where the command exits with 1 because of it, else the rule's own.
+
+    A breach stays an error where nothing fails: a step that only writes the report runs with `--fail-on none`.
+    """
+    return "error" if entry.is_failing and entry.judgement != Judgement.UNKNOWN else usual
 
 
 def _port_words(entry: Entry) -> tuple[str, ...]:

@@ -77,13 +77,14 @@ def test_strictly_a_toleration_is_an_error_that_nothing_suppresses() -> None:
     ("name", "fail_on", "levels"),
     [
         ("breach", {"breach"}, {"error"}),
-        ("breach", {"unknown"}, {"warning"}),
+        ("breach", set(), {"error"}),
         ("unknown", {"unknown"}, {"warning"}),
-        ("unknown", {"breach"}, {"note"}),
+        ("unknown", {"breach"}, {"warning"}),
+        ("tolerated", {"breach"}, {"note"}),
         ("tolerated", {"tolerated"}, {"error"}),
     ],
 )
-def test_an_error_is_what_makes_the_command_exit_with_1(name: str, fail_on: set[str], levels: set[str]) -> None:
+def test_what_makes_the_command_exit_with_1_is_an_error_and_a_breach_always_is(name: str, fail_on: set[str], levels: set[str]) -> None:
     rule = {"breach": "breach/"}.get(name, name)
     results = of_connections(run(Content(PROOFS[name](), fail_on=frozenset(fail_on))))
 
