@@ -84,7 +84,9 @@ def test_strictly_a_toleration_is_an_error_that_nothing_suppresses() -> None:
         ("tolerated", {"tolerated"}, {"error"}),
     ],
 )
-def test_what_makes_the_command_exit_with_1_is_an_error_and_a_breach_always_is(name: str, fail_on: set[str], levels: set[str]) -> None:
+def test_what_makes_the_command_exit_with_1_is_an_error_and_a_breach_always_is(
+    name: str, fail_on: set[str], levels: set[str]
+) -> None:
     rule = {"breach": "breach/"}.get(name, name)
     results = of_connections(run(Content(PROOFS[name](), fail_on=frozenset(fail_on))))
 
