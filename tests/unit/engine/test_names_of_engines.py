@@ -23,6 +23,7 @@ ALLOWED: Final = {
     r"/\S+\.sock|/var/lib/docker": "a path that is dangerous to mount, whichever engine runs",
     r"DOCKER_HOST|/var/run/docker\.sock": "the variable and the socket of the helper container",
     r"docker-credential-": "the prefix of programs that keep passwords of registries",
+    r"ufw-docker": "another program, whose rules are read",
     r"(\S+\.)?docker\.(io|com)": "a host of Docker's registry",
 }
 """Words without a space that contain a name, and the reason; a text with a space is a sentence for a person."""
