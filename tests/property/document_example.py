@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from tests.property.core_pipeline import FuzzParameters, error_of
 from tests.property.document_strategies import ANYTHING, Document, documents, mutant
 
+from cloison.remote.protocol import error_response
+
 MUTANTS: Final = 4
 """The number of mutants tried with each document: generating a document costs more than a try."""
 DOCUMENTS_PER_EXAMPLE: Final = 1 + MUTANTS
@@ -35,4 +37,4 @@ def _result_of(document: Any, parameters: FuzzParameters) -> str:
     except BaseException as error:
         error.add_note(f"{parameters}, on the document {document!r}"[:10_000])
         raise
-    return type(refused).__name__ if refused else "passed"
+    return error_response(refused).kind if refused else "passed"

@@ -17,6 +17,7 @@ from tests.property.document_strategies import JSON, documents
 from cloison.engine import compose_cli
 from cloison.engine.compose_cli import Selection
 from cloison.errors import FileError
+from cloison.remote.protocol import error_response
 
 GENERATE_ONLY = settings(
     deadline=None, derandomize=True, database=None, suppress_health_check=[*HealthCheck], phases=[Phase.generate]
@@ -73,7 +74,7 @@ def resolved(folder: Path, text: str) -> str:
         assert said.startswith("the Compose file cannot be resolved: ")
         return "Compose"
     refused = error_of(document, FuzzParameters())
-    return type(refused).__name__ if refused else "passed"
+    return error_response(refused).kind if refused else "passed"
 
 
 def test_a_file_that_compose_accepts_is_read_and_a_refusal_is_reported(tmp_path: Path) -> None:

@@ -100,8 +100,9 @@ def decode_message(line: bytes) -> AgentMessage:
 
 
 def error_response(error: CloisonError) -> ErrorResponse:
-    """Return the message for an error."""
-    return ErrorResponse(type(error).__name__, str(error))
+    """Return the message for an error; of a class that is more special than those of ERROR_TYPES it has the base."""
+    kinds = [kind.__name__ for kind in type(error).__mro__]
+    return ErrorResponse(next((kind for kind in kinds if kind in ERROR_TYPES), kinds[0]), str(error))
 
 
 def to_exception(message: ErrorResponse) -> CloisonError:

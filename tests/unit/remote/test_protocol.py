@@ -5,7 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from cloison.errors import CloisonError, FileError, NotProven, PolicyError, PublishError, UsageError
+from cloison.errors import (
+    CloisonError,
+    FileError,
+    NotProven,
+    PolicyError,
+    PublishError,
+    UnknownServiceError,
+    UsageError,
+)
 from cloison.remote import protocol as remote_protocol
 from cloison.remote.protocol import (
     AgentMessage,
@@ -54,6 +62,14 @@ def test_an_error_keeps_its_class_and_sentence(kind: type[CloisonError]) -> None
     raised = remote_protocol.to_exception(remote_protocol.error_response(kind("what, where, what to do")))
 
     assert (kind, "what, where, what to do") == (type(raised), str(raised))
+
+
+def test_an_error_of_a_special_class_arrives_as_its_base() -> None:
+    error = UnknownServiceError("x-cloison.allow[0]: there is no service web", "web", "x-cloison.allow[0]")
+
+    raised = remote_protocol.to_exception(remote_protocol.error_response(error))
+
+    assert (PolicyError, str(error)) == (type(raised), str(raised))
 
 
 def test_an_unknown_error_class_becomes_not_proven() -> None:
