@@ -21,11 +21,13 @@ INSERT_INTERVAL: Final = text(
     f"INSERT INTO spell ({COLUMNS}) VALUES (:connection_id, :intended, :predicted, :observed, :judgement, :drift,"  # noqa: S608 - constants alone
     " :since, :since_proof, :until, :until_proof)"
 )
-# Two large proofs may insert the same connection at the same time, before either has locked the project.
-INSERT_CONNECTION: Final = text(
+INSERT_CONNECTION: Final = (
     "INSERT INTO door (project_id, source, target, protocol, port)"
-    " VALUES (:project, :source, :target, :protocol, :port) ON DUPLICATE KEY UPDATE id = id"
+    " VALUES (:project, :source, :target, :protocol, :port)"
 )
+# Two large proofs may insert the same connection at the same time, before either has locked the project.
+INSERT_MISSING: Final = text(f"{INSERT_CONNECTION} ON DUPLICATE KEY UPDATE id = id")
+INSERT_ONCE: Final = text(INSERT_CONNECTION)
 
 
 def _many(statement: str) -> TextClause:
@@ -59,6 +61,9 @@ COPY_REMAINDER: Final = _many(
 END_SPANNING: Final = _many("UPDATE spell SET until = :now, until_proof = :now_proof WHERE id IN :some")
 
 
+KEY: Final = ("source", "target", "protocol", "port")
+
+
 class InconsistentIntervalsError(RuntimeError):
     """The stored intervals do not follow from the stored proofs; `python -m ledger rebuild` derives them again."""
 
@@ -69,15 +74,17 @@ def batches(items: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
 
 
 def connection_ids(connection: Connection, project: int, keys: Iterable[Key]) -> dict[Key, int]:
-    """Return the ids of a project's connections; those that it does not have yet are inserted."""
-    ids = _select_ids(connection, project)
-    missing = sorted(set(keys) - ids.keys())
-    if not missing:
-        return ids
-    names = ("source", "target", "protocol", "port")
-    rows = [{"project": project, **dict(zip(names, key, strict=True))} for key in missing]
-    connection.execute(INSERT_CONNECTION, rows)
-    return _select_ids(connection, project)
+    """Return the ids of a project's connections; those that it does not have yet are inserted.
+
+    Raises IntegrityError for two that the database takes for the same one.
+    """
+    wanted, ids = set(keys), _select_ids(connection, project)
+    for statement in (INSERT_MISSING, INSERT_ONCE):
+        if not (missing := sorted(wanted - ids.keys())):
+            break
+        connection.execute(statement, [{"project": project, **dict(zip(KEY, key, strict=True))} for key in missing])
+        ids = _select_ids(connection, project)
+    return ids
 
 
 def _select_ids(connection: Connection, project: int) -> dict[Key, int]:
