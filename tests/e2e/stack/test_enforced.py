@@ -27,6 +27,7 @@ def enforced(stack: Stack) -> Iterator[None]:
     with subprocess.Popen(watch, cwd=ROOT, env=stack.environment, stdout=subprocess.DEVNULL) as watcher:
         try:
             soon(lambda: cloison(stack, "enforce", "--status").returncode == 0, "the rules stand")
+            stack.inside("proxy", "rm", "-f", "/tmp/published-port-answered")  # noqa: S108  # as setup/watch.sh does
             yield
         finally:
             watcher.terminate()
@@ -43,7 +44,7 @@ def test_the_enforced_stack_needs_no_toleration_and_survives_a_restart(stack: St
         the_page_answers(stack)
         port_5000_is_closed_on_the_host_and_from_outside(stack)
         from_app_the_database_answers(stack)
-        from_proxy_the_application_answers_and_from_the_front_nothing_else(stack)
+        from_proxy_the_application_answers_and_from_the_front_nothing_else(stack, guest="shut")
 
         stack.compose("restart", "db")
         soon(stack.is_whole, "the restarted database is opened again")
