@@ -24,6 +24,7 @@ from cloison.enforce import ruleset as enforce_ruleset
 from cloison.enforce.connections import AllowedConnections
 from cloison.enforce.features import Features
 from cloison.enforce.layout import BridgePort, Layout, table_name
+from cloison.enforce.nft_table import quoted
 from cloison.enforce.openings import Opening
 from cloison.engine import Engine
 from cloison.errors import NotProven, PolicyError
@@ -229,7 +230,7 @@ def filtered(project: str) -> set[str]:
 def _remember(project: str, bridges: Collection[str]) -> str:
     """Return the commands that store the names of bridges in the table."""
     where = f"inet {table_name(project)} {FILTERED}"
-    elements = f"add element {where} {{ {', '.join(map(enforce_ruleset.quoted, bridges))} }}\n" if bridges else ""
+    elements = f"add element {where} {{ {', '.join(map(quoted, bridges))} }}\n" if bridges else ""
     return f"add set {where} {{ type ifname; }}\n{elements}"
 
 

@@ -9,7 +9,8 @@ import pytest
 from tests.unit.enforce.sample_layouts import layout, opened
 
 from cloison.enforce.features import Features
-from cloison.enforce.ruleset import MAX_COMMENT, remove, ruleset
+from cloison.enforce.nft_table import MAX_COMMENT
+from cloison.enforce.ruleset import remove, ruleset
 from cloison.usage.counters import FORMS
 
 STATELESS = Features(bridge_family=True, bridge_conntrack=False, bridge_name=False, bridge_filtering=True)
