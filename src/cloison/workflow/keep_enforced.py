@@ -5,8 +5,8 @@ within milliseconds after a container has started, a network was made, or somebo
 Rules:
   - What comes is closed by place, by the rules that stand already; this loop opens it. So being late costs time and no
     secret.
-  - Any number of notices that wait are one change, and the next one waits longer while they go on: a machine on which
-    a hundred containers start in a second is busy enough.
+  - Any number of notices that wait are one change. Where they go on and on the loop rests between two changes, and
+    takes a fifth of a processor; a container that starts alone never waits for that.
   - An engine that is away changes nothing: the rules stay as they are.
   - Rules that somebody removes are loaded again by a thread of their own, which never waits for the engine.
   - Both threads go before other work of the machine: being late is a gap, or a service that does not answer.
@@ -38,10 +38,12 @@ RECONCILE_SECONDS: Final = 30.0
 SETTLE_SECONDS: Final = 0.005
 """How long notices are collected: the engine makes an interface, attaches it and tells about it one after the other."""
 POLL_SECONDS: Final = 0.5
-BUSY_SHARE: Final = 4
-"""How much longer than the last change the loop rests while notices go on: a fifth of one processor at most."""
+SHARE: Final = 0.2
+"""The share of a processor that the loop takes while notices go on and on."""
+BURST: Final = 2.0
+"""Seconds of processor time that it may take at once before that: dozens of containers that start together."""
 LONGEST_REST: Final = 1.0
-"""Seconds for which a container that has started may stay closed because of that."""
+"""Seconds for which a container that has started may stay closed because the loop rests."""
 NICENESS: Final = -10
 """The priority of both threads (setpriority(2)), where this process may raise it."""
 
@@ -53,6 +55,19 @@ class Change:
     sentence: str
     seconds: float
     gap: float = 0.0
+
+
+class Effort:
+    """The processor time that was spent and is not earned back yet, in seconds: a bucket that leaks with SHARE."""
+
+    def __init__(self, now: float) -> None:
+        self._spent, self._at = 0.0, now
+
+    def rest_after(self, used: float, now: float) -> float:
+        """Return the seconds to rest after some processor time, none within BURST."""
+        self._spent = max(0.0, self._spent - (now - self._at) * SHARE) + used
+        self._at = now
+        return min(max(0.0, self._spent - BURST) / SHARE, LONGEST_REST)
 
 
 class Keeper:
@@ -96,7 +111,7 @@ class Keeper:
 
     def follow(self) -> None:
         """Bring the rules in line with the containers until `stopped` is set."""
-        compared, rest = time.monotonic(), 0.0
+        compared, rest, effort = time.monotonic(), 0.0, Effort(time.monotonic())
         with ExitStack() as stack:
             stream = self._events or stack.enter_context(event_stream())
             events = stream.subscribe()
@@ -115,16 +130,14 @@ class Keeper:
                     if is_due:
                         self.restore(compared)
                         compared = time.monotonic()
-                    is_read = self._follow_engine(events, is_due=is_due, is_noticed=is_linked)
-                rest = min(max(rest, time.thread_time() - began) * BUSY_SHARE, LONGEST_REST) if is_read else 0.0
+                    self._follow_engine(events, is_due=is_due, is_noticed=is_linked)
+                rest = effort.rest_after(time.thread_time() - began, time.monotonic())
 
-    def _follow_engine(self, events: Subscription, *, is_due: bool, is_noticed: bool) -> bool:
-        """Bring the rules in line if something of the project changed; return whether the engine was asked."""
+    def _follow_engine(self, events: Subscription, *, is_due: bool, is_noticed: bool) -> None:
+        """Bring the rules in line if something of the project changed."""
         changes = events.drained()
-        if events.is_away or not (is_due or is_noticed or (changes and self._concern(changes))):
-            return False
-        self._bring_in_line(again=is_due or bool(changes and changes.networks))
-        return True
+        if not events.is_away and (is_due or is_noticed or (changes and self._concern(changes))):
+            self._bring_in_line(again=is_due or bool(changes and changes.networks))
 
     def _concern(self, changes: Changes) -> bool:
         """Whether something of the project may have changed: any network counts, a container may be new on it."""

@@ -10,7 +10,7 @@ import pytest
 from cloison.errors import NotProven
 from cloison.workflow import enforcement
 from cloison.workflow.enforcement import Enforcer
-from cloison.workflow.keep_enforced import Change, Keeper, kept_enforced
+from cloison.workflow.keep_enforced import LONGEST_REST, Change, Effort, Keeper, kept_enforced
 
 
 def enforcer(**members: Any) -> Enforcer:
@@ -44,3 +44,16 @@ def test_rules_that_the_kernel_refuses_are_told_and_the_loop_goes_on(monkeypatch
 
     assert [Change("the kernel refused the rules of shop: no memory", 0)] == told
     keeper.check()
+
+
+def test_the_loop_rests_only_where_changes_go_on_and_on() -> None:
+    effort, now, rests = Effort(0), 0.0, []
+    for _ in range(400):  # a change takes 50 ms
+        now += 0.05
+        rests.append(effort.rest_after(0.05, now))
+        now += rests[-1]
+
+    assert not any(rests[:40]), "forty containers that start together"
+    assert 0.18 < 400 * 0.05 / now < 0.3, "then the loop takes a fifth of a processor"
+    assert max(rests) <= LONGEST_REST
+    assert not effort.rest_after(0.05, now + 10), "a container that starts later does not wait"
