@@ -15,6 +15,8 @@ SUITES = ("installed-3", "trixie", "forky")
 MOST_GONE = 1000
 """Milliseconds; on a quiet machine it is some tens."""
 CHANGES = {"restarts": 3, "recreates": 3, "connects": 3, "engine-restarts": 2}
+PROMPT = 250
+"""Milliseconds in which an allowed connection works again; on a quiet machine it is three."""
 
 
 @pytest.fixture(scope="module", params=SUITES)
@@ -40,6 +42,9 @@ def test_nothing_forbidden_passes_while_containers_and_the_engine_restart(machin
     assert {kind.replace("-", "_"): count for kind, count in CHANGES.items()} == {
         kind: told["count"] for kind, told in found["waits"].items()
     }
+    # Other tests keep the machine busy, so the best of each kind counts; a pause that is always there is in that, too.
+    assert min(found["each"]["restarts"]) < PROMPT
+    assert min(found["each"]["recreates"]) < PROMPT
 
 
 def test_no_other_firewall_opens_or_closes_anything_for_long(machine: SecondEngine) -> None:
