@@ -2,9 +2,9 @@
 
 Input: a project, its policy, and the label by which pods name their service. Output: the objects, and sentences.
 
-    default-deny      closes every pod of the namespace in both directions
-    allow-dns         lets every pod ask the cluster's DNS: a pod without it cannot resolve the name of any service
-    SERVICE           what reaches the pods of a service, and what they reach
+    cloison.default-deny  closes every pod of the namespace in both directions
+    cloison.allow-dns     lets every pod ask the cluster's DNS: a pod without it cannot resolve the name of any service
+    SERVICE               what reaches the pods of a service, and what they reach
 
 Rules:
   - Both ends have to allow a connection, and policies add up, so each pair stands in the ingress of its target and in
@@ -25,13 +25,20 @@ from typing import Any, Final
 
 from cloison.compose.policy import Policy
 from cloison.compose.project import Project
-from cloison.errors import UsageError
+from cloison.errors import UsageError, printable
 from cloison.export.pairs import Pair, pairs, services
 from cloison.model.flow import HOST, OUTSIDE
 
 LABEL: Final = "io.kompose.service"
 """The label that kompose gives the pods of a service."""
+DEFAULT_DENY, ALLOW_DNS = "cloison.default-deny", "cloison.allow-dns"
+"""The names of the objects for all pods. They have a dot, and that of a service never has one: an object of the same
+name would replace them, and without the first everything is open."""
 NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9-]+")
+MAX_LABEL: Final = 63
+WORD: Final = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+LABEL_KEY: Final = re.compile(rf"([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{WORD}")
+"""https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set"""
 MAX_WIDTH: Final = 1000
 EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
 PRIVATE: Final = {
@@ -60,13 +67,15 @@ OUTSIDE_SOURCE: Final = "outside: pods of other namespaces may come in like ever
 def exported(project: Project, rules: Policy, label: str = LABEL) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the objects, and sentences about what they cannot say.
 
-    Raises UsageError where two services have one name in Kubernetes.
+    Raises UsageError where two services have one name in Kubernetes, or a service or the label none that it takes.
     """
+    if not LABEL_KEY.fullmatch(label):
+        raise UsageError(f'--label "{printable(label)}" is no label of Kubernetes, such as app.kubernetes.io/name')
     found, sentences = pairs(project, rules)
     names = _names(services(project))
     objects = [
-        _policy("default-deny", {}, ["Ingress", "Egress"]),
-        _policy("allow-dns", {}, ["Egress"], egress=[DNS]),
+        _policy(DEFAULT_DENY, {}, ["Ingress", "Egress"]),
+        _policy(ALLOW_DNS, {}, ["Egress"], egress=[DNS]),
     ]
     for service in services(project):
         ingress = [pair for pair in found if pair.target == service and pair.source != HOST]
@@ -88,6 +97,8 @@ def _names(places: Iterable[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     for place in places:
         name = NOT_IN_NAMES.sub("-", place.lower()).strip("-")
+        if not 0 < len(name) <= MAX_LABEL:
+            raise UsageError(f"the service {place} has no name of 1 to {MAX_LABEL} letters in Kubernetes; rename it")
         if other := next((known for known, held in names.items() if held == name), ""):
             raise UsageError(f"the services {other} and {place} would both be called {name} in Kubernetes; rename one")
         names[place] = name

@@ -91,7 +91,7 @@ def test_a_policy_is_exported_and_what_it_cannot_say_goes_to_stderr(
     assert 0 == cli.run(["policy", "export", "--format", "kubernetes"])
     shown = capsys.readouterr()
 
-    assert ["default-deny", "allow-dns", "db", "web"] == [
+    assert ["cloison.default-deny", "cloison.allow-dns", "db", "web"] == [
         found["metadata"]["name"] for found in yaml.safe_load_all(shown.out)
     ]
     assert "outside: pods of other namespaces may come in" in shown.err

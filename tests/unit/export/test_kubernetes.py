@@ -17,6 +17,8 @@ from cloison.compose.policy import Policy
 from cloison.compose.project import Project
 from cloison.errors import UsageError
 from cloison.export.kubernetes import (
+    ALLOW_DNS,
+    DEFAULT_DENY,
     DNS,
     FROM_HOST,
     IN_HOST_NETWORK,
@@ -46,9 +48,9 @@ def checked(project: Project, rules: Policy, label: str = LABEL) -> tuple[dict[s
 def test_everything_is_closed_but_the_dns_and_what_the_policy_allows() -> None:
     found, sentences = checked(*shop(allow=ALLOW))
 
-    assert ["default-deny", "allow-dns", "app", "db", "proxy"] == list(found)
-    assert {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]} == found["default-deny"]["spec"]
-    assert [DNS] == found["allow-dns"]["spec"]["egress"]
+    assert ["cloison.default-deny", "cloison.allow-dns", "app", "db", "proxy"] == list(found)
+    assert {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]} == found["cloison.default-deny"]["spec"]
+    assert [DNS] == found["cloison.allow-dns"]["spec"]["egress"]
     assert {
         "from": [{"podSelector": {"matchLabels": {LABEL: "app"}}}],
         "ports": [{"protocol": "TCP", "port": 3306}],
@@ -71,6 +73,27 @@ def test_another_label_names_the_pods() -> None:
     found, _ = checked(*shop(allow=ALLOW), label="app")
 
     assert {"matchLabels": {"app": "db"}} == found["db"]["spec"]["podSelector"]
+
+
+@pytest.mark.parametrize("label", ["", "bad label!", "a/b/c", "-a", "a" * 64, "Upper/a", "a\n"])
+def test_a_label_that_kubernetes_refuses_is_refused(label: str) -> None:
+    with pytest.raises(UsageError, match="is no label of Kubernetes"):
+        exported(*shop(allow=ALLOW), label)
+
+
+@pytest.mark.parametrize("name", ["__", "a" * 64])
+def test_a_service_without_a_name_in_kubernetes_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="rename it"):
+        exported(*shop({name: service("back")}, allow=[]))
+
+
+def test_no_service_replaces_what_closes_everything() -> None:
+    names = ["default-deny", "allow-dns", DEFAULT_DENY.replace(".", "-"), "cloison_default-deny-"]
+    for name in names:
+        objects, _ = exported(*shop({name: service("back")}, allow=[f"{name} -> db:3306"]))
+        found = [body["metadata"]["name"] for body in objects]
+        assert len(set(found)) == len(found)
+        assert {DEFAULT_DENY, ALLOW_DNS} < set(found)
 
 
 def test_a_toleration_stays_open_with_keep_alone() -> None:
@@ -103,14 +126,14 @@ def test_what_has_no_counterpart_is_a_sentence() -> None:
         SHARED.format(name="sidecar", owner="app"),
         OUTSIDE_TARGET,
     ] == sentences
-    assert {"default-deny", "allow-dns", "proxy"} == found.keys()
+    assert {"cloison.default-deny", "cloison.allow-dns", "proxy"} == found.keys()
     assert OUTSIDE_SOURCE in checked(*shop(allow=["outside -> proxy:80"]))[1]
 
 
 def test_every_service_is_meant_by_a_star() -> None:
     found, _ = checked(*shop(HOST_SERVICE | SHARER, allow=["* -> db:3306"]))
 
-    assert {"default-deny", "allow-dns", "app", "db", "proxy"} == found.keys()
+    assert {"cloison.default-deny", "cloison.allow-dns", "app", "db", "proxy"} == found.keys()
 
 
 def test_names_are_those_of_kubernetes_and_two_that_become_one_are_refused() -> None:
